@@ -1,0 +1,283 @@
+"""The journal: this meter's own entries in flash, durable before `append` returns.
+
+A folder of segments, each named by the sequence of its first record; all but the last are never written again.
+
+    record = "WJ" | length (2) | sequence (8) | CRC-32 (4) | entry          numbers big-endian, the CRC over all else
+
+What always holds: sequences follow one another, and nothing that `append` returned from is lost to a power cut at any
+byte. Opening drops what was being written when power went. A record that does not check anywhere else is damage: it
+sets `corrupt` and is named in `missing`, and the records after it that check are kept. A segment ends where the next
+begins, so that a record whose append failed gives way to the one that was appended in its place.
+"""
+
+import binascii
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import BinaryIO
+
+SEGMENT_BYTES = 16 * 1024
+MAX_RECORD_BYTES = 1024
+MAX_MISSING = 16  # ranges that are remembered
+_MAGIC = b"WJ"
+_HEAD_BYTES = 16
+_NO_SPACE = 28  # ENOSPC
+_SUFFIX = ".log"
+
+
+class JournalError(Exception):
+    """The journal cannot do what was asked; nothing was changed that an append had acknowledged."""
+
+
+class JournalFull(JournalError):
+    """There is no room for another entry until some are pruned."""
+
+
+class Segment:
+    """One file: records `first` to `end` - 1, in its `size` bytes."""
+
+    def __init__(self, path: str, first: int, end: int, size: int) -> None:
+        self.path = path
+        self.first = first
+        self.end = end
+        self.size = size
+
+
+def flushed(file: "BinaryIO") -> None:
+    """What littlefs needs to make a file's content durable, and a POSIX file to survive the end of the process."""
+    file.flush()
+
+
+class Journal:
+    """Journal(directory): opens it, or makes it. `fsync(file)` makes what was written durable.
+
+    corrupt: damage was found; missing: [first, after) ranges of lost sequences, the first MAX_MISSING of them;
+    dropped_bytes: what was cut off from writes that power cuts interrupted.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        fsync: "Callable[[BinaryIO], None]" = flushed,
+        limit_bytes: int = 640 * 1024,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._directory = directory
+        self._fsync = fsync
+        self._limit_bytes = limit_bytes
+        self._segment_bytes = segment_bytes
+        self._segments: list[Segment] = []
+        self._file: BinaryIO | None = None
+        self._sealed = True  # nothing more may be written to the last segment
+        self._after_read = ("", 0, 0)  # in that segment: the sequence after the one last read, and where it is
+        self.corrupt = False
+        self.missing: list[tuple[int, int]] = []
+        self.dropped_bytes = 0
+        _make_directory(directory)
+        self._open()
+
+    @property
+    def first(self) -> int:
+        """The lowest sequence that is held; next_sequence when none is."""
+        return self._segments[0].first if self._segments else 0
+
+    @property
+    def next_sequence(self) -> int:
+        return self._segments[-1].end if self._segments else 0
+
+    @property
+    def size_bytes(self) -> int:
+        return sum([segment.size for segment in self._segments])
+
+    def append(self, raw: bytes, sequence: int) -> None:
+        """Keep the entry; durable when this returns. Raises JournalFull or JournalError, and the entry is not kept."""
+        if sequence != self.next_sequence:
+            raise JournalError("sequence %d does not follow, %d is next" % (sequence, self.next_sequence))
+        if not 0 < len(raw) <= MAX_RECORD_BYTES:
+            raise JournalError("an entry has 1 to %d bytes, not %d" % (MAX_RECORD_BYTES, len(raw)))
+        if self.size_bytes + _HEAD_BYTES + len(raw) > self._limit_bytes:
+            raise JournalFull("the journal has reached its %d bytes" % self._limit_bytes)
+        record = _frame(raw, sequence)
+        try:
+            file = self._writable(len(record))
+            if file.write(record) != len(record):
+                raise OSError(_NO_SPACE, "written in part")
+            self._fsync(file)
+        except OSError as error:
+            self._seal()
+            if error.errno == _NO_SPACE:
+                raise JournalFull("flash is full")
+            raise JournalError("flash failed: %s" % error)
+        self._segments[-1].size += len(record)
+        self._segments[-1].end = sequence + 1
+
+    def read(self, sequence: int) -> "bytes | None":
+        """The entry with that sequence, or None where there is none or it is damaged."""
+        segment = self._find(sequence)
+        if segment is None:
+            return None
+        path, known, start = self._after_read
+        if path != segment.path or known > sequence:
+            start = 0
+        try:
+            with open(segment.path, "rb") as file:
+                for found, at, raw in _records(file, segment.size, start):
+                    if found == sequence:
+                        self._after_read = (segment.path, sequence + 1, at + _HEAD_BYTES + len(raw))
+                        return raw
+                    if found > sequence:
+                        break
+        except OSError as error:
+            raise JournalError("flash failed: %s" % error)
+        self._note_missing(sequence, sequence + 1)
+        return None
+
+    def last(self) -> "bytes | None":
+        """The newest entry."""
+        return self.read(self.next_sequence - 1)
+
+    def prune(self, before_sequence: int) -> None:
+        """Drop segments that hold nothing at or after that sequence; the last segment stays, whatever it holds."""
+        while len(self._segments) > 1 and self._segments[0].end <= before_sequence:
+            try:
+                os.remove(self._segments[0].path)
+            except OSError as error:
+                raise JournalError("flash failed: %s" % error)
+            del self._segments[0]
+
+    def close(self) -> None:
+        self._seal()
+
+    def _open(self) -> None:
+        firsts = sorted([int(name[: -len(_SUFFIX)]) for name in os.listdir(self._directory) if _is_segment(name)])
+        for place, first in enumerate(firsts):
+            limit = firsts[place + 1] if place + 1 < len(firsts) else None
+            segment = Segment(self._path(first), first, first, 0)
+            torn = self._scan(segment, limit)
+            self._segments.append(segment)
+            self._sealed = torn
+            if limit is not None and segment.end < limit:
+                self._note_missing(segment.end, limit)
+                segment.end = limit
+
+    def _scan(self, segment: Segment, limit: "int | None") -> bool:
+        """Find where the segment's records end; True if bytes follow the last of them."""
+        with open(segment.path, "rb") as file:
+            size = file.seek(0, 2)
+            end = 0
+            for sequence, at, raw in _records(file, size, 0):
+                if limit is not None and sequence >= limit:
+                    break
+                if at != end:
+                    self.corrupt = True
+                if sequence > segment.end:
+                    self._note_missing(segment.end, sequence)
+                segment.end = max(segment.end, sequence + 1)
+                end = at + _HEAD_BYTES + len(raw)
+        segment.size = size
+        self.dropped_bytes += size - end
+        return size > end
+
+    def _writable(self, length: int) -> "BinaryIO":
+        """The file to append to: the last segment, or a new one where that is full or its tail was torn."""
+        last = self._segments[-1] if self._segments else None
+        if last is None or self._sealed or last.size + length > self._segment_bytes:
+            self._seal()
+            self._begin_segment()
+        elif self._file is None:
+            self._file = open(last.path, "ab", 0)
+        assert self._file is not None
+        return self._file
+
+    def _begin_segment(self) -> None:
+        first = self.next_sequence
+        path = self._path(first)
+        self._file = open(path, "wb", 0)  # what may be there under this name holds no record
+        if self._segments and self._segments[-1].first == first:
+            del self._segments[-1]
+        self._segments.append(Segment(path, first, first, 0))
+        self._sealed = False
+
+    def _seal(self) -> None:
+        self._sealed = True
+        file, self._file = self._file, None
+        if file is not None:
+            try:
+                file.close()
+            except OSError:
+                pass  # what it held was flushed, or not acknowledged
+
+    def _find(self, sequence: int) -> "Segment | None":
+        for segment in self._segments:
+            if segment.first <= sequence < segment.end:
+                return segment
+        return None
+
+    def _note_missing(self, first: int, after: int) -> None:
+        self.corrupt = True
+        if (first, after) not in self.missing and len(self.missing) < MAX_MISSING:
+            self.missing.append((first, after))
+
+    def _path(self, first: int) -> str:
+        return "%s/%010d%s" % (self._directory, first, _SUFFIX)
+
+
+def _frame(raw: bytes, sequence: int) -> bytes:
+    head = _MAGIC + len(raw).to_bytes(2, "big") + sequence.to_bytes(8, "big")
+    return head + _crc(head, raw) + raw
+
+
+def _crc(head: bytes, raw: bytes) -> bytes:
+    return (binascii.crc32(raw, binascii.crc32(head)) & 0xFFFFFFFF).to_bytes(4, "big")
+
+
+def _records(file: "BinaryIO", size: int, at: int) -> "Iterator[tuple[int, int, bytes]]":
+    """(sequence, where, entry) of every record that checks, from `at` on; what does not check is stepped over."""
+    while at + _HEAD_BYTES < size:
+        found = _record_at(file, at)
+        if found is None:
+            at = _next_magic(file, size, at + 1)
+            continue
+        sequence, raw = found
+        yield sequence, at, raw
+        at += _HEAD_BYTES + len(raw)
+
+
+def _record_at(file: "BinaryIO", at: int) -> "tuple[int, bytes] | None":
+    file.seek(at)
+    head = file.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES or head[:2] != _MAGIC:
+        return None
+    length = int.from_bytes(head[2:4], "big")
+    if not 0 < length <= MAX_RECORD_BYTES:
+        return None
+    raw = file.read(length)
+    if len(raw) != length or _crc(head[:12], raw) != head[12:]:
+        return None
+    return int.from_bytes(head[4:12], "big"), raw
+
+
+def _next_magic(file: "BinaryIO", size: int, at: int) -> int:
+    """Where the next record may begin, `size` if nowhere."""
+    while at + _HEAD_BYTES < size:
+        file.seek(at)
+        chunk = file.read(256)
+        place = chunk.find(_MAGIC)
+        if place >= 0:
+            return at + place
+        at += max(1, len(chunk) - 1)
+    return size
+
+
+def _is_segment(name: str) -> bool:
+    return name.endswith(_SUFFIX) and name[: -len(_SUFFIX)].isdigit()
+
+
+def _make_directory(path: str) -> None:
+    try:
+        os.mkdir(path)
+    except OSError as error:
+        if error.errno != 17:  # EEXIST
+            raise JournalError("%s cannot be made: %s" % (path, error))

@@ -1,0 +1,221 @@
+"""The store: every entry taken in, in SQLite, durable before anyone is told so.
+
+What always holds: a batch is stored whole or not at all; a commit has reached the disk when it returns (WAL,
+synchronous FULL); two processes that say something in one log never use a sequence twice, because the place is
+chosen inside the transaction that fills it. docs/spec/ingest.md explains the tables.
+"""
+
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from wattpact import schema
+from wattpact.keys import Signer
+from wattpact.reader import Evidence, Reader, Registers, Rejection, StoreError, explain
+from wattpact_protocol import bodies, entry, readings
+
+MAX_BATCH = 256
+MAX_PENDING = 256
+MAX_REJECTION_ROWS = 1000
+MAX_EVIDENCE_PER_AUTHOR = 16
+
+_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_POINT = "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class Store(Reader):
+    """The one writing connection of a program. `community` is 16 bytes, needed where the database is new."""
+
+    def __init__(self, path: Path, community: bytes | None = None) -> None:
+        if community is None and not path.exists():
+            raise StoreError(f"there is no database at {path}")
+        super().__init__(path, read_only=False)
+        self._depth = 0
+        self._readers = threading.local()
+        try:
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            if schema.version(self._db) < len(schema.STEPS):
+                with self.transaction():
+                    schema.migrate(self._db)
+            self.community = self._claim(community)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise explain(error, path) from error
+        except StoreError:
+            self._db.close()
+            raise
+        self.inbox_id: bytes = self.meta("inbox") or b""
+
+    def _claim(self, community: bytes | None) -> bytes:
+        """The community of this database; a new one takes it on, with an id for its inboxes."""
+        if self.meta("community") is None and community is not None:
+            with self.transaction():
+                self.set_meta("community", community)
+                self.set_meta("inbox", secrets.token_bytes(8))
+        found = self.meta("community")
+        if found is None:
+            raise StoreError(f"{self.path} belongs to no community yet")
+        if community not in (None, found):
+            raise StoreError(f"{self.path} belongs to another community, {found.hex()}")
+        return found
+
+    def reader(self) -> Reader:
+        """This thread's own reading connection."""
+        found: Reader | None = getattr(self._readers, "reader", None)
+        if found is None:
+            found = self._readers.reader = Reader(self.path)
+        return found
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, with the write lock held from the start; inside another it is part of that one."""
+        if self._depth:
+            yield
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._depth = 1
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise explain(error, self.path) from error
+            raise
+        finally:
+            self._depth = 0
+
+    def set_meta(self, name: str, value: bytes) -> None:
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def execute(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for each row, inside a transaction of its own or the caller's."""
+        with self.transaction():
+            self._db.executemany(sql, rows)
+
+    def append(
+        self, batch: Sequence[tuple[entry.Entry, str | None]], received_s: int, registers: Iterable[Registers] = ()
+    ) -> int:
+        """Store verified entries with their void reasons; the cursor of the last. Their places must be free."""
+        with self.transaction():
+            cursor = self.last_cursor()
+            rows, points = [], []
+            for new, void_reason in batch:
+                cursor += 1
+                rows.append((
+                    cursor, new.id, new.kid, new.kind, new.generation, new.sequence, _order_id(new),
+                    new.stamp.unix_s, received_s, new.raw, void_reason,
+                ))  # fmt: skip
+                if new.kind == bodies.READING and void_reason is None:
+                    points += _points(new)
+            self._db.executemany(_INSERT_ENTRY, rows)
+            self._db.executemany(_INSERT_POINT, points)
+            self._keep_certificates([(row[0], new) for row, (new, _) in zip(rows, batch, strict=True)])
+            self._keep_registers(registers)
+        return cursor
+
+    def _keep_certificates(self, rows: Sequence[tuple[int, entry.Entry]]) -> None:
+        for cursor, new in rows:
+            if new.kind == bodies.CERTIFICATE:
+                body = new.body
+                kid = entry.kid_of(body["public_key"])
+                values = (cursor, new.id, kid, body["version"], body["role"], body["label"])
+                self._db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?)", values)
+                self._db.execute("DELETE FROM pending WHERE public_key = ?", (body["public_key"],))
+
+    def _keep_registers(self, registers: Iterable[Registers]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?)",
+            [(*row[:4], json.dumps(row.energy), json.dumps(row.instantaneous)) for row in registers],
+        )
+
+    def say(self, signer: Signer, kind: int, body: dict[str, Any], now_s: int) -> entry.Entry:
+        """Append an entry to the signer's own log, or give its order; raises StoreError, entry.EntryError."""
+        with self.transaction():
+            place = self._place(signer, kind, body)
+            stamp = entry.Stamp(0, 0, now_s)
+            new = entry.sign(kind, body, place, stamp, signer.kid, self.community, signer.sign)
+            self.append([(new, None)], now_s)
+        return new
+
+    def _place(self, signer: Signer, kind: int, body: dict[str, Any]) -> tuple[int, int, bytes]:
+        """(generation, sequence, previous) of the signer's next entry."""
+        found = self.rows(
+            "SELECT c.id, c.role, e.raw FROM certificates c JOIN entries e USING (cursor) WHERE c.kid = ?"
+            " ORDER BY c.version DESC LIMIT 1", signer.kid,
+        )  # fmt: skip
+        if not found:
+            if kind == bodies.CERTIFICATE and body.get("public_key") == signer.public_key:
+                return (0, 0, entry.NO_PREVIOUS)
+            raise StoreError(f"{signer.name or signer.kid.hex()} has no certificate in this community")
+        certificate_id, role, raw = found[0]
+        generation = entry.decode(raw, self.community).body["generation"]
+        if role == bodies.ROLE_PERSON:
+            return (generation, 0, certificate_id)
+        head = self.head(signer.kid, generation)
+        return (generation, 0, certificate_id) if head is None else (generation, head[0] + 1, head[1])
+
+    def keep_evidence(self, found: Evidence) -> None:
+        """Keep both entries of a fork; a bounded number for each author."""
+        with self.transaction():
+            kept = self.value("SELECT count(*) FROM evidence WHERE author = ?", found.author)
+            if kept < MAX_EVIDENCE_PER_AUTHOR:
+                self._db.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?)", found)
+
+    def keep_pending(self, public_key: bytes, proof: bytes, source: str, now_s: int) -> None:
+        """Remember a meter that asks to be enrolled; beyond a bound, the one silent for longest is forgotten."""
+        with self.transaction():
+            self._db.execute(
+                "INSERT INTO pending VALUES (?, ?, ?, ?, ?) ON CONFLICT (public_key) DO UPDATE"
+                " SET proof = excluded.proof, source = excluded.source, last_s = excluded.last_s",
+                (public_key, proof, source, now_s, now_s),
+            )
+            self._db.execute(
+                "DELETE FROM pending WHERE public_key IN"
+                " (SELECT public_key FROM pending ORDER BY last_s DESC LIMIT -1 OFFSET ?)", (MAX_PENDING,),
+            )  # fmt: skip
+
+    def count_rejections(self, counted: Iterable[Rejection]) -> None:
+        """Add to the counts by (reason, author, source); beyond a bound of rows, by reason alone."""
+        with self.transaction():
+            left = MAX_REJECTION_ROWS - self.value("SELECT count(*) FROM rejections")
+            for new in counted:
+                known = self.rows("SELECT 1 FROM rejections WHERE (reason, author, source) = (?, ?, ?)", *new[:3])
+                if not known:
+                    new = new if left > 0 else new._replace(author=b"", source="")
+                    left -= 1
+                self._db.execute(
+                    "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                    " SET count = count + excluded.count, last_s = excluded.last_s", new,
+                )  # fmt: skip
+
+
+def _order_id(new: entry.Entry) -> bytes | None:
+    """A person's order id; None for entries that stand in a chain."""
+    order_id: bytes | None = new.body.get("order_id")
+    return order_id
+
+
+def _points(new: entry.Entry) -> list[tuple[bytes, int, int, int, int, int]]:
+    """Rows of `points`: the registers at t0 and after each step."""
+    body = new.body
+    generation, unix_s, step_s = body["register_generation"], body["t0_s"], body["step_s"]
+    import_wh, imports = body["registers"][readings.IMPORT_WH]
+    export_wh, exports = body["registers"][readings.EXPORT_WH]
+    all_estimated, bad_mask = body["quality"] & readings.ESTIMATED, body["bad_mask"]
+    points = [(new.kid, generation, unix_s, import_wh, export_wh, all_estimated)]
+    for imported, exported in zip(imports, exports, strict=True):
+        unix_s += step_s
+        import_wh += imported
+        export_wh += exported
+        points.append((new.kid, generation, unix_s, import_wh, export_wh, all_estimated or bad_mask & 1))
+        bad_mask >>= 1
+    return points

@@ -1,0 +1,154 @@
+"""An entry: what one author says, at one place in its log, signed.
+
+    entry   = COSE_Sign1 (`cose`), payload = << [kind, generation, sequence, previous, stamp, body] >>
+    stamp   = [boot, uptime_s, unix_s / null, clock_status]          clock status: DLMS, 0 is a good clock
+    id      = SHA-256(Sig_structure): names the content, never the signature
+
+An Entry that exists has been decoded: its syntax and its body's ranges hold. Nothing is known about its signature
+until `verify`, nor about its place in the log until `log.judge`. Specification: docs/spec/entry.md.
+"""
+
+import hashlib
+
+from wattpact_protocol import bodies, cbor, cose
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MAX_ENTRY_BYTES = 1024
+NO_PREVIOUS = bytes(32)
+
+CLOCK_INVALID = 0x01
+CLOCK_DOUBTFUL = 0x02
+CLOCK_DIFFERENT_BASE = 0x04
+CLOCK_INVALID_STATUS = 0x08
+CLOCK_DAYLIGHT_SAVING = 0x80
+_CLOCK_BITS = 0x8F
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+class EntryError(ValueError):
+    """Bytes that are no entry; the text says which rule they break."""
+
+
+class Stamp:
+    """When an entry was made. unix_s is None exactly while the clock is invalid."""
+
+    def __init__(self, boot: int, uptime_s: int, unix_s: "int | None", clock_status: int = 0) -> None:
+        self.boot = boot
+        self.uptime_s = uptime_s
+        self.unix_s = unix_s
+        self.clock_status = clock_status
+
+    def to_list(self) -> "list[int | None]":
+        return [self.boot, self.uptime_s, self.unix_s, self.clock_status]
+
+    @property
+    def doubtful(self) -> bool:
+        return bool(self.clock_status & ~CLOCK_DAYLIGHT_SAVING)
+
+
+class Entry:
+    """A decoded entry. `raw` is what travels, `signed` the Sig_structure that the signature covers."""
+
+    def __init__(self, raw: bytes, kid: bytes, signed: bytes, entry_id: bytes, signature: bytes, place: "tuple[Any, ...]") -> None:
+        self.raw = raw
+        self.kid = kid
+        self.signed = signed
+        self.id = entry_id
+        self.signature = signature
+        self.kind, self.generation, self.sequence, self.previous, self.stamp, self.body = place
+
+    @property
+    def name(self) -> str:
+        return bodies.NAMES[self.kind]
+
+    def __repr__(self) -> str:
+        return "<%s %s/%d/%d %s>" % (self.name, self.kid.hex(), self.generation, self.sequence, self.id.hex()[:12])
+
+
+def community_id(root_public_key: bytes) -> bytes:
+    """16 bytes that name a community: the start of SHA-256(root public key)."""
+    return sha256(root_public_key)[:16]
+
+
+def kid_of(public_key: bytes) -> bytes:
+    """8 bytes that name an author within a community: the start of SHA-256(public key)."""
+    return sha256(public_key)[:8]
+
+
+def aad_of(community: bytes) -> bytes:
+    return b"wattpact/1" + community
+
+
+def _is_uint(value: object, limit: int) -> bool:
+    return isinstance(value, int) and value is not True and value is not False and 0 <= value <= limit
+
+
+def _decode_stamp(raw: object) -> Stamp:
+    if not isinstance(raw, list) or len(raw) != 4:
+        raise EntryError("the stamp is not an array of four")
+    boot, uptime_s, unix_s, status = raw
+    if not (_is_uint(boot, bodies.MAX_U32) and _is_uint(uptime_s, 1 << 40) and _is_uint(status, 255)):
+        raise EntryError("the stamp is out of range")
+    if status & ~_CLOCK_BITS:
+        raise EntryError("the clock status has unknown bits")
+    if unix_s is None:
+        if not status & CLOCK_INVALID:
+            raise EntryError("a stamp without time needs an invalid clock status")
+    elif not _is_uint(unix_s, 1 << 40) or status & CLOCK_INVALID:
+        raise EntryError("the stamp's time is out of range or its clock invalid")
+    return Stamp(boot, uptime_s, unix_s, status)
+
+
+def decode(raw: bytes, community: bytes) -> Entry:
+    """The entry in `raw`, at most 1,024 bytes; raises EntryError and nothing else."""
+    if not isinstance(raw, bytes) or len(raw) > MAX_ENTRY_BYTES:
+        raise EntryError("an entry is at most 1024 bytes")
+    try:
+        envelope = cose.decode1(raw)
+        payload = cbor.decode(envelope.payload)
+    except ValueError as error:
+        raise EntryError(str(error))
+    if not isinstance(payload, list) or len(payload) != 6:
+        raise EntryError("the payload is not an array of six")
+    kind, generation, sequence, previous, stamp, body = payload
+    if not (_is_uint(kind, 255) and _is_uint(generation, bodies.MAX_U32) and _is_uint(sequence, bodies.MAX_UINT)):
+        raise EntryError("kind, generation or sequence is out of range")
+    if not isinstance(previous, bytes) or len(previous) != 32:
+        raise EntryError("previous is not 32 bytes")
+    try:
+        fields = bodies.decode(kind, body)
+    except bodies.BodyError as error:
+        raise EntryError(str(error))
+    signed = cose.sig_structure(envelope.protected, aad_of(community), envelope.payload)
+    place = (kind, generation, sequence, previous, _decode_stamp(stamp), fields)
+    return Entry(raw, envelope.kid, signed, sha256(signed), envelope.signature, place)
+
+
+def sign(
+    kind: int,
+    body: "dict[str, Any]",
+    place: "tuple[int, int, bytes]",
+    stamp: Stamp,
+    kid: bytes,
+    community: bytes,
+    signer: "Callable[[bytes], bytes]",
+) -> Entry:
+    """A new entry at `place` (generation, sequence, previous); `signer(message)` gives 64 bytes. Raises EntryError."""
+    generation, sequence, previous = place
+    try:
+        payload = cbor.encode([kind, generation, sequence, previous, stamp.to_list(), bodies.encode(kind, body)])
+    except ValueError as error:
+        raise EntryError(str(error))
+    return decode(cose.sign1(kid, payload, aad_of(community), signer), community)
+
+
+def verify(entry: Entry, public_key: bytes, verifier: "Callable[[bytes, bytes, bytes], bool]") -> bool:
+    """Whether `public_key` is the author's and signed it; `verifier(public_key, message, signature)`."""
+    return kid_of(public_key) == entry.kid and verifier(public_key, entry.signed, entry.signature)

@@ -1,0 +1,111 @@
+"""The body of a reading: registers at t0 and their steps after it, open or (later) sealed under a key.
+
+    body    = [0, content] | [key_no, COSE_Encrypt0]
+    content = [register_generation, t0_s, step_s, quality, calibration / null, {register id: [value, [delta, ...]]}, bad_mask]
+
+Energy registers never fall: their deltas are unsigned. Every energy register of one reading has the same number of
+deltas, 0 to 60; instantaneous registers (ids from 64) are for display and have none.
+Specification: docs/spec/readings.md.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MAX_INTERVALS = 60
+MAX_REGISTERS = 24
+MAX_WH = (1 << 63) - 1
+FIRST_INSTANTANEOUS = 64
+
+ESTIMATED = 1
+SENSOR_FAULT = 2
+CLIPPED = 4
+POWER_FAILURE = 8
+CLOCK_ADJUSTED = 16
+
+IMPORT_WH = 1
+EXPORT_WH = 2
+
+
+def _int(value: object, low: int, high: int) -> bool:
+    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+
+
+def _check_register(number: object, value: object, intervals: int) -> bool:
+    if not _int(number, 1, 255) or not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], list):
+        return False
+    start, deltas = value
+    if number >= FIRST_INSTANTANEOUS:  # type: ignore[operator]
+        return _int(start, -(1 << 31), 1 << 31) and not deltas
+    if not _int(start, 0, MAX_WH) or len(deltas) != intervals:
+        return False
+    total = start
+    for delta in deltas:
+        if not _int(delta, 0, 1 << 31):
+            return False
+        total += delta
+    return bool(total <= MAX_WH)
+
+
+def _intervals(registers: "dict[int, list[Any]]") -> int:
+    imported = registers.get(IMPORT_WH)
+    if isinstance(imported, list) and len(imported) == 2 and isinstance(imported[1], list):
+        return len(imported[1])
+    return -1
+
+
+def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
+    """The fields of a reading by name; raises `error`. A reading always has the total import and export registers."""
+    if not isinstance(raw, list) or len(raw) != 2 or raw[0] != 0 or not _int(raw[0], 0, 0):
+        raise error("reading: not an open body")
+    content = raw[1]
+    if not isinstance(content, list) or len(content) != 7:
+        raise error("reading: the content is not an array of seven")
+    generation, t0_s, step_s, quality, calibration, registers, bad_mask = content
+    if not (_int(generation, 0, (1 << 32) - 1) and _int(t0_s, 0, 1 << 40) and _int(step_s, 1, 86400)):
+        raise error("reading: generation, t0 or step is out of range")
+    if not (_int(quality, 0, 255) and (calibration is None or _int(calibration, 0, (1 << 32) - 1))):
+        raise error("reading: quality or calibration is out of range")
+    if not isinstance(registers, dict) or not 2 <= len(registers) <= MAX_REGISTERS or EXPORT_WH not in registers:
+        raise error("reading: total import and export are required")
+    intervals = _intervals(registers)
+    if not 0 <= intervals <= MAX_INTERVALS:
+        raise error("reading: 0 to 60 intervals")
+    for number, value in registers.items():
+        if not _check_register(number, value, intervals):
+            raise error("reading: register %r is malformed" % (number,))
+    if not _int(bad_mask, 0, (1 << intervals) - 1):
+        raise error("reading: bad_mask names an interval that is not there")
+    return {
+        "register_generation": generation, "t0_s": t0_s, "step_s": step_s, "quality": quality,
+        "calibration": calibration, "registers": registers, "bad_mask": bad_mask,
+    }  # fmt: skip
+
+
+def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
+    """The body as it is put into CBOR; raises `error` where `decode` would."""
+    try:
+        content = [
+            body["register_generation"], body["t0_s"], body["step_s"], body["quality"],
+            body["calibration"], body["registers"], body["bad_mask"],
+        ]  # fmt: skip
+    except KeyError as missing:
+        raise error("reading: %s is missing" % missing)
+    raw = [0, content]
+    decode(raw, error)
+    return raw
+
+
+def intervals(body: "dict[str, Any]") -> int:
+    return len(body["registers"][IMPORT_WH][1])
+
+
+def end_s(body: "dict[str, Any]") -> int:
+    """The time of the last register value, Unix seconds."""
+    return int(body["t0_s"] + body["step_s"] * intervals(body))
+
+
+def end_value(body: "dict[str, Any]", register: int) -> int:
+    """The register at `end_s`, Wh."""
+    start, deltas = body["registers"][register]
+    return int(start + sum(deltas))

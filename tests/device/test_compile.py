@@ -1,0 +1,32 @@
+"""Every file that goes onto a meter compiles ahead for both of Espressif's instruction sets."""
+
+from pathlib import Path
+
+import pytest
+
+from tools.compile_device import CompileError, compile_device, compile_file
+from tools.device_files import ROOTS, device_files
+
+
+@pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
+def test_every_device_file_compiles(arch: str, tmp_path: Path):
+    sizes = compile_device(arch, tmp_path)
+    assert {name.split("/")[0] for name in sizes} == set(ROOTS)
+    assert len(sizes) == sum(1 for _ in device_files())
+    for name, size in sizes.items():
+        header = (tmp_path / name).read_bytes()[:2]
+        assert header == b"M\x06", name  # bytecode version 6, which MicroPython 1.25 loads
+        assert 0 < size < 64 * 1024, name
+
+
+def test_backends_of_the_host_stay_off_the_device():
+    names = [name for name, _ in device_files()]
+    assert "wattpact_protocol/cbor.py" in names
+    assert not [name for name in names if name.endswith("_host.py")]
+
+
+@pytest.mark.parametrize("source", ["match x:\n case 1: pass", "@micropython.viper\ndef f(x: complex): pass"])
+def test_a_file_the_chip_cannot_take_is_refused(source: str, tmp_path: Path):
+    (tmp_path / "bad.py").write_text(source)
+    with pytest.raises(CompileError, match=r"bad\.py"):
+        compile_file(tmp_path / "bad.py", "bad.py", tmp_path / "bad.mpy", "xtensawin")

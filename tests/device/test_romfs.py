@@ -1,0 +1,34 @@
+"""The ROMFS image a chip runs from, mounted and imported under 32-bit MicroPython."""
+
+from pathlib import Path
+
+import on_micropython
+import pytest
+
+from tools.romfs import build_image
+
+PROGRAM = """
+import sys, vfs
+with open({image!r}, "rb") as file:
+    vfs.mount(vfs.VfsRom(file.read()), "/rom")
+sys.path[:] = ["/rom", ".frozen"]
+import wattpact_protocol
+from wattpact_protocol import cbor
+print(wattpact_protocol.__file__)
+print(cbor.decode(cbor.encode([1, b"two", {{3: None}}])))
+"""
+
+
+@pytest.mark.parametrize("form", ["source", "compiled"])
+def test_the_protocol_runs_from_the_image(form: str, tmp_path: Path):
+    image = build_image("source" if form == "source" else on_micropython.architecture())
+    (tmp_path / "image.romfs").write_bytes(image)
+    result = on_micropython.run("-c", PROGRAM.format(image=str(tmp_path / "image.romfs")))
+    suffix = "py" if form == "source" else "mpy"
+    assert result.stdout.splitlines() == [f"/rom/wattpact_protocol/__init__.{suffix}", "[1, b'two', {3: None}]"]
+
+
+def test_extra_files_stand_beside_the_device_files(tmp_path: Path):
+    (tmp_path / "main.py").write_text("print('started')\n")
+    image = build_image("bytecode", {"main.py": tmp_path / "main.py"})
+    assert image.startswith(b"\xd2\xcd\x31") and b"print('started')" in image

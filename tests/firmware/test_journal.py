@@ -1,0 +1,353 @@
+"""The journal under power cuts at every byte, damage, a full flash and, on MicroPython, a littlefs that loses power."""
+
+import os
+
+import case
+import flash
+from case import raises
+from wattpact_meter import journal
+from wattpact_meter.journal import Journal, JournalError, JournalFull
+
+
+def entry(sequence, length=None):
+    bits = case.Bits("entry %d" % sequence)
+    return bits.bytes(1 + bits.below(90) if length is None else length)
+
+
+def fill(book, count):
+    for sequence in range(book.next_sequence, book.next_sequence + count):
+        book.append(entry(sequence), sequence)
+
+
+def assert_holds(book, first, after):
+    assert book.next_sequence == after
+    for sequence in range(first, after):
+        assert book.read(sequence) == entry(sequence), sequence
+
+
+def assert_goes_on(book):
+    after = book.next_sequence
+    fill(book, 3)
+    assert_holds(book, after, after + 3)
+
+
+def test_what_was_appended_is_read_back():
+    with flash.Folder() as folder:
+        book = Journal(folder + "/j", segment_bytes=400)
+        assert (book.first, book.next_sequence, book.last(), book.read(0)) == (0, 0, None, None)
+        fill(book, 40)
+        for opened in (book, Journal(folder + "/j", segment_bytes=400)):
+            assert_holds(opened, 0, 40)
+            assert opened.last() == entry(39)
+            assert (opened.first, opened.read(40), opened.read(-1)) == (0, None, None)
+            assert (opened.corrupt, opened.missing, opened.dropped_bytes) == (False, [], 0)
+            for sequence in (39, 3, 17, 16, 4, 5, 6, 0):  # in any order
+                assert opened.read(sequence) == entry(sequence)
+        assert len(flash.names(folder + "/j")) > 4
+
+
+def test_every_append_is_made_durable_before_it_returns():
+    lengths = []
+    with flash.Folder() as folder:
+        path = folder + "/0000000000.log"
+
+        def sync(file):
+            file.flush()
+            lengths.append(len(flash.read(path)))
+
+        book = Journal(folder, fsync=sync)
+        fill(book, 5)
+        total = 0
+        for sequence in range(5):
+            total += 16 + len(entry(sequence))
+            assert lengths[sequence] == total
+        assert len(lengths) == 5
+
+
+def test_an_append_out_of_order_or_out_of_bounds_is_refused():
+    with flash.Folder() as folder:
+        book = Journal(folder)
+        raises(JournalError, book.append, b"x", 1)
+        fill(book, 3)
+        for sequence in (0, 2, 4, -1):
+            raises(JournalError, book.append, b"x", sequence)
+        raises(JournalError, book.append, b"", 3)
+        raises(JournalError, book.append, bytes(1025), 3)
+        book.append(bytes(1024), 3)
+        assert book.read(3) == bytes(1024)
+        assert Journal(folder).read(2) == entry(2)
+
+
+def test_power_cut_at_every_byte_of_an_append():
+    with flash.Folder() as folder:
+        book = Journal(folder + "/whole", segment_bytes=300)
+        fill(book, 9)
+        before = {name: flash.read(folder + "/whole/" + name) for name in flash.names(folder + "/whole")}
+        fill(book, 1)
+        whole = flash.read(folder + "/whole/" + flash.names(folder + "/whole")[-1])
+        last = flash.names(folder + "/whole")[-1]
+        start = len(before.get(last, b""))
+        assert start > 0  # the append goes into a segment that has records
+        for cut in range(start, len(whole)):
+            os.mkdir(folder + "/cut")
+            for name, data in before.items():
+                flash.write(folder + "/cut/" + name, whole[:cut] if name == last else data)
+            opened = Journal(folder + "/cut", segment_bytes=300)
+            assert_holds(opened, 0, 9)
+            assert (opened.corrupt, opened.dropped_bytes) == (False, cut - start), cut
+            assert_goes_on(opened)
+            opened.close()
+            again = Journal(folder + "/cut", segment_bytes=300)
+            assert_holds(again, 0, 12)
+            assert not again.corrupt and again.missing == []
+            flash.clear(folder + "/cut")
+
+
+def test_power_cut_at_every_byte_of_the_first_record_of_a_segment():
+    with flash.Folder() as folder:
+        for held in (0, 4):
+            book = Journal(folder + "/whole", segment_bytes=64)
+            for sequence in range(held + 1):
+                book.append(entry(sequence, 60), sequence)
+            book.close()
+            names = flash.names(folder + "/whole")
+            whole = flash.read(folder + "/whole/" + names[-1])
+            assert len(names) == held + 1
+            for cut in range(len(whole)):
+                flash.write(folder + "/whole/" + names[-1], whole[:cut])
+                opened = Journal(folder + "/whole", segment_bytes=64)
+                assert opened.next_sequence == held
+                assert (opened.corrupt, opened.dropped_bytes) == (False, cut)
+                opened.append(b"in its place", held)
+                opened.close()
+                again = Journal(folder + "/whole", segment_bytes=64)
+                assert (again.read(held), again.dropped_bytes) == (b"in its place", 0)
+                assert [again.read(n) for n in range(held)] == [entry(n, 60) for n in range(held)]
+            flash.clear(folder + "/whole")
+
+
+def test_power_cut_between_the_steps_of_a_prune():
+    with flash.Folder() as folder:
+        book = Journal(folder, segment_bytes=200)
+        fill(book, 40)
+        names = flash.names(folder)
+        firsts = [int(name[:-4]) for name in names]
+        for removed in range(1, len(names)):
+            os.remove(folder + "/" + names[removed - 1])
+            opened = Journal(folder, segment_bytes=200)
+            assert (opened.first, opened.corrupt, opened.missing) == (firsts[removed], False, [])
+            assert_holds(opened, firsts[removed], 40)
+
+
+def test_prune_drops_whole_segments_and_never_the_last():
+    with flash.Folder() as folder:
+        book = Journal(folder, segment_bytes=200)
+        fill(book, 40)
+        firsts = [int(name[:-4]) for name in flash.names(folder)]
+        before = book.size_bytes
+        book.prune(firsts[3] + 1)
+        assert book.first == firsts[3] and book.size_bytes < before
+        assert_holds(book, firsts[3], 40)
+        assert book.read(firsts[3] - 1) is None and not book.corrupt
+        book.prune(10**9)
+        assert book.first == firsts[-1] and flash.names(folder) == ["%010d.log" % firsts[-1]]
+        assert book.next_sequence == Journal(folder).next_sequence == 40
+        assert_goes_on(book)
+
+
+def test_pruned_to_a_torn_segment_the_sequence_goes_on():
+    with flash.Folder() as folder:
+        book = Journal(folder, segment_bytes=64)
+        for sequence in range(4):
+            book.append(entry(sequence, 60), sequence)
+        book.close()
+        flash.write(folder + "/0000000003.log", b"WJ\0")
+        book = Journal(folder, segment_bytes=64)
+        book.prune(3)
+        assert flash.names(folder) == ["0000000003.log"]
+        assert Journal(folder).next_sequence == 3
+        book.append(b"three", 3)
+        assert Journal(folder).read(3) == b"three"
+
+
+def test_damage_anywhere_is_seen_and_what_checks_is_kept():
+    with flash.Folder() as folder:
+        book = Journal(folder + "/j", segment_bytes=250)
+        fill(book, 12)
+        book.close()
+        names = flash.names(folder + "/j")
+        assert len(names) >= 3
+        tried = 0
+        for name in names[:-1]:
+            path = folder + "/j/" + name
+            data = flash.read(path)
+            for place in range(0, len(data), case.scale(1, 5)):
+                flash.write(path, data[:place] + bytes([data[place] ^ 0x41]) + data[place + 1 :])
+                damaged = Journal(folder + "/j", segment_bytes=250)
+                lost = [n for n in range(12) if damaged.read(n) is None]
+                assert len(lost) == 1, (name, place, lost)
+                assert damaged.corrupt and damaged.missing == [(lost[0], lost[0] + 1)]
+                assert damaged.next_sequence == 12
+                assert [n for n in range(12) if damaged.read(n) not in (entry(n), None)] == []
+                tried += 1
+            flash.write(path, data)
+        assert tried > 40
+
+
+def test_damage_after_opening_is_seen_when_it_is_read():
+    with flash.Folder() as folder:
+        book = Journal(folder)
+        fill(book, 6)
+        book.close()
+        path = folder + "/0000000000.log"
+        data = flash.read(path)
+        place = data.find(entry(2)) if len(entry(2)) > 3 else 0
+        flash.write(path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        assert not book.corrupt
+        assert book.read(2) is None
+        assert book.corrupt and book.missing == [(2, 3)]
+        assert book.read(3) == entry(3) and book.read(1) == entry(1)
+
+
+def test_a_segment_that_is_gone_is_missed():
+    with flash.Folder() as folder:
+        book = Journal(folder, segment_bytes=200)
+        fill(book, 30)
+        book.close()
+        names = flash.names(folder)
+        os.remove(folder + "/" + names[2])
+        first, after = int(names[2][:-4]), int(names[3][:-4])
+        opened = Journal(folder, segment_bytes=200)
+        assert opened.corrupt and opened.missing == [(first, after)]
+        assert [opened.read(n) for n in range(first)] == [entry(n) for n in range(first)]
+        assert [opened.read(n) for n in range(after, 30)] == [entry(n) for n in range(after, 30)]
+        assert [opened.read(n) for n in range(first, after)] == [None] * (after - first)
+
+
+def test_files_of_others_are_left_alone():
+    with flash.Folder() as folder:
+        flash.write(folder + "/notes.txt", b"hello")
+        flash.write(folder + "/x1.log", b"hello")
+        fill(Journal(folder), 2)
+        assert_holds(Journal(folder), 0, 2)
+        assert flash.read(folder + "/notes.txt") == b"hello"
+
+
+def test_a_full_journal_says_so_and_goes_on_after_pruning():
+    with flash.Folder() as folder:
+        book = Journal(folder, limit_bytes=1000, segment_bytes=250)
+        count = 0
+        try:
+            while True:
+                book.append(entry(count, 50), count)
+                count += 1
+        except JournalFull as error:
+            assert "1000 bytes" in str(error)
+        assert count == 1000 // 66
+        raises(JournalFull, book.append, entry(count, 50), count)
+        book.prune(6)
+        book.append(entry(count, 50), count)
+        assert Journal(folder).next_sequence == count + 1 and not Journal(folder).corrupt
+
+
+class Failing:
+    """A sync that fails the second time, after the bytes may have reached flash."""
+
+    def __init__(self, number):
+        self.calls = 0
+        self.number = number
+
+    def __call__(self, file):
+        file.flush()
+        self.calls += 1
+        if self.calls == 2:
+            raise OSError(self.number, "the flash")
+
+
+def test_an_append_that_failed_gives_way_to_what_follows_it():
+    for number, error in ((28, JournalFull), (5, JournalError)):
+        for before in (0, 1):
+            with flash.Folder() as folder:
+                sync = Failing(number)
+                sync.calls = 1 - before
+                book = Journal(folder, fsync=sync)
+                fill(book, before)
+                raises(error, book.append, b"never acknowledged", before)
+                assert book.next_sequence == before
+                book.append(b"acknowledged", before)
+                book.append(b"the next", before + 1)
+                for opened in (book, Journal(folder)):
+                    assert opened.read(before) == b"acknowledged"
+                    assert opened.read(before + 1) == b"the next"
+                    assert opened.next_sequence == before + 2 and not opened.corrupt
+
+
+if case.MICROPYTHON:
+
+    def acknowledged_run(blocks, count, pruned):
+        """Append until the power goes; returns how many appends returned."""
+        done = 0
+        try:
+            with flash.Mounted(blocks) as mounted:
+                book = Journal(mounted.path + "/j", segment_bytes=500)
+                done = book.next_sequence
+                fill_until = done + count
+                while done < fill_until:
+                    book.append(entry(done), done)
+                    done += 1
+                    if done % 20 == 0:
+                        book.prune(done - pruned)
+        except (OSError, JournalError):
+            pass
+        return done
+
+    def test_littlefs_power_cut_at_every_write():
+        fresh = flash.Blocks(24)
+        with flash.Mounted(fresh, fresh=True):
+            pass
+        acknowledged_run(fresh, 37, 30)
+        image = bytes(fresh.image)
+        whole = flash.Blocks(image=bytearray(image))
+        assert acknowledged_run(whole, 26, 10) == 63
+        assert whole.writes > 100
+        for cut in range(1, whole.writes + 2):
+            blocks = flash.Blocks(image=bytearray(image))
+            blocks.writes_left = cut
+            done = acknowledged_run(blocks, 26, 10)
+            assert 37 <= done <= 63
+            blocks.writes_left = None
+            with flash.Mounted(blocks) as mounted:
+                book = Journal(mounted.path + "/j", segment_bytes=500)
+                assert book.next_sequence in (done, done + 1), (cut, done, book.next_sequence)
+                assert not book.corrupt and book.missing == []
+                for sequence in range(book.first, done):
+                    assert book.read(sequence) == entry(sequence), (cut, sequence)
+                assert book.first <= max(done - 10, 7)
+                assert_goes_on(book)
+
+    def test_littlefs_that_is_full_says_so_and_loses_nothing():
+        blocks = flash.Blocks(16)
+        with flash.Mounted(blocks, fresh=True) as mounted:
+            book = Journal(mounted.path + "/j", segment_bytes=4000)
+            count = 0
+            try:
+                while True:
+                    book.append(entry(count, 900), count)
+                    count += 1
+            except JournalFull as error:
+                assert "full" in str(error)
+            assert count > 20
+        with flash.Mounted(blocks) as mounted:
+            book = Journal(mounted.path + "/j", segment_bytes=4000)
+            assert [n for n in range(count) if book.read(n) != entry(n, 900)] == []
+            book.prune(count - 6)
+            book.append(entry(count, 900), count)
+            assert book.read(count) == entry(count, 900) and not book.corrupt
+
+
+def test_records_are_what_the_specification_says():
+    with flash.Folder() as folder:
+        Journal(folder).append(b"abc", 0)
+        data = flash.read(folder + "/0000000000.log")
+        assert data[:12] == b"WJ\0\x03" + bytes(8) and data[16:] == b"abc"
+        assert journal.MAX_RECORD_BYTES == 1024

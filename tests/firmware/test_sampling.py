@@ -1,0 +1,341 @@
+"""The sampling path against the mathematics of sines and against a real recording; samples come from math.sin, in floats."""
+
+import gc
+import math
+import sys
+
+import case
+from boards.virtual import comtrade
+from wattpact_meter import period
+from wattpact_meter.calibration import Calibration, CalibrationError
+from wattpact_meter.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
+from wattpact_meter.registers import Bank
+from wattpact_meter.sampling import Sampler
+from wattpact_protocol import readings
+
+UV = 200000  # 0.2 V a count: +-410 V
+UA = 50000  # 50 mA a count: +-102 A
+
+
+def calibration(**fields):
+    return Calibration(UV, UA, **fields)
+
+
+def samples(seconds=1, volts=230, amps=10, degrees=0, hertz=50, rate=2000, thirds=0, late_us=0, drift=(0, 0), noise=0,
+            jitter_us=0, seed="samples"):
+    """Counts of a load whose current lags by `degrees`; late_us is the sensors' phase error."""
+    bits = case.Bits(seed)
+    times, voltages, currents = [], [], []
+    for k in range(int(seconds * rate)):
+        t = k * 1000000 // rate + (bits.below(jitter_us + 1) if jitter_us else 0)
+        angle = 2 * math.pi * hertz * t / 1000000 + 0.3
+        v = math.sqrt(2) * volts * math.sin(angle) * 1000000 / UV
+        behind = angle - math.radians(degrees) - 2 * math.pi * hertz * late_us / 1000000
+        i = math.sqrt(2) * amps * (math.sin(behind) + thirds * math.sin(3 * behind)) * 1000000 / UA
+        spread = [(bits.below(2 * noise + 1) - noise if noise else 0) for _ in range(2)]
+        times.append(t)
+        voltages.append(min(max(2048 + drift[0] + spread[0] + math.floor(v + 0.5), 0), 4095))
+        currents.append(min(max(2048 + drift[1] + spread[1] + math.floor(i + 0.5), 0), 4095))
+    return times, voltages, currents
+
+
+def near(value, expected, permille):
+    return abs(value - expected) * 1000 <= abs(expected) * permille
+
+
+def test_sine_and_cosine():
+    for k in range(-50, 400):
+        angle = k * TURN // 173
+        sine, cosine = sin_cos(angle)
+        turn = 2 * math.pi * k / 173
+        assert abs(sine - math.sin(turn) * ONE) < 64 and abs(cosine - math.cos(turn) * ONE) < 64, k
+        assert abs(isqrt(sine * sine + cosine * cosine) - ONE) <= 2
+    assert sin_cos(TURN // 4) == (ONE, 0) and sin_cos(0) == (0, ONE)
+    assert abs(sin_cos(TURN // 12)[0] - ONE // 2) <= 1
+
+
+def test_square_root_and_rounding():
+    bits = case.Bits("roots")
+    for n in list(range(300)) + [bits.below(1 << bits.choice((31, 64, 100))) for _ in range(200)]:
+        root = isqrt(n)
+        assert root * root <= n < (root + 1) * (root + 1), n
+    case.raises(ValueError, isqrt, -1)
+    assert [round_div(n, 4) for n in (-6, -5, -3, 1, 2, 3, 6)] == [-1, -1, -1, 0, 1, 1, 2]
+
+
+LOADS = (
+    # name, bound in permille of power, current, power factor; what differs from 10 A at power factor 1
+    ("power factor 1", 2, {}),
+    ("0.5 inductive", 4, {"degrees": 60}),
+    ("0.8 capacitive", 3, {"degrees": -36.87}),
+    ("feeding in", 2, {"degrees": 180}),
+    ("a twentieth of the range", 5, {"amps": 2}),
+    ("third harmonic", 3, {"thirds": 0.3}),
+    ("midpoints off", 3, {"drift": (40, -60)}),
+    ("midpoints off at 0.5", 6, {"drift": (-50, 50), "degrees": 60}),
+    ("noise of the converter", 4, {"noise": 4}),
+    ("late samples", 5, {"jitter_us": 200}),
+    ("all of it", 8, {"noise": 4, "jitter_us": 100, "drift": (30, 30), "thirds": 0.2, "degrees": 30}),
+    ("60 Hz", 3, {"hertz": 60}),
+    ("an odd frequency", 4, {"hertz": 49.37, "degrees": 60}),
+    ("1 kHz", 5, {"rate": 1000, "degrees": 36.87}),
+)
+
+
+def test_loads_against_their_analytic_values():
+    for late_us in (0, 111, -111):  # 2 degrees at 50 Hz
+        for name, bound, load in LOADS:
+            sampler = Sampler(calibration(phase_error_us=late_us, nominal_mhz=50000))
+            found = sampler.feed_block(*samples(seconds=0.6, late_us=late_us, **load))
+            assert len(found) >= 2, name
+            for one in found:
+                fundamental = load.get("amps", 10)
+                amps = fundamental * math.sqrt(1 + load.get("thirds", 0) ** 2)
+                watts = 230 * fundamental * math.cos(math.radians(load.get("degrees", 0)))
+                assert near(one.active_mw, watts * 1000, bound), (name, late_us, one.active_mw, watts)
+                assert near(one.vrms_mv, 230000, 2), (name, one.vrms_mv)
+                assert near(one.irms_ma, amps * 1000, bound), (name, one.irms_ma)
+                assert near(one.apparent_mva, 230000 * amps, bound), (name, one.apparent_mva)
+                assert near(one.power_factor_milli, 1000 * watts / 230 / amps, bound + 1), (name, late_us)
+                assert near(one.frequency_mhz, load.get("hertz", 50) * 1000, 2), (name, one.frequency_mhz)
+                assert one.flags == 0 and not one.estimated and one.quality == 0, (name, one.flags)
+
+
+def test_an_uncorrected_phase_error_costs_what_theory_says():
+    sampler = Sampler(calibration())
+    (one,) = sampler.feed_block(*samples(seconds=0.3, degrees=60, late_us=111))
+    assert near(one.active_mw, 2300000 * math.cos(math.radians(61.998)), 4)
+    assert not near(one.active_mw, 1150000, 50)
+
+
+def recording():
+    path = case.data("waveforms/keating_ion7650/keating_1999.DAT")
+    with open(path[:-3] + "CFG", "rb") as cfg, open(path, "rb") as dat:
+        return comtrade.read(cfg.read(), dat.read())
+
+
+def quantised(micro, per_count):
+    return min(max((2 * micro + per_count) // (2 * per_count) + 2048, 0), 4095)
+
+
+def assert_within_1_percent(one, volts, amps):
+    """Against integer moments of the full-rate samples, exactly: squares and products compared crosswise."""
+    n = len(volts)
+    power = n * sum(v * i for v, i in zip(volts, amps)) - sum(volts) * sum(amps)  # times n^2, in pW
+    volts2 = n * sum(v * v for v in volts) - sum(volts) ** 2
+    amps2 = n * sum(i * i for i in amps) - sum(amps) ** 2
+    assert abs(one.active_mw * 10**9 * n * n - power) * 100 <= abs(power), (one.active_mw, power // (n * n))
+    for measured, square in ((one.vrms_mv * 1000 * n, volts2), (one.irms_ma * 1000 * n, amps2)):
+        assert 99**2 * square <= (100 * measured) ** 2 <= 101**2 * square
+    factor = (100 * one.power_factor_milli) ** 2 * volts2 * amps2
+    assert (99 * 1000 * power) ** 2 <= factor <= (101 * 1000 * power) ** 2
+    assert (one.power_factor_milli > 0) == (power > 0)
+
+
+def test_the_ion7650_recording_at_2_khz_and_12_bits():
+    """Every 15th sample (2047 Hz) from any start: three whole cycles as recorded, and four with the recording repeated.
+
+    The recorder took 512 samples a cycle, in step with the mains, so that the end of its four cycles meets their start.
+    """
+    found = recording()
+    uv, ua, step = 300000, 200000, 15
+    assert found.rate_uhz // step >= 2000 * 10**6
+    for repeats, cycles in ((1, 3), (3, 4)):
+        for phase in "123":
+            volts = found.channels["U" + phase].micro * repeats
+            amps = found.channels["I" + phase].micro * repeats
+            for first in range(0, step, case.scale(1, 5)):
+                taken = range(first, len(volts), step)
+                sampler = Sampler(Calibration(uv, ua, nominal_mv=347000, nominal_mhz=60000), cycles)
+                one = sampler.feed_block(
+                    [found.time_us(k) for k in taken],
+                    [quantised(volts[k], uv) for k in taken],
+                    [quantised(amps[k], ua) for k in taken],
+                )[0]
+                whole = [k for k in range(len(volts)) if one.start_us <= found.time_us(k) < one.end_us]
+                assert abs(len(whole) - 512 * cycles) <= 4 and one.flags == 0
+                assert_within_1_percent(one, [volts[k] for k in whole], [amps[k] for k in whole])
+                assert near(one.frequency_mhz, 59975, 2)
+
+
+def test_blocks_of_any_size_give_the_same():
+    times, voltages, currents = samples(seconds=1, noise=30, degrees=30)
+    voltages[700:1400] = [2048] * 700  # a stretch without voltage
+    rows = []
+    for size in (1, 2, 3, 7, 64, 2000):
+        sampler = Sampler(calibration(), 5)
+        found = []
+        for at in range(0, len(times), size):
+            block = times[at : at + size]
+            offsets = [t - block[0] for t in block]
+            found += sampler.feed_block(offsets, voltages[at : at + size], currents[at : at + size], block[0])
+        rows.append([(p.start_us, p.end_us, p.energy_nj, p.vrms_mv, p.irms_ma, p.samples, p.flags) for p in found])
+    assert len(rows[0]) >= 5 and all(row == rows[0] for row in rows[1:])
+    sampler = Sampler(calibration(), 5)
+    singly = [sampler.feed(*sample) for sample in zip(times, voltages, currents)]
+    assert [p.energy_nj for p in singly if p] == [row[2] for row in rows[0]]
+
+
+def test_periods_follow_each_other_and_charge_all_the_time():
+    found = Sampler(calibration(), 3).feed_block(*samples(seconds=2, noise=20, jitter_us=300, hertz=50.6))
+    assert len(found) >= 30
+    for one, following in zip(found, found[1:]):
+        assert one.end_us == following.start_us
+    for one in found:
+        assert abs(one.energy_nj - one.active_mw * (one.end_us - one.start_us)) <= one.end_us - one.start_us
+
+
+def test_an_hour_of_constant_load():
+    seconds = case.scale(3600, 60)
+    times, voltages, currents = samples(seconds=1, rate=1000, amps=8, degrees=20)
+    bank = Bank(20000)
+    bank.open_generation("ct", {})
+    sampler = Sampler(calibration())
+    for second in range(seconds):
+        for one in sampler.feed_block(times, voltages, currents, second * 1000000):
+            bank.add_nanojoules((one.energy_nj,))
+            last = one
+    wh = 230 * 8 * math.cos(math.radians(20)) * last.end_us / 3600000000
+    assert abs(bank.snapshot()[1] - wh) <= 1 + wh * 0.002, (bank.snapshot(), wh)
+    assert bank.snapshot()[2] == 0
+
+
+def test_missing_samples_cost_no_energy():
+    times, voltages, currents = samples(seconds=3, degrees=30)
+    whole = Sampler(calibration()).feed_block(times, voltages, currents)
+    bits = case.Bits("missing")
+    for _ in range(10):
+        keep = list(range(len(times)))
+        for _ in range(3):
+            at = 200 + bits.below(5000)
+            keep = [k for k in keep if not at <= k < at + 10 + bits.below(90)]
+        found = Sampler(calibration()).feed_block(*[[row[k] for k in keep] for row in (times, voltages, currents)])
+        assert sum(1 for one in found if one.flags & period.GAP) >= 1
+        energy = sum(one.energy_nj for one in found)
+        expected = whole[0].active_mw * (found[-1].end_us - found[0].start_us)
+        assert near(energy, expected, 4), (energy, expected)
+
+
+def test_a_spike_is_no_crossing():
+    times, voltages, currents = samples(seconds=0.5)
+    below = [k for k in range(10, len(voltages)) if max(voltages[k - 4 : k + 5]) < 1500]
+    for k in below[::3]:
+        voltages[k] = 2100
+    for one in Sampler(calibration()).feed_block(times, voltages, currents):
+        assert near(one.frequency_mhz, 50000, 2)
+
+
+def test_noise_at_the_crossing_does_not_split_cycles():
+    found = Sampler(calibration()).feed_block(*samples(seconds=2, rate=20000, noise=60))
+    assert len(found) >= 9
+    for one in found:
+        assert near(one.frequency_mhz, 50000, 5) and near(one.active_mw, 2300000, 20)
+
+
+def test_without_a_voltage_channel_apparent_power_is_charged_as_estimated():
+    times, _, currents = samples(seconds=1, amps=5, degrees=60)
+    found = Sampler(Calibration(0, UA, nominal_mv=230000)).feed_block(times, None, currents)
+    assert len(found) == 4
+    for one in found:
+        assert one.estimated and one.flags == period.NO_VOLTAGE and one.quality == readings.ESTIMATED
+        assert near(one.active_mw, 1150000, 5) and one.active_mw == one.apparent_mva
+        assert one.vrms_mv == 0 and one.frequency_mhz == 0 and one.end_us - one.start_us == 200000
+
+
+def test_a_dead_voltage_sensor_is_charged_as_estimated_and_recovers():
+    times, voltages, currents = samples(seconds=3, amps=5, noise=2)
+    voltages[2000:4000] = [2051] * 2000
+    found = Sampler(calibration()).feed_block(times, voltages, currents)
+    dead = [one for one in found if one.flags & period.VOLTAGE_FLAT]
+    assert 2 <= len(dead) <= 4
+    for one in dead:
+        assert one.estimated and one.quality == readings.ESTIMATED | readings.SENSOR_FAULT
+        assert near(one.active_mw, 1150000, 20), one.active_mw
+    assert found[0].flags == 0 and found[-1].flags == 0 and not found[-1].estimated
+    assert near(sum(one.energy_nj for one in found), 1150000 * (found[-1].end_us - found[0].start_us), 10)
+
+
+def test_clipped_and_stuck_channels_are_flagged():
+    (one,) = Sampler(calibration()).feed_block(*samples(seconds=0.3, amps=80))
+    assert one.flags == period.CURRENT_CLIPPED and one.quality == readings.CLIPPED
+    (one,) = Sampler(calibration()).feed_block(*samples(seconds=0.3, volts=300))
+    assert one.flags == period.VOLTAGE_CLIPPED
+    times, voltages, _ = samples(seconds=0.3)
+    (one,) = Sampler(calibration()).feed_block(times, voltages, [2040] * len(times))
+    assert one.flags == period.CURRENT_FLAT and one.quality == readings.SENSOR_FAULT and one.energy_nj == 0
+    (one,) = Sampler(calibration()).feed_block(times, voltages, [4095] * len(times))
+    assert one.flags == period.CURRENT_FLAT | period.CURRENT_CLIPPED
+
+
+def test_below_the_starting_current_nothing_is_counted():
+    quiet = samples(seconds=0.3, amps=0, noise=1)
+    (one,) = Sampler(calibration(starting_ma=60)).feed_block(*quiet)
+    assert one.energy_nj == one.active_mw == one.irms_ma == one.power_factor_milli == 0 and one.vrms_mv > 229000
+    (one,) = Sampler(calibration(starting_ma=0)).feed_block(*quiet)
+    assert one.irms_ma > 0
+
+
+def test_a_reversed_current_transformer_and_the_display():
+    (one,) = Sampler(Calibration(UV, -UA)).feed_block(*samples(seconds=0.3))
+    shown = one.instantaneous(2)
+    assert one.active_mw < 0 and near(shown[64], -2300, 2) and near(shown[66], 230000, 2) and near(shown[69], 10000, 2)
+    assert near(shown[71], 50000, 1) and shown[72] == -1000 and 65 not in shown
+
+
+def test_a_clock_that_runs_back_makes_no_energy():
+    block = samples(seconds=0.5)
+    sampler = Sampler(calibration())
+    found = sampler.feed_block(*block)
+    for base_us in (10000000, 3000000, 3100000, 0):
+        found += sampler.feed_block(*block, base_us)
+    mixed = Sampler(calibration(), 2)
+    bits = case.Bits("clock")
+    order = list(range(1000))
+    bits.shuffle(order)
+    found += mixed.feed_block(*[[row[k] for k in order] for row in block])
+    assert found and all(0 <= one.energy_nj < 2400000 * 10**7 and one.end_us >= one.start_us for one in found)
+
+
+def test_no_input_makes_it_raise():
+    bits = case.Bits("nonsense")
+    for _ in range(case.scale(300, 60)):
+        fields = {"phase_error_us": bits.choice((0, 2000, -2000)), "starting_ma": bits.choice((0, 20))}
+        sampler = Sampler(Calibration(bits.choice((0, UV)), UA, **fields), 1 + bits.below(3))
+        now_us = 0
+        for _ in range(4):
+            times, voltages, currents = [], [], []
+            for _ in range(bits.below(200)):
+                now_us += bits.choice((0, 1, 500, 500, 700, 9000, 5000000))
+                times.append(now_us)
+                voltages.append(bits.choice((0, 2047, 2048, 4095, bits.below(4096))))
+                currents.append(bits.choice((0, 2048, 4095, bits.below(4096))))
+            for one in sampler.feed_block(times, voltages, currents):
+                assert one.end_us >= one.start_us and abs(one.power_factor_milli) <= 1000
+
+
+def test_a_sample_allocates_nothing():
+    if sys.implementation.name != "micropython":
+        raise case.Skip("only MicroPython tells what it allocates")
+    from array import array
+
+    times, voltages, currents = samples(seconds=0.4)
+    rows = [array("i", times), array("H", voltages), array("H", currents)]
+    sampler = Sampler(calibration())
+    spent = {}
+    for count in (400, 800):
+        cut = [row[:count] for row in rows]
+        sampler.feed_block(*cut, 1000000 * count)
+        gc.collect()
+        gc.disable()
+        before = gc.mem_alloc()
+        sampler.feed_block(*cut, 1000000 * count + 500000)
+        spent[count] = gc.mem_alloc() - before
+        gc.enable()
+    cycles = 10
+    assert (spent[800] - spent[400]) // cycles < 4096, spent  # a cycle's worth of big integers, whatever its samples
+
+
+def test_calibrations_out_of_range_are_refused():
+    for arguments in ((UV, 0), (10**10, UA), (UV, UA, -1), (UV, UA, 2048, 1 << 25), (UV, "50000"), (UV, UA, 0, 0, 2001)):
+        case.raises(CalibrationError, Calibration, *arguments)
+    case.raises(ValueError, Sampler, calibration(), 0)

@@ -1,0 +1,76 @@
+"""bodies: every field of every kind, at and past its bounds."""
+
+import case
+import speaker
+from wattpact_protocol import bodies
+
+
+def _bodies():
+    return speaker.all_bodies(speaker.Speaker(speaker.ROOT_SEED))
+
+
+def test_every_kind_survives_the_round_trip():
+    for kind, body in _bodies():
+        assert bodies.decode(kind, bodies.encode(kind, body)) == body, bodies.NAMES[kind]
+
+
+def test_kinds_and_keys_are_used_once():
+    for name, fields in bodies.TABLE.values():
+        assert len({field[0] for field in fields}) == len({field[1] for field in fields}) == len(fields), name
+    assert len(set(bodies.NAMES.values())) == len(bodies.NAMES) == 18
+
+
+def test_required_fields_are_required_and_optional_ones_are_not():
+    for kind, body in _bodies():
+        if kind == bodies.READING:
+            continue
+        raw = bodies.encode(kind, body)
+        for key, field, _, required in bodies.TABLE[kind][1]:
+            without = {k: v for k, v in raw.items() if k != key}
+            if required:
+                assert field in str(case.raises(bodies.BodyError, bodies.decode, kind, without))
+            else:
+                assert field not in bodies.decode(kind, without)
+
+
+def test_a_value_of_another_type_or_beyond_its_range_is_refused():
+    strangers = (None, True, -(1 << 70), 1 << 63, b"", b"123", "x" * 65, [], [1], {}, {1: "x"}, {0: 1}, [b"1234567"])
+    for kind, body in _bodies():
+        if kind == bodies.READING:
+            continue
+        raw = bodies.encode(kind, body)
+        for key, field, shape, _ in bodies.TABLE[kind][1]:
+            refused = 0
+            for stranger in strangers:
+                changed = dict(raw)
+                changed[key] = stranger
+                try:
+                    bodies.decode(kind, changed)
+                except bodies.BodyError:
+                    refused += 1
+            # A list or map type takes the empty one, a bool True, a text of length zero nothing of these.
+            assert refused >= len(strangers) - 2, (bodies.NAMES[kind], field, shape)
+
+
+def test_bounds_are_inclusive():
+    for kind, body in _bodies():
+        if kind == bodies.READING:
+            continue
+        for key, _, (name, low, high), _ in bodies.TABLE[kind][1]:
+            if name != "int":
+                continue
+            raw = bodies.encode(kind, body)
+            for value in (low, high):
+                raw[key] = value
+                bodies.decode(kind, raw)
+            for value in (low - 1, high + 1, True):
+                raw[key] = value
+                case.raises(bodies.BodyError, bodies.decode, kind, raw)
+
+
+def test_unknown_keys_kinds_and_fields_are_refused():
+    case.raises(bodies.BodyError, bodies.decode, 99, {})
+    case.raises(bodies.BodyError, bodies.encode, 99, {})
+    case.raises(bodies.BodyError, bodies.decode, bodies.CONTRACT, {1: speaker.ID, 2: 0})
+    case.raises(bodies.BodyError, bodies.decode, bodies.CONTRACT, [speaker.ID])
+    case.raises(bodies.BodyError, bodies.encode, bodies.CONTRACT, {"acceptance": speaker.ID, "price": 1})

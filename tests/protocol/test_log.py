@@ -1,0 +1,87 @@
+"""log: places, verdicts, roles; and hundreds of thousands of mangled entries, each with one verdict on both Pythons."""
+
+import case
+import mangled
+import speaker
+from wattpact_protocol import bodies, entry, log
+
+
+def _event(text="x"):
+    return {"code": 1, "text": text}
+
+
+def test_a_log_is_followed_entry_by_entry():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    head = log.start(author.kid, 0, entry.NO_PREVIOUS)
+    for number in range(5):
+        said = author.say(bodies.EVENT, _event(str(number)))
+        assert log.judge(head, said, None) == log.NEXT
+        head.accept(said)
+        assert (head.next_sequence, head.previous) == (number + 1, said.id)
+        assert log.judge(head, said, said.id) == log.DUPLICATE
+
+
+def test_places():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    first = author.say(bodies.EVENT, _event())
+    head = log.start(author.kid, 0, entry.NO_PREVIOUS)
+    head.accept(first)
+    other = author.at((0, 0, entry.NO_PREVIOUS), bodies.EVENT, _event("another past"))
+    assert log.judge(head, other, first.id) == log.FORK
+    assert log.judge(head, author.at((0, 2, first.id), bodies.EVENT, _event()), None) == log.GAP
+    assert log.judge(head, author.at((0, 1, bytes(32)), bodies.EVENT, _event()), None) == log.BROKEN_CHAIN
+    assert log.judge(head, author.at((1, 0, first.id), bodies.EVENT, _event()), None) == log.STALE_GENERATION
+
+
+def test_time_may_not_run_ahead():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    for ahead_s, verdict in ((0, None), (300, None), (301, log.FUTURE)):
+        assert log.judge_time(author.say(bodies.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
+    assert log.judge_time(author.say(bodies.EVENT, _event(), None), 1000) is None
+    body = speaker.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
+    assert log.judge_time(author.say(bodies.READING, body, 1000), 1059) == log.FUTURE
+    assert log.judge_time(author.say(bodies.READING, body, 1000), 1060) is None
+
+
+def test_roles():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    allowed = {}
+    for kind, body in speaker.all_bodies(author):
+        said = author.say(kind, body)
+        allowed[bodies.NAMES[kind]] = "".join(
+            [name[0] for role, name in sorted(bodies.ROLES.items()) if log.may_say({"role": role}, said)]
+        )
+    # r(oot) i(ssuer) h(ost) m(eter) p(erson); an issuer certifies meters, the root does not.
+    assert allowed == {
+        "certificate": "i", "reading": "m", "event": "m", "community": "i", "tariff": "i", "policy": "i", "mandate": "p",
+        "offer": "m", "demand": "m", "acceptance": "m", "contract": "m", "grant": "i", "usage_start": "m", "usage": "m",
+        "usage_end": "m", "terminate": "imp", "receipt": "h", "statement": "h",
+    }  # fmt: skip
+    for role, by_root, by_issuer in ((1, True, False), (2, True, False), (3, False, True), (4, False, True), (6, False, True)):
+        said = author.say(bodies.CERTIFICATE, speaker.certificate(author, role=role))
+        assert log.may_say({"role": bodies.ROLE_ROOT}, said) is by_root
+        assert log.may_say({"role": bodies.ROLE_ISSUER}, said) is by_issuer
+
+
+def test_certificates_have_their_time():
+    span = {"not_before_s": 10, "not_after_s": 20}
+    assert [log.valid_at(span, t) for t in (9, 10, 20, 21, None)] == [False, True, True, False, True]
+
+
+def test_a_persons_order_stands_outside_a_chain():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    mandate = speaker.BODIES["mandate"]
+    assert log.order_problem(speaker.ID, author.at((0, 0, speaker.ID), bodies.MANDATE, mandate)) is None
+    assert log.order_problem(speaker.ID, author.at((0, 1, speaker.ID), bodies.MANDATE, mandate)) == log.BROKEN_CHAIN
+    assert log.order_problem(speaker.ID, author.at((0, 0, bytes(32)), bodies.MANDATE, mandate)) == log.BROKEN_CHAIN
+    terminate = {"contract": speaker.ID, "reason": ""}
+    assert log.order_problem(speaker.ID, author.at((0, 0, speaker.ID), bodies.TERMINATE, terminate)) == "no_order_id"
+
+
+def test_mangled_entries_have_one_verdict():
+    for vector in case.vectors("mangled")["cases"]:
+        digest, counts = mangled.verdicts(vector["entries"], vector["real_signatures"], vector["seed"])
+        assert counts == vector["verdicts"], counts
+        assert digest == vector["sha256"]
+        # A mangled entry is never taken for the next: only the untouched one is.
+        assert counts["malformed"] > counts["bad_signature"] > counts["unknown_author"] > 0

@@ -1,0 +1,63 @@
+"""SHA-512: FIPS 180-4's own examples, the padding's edges, and the constants derived from their definition."""
+
+from wattpact_protocol import sha512
+
+# FIPS 180-4's examples (NIST, Cryptographic Standards and Guidelines), and the empty message.
+EXAMPLES = [
+    (
+        b"",
+        "cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce"
+        "47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e",
+    ),
+    (
+        b"abc",
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+        "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+    ),
+    (
+        b"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+        "8e959b75dae313da8cf4f72814fc143f8f7779c6eb9f7fa17299aeadb6889018"
+        "501d289e4900f7e4331b99dec4b5433ac7d329eeb6dd26545e96e55b874be909",
+    ),
+]
+# SHA-512 of the digests of 0 to 300 bytes 00 01 02 ... one after the other, by another implementation.
+ALL_LENGTHS = (
+    "d7ff5323ebbef9438546b104939504d6846f067dc41a135152e616e5fb701a72"
+    "458ac9ce86a32dbf342659cacb0a9237c21653d6bd379bd1f10a5a92f5c3f5d2"
+)
+
+
+def test_published_examples():
+    for message, expected in EXAMPLES:
+        assert sha512.digest(message).hex() == expected
+        assert sha512.portable_digest(message).hex() == expected
+
+
+def test_every_length_around_three_blocks():
+    digests = []
+    for length in range(301):
+        digests.append(sha512.portable_digest(bytes([number % 256 for number in range(length)])))
+    assert sha512.portable_digest(b"".join(digests)).hex() == ALL_LENGTHS
+
+
+def integer_root(number, degree):
+    low, high = 0, 1 << 80
+    while low < high:
+        middle = (low + high + 1) // 2
+        if middle**degree <= number:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def test_constants_are_fractions_of_roots_of_primes():
+    primes = []
+    number = 2
+    while len(primes) < 80:
+        if all(number % prime for prime in primes):
+            primes.append(number)
+        number += 1
+    mask = (1 << 64) - 1
+    assert [integer_root(prime << 128, 2) & mask for prime in primes[:8]] == list(sha512._START)
+    assert [integer_root(prime << 192, 3) & mask for prime in primes] == list(sha512._ROUND)

@@ -1,0 +1,122 @@
+"""Authors for tests: a community of keys, and entries in their logs. Runs on both Pythons."""
+
+from wattpact_protocol import bodies, ed25519, entry, log
+
+ROOT_SEED = bytes([7]) * 32
+
+
+def fake_public_key(seed):
+    """A stand-in key for tests of rules, where no signature is worth its time: pairs with fake_sign and fake_verify."""
+    return entry.sha256(b"public" + seed)
+
+
+def fake_sign(public_key, message):
+    digest = entry.sha256(public_key + message)
+    return digest + digest
+
+
+def fake_verify(public_key, message, signature):
+    return fake_sign(public_key, message) == signature
+
+
+class Speaker:
+    """One author with a log. `real` chooses Ed25519; else signatures are a keyed hash and take no time."""
+
+    def __init__(self, seed, community=None, real=False):
+        self.real = real
+        self.seed = seed
+        self.public_key = ed25519.public_key(seed) if real else fake_public_key(seed)
+        self.kid = entry.kid_of(self.public_key)
+        self.community = community or entry.community_id(self.public_key)
+        self.head = log.start(self.kid, 0, entry.NO_PREVIOUS)
+
+    def sign(self, message):
+        return ed25519.sign(self.seed, message) if self.real else fake_sign(self.public_key, message)
+
+    def verify(self, public_key, message, signature):
+        return (ed25519.verify if self.real else fake_verify)(public_key, message, signature)
+
+    def at(self, place, kind, body, unix_s=1000):
+        """An entry at (generation, sequence, previous), whatever the log's head is."""
+        stamp = entry.Stamp(1, 5, unix_s, 0 if unix_s is not None else entry.CLOCK_INVALID)
+        return entry.sign(kind, body, place, stamp, self.kid, self.community, self.sign)
+
+    def say(self, kind, body, unix_s=1000):
+        """The next entry of the log."""
+        place = (self.head.generation, self.head.next_sequence, self.head.previous)
+        said = self.at(place, kind, body, unix_s)
+        self.head.accept(said)
+        return said
+
+
+def certificate(speaker, role=bodies.ROLE_METER, label="a meter", **more):
+    body = {
+        "version": 1, "public_key": speaker.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
+        "not_before_s": 0, "not_after_s": 1 << 33, "assurance": 0,
+    }  # fmt: skip
+    body.update(more)
+    return body
+
+
+def reading(t0_s=0, imported=0, deltas=(1, 2, 3), exported=0, step_s=60, generation=0, instantaneous=None):
+    """A reading's body: import rises by `deltas`, export stands."""
+    registers = {1: [imported, list(deltas)], 2: [exported, [0] * len(deltas)]}
+    registers.update(instantaneous or {})
+    return {
+        "register_generation": generation, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None,
+        "registers": registers, "bad_mask": 0,
+    }  # fmt: skip
+
+
+ID = bytes(range(32))
+KID = bytes(range(8))
+TIMES = {"start_s": 100, "end_s": 9000, "valid_until_s": 8000}
+ORDER = {"price_micro_per_kwh": 180000, "wh": 50, "max_w": 8000, "mandate": ID}
+ORDER.update(TIMES)
+
+# One well-formed body of each kind but the certificate's and the reading's, with every optional field.
+BODIES = {
+    "event": {"code": 4, "registers": {1: 5, 2: -1}, "detail": -3, "text": "grant", "contract": ID},
+    "community": {"version": 1, "name": "Sun Street", "currency": "EUR", "slot_s": 900, "timezone": "Europe/Berlin"},
+    "tariff": {"from_s": 0, "import_micro_per_kwh": 310000, "export_micro_per_kwh": 80000},
+    "policy": {
+        "version": 3, "meter": KID, "emergency_credit_wh": 500, "quiet_start_min": 960, "quiet_end_min": 600,
+        "quiet_weekends": True, "utc_offset_min": 60, "warn_wait_max_s": 300, "reconnect_wait_max_s": 600, "rest_s": 60,
+        "consent_required": True, "protected": False, "hold_budget_s": 7200, "hold_budget_wh": 2000, "reassert_s": 60,
+        "operator_order_fresh_s": 86400, "holidays": [20000, 20001], "operator_open_at_s": 5, "quiet_hours": False,
+    },
+    "mandate": {
+        "order_id": KID, "expires_s": 9000, "meter": KID, "side": 1, "limit_micro_per_kwh": 250000, "wh": 80,
+        "max_w": 8000, "start_s": 100, "end_s": 9000, "preferred": [KID], "reserve_wh": 0, "wh_per_day": 5000,
+    },
+    "offer": ORDER,
+    "demand": ORDER,
+    "acceptance": {"offer": ID, "wh": 40, "priority": 1, "start_timeout_s": 600, "demand": ID},
+    "contract": {"acceptance": ID},
+    "grant": {
+        "number": 1, "meter": KID, "contract": ID, "wh": 40, "max_w": 8000, "from_s": 100, "to_s": 9000,
+        "price_micro_per_kwh": 180000, "priority": 1, "start_by_s": 700, "default_supply": False,
+    },
+    "usage_start": {"contract": ID, "grant": 1, "import_wh": 12},
+    "usage": {"contract": ID, "attributed_wh": 10, "import_wh": 22},
+    "usage_end": {"contract": ID, "attributed_wh": 40, "import_wh": 52, "reason": 1},
+    "terminate": {"contract": ID, "reason": "moving out", "attributed_wh": 4, "order_id": KID, "expires_s": 9000},
+    "receipt": {"author": KID, "generation": 0, "sequence": 7, "head": ID},
+    "statement": {
+        "subject": KID, "from_s": 0, "to_s": 9000, "bought_wh": 80, "bought_nano": 15000000, "sold_wh": 0, "sold_nano": 0,
+        "grid_import_wh": 3, "grid_import_nano": 930000, "grid_export_wh": 0, "grid_export_nano": 0, "unused_nano": 0,
+        "unused_earned_nano": 0, "net_nano": 15930000, "saved_nano": 9800000, "lines": 2, "lines_root": ID,
+        "evidence": 40, "evidence_root": ID, "estimated_wh": 0, "unsettled_meters": 0,
+    },
+}  # fmt: skip
+
+
+def all_bodies(speaker):
+    """(kind, body) of every kind."""
+    found = [(bodies.CERTIFICATE, certificate(speaker, supply_point="NL-1", accuracy_centi_percent=100, rated_w=11000, owner=KID))]
+    found.append((bodies.READING, reading(instantaneous={64: [-250, []]})))
+    for kind in sorted(bodies.NAMES):
+        if bodies.NAMES[kind] in BODIES:
+            found.append((kind, BODIES[bodies.NAMES[kind]]))
+    assert len(found) == len(bodies.NAMES)
+    return found

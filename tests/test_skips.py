@@ -1,0 +1,40 @@
+"""A test that lacks the shared data skips, and fails where the data is required; other skips stay skips."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+SAMPLE = """
+import case, pytest
+
+def test_by_case():
+    case.data("p1")
+
+def test_by_pytest():
+    pytest.skip("set WATTPACT_DATA")
+
+def test_of_another_kind():
+    raise case.Skip("needs root")
+"""
+
+
+@pytest.mark.parametrize(
+    ("required", "closing"),
+    [("0", "3 skipped"), ("1", "2 failed, 1 skipped")],
+    ids=["optional", "required"],
+)
+def test_missing_data(tmp_path: Path, required: str, closing: str):
+    (tmp_path / "test_sample.py").write_text(SAMPLE)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(TESTS),
+        "WATTPACT_DATA": str(tmp_path / "absent"),
+        "WATTPACT_REQUIRE_DATA": required,
+    }
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest", "test_sample.py"]
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert result.stdout.splitlines()[-1].startswith(closing + " in"), result.stdout

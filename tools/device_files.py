@@ -1,0 +1,22 @@
+"""Which files go onto a meter, and under what names: wattpact_protocol, wattpact_meter and the boards.
+
+Left out: backends that only a host can run, whose names end in _host.py.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+ROOTS = {
+    "wattpact_protocol": CHECKOUT / "protocol" / "wattpact_protocol",
+    "wattpact_meter": CHECKOUT / "firmware" / "wattpact_meter",
+    "boards": CHECKOUT / "firmware" / "boards",
+}
+
+
+def device_files() -> Iterator[tuple[str, Path]]:
+    """Each file as its name on the device and its place here, in a fixed order."""
+    for name, root in ROOTS.items():
+        for path in sorted(root.rglob("*.py")):
+            if not path.name.endswith("_host.py"):
+                yield f"{name}/{path.relative_to(root).as_posix()}", path
