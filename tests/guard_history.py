@@ -377,8 +377,9 @@ class World:
         inputs.operator_open_at_s = None if inputs.operator_open_at_s is not None else at_s
 
     def overload(self, inputs, dice):
-        inputs.over_current = dice(2) == 0
-        inputs.over_temperature = not inputs.over_current
+        fault = dice(8)
+        inputs.over_current = fault == 0
+        inputs.over_temperature = fault == 1
 
     def press(self, inputs, dice):
         inputs.reset_on_site = True

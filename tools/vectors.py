@@ -20,11 +20,11 @@ VECTORS = ROOT / "protocol" / "vectors"
 sys.path.insert(0, str(ROOT / "protocol"))
 sys.path.insert(0, str(ROOT))
 
-from tools import vectors_entries, vectors_primitives  # noqa: E402
+from tools import vectors_ed25519, vectors_entries, vectors_primitives  # noqa: E402
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "cbor": vectors_primitives.cbor_cases,
-    "ed25519": vectors_primitives.ed25519_cases,
+    "ed25519": vectors_ed25519.ed25519_cases,
     "cose": vectors_primitives.cose_cases,
     "entry": vectors_entries.entry_cases,
     "mangled": vectors_entries.mangled_cases,

@@ -78,7 +78,7 @@ def _active_pw(c: "Calibration", sums: "list[int]", share: int, good_us: int, cy
     n, v, i, _, _, iv, ip, p = sums[:8]
     now = n * iv - i * v
     scale = c.voltage_uv_per_count * c.current_ua_per_count
-    if not cycles or not c.phase_error_us:
+    if not c.phase_error_us:
         return scale * now, n * n
     lag = round_div(c.phase_error_us * TURN * cycles, good_us)
     weight_now, weight_before = _phase_weights(lag, round_div(TURN * cycles * share, n))
@@ -110,8 +110,8 @@ def measure(
 ) -> Period:
     """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us.
 
-    Without a voltage to multiply with, the nominal one and a power factor of 1 stand in, and the period is estimated:
-    more is charged than was used, never less.
+    Without a whole cycle of voltage to multiply with, the nominal one and a power factor of 1 stand in and the period is
+    estimated: at nominal voltage more import is charged than was used, never less.
     """
     c = calibration
     period = Period(start_us, end_us)
@@ -126,7 +126,7 @@ def measure(
     v_uv = _rms_micro(c.voltage_uv_per_count, n, sums[1], sums[3])
     i_ua = _rms_micro(c.current_ua_per_count, n, sums[2], sums[4])
     period.flags |= _flags(c, sums, v_uv)
-    assumed = bool(period.flags & (NO_VOLTAGE | VOLTAGE_FLAT))
+    assumed = not good_cycles or bool(period.flags & VOLTAGE_FLAT)
     period.estimated = period.estimated or assumed
     period.vrms_mv = round_div(v_uv, 1000)
     if good_us > 0:
@@ -134,11 +134,8 @@ def measure(
     if i_ua < c.starting_ma * 1000:
         return period
     period.irms_ma = round_div(i_ua, 1000)
-    power_pw, parts = _active_pw(c, sums, share, good_us, good_cycles)
-    apparent_pva = v_uv * i_ua
-    if assumed:
-        apparent_pva = c.nominal_mv * 1000 * i_ua
-        power_pw, parts = apparent_pva, 1
+    apparent_pva = (c.nominal_mv * 1000 if assumed else v_uv) * i_ua
+    power_pw, parts = (apparent_pva, 1) if assumed else _active_pw(c, sums, share, good_us, good_cycles)
     period.active_mw = round_div(power_pw, parts * 10**9)
     period.energy_nj = round_div(power_pw * duration_us, parts * 10**9)
     period.apparent_mva = round_div(apparent_pva, 10**9)

@@ -27,7 +27,6 @@ MIN_CYCLE_US = 12500  # 80 Hz: a crossing sooner than this is noise
 MAX_CYCLE_US = 25000  # 40 Hz: a cycle longer than this missed a crossing
 MIN_CYCLE_SAMPLES = 8
 _FIRST_GAP_US = 2500  # until a cycle has shown how samples are spaced
-_FAR_US = 1 << 29  # a deadline this far off is out of any block, and still a small integer
 _SHARE = 256
 
 _END, _RISES, _ROSE, _EXPIRES = 0, 1, 2, 3
@@ -113,7 +112,7 @@ class Sampler:
         end = len(times_us)
         middle = self._middle_v
         gap_us = self._gap_us
-        deadline = min(self._deadline_us - base_us, _FAR_US)
+        deadline = self._deadline_us - base_us
         below = self._below
         above = self._above
         last = times_us[k - 1] if k else self._last_us - base_us
@@ -240,7 +239,7 @@ class Sampler:
 
     def _end_cycle(self, cycle_us: int) -> None:
         n = self._mark_sums[0]
-        if not self._mark_gaps and n >= MIN_CYCLE_SAMPLES and cycle_us <= MAX_CYCLE_US:
+        if not self._mark_gaps and n >= MIN_CYCLE_SAMPLES and MIN_CYCLE_US <= cycle_us <= MAX_CYCLE_US:
             for k in range(_SUMS):
                 self._totals[k] += _SHARE * self._mark_sums[k] + self._carry[k] + self._mark_carry[k]
             self._good_us += cycle_us

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, BinaryIO
 
-MAX_VALUE_BYTES = 8192
+MAX_VALUE_BYTES = 12 * 1024
 _MAGIC = b"WS"
 _HEAD_BYTES = 8
 _NEW = ".new"

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wattpact import schema
 from wattpact_protocol import bodies, entry
+
+from wattpact import schema
 
 BUSY_TIMEOUT_S = 5
 
@@ -69,7 +70,7 @@ class Rejection(NamedTuple):
     reason: str
     author: bytes
     source: str
-    count: int
+    times: int
     first_s: int
     last_s: int
 
@@ -239,21 +240,24 @@ class Reader:
             "SELECT generation, unix_s, import_wh, export_wh, estimated FROM points"
             " WHERE meter = ? AND unix_s BETWEEN ? AND ? ORDER BY generation, unix_s", meter, from_s, to_s,
         )  # fmt: skip
-        return [Point(*row[:4], bool(row[4])) for row in found]
+        return [Point(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
 
     def registers(self, meter: bytes | None = None) -> list[Registers]:
         """The last good registers of one meter, or of all that have any."""
         where, values = ("", ()) if meter is None else (" WHERE meter = ?", (meter,))
         sql = f"SELECT meter, generation, end_s, received_s, energy, instantaneous FROM registers{where}"
-        return [Registers(*row[:4], _numbers(row[4]), _numbers(row[5])) for row in self.rows(sql, *values)]
+        return [
+            Registers(kid, number, end_s, received_s, _numbers(energy), _numbers(instantaneous))
+            for kid, number, end_s, received_s, energy, instantaneous in self.rows(sql, *values)
+        ]
 
     def rejections(self) -> list[Rejection]:
-        sql = "SELECT reason, author, source, count, first_s, last_s FROM rejections ORDER BY last_s DESC"
+        sql = "SELECT reason, author, source, times, first_s, last_s FROM rejections ORDER BY last_s DESC"
         return [Rejection(*row) for row in self.rows(sql)]
 
     def rejected(self) -> dict[str, int]:
         """How many entries and datagrams were refused, by reason."""
-        return dict(self.rows("SELECT reason, sum(count) FROM rejections GROUP BY reason ORDER BY reason"))
+        return dict(self.rows("SELECT reason, sum(times) FROM rejections GROUP BY reason ORDER BY reason"))
 
     def pending(self) -> list[Pending]:
         return [Pending(*row) for row in self.rows("SELECT public_key, proof, source, first_s, last_s FROM pending")]

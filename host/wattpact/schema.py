@@ -81,7 +81,7 @@ CREATE TABLE rejections (
     reason TEXT NOT NULL,
     author BLOB NOT NULL,
     source TEXT NOT NULL,
-    count INTEGER NOT NULL,
+    times INTEGER NOT NULL,
     first_s INTEGER NOT NULL,
     last_s INTEGER NOT NULL,
     PRIMARY KEY (reason, author, source)

@@ -12,12 +12,14 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from wattpact_protocol import bodies, entry, readings
+from wattpact_protocol.entry import Entry
 
 from wattpact import schema
 from wattpact.keys import Signer
 from wattpact.reader import Evidence, Reader, Registers, Rejection, StoreError, explain
-from wattpact_protocol import bodies, entry, readings
 
 MAX_BATCH = 256
 MAX_PENDING = 256
@@ -26,6 +28,15 @@ MAX_EVIDENCE_PER_AUTHOR = 16
 
 _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_POINT = "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)"
+
+
+class Accepted(NamedTuple):
+    """A verified entry to store. Outside a chain it is a person's order; a void one holds its place and no more."""
+
+    entry: Entry
+    chained: bool = True
+    void_reason: str | None = None
+    goes_on: bool = False  # a reading that begins at the time at which the last one ended
 
 
 class Store(Reader):
@@ -40,6 +51,8 @@ class Store(Reader):
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA cache_size = -16384")
+            self._db.execute("PRAGMA wal_autocheckpoint = 1000")
             if schema.version(self._db) < len(schema.STEPS):
                 with self.transaction():
                     schema.migrate(self._db)
@@ -101,30 +114,29 @@ class Store(Reader):
         with self.transaction():
             self._db.executemany(sql, rows)
 
-    def append(
-        self, batch: Sequence[tuple[entry.Entry, str | None]], received_s: int, registers: Iterable[Registers] = ()
-    ) -> int:
-        """Store verified entries with their void reasons; the cursor of the last. Their places must be free."""
+    def append(self, batch: Sequence[Accepted], received_s: int, registers: Iterable[Registers] = ()) -> int:
+        """Store entries whose places are free, and the registers they lead to; the cursor of the last."""
         with self.transaction():
             cursor = self.last_cursor()
             rows, points = [], []
-            for new, void_reason in batch:
+            for new, chained, void_reason, goes_on in batch:
                 cursor += 1
+                order_id = None if chained else new.body["order_id"]
                 rows.append((
-                    cursor, new.id, new.kid, new.kind, new.generation, new.sequence, _order_id(new),
+                    cursor, new.id, new.kid, new.kind, new.generation, new.sequence, order_id,
                     new.stamp.unix_s, received_s, new.raw, void_reason,
                 ))  # fmt: skip
                 if new.kind == bodies.READING and void_reason is None:
-                    points += _points(new)
+                    points += _points(new, goes_on)
             self._db.executemany(_INSERT_ENTRY, rows)
             self._db.executemany(_INSERT_POINT, points)
-            self._keep_certificates([(row[0], new) for row, (new, _) in zip(rows, batch, strict=True)])
+            self._keep_certificates(cursor - len(batch), batch)
             self._keep_registers(registers)
         return cursor
 
-    def _keep_certificates(self, rows: Sequence[tuple[int, entry.Entry]]) -> None:
-        for cursor, new in rows:
-            if new.kind == bodies.CERTIFICATE:
+    def _keep_certificates(self, before: int, batch: Sequence[Accepted]) -> None:
+        for cursor, (new, _, void_reason, _) in enumerate(batch, before + 1):
+            if new.kind == bodies.CERTIFICATE and void_reason is None:
                 body = new.body
                 kid = entry.kid_of(body["public_key"])
                 values = (cursor, new.id, kid, body["version"], body["role"], body["label"])
@@ -137,31 +149,31 @@ class Store(Reader):
             [(*row[:4], json.dumps(row.energy), json.dumps(row.instantaneous)) for row in registers],
         )
 
-    def say(self, signer: Signer, kind: int, body: dict[str, Any], now_s: int) -> entry.Entry:
-        """Append an entry to the signer's own log, or give its order; raises StoreError, entry.EntryError."""
+    def say(self, signer: Signer, kind: int, body: dict[str, Any], now_s: int) -> Entry:
+        """Append an entry to the signer's own log, or give its order; raises StoreError, EntryError."""
         with self.transaction():
-            place = self._place(signer, kind, body)
+            place, chained = self._place(signer, kind, body)
             stamp = entry.Stamp(0, 0, now_s)
             new = entry.sign(kind, body, place, stamp, signer.kid, self.community, signer.sign)
-            self.append([(new, None)], now_s)
+            self.append([Accepted(new, chained)], now_s)
         return new
 
-    def _place(self, signer: Signer, kind: int, body: dict[str, Any]) -> tuple[int, int, bytes]:
-        """(generation, sequence, previous) of the signer's next entry."""
+    def _place(self, signer: Signer, kind: int, body: dict[str, Any]) -> tuple[tuple[int, int, bytes], bool]:
+        """(generation, sequence, previous) of the signer's next entry, and whether it stands in a chain."""
         found = self.rows(
             "SELECT c.id, c.role, e.raw FROM certificates c JOIN entries e USING (cursor) WHERE c.kid = ?"
             " ORDER BY c.version DESC LIMIT 1", signer.kid,
         )  # fmt: skip
         if not found:
             if kind == bodies.CERTIFICATE and body.get("public_key") == signer.public_key:
-                return (0, 0, entry.NO_PREVIOUS)
+                return (0, 0, entry.NO_PREVIOUS), True
             raise StoreError(f"{signer.name or signer.kid.hex()} has no certificate in this community")
         certificate_id, role, raw = found[0]
         generation = entry.decode(raw, self.community).body["generation"]
         if role == bodies.ROLE_PERSON:
-            return (generation, 0, certificate_id)
+            return (generation, 0, certificate_id), False
         head = self.head(signer.kid, generation)
-        return (generation, 0, certificate_id) if head is None else (generation, head[0] + 1, head[1])
+        return ((generation, 0, certificate_id) if head is None else (generation, head[0] + 1, head[1])), True
 
     def keep_evidence(self, found: Evidence) -> None:
         """Keep both entries of a fork; a bounded number for each author."""
@@ -194,28 +206,22 @@ class Store(Reader):
                     left -= 1
                 self._db.execute(
                     "INSERT INTO rejections VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
-                    " SET count = count + excluded.count, last_s = excluded.last_s", new,
+                    " SET times = times + excluded.times, last_s = excluded.last_s", new,
                 )  # fmt: skip
 
 
-def _order_id(new: entry.Entry) -> bytes | None:
-    """A person's order id; None for entries that stand in a chain."""
-    order_id: bytes | None = new.body.get("order_id")
-    return order_id
-
-
-def _points(new: entry.Entry) -> list[tuple[bytes, int, int, int, int, int]]:
-    """Rows of `points`: the registers at t0 and after each step."""
-    body = new.body
+def _points(new: Entry, goes_on: bool) -> list[tuple[bytes, int, int, int, int, int]]:
+    """Rows of `points`: the registers at t0, unless they are there from the reading before, and after each step."""
+    body, kid = new.body, new.kid
     generation, unix_s, step_s = body["register_generation"], body["t0_s"], body["step_s"]
     import_wh, imports = body["registers"][readings.IMPORT_WH]
     export_wh, exports = body["registers"][readings.EXPORT_WH]
     all_estimated, bad_mask = body["quality"] & readings.ESTIMATED, body["bad_mask"]
-    points = [(new.kid, generation, unix_s, import_wh, export_wh, all_estimated)]
+    points = [] if goes_on else [(kid, generation, unix_s, import_wh, export_wh, all_estimated)]
     for imported, exported in zip(imports, exports, strict=True):
         unix_s += step_s
         import_wh += imported
         export_wh += exported
-        points.append((new.kid, generation, unix_s, import_wh, export_wh, all_estimated or bad_mask & 1))
+        points.append((kid, generation, unix_s, import_wh, export_wh, all_estimated or bad_mask & 1))
         bad_mask >>= 1
     return points

@@ -46,22 +46,23 @@ def _size(items: Any, depth: int) -> int:
     for item in items:
         kind = type(item)
         if kind is int:
-            if 0 <= item < 24:
-                size += 1
-            else:
-                size += _head_size(item if item >= 0 else -1 - item)
+            if item < 0:
+                item = -1 - item
+            size += 1 if item < 24 else 2 if item < 0x100 else _head_size(item)
         elif kind is bytes:
             length = len(item)
             size += length + (1 if length < 24 else _head_size(length))
+        elif kind is list and depth:
+            size += _head_size(len(item))
+            if item:
+                size += _size(item, depth - 1)
         elif item is None or kind is bool:
             size += 1
         elif kind is str:
             length = len(item) if item.isascii() else len(item.encode())
             size += length + _head_size(length)
-        elif kind is list and depth:
-            size += _head_size(len(item)) + _size(item, depth - 1)
-        elif kind is dict and depth and _ascends(item):
-            size += _head_size(len(item)) + _size(item, 0) + _size(item.values(), depth - 1)
+        elif kind is dict and depth:
+            size += _head_size(len(item)) + _keys_size(item) + _size(item.values(), depth - 1)
         else:
             size += _NEVER
     return size
@@ -79,16 +80,23 @@ def _head_size(argument: int) -> int:
     return 9 if argument < 0x10000000000000000 else _NEVER
 
 
-def _ascends(pairs: dict[Any, Any]) -> bool:
-    """Whether the keys are integers and text, in the bytewise order of their encodings (RFC 8949, 4.2.1)."""
-    before = -1
+def _keys_size(pairs: dict[Any, Any]) -> int:
+    """How long the keys are together; _NEVER or more unless they are integers and text that ascend.
+
+    The order is the bytewise one of their encodings (RFC 8949, 4.2.1), which small integers keep as they are."""
+    before, size = -1, 0
     for key in pairs:
         if type(key) is not int or key <= before:
-            break
+            return _mixed_keys_size(pairs)
         before = key
-    else:
-        return True
+        size += 1 if key < 24 else _head_size(key)
+    return size
+
+
+def _mixed_keys_size(pairs: dict[Any, Any]) -> int:
     if not all(type(key) is int or type(key) is str for key in pairs):
-        return False
+        return _NEVER
     encoded = [portable.encode(key) for key in pairs]
-    return all(one < other for one, other in zip(encoded, encoded[1:]))
+    if not all(one < other for one, other in zip(encoded, encoded[1:])):
+        return _NEVER
+    return sum(len(key) for key in encoded)

@@ -139,9 +139,7 @@ def _multiply_base(scalar: int) -> "tuple[int, int, int, int]":
     return result
 
 
-def _multiply_both(
-    base_scalar: int, scalar: int, point: "tuple[int, int, int, int]"
-) -> "tuple[int, int, int, int]":
+def _multiply_both(base_scalar: int, scalar: int, point: "tuple[int, int, int, int]") -> "tuple[int, int, int, int]":
     """base_scalar times the base point plus scalar times the point, sharing the doublings."""
     multiples = _multiples(point)
     result = _ZERO

@@ -99,6 +99,7 @@ TABLE = {
     COMMUNITY: ("community", (
         (1, "version", U32, True), (2, "name", NAME, True), (3, "currency", ("text", 1, 8), True),
         (4, "slot_s", ("int", 1, 86400), True), (5, "timezone", ("text", 1, 40), True),
+        (6, "silence_s", ("int", 1, MAX_U32), False),
     )),
     TARIFF: ("tariff", (
         (1, "from_s", U63, True), (2, "import_micro_per_kwh", U63, True), (3, "export_micro_per_kwh", U63, True),
@@ -162,6 +163,7 @@ TABLE = {
         (13, "unused_earned_nano", U63, True), (14, "net_nano", I63, True), (15, "saved_nano", I63, True),
         (16, "lines", U32, True), (17, "lines_root", ID, True), (18, "evidence", U32, True),
         (19, "evidence_root", ID, True), (20, "estimated_wh", U63, True), (21, "unsettled_meters", U32, True),
+        (22, "settled_to_s", U63, True),
     )),
 }  # fmt: skip
 

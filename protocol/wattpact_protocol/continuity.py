@@ -43,9 +43,8 @@ class Continuity:
             return problem
         self.generation = generation
         self.end_s = readings.end_s(body)
-        for number in body["registers"]:
-            if number < readings.FIRST_INSTANTANEOUS:
-                self.values[number] = readings.end_value(body, number)
+        # Only the last reading's registers: `end_s` is their time, and whoever starts at this reading judges alike.
+        self.values = {number: readings.end_value(body, number) for number, _ in _energy(body)}
         return None
 
     def _most_wh(self, duration_s: int) -> int:

@@ -39,6 +39,8 @@ class EntryError(ValueError):
 class Stamp:
     """When an entry was made. unix_s is None exactly while the clock is invalid."""
 
+    __slots__ = ("boot", "clock_status", "unix_s", "uptime_s")
+
     def __init__(self, boot: int, uptime_s: int, unix_s: "int | None", clock_status: int = 0) -> None:
         self.boot = boot
         self.uptime_s = uptime_s
@@ -55,6 +57,10 @@ class Stamp:
 
 class Entry:
     """A decoded entry. `raw` is what travels, `signed` the Sig_structure that the signature covers."""
+
+    __slots__ = (
+        "body", "generation", "id", "kid", "kind", "previous", "raw", "sequence", "signature", "signed", "stamp",
+    )  # fmt: skip
 
     def __init__(self, raw: bytes, kid: bytes, signed: bytes, entry_id: bytes, signature: bytes, place: "tuple[Any, ...]") -> None:
         self.raw = raw

@@ -53,7 +53,7 @@ class Guard(Knowledge):
 
     def decide(self, inputs: Inputs) -> Decision:
         """Called after the start, whenever an input changes, and at next_at_ms at the latest."""
-        self._learn(inputs, self._draw)
+        self.learn(inputs, self._draw)
         for row in ROWS:
             if row.condition(self, inputs):
                 break

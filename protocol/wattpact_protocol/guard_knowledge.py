@@ -57,7 +57,8 @@ class Knowledge:
     def _is_state_lost(self, inputs: "Inputs") -> bool:
         return inputs.state_corrupt or self.memory.corrupt or self._is_policy_lost
 
-    def _learn(self, inputs: "Inputs", draw: "Callable[[int], int]") -> None:
+    def learn(self, inputs: "Inputs", draw: "Callable[[int], int]") -> None:
+        """All that follows from the inputs, before any row is looked at."""
         if not self._is_started:
             self._start(inputs, draw)
         self._count(inputs)

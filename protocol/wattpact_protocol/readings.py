@@ -1,21 +1,24 @@
 """The body of a reading: registers at t0 and their steps after it, open or (later) sealed under a key.
 
     body    = [0, content] | [key_no, COSE_Encrypt0]
-    content = [register_generation, t0_s, step_s, quality, calibration / null, {register id: [value, [delta, ...]]}, bad_mask]
+    content = [register_generation, t0_s, step_s, quality, calibration / null, {id: [value, [delta, ...]]}, bad_mask]
 
 Energy registers never fall: their deltas are unsigned. Every energy register of one reading has the same number of
 deltas, 0 to 60; instantaneous registers (ids from 64) are for display and have none.
 Specification: docs/spec/readings.md.
 """
 
+from wattpact_protocol import register_ids
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 MAX_INTERVALS = 60
-MAX_REGISTERS = 24
-MAX_WH = (1 << 63) - 1
-FIRST_INSTANTANEOUS = 64
+MAX_WH = register_ids.MAX_WH
+FIRST_INSTANTANEOUS = register_ids.FIRST_INSTANTANEOUS
+IMPORT_WH = register_ids.IMPORT_WH
+EXPORT_WH = register_ids.EXPORT_WH
 
 ESTIMATED = 1
 SENSOR_FAULT = 2
@@ -23,19 +26,16 @@ CLIPPED = 4
 POWER_FAILURE = 8
 CLOCK_ADJUSTED = 16
 
-IMPORT_WH = 1
-EXPORT_WH = 2
-
 
 def _int(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and value is not True and value is not False and low <= value <= high
 
 
-def _check_register(number: object, value: object, intervals: int) -> bool:
-    if not _int(number, 1, 255) or not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], list):
+def _check_register(number: int, value: object, intervals: int) -> bool:
+    if number not in register_ids.TABLE or not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], list):
         return False
     start, deltas = value
-    if number >= FIRST_INSTANTANEOUS:  # type: ignore[operator]
+    if number >= FIRST_INSTANTANEOUS:
         return _int(start, -(1 << 31), 1 << 31) and not deltas
     if not _int(start, 0, MAX_WH) or len(deltas) != intervals:
         return False
@@ -66,7 +66,7 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
         raise error("reading: generation, t0 or step is out of range")
     if not (_int(quality, 0, 255) and (calibration is None or _int(calibration, 0, (1 << 32) - 1))):
         raise error("reading: quality or calibration is out of range")
-    if not isinstance(registers, dict) or not 2 <= len(registers) <= MAX_REGISTERS or EXPORT_WH not in registers:
+    if not isinstance(registers, dict) or not 2 <= len(registers) <= len(register_ids.TABLE) or EXPORT_WH not in registers:
         raise error("reading: total import and export are required")
     intervals = _intervals(registers)
     if not 0 <= intervals <= MAX_INTERVALS:

@@ -3,111 +3,21 @@
     register at a slot boundary -> consumption and export per slot -> Wh per contract -> nano-units per party
 
 What always holds: in each slot the Wh of a consumer's contracts and the grid's add up to its consumption, those of a
-supplier's contracts and the grid's to its export; every payment has its receiver, so all accounts sum to zero.
+supplier's contracts and the grid's to its export; a slot is settled for all meters that contracts link in it or for
+none; the same entries and the same `now_s` give the same result, in however many steps they were folded.
 Specification: docs/spec/settlement.md.
 """
 
 from wattpact_protocol import contracts
+from wattpact_protocol.allocation import allocate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattpact_protocol.contracts import Contract
+    from wattpact_protocol.allocation import Claim
+    from wattpact_protocol.contracts import Book, Contract
+    from wattpact_protocol.load import Load
 
-
-class Load:
-    """A meter's register against time: what settlement knows of its consumption, or of its export.
-
-    Points are (unix_s, wh), both rising. Between two points energy is spread evenly and counts as estimated."""
-
-    def __init__(self) -> None:
-        self.times: list[int] = []
-        self.values: list[int] = []
-
-    def add(self, unix_s: int, wh: int) -> None:
-        """Append a point; one that does not lie after the last is passed over (a snapshot said twice)."""
-        if not self.times or unix_s > self.times[-1]:
-            self.times.append(unix_s)
-            self.values.append(wh)
-
-    def at(self, unix_s: int) -> "tuple[int, bool]":
-        """(Wh at that time, whether it was measured then); held flat outside the points."""
-        times = self.times
-        if not times or unix_s <= times[0]:
-            return (self.values[0] if times else 0, bool(times) and unix_s == times[0])
-        if unix_s >= times[-1]:
-            return self.values[-1], unix_s == times[-1]
-        low, high = 0, len(times) - 1
-        while high - low > 1:
-            middle = (low + high) // 2
-            if times[middle] <= unix_s:
-                low = middle
-            else:
-                high = middle
-        if times[low] == unix_s:
-            return self.values[low], True
-        risen = self.values[high] - self.values[low]
-        return self.values[low] + risen * (unix_s - times[low]) // (times[high] - times[low]), False
-
-
-def share(amount: int, claims: "list[tuple[bytes, int]]") -> "dict[bytes, int]":
-    """`amount` pro rata to (id, claim), by largest remainder, ties to the smaller id; nobody gets more than its claim."""
-    total = sum(claim for _, claim in claims)
-    if total <= amount:
-        return dict(claims)
-    shares = {name: amount * claim // total for name, claim in claims}
-    left = amount - sum(shares.values())
-    for _, name in sorted([(-(amount * claim % total), name) for name, claim in claims])[:left]:
-        shares[name] += 1
-    return shares
-
-
-class Claim:
-    """What a contract may still carry in one slot."""
-
-    def __init__(self, contract: "Contract", most_wh: int) -> None:
-        self.contract = contract
-        self.most_wh = most_wh
-
-
-def allocate(
-    consumption_wh: "dict[bytes, int]", export_wh: "dict[bytes, int]", claims: "list[Claim]"
-) -> "tuple[dict[bytes, int], dict[bytes, int]]":
-    """One slot: (Wh carried, Wh short) by contract id; short is what the supplier's export did not cover.
-
-    Each consumer asks its contracts in order of (priority, id); where a supplier's export is not enough for all who
-    ask at once, it is shared pro rata, and the rest of each need goes on to the next contract."""
-    need = dict(consumption_wh)
-    supply = dict(export_wh)
-    queues: dict[bytes, list[Claim]] = {}
-    for claim in sorted(claims, key=lambda claim: contracts.order_of(claim.contract)):
-        queues.setdefault(claim.contract.consumer, []).append(claim)
-    carried: dict[bytes, int] = {}
-    short: dict[bytes, int] = {}
-    while True:
-        asked = _ask(queues, need)
-        if not asked:
-            return carried, short
-        for supplier, asks in asked.items():
-            shares = share(supply.get(supplier, 0), [(claim.contract.id, wh) for claim, wh in asks])
-            for claim, wh in asks:
-                got = shares[claim.contract.id]
-                carried[claim.contract.id] = got
-                short[claim.contract.id] = wh - got
-                need[claim.contract.consumer] -= got
-                supply[supplier] = supply.get(supplier, 0) - got
-
-
-def _ask(queues: "dict[bytes, list[Claim]]", need: "dict[bytes, int]") -> "dict[bytes, list[tuple[Claim, int]]]":
-    """The next contract of each consumer that still needs energy, by supplier."""
-    asked: dict[bytes, list[tuple[Claim, int]]] = {}
-    for consumer, queue in queues.items():
-        while queue and need.get(consumer, 0) > 0:
-            claim = queue.pop(0)
-            wh = min(need[consumer], claim.most_wh)
-            if wh > 0:
-                asked.setdefault(claim.contract.supplier, []).append((claim, wh))
-                break
-    return asked
+SILENCE_S = 7 * 86400  # a community may say otherwise
 
 
 def most_wh(contract: "Contract", carried_wh: int, from_s: int, to_s: int) -> int:
@@ -134,140 +44,223 @@ def unused_wh(contract: "Contract", carried_wh: int, short_wh: int) -> int:
     return int(max(0, contract.wh - carried_wh - short_wh))
 
 
-class Line:
-    """A contract in one period: energy carried, energy owed unused, and both in nano-units."""
+class Fill:
+    """What one contract has carried, by slot: starts of slots, and running totals after each."""
 
     def __init__(self, contract: "Contract") -> None:
         self.contract = contract
-        self.carried_wh = 0
+        self.starts: list[int] = []
+        self.carried: list[int] = []
+        self.short: list[int] = []
+        self.closed_s: int | None = None  # start of the slot in which it ended
         self.unused_wh = 0
 
     @property
-    def carried_nano(self) -> int:
-        return int(self.carried_wh * self.contract.price_micro_per_kwh)
+    def carried_wh(self) -> int:
+        return self.carried[-1] if self.carried else 0
 
     @property
-    def unused_nano(self) -> int:
-        return int(self.unused_wh * self.contract.price_micro_per_kwh)
+    def short_wh(self) -> int:
+        return self.short[-1] if self.short else 0
 
+    def add(self, start_s: int, carried_wh: int, short_wh: int) -> None:
+        if carried_wh or short_wh:
+            self.carried.append(self.carried_wh + carried_wh)
+            self.short.append(self.short_wh + short_wh)
+            self.starts.append(start_s)
 
-class Balance:
-    """A meter in one period. The grid account is what no contract carried."""
+    def close(self, start_s: int) -> None:
+        self.closed_s = start_s
+        self.unused_wh = unused_wh(self.contract, self.carried_wh, self.short_wh)
 
-    def __init__(self) -> None:
-        self.import_wh = 0
-        self.export_wh = 0
-        self.bought_wh = 0
-        self.sold_wh = 0
-        self.grid_import_wh = 0
-        self.grid_export_wh = 0
-        self.grid_import_nano = 0
-        self.grid_export_nano = 0
-        self.alone_nano = 0  # what the grid alone would have charged, net
-        self.estimated_wh = 0
+    def rewind(self, start_s: int) -> None:
+        """Forget slots from start_s on."""
+        while self.starts and self.starts[-1] >= start_s:
+            del self.starts[-1], self.carried[-1], self.short[-1]
+        if self.closed_s is not None and self.closed_s >= start_s:
+            self.closed_s, self.unused_wh = None, 0
 
+    def carried_before(self, unix_s: int) -> int:
+        """Wh carried in slots that start before unix_s."""
+        low, high = -1, len(self.starts)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.starts[middle] < unix_s:
+                low = middle
+            else:
+                high = middle
+        return self.carried[low] if low >= 0 else 0
 
-class Tariff:
-    """The grid's prices from a time on; before the first, zero."""
+    def carried_in(self, from_s: int, to_s: int) -> int:
+        if not self.starts or self.starts[0] >= to_s or self.starts[-1] < from_s:
+            return 0
+        if from_s <= self.starts[0] and self.starts[-1] < to_s:
+            return self.carried_wh
+        return self.carried_before(to_s) - self.carried_before(from_s)
 
-    def __init__(self) -> None:
-        self._rows: list[tuple[int, int, int]] = []
-
-    def add(self, from_s: int, import_micro_per_kwh: int, export_micro_per_kwh: int) -> None:
-        """A later word on the same time replaces the earlier."""
-        self._rows = [row for row in self._rows if row[0] != from_s]
-        self._rows.append((from_s, import_micro_per_kwh, export_micro_per_kwh))
-        self._rows.sort()
-
-    def at(self, unix_s: int) -> "tuple[int, int]":
-        """(import, export) in micro-units per kWh."""
-        prices = (0, 0)
-        for from_s, import_price, export_price in self._rows:
-            if from_s > unix_s:
-                break
-            prices = (import_price, export_price)
-        return prices
-
-
-class Result:
-    """What a period came to: lines by contract id and balances by meter, for slots from from_s to to_s."""
-
-    def __init__(self, from_s: int, to_s: int) -> None:
-        self.from_s = from_s
-        self.to_s = to_s
-        self.lines: dict[bytes, Line] = {}
-        self.balances: dict[bytes, Balance] = {}
+    def unused_in(self, from_s: int, to_s: int) -> int:
+        return self.unused_wh if self.closed_s is not None and from_s <= self.closed_s < to_s else 0
 
 
 class Settlement:
-    """Folds slots, oldest first. `carried` and `short` go on from slot to slot and say what is left of a contract."""
+    """Folds slots of all contracts of a book, oldest first, as far as the loads reach."""
 
-    def __init__(self, slot_s: int, tariff: Tariff) -> None:
+    def __init__(self, slot_s: int, silence_s: int, loads: "dict[bytes, Load]", book: "Book") -> None:
         self.slot_s = slot_s
-        self.tariff = tariff
-        self.carried: dict[bytes, int] = {}
-        self.short: dict[bytes, int] = {}
+        self.silence_s = silence_s
+        self.loads = loads
+        self.book = book
+        self.fills: dict[bytes, Fill] = {}
+        self.of_meter: dict[bytes, list[Fill]] = {}  # fills by consumer and by supplier
+        self.frontier_s = 0  # every slot before it has been looked at
+        self.stuck: dict[bytes, int] = {}  # meter: the first slot that waits, for itself or for a partner
+        self._late: set[bytes] = set()  # meters whose points the stuck slots wait for
+        self._given_up: dict[bytes, int] = {}  # silent meter: the first slot settled without its points
+        self._now_s = 0
 
-    def settle_slot(
-        self, start_s: int, loads: "dict[bytes, tuple[Load, Load]]", active: "list[Contract]", into: Result
-    ) -> None:
-        """One slot: `loads` are (import, export) by meter, `active` every contract that may carry in it."""
-        end_s = start_s + self.slot_s
+    def floor(self, unix_s: int) -> int:
+        return unix_s // self.slot_s * self.slot_s
+
+    def advance(self, to_s: int, now_s: int) -> None:
+        """Settle every slot that can be, up to to_s and now_s; entries may have come for past slots too."""
+        self._now_s = now_s
+        again_s = [slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s]
+        again_s += [self.stuck[kid] for kid in self._late if self._is_ready(kid, self.stuck[kid] + self.slot_s)]
+        if self.book.changed_from_s is not None:
+            again_s.append(self.floor(self.book.changed_from_s))
+            self.book.changed_from_s = None
+        if again_s:
+            self.rewind(min(again_s))
+        self._fold(self.floor(min(to_s, now_s)))
+
+    def rewind(self, start_s: int) -> None:
+        """Forget what was settled from that slot on."""
+        if start_s >= self.frontier_s:
+            return
+        self.frontier_s = start_s
+        for fill in self.fills.values():
+            fill.rewind(start_s)
+        for name in [name for name in self.fills if name not in self.book.contracts]:
+            fill = self.fills.pop(name)
+            self.of_meter[fill.contract.consumer].remove(fill)
+            self.of_meter[fill.contract.supplier].remove(fill)
+        self.stuck = {kid: slot_s for kid, slot_s in self.stuck.items() if slot_s < start_s}
+        self._late = {kid for kid in self._late if kid in self.stuck}
+        self._given_up = {kid: slot_s for kid, slot_s in self._given_up.items() if slot_s < start_s}
+
+    def settled_to(self, kid: bytes, to_s: int) -> int:
+        """The slot boundary, to_s at most, up to which a meter is settled."""
+        settled_s = min(self.floor(min(to_s, self._now_s)), self.stuck.get(kid, to_s))
+        if self._is_silent(kid):
+            return settled_s
+        return min(settled_s, self.floor(self._end_s(kid)))
+
+    def fill(self, contract: "Contract") -> Fill:
+        found = self.fills.get(contract.id)
+        if found is None:
+            found = self.fills[contract.id] = Fill(contract)
+            self.of_meter.setdefault(contract.consumer, []).append(found)
+            self.of_meter.setdefault(contract.supplier, []).append(found)
+        return found
+
+    def _end_s(self, kid: bytes) -> int:
+        return self.loads[kid].end_s if kid in self.loads else -1
+
+    def _is_silent(self, kid: bytes) -> bool:
+        """Not heard for so long, or never, that nobody waits for it any more."""
+        end_s = self._end_s(kid)
+        return end_s < 0 or self._now_s - end_s > self.silence_s
+
+    def _is_ready(self, kid: bytes, end_s: int) -> bool:
+        return self._end_s(kid) >= end_s or self._is_silent(kid)
+
+    def _fold(self, to_s: int) -> None:
+        slot_s = self.slot_s
+        start_s = self.frontier_s
+        later = [c for c in self.book.contracts.values() if c.active_to_s > start_s and c.start_s < to_s]
+        later.sort(key=_start_of, reverse=True)
+        current: list[Contract] = []
+        while start_s < to_s and (current or later):
+            if not current:
+                start_s = max(start_s, self.floor(later[-1].start_s))
+            end_s = start_s + slot_s
+            while later and later[-1].start_s < end_s:
+                current.append(later.pop())
+            if end_s > to_s:
+                break
+            self._settle_slot(start_s, end_s, current)
+            current = [c for c in current if c.active_to_s > end_s]
+            start_s = end_s
+        self.frontier_s = max(self.frontier_s, to_s)
+
+    def _settle_slot(self, start_s: int, end_s: int, current: "list[Contract]") -> None:
+        running, linked = [], []
+        for contract in current:
+            if contract.used_from_s is None:
+                if self._may_have_started(contract, end_s):
+                    linked.append(contract)
+            elif contract.used_from_s < end_s and not contract.is_void:
+                running.append(contract)
+        held = self._hold(start_s, end_s, running + linked)
+        if held:
+            running = [contract for contract in running if contract.consumer not in held]
+        self._carry(start_s, end_s, running)
+        for contract in running:
+            if contract.active_to_s <= end_s:
+                self.fill(contract).close(start_s)
+
+    def _may_have_started(self, contract: "Contract", end_s: int) -> bool:
+        """Whether the consumer's log, as far as it is not here yet, could still hold the contract's start."""
+        known_s = self._end_s(contract.consumer)
+        return known_s < end_s and known_s <= contract.start_by_s and not self._is_silent(contract.consumer)
+
+    def _hold(self, start_s: int, end_s: int, linking: "list[Contract]") -> "set[bytes]":
+        """The meters for which the slot has to wait: those without points to its end, and all linked to them."""
+        held = set()
+        for contract in linking:
+            for kid in (contract.consumer, contract.supplier):
+                if kid in self.stuck:
+                    held.add(kid)
+                elif not self._is_ready(kid, end_s):
+                    held.add(kid)
+                    self._late.add(kid)
+                elif self._end_s(kid) < end_s:
+                    self._given_up.setdefault(kid, start_s)
+        grown = bool(held)
+        while grown:
+            grown = False
+            for contract in linking:
+                if (contract.consumer in held) != (contract.supplier in held):
+                    held.add(contract.consumer)
+                    held.add(contract.supplier)
+                    grown = True
+        for kid in held:
+            self.stuck.setdefault(kid, start_s)
+        return held
+
+    def _carry(self, start_s: int, end_s: int, running: "list[Contract]") -> None:
+        claims: list[Claim] = []
         imports: dict[bytes, int] = {}
         exports: dict[bytes, int] = {}
-        for kid, (imported, exported) in loads.items():
-            balance = into.balances.setdefault(kid, Balance())
-            imports[kid] = _slot_wh(imported, start_s, end_s, balance)
-            exports[kid] = _slot_wh(exported, start_s, end_s, balance)
-        claims = []
-        for contract in active:
-            most = most_wh(contract, self.carried.get(contract.id, 0), start_s, end_s)
+        for contract in running:
+            fill = self.fills.get(contract.id)
+            most = most_wh(contract, fill.carried_wh if fill else 0, start_s, end_s)
             if most > 0:
-                claims.append(Claim(contract, most))
+                claims.append((contract, most))
+                imports[contract.consumer] = exports[contract.supplier] = 0
+        for kid in imports:
+            imports[kid] = self._flow(kid, 0, start_s, end_s)
+        for kid in exports:
+            exports[kid] = self._flow(kid, 1, start_s, end_s)
         carried, short = allocate(imports, exports, claims)
-        bought, sold = self._book(claims, carried, short, into)
-        self._close_contracts(start_s, end_s, active, into)
-        for kid in loads:
-            self._grid(into.balances[kid], start_s, (imports[kid], exports[kid], bought.get(kid, 0), sold.get(kid, 0)))
+        for contract, _ in claims:
+            if contract.id in carried:
+                self.fill(contract).add(start_s, carried[contract.id], short[contract.id])
 
-    def _book(
-        self, claims: "list[Claim]", carried: "dict[bytes, int]", short: "dict[bytes, int]", into: Result
-    ) -> "tuple[dict[bytes, int], dict[bytes, int]]":
-        bought: dict[bytes, int] = {}
-        sold: dict[bytes, int] = {}
-        for claim in claims:
-            contract = claim.contract
-            wh = carried.get(contract.id, 0)
-            self.carried[contract.id] = self.carried.get(contract.id, 0) + wh
-            self.short[contract.id] = self.short.get(contract.id, 0) + short.get(contract.id, 0)
-            into.lines.setdefault(contract.id, Line(contract)).carried_wh += wh
-            bought[contract.consumer] = bought.get(contract.consumer, 0) + wh
-            sold[contract.supplier] = sold.get(contract.supplier, 0) + wh
-        return bought, sold
-
-    def _close_contracts(self, start_s: int, end_s: int, active: "list[Contract]", into: Result) -> None:
-        for contract in active:
-            if start_s < contract.active_to_s <= end_s and not contract.is_void:
-                owed = unused_wh(contract, self.carried.get(contract.id, 0), self.short.get(contract.id, 0))
-                into.lines.setdefault(contract.id, Line(contract)).unused_wh += owed
-
-    def _grid(self, balance: Balance, start_s: int, flows: "tuple[int, int, int, int]") -> None:
-        imported, exported, bought, sold = flows
-        import_price, export_price = self.tariff.at(start_s)
-        balance.import_wh += imported
-        balance.export_wh += exported
-        balance.bought_wh += bought
-        balance.sold_wh += sold
-        balance.grid_import_wh += imported - bought
-        balance.grid_export_wh += exported - sold
-        balance.grid_import_nano += (imported - bought) * import_price
-        balance.grid_export_nano += (exported - sold) * export_price
-        balance.alone_nano += imported * import_price - exported * export_price
+    def _flow(self, kid: bytes, direction: int, start_s: int, end_s: int) -> int:
+        load = self.loads.get(kid)
+        return load.at(end_s)[direction] - load.at(start_s)[direction] if load else 0
 
 
-def _slot_wh(load: Load, start_s: int, end_s: int, balance: Balance) -> int:
-    before, measured_before = load.at(start_s)
-    after, measured_after = load.at(end_s)
-    if not (measured_before and measured_after):
-        balance.estimated_wh += after - before
-    return after - before
+def _start_of(contract: "Contract") -> "tuple[int, bytes]":
+    return (contract.start_s, contract.id)

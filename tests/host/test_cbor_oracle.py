@@ -58,6 +58,14 @@ def test_without_maps_encode_writes_what_cbor2_writes(value: Any) -> None:
         assert verdict(cbor.decode, cbor2.dumps(value)) == "refused"  # deeper than the profile goes
 
 
+def nested(rng: random.Random) -> Any:
+    """A number in 4 to 8 arrays and maps, of which the profile takes 6."""
+    value: Any = rng.randrange(30)
+    for _ in range(rng.randrange(4, 9)):
+        value = [value] if rng.random() < 0.5 else {rng.randrange(30): value}
+    return value
+
+
 def seeds(rng: random.Random) -> bytes:
     """Valid items, other codecs' liberties, and the tags that cbor2 gives a meaning."""
     tag = rng.choice(TAGS)
@@ -66,6 +74,7 @@ def seeds(rng: random.Random) -> bytes:
             [1, 0, 17, rng.randbytes(32), [3, 8123, 1763683200, 0], {1: [123456, [250, 0]], 2: [0, [0]], -1: "kWh"}],
             [rng.randrange(24)] * rng.randrange(20, 30),
             {key: rng.choice((0, "a" * 24)) for key in range(rng.randrange(20, 30))},
+            nested(rng),
             {1: {2: {3: {4: {5: rng.getrandbits(rng.randrange(70))}}}}, "a": -1, "bb": None},
             [rng.getrandbits(rng.randrange(1, 66)) - (1 << rng.randrange(65)) for _ in range(rng.randrange(8))],
             cbor2.CBORTag(tag, rng.choice((0, b"\x01", "a", [1, 2], ["aaaa", cbor2.CBORTag(25, 0)]))),

@@ -1,4 +1,4 @@
-"""COSE_Sign1: the vectors, the working group's examples, and the parser of the one shape against the general decoder."""
+"""COSE_Sign1: the vectors, the working group's examples, and the parser of the one shape against the general one."""
 
 import hashlib
 import json

@@ -1,0 +1,6 @@
+"""What /main.py of an ESP32 imports: `import boards.esp32.main`. Not run on hardware yet."""
+
+from boards.esp32 import pins
+from boards.esp32.board import run
+
+run(pins)

@@ -1,0 +1,64 @@
+"""A load profile: rows of second,watts in a CSV file. Each holds until the next, the last to the end."""
+
+from wattpact_meter.settings import SettingsError, number
+from wattpact_protocol import register_ids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from boards.virtual.relay_file import FileRelay
+    from wattpact_meter.drivers.p1_port import Taken
+
+MAX_W = 100_000
+
+
+class Profile:
+    """Rows of (second, watts) in a CSV file: each holds until the next, the last to the end."""
+
+    pause_ms = 250
+
+    def __init__(self, path: str, relay: "FileRelay", load: str) -> None:
+        try:
+            self._file = open(path, "rb")
+        except OSError as error:
+            raise SettingsError("source file %s: %s" % (path, error))
+        self._line = 0
+        self._relay = relay
+        self._always = load == "always"
+        self._watts = 0
+        self._next = self._read()
+        self._start_us: int | None = None
+        self._until_us = 0
+        self.rejected: dict[str, int] = {}
+
+    def take(self, now_us: int) -> "Taken":
+        if self._start_us is None:
+            self._start_us = self._until_us = now_us
+        periods = []
+        while self._next is not None and self._start_us + self._next[0] * 1_000_000 <= now_us:
+            at_us = self._start_us + self._next[0] * 1_000_000
+            self._until(at_us, periods)
+            self._watts = self._next[1]
+            self._next = self._read()
+        self._until(now_us, periods)
+        return periods, []
+
+    def _until(self, at_us: int, periods: "list[Any]") -> None:
+        watts = self._watts if self._always or self._relay.closed or self._watts < 0 else 0
+        if at_us > self._until_us:
+            periods.append((watts * 1000, at_us - self._until_us, {register_ids.POWER_W: watts}, 0))
+            self._until_us = at_us
+
+    def _read(self) -> "tuple[int, int] | None":
+        row = self._file.readline()
+        self._line += 1
+        if self._line == 1 and row[:1].isalpha():
+            return self._read()
+        if not row.strip():
+            return None
+        try:
+            second, watts = [int(field) for field in row.split(b",")]
+        except ValueError:
+            raise SettingsError("source file: line %d is not second,watts" % self._line)
+        return second, number("source file: watts", watts, -MAX_W, MAX_W)

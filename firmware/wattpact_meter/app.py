@@ -1,0 +1,189 @@
+"""The application: a board's drivers and the meter's core, joined by a few tasks.
+
+    sample    what the source measured        -> the core
+    network   datagrams, both ways            <-> the core
+    tick      the guard's decision            -> the relay; feeds the watchdog
+    status    a line now and then             -> the board's console
+
+A task is a step without waiting, called again after as many ms as it returns. What always holds: an exception in a
+step is reported and counted, and the step is called again; where it fails FAILURES times running the meter restarts,
+and its watchdog is fed only while every task runs. Nothing here decides; time, randomness and I/O come from the board.
+"""
+
+import asyncio
+import gc
+
+from wattpact_protocol import enrolment, readings, register_ids
+
+from wattpact_meter.identity import Identity
+from wattpact_meter.journal import Journal
+from wattpact_meter.meter import Meter
+from wattpact_meter.relay import Relay
+from wattpact_meter.state import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from wattpact_meter.clock import Now
+
+    Step = Callable[["Now"], int]
+
+FAILURES = 10
+RETRY_MS = 1_000
+DEAD_MS = 10_000  # a source that measured nothing for so long is dead
+STUCK_MS = 30_000  # a task that did not run for so long is stuck
+TICK_MS = 50
+NETWORK_MS = 20
+STATUS_MS = 3_000
+DATAGRAMS_A_STEP = 8
+OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
+
+_VOLTAGES = (register_ids.VOLTAGE_1_MV, register_ids.VOLTAGE_2_MV, register_ids.VOLTAGE_3_MV)
+_CURRENTS = (register_ids.CURRENT_1_MA, register_ids.CURRENT_2_MA, register_ids.CURRENT_3_MA)
+_NOMINAL_MV = 230_000
+
+
+class App:
+    """App(board): opens the flash and boots the core; raises what they raise.
+
+    A board has: flash (a folder), journal_bytes, settings, source, relay, network, power_failed, and the functions
+    now(), urandom(n), draw(n), pressed() -> Surroundings, feed(), report(event), report_error(where, error) and the
+    coroutine sleep_ms(n).
+    """
+
+    def __init__(self, board: "Any") -> None:
+        self.board = board
+        self.relay = Relay(board.relay)
+        store = Store(board.flash + "/state")
+        self.journal = Journal(board.flash + "/journal", limit_bytes=board.journal_bytes)
+        self.identity = Identity(store, board.urandom)
+        self.meter = Meter(self.identity, self.journal, store, board.settings, board.draw)
+        self.errors: dict[str, int] = {}
+        self.restarting = False
+        self._running = True
+        self._told = True  # something came that the guard has not seen
+        self._closed: bool | None = None
+        self._reason = ""
+        self._over_current = False
+        now = board.now()
+        self._measured_ms = now.uptime_ms
+        self._status_ms = now.uptime_ms
+        self._ran: dict[str, int] = {}
+        self.meter.boot(now, board.power_failed, self.relay.sensed())
+        self._report("started", now, {
+            "public_key": self.identity.public_key.hex(), "kid": self.identity.kid.hex(),
+            "code": enrolment.format_code(self.identity.code), "next_sequence": self.journal.next_sequence,
+        })  # fmt: skip
+
+    async def run(self) -> bool:
+        """Until `stop`, or until the meter must restart: whether it must."""
+        steps = [("sample", self.sample), ("network", self.exchange), ("tick", self.tick), ("status", self.tell)]
+        try:
+            await asyncio.gather(*[self._repeat(name, step) for name, step in steps])
+        finally:
+            self.journal.close()
+        return self.restarting
+
+    def stop(self) -> None:
+        """End every task at its next step."""
+        self._running = False
+
+    async def _repeat(self, name: str, step: "Step") -> None:
+        failures = 0
+        while self._running:
+            now = self.board.now()
+            self._ran[name] = now.uptime_ms
+            try:
+                pause_ms = step(now)
+                failures = 0
+            except Exception as error:
+                failures += 1
+                pause_ms = RETRY_MS
+                self._note(name, error)
+                if failures >= FAILURES:
+                    self.restarting = True
+                    self.stop()
+            await self.board.sleep_ms(pause_ms)
+
+    def _note(self, name: str, error: Exception) -> None:
+        self.errors[name] = self.errors.get(name, 0) + 1
+        if isinstance(error, MemoryError):
+            gc.collect()
+        self.board.report_error(name, error)
+
+    # The steps
+
+    def sample(self, now: "Now") -> int:
+        """Give the core what the source has measured."""
+        powers, telegrams = self.board.source.take(now.uptime_ms * 1000)
+        for active_mw, duration_us, instantaneous, quality in powers:
+            if not quality & readings.SENSOR_FAULT:
+                self._measured_ms = now.uptime_ms
+            self._watch_current(instantaneous)
+            self.meter.on_power(now, active_mw, duration_us, instantaneous, quality)
+        for telegram in telegrams:
+            self._measured_ms = now.uptime_ms
+            self._watch_current(telegram.instantaneous)
+            self.meter.on_telegram(now, telegram)
+        self._told = self._told or bool(powers or telegrams)
+        return int(self.board.source.pause_ms)
+
+    def _watch_current(self, instantaneous: "dict[int, int]") -> None:
+        most_mw = self.board.settings.rated_w * 10 * OVER_CURRENT_PERCENT
+        self._over_current = False
+        for voltage, current in zip(_VOLTAGES, _CURRENTS):
+            millivolts = instantaneous.get(voltage, 0) or _NOMINAL_MV
+            if millivolts * abs(instantaneous.get(current, 0)) > most_mw * 1000:
+                self._over_current = True
+
+    def exchange(self, now: "Now") -> int:
+        """Take a few datagrams, and send what is due."""
+        network = self.board.network
+        for _ in range(DATAGRAMS_A_STEP):
+            data = network.receive()
+            if data is None:
+                break
+            self._told = True
+            self.meter.on_datagram(now, data)
+        for data in self.meter.take_datagrams():
+            network.send(data)
+        return NETWORK_MS
+
+    def tick(self, now: "Now") -> int:
+        """Let the guard decide when something was told or is due, and do what it decided."""
+        if self._told or now.uptime_ms >= self.meter.next_tick_ms(now):
+            self._told = False
+            self._decide(now)
+        if not [name for name, ran_ms in self._ran.items() if now.uptime_ms - ran_ms > STUCK_MS]:
+            self.board.feed()
+        return TICK_MS
+
+    def _decide(self, now: "Now") -> None:
+        around = self.board.pressed()
+        around.over_current = self._over_current
+        around.sensed_closed = self.relay.sensed()
+        around.sensor_dead = now.uptime_ms - self._measured_ms > DEAD_MS
+        decision = self.meter.tick(now, around)
+        self.relay.apply(decision)
+        if decision.closed != self._closed or decision.reason != self._reason:
+            self._closed, self._reason = decision.closed, decision.reason
+            contract = decision.contract.hex() if decision.contract else None
+            self._report("relay", now, {"closed": decision.closed, "reason": decision.reason, "contract": contract})
+
+    def tell(self, now: "Now") -> int:
+        """Report how the meter is."""
+        self._report("status", now, self.status())
+        return STATUS_MS
+
+    def status(self) -> "dict[str, Any]":
+        return {
+            "relay": {"closed": self._closed, "reason": self._reason, "operations": self.relay.operations},
+            "next_sequence": self.journal.next_sequence, "errors": self.errors,
+            "source_rejected": self.board.source.rejected,
+        }  # fmt: skip
+
+    def _report(self, event: str, now: "Now", fields: "dict[str, Any]") -> None:
+        fields.update({"event": event, "uptime_ms": now.uptime_ms, "unix_s": now.unix_s})
+        self.board.report(fields)

@@ -1,0 +1,87 @@
+"""The time from a server in the network, without waiting for it: SNTP, RFC 4330 section 5.
+
+The server is not authenticated. An answer is taken only from the server that was asked, within a second, and only if it
+repeats the random number of the request; the time in it is off by at most that second.
+"""
+
+import os
+import socket
+import struct
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+PORT = 123
+ANSWER_MS = 1_000
+EVERY_MS = 3_600_000
+RETRY_MS = 15_000
+FROM_1900_S = 2_208_988_800
+_ERA_S = 1 << 32
+_EARLIEST_S = 1_735_689_600  # 2025-01-01: no meter is older
+_FORMAT = ">BBbb11I"
+_BYTES = 48
+_CLIENT = 0x23  # version 4, mode 3
+
+
+class Sntp:
+    """Sntp("pool.ntp.org"): ask(now_ms) when there is a network, and then answer(now_ms) until it is not None."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._socket: Any = None
+        self._number = b""
+        self._asked_ms = 0
+        self._due_ms = 0
+
+    def poll(self, now_ms: int) -> "int | None":
+        """Unix seconds as of now, whenever the server has just told it; raises nothing."""
+        try:
+            if self._socket is not None:
+                return self._answer(now_ms)
+            if now_ms >= self._due_ms:
+                self._ask(now_ms)
+        except OSError:
+            self._end(now_ms + RETRY_MS)
+        return None
+
+    def _ask(self, now_ms: int) -> None:
+        self._due_ms = now_ms + RETRY_MS
+        address = socket.getaddrinfo(self._server, PORT)[0][-1]
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(address)
+        self._socket.setblocking(False)
+        self._number = os.urandom(8)
+        self._asked_ms = now_ms
+        self._socket.send(bytes([_CLIENT]) + bytes(39) + self._number)
+
+    def _answer(self, now_ms: int) -> "int | None":
+        if now_ms - self._asked_ms > ANSWER_MS:
+            self._end(now_ms + RETRY_MS)
+            return None
+        try:
+            data = self._socket.recv(_BYTES)
+        except OSError:  # nothing yet
+            return None
+        unix_s = decode(data, self._number)
+        if unix_s is not None:
+            self._end(now_ms + EVERY_MS)
+        return unix_s
+
+    def _end(self, due_ms: int) -> None:
+        self._due_ms = due_ms
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+def decode(data: bytes, number: bytes) -> "int | None":
+    """Unix seconds in an answer to the request with that number; None where it is none, or the server has no time."""
+    if len(data) != _BYTES or data[24:32] != number:
+        return None
+    head, stratum = struct.unpack(_FORMAT, data)[:2]
+    seconds = struct.unpack(">I", data[40:44])[0]
+    if head & 7 != 4 or head >> 6 == 3 or not 1 <= stratum <= 15 or not seconds:
+        return None
+    unix_s = seconds - FROM_1900_S
+    return int(unix_s if unix_s >= _EARLIEST_S else unix_s + _ERA_S)

@@ -1,0 +1,139 @@
+"""Whom this meter believes: certificates, from the pinned root key down.
+
+What always holds: a certificate is kept only after its signature was verified under a kept one (or the pinned root
+key) whose role may give that role; for one key the version only rises. No signature is checked before what is cheap.
+Kept in the store as fixed records, at most MAX_AUTHORS. Rules: docs/spec/meter.md, "Trust".
+"""
+
+import struct
+
+from wattpact_protocol import bodies, ed25519, entry, log
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from wattpact_meter.state import Store
+
+NAME = "trust"
+MAX_AUTHORS = 64
+
+UNKNOWN_AUTHOR = "unknown_author"
+NOT_ALLOWED = "not_allowed"
+EXPIRED = "certificate_expired"
+BAD_SIGNATURE = "bad_signature"
+OLD_VERSION = "old_version"
+KNOWN = "duplicate"
+FULL = "authors_full"
+
+# public key, certificate id, role, version, generation, not before, not after, owner (zeros: none), rated W
+_RECORD = ">32s32sBIIQQ8sI"
+_RECORD_BYTES = struct.calcsize(_RECORD)
+_NOBODY = bytes(8)
+
+
+class Trust:
+    """Trust(root_public_key, store): the authors that are known, by kid."""
+
+    def __init__(
+        self,
+        root_public_key: bytes,
+        store: "Store",
+        verifier: "Callable[[bytes, bytes, bytes], bool]" = ed25519.verify,
+    ) -> None:
+        self.community = entry.community_id(root_public_key)
+        self.root_kid = entry.kid_of(root_public_key)
+        self.verifications = 0
+        self._root_public_key = root_public_key
+        self._store = store
+        self._verifier = verifier
+        self._records: dict[bytes, bytes] = {}
+        for record in store.load(NAME) or []:
+            if isinstance(record, bytes) and len(record) == _RECORD_BYTES:
+                self._records[entry.kid_of(record[:32])] = record
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def author(self, kid: bytes) -> "dict[str, Any] | None":
+        """The certificate of an author: the fields of its body that matter here, and its entry's `id`."""
+        record = self._records.get(kid)
+        if record is None:
+            return self._pinned_root() if kid == self.root_kid else None
+        key, certificate_id, role, version, generation, begin_s, end_s, owner, rated_w = struct.unpack(_RECORD, record)
+        return {
+            "public_key": key, "id": certificate_id, "role": role, "version": version, "generation": generation,
+            "not_before_s": begin_s, "not_after_s": end_s, "owner": None if owner == _NOBODY else owner,
+            "rated_w": rated_w,
+        }  # fmt: skip
+
+    def check(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        """None where the entry is its author's and the author may say it; else the reason. Cheap checks come first."""
+        certificate = self.author(new.kid)
+        if certificate is None:
+            return UNKNOWN_AUTHOR
+        if not log.may_say(certificate, new):
+            return NOT_ALLOWED
+        if not _covers(certificate, now_s):
+            return EXPIRED
+        if not log.is_chained(certificate):
+            problem = log.order_problem(certificate["id"], new)
+            if problem:
+                return problem
+        self.verifications += 1
+        if not entry.verify(new, certificate["public_key"], self._verifier):
+            return BAD_SIGNATURE
+        return None
+
+    def learn(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        """Keep the certificate that this entry is; durable when this returns None. Else the reason."""
+        subject = entry.kid_of(new.body["public_key"])
+        held = self.author(subject)
+        if held is not None:
+            if held["id"] == new.id:
+                return KNOWN
+            if new.body["version"] <= held["version"]:
+                return OLD_VERSION
+            if held["role"] in (bodies.ROLE_ROOT, bodies.ROLE_ISSUER) and new.kid != self.root_kid:
+                return NOT_ALLOWED
+        problem = self.check(new, now_s)
+        if problem:
+            return problem
+        if now_s is not None and now_s > new.body["not_after_s"]:
+            return EXPIRED
+        if held is None and len(self._records) >= MAX_AUTHORS and not self._forget_expired(now_s):
+            return FULL
+        self._records[subject] = _pack(new)
+        self._store.save(NAME, [self._records[kid] for kid in sorted(self._records)])
+        return None
+
+    def _pinned_root(self) -> "dict[str, Any]":
+        """What pinning the root key says of it, as long as its own certificate has not come."""
+        return {
+            "public_key": self._root_public_key, "id": entry.NO_PREVIOUS, "role": bodies.ROLE_ROOT, "version": -1,
+            "generation": 0, "not_before_s": 0, "not_after_s": bodies.MAX_UINT, "owner": None, "rated_w": 0,
+        }  # fmt: skip
+
+    def _forget_expired(self, now_s: "int | None") -> bool:
+        for kid in sorted(self._records):
+            certificate = self.author(kid)
+            if certificate is not None and now_s is not None and now_s > certificate["not_after_s"]:
+                del self._records[kid]
+                return True
+        return False
+
+
+def _covers(certificate: "dict[str, Any]", now_s: "int | None") -> bool:
+    """Whether the certificate is valid by this meter's clock; two honest clocks may differ when it is brand new."""
+    return log.valid_at(certificate, now_s) or (
+        now_s is not None and now_s < certificate["not_before_s"] <= now_s + log.MAX_AHEAD_S
+    )
+
+
+def _pack(new: entry.Entry) -> bytes:
+    body = new.body
+    return struct.pack(
+        _RECORD, body["public_key"], new.id, body["role"], body["version"], body["generation"],
+        body["not_before_s"], body["not_after_s"], body.get("owner", _NOBODY), body.get("rated_w", 0),
+    )  # fmt: skip

@@ -1,0 +1,46 @@
+"""The HTTP API and the page: what a node knows, read-only, described by /openapi.json.
+
+What always holds: nothing here changes anything; every question that makes no sense is answered by a 4xx and one
+sentence in `detail`; no answer needs anything from another machine. docs/reference/http-api.md is the way in.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from wattpact.api import events, page, questions, refusals
+from wattpact.api.headers import SecurityHeaders
+from wattpact.views import Views
+
+
+def create_app(views: Views, dist: Path | None = None) -> FastAPI:
+    """The application; `dist` is the built page, where it is not the installed one or the checkout's."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        feed.close()
+
+    feed = events.Feed(views)
+    app = FastAPI(
+        title="Wattpact node",
+        version=version("wattpact"),
+        summary="Who produces and consumes, under which contracts, and what it comes to. Read-only.",
+        description="Integers only: energy in Wh, power in W, time in Unix seconds, prices in millionths of the "
+        "currency per kWh, amounts in billionths of the currency. Keys and ids are hexadecimal.",
+        docs_url=None,  # the interactive pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.views = views
+    app.state.feed = feed
+    app.include_router(questions.router)
+    app.include_router(events.router)
+    refusals.install(app)
+    page.install(app, dist or page.find_dist())
+    app.add_middleware(SecurityHeaders)
+    return app

@@ -1,0 +1,195 @@
+"""The shapes of the HTTP API's answers: what /openapi.json says, and what the page reads.
+
+What always holds: energy is whole Wh, power whole W, time Unix seconds, a price millionths of the currency per kWh,
+an amount of money billionths of it; every name carries its unit. Keys and ids are lower-case hexadecimal.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kid = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$", description="8 bytes that name an author, hexadecimal")]
+EntryId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 that names an entry, hexadecimal")]
+Seconds = Annotated[int, Field(description="Unix time, seconds")]
+Wh = Annotated[int, Field(description="energy, Wh")]
+Price = Annotated[int, Field(description="price, millionths of the currency per kWh")]
+Nano = Annotated[int, Field(description="money, billionths of the currency")]
+
+ContractState = Literal["matched", "granted", "active", "ended", "void", "settled"]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(Model):
+    """Why a request was refused."""
+
+    detail: Annotated[str, Field(description="one sentence for a person")]
+
+
+class Tariff(Model):
+    """The grid's prices now."""
+
+    import_micro_per_kwh: Price
+    export_micro_per_kwh: Price
+
+
+class Counts(Model):
+    entries: Annotated[int, Field(description="entries stored")]
+    rejected: Annotated[dict[str, int], Field(description="entries and datagrams refused, by reason")]
+    pending: Annotated[int, Field(description="meters that ask to be enrolled")]
+
+
+class Community(Model):
+    """The community this node serves."""
+
+    name: str
+    community_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="16 bytes of SHA-256(root public key)")]
+    currency: str
+    timezone: Annotated[str, Field(description="IANA name; months and days are counted in it")]
+    slot_s: Annotated[int, Field(description="length of a settlement slot, seconds")]
+    now_s: Seconds
+    tariff: Tariff
+    counts: Counts
+
+
+class Relay(Model):
+    """The relay as the meter last said; all null before it said anything."""
+
+    closed: bool | None
+    reason: Annotated[str | None, Field(description="name of the guard's row or wait, such as grant or resting")]
+    text: Annotated[str, Field(description="the reason in plain words")]
+    since_s: Annotated[int | None, Field(description="since when it stands so, Unix seconds")]
+    wait_until_s: Annotated[int | None, Field(description="end of the wait the reason names, Unix seconds")]
+
+
+class LogPlace(Model):
+    generation: int
+    next_sequence: Annotated[int, Field(description="sequence of the entry that comes next")]
+
+
+class Meter(Model):
+    """One meter: what it measures, whether it supplies, and how well it is heard."""
+
+    kid: Kid
+    label: str
+    supply_point: str | None
+    owner: Kid | None
+    owner_label: str | None
+    assurance: Annotated[str, Field(description="how well its key is kept, from its certificate")]
+    rated_w: int | None
+    online: bool
+    last_seen_s: Annotated[int | None, Field(description="when it was last heard, Unix seconds")]
+    clock_status: Annotated[int | None, Field(description="DLMS clock status of its last entry; 0 is a good clock")]
+    import_wh: Annotated[int | None, Field(description="import register, Wh")]
+    export_wh: Annotated[int | None, Field(description="export register, Wh")]
+    power_w: Annotated[int | None, Field(description="power now, W; import positive, export negative")]
+    relay: Relay
+    log: LogPlace
+    register_time_s: Annotated[int | None, Field(description="when the registers were read, Unix seconds")]
+
+
+class Point(Model):
+    """A meter's registers at one time; null outside what it has measured."""
+
+    t_s: Seconds
+    import_wh: Annotated[int | None, Field(description="import register, Wh; goes on over a change of registers")]
+    export_wh: Annotated[int | None, Field(description="export register, Wh; goes on over a change of registers")]
+    estimated: Annotated[bool, Field(description="whether it was not measured at just that time")]
+
+
+class Readings(Model):
+    """Registers at evenly spaced times; the difference of two is the energy between them."""
+
+    meter: Kid
+    step_s: int
+    from_s: Seconds
+    to_s: Seconds
+    points: list[Point]
+
+
+class Contract(Model):
+    """Energy that one meter sells to another."""
+
+    id: EntryId
+    supplier: Kid
+    supplier_label: str
+    consumer: Kid
+    consumer_label: str
+    state: ContractState
+    wh: Annotated[int, Field(description="energy agreed, Wh")]
+    carried_wh: Annotated[int, Field(description="energy carried, by settlement of the registers, Wh")]
+    short_wh: Annotated[int, Field(description="energy asked for that the supplier did not export, Wh")]
+    unused_wh: Annotated[int, Field(description="energy due without having been taken, Wh")]
+    attributed_wh: Annotated[int, Field(description="energy carried as the consumer's meter says, Wh")]
+    price_micro_per_kwh: Price
+    max_w: Annotated[int, Field(description="the most power it carries, W")]
+    priority: Annotated[int, Field(description="1 is filled first")]
+    start_s: Seconds
+    end_s: Seconds
+    used_from_s: Annotated[int | None, Field(description="when it began to carry energy, Unix seconds")]
+    ended_s: Annotated[int | None, Field(description="when it ended, Unix seconds")]
+    end_reason: Annotated[str | None, Field(description="why it ended: used up, expired, terminated or void")]
+    due_nano: Annotated[int, Field(description="what is due for it so far, billionths of the currency")]
+    flow_w: Annotated[int, Field(description="power that it carries now, W")]
+
+
+class LogRow(Model):
+    """One entry of somebody's log, in the order in which this node took it in."""
+
+    cursor: Annotated[int, Field(description="place in the order of arrival; rises")]
+    id: EntryId
+    author: Kid
+    author_label: str
+    kind: str
+    generation: int
+    sequence: int
+    time_s: Annotated[int | None, Field(description="the author's clock, Unix seconds; null when it had no time")]
+    clock_status: Annotated[int, Field(description="DLMS clock status; 0 is a good clock")]
+    text: Annotated[str, Field(description="what it says, in one plain sentence")]
+    void_reason: Annotated[str | None, Field(description="why it counts for nothing, null where it counts")]
+
+
+class Log(Model):
+    """Entries, newest first."""
+
+    entries: list[LogRow]
+    next: Annotated[int | None, Field(description="`before` of the next page, null where there is none")]
+
+
+class BillLine(Model):
+    """A contract on a bill."""
+
+    contract: EntryId
+    role: Literal["bought", "sold"]
+    with_kid: Annotated[str, Field(alias="with", pattern=r"^[0-9a-f]{16}$", description="the other party's meter")]
+    with_label: str
+    carried_wh: Wh
+    price_micro_per_kwh: Price
+    nano: Nano
+    unused_nano: Annotated[int, Field(description="money for energy agreed and not taken, billionths of the currency")]
+
+
+class Bill(Model):
+    """One owner's figures from from_s to settled_to_s; the month ends at to_s."""
+
+    owner: Kid
+    label: str
+    from_s: Seconds
+    to_s: Seconds
+    bought_wh: Wh
+    bought_nano: Nano
+    sold_wh: Wh
+    sold_nano: Nano
+    grid_import_wh: Wh
+    grid_import_nano: Nano
+    grid_export_wh: Wh
+    grid_export_nano: Nano
+    unused_nano: Annotated[int, Field(description="to pay for energy agreed and not taken")]
+    unused_earned_nano: Annotated[int, Field(description="earned for energy agreed and not taken")]
+    net_nano: Annotated[int, Field(description="the one figure: positive is to pay, negative to receive")]
+    saved_nano: Annotated[int, Field(description="against the grid tariff alone; negative is a loss")]
+    estimated_wh: Annotated[int, Field(description="of the energy, what was estimated, Wh")]
+    settled_to_s: Annotated[int, Field(description="until when registers are known and settled, Unix seconds")]
+    lines: list[BillLine]

@@ -1,0 +1,112 @@
+"""The questions a browser or another program may ask. Each runs in a thread, so that none holds up the node."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from wattpact.api import models
+from wattpact.views import BadQuestion, Views
+from wattpact_protocol import bodies
+
+KID = r"^[0-9a-f]{16}$"
+LAST_S = 1 << 40  # beyond any time that an entry can carry
+MAX_LOG_ROWS = 200
+
+
+def known_parameters(request: Request) -> None:
+    """A parameter that is not there is refused, rather than passed over as if it had been obeyed."""
+    known = {field.alias: field for field in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            allowed = ", ".join(known) or "none"
+            raise BadQuestion(f"There is no parameter {name[:40]!r} here; there is: {allowed}.")
+        if len(request.query_params.getlist(name)) > 1 and name not in ("kind", "state"):
+            raise BadQuestion(f"{name} may be given once.")
+
+
+def views_of(request: Request) -> Views:
+    views: Views = request.app.state.views
+    return views
+
+
+router = APIRouter(
+    prefix="/api",
+    dependencies=[Depends(known_parameters)],
+    responses={422: {"model": models.Problem, "description": "The question makes no sense"}},
+)
+Ask = Annotated[Views, Depends(views_of)]
+MeterKid = Annotated[str | None, Query(pattern=KID, description="only this meter, by its kid")]
+NOT_THERE: dict[int | str, dict[str, Any]] = {404: {"model": models.Problem, "description": "There is no such thing"}}
+
+
+def _kid(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)
+
+
+@router.get("/community", response_model=models.Community)
+def community(views: Ask) -> Any:
+    """The community, the grid's prices, and how much this node has taken in and refused."""
+    return views.community()
+
+
+@router.get("/meters", response_model=list[models.Meter])
+def meters(views: Ask) -> Any:
+    """Every meter: power now, registers, the relay and why."""
+    return views.meters()
+
+
+@router.get("/meters/{kid}", response_model=models.Meter, responses=NOT_THERE)
+def meter(views: Ask, kid: Annotated[str, Path(pattern=KID, description="the meter's kid")]) -> Any:
+    """One meter."""
+    return views.meter(bytes.fromhex(kid))
+
+
+@router.get("/readings", response_model=models.Readings, responses=NOT_THERE)
+def readings(
+    views: Ask,
+    meter: Annotated[str, Query(pattern=KID, description="the meter's kid")],
+    from_s: Annotated[int | None, Query(alias="from", ge=0, le=LAST_S, description="Unix seconds; a day ago")] = None,
+    to_s: Annotated[int | None, Query(alias="to", ge=0, le=LAST_S, description="Unix seconds; now")] = None,
+    step_s: Annotated[
+        int | None, Query(alias="step", ge=1, le=366 * 86400, description="seconds; chosen to suit the period")
+    ] = None,
+) -> Any:
+    """A meter's registers at every step from `from` to `to`, at most 2,000 points."""
+    return views.readings(bytes.fromhex(meter), from_s, to_s, step_s)
+
+
+@router.get("/contracts", response_model=list[models.Contract], responses=NOT_THERE)
+def contracts(
+    views: Ask,
+    state: Annotated[list[models.ContractState] | None, Query(description="only these states")] = None,
+    meter: MeterKid = None,
+) -> Any:
+    """Contracts, newest first; the newest 1,000."""
+    return views.contracts(state or (), _kid(meter))
+
+
+@router.get("/log", response_model=models.Log, responses=NOT_THERE)
+def log(
+    views: Ask,
+    meter: Annotated[str | None, Query(pattern=KID, description="only this author, by its kid")] = None,
+    kind: Annotated[list[str] | None, Query(description="only these kinds of entry")] = None,
+    before: Annotated[int | None, Query(ge=1, le=bodies.MAX_UINT, description="only rows before this cursor")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LOG_ROWS, description="how many rows at most")] = 50,
+) -> Any:
+    """What was said, newest first, each entry as one sentence."""
+    for name in kind or ():
+        if name not in bodies.KINDS:
+            raise BadQuestion(f"There is no kind {name[:40]!r}; there is: {', '.join(sorted(bodies.KINDS))}.")
+    return views.log(_kid(meter), kind or (), before, limit)
+
+
+@router.get("/bills", response_model=list[models.Bill], responses=NOT_THERE)
+def bills(
+    views: Ask,
+    month: Annotated[
+        str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM; this month")
+    ] = None,
+    owner: Annotated[str | None, Query(pattern=KID, description="only this owner, by its kid")] = None,
+) -> Any:
+    """What each owner's month comes to so far, and the contracts behind it."""
+    return views.bills(month, _kid(owner))

@@ -1,0 +1,288 @@
+"""Ingest: entries from anyone, judged, and what passes stored; every other counted by reason.
+
+    size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time -> registers
+
+What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
+log (a person's order: new); a batch is durable when `take` returns; heads in memory never run ahead of the disk.
+docs/spec/ingest.md has the reasons and their order.
+"""
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wattpact_protocol import bodies, ed25519, entry, log, readings
+from wattpact_protocol.entry import Entry
+
+from wattpact.authors import Author, Authors
+from wattpact.reader import Evidence, Registers
+from wattpact.rejections import Rejections
+from wattpact.store import MAX_BATCH, Accepted, Store
+
+STORED = "stored"
+MALFORMED = "entry_malformed"
+UNKNOWN_AUTHOR = "unknown_author"
+BAD_SIGNATURE = "bad_signature"
+NOT_ALLOWED = "not_allowed"
+EXPIRED = "certificate_expired"
+FROZEN = "frozen_log"
+ORDER_EXPIRED = "order_expired"
+ORDER_TAKEN = "order_id_taken"
+
+# How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch.
+_REACH = MAX_BATCH
+# Signatures go to the threads in groups: few enough to start early, enough that handing over costs little.
+_GROUP = 32
+
+
+class Verdict(NamedTuple):
+    """What became of one entry: STORED (perhaps void), or why not. `entry` is None where the bytes are none."""
+
+    reason: str
+    entry: Entry | None = None
+    void_reason: str | None = None
+    cursor: int = 0
+
+
+class Ingest:
+    """Takes entries into a store. `clock()` gives Unix seconds; close() ends the verifying threads."""
+
+    def __init__(
+        self, store: Store, root_public_key: bytes, clock: Callable[[], int], threads: int | None = None
+    ) -> None:
+        self.store = store
+        self.authors = Authors(store, root_public_key)
+        self.rejections = Rejections()
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="verify")
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self.store.count_rejections(self.rejections.drain(self._clock()))
+
+    def take(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
+        """A verdict for each; what is STORED is durable. `sources` says where from, once or for each."""
+        now_s = self._clock()
+        self.authors.refresh()
+        verdicts: list[Verdict] = []
+        with _without_collector():
+            for start in range(0, len(raws), MAX_BATCH):
+                verdicts += self._take_batch(raws[start : start + MAX_BATCH], now_s)
+        for index, verdict in enumerate(verdicts):
+            reason = verdict.void_reason if verdict.reason == STORED else verdict.reason
+            if reason:
+                source = sources if isinstance(sources, str) else sources[index]
+                self.rejections.count(reason, verdict.entry.kid if verdict.entry else b"", source, now_s)
+        return verdicts
+
+    def _take_batch(self, raws: Sequence[bytes], now_s: int) -> list[Verdict]:
+        batch = _Batch(self, now_s)
+        try:
+            for index, raw in enumerate(raws):
+                batch.add(index, raw)
+            batch.flush()
+        except BaseException:
+            self.authors.rebuild()
+            raise
+        return [batch.verdicts[index] for index in range(len(raws))]
+
+    def verify(self, group: "list[tuple[Entry, bytes]]") -> "Future[list[bool]]":
+        return self._pool.submit(_verify, group)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Entries form no cycles, and looking for some among thousands of them costs a sixth of the whole ingest."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _verify(group: "list[tuple[Entry, bytes]]") -> list[bool]:
+    return [ed25519.verify(public_key, new.signed, new.signature) for new, public_key in group]
+
+
+class _Batch:
+    """One batch on its way: decoded, being verified, then judged in order and stored in one transaction."""
+
+    def __init__(self, ingest: Ingest, now_s: int) -> None:
+        self.ingest = ingest
+        self.now_s = now_s
+        self.verdicts: dict[int, Verdict] = {}
+        self._waiting: list[tuple[int, Entry, Author]] = []
+        self._verifying: list[Future[list[bool]]] = []
+        self._group: list[tuple[Entry, bytes]] = []
+
+    def add(self, index: int, raw: bytes) -> None:
+        """Decode and judge what is cheap; the signature is checked while the next ones are decoded."""
+        try:
+            new = entry.decode(raw, self.ingest.store.community)
+        except entry.EntryError:
+            self.verdicts[index] = Verdict(MALFORMED)
+            return
+        author = self.ingest.authors.get(new.kid)
+        reason = UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
+        if author is None or reason:
+            self.verdicts[index] = Verdict(reason or "", new)
+            return
+        self._waiting.append((index, new, author))
+        self._group.append((new, author.public_key))
+        if new.kind == bodies.CERTIFICATE:
+            self.flush()  # those that follow may be by whom it certifies
+        elif len(self._group) >= _GROUP:
+            self._send_group()
+
+    def _send_group(self) -> None:
+        self._verifying.append(self.ingest.verify(self._group))
+        self._group = []
+
+    def _cheap(self, author: Author, new: Entry) -> str | None:
+        """What needs no signature: nothing is claimed about the author, and nothing stored."""
+        if not author.chained:
+            held = self.ingest.store.order(new.kid, new.body["order_id"]) if "order_id" in new.body else None
+            return log.DUPLICATE if held and held.id == new.id else None
+        head = author.head
+        if new.generation == head.generation:
+            if new.sequence < head.next_sequence:
+                return log.DUPLICATE if self._held_id(new) == new.id else None
+            if new.sequence >= head.next_sequence + _REACH:
+                return log.GAP
+        return None
+
+    def _held_id(self, new: Entry) -> bytes | None:
+        held = self.ingest.store.entry_at(new.kid, new.generation, new.sequence)
+        return held.id if held else None
+
+    def flush(self) -> None:
+        """Judge and store what waits, in one transaction."""
+        if self._group:
+            self._send_group()
+        genuine = [verdict for group in self._verifying for verdict in group.result()]
+        waiting, self._waiting, self._verifying = self._waiting, [], []
+        if not waiting:
+            return
+        store = self.ingest.store
+        with store.transaction():
+            before = store.last_cursor()
+            if before != self.ingest.authors.cursor:
+                self.ingest.authors.refresh()  # another process was here while signatures were verified
+            judged = _Judged(self.ingest, before, self.now_s)
+            late = []
+            for (index, new, author), good in zip(waiting, genuine, strict=True):
+                verdict = judged.judge(author, new) if good else Verdict(BAD_SIGNATURE, new)
+                if verdict.reason == log.GAP:
+                    late.append((new.sequence, index, new, author))
+                self.verdicts[index] = verdict
+            for _, index, new, author in sorted(late, key=lambda row: row[:2]):
+                self.verdicts[index] = judged.judge(author, new)
+            if judged.accepted:
+                store.append(judged.accepted, self.now_s, judged.registers())
+        self._finish(judged, before)
+
+    def _finish(self, judged: "_Judged", before: int) -> None:
+        """The transaction is durable: memory may follow."""
+        authors = self.ingest.authors
+        authors.cursor = before + len(judged.accepted)
+        for accepted in judged.accepted:
+            if accepted.entry.kind == bodies.CERTIFICATE and accepted.void_reason is None:
+                authors.certify(accepted.entry)
+
+
+class _Judged:
+    """The entries of one transaction that may be stored, and the meters whose registers they move."""
+
+    def __init__(self, ingest: Ingest, before: int, now_s: int) -> None:
+        self.before = before
+        self.store = ingest.store
+        self.authors = ingest.authors
+        self.now_s = now_s
+        self.accepted: list[Accepted] = []
+        self._last: dict[bytes, tuple[Author, Entry]] = {}
+
+    def judge(self, author: Author, new: Entry) -> Verdict:
+        reason = self._reason(author, new)
+        if reason:
+            return Verdict(reason, new)
+        if author.chained:
+            author.head.accept(new)
+        void_reason, goes_on = None, False
+        if new.kind == bodies.READING:
+            kept, body = author.registers, new.body
+            goes_on = kept.end_s == body["t0_s"] and kept.generation == body["register_generation"]
+            void_reason = kept.apply(body)
+            if void_reason is None:
+                self._last[new.kid] = (author, new)
+        elif new.kind == bodies.CERTIFICATE:
+            void_reason = self.authors.certificate_problem(new.body)
+        self.accepted.append(Accepted(new, author.chained, void_reason, goes_on))
+        return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
+
+    def _reason(self, author: Author, new: Entry) -> str | None:
+        certificate = author.certificate
+        if not log.may_say(certificate, new) or not self.authors.owns_what_it_orders(new):
+            return NOT_ALLOWED
+        if not log.valid_at(certificate, new.stamp.unix_s):
+            return EXPIRED
+        problem = self._place_problem(author, new) if author.chained else self._order_problem(author, new)
+        return problem or log.judge_time(new, self.now_s)
+
+    def _place_problem(self, author: Author, new: Entry) -> str | None:
+        head = author.head
+        held = self._held(new) if new.sequence < head.next_sequence else None
+        place = log.judge(head, new, None if held is None else held[0])
+        if place == log.NEXT:
+            return FROZEN if author.frozen else None
+        if place == log.FORK and held is not None:
+            found = Evidence(new.kid, new.generation, new.sequence, held[1], new.raw, self.now_s)
+            self.store.keep_evidence(found)
+            author.frozen = True
+        return place
+
+    def _held(self, new: Entry) -> tuple[bytes, bytes] | None:
+        """(id, raw) of what is held at the place of `new`, from before or from this transaction."""
+        stored = self.store.entry_at(new.kid, new.generation, new.sequence)
+        if stored is not None:
+            return stored.id, stored.raw
+        for accepted in self.accepted:
+            said = accepted.entry
+            if said.kid == new.kid and said.generation == new.generation and said.sequence == new.sequence:
+                return said.id, said.raw
+        return None
+
+    def _order_problem(self, author: Author, new: Entry) -> str | None:
+        problem = log.order_problem(author.certificate_id, new)
+        if problem:
+            return problem
+        held_id = self._order_held(new)
+        if held_id is not None:
+            return log.DUPLICATE if held_id == new.id else ORDER_TAKEN
+        return ORDER_EXPIRED if new.body["expires_s"] < self.now_s else None
+
+    def _order_held(self, new: Entry) -> bytes | None:
+        stored = self.store.order(new.kid, new.body["order_id"])
+        if stored is not None:
+            return stored.id
+        for accepted in self.accepted:
+            said = accepted.entry
+            if said.kid == new.kid and said.body["order_id"] == new.body["order_id"]:
+                return said.id
+        return None
+
+    def registers(self) -> list[Registers]:
+        """The last good registers of every meter that moved."""
+        rows = []
+        for kid, (author, new) in self._last.items():
+            kept = author.registers
+            shown = {
+                number: value[0] for number, value in new.body["registers"].items()
+                if number >= readings.FIRST_INSTANTANEOUS
+            }  # fmt: skip
+            rows.append(Registers(kid, kept.generation, kept.end_s, self.now_s, dict(kept.values), shown))
+        return rows

@@ -1,0 +1,7 @@
+"""The ledger: who owes whom, folded from verified entries. It imports the protocol and nothing else of the host."""
+
+from wattpact.ledger.accounts import GRID as GRID
+from wattpact.ledger.accounts import Posting as Posting
+from wattpact.ledger.accounts import balances as balances
+from wattpact.ledger.book import Ledger as Ledger
+from wattpact.ledger.book import LedgerError as LedgerError

@@ -1,0 +1,42 @@
+"""What the node knows, as the plain values that the HTTP API and its events give.
+
+What always holds: a view reads and never changes anything, may be asked from any thread, and costs what it answers,
+not what is stored. Shapes are those of `wattpact.api.models`; units are in the names.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Json = dict[str, Any]
+
+
+class NoSuchThing(LookupError):
+    """What was asked about is not there; the text is a sentence for a person."""
+
+
+class BadQuestion(ValueError):
+    """A question that has no answer; the text is a sentence for a person."""
+
+
+class Views(Protocol):
+    """The questions. Keys and ids are bytes; what is not there raises NoSuchThing, nonsense BadQuestion."""
+
+    def last_cursor(self) -> int:
+        """The cursor of the newest row of the log, 0 where there is none."""
+
+    def community(self) -> Json: ...
+
+    def meters(self) -> list[Json]: ...
+
+    def meter(self, kid: bytes) -> Json: ...
+
+    def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json: ...
+
+    def contracts(self, states: Sequence[str] = (), meter: bytes | None = None) -> list[Json]: ...
+
+    def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json: ...
+
+    def log_after(self, cursor: int, limit: int) -> list[Json]:
+        """The newest rows after `cursor`, at most `limit`, oldest first."""
+
+    def bills(self, month: str | None, owner: bytes | None) -> list[Json]: ...

@@ -1,0 +1,150 @@
+// The node's answers, as /openapi.json describes them, and how to ask. Integers: Wh, W, Unix seconds; prices in
+// millionths of the currency per kWh, amounts in billionths.
+
+export interface Community {
+  name: string;
+  community_id: string;
+  currency: string;
+  timezone: string;
+  slot_s: number;
+  now_s: number;
+  tariff: { import_micro_per_kwh: number; export_micro_per_kwh: number };
+  counts: { entries: number; rejected: Record<string, number>; pending: number };
+}
+
+export interface Relay {
+  closed: boolean | null;
+  reason: string | null;
+  text: string;
+  since_s: number | null;
+  wait_until_s: number | null;
+}
+
+export interface Meter {
+  kid: string;
+  label: string;
+  supply_point: string | null;
+  owner: string | null;
+  owner_label: string | null;
+  assurance: string;
+  rated_w: number | null;
+  online: boolean;
+  last_seen_s: number | null;
+  clock_status: number | null;
+  import_wh: number | null;
+  export_wh: number | null;
+  power_w: number | null;
+  relay: Relay;
+  log: { generation: number; next_sequence: number };
+  register_time_s: number | null;
+}
+
+export interface Point {
+  t_s: number;
+  import_wh: number | null;
+  export_wh: number | null;
+  estimated: boolean;
+}
+
+export interface Readings {
+  meter: string;
+  step_s: number;
+  from_s: number;
+  to_s: number;
+  points: Point[];
+}
+
+export interface Contract {
+  id: string;
+  supplier: string;
+  supplier_label: string;
+  consumer: string;
+  consumer_label: string;
+  state: "matched" | "granted" | "active" | "ended" | "void" | "settled";
+  wh: number;
+  carried_wh: number;
+  short_wh: number;
+  unused_wh: number;
+  attributed_wh: number;
+  price_micro_per_kwh: number;
+  max_w: number;
+  priority: number;
+  start_s: number;
+  end_s: number;
+  used_from_s: number | null;
+  ended_s: number | null;
+  end_reason: string | null;
+  due_nano: number;
+  flow_w: number;
+}
+
+export interface LogRow {
+  cursor: number;
+  id: string;
+  author: string;
+  author_label: string;
+  kind: string;
+  generation: number;
+  sequence: number;
+  time_s: number | null;
+  clock_status: number;
+  text: string;
+  void_reason: string | null;
+}
+
+export interface Log {
+  entries: LogRow[];
+  next: number | null;
+}
+
+export interface BillLine {
+  contract: string;
+  role: "bought" | "sold";
+  with: string;
+  with_label: string;
+  carried_wh: number;
+  price_micro_per_kwh: number;
+  nano: number;
+  unused_nano: number;
+}
+
+export interface Bill {
+  owner: string;
+  label: string;
+  from_s: number;
+  to_s: number;
+  bought_wh: number;
+  bought_nano: number;
+  sold_wh: number;
+  sold_nano: number;
+  grid_import_wh: number;
+  grid_import_nano: number;
+  grid_export_wh: number;
+  grid_export_nano: number;
+  unused_nano: number;
+  unused_earned_nano: number;
+  net_nano: number;
+  saved_nano: number;
+  estimated_wh: number;
+  settled_to_s: number;
+  lines: BillLine[];
+}
+
+/** The node's refusal, in its own sentence. */
+export class Refused extends Error {}
+
+type Value = string | number | readonly string[] | null;
+
+export async function ask<T>(question: string, values: Record<string, Value> = {}, signal?: AbortSignal): Promise<T> {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (Array.isArray(value)) for (const item of value) search.append(name, item);
+    else if (value !== null) search.append(name, String(value));
+  }
+  const query = search.size ? `?${search}` : "";
+  const answer = await fetch(`/api/${question}${query}`, signal ? { signal } : {});
+  const content: unknown = await answer.json();
+  if (answer.ok) return content as T;
+  const detail = (content as { detail?: unknown }).detail;
+  throw new Refused(typeof detail === "string" ? detail : "The node refused to answer.");
+}

@@ -1,0 +1,131 @@
+"""A community with real keys, for tests: its store, its ingest, and authors that sign what they are told to.
+
+    community = Community(tmp_path)
+    house = community.person("House 1")
+    meter = community.meter("House 1 solar", owner=house)
+    meter.say("reading", readings_body(T0, [(5, 0), (4, 0)]), T0 + 30)     a signed entry, next of the meter's log
+    community.take([...])                                                  verdicts of the ingest
+
+Keys come from their names, so the same test signs the same bytes each time.
+"""
+
+from pathlib import Path
+
+from wattpact import enrol
+from wattpact.ingest import STORED, Ingest
+from wattpact.keys import Signer
+from wattpact.store import Store
+from wattpact_protocol import bodies, entry
+
+T0 = 1_790_000_000
+TERMS = enrol.Terms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
+
+
+def key(name):
+    """The signer whose seed is the hash of its name."""
+    return Signer(entry.sha256(b"test key " + name.encode()), name)
+
+
+def readings_body(t0_s, steps, start=(0, 0), step_s=15, **more):
+    """The body of a reading: (import, export) Wh of each step, from start registers."""
+    registers = {1: [start[0], [step[0] for step in steps]], 2: [start[1], [step[1] for step in steps]]}
+    for number, value in more.pop("instantaneous", {}).items():
+        registers[number] = [value, []]
+    return {
+        "register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None,
+        "registers": registers, "bad_mask": 0, **more,
+    }  # fmt: skip
+
+
+class Speaker:
+    """An enrolled author that keeps the place of its own next entry."""
+
+    def __init__(self, community, signer, certificate, certificate_id):
+        self.community = community
+        self.signer = signer
+        self.kid = signer.kid
+        self.certificate = certificate
+        self.certificate_id = certificate_id
+        self.generation = certificate["generation"]
+        self.chained = certificate["role"] != bodies.ROLE_PERSON
+        self.sequence = 0
+        self.previous = certificate_id
+        self.registers = (0, 0)
+
+    def say(self, kind, body, t):
+        """The next entry of this author's log, or an order of a person's; kept nowhere but in the log's end."""
+        new = self.sign(kind, body, (self.generation, self.sequence, self.previous), t)
+        if self.chained:
+            self.sequence, self.previous = new.sequence + 1, new.id
+        return new
+
+    def sign(self, kind, body, place, t, clock_status=0):
+        """An entry at any place: (generation, sequence, previous)."""
+        number = bodies.KINDS[kind] if isinstance(kind, str) else kind
+        stamp = entry.Stamp(1, 100, t, clock_status)
+        return entry.sign(number, body, place, stamp, self.kid, self.community.id, self.signer.sign)
+
+    def reading(self, t0_s, steps, step_s=15, **more):
+        """The next reading: registers go on from the last one's."""
+        body = readings_body(t0_s, steps, self.registers, step_s, **more)
+        imported, exported = self.registers
+        self.registers = (imported + sum(s[0] for s in steps), exported + sum(s[1] for s in steps))
+        return self.say("reading", body, t0_s + step_s * len(steps))
+
+
+class Community:
+    """Root, issuer and host, a store at directory/wattpact.db and an ingest whose clock is `now_s`."""
+
+    def __init__(self, directory: Path, now_s=T0, terms=TERMS, threads=None):
+        self.keys = {name: key(name) for name in ("root", "issuer", "host")}
+        self.root, self.issuer, self.host = self.keys["root"], self.keys["issuer"], self.keys["host"]
+        self.id = entry.community_id(self.root.public_key)
+        self.path = Path(directory) / "wattpact.db"
+        self.now_s = now_s
+        self._threads = threads
+        self._open()
+        enrol.found_community(self.store, self.keys, terms, now_s)
+
+    def _open(self):
+        self.store = Store(self.path, self.id)
+        self.ingest = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
+
+    def reopen(self):
+        """As after a restart: nothing but the files remains."""
+        self.close()
+        self._open()
+
+    def close(self):
+        self.ingest.close()
+        self.store.close()
+
+    def person(self, label):
+        signer = key(label)
+        return self._speaker(signer, enrol.enrol_person(self.store, self.issuer, signer, label, self.now_s))
+
+    def meter(self, label, owner=None, rated_w=11_000, **more):
+        signer = key(label)
+        owner = self.person(f"owner of {label}"[:32]) if owner is None else owner
+        arguments = (self.store, self.issuer, signer.public_key, label, owner.kid, self.now_s)
+        speaker = self._speaker(signer, enrol.enrol_meter(*arguments, rated_w=rated_w, **more))
+        speaker.owner = owner
+        return speaker
+
+    def _speaker(self, signer, certificate):
+        return Speaker(self, signer, certificate.body, certificate.id)
+
+    def say(self, signer, kind, body):
+        """What a key of the community's own says now: `community.say(community.issuer, "policy", {...})`."""
+        return self.store.say(signer, bodies.KINDS[kind], body, self.now_s)
+
+    def take(self, entries, source="test"):
+        return self.ingest.take([getattr(new, "raw", new) for new in entries], source)
+
+    def stored(self, *entries):
+        """Take entries in and insist that each was stored; gives the last."""
+        verdicts = self.take(entries)
+        assert [verdict.reason for verdict in verdicts] == [STORED] * len(entries), verdicts
+        return entries[-1]
+
+    def reasons(self, entries, source="test"):
+        return [verdict.reason for verdict in self.take(entries, source)]

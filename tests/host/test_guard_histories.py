@@ -1,0 +1,31 @@
+"""A hundred thousand generated histories of the guard, each step judged by tests/guard_history.py.
+
+The chunks let them run on several cores; each names the history that failed by its seed.
+"""
+
+import guard_history
+import pytest
+from wattpact_protocol import guard
+
+CHUNKS = 10
+HISTORIES = 10_000
+STEPS = 20
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_histories_are_as_the_rules_allow(chunk: int):
+    policies = guard_history.some_policies(chunk, 60)
+    seen: dict[str, int] = {}
+    for seed in range(chunk * HISTORIES, (chunk + 1) * HISTORIES):
+        try:
+            for reason, times in guard_history.live(seed, policies, STEPS).items():
+                seen[reason] = seen.get(reason, 0) + times
+        except AssertionError as error:
+            pytest.fail(f"history {seed}: {error!r}")
+    assert set(seen) == set(guard.REASONS)
+    assert sum(seen.values()) >= HISTORIES * STEPS
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_long_histories_are_as_the_rules_allow(seed: int):
+    guard_history.live(seed, guard_history.some_policies(seed, 3), 2_000)

@@ -1,0 +1,79 @@
+"""A community with meters and their signed readings, made once for a run."""
+
+from pathlib import Path
+
+from wattpact.store import Accepted, Store
+from wattpact_protocol import bodies, ed25519, entry, log
+
+NOW_S = 1_760_000_000
+
+
+class Author:
+    """A key with a log."""
+
+    def __init__(self, seed: bytes, community: bytes | None = None) -> None:
+        self.seed = seed
+        self.public_key = ed25519.public_key(seed)
+        self.kid = entry.kid_of(self.public_key)
+        self.community = community or entry.community_id(self.public_key)
+        self.head = log.start(self.kid, 0, entry.NO_PREVIOUS)
+
+    def say(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
+        place = (self.head.generation, self.head.next_sequence, self.head.previous)
+        said = entry.sign(kind, body, place, entry.Stamp(1, 0, unix_s), self.kid, self.community, self._sign)
+        self.head.accept(said)
+        return said
+
+    def _sign(self, message: bytes) -> bytes:
+        return ed25519.sign(self.seed, message)
+
+
+def certificate(author: Author, role: int, label: str, **more: object) -> dict[str, object]:
+    return {
+        "version": 1, "public_key": author.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
+        "not_before_s": 0, "not_after_s": 1 << 33, "assurance": 0, **more,
+    }  # fmt: skip
+
+
+def reading(t0_s: int, imported_wh: int, deltas: list[int], step_s: int) -> dict[str, object]:
+    """As a meter says it: import, export and the power now."""
+    return {
+        "register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None,
+        "registers": {1: [imported_wh, deltas], 2: [88, [0] * len(deltas)], 64: [3120, []]}, "bad_mask": 0,
+    }  # fmt: skip
+
+
+def community(meters: int, people: int = 0) -> tuple[Author, list[entry.Entry], list[Author], list[Author]]:
+    """(root, the certificates, meters, people); meter i belongs to person i modulo `people`."""
+    root = Author(b"r" * 32)
+    issuer = Author(b"i" * 32, root.community)
+    said = [root.say(bodies.CERTIFICATE, certificate(root, bodies.ROLE_ROOT, "root"))]
+    said.append(root.say(bodies.CERTIFICATE, certificate(issuer, bodies.ROLE_ISSUER, "issuer")))
+    issuer.head = log.start(issuer.kid, 0, said[-1].id)
+    enrolled: list[Author] = []
+    for number in range(meters):
+        meter = Author(entry.sha256(b"meter%d" % number), root.community)
+        body = certificate(meter, bodies.ROLE_METER, f"meter {number}", rated_w=25000)
+        said.append(issuer.say(bodies.CERTIFICATE, body))
+        meter.head = log.start(meter.kid, 0, said[-1].id)
+        enrolled.append(meter)
+    return root, said, enrolled, []
+
+
+def readings_of(meters: list[Author], count: int, intervals: int, step_s: int = 60) -> list[entry.Entry]:
+    """`count` readings, one meter after the other, each of `intervals` intervals, from a day in the past on."""
+    made = []
+    at = {meter.kid: (NOW_S, 120_000) for meter in meters}
+    for number in range(count):
+        meter = meters[number % len(meters)]
+        t0_s, wh = at[meter.kid]
+        deltas = [(number * 7 + i) % 60 for i in range(intervals)]
+        made.append(meter.say(bodies.READING, reading(t0_s, wh, deltas, step_s), t0_s + step_s * intervals))
+        at[meter.kid] = (t0_s + step_s * intervals, wh + sum(deltas))
+    return made
+
+
+def store_with(path: Path, community_id: bytes, said: list[entry.Entry]) -> Store:
+    store = Store(path, community_id)
+    store.append([Accepted(one) for one in said], NOW_S)
+    return store
