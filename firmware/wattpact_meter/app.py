@@ -178,11 +178,14 @@ class App:
         return STATUS_MS
 
     def status(self) -> "dict[str, Any]":
-        return {
-            "relay": {"closed": self._closed, "reason": self._reason, "operations": self.relay.operations},
-            "next_sequence": self.journal.next_sequence, "errors": self.errors,
-            "source_rejected": self.board.source.rejected,
-        }  # fmt: skip
+        """What the core says of itself, and the edges around it."""
+        told = self.meter.status()
+        told["next_sequence"] = self.journal.next_sequence
+        told["operations"] = self.relay.operations
+        told["source_rejected"] = self.board.source.rejected
+        told["unsent"] = self.board.network.failed
+        told["errors"] = self.errors
+        return told
 
     def _report(self, event: str, now: "Now", fields: "dict[str, Any]") -> None:
         fields.update({"event": event, "uptime_ms": now.uptime_ms, "unix_s": now.unix_s})

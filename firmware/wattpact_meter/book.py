@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from wattpact_protocol import entry
 
-MAX_MANDATES = 16
+MAX_MANDATES = 8
 MAX_OFFERS = 16
 MAX_ACCEPTANCES = 16
-MAX_CONFIRMED = 16  # of one offer, remembered
+MAX_CONFIRMED = 3  # acceptances of one offer that are remembered
 CONFIRM_WITHIN_S = 20  # an acceptance older than this is not confirmed any more
 GIVE_UP_S = 40  # so the consumer, whose clock may differ a little, is free to ask another after this
 LONGEST_RETRY_S = 600
@@ -115,13 +115,15 @@ class Book:
             return STALE
         if offer.taken_wh + wh > offer.wh:
             return INSUFFICIENT
+        if len(offer.confirmed) >= MAX_CONFIRMED and not offer.confirmed[0][1]:
+            return FULL
         if wh > mandate.free_wh(now_s):
             return LIMIT
         offer.taken_wh += wh
         mandate.commit(wh, now_s)
         offer.confirmed.append([new.id, False])
         if len(offer.confirmed) > MAX_CONFIRMED:
-            del offer.confirmed[0]  # long said, and stale if it is ever told again
+            del offer.confirmed[0]
         return None
 
     def hear_contract(self, new: "entry.Entry") -> "str | None":
@@ -146,7 +148,7 @@ class Book:
     # What is to be signed next
 
     def next(self, now_s: int, supply: Supply, may_ask: bool) -> "tuple[int, dict[str, Any]] | None":
-        """(kind, body) of the next entry, None where nothing is to be said. may_ask: a host would carry the question."""
+        """(kind, body) of the next entry, None where none is due. may_ask: a host is there to carry a question."""
         self._tidy(now_s)
         return (
             self._next_contract()
@@ -213,7 +215,7 @@ class Book:
         )
 
     def _acceptance(self, mandate: Mandate, offer: Offer, now_s: int, supply: Supply) -> "dict[str, Any]":
-        """Priorities rise from 1 over what runs and what was asked for; a later one may wait for its turn to the end."""
+        """Priorities rise from 1 over what runs and what was asked for; a later one may wait its turn to the end."""
         wh = min(mandate.free_wh(now_s), offer.wh - offer.taken_wh)
         wh = max(1, wh >> max(0, offer.failures - 1))  # others may have taken a part of the offer
         priority = 1 + max([supply.priority] + [row.priority for row in self.acceptances])
@@ -226,7 +228,7 @@ class Book:
     # What was said
 
     def said(self, new: "entry.Entry") -> None:
-        """An OFFER, DEMAND, ACCEPTANCE or CONTRACT of this meter is in its journal."""
+        """An entry of this meter is in its journal."""
         if new.kind == bodies.CONTRACT:
             for offer in self.own_offers:
                 for row in offer.confirmed:
@@ -234,8 +236,10 @@ class Book:
                         row[1] = True
         elif new.kind == bodies.ACCEPTANCE:
             self._accepted(new)
-        else:
+        elif new.kind in (bodies.OFFER, bodies.DEMAND):
             self._answered(new)
+        elif new.kind == bodies.USAGE_END:
+            self._ended(new.body["contract"], new.body["reason"])
 
     def _answered(self, new: "entry.Entry") -> None:
         mandate = find(self.mandates, new.body["mandate"])
@@ -261,7 +265,7 @@ class Book:
 
     # What comes to nothing, and what is over
 
-    def ended(self, contract: bytes, reason: int) -> None:
+    def _ended(self, contract: bytes, reason: int) -> None:
         """A contract of this consumer ended; one that never began leaves its Wh to the mandate."""
         for acceptance in list(self.acceptances):
             if acceptance.contract == contract:
@@ -285,7 +289,7 @@ class Book:
         self.own_offers = [o for o in self.own_offers if now_s <= o.valid_until_s or not _all_said(o)]
 
     def _awaits(self, offer: Offer) -> bool:
-        return any([row.contract is None and row.offer == offer.id for row in self.acceptances])
+        return any(row.contract is None and row.offer == offer.id for row in self.acceptances)
 
     def _give_up(self, acceptance: Acceptance, now_s: int) -> None:
         """No confirmation came: its Wh are free again, and its offer comes after all others, later and later."""
@@ -313,5 +317,5 @@ class Book:
 
 
 def _all_said(offer: OwnOffer) -> bool:
-    return all([is_said for _, is_said in offer.confirmed])
+    return all(is_said for _, is_said in offer.confirmed)
 

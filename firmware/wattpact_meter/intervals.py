@@ -5,7 +5,7 @@ and after it, so values never fall; what no snapshot could be taken for is a gap
 the registers; without a valid clock there are no readings. Rules: docs/spec/meter.md, "Readings".
 """
 
-from wattpact_protocol import readings
+from wattpact_protocol import readings, register_ids
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class UnixTime:
 class Intervals:
     """Intervals(step_s, count): readings of `count` steps of step_s."""
 
-    def __init__(self, step_s: int, count: int) -> None:
+    def __init__(self, step_s: int, count: int, calibration_id: "int | None" = None) -> None:
         self.step_s = step_s
         self.count = count
+        self.calibration_id = calibration_id
         self.last_end_s = 0  # of the newest reading that was said; none begins before it
         self.missed = 0  # boundaries without a snapshot
         self._next_s: int | None = None  # the next boundary
@@ -76,7 +77,7 @@ class Intervals:
         self, unix_ms: int, before: "dict[int, int]", after: "dict[int, int]", duration_ms: int, quality: int,
         instantaneous: "dict[int, int]", generation: int,
     ) -> "list[tuple[int, int]]":
-        """A measurement of the last duration_ms moved the registers; the boundaries it crossed, as (Unix s, import Wh)."""
+        """The last duration_ms moved the registers; the boundaries crossed in them, as (Unix s, import Wh)."""
         if instantaneous:
             self._instantaneous = instantaneous
         if generation != self._generation or not self._has_same_registers(after):
@@ -159,11 +160,11 @@ class Intervals:
             return
         registers: dict[int, list[Any]] = {n: [self._start[n], self._deltas[n]] for n in self._start}
         for number, value in self._instantaneous.items():
-            if number >= readings.FIRST_INSTANTANEOUS and len(registers) < readings.MAX_REGISTERS:
+            if number >= readings.FIRST_INSTANTANEOUS and register_ids.is_known(number):
                 registers[number] = [value, []]
         body = {
             "register_generation": self._generation, "t0_s": t0_s, "step_s": self.step_s, "quality": self._quality,
-            "calibration": None, "registers": registers, "bad_mask": self._bad_mask,
+            "calibration": self.calibration_id, "registers": registers, "bad_mask": self._bad_mask,
         }  # fmt: skip
         self.last_end_s = max(self.last_end_s, readings.end_s(body))
         self._quality = 0

@@ -110,8 +110,8 @@ def measure(
 ) -> Period:
     """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us.
 
-    Without a whole cycle of voltage to multiply with, the nominal one and a power factor of 1 stand in and the period is
-    estimated: at nominal voltage more import is charged than was used, never less.
+    Without a whole cycle of voltage to multiply with, the nominal one and a power factor of 1 stand in and the period
+    is estimated: at nominal voltage more import is charged than was used, never less.
     """
     c = calibration
     period = Period(start_us, end_us)

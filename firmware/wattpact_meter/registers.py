@@ -23,7 +23,10 @@ JUMP = "jump"
 MISSING = "missing"
 MALFORMED = "malformed"
 
-_LAG_S = 60  # a meter may show its registers this late
+# A rise must have been affordable: rated power for the time, a fifth more (IEC 62052-11 has meters stand 120 % of their
+# maximum current), and a minute in hand because a meter may show its registers late.
+_HEADROOM_PERCENT = 120
+_LAG_S = 60
 _ROUNDING_WH = 2
 _SHORT_OUTAGE_S = 30 * 86400
 _DOUBTS = 3  # consecutive contradictions after which a pending reading is dropped
@@ -67,6 +70,7 @@ class Bank:
         self.verdicts: dict[str, int] = {}  # every answer of adopt, counted
         self._registers: dict[int, Register] = {}
         self._adopted_s: int | None = None  # None: not since the start
+        self._credit_ws = 0  # what may have been used and was not seen yet at _adopted_s, watt-seconds
         self._pending: _Pending | None = None
 
     def open_generation(self, serial: str, start_wh: "dict[int, int]") -> None:
@@ -136,9 +140,11 @@ class Bank:
         ):
             return MALFORMED
         known = self.generation > 0 and serial == self.serial
+        credit_ws = self._credit_at(now_s)
         if known:
-            since_s = self.outage_s if self._adopted_s is None else max(0, now_s - self._adopted_s)
-            problem = self._contradiction(self.snapshot(), values_wh, since_s)
+            if self._pending and self._pending.serial != serial:
+                self._pending = None  # the old source still speaks
+            problem = self._contradiction(self.snapshot(), values_wh, credit_ws)
             if problem:
                 return problem
         if not known or self._adopted_s is None:
@@ -147,12 +153,23 @@ class Bank:
                 return verdict
         if not known:
             self.open_generation(serial, values_wh)
-        self._take(values_wh, now_s)
-        return ADOPTED if known else OPENED
-
-    def _take(self, values_wh: "dict[int, int]", now_s: int) -> None:
+            credit_ws = self._power_ws(_LAG_S)
+        held = self.snapshot()
+        self._credit_ws = credit_ws - 3600 * max(wh - held.get(number, wh) for number, wh in values_wh.items())
         self._adopted_s = now_s
         self._pending = None
+        self._take(values_wh)
+        return ADOPTED if known else OPENED
+
+    def _power_ws(self, duration_s: int) -> int:
+        return self.rated_w * max(0, duration_s) * _HEADROOM_PERCENT // 100
+
+    def _credit_at(self, now_s: int) -> int:
+        if self._adopted_s is None:
+            return self._power_ws(self.outage_s + _LAG_S)
+        return min(self._credit_ws, self._power_ws(_LAG_S)) + self._power_ws(now_s - self._adopted_s)
+
+    def _take(self, values_wh: "dict[int, int]") -> None:
         for number, wh in values_wh.items():
             if number in self._registers:
                 self._registers[number].wh = wh
@@ -165,7 +182,7 @@ class Bank:
         if pending is None or pending.serial != serial:
             self._pending = _Pending(serial, values_wh, now_s)
             return PENDING
-        problem = self._contradiction(pending.values_wh, values_wh, max(0, now_s - pending.at_s))
+        problem = self._contradiction(pending.values_wh, values_wh, self._power_ws(now_s - pending.at_s + _LAG_S))
         if not problem:
             return None
         pending.doubts += 1
@@ -174,9 +191,10 @@ class Bank:
             self._pending = _Pending(serial, values_wh, now_s)
         return problem
 
-    def _contradiction(self, held_wh: "dict[int, int]", values_wh: "dict[int, int]", since_s: int) -> "str | None":
-        """Why values_wh cannot follow held_wh after since_s, or None."""
-        risen_most_wh = self.rated_w * (since_s + _LAG_S) // 3600 + _ROUNDING_WH
+    @staticmethod
+    def _contradiction(held_wh: "dict[int, int]", values_wh: "dict[int, int]", credit_ws: int) -> "str | None":
+        """Why values_wh cannot follow held_wh, or None."""
+        risen_most_wh = credit_ws // 3600 + _ROUNDING_WH
         if any(held_wh.values()) and not any(values_wh.values()):
             return ZERO
         for number, held in held_wh.items():

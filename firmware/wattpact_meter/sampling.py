@@ -119,11 +119,14 @@ class Sampler:
         event = _END
         while k < end:
             t = times_us[k]
+            if not 0 < t - last <= gap_us:
+                self._gaps += 1
+                if t > last:  # nothing was looked at: no sign of a missing crossing
+                    self._deadline_us += t - last
+                    deadline += t - last
             if t >= deadline:
                 event = _EXPIRES
                 break
-            if not 0 < t - last <= gap_us:
-                self._gaps += 1
             last = t
             if voltages[k] < middle:
                 below += 1

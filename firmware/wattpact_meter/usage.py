@@ -61,16 +61,20 @@ class Grant:
         """What contracts.order_of sorts by, after the priority."""
         return self.contract
 
+    def is_too_late(self, now_s: "int | None") -> bool:
+        """Whether it may not begin any more."""
+        return self.used_from_s is None and now_s is not None and now_s > self.start_by_s
+
     def left_wh(self) -> int:
         return self.wh - self.attributed_wh
 
-    def most_wh(self, now_s: "int | None") -> int:
+    def most_wh(self, until_s: "int | None") -> int:
         """What it may carry of the consumption since it was counted last; without a clock the rate is not known."""
         if self.used_from_s is None:
             return 0
-        if now_s is None:
+        if until_s is None:
             return self.left_wh()
-        end_s = min(now_s, self.to_s)
+        end_s = min(until_s, self.to_s)
         by_rate = self._rated_wh(end_s) - self._rated_wh(self.counted_to_s)
         return max(0, min(self.left_wh(), by_rate))
 
@@ -102,7 +106,7 @@ class Usage:
                 self._numbers.remove(row)
                 break
         self._numbers = self._numbers[-(MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
-        if self._find(body["contract"]) is not None:
+        if self.find(body["contract"]) is not None:
             return OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
         self.grants.append(Grant(values + [None, 0, 0, 0, False]))
@@ -117,20 +121,20 @@ class Usage:
         if len(self.grants) <= MAX_GRANTS:
             return None
         idle = [grant for grant in self.grants if grant.used_from_s is None]
-        victim = idle[-1] if idle else self._find(newest)
+        victim = idle[-1] if idle else self.find(newest)
         self.grants = [grant for grant in self.grants if grant is not victim]
         self.dropped += 1
-        return "grants_full" if self._find(newest) is None else None
+        return "grants_full" if self.find(newest) is None else None
 
     def hear_termination(self, contract: bytes) -> "str | None":
         """A verified termination by one who may."""
-        grant = self._find(contract)
+        grant = self.find(contract)
         if grant is None:
             return UNKNOWN_CONTRACT
         grant.terminated = True
         return None
 
-    def _find(self, contract: bytes) -> "Grant | None":
+    def find(self, contract: bytes) -> "Grant | None":
         for grant in self.grants:
             if grant.contract == contract:
                 return grant
@@ -138,32 +142,35 @@ class Usage:
 
     # What is counted
 
-    def open_takes(self, now_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
-        """How the consumption that is not allotted yet would fill the grants in use, if the step ended now."""
+    def open_takes(self, until_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
+        """How the consumption that is not allotted yet fills the grants in use, if the step ends at until_s."""
         open_wh = import_wh - self.base_wh
         takes: list[tuple[Grant, int]] = []
         for grant in self.grants:
             if grant.used_from_s is None:
                 continue
-            wh = max(0, min(open_wh, grant.most_wh(now_s)))
+            wh = max(0, min(open_wh, grant.most_wh(until_s)))
             open_wh -= wh
             takes.append((grant, wh))
         return takes
 
-    def end_step(self, boundary_s: int, import_wh: int) -> bool:
-        """Allot all up to a boundary; True where a grant was in use, so that this must be kept."""
+    def _taken(self, now_s: "int | None", import_wh: int) -> "dict[bytes, int]":
+        """Contract -> Wh since the last boundary; the second that runs counts whole, since its energy has begun."""
+        until_s = None if now_s is None else now_s + 1
+        return {grant.contract: wh for grant, wh in self.open_takes(until_s, import_wh)}
+
+    def end_step(self, boundary_s: int, import_wh: int) -> None:
+        """Allot all up to a boundary; a boundary before the last moment of a restart is behind it."""
         takes = self.open_takes(boundary_s, import_wh)
         rest_wh = import_wh - self.base_wh
         if rest_wh < 0:
-            return False
+            return
         for grant, wh in takes:
             grant.attributed_wh += wh
             grant.counted_to_s = max(grant.counted_to_s, boundary_s)
             rest_wh -= wh
         self.base_wh = import_wh
-        if takes or rest_wh:
-            self.beyond_wh += rest_wh
-        return bool(takes)
+        self.beyond_wh += rest_wh
 
     def settle_boot(self, import_wh: int) -> None:
         """After a restart: what was counted while no grant was in use is no grant's."""
@@ -171,22 +178,29 @@ class Usage:
             self.base_wh = import_wh
 
     def in_use(self) -> bool:
-        return any([grant.used_from_s is not None for grant in self.grants])
+        return any(grant.used_from_s is not None for grant in self.grants)
 
     def guard_grants(self, now_s: "int | None", import_wh: int) -> "list[tuple[bytes, int, int, int, bool]]":
         """What the guard is told: (contract, Wh left, from, to, default supply) in order."""
-        taken = {grant.contract: wh for grant, wh in self.open_takes(now_s, import_wh)}
         return [
-            (g.contract, g.left_wh() - taken.get(g.contract, 0), g.from_s, g.to_s, g.default_supply)
-            for g in self.grants
-            if not g.terminated
+            (grant.contract, left_wh, grant.from_s, grant.to_s, grant.default_supply)
+            for grant, left_wh in self.running(now_s, import_wh)
+        ]
+
+    def running(self, now_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
+        """The grants that may still be used, in order, and the Wh left of each."""
+        taken = self._taken(now_s, import_wh)
+        return [
+            (grant, grant.left_wh() - taken.get(grant.contract, 0))
+            for grant in self.grants
+            if not grant.terminated and not grant.is_too_late(now_s)
         ]
 
     # What is to be said. `said` is told of every such entry, and of those of the journal after a restart.
 
     def start(self, contract: "bytes | None", now_s: "int | None", import_wh: int) -> "dict[str, Any] | None":
-        """The body of USAGE_START for a grant that is used for the first time now; None where there is nothing to say."""
-        grant = self._find(contract) if contract else None
+        """The body of USAGE_START for a grant that is used for the first time now; None where there is none."""
+        grant = self.find(contract) if contract else None
         if grant is None or grant.used_from_s is not None or now_s is None:
             return None
         if not grant.from_s <= now_s <= min(grant.to_s, grant.start_by_s):
@@ -203,18 +217,16 @@ class Usage:
                 return grant.contract
         return None
 
-    def report(self, import_wh: int) -> "dict[str, Any] | None":
-        """The body of the next USAGE: a grant whose attributed Wh have changed since they were said."""
+    def report(self) -> "dict[str, Any] | None":
+        """The body of the next USAGE: a grant whose Wh, attributed up to the last boundary, were not said yet."""
         for grant in self.grants:
             if grant.attributed_wh != grant.said_wh:
-                return {
-                    "contract": grant.contract, "attributed_wh": grant.attributed_wh, "import_wh": import_wh,
-                }  # fmt: skip
+                return {"contract": grant.contract, "attributed_wh": grant.attributed_wh, "import_wh": self.base_wh}
         return None
 
     def end(self, now_s: "int | None", import_wh: int) -> "dict[str, Any] | None":
         """The body of the next USAGE_END: a grant that is used up, out of time, terminated or void."""
-        taken = {grant.contract: wh for grant, wh in self.open_takes(now_s, import_wh)}
+        taken = self._taken(now_s, import_wh)
         for grant in self.grants:
             wh = grant.attributed_wh + taken.get(grant.contract, 0)
             reason = _end_reason(grant, wh, now_s)
@@ -225,9 +237,11 @@ class Usage:
         return None
 
     def said(self, new: "entry.Entry") -> None:
-        """A USAGE_START, USAGE or USAGE_END of this meter is in its journal."""
+        """An entry of this meter is in its journal."""
+        if new.kind not in (bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END):
+            return
         body = new.body
-        grant = self._find(body["contract"])
+        grant = self.find(body["contract"])
         if grant is None:
             return
         if new.kind == bodies.USAGE_START:
@@ -270,7 +284,7 @@ def _end_reason(grant: Grant, attributed_wh: int, now_s: "int | None") -> int:
     if grant.terminated:
         return bodies.END_TERMINATED
     if grant.used_from_s is None:
-        if now_s is not None and (now_s > grant.start_by_s or now_s >= grant.to_s):
+        if grant.is_too_late(now_s) or (now_s is not None and now_s >= grant.to_s):
             return bodies.END_VOID
         return 0
     if attributed_wh >= grant.wh and not grant.default_supply:

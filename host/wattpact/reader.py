@@ -8,13 +8,14 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from wattpact_protocol import bodies, entry
 
 from wattpact import schema
 
 BUSY_TIMEOUT_S = 5
+_CHUNK = 1000
 
 
 class StoreError(Exception):
@@ -132,7 +133,7 @@ class Reader:
             self._db.close()
             raise StoreError(f"{path} was made by a newer wattpact; update this one")
 
-    def __enter__(self) -> "Reader":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -189,16 +190,14 @@ class Reader:
         sql = f"{_ENTRY} WHERE {' AND '.join(where)} ORDER BY cursor {order} LIMIT ?"
         return [Stored(*row) for row in self.rows(sql, *values, limit)]
 
-    def stream(self, after: int = 0, chunk: int = 1000, readings: bool = True) -> Iterator[Stored]:
-        """All rows after a cursor, oldest first, a chunk in memory at a time."""
-        condition = "" if readings else "kind <> 2 AND "
+    def stream(self, after: int = 0, before: int | None = None, kinds: Sequence[int] = ()) -> Iterator[Stored]:
+        """As `entries`, oldest first, with a chunk at a time in memory."""
         while True:
-            rows = self.rows(f"{_ENTRY} WHERE {condition}cursor > ? ORDER BY cursor LIMIT ?", after, chunk)
-            for row in rows:
-                yield Stored(*row)
-            if len(rows) < chunk:
+            rows = self.entries(after, before, kinds, limit=_CHUNK)
+            yield from rows
+            if len(rows) < _CHUNK:
                 return
-            after = rows[-1][0]
+            after = rows[-1].cursor
 
     def entry_with_id(self, entry_id: bytes) -> Stored | None:
         """The entry of that id; readings are found by place alone."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def share(amount: int, claims: "list[tuple[bytes, int]]") -> "dict[bytes, int]":
-    """`amount` pro rata to (id, claim) by largest remainder, ties to the smaller id; nobody gets more than it claims."""
+    """`amount` pro rata to (id, claim) by largest remainder, ties to the smaller id; none gets more than it claims."""
     total = sum([claim for _, claim in claims])
     if total <= amount:
         return dict(claims)

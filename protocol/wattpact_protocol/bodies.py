@@ -174,7 +174,7 @@ KINDS = {name: kind for kind, name in NAMES.items()}
 
 def _is_int(value: object, low: int, high: int) -> bool:
     # MicroPython's bool is no int, CPython's is: a flag never passes for a number on either.
-    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+    return type(value) is int and low <= value <= high
 
 
 def _is_registers(value: object, limit: int) -> bool:

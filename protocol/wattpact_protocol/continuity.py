@@ -36,25 +36,25 @@ class Continuity:
         generation = body["register_generation"]
         if generation < self.generation:
             return OLD_REGISTERS
-        fresh = generation > self.generation
-        problem = None if fresh else self._against_last(body)
-        problem = problem or self._within(body)
+        energy = [(n, value) for n, value in body["registers"].items() if n < readings.FIRST_INSTANTANEOUS]
+        problem = None if generation > self.generation else self._against_last(body["t0_s"], energy)
+        problem = problem or self._within(body["step_s"], energy)
         if problem:
             return problem
         self.generation = generation
         self.end_s = readings.end_s(body)
         # Only the last reading's registers: `end_s` is their time, and whoever starts at this reading judges alike.
-        self.values = {number: readings.end_value(body, number) for number, _ in _energy(body)}
+        self.values = {number: start + sum(deltas) for number, (start, deltas) in energy}
         return None
 
     def _most_wh(self, duration_s: int) -> int:
         return self.rated_w * duration_s * _HEADROOM_PERCENT // 360000 + _HEADROOM_WH
 
-    def _against_last(self, body: "dict[str, Any]") -> "str | None":
-        if body["t0_s"] < self.end_s:
+    def _against_last(self, t0_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
+        if t0_s < self.end_s:
             return TIME_RAN_BACK
-        most_wh = self._most_wh(body["t0_s"] - self.end_s)
-        for number, (value, _) in _energy(body):
+        most_wh = self._most_wh(t0_s - self.end_s)
+        for number, (value, _) in energy:
             last = self.values.get(number, value)
             if value < last:
                 return FALLING
@@ -62,13 +62,9 @@ class Continuity:
                 return IMPOSSIBLE
         return None
 
-    def _within(self, body: "dict[str, Any]") -> "str | None":
-        most_wh = self._most_wh(body["step_s"])
-        for _, (_, deltas) in _energy(body):
+    def _within(self, step_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
+        most_wh = self._most_wh(step_s)
+        for _, (_, deltas) in energy:
             if self.rated_w and deltas and max(deltas) > most_wh:
                 return IMPOSSIBLE
         return None
-
-
-def _energy(body: "dict[str, Any]") -> "list[tuple[int, list[Any]]]":
-    return [(n, value) for n, value in body["registers"].items() if n < readings.FIRST_INSTANTANEOUS]

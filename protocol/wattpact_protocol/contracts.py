@@ -232,12 +232,13 @@ class Book:
         ends = []
         for new in self._ends[contract_id]:
             party = self._party(contract, new.kid)
-            reason = "no_time" if new.stamp.unix_s is None else "not_a_party" if party is None else None
-            if reason is None:
-                ends.append((new.stamp.unix_s, _RANK[party], new.id, party))
-                self.refused.pop(new.id, None)
+            if party is None:
+                self.refused[new.id] = "not_a_party"
+            elif new.stamp.unix_s is None:
+                self.refused[new.id] = "no_time"
             else:
-                self.refused[new.id] = reason
+                self.refused.pop(new.id, None)
+                ends.append((new.stamp.unix_s, _RANK[party], new.id, party))
         if ends:
             first = min(ends)
             if (first[0], first[3]) != (contract.terminated_s, contract.terminated_by):

@@ -93,7 +93,7 @@ def aad_of(community: bytes) -> bytes:
 
 
 def _is_uint(value: object, limit: int) -> bool:
-    return isinstance(value, int) and value is not True and value is not False and 0 <= value <= limit
+    return type(value) is int and 0 <= value <= limit
 
 
 def _decode_stamp(raw: object) -> Stamp:

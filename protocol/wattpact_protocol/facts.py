@@ -40,6 +40,7 @@ class Facts:
         if kind == bodies.CERTIFICATE:
             reason = self._enrol(new)
             if reason:
+                self.voids.append((new.id, reason))
                 return reason
         elif kind == bodies.COMMUNITY:
             self._found(new.body)
@@ -95,8 +96,9 @@ class Facts:
         rows = self._certificates.setdefault(kid, [])
         if rows and rows[0][2]["role"] != new.body["role"]:
             return "role_changed"
-        if rows and version <= max([row[1] for row in rows]):
-            return "stale_version"
+        for row in rows:
+            if version <= row[1] or new.body["generation"] < row[2]["generation"]:
+                return "stale_version"
         rows.append((new.body["not_before_s"], version, new.body))
         rows.sort(key=_begin_of)
         self.labels[kid] = new.body["label"]

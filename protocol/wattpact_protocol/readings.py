@@ -28,7 +28,7 @@ CLOCK_ADJUSTED = 16
 
 
 def _int(value: object, low: int, high: int) -> bool:
-    return isinstance(value, int) and value is not True and value is not False and low <= value <= high
+    return type(value) is int and low <= value <= high
 
 
 def _check_register(number: int, value: object, intervals: int) -> bool:

@@ -1,4 +1,4 @@
-"""The sampling path against the mathematics of sines and against a real recording; samples come from math.sin, in floats."""
+"""The sampling path against the mathematics of sines, with samples made by math.sin, and against a real recording."""
 
 import gc
 import math
@@ -216,6 +216,21 @@ def test_missing_samples_cost_no_energy():
         assert near(energy, expected, 4), (energy, expected)
 
 
+def test_samples_in_bursts_with_pauses_between():
+    for pause_us in (20000, 150000, 400000):
+        block = samples(seconds=0.2, degrees=40)
+        sampler = Sampler(calibration())
+        found = []
+        for burst in range(30):
+            found += sampler.feed_block(*block, burst * (200000 + pause_us) // 20000 * 20000)
+        assert len(found) >= 10
+        for one, following in zip(found, found[1:]):
+            assert one.end_us == following.start_us
+        for one in found:
+            assert one.flags & ~period.GAP == 0 and near(one.active_mw, 2300000 * math.cos(math.radians(40)), 5)
+            assert one.estimated == (pause_us == 400000), (pause_us, one.start_us, one.end_us)
+
+
 def test_a_spike_is_no_crossing():
     times, voltages, currents = samples(seconds=0.5)
     below = [k for k in range(10, len(voltages)) if max(voltages[k - 4 : k + 5]) < 1500]
@@ -318,24 +333,25 @@ def test_a_sample_allocates_nothing():
         raise case.Skip("only MicroPython tells what it allocates")
     from array import array
 
-    times, voltages, currents = samples(seconds=0.4)
-    rows = [array("i", times), array("H", voltages), array("H", currents)]
-    sampler = Sampler(calibration())
-    spent = {}
-    for count in (400, 800):
-        cut = [row[:count] for row in rows]
-        sampler.feed_block(*cut, 1000000 * count)
+    spent = []
+    for rate in (2000, 8000):  # ten cycles of 40 and of 160 samples
+        times, voltages, currents = samples(seconds=0.2, rate=rate, volts=280, amps=70)
+        rows = (array("i", times), array("H", voltages), array("H", currents))
+        sampler = Sampler(calibration())
+        sampler.feed_block(*rows)
         gc.collect()
         gc.disable()
         before = gc.mem_alloc()
-        sampler.feed_block(*cut, 1000000 * count + 500000)
-        spent[count] = gc.mem_alloc() - before
+        sampler.feed_block(*rows, 200000)
+        spent.append(gc.mem_alloc() - before)
         gc.enable()
-    cycles = 10
-    assert (spent[800] - spent[400]) // cycles < 4096, spent  # a cycle's worth of big integers, whatever its samples
+    # 1200 more samples: one big integer for each would be 16 bytes
+    assert spent[1] - spent[0] < 1200, spent
 
 
 def test_calibrations_out_of_range_are_refused():
-    for arguments in ((UV, 0), (10**10, UA), (UV, UA, -1), (UV, UA, 2048, 1 << 25), (UV, "50000"), (UV, UA, 0, 0, 2001)):
+    for arguments in (
+        (UV, 0), (10**10, UA), (UV, UA, -1), (UV, UA, 2048, 1 << 25), (UV, "50000"), (UV, UA, 0, 0, 2001)
+    ):  # fmt: skip
         case.raises(CalibrationError, Calibration, *arguments)
     case.raises(ValueError, Sampler, calibration(), 0)

@@ -224,6 +224,15 @@ def test_a_difference_that_passes_is_no_weld():
         says(meter.after(1), "weld", False)
 
 
+def test_an_operation_begins_the_two_seconds_anew():
+    meter = Meter(closed=True, grants=[GRANT], sensed_closed=False)
+    meter.now()
+    says(meter.after(1_500, grants=[]), "no_contract", False, operate=True)
+    says(meter.after(1_000, sensed_closed=True), "no_contract", False)
+    says(meter.after(1_999), "no_contract", False)
+    says(meter.after(1), "weld", False)
+
+
 def test_welded_contacts_are_neither_operated_nor_reasserted_until_reset():
     meter = Meter(closed=True, sensed_closed=True)
     meter.now()
@@ -627,6 +636,10 @@ def test_uptime_that_runs_backwards_moves_nothing():
     says(meter.after(-4_000, grants=[GRANT]), "resting", False)
     says(meter.after(63_999), "resting", False)
     says(meter.after(1), "grant", True, operate=True)
+    meter = Meter({"consent_required": True}, saved(rest_left_ms=60_000), grants=[GRANT])
+    meter.now()
+    says(meter.after(60_000), "awaiting_consent", False)
+    says(meter.after(-50_000, consent=True), "grant", True, operate=True)
 
 
 def test_clocks_that_jump_shorten_no_wait():
@@ -748,6 +761,11 @@ def test_save_is_asked_for_when_what_is_kept_changes_and_not_otherwise():
     saves = [meter.after(30_000).save for _ in range(6)]
     assert saves == [True, True, False, True, False, True]
     assert meter.now(over_current=True).save
+    meter = Meter(closed=False)
+    meter.now()
+    assert not meter.after(60_000).save
+    assert meter.now(operator_open_at_s=NOON_S).save
+    assert meter.now(operator_open_at_s=None).save
 
 
 # Policy.

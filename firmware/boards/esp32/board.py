@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import sys
+import time
 
 import machine
 from boards.esp32.chip_clock import ChipClock
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from wattpact_meter.clock import Now
 
-SETTINGS = "/settings.json"
+SETTINGS = "/settings.json"  # in the flash, as the journal and the state
 TIME_SERVER = "pool.ntp.org"
 WATCHDOG_MS = 60_000
 HOTTEST_C = 95
@@ -41,13 +42,13 @@ RESTART_MS = 30_000
 
 
 class Board:
-    """Board(pins): a module of pin numbers. Raises SettingsError."""
+    """Board(pins, flash): a module of pin numbers, and where the flash is mounted. Raises SettingsError."""
 
-    flash = ""
     journal_bytes = JOURNAL_BYTES
 
-    def __init__(self, pins: "Any") -> None:
-        self.settings = Settings(settings.read(SETTINGS))
+    def __init__(self, pins: "Any", flash: str = "") -> None:
+        self.flash = flash
+        self.settings = Settings(settings.read(flash + SETTINGS))
         self.wifi = Wifi(self.settings.wifi)
         self.relay = BistableRelay(pins.RELAY_CLOSE, pins.RELAY_OPEN, pins.RELAY_SENSE)
         self.source, server = _source(self.settings, pins)
@@ -117,5 +118,5 @@ def run(pins: "Any") -> None:
         return
     except Exception as error:
         sys.print_exception(error)  # type: ignore[attr-defined]
-        machine.lightsleep(RESTART_MS)
+        time.sleep_ms(RESTART_MS)  # type: ignore[attr-defined]
     machine.reset()

@@ -110,7 +110,7 @@ def _decimal(text: str) -> "tuple[int, int]":
     mantissa, e, exponent = text.partition("e")
     whole, _, fraction = mantissa.partition(".")
     sign = -1 if whole[:1] == "-" else 1
-    value = _integer((whole.lstrip("+-") or "0") + fraction, _MAX_DIGITS)
+    value = _integer(whole.lstrip("+-") + fraction, _MAX_DIGITS)
     places = len(fraction) - (_integer(exponent.lstrip("+"), 2) if e else 0)
     if len(whole) - len(whole.lstrip("+-")) > 1:
         raise ComtradeError("not a number")

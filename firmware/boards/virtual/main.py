@@ -9,13 +9,17 @@ status 0 on Ctrl-C and 1 where it cannot start. Ending it in any other way loses
 import asyncio
 import sys
 
-from boards.virtual.board import Board, read_configuration
-from boards.virtual.flash_file import FlashError
-from wattpact_meter.app import App
-from wattpact_meter.identity import IdentityError
-from wattpact_meter.journal import JournalError
-from wattpact_meter.settings import SettingsError
-from wattpact_meter.state import StateError
+from wattpact_meter.load_order import load
+
+load()
+
+from boards.virtual.board import Board, read_configuration  # noqa: E402
+from boards.virtual.flash_file import FlashError  # noqa: E402
+from wattpact_meter.app import App  # noqa: E402
+from wattpact_meter.identity import IdentityError  # noqa: E402
+from wattpact_meter.journal import JournalError  # noqa: E402
+from wattpact_meter.settings import SettingsError  # noqa: E402
+from wattpact_meter.state import StateError  # noqa: E402
 
 
 def run(path: str) -> int:

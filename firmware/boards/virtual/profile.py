@@ -27,6 +27,7 @@ class Profile:
         self._relay = relay
         self._always = load == "always"
         self._watts = 0
+        self._next: tuple[int, int] | None = None
         self._next = self._read()
         self._start_us: int | None = None
         self._until_us = 0
@@ -35,7 +36,7 @@ class Profile:
     def take(self, now_us: int) -> "Taken":
         if self._start_us is None:
             self._start_us = self._until_us = now_us
-        periods = []
+        periods: list[Any] = []
         while self._next is not None and self._start_us + self._next[0] * 1_000_000 <= now_us:
             at_us = self._start_us + self._next[0] * 1_000_000
             self._until(at_us, periods)
@@ -61,4 +62,6 @@ class Profile:
             second, watts = [int(field) for field in row.split(b",")]
         except ValueError:
             raise SettingsError("source file: line %d is not second,watts" % self._line)
+        if self._next is not None and second < self._next[0]:
+            raise SettingsError("source file: line %d is earlier than the line before" % self._line)
         return second, number("source file: watts", watts, -MAX_W, MAX_W)

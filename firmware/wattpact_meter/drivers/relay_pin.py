@@ -41,7 +41,8 @@ class HoldingRelay:
         self._coil.value(1 if closed else 0)
 
     def sensed(self) -> "bool | None":
-        return self._coil.value() == 1 if self._sense is None else self._sense.value() == 1
+        pin = self._coil if self._sense is None else self._sense
+        return bool(pin.value() == 1)
 
 
 def _input(pin: "int | None") -> "Pin | None":

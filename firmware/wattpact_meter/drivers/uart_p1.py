@@ -9,11 +9,11 @@ class UartP1:
     """UartP1(uart, rx_pin): old for DSMR 2.2 and 3."""
 
     def __init__(self, uart: int, rx_pin: int, old: bool = False) -> None:
-        if old:
-            line = {"baudrate": 9600, "bits": 7, "parity": 0, "stop": 1}
-        else:
-            line = {"baudrate": 115200, "bits": 8, "parity": None, "stop": 1}
-        self._uart = UART(uart, rx=rx_pin, rxbuf=BUFFER_BYTES, invert=UART.INV_RX, timeout=0, **line)
+        baudrate, bits, parity = (9600, 7, 0) if old else (115200, 8, None)
+        self._uart = UART(
+            uart, baudrate=baudrate, bits=bits, parity=parity, stop=1, rx=rx_pin, rxbuf=BUFFER_BYTES,
+            invert=UART.INV_RX, timeout=0,
+        )  # fmt: skip
 
     def read(self) -> bytes:
         return self._uart.read() or b""

@@ -3,5 +3,5 @@
 from wattpact.ledger.accounts import GRID as GRID
 from wattpact.ledger.accounts import Posting as Posting
 from wattpact.ledger.accounts import balances as balances
-from wattpact.ledger.book import Ledger as Ledger
-from wattpact.ledger.book import LedgerError as LedgerError
+from wattpact.ledger.ledger import Ledger as Ledger
+from wattpact.ledger.ledger import LedgerError as LedgerError

@@ -1,4 +1,4 @@
-"""The ledger's book: entries in, and out of it a statement, postings or a contract's progress for any window.
+"""The ledger itself: entries in, and out of it a statement, postings or a contract's progress for any window.
 
 What always holds: the same entries give the same figures whether they come at once or one by one, and a late entry
 changes what it would have changed had it been in time. docs/spec/settlement.md has the rules, the protocol the code.

@@ -1,0 +1,240 @@
+"""A meter in virtual time: the same core, driven by a program over standard input and output as fast as it can.
+
+    MICROPYPATH=protocol:firmware:.frozen tools/micropython firmware/boards/virtual/lockstep.py CONFIG.json
+
+CONFIG.json is that of the virtual meter; of "source" only "load" and "crc" are used, "flash": null is memory, and speed
+and host do nothing. Each line in is a JSON object and each is answered by one line:
+
+    {"to": [t_ms, unix_s]}        go on to this moment; t_ms never falls, unix_s may be null
+        "clock_status": 2         with it, the DLMS clock status (0)
+        "power": [[mW, us], ..]   what was measured since, in order; the durations end at t_ms
+        "watts": 7200             or: this power since then, cut where the guard has something to decide
+        "p1": base64              or: bytes of a P1 port, come at t_ms
+        "in": [base64, ..]        datagrams, come at t_ms
+        "press": {"consent": true}   buttons that stand so from now on (`console.BUTTONS`, and sensor_dead)
+    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true says that power was gone
+    {"do": "heap"}                how much memory is in use, after a collection
+    {"do": "quit"}
+
+Answers: {"out": [base64, ..], "closed": .., "reason": .., "contract": hex / null, "registers": {"1": Wh, "2": Wh},
+"next_sequence": n, "rejected": {reason: n}, "next_ms": t_ms}, at the start and after "reboot" with "public_key", "kid"
+and "code" too, after "heap" {"heap": bytes}. What cannot be used is answered by {"error": text}; what came before
+the mistake in it is done. With "load": "relay" import is measured only while the relay is closed.
+"""
+
+import gc
+import json
+import os
+import sys
+
+from wattpact_meter.load_order import load
+
+load()
+
+from binascii import a2b_base64, b2a_base64  # noqa: E402
+
+from boards.virtual import flash_file  # noqa: E402
+from boards.virtual.console import BUTTONS  # noqa: E402
+from wattpact_meter import p1, settings  # noqa: E402
+from wattpact_meter.clock import Now  # noqa: E402
+from wattpact_meter.identity import Identity  # noqa: E402
+from wattpact_meter.journal import Journal  # noqa: E402
+from wattpact_meter.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.relay import Relay  # noqa: E402
+from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
+from wattpact_meter.state import Store  # noqa: E402
+from wattpact_protocol import enrolment  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+FLASH = "/flash"
+MAX_W = 1_000_000
+MAX_DURATION_US = 1 << 50
+MAX_TICKS = 64
+_IGNORED = ("speed", "unix_s", "seed", "listen", "power_failed", "host")
+_PRESSED = BUTTONS + ("sensor_dead", "over_current")
+
+
+class Contacts:
+    """A bistable relay that is only a position."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def drive(self, closed: bool) -> None:
+        self.closed = closed
+
+    def sensed(self) -> "bool | None":
+        return self.closed
+
+
+class Lockstep:
+    """One meter. t_ms runs through reboots; uptime begins anew."""
+
+    def __init__(self, configuration: "dict[str, Any]") -> None:
+        image = configuration.pop("flash", None)
+        self._flash_bytes = number("flash_bytes", configuration.pop("flash_bytes", 1 << 20), 1 << 16, 1 << 26)
+        for key in _IGNORED:
+            configuration.pop(key, None)
+        configuration["host"] = ["none", 1]
+        self._settings = Settings(configuration)
+        self._behind_relay = self._settings.source.get("load") == "relay"
+        self._require_crc = self._settings.source.get("crc", True) is not False
+        self._contacts = Contacts()
+        self._relay = Relay(self._contacts)
+        self._pressed: dict[str, bool] = {}
+        self._t_ms = self._boot_ms = 0
+        self._unix_ms: int | None = None  # Unix time less t_ms
+        self._status = 0
+        flash_file.mount(image, self._flash_bytes, FLASH)
+        self._boot(False)
+
+    def _boot(self, power_failed: bool) -> None:
+        self._boot_ms = self._t_ms
+        self._reader = p1.Reader(self._require_crc)
+        store = Store(FLASH + "/state")
+        self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes * 5 // 8)
+        self._identity = Identity(store, os.urandom)
+        self._meter = Meter(self._identity, self._journal, store, self._settings, _draw)
+        self._meter.boot(self._now(self._t_ms), power_failed, self._relay.sensed())
+        self._decide()
+
+    def greeting(self) -> "dict[str, Any]":
+        """The state, and who this meter is."""
+        answer = self._answer()
+        answer["public_key"] = self._identity.public_key.hex()
+        answer["kid"] = self._identity.kid.hex()
+        answer["code"] = enrolment.format_code(self._identity.code)
+        return answer
+
+    def obey(self, line: "dict[str, Any]") -> "dict[str, Any]":
+        """Do what a line says; raises SettingsError, ValueError, KeyError or TypeError where it makes no sense."""
+        what = line.get("do", "step")
+        if what == "step":
+            self._step(line)
+            return self._answer()
+        if what == "reboot":
+            self._journal.close()
+            self._boot(line.get("power_failed") is True)
+            return self.greeting()
+        if what == "heap":
+            gc.collect()
+            return {"heap": gc.mem_alloc()}  # type: ignore[attr-defined]
+        raise SettingsError("do must be step, reboot, heap or quit")
+
+    def _step(self, line: "dict[str, Any]") -> None:
+        to_ms, unix_s = line["to"]
+        number("to", to_ms, self._t_ms, 1 << 60)
+        self._status = number("clock_status", line.get("clock_status", 0), 0, 255)
+        self._unix_ms = None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40) * 1000 - to_ms
+        for name, value in line.get("press", {}).items():
+            if name not in _PRESSED:
+                raise SettingsError("press knows %s" % ", ".join(_PRESSED))
+            self._pressed[name] = value is True
+        if "watts" in line:
+            self._draw_until(to_ms, number("watts", line["watts"], -MAX_W, MAX_W) * 1000)
+        else:
+            self._measure(to_ms, line.get("power", ()))
+        self._t_ms = to_ms
+        now = self._now(to_ms)
+        if "p1" in line:
+            for telegram in self._reader.feed(a2b_base64(line["p1"])):
+                self._meter.on_telegram(now, telegram)
+        for data in line.get("in", ()):
+            self._meter.on_datagram(now, a2b_base64(data))
+        self._decide()
+
+    def _measure(self, to_ms: int, power: "Any") -> None:
+        at_us = to_ms * 1000 - sum([duration_us for _, duration_us in power])
+        for active_mw, duration_us in power:
+            number("power", active_mw, -MAX_W * 1000, MAX_W * 1000)
+            at_us += number("power duration", duration_us, 0, MAX_DURATION_US)
+            self._t_ms = max(self._t_ms, at_us // 1000)
+            self._count(active_mw, duration_us)
+            self._decide()
+
+    def _draw_until(self, to_ms: int, active_mw: int) -> None:
+        while self._t_ms < to_ms:
+            end_ms = min(to_ms, max(self._t_ms + 1, self._next_ms()))
+            duration_ms = end_ms - self._t_ms
+            self._t_ms = end_ms
+            self._count(active_mw, duration_ms * 1000)
+            self._decide()
+
+    def _count(self, active_mw: int, duration_us: int) -> None:
+        if self._behind_relay and active_mw > 0 and not self._contacts.closed:
+            active_mw = 0
+        self._meter.on_power(self._now(self._t_ms), active_mw, duration_us, {}, 0)
+
+    def _decide(self) -> None:
+        """Tick until nothing is due at this moment; the bound is for a core that never comes to an end."""
+        now = self._now(self._t_ms)
+        for _ in range(MAX_TICKS):
+            self._tick(now)
+            if self._meter.next_tick_ms(now) > now.uptime_ms:
+                break
+
+    def _tick(self, now: Now) -> None:
+        around = Surroundings()
+        for name, value in self._pressed.items():
+            setattr(around, name, value)
+        around.sensed_closed = self._relay.sensed()
+        self._decision = self._meter.tick(now, around)
+        self._relay.apply(self._decision)
+
+    def _now(self, t_ms: int) -> Now:
+        unix_s = None if self._unix_ms is None else (t_ms + self._unix_ms) // 1000
+        return Now(t_ms - self._boot_ms, unix_s, self._status)
+
+    def _next_ms(self) -> int:
+        return self._boot_ms + int(self._meter.next_tick_ms(self._now(self._t_ms)))
+
+    def _answer(self) -> "dict[str, Any]":
+        decision = self._decision
+        return {
+            "out": [b2a_base64(data).decode().strip() for data in self._meter.take_datagrams()],
+            "closed": decision.closed, "reason": decision.reason,
+            "contract": decision.contract.hex() if decision.contract else None,
+            "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
+            "rejected": self._meter.rejected, "p1_rejected": self._reader.rejected, "next_ms": self._next_ms(),
+        }  # fmt: skip
+
+
+def _draw(n: int) -> int:
+    return int.from_bytes(os.urandom(4), "big") % n
+
+
+def run(path: str) -> int:
+    """Answer lines until "quit" or the end of input; the exit status."""
+    try:
+        lockstep = Lockstep(settings.read(path))
+    except (SettingsError, flash_file.FlashError) as error:
+        sys.stderr.write("%s: %s\n" % (path, error))
+        return 1
+    _write(lockstep.greeting())
+    while True:
+        text = sys.stdin.readline()
+        if not text:
+            return 0
+        try:
+            line = json.loads(text)
+            if not isinstance(line, dict):
+                raise ValueError("a line is a JSON object")
+            if line.get("do") == "quit":
+                return 0
+            _write(lockstep.obey(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            _write({"error": repr(error)})
+
+
+def _write(answer: "dict[str, Any]") -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.stderr.write("usage: lockstep.py CONFIG.json\n")
+        sys.exit(2)
+    sys.exit(run(sys.argv[1]))

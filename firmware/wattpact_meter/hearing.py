@@ -1,0 +1,146 @@
+"""What an entry from a host's inbox does to this meter: checked, cheapest first, then applied.
+
+    wanted kind, meant for this meter, not known yet -> author, role, order, signature (`trust`) -> effect
+
+What always holds: an entry has an effect only after its signature was verified, once; a receipt is verified when it is
+needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "Hearing".
+"""
+
+from wattpact_protocol import bodies, entry
+
+from wattpact_meter.book import KNOWN, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
+from wattpact_meter.commitments import find
+from wattpact_meter.usage import UNKNOWN_CONTRACT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wattpact_meter.book import Book
+    from wattpact_meter.policies import Policies
+    from wattpact_meter.trust import Trust
+    from wattpact_meter.usage import Usage
+
+MALFORMED = "entry_malformed"
+BEFORE_LOSS = "before_state_was_lost"
+OLD_POLICY = "old_version"
+
+
+class Verdict:
+    """moves: the inbox may go on behind this entry. reason: why it had no effect, None where it had, or was not meant
+    to. changed: the book or the usage changed."""
+
+    def __init__(self, moves: bool, reason: "str | None" = None, changed: bool = False) -> None:
+        self.moves = moves
+        self.reason = reason
+        self.changed = changed
+
+
+class Hearing:
+    """Hearing(kid, trust, book, usage, policies): the parts that entries go to."""
+
+    def __init__(self, kid: bytes, trust: "Trust", book: "Book", usage: "Usage", policies: "Policies") -> None:
+        self._kid = kid
+        self._trust = trust
+        self._book = book
+        self._usage = usage
+        self._policies = policies
+        self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
+        self.receipt: bytes | None = None  # the newest for this meter, not verified
+
+    def hear(self, raw: bytes, now_s: "int | None") -> Verdict:
+        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox."""
+        try:
+            new = entry.decode(raw, self._trust.community)
+        except entry.EntryError:
+            return Verdict(False, MALFORMED)
+        kind = new.kind
+        if kind == bodies.CERTIFICATE:
+            return self._learn(new, now_s)
+        if kind == bodies.RECEIPT:
+            if new.body["author"] == self._kid:
+                self.receipt = raw
+            return Verdict(True)
+        if kind not in _EFFECTS or new.kid == self._kid:
+            return Verdict(True)
+        reason = self._unwanted(new)
+        if reason:
+            return Verdict(True, reason)
+        reason = self._trust.check(new, now_s)
+        if reason:
+            return Verdict(False, reason)
+        reason = _EFFECTS[kind](self, new, now_s)
+        return Verdict(True, reason, reason is None and kind != bodies.POLICY)
+
+    def _learn(self, new: entry.Entry, now_s: "int | None") -> Verdict:
+        reason = self._trust.learn(new, now_s)
+        if reason in (KNOWN, OLD_POLICY):
+            return Verdict(True)
+        held = self._trust.author(entry.kid_of(new.body["public_key"]))
+        return Verdict(reason is None or reason == "authors_full", reason, held is not None and held["id"] == new.id)
+
+    def _unwanted(self, new: entry.Entry) -> "str | None":
+        """Why this entry is nothing for this meter, by what it says and before anything costly."""
+        kind, body = new.kind, new.body
+        if kind in (bodies.MANDATE, bodies.GRANT):
+            if body["meter"] != self._kid:
+                return OTHER_METER
+            if self.not_before_s and (new.stamp.unix_s or 0) < self.not_before_s:
+                return BEFORE_LOSS
+        if kind == bodies.POLICY:
+            if not self._policies.is_for_me(body):
+                return OTHER_METER
+            return None if self._policies.is_newer(body) else OLD_POLICY
+        if kind == bodies.OFFER:
+            return KNOWN if find(self._book.offers, new.id) else None
+        if kind == bodies.ACCEPTANCE:
+            return None if find(self._book.own_offers, body["offer"]) else UNKNOWN_OFFER
+        if kind == bodies.CONTRACT:
+            return None if find(self._book.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
+        if kind == bodies.TERMINATE:
+            return None if self._usage.find(body["contract"]) else UNKNOWN_CONTRACT
+        return None
+
+    def _policy(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        return self._policies.take(new.body)
+
+    def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        own = self._trust.author(self._kid)
+        return self._book.hear_mandate(new, own["owner"] if own else None, now_s)
+
+    def _offer(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        return self._book.hear_offer(new)
+
+    def _acceptance(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        return self._book.hear_acceptance(new, now_s)
+
+    def _contract(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        return self._book.hear_contract(new)
+
+    def _grant(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        return self._usage.hear_grant(new, self._kid)
+
+    def _terminate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
+        contract = new.body["contract"]
+        if not self._may_terminate(new.kid, self._book.supplier_of(contract)):
+            return NOT_A_PARTY
+        return self._usage.hear_termination(contract)
+
+    def _may_terminate(self, kid: bytes, supplier: "bytes | None") -> bool:
+        """The operator, the supplier's meter, and the owner of either meter; a meter itself has signed its own."""
+        author = self._trust.author(kid)
+        if author is None:
+            return False
+        if author["role"] == bodies.ROLE_ISSUER or kid == supplier:
+            return True
+        parties = [self._trust.author(party) for party in (self._kid, supplier) if party]
+        return any(party is not None and party["owner"] == kid for party in parties)
+
+
+_EFFECTS = {
+    bodies.POLICY: Hearing._policy,
+    bodies.MANDATE: Hearing._mandate,
+    bodies.OFFER: Hearing._offer,
+    bodies.ACCEPTANCE: Hearing._acceptance,
+    bodies.CONTRACT: Hearing._contract,
+    bodies.GRANT: Hearing._grant,
+    bodies.TERMINATE: Hearing._terminate,
+}

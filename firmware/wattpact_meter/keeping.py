@@ -1,0 +1,121 @@
+"""What outlives a restart besides the journal: book and usage in the store, each with the place in the journal up to
+which own entries are in it. What was said after that is read again from the journal.
+
+What always holds: state and journal together are what was known when the last of them was written; neither is pruned
+or overtaken by more than REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
+"""
+
+from wattpact_protocol import bodies, entry, readings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wattpact_meter.book import Book
+    from wattpact_meter.intervals import Intervals
+    from wattpact_meter.journal import Journal
+    from wattpact_meter.ownlog import OwnLog
+    from wattpact_meter.state import Store
+    from wattpact_meter.usage import Usage
+
+NAME, BOOK, USAGE = "meter", "book", "usage"
+REPLAY_ENTRIES = 64  # own entries that a start may have to read again
+_OTHERS = ("trust", "policy", "inbox")
+
+
+class Keeper:
+    """Keeper(store, journal, book, usage, intervals). lost: the names of state that was damaged."""
+
+    def __init__(
+        self, store: "Store", journal: "Journal", book: "Book", usage: "Usage", intervals: "Intervals"
+    ) -> None:
+        self._store = store
+        self._journal = journal
+        self._book = book
+        self._usage = usage
+        self._intervals = intervals
+        self._book_through = self._usage_through = 0  # own entries before these are in what was kept
+        self.boot = 0
+        self.not_before_s = 0  # orders older than this were known to a state that was lost
+        self.lost: list[str] = []
+
+    def restore(self, community: bytes) -> None:
+        """Take over what was kept, and count this boot; its number is durable when this returns."""
+        book, usage = self._store.load(BOOK), self._store.load(USAGE)
+        if book is not None:
+            self._book_through = book[0]
+            self._book.restore(book[1])
+        if usage is not None:
+            self._usage_through, self._intervals.last_end_s = usage[0], usage[1]
+            self._usage.restore(usage[2])
+        self.lost = [name for name in (BOOK, USAGE) + _OTHERS if name in self._store.corrupt]
+        self._count_boot(community)
+
+    def _count_boot(self, community: bytes) -> None:
+        """One more than any boot before, by the store and by the newest entry."""
+        self.boot, self.not_before_s = self._store.load(NAME) or [0, 0]
+        raw = self._journal.last() if self._journal.next_sequence else None
+        if raw is not None:
+            last = entry.decode(raw, community)
+            self.boot = max(self.boot, last.stamp.boot)
+            if BOOK in self.lost or USAGE in self.lost:
+                self.not_before_s = (last.stamp.unix_s or 0) + 1
+        self.boot += 1
+        self._store.save(NAME, [self.boot, self.not_before_s])
+
+    def replay(self, log: "OwnLog") -> "tuple[int, dict[int, int]]":
+        """Tell book and usage of own entries said after they were kept; the registers that were said last, as
+        (generation, register id -> Wh)."""
+        generation, floor_wh = 0, {readings.IMPORT_WH: self._usage.base_wh}
+        first = max(self._journal.first, min(self._book_through, self._usage_through))
+        for sequence in range(first, self._journal.next_sequence):
+            new = log.read(sequence)
+            if new is None:
+                continue
+            if sequence >= self._book_through:
+                self._book.said(new)
+            if sequence >= self._usage_through:
+                self._usage.said(new)
+            if new.kind == bodies.READING:
+                self._intervals.last_end_s = readings.end_s(new.body)
+            generation, floor_wh = _raise_floor(new, generation, floor_wh)
+        return generation, floor_wh
+
+    def keep_book(self) -> None:
+        """The book as it is now is durable when this returns."""
+        through = self._journal.next_sequence
+        self._store.save(BOOK, [through, self._book.to_list()])
+        self._book_through = through
+
+    def keep_usage(self) -> None:
+        """Usage as it is now is durable when this returns."""
+        through = self._journal.next_sequence
+        self._store.save(USAGE, [through, self._intervals.last_end_s, self._usage.to_list()])
+        self._usage_through = through
+
+    def keep_up(self) -> None:
+        """Keep what the journal has run too far ahead of."""
+        if self._journal.next_sequence - self._book_through > REPLAY_ENTRIES:
+            self.keep_book()
+        if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
+            self.keep_usage()
+
+    def prune(self, before: int) -> None:
+        """Free the journal's entries before that sequence, once state no longer needs them."""
+        self.keep_book()
+        self.keep_usage()
+        self._journal.prune(before)
+
+
+def _raise_floor(
+    new: entry.Entry, generation: int, floor_wh: "dict[int, int]"
+) -> "tuple[int, dict[int, int]]":
+    """The highest register values in what was said, of the newest register generation."""
+    body = new.body
+    if new.kind == bodies.READING:
+        if body["register_generation"] > generation:
+            generation, floor_wh = body["register_generation"], {}
+        for number in body["registers"]:
+            if number < readings.FIRST_INSTANTANEOUS:
+                floor_wh[number] = max(floor_wh.get(number, 0), readings.end_value(body, number))
+    elif "import_wh" in body:
+        floor_wh[readings.IMPORT_WH] = max(floor_wh.get(readings.IMPORT_WH, 0), body["import_wh"])
+    return generation, floor_wh

@@ -1,0 +1,318 @@
+"""The meter's core: what was measured, what came over the link and the time go in; signed entries, datagrams and the
+guard's decisions come out. No I/O but the journal and the store, no clock, no randomness of its own.
+
+What always holds: what this meter says is in its journal, and the registers in it under a checkpoint, before anyone
+sees it; what it heard has had its effect in flash before the inbox moves; so that after a restart at any moment it says
+nothing twice and forgets nothing. It goes on alike with and without a host. Rules: docs/spec/meter.md.
+"""
+
+from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, readings
+from wattpact_protocol.guard import Guard, Inputs
+
+from wattpact_meter.book import Book
+from wattpact_meter.hearing import Hearing
+from wattpact_meter.journal import JournalError
+from wattpact_meter.keeping import Keeper
+from wattpact_meter.link import Link
+from wattpact_meter.ownlog import OwnLog
+from wattpact_meter.policies import Policies
+from wattpact_meter.recorder import Recorder
+from wattpact_meter.speaking import Speaker
+from wattpact_meter.state import StateError
+from wattpact_meter.trust import Trust
+from wattpact_meter.usage import Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from wattpact_protocol.guard import Decision
+
+    from wattpact_meter.clock import Now
+    from wattpact_meter.identity import Identity
+    from wattpact_meter.journal import Journal
+    from wattpact_meter.settings import Settings
+    from wattpact_meter.state import Store
+    from wattpact_meter.telegram import Telegram
+
+    Boundaries = list[tuple[int, int]]
+
+GUARD = "guard"
+TICK_MS = 1_000
+KEEP_ENTRIES = 256
+PRUNE_STEP = 32
+MAX_DATAGRAMS = 48
+
+
+class Surroundings:
+    """What the board sees besides energy: contacts, faults and buttons."""
+
+    def __init__(self) -> None:
+        self.sensed_closed: bool | None = None
+        self.over_current = False
+        self.over_temperature = False
+        self.owner_open = False
+        self.reset_on_site = False
+        self.consent = False
+        self.sensor_dead = False
+
+
+class Meter:
+    """Meter(identity, journal, store, settings, draw), then boot once; draw(n) is a random number below n."""
+
+    def __init__(
+        self,
+        identity: "Identity",
+        journal: "Journal",
+        store: "Store",
+        settings: "Settings",
+        draw: "Callable[[int], int]",
+        verifier: "Callable[[bytes, bytes, bytes], bool]" = ed25519.verify,
+    ) -> None:
+        self._identity = identity
+        self._journal = journal
+        self._store = store
+        self._draw = draw
+        self.rejected: dict[str, int] = {}
+        self.trust = Trust(settings.root_public_key, store, verifier)
+        self.policies = Policies(store, identity.kid)
+        self.recorder = Recorder(
+            store, identity.kid.hex(), settings.rated_w, settings.step_s, settings.intervals, settings.calibration_id
+        )
+        self.book = Book(identity.kid, settings.step_s)
+        self.usage = Usage()
+        self.link = Link(identity.kid, self.trust.community, journal, store)
+        self.hearing = Hearing(identity.kid, self.trust, self.book, self.usage, self.policies)
+        self.decision: Decision | None = None
+        self.keeper = Keeper(store, journal, self.book, self.usage, self.recorder.intervals)
+        self._corrupt = False
+        self._power_failed = False
+        self._due = True
+        self._datagrams: list[bytes] = []
+
+    # The start
+
+    def boot(self, now: "Now", power_failed: bool = False, relay_sensed: "bool | None" = None) -> None:
+        """Take up where the journal and the store end. Nothing is decided yet and the relay is not moved."""
+        self._power_failed = power_failed
+        self.keeper.restore(self.trust.community)
+        self.hearing.not_before_s = self.keeper.not_before_s
+        self.log = OwnLog(self._identity, self.trust.community, self._journal, self.keeper.boot)
+        generation, floor_wh = self.keeper.replay(self.log)
+        is_sound = self.recorder.restore(generation, floor_wh)
+        self.usage.settle_boot(self.recorder.import_wh)
+        self.speaker = Speaker(self.log, self.recorder, self.book, self.usage)
+        self._open_log()
+        saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
+        self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
+        self._note_boot(power_failed, is_sound)
+
+    def _note_boot(self, power_failed: bool, is_sound: bool) -> None:
+        self.speaker.note(bodies.EVENT_BOOT, {"detail": self.keeper.boot, "registers": self.recorder.totals()})
+        if power_failed:
+            self.speaker.note(bodies.EVENT_POWER_FAILURE, {})
+            self.recorder.intervals.mark(readings.POWER_FAILURE)
+        lost = self.keeper.lost + ([] if is_sound else ["registers"]) + (["journal"] if self._journal.corrupt else [])
+        if self.keeper.lost:
+            self.link.forget_inbox()
+        if lost:
+            self._corrupt = True
+            self.speaker.note(bodies.EVENT_STATE_CORRUPT, {"text": " ".join(lost)})
+
+    def _open_log(self) -> None:
+        own = self.trust.author(self._identity.kid)
+        if own is not None and not self.log.is_open:
+            self.log.open(own["generation"], own["id"])
+
+    # What is told
+
+    def on_power(
+        self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", faults: int
+    ) -> None:
+        """Mean active power, import positive, over the duration that ends now; faults are a reading's quality bits."""
+        self._end_steps(self.recorder.measure(now, active_mw, duration_us, instantaneous, faults))
+        self._due = True
+
+    def on_telegram(self, now: "Now", telegram: "Telegram") -> None:
+        """What a meter with registers of its own says."""
+        self._end_steps(self.recorder.adopt(now, telegram))
+        self._due = True
+
+    def _end_steps(self, crossed: "Boundaries") -> None:
+        """At each boundary consumption is allotted, and kept before it is said."""
+        if not crossed:
+            return
+        for boundary_s, import_wh in crossed:
+            self.speaker.overflow = self.usage.overflow(boundary_s, import_wh) or self.speaker.overflow
+            self.usage.end_step(boundary_s, import_wh)
+        self.recorder.checkpoint()
+        if self.usage.in_use():
+            self.keeper.keep_usage()
+        self.keeper.keep_up()
+
+    def on_datagram(self, now: "Now", data: bytes) -> None:
+        """A datagram from anywhere; never raises. What is not taken is counted by its reason in `rejected`."""
+        try:
+            reason = self._take(now, data)
+        except (StateError, JournalError):
+            reason = "flash_failed"
+        if reason:
+            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+        self._due = True
+
+    def _take(self, now: "Now", data: bytes) -> "str | None":
+        try:
+            kind, body = datagram.decode(data, self.trust.community)
+        except datagram.DatagramError as error:
+            return str(error)
+        if kind == datagram.HEAD:
+            if body[0] != self._identity.kid:
+                return "other_meter"
+            self.link.hear(now.uptime_ms)
+            reason = self.link.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
+            self._send(now)
+            return reason
+        if kind != datagram.INBOX:
+            return "unexpected_type"
+        self.link.hear(now.uptime_ms)
+        return self._take_inbox(now, body)
+
+    def _take_inbox(self, now: "Now", body: "list[Any]") -> "str | None":
+        inbox, after, cursor, raw = body
+        reason = self.link.judge_inbox(inbox, after, cursor)
+        if reason:
+            return reason
+        verdict = self.hearing.hear(raw, now.unix_s)
+        if verdict.changed:
+            self._apply_changes()
+        if verdict.moves or self.link.insists_on(entry.sha256(raw)):
+            self.link.receipt = self.hearing.receipt or self.link.receipt
+            self.link.move(inbox, cursor)
+            self.link.tell_cursor(now.uptime_ms)
+        return verdict.reason
+
+    def _apply_changes(self) -> None:
+        self._open_log()
+        self.keeper.keep_book()
+        self.keeper.keep_usage()
+
+    # What is decided
+
+    def tick(self, now: "Now", around: "Surroundings | None" = None) -> "Decision":
+        """The guard's decision, which the caller carries out at once; then, while nothing is to be done, what is due is
+        said and sent. To be called when something was told, and at next_tick_ms at the latest."""
+        self._due = False
+        self._end_steps(self.recorder.idle(now))
+        if self.policies.is_changed:
+            self.guard.adopt(self.policies.take_change())
+        decision = self.guard.decide(self._inputs(now, around or Surroundings()))
+        if decision.save:
+            self._store.save(GUARD, self.guard.saved())
+        self.speaker.note_decision(decision, now)
+        self.decision = decision
+        if decision.operate:
+            self._due = True
+            return decision
+        self._due = self.speaker.speak(now, decision, self.link.is_heard(now.uptime_ms))
+        self._prune()
+        self._send(now)
+        return decision
+
+    def _inputs(self, now: "Now", around: Surroundings) -> Inputs:
+        import_wh = self.recorder.import_wh
+        inputs = Inputs(now.uptime_ms, now.unix_s, import_wh, self.usage.guard_grants(now.unix_s, import_wh))
+        inputs.sensed_closed = around.sensed_closed
+        inputs.over_current = around.over_current
+        inputs.over_temperature = around.over_temperature
+        inputs.owner_open = around.owner_open
+        inputs.operator_open_at_s = self.policies.operator_open_at_s
+        inputs.reset_on_site = around.reset_on_site
+        inputs.consent = around.consent
+        inputs.sensor_dead = around.sensor_dead
+        inputs.state_corrupt = self._corrupt
+        inputs.power_failed = self._power_failed
+        return inputs
+
+    # What is sent, and what is freed
+
+    def _send(self, now: "Now") -> None:
+        is_enrolled = self.log.is_open
+        if not is_enrolled:
+            proof = enrolment.proof(self._identity.code, self.trust.community, self._identity.public_key)
+            self._datagrams += self.link.enrol(now.uptime_ms, self._identity.public_key, proof)
+        self._datagrams += self.link.poll(now.uptime_ms, self.log.generation, is_enrolled)
+        if len(self._datagrams) > MAX_DATAGRAMS:
+            del self._datagrams[: len(self._datagrams) - MAX_DATAGRAMS]
+
+    def take_datagrams(self) -> "list[bytes]":
+        """What is to be sent to the host now."""
+        datagrams, self._datagrams = self._datagrams, []
+        return datagrams
+
+    def next_tick_ms(self, now: "Now") -> int:
+        """Uptime at which tick is due, if nothing is told before."""
+        if self._due or self.decision is None:
+            return now.uptime_ms
+        link_ms = max(now.uptime_ms, self.link.next_at_ms(self.log.is_open))
+        return min(now.uptime_ms + TICK_MS, self.decision.next_at_ms, link_ms)
+
+    def _prune(self) -> None:
+        """Free what a host has signed for, once that is worth a verification, and keep the newest entries."""
+        journal, raw = self._journal, self.link.receipt
+        keep = 0 if self.log.full else KEEP_ENTRIES
+        if raw is None or journal.next_sequence - journal.first < keep + PRUNE_STEP:
+            return
+        self.link.receipt = self.hearing.receipt = None
+        sequence = self._receipted(raw)
+        if sequence is None:
+            return
+        before = min(sequence + 1, journal.next_sequence - keep)
+        if before > journal.first:
+            self.keeper.prune(before)
+            self.log.full = False
+
+    def _receipted(self, raw: bytes) -> "int | None":
+        """The sequence that a receipt signs for, where it is a host's and names this log's own entry."""
+        try:
+            new = entry.decode(raw, self.trust.community)
+        except entry.EntryError:
+            return None
+        body = new.body
+        own = self.log.read(body["sequence"]) if body["generation"] == self.log.generation else None
+        reason = self.trust.check(new, None) if own is not None and own.id == body["head"] else "wrong_head"
+        if reason:
+            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+            return None
+        return int(body["sequence"])
+
+    # What a person at the console may know
+
+    def registers(self) -> "dict[int, int]":
+        """Register id -> whole Wh."""
+        return self.recorder.bank.snapshot()
+
+    def status(self) -> "dict[str, Any]":
+        """Plain values for a console or a display; no secret."""
+        decision, author = self.decision, self.trust.author(self._identity.kid)
+        return {
+            "kid": self._identity.kid.hex(), "enrolled": self.log.is_open, "owner": bool(author and author["owner"]),
+            "boot": self.keeper.boot, "log": {"generation": self.log.generation, "next_sequence": self.log.next_sequence},
+            "acknowledged": self.link.acknowledged, "full": self.log.full, "state_corrupt": self._corrupt,
+            "inbox": self.link.inbox.hex(), "cursor": self.link.cursor, "authors": len(self.trust),
+            "registers": self.recorder.bank.snapshot(), "register_generation": self.recorder.bank.generation,
+            "power_w": self.recorder.power_w, "verdicts": self.recorder.bank.verdicts,
+            "relay": {
+                "closed": decision.closed if decision else None, "reason": decision.reason if decision else None,
+                "wait_until_ms": decision.wait_until_ms if decision else None,
+            },
+            "grants": [self._grant_status(grant) for grant in self.usage.grants], "beyond_wh": self.usage.beyond_wh,
+            "mandates": len(self.book.mandates), "offers": len(self.book.offers), "dropped": self.book.dropped,
+            "given_up": self.book.given_up, "rejected": self.rejected,
+        }  # fmt: skip
+
+    def _grant_status(self, grant: "Any") -> "dict[str, Any]":
+        return {
+            "contract": grant.contract.hex(), "wh": grant.wh, "attributed_wh": grant.attributed_wh,
+            "priority": grant.priority, "to_s": grant.to_s, "in_use": grant.used_from_s is not None,
+        }  # fmt: skip

@@ -1,0 +1,125 @@
+"""The account of an audit that agrees: what was counted, and what the bundle does not show or shows with a doubt."""
+
+from typing import TYPE_CHECKING, Any
+
+from wattpact_protocol import bodies
+from wattpact_protocol.contracts import Contract
+from wattpact_protocol.entry import Entry
+from wattpact_protocol.settlement import Settlement
+from wattpact_protocol.statement import Line, Statement
+
+from wattpact.audit.findings import Report
+from wattpact.audit.times import utc
+
+if TYPE_CHECKING:
+    from wattpact.audit.checker import _Checker
+
+_NAMED = 5  # how many entries a remark names
+
+
+def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Settlement) -> Report:
+    facts = checker.facts
+    found = Report(
+        community=facts.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
+        stated_by=stated.kid, labels=dict(facts.labels),
+    )  # fmt: skip
+    kinds = sorted(checker.kinds.items())
+    found.counts = {"entries": len(checker.ids) + 1, **{bodies.NAMES[kind]: times for kind, times in kinds}}
+    found.lines = [_line(line, found) for line in made.lines]
+    _look_at_meters(checker, made, settlement, found)
+    _look_at_contracts(checker, made, found)
+    _look_at_logs(checker, found)
+    refused = [(*checker.numbers[name], reason) for name, reason in facts.book.refused.items()]
+    refused += [(*checker.numbers[name], reason) for name, reason in facts.voids if name in checker.numbers]
+    for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
+        found.void.append(f"entry {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
+    for kid, numbers in sorted(checker.doubtful.items()):
+        first = ", ".join(str(number) for number in numbers[:_NAMED]) + (", …" if len(numbers) > _NAMED else "")
+        found.doubtful.append(f"{label(found, kid)}: {len(numbers)} entries stamped by a doubtful clock ({first})")
+    return found
+
+
+def label(found: Report, kid: bytes) -> str:
+    return f"{found.labels.get(kid, 'unknown')} ({kid.hex()})"
+
+
+def _line(line: Line, found: Report) -> dict[str, Any]:
+    contract = line.contract
+    bought = line.side == bodies.BUY
+    other = contract.supplier if bought else contract.consumer
+    return {
+        "contract": contract.id.hex(), "role": "bought" if bought else "sold", "with": other.hex(),
+        "with_label": found.labels.get(other), "price_micro_per_kwh": contract.price_micro_per_kwh,
+        "carried_wh": line.carried_wh, "carried_nano": line.carried_nano,
+        "unused_wh": line.unused_wh, "unused_nano": line.unused_nano,
+    }  # fmt: skip
+
+
+def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement, found: Report) -> None:
+    for kid in made.closure:
+        load, run = checker.facts.loads.get(kid), checker.links.runs.get(kid)
+        name = label(found, kid)
+        shown: dict[str, Any] = {"meter": kid.hex(), "label": found.labels.get(kid), "own": kid in made.meters}
+        found.meters.append(shown)
+        shown["settled_to_s"] = settlement.settled_to(kid, made.to_s)
+        if load is None or run is None or not load.times:
+            found.missing.append(f"{name}: no readings")
+            continue
+        shown.update(readings=run.readings, first=run.first, last=run.last)
+        if run.is_whole and load.times[0] > made.evidence_from_s:
+            found.missing.append(f"{name}: its log begins with readings from {utc(load.times[0])}")
+        if load.end_s < made.to_s:
+            found.missing.append(f"{name}: no readings after {utc(load.end_s)}")
+        gaps = load.gaps(made.evidence_from_s, made.to_s)
+        if gaps:
+            longest = max(gaps, key=lambda gap: (gap[1] - gap[0], gap))
+            found.missing.append(f"{name}: {len(gaps)} gaps, the longest from {utc(longest[0])} to {utc(longest[1])}")
+        estimated_wh = load.estimated_wh(made.evidence_from_s, min(made.to_s, shown["settled_to_s"]))
+        if estimated_wh:
+            found.estimated.append(f"{name}: {estimated_wh} Wh, from {utc(made.evidence_from_s)} on")
+    if made.settled_to_s < made.to_s:
+        found.missing.append(f"settled to {utc(made.settled_to_s)} only; {len(made.unsettled)} meters are waited for")
+
+
+def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> None:
+    book = checker.facts.book
+    meters = set(made.closure)
+    for contract in sorted(book.contracts.values(), key=lambda contract: (contract.start_s, contract.id)):
+        overlaps = contract.start_s < made.to_s and contract.end_s > made.evidence_from_s
+        if not overlaps or not meters.intersection((contract.consumer, contract.supplier)):
+            continue
+        name = f"contract {contract.id.hex()[:16]}"
+        if contract.grant_number is None:
+            found.missing.append(f"{name}: no grant")
+        if contract.used_from_s is None:
+            found.missing.append(f"{name}: no start of use, so it carried nothing")
+        problem = _beyond_mandate(checker, contract)
+        if problem:
+            found.doubtful.append(f"{name}: {problem}")
+    for new in book.waiting():
+        found.missing.append(f"{new.name} of {label(found, new.kid)} names an entry that is not here")
+
+
+def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
+    """A mandate binds a meter to its owner; the neighbours' contract stands, and the owner should know."""
+    book = checker.facts.book
+    offer = book.offers[contract.offer_id]
+    mandate = book.mandates.get(offer.body["mandate"])
+    if mandate is None:
+        return "the supplier's mandate is not here"
+    owner = checker.facts.payer_at(contract.supplier, contract.start_s)
+    terms = mandate.body
+    if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != bodies.SELL:
+        return "the supplier's mandate is not its owner's to sell"
+    if offer.body["price_micro_per_kwh"] < terms["limit_micro_per_kwh"] or offer.body["wh"] > terms["wh"]:
+        return "the supplier offered more than its mandate allows"
+    return None
+
+
+def _look_at_logs(checker: "_Checker", found: Report) -> None:
+    for kid, author in sorted(checker.authors.by_kid.items()):
+        if author.role == bodies.ROLE_ISSUER:
+            shown, whole = checker.links.shown(kid)
+            if shown < whole:
+                text = f"{label(found, kid)}: {shown} of {whole} entries of the issuer's log are here; "
+                found.missing.append(text + "a tariff or an end left out would not show")

@@ -1,0 +1,154 @@
+"""Links between the entries of a bundle: who is certified by whom, and one unbroken log where it matters.
+
+What always holds after `Authors.admit`: the author has a certificate that leads to the pinned root, signed this entry,
+and may say it then. After `Links.add`: no place of a log is taken twice, entries that follow one another are
+linked, and between two readings of a meter nothing is left out. docs/spec/bundle.md, "What an auditor checks".
+"""
+
+from typing import Any
+
+from wattpact_protocol import bodies, ed25519, entry, log
+from wattpact_protocol.entry import Entry
+
+from wattpact.audit.findings import name_of
+
+
+class Author:
+    """One key: its role, and all versions of its certificate by log generation."""
+
+    def __init__(self, public_key: bytes, role: int) -> None:
+        self.public_key = public_key
+        self.role = role
+        self.certificates: dict[int, list[dict[str, Any]]] = {}
+        self.starts: dict[int, set[bytes]] = {}
+
+    def add(self, certificate_id: bytes, body: dict[str, Any]) -> None:
+        self.certificates.setdefault(body["generation"], []).append(body)
+        self.starts.setdefault(body["generation"], set()).add(certificate_id)
+
+
+class Authors:
+    """Everyone that the bundle's certificates name, starting from the pinned root."""
+
+    def __init__(self, root_public_key: bytes) -> None:
+        self.root_kid = entry.kid_of(root_public_key)
+        root = Author(root_public_key, bodies.ROLE_ROOT)
+        root.certificates[0] = [{"role": bodies.ROLE_ROOT, "not_before_s": 0, "not_after_s": bodies.MAX_UINT}]
+        root.starts[0] = {entry.NO_PREVIOUS}
+        self.by_kid = {self.root_kid: root}
+
+    def admit(self, new: Entry) -> str | None:
+        """Why the entry is not its author's word; None where it is."""
+        author = self.by_kid.get(new.kid)
+        if author is None:
+            return "no certificate before it names its author"
+        if not ed25519.verify(author.public_key, new.signed, new.signature):
+            return "the signature is not its author's in this community"
+        certificates = author.certificates.get(new.generation)
+        if certificates is None:
+            return "its author has no certificate for this generation of the log"
+        if not log.may_say(certificates[0], new):
+            return f"a {bodies.ROLES[author.role]} may not say this"
+        unix_s = new.stamp.unix_s
+        if unix_s is not None and not any(log.valid_at(body, unix_s) for body in certificates):
+            return "its time is outside its author's certificates"
+        if author.role == bodies.ROLE_PERSON and self._order_problem(author, new):
+            return "it is no order: place, certificate, order id or expiry is wrong"
+        return self._certify(new) if new.kind == bodies.CERTIFICATE else None
+
+    def _order_problem(self, author: Author, new: Entry) -> bool:
+        return all(log.order_problem(name, new) for names in author.starts.values() for name in names)
+
+    def _certify(self, new: Entry) -> str | None:
+        body = new.body
+        kid = entry.kid_of(body["public_key"])
+        author = self.by_kid.setdefault(kid, Author(body["public_key"], body["role"]))
+        if author.public_key != body["public_key"] or author.role != body["role"]:
+            return "it gives a key that is certified already another role"
+        if body["role"] == bodies.ROLE_ROOT and kid != self.root_kid:
+            return "it certifies another root than the pinned one"
+        if body["generation"] < max(author.certificates, default=0):
+            return "it goes back to a generation that was closed"
+        author.add(new.id, body)
+        return None
+
+
+class Run:
+    """A meter's readings: the number of the first, places of first and last; `is_whole`: from the log's start."""
+
+    def __init__(self, number: int, place: tuple[int, int], is_whole: bool) -> None:
+        self.number = number
+        self.first = self.last = place
+        self.is_whole = is_whole
+        self.readings = 1
+
+
+class Links:
+    """The places of all logs of the bundle, and for each meter the stretch that its readings cover."""
+
+    def __init__(self, authors: Authors) -> None:
+        self._authors = authors
+        self._places: dict[tuple[bytes, int, int], tuple[Entry, dict[str, Any]]] = {}
+        self._last: dict[bytes, Entry] = {}
+        self._broken: set[bytes] = set()
+        self.runs: dict[bytes, Run] = {}
+
+    def add(self, new: Entry, number: int, offset: int) -> str | None:
+        """Why the entry cannot stand where it says; None where it can."""
+        author = self._authors.by_kid[new.kid]
+        if author.role == bodies.ROLE_PERSON:
+            return None
+        if new.sequence == 0 and new.previous not in author.starts[new.generation]:
+            return "it begins a log and does not name its author's certificate"
+        if author.role == bodies.ROLE_METER:
+            return self._add_to_run(new, number, author)
+        place = (new.kid, new.generation, new.sequence)
+        if place in self._places:
+            return "another entry holds the same place of its author's log"
+        self._places[place] = (new, name_of(new, number, offset))
+        return None
+
+    def _add_to_run(self, new: Entry, number: int, author: Author) -> str | None:
+        last = self._last.get(new.kid)
+        follows = False
+        if last is not None and last.generation == new.generation:
+            follows = new.sequence == last.sequence + 1
+            if follows and new.previous != last.id:
+                return "it does not name the entry before it in its author's log"
+        elif new.sequence == 0:
+            follows = last is not None or new.generation == min(author.certificates)
+        self._last[new.kid] = new
+        if not follows:
+            self._broken.add(new.kid)
+        if new.kind == bodies.READING:
+            return self._add_reading(new, number)
+        return None
+
+    def _add_reading(self, new: Entry, number: int) -> str | None:
+        place = (new.generation, new.sequence)
+        run = self.runs.get(new.kid)
+        is_broken = new.kid in self._broken
+        if run is None:
+            self.runs[new.kid] = Run(number, place, not is_broken)
+            self._broken.discard(new.kid)
+        elif is_broken:
+            return "entries are left out between this reading and the one before it"
+        else:
+            run.last = place
+            run.readings += 1
+        return None
+
+    def unlinked(self) -> dict[str, Any] | None:
+        """The first entry, of authors whose logs are shown in part, that denies the one before it."""
+        found = []
+        for (kid, generation, sequence), (new, named) in self._places.items():
+            before = self._places.get((kid, generation, sequence - 1))
+            if before is not None and before[0].id != new.previous:
+                found.append(named)
+        return min(found, key=lambda named: int(named["number"]), default=None)
+
+    def shown(self, kid: bytes) -> tuple[int, int]:
+        """(entries shown, entries that its log has up to the last of them)."""
+        places = [(generation, sequence) for author, generation, sequence in self._places if author == kid]
+        last = dict(sorted(places))
+        return len(places), sum(last.values()) + len(last)

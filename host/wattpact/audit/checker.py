@@ -1,0 +1,140 @@
+"""The audit of one bundle: every entry verified in order, then the statement computed again and compared.
+
+What always holds: an audit that returns a report has verified every signature, every link and every figure; the
+first thing that is wrong ends it with the entry that shows it. docs/spec/bundle.md, "What an auditor checks".
+"""
+
+from typing import Any, BinaryIO
+
+from wattpact_protocol import bodies, entry, statement
+from wattpact_protocol.entry import Entry
+from wattpact_protocol.facts import Facts
+from wattpact_protocol.settlement import Settlement
+from wattpact_protocol.statement import Statement
+
+from wattpact import bundle
+from wattpact.audit import account
+from wattpact.audit.chain import Authors, Links
+from wattpact.audit.findings import Refuted, Report, name_of, name_of_bytes
+
+
+def audit(file: BinaryIO, root_public_key: bytes) -> Report:
+    """A report on a bundle that agrees with its statement; raises Refuted on any other."""
+    checker = _Checker(root_public_key)
+    number = 0
+    try:
+        for number, (offset, raw) in enumerate(bundle.read(file), 1):
+            checker.take(number, offset, raw)
+    except bundle.BundleError as error:
+        raise Refuted(str(error), name_of_bytes(error.raw, number + 1, error.offset)) from None
+    return checker.conclude()
+
+
+class _Checker:
+    """What has been verified so far."""
+
+    def __init__(self, root_public_key: bytes) -> None:
+        self.community = entry.community_id(root_public_key)
+        self.authors = Authors(root_public_key)
+        self.links = Links(self.authors)
+        self.facts = Facts()
+        self.ids: list[bytes] = []
+        self.places: dict[bytes, dict[str, Any]] = {}
+        self.kinds: dict[int, int] = {}
+        self.doubtful: dict[bytes, list[int]] = {}
+        self.voids: list[tuple[int, Entry, str]] = []
+        self.numbers: dict[bytes, tuple[int, Entry]] = {}  # of all but readings
+        self.statement: Entry | None = None
+        self._named: dict[str, Any] = {}
+        self._order: tuple[Any, ...] = ()
+
+    def take(self, number: int, offset: int, raw: bytes) -> None:
+        """Verify one entry and count it in; raises Refuted."""
+        try:
+            new = entry.decode(raw, self.community)
+        except entry.EntryError as error:
+            raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
+        reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
+        if reason is None and new.kind == bodies.READING and self.facts.community is None:
+            reason = "it comes before the community's entry"
+        if reason:
+            raise Refuted(reason, name_of(new, number, offset))
+        self._named = {}
+        if new.kind == bodies.STATEMENT:
+            self.statement = new
+            self._named = name_of(new, number, offset)
+            return
+        self._count(new, number, offset)
+
+    def _misplaced(self, new: Entry) -> str | None:
+        if self.statement is not None:
+            return "it comes after the statement"
+        order = bundle.order_of(new, self.authors.by_kid[new.kid].role)
+        if order <= self._order:
+            return "it is out of order, or there twice"
+        self._order = order
+        return None
+
+    def _count(self, new: Entry, number: int, offset: int) -> None:
+        self.ids.append(new.id)
+        self.kinds[new.kind] = self.kinds.get(new.kind, 0) + 1
+        if new.stamp.doubtful:
+            self.doubtful.setdefault(new.kid, []).append(number)
+        reason = self.facts.apply(new)
+        if new.kind != bodies.READING:
+            self.numbers[new.id] = (number, new)
+        elif reason:
+            self.voids.append((number, new, reason))
+        run = self.links.runs.get(new.kid)
+        if new.kind == bodies.READING and run is not None and run.number == number:
+            self.places[new.kid] = name_of(new, number, offset)
+
+    def conclude(self) -> Report:
+        """Compute the statement again from what was verified; raises Refuted."""
+        stated = self.statement
+        if stated is None:
+            raise Refuted(f"after {len(self.ids)} entries the bundle ends without a statement")
+        unlinked = self.links.unlinked()
+        if unlinked is not None:
+            raise Refuted("it does not name the entry before it in its author's log", unlinked)
+        body = stated.body
+        self._check_window(stated)
+        settlement = Settlement(self.facts.slot_s, self.facts.silence_s, self.facts.loads, self.facts.book)
+        settlement.advance(body["to_s"], stated.stamp.unix_s or 0)
+        made = statement.state(self.facts, settlement, body["subject"], body["from_s"], body["to_s"])
+        self._check_reach(made)
+        self._compare(made.fields(self.ids), body)
+        return account.report(self, stated, made, settlement)
+
+    def _check_window(self, stated: Entry) -> None:
+        body, slot_s = stated.body, self.facts.slot_s
+        if self.facts.community is None:
+            raise Refuted("the bundle has no community's entry", self._named)
+        if stated.stamp.unix_s is None:
+            raise Refuted("the statement says no time", self._named)
+        if body["from_s"] % slot_s or body["to_s"] % slot_s or body["from_s"] >= body["to_s"]:
+            raise Refuted("the statement's period is not one of whole slots", self._named)
+        if body["subject"] not in self.authors.by_kid:
+            raise Refuted("the statement is about someone without a certificate", self._named)
+
+    def _check_reach(self, made: Statement) -> None:
+        """Every meter's readings go back to the window's start, or to the first entry of its log."""
+        for kid in made.closure:
+            load, run = self.facts.loads.get(kid), self.links.runs.get(kid)
+            if kid not in self.authors.by_kid:
+                raise Refuted(f"meter {kid.hex()} takes part and has no certificate here", self._named)
+            if load is None or run is None or run.is_whole:
+                continue
+            if not load.times or load.times[0] > made.evidence_from_s:
+                text = f"readings of this meter are left out before it: they are needed from {made.evidence_from_s} on"
+                raise Refuted(text, self.places[kid])
+
+    def _compare(self, computed: dict[str, Any], stated: dict[str, Any]) -> None:
+        wrong = [name for name in computed if computed[name] != stated[name]]
+        if wrong:
+            named = [f"{name} is {_shown(computed[name])}, not {_shown(stated[name])}" for name in wrong]
+            raise Refuted("; ".join(named), self._named)
+
+
+def _shown(value: Any) -> str:
+    return value.hex()[:16] + "…" if isinstance(value, bytes) else str(value)

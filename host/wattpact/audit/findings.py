@@ -1,0 +1,84 @@
+"""What an audit finds: the entry that refutes a bundle, or a report of what was verified and what was not shown."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from wattpact_protocol import bodies
+from wattpact_protocol.entry import Entry
+
+
+class Refuted(Exception):
+    """The bundle is not what it says. `entry` names the first entry at which that shows."""
+
+    def __init__(self, reason: str, entry: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.entry = entry
+
+    def sentence(self) -> str:
+        if self.entry is None:
+            return f"refuted: {self.reason}"
+        named = self.entry
+        author = f"author {named['author']}" if named["author"] else "author unreadable"
+        place = "place unreadable"
+        if named["sequence"] is not None:
+            place = f"generation {named['generation']} sequence {named['sequence']}"
+        kind = named["kind"] or "kind unreadable"
+        return f"refuted: entry {named['number']} ({kind}, {author}, {place}, byte {named['offset']}): {self.reason}"
+
+
+@dataclass
+class Report:
+    """An audit that agrees. Wh and nano-units as in the statement; `fields` are the statement's."""
+
+    community: dict[str, Any]
+    subject: bytes
+    fields: dict[str, Any]
+    stated_s: int
+    stated_by: bytes
+    labels: dict[bytes, str]
+    counts: dict[str, int] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    meters: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    estimated: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+    void: list[str] = field(default_factory=list)
+
+
+def name_of(new: Entry, number: int, offset: int) -> dict[str, Any]:
+    """How a report names an entry."""
+    return {
+        "number": number, "offset": offset, "kind": new.name, "author": new.kid.hex(),
+        "generation": new.generation, "sequence": new.sequence,
+    }  # fmt: skip
+
+
+def name_of_bytes(raw: bytes, number: int, offset: int) -> dict[str, Any]:
+    """The same for bytes that are no entry: what stands where an entry has its name, as far as it can be read."""
+    named: dict[str, Any] = {
+        "number": number, "offset": offset, "kind": None, "author": raw[8:16].hex() or None, "generation": None,
+        "sequence": None,
+    }  # fmt: skip
+    start = raw.find(b"\x86", 18, 21)
+    if start < 0:
+        return named
+    items = []
+    position = start + 1
+    for _ in range(3):
+        item, position = _uint(raw, position)
+        items.append(item)
+    if None not in items:
+        named.update(kind=bodies.NAMES.get(items[0] or 0), generation=items[1], sequence=items[2])
+    return named
+
+
+def _uint(raw: bytes, position: int) -> tuple[int | None, int]:
+    """The CBOR unsigned integer at a position, None where there is none; and the position after it."""
+    head = raw[position] if position < len(raw) else 0xFF
+    if head < 24:
+        return head, position + 1
+    if head > 27:
+        return None, position
+    size = 1 << (head - 24)
+    return int.from_bytes(raw[position + 1 : position + 1 + size], "big"), position + 1 + size

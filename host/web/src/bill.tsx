@@ -1,0 +1,164 @@
+// Each owner's month so far: one figure, what it is made of, and the contracts behind it.
+
+import { useEffect, useState } from "preact/hooks";
+import { ask, type Bill, type BillLine, type Community } from "./api";
+import type { ScreenProps } from "./app";
+import { amount, energy, exactAmount, month, moment, price } from "./format";
+import { replaceValue, useNow } from "./hooks";
+import { firstOwner } from "./state";
+
+const FIRST_LINES = 30;
+
+function sentence(bill: Bill, currency: string): string {
+  const figure = amount(Math.abs(bill.net_nano), currency);
+  if (bill.net_nano > 0) return `${bill.label} has ${figure} to pay.`;
+  return bill.net_nano < 0 ? `${bill.label} has ${figure} to receive.` : `${bill.label} has nothing to pay.`;
+}
+
+interface Part {
+  name: string;
+  wh: number | null;
+  nano: number;
+  way: "pays" | "earns";
+}
+
+function partsOf(bill: Bill): Part[] {
+  const parts: Part[] = [
+    { name: "Bought from neighbours", wh: bill.bought_wh, nano: bill.bought_nano, way: "pays" },
+    { name: "Bought from the grid", wh: bill.grid_import_wh, nano: bill.grid_import_nano, way: "pays" },
+    { name: "Agreed with neighbours, not taken", wh: null, nano: bill.unused_nano, way: "pays" },
+    { name: "Sold to neighbours", wh: bill.sold_wh, nano: bill.sold_nano, way: "earns" },
+    { name: "Sold to the grid", wh: bill.grid_export_wh, nano: bill.grid_export_nano, way: "earns" },
+    { name: "Sold to neighbours, not taken", wh: null, nano: bill.unused_earned_nano, way: "earns" },
+  ];
+  return parts.filter((part) => part.wh !== null || part.nano !== 0);
+}
+
+function Table({ bill, currency }: { bill: Bill; currency: string }) {
+  return (
+    <table class="bill">
+      <thead>
+        <tr><th scope="col">What</th><th scope="col">Energy</th><th scope="col">Pays</th><th scope="col">Earns</th></tr>
+      </thead>
+      <tbody>
+        {partsOf(bill).map((part) => (
+          <tr key={part.name}>
+            <th scope="row">{part.name}</th>
+            <td>{part.wh === null ? "" : energy(part.wh)}</td>
+            <td>{part.way === "pays" ? amount(part.nano, currency) : ""}</td>
+            <td>{part.way === "earns" ? amount(part.nano, currency) : ""}</td>
+          </tr>
+        ))}
+      </tbody>
+      <tfoot>
+        <tr>
+          <th scope="row">{bill.net_nano < 0 ? "To receive" : "To pay"}</th>
+          <td />
+          <td>{bill.net_nano >= 0 ? amount(bill.net_nano, currency) : ""}</td>
+          <td>{bill.net_nano < 0 ? amount(-bill.net_nano, currency) : ""}</td>
+        </tr>
+      </tfoot>
+    </table>
+  );
+}
+
+function Line({ line, currency }: { line: BillLine; currency: string }) {
+  return (
+    <tr>
+      <th scope="row">
+        <a href={`#/contracts?contract=${line.contract}`}>{line.role === "bought" ? "from" : "to"} {line.with_label}</a>
+      </th>
+      <td>{energy(line.carried_wh)}</td>
+      <td>{price(line.price_micro_per_kwh, currency)}</td>
+      <td>{amount(line.nano + line.unused_nano, currency)}</td>
+    </tr>
+  );
+}
+
+function Lines({ bill, currency }: { bill: Bill; currency: string }) {
+  const [all, setAll] = useState(false);
+  if (!bill.lines.length) return <p class="quiet">No contract carried energy for {bill.label} this month.</p>;
+  const shown = all ? bill.lines : bill.lines.slice(-FIRST_LINES);
+  return (
+    <>
+      <h3>Contracts on this bill</h3>
+      <table class="lines">
+        <thead>
+          <tr><th scope="col">With</th><th scope="col">Energy</th><th scope="col">Price</th><th scope="col">Comes to</th></tr>
+        </thead>
+        <tbody>{shown.map((line) => <Line key={line.contract + line.role} line={line} currency={currency} />).reverse()}</tbody>
+      </table>
+      {bill.lines.length > shown.length && (
+        <button type="button" class="more" onClick={() => setAll(true)}>All {bill.lines.length}</button>
+      )}
+    </>
+  );
+}
+
+function OneBill({ bill, community, now_s }: { bill: Bill; community: Community; now_s: number }) {
+  const { currency, timezone } = community;
+  const saved = bill.saved_nano;
+  return (
+    <article class="card onebill">
+      <h2>{sentence(bill, currency)}</h2>
+      <p>
+        {saved === 0 && "The grid alone would have come to the same."}
+        {saved > 0 && <>That is <strong>{amount(saved, currency)} better</strong> than with the grid alone.</>}
+        {saved < 0 && <>That is <strong>{amount(-saved, currency)} worse</strong> than with the grid alone.</>}
+      </p>
+      <Table bill={bill} currency={currency} />
+      <p class="small">
+        To the last digit: {exactAmount(bill.net_nano, currency)}. Settled to {moment(bill.settled_to_s, now_s, timezone)}.{" "}
+        {bill.estimated_wh > 0 ? `${energy(bill.estimated_wh)} of it is estimated between two readings.` : "Nothing of it is estimated."}
+      </p>
+      <Lines bill={bill} currency={currency} />
+    </article>
+  );
+}
+
+/** This month's bills come live; another month's are asked for. */
+function useBills(live: Bill[] | null, chosen: string | null): { bills: Bill[] | null; problem: string | null } {
+  const [asked, setAsked] = useState<Bill[] | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  useEffect(() => {
+    setAsked(null);
+    setProblem(null);
+    if (chosen === null) return;
+    const gone = new AbortController();
+    ask<Bill[]>("bills", { month: chosen }, gone.signal).then(setAsked, (error: Error) => gone.signal.aborted || setProblem(error.message));
+    return () => gone.abort();
+  }, [chosen]);
+  return { bills: chosen === null ? live : asked, problem };
+}
+
+export function BillScreen({ state, place }: ScreenProps) {
+  const now_s = useNow(state.ahead_s);
+  const chosenMonth = place.values.get("month");
+  const { bills, problem } = useBills(state.bills, chosenMonth);
+  const { community } = state;
+  if (!community) return null;
+  const chosen = place.values.get("owner");
+  const owner = bills?.some((bill) => bill.owner === chosen) ? chosen : firstOwner(bills ?? []);
+  const bill = bills?.find((one) => one.owner === owner);
+  return (
+    <>
+      <div class="tools">
+        <label class="field">
+          <span>Household</span>
+          <select value={owner ?? ""} disabled={!bills?.length} onChange={(event) => replaceValue(place, "owner", event.currentTarget.value)}>
+            {(bills ?? []).map((one) => <option key={one.owner} value={one.owner}>{one.label}</option>)}
+          </select>
+        </label>
+        <label class="field">
+          <span>Month</span>
+          <input type="month" value={chosenMonth ?? ""} placeholder="YYYY-MM"
+            onChange={(event) => replaceValue(place, "month", event.currentTarget.value || null)} />
+        </label>
+      </div>
+      {problem && <p class="problem" role="alert">{problem}</p>}
+      {bill && <p class="quiet">{month(bill.from_s, community.timezone)}</p>}
+      {bill && <OneBill bill={bill} community={community} now_s={now_s} />}
+      {bills?.length === 0 && <p class="quiet">There is no bill: no person owns a meter here yet.</p>}
+    </>
+  );
+}

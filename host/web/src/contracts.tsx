@@ -1,0 +1,133 @@
+// All contracts: who sells to whom, how much, for how long, at what price, how far it got, and why it ended.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask, type Community, type Contract } from "./api";
+import type { ScreenProps } from "./app";
+import { isLive } from "./flows";
+import { amount, energy, exactAmount, moment, power, price, shortId } from "./format";
+import { replaceValue, useNow } from "./hooks";
+import { MeterSelect } from "./log";
+
+const FIRST_SHOWN = 40;
+
+const STATES: Record<Contract["state"], string> = {
+  matched: "agreed, waits for its grant",
+  granted: "granted, not yet in use",
+  active: "running",
+  ended: "ended",
+  void: "void, never started",
+  settled: "settled",
+};
+
+function stateWords(contract: Contract): string {
+  const words = STATES[contract.state];
+  return contract.end_reason && !isLive(contract) && contract.state !== "void" ? `${words}: ${contract.end_reason}` : words;
+}
+
+function Progress({ contract }: { contract: Contract }) {
+  const share = contract.wh ? Math.min(1, contract.carried_wh / contract.wh) : 0;
+  return (
+    <div class="progress">
+      <span class="tank" role="img" aria-label={`${Math.round(share * 100)} percent carried`}>
+        <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
+      </span>
+      <span>
+        <strong>{energy(contract.carried_wh)}</strong> of {energy(contract.wh)} carried
+        {contract.flow_w > 0 && `, ${power(contract.flow_w)} now`}
+      </span>
+    </div>
+  );
+}
+
+function Card({ contract, community, now_s, chosen }: { contract: Contract; community: Community; now_s: number; chosen: boolean }) {
+  const element = useRef<HTMLLIElement>(null);
+  const { timezone, currency } = community;
+  useEffect(() => {
+    if (chosen) element.current?.scrollIntoView({ block: "center" });
+  }, [chosen]);
+  const pairs: [string, string][] = [
+    ["Price", price(contract.price_micro_per_kwh, currency)],
+    ["From", moment(contract.start_s, now_s, timezone)],
+    ["To", moment(contract.end_s, now_s, timezone)],
+    ["At most", power(contract.max_w)],
+    ["Priority", String(contract.priority)],
+    ["Due so far", amount(contract.due_nano, currency)],
+  ];
+  return (
+    <li ref={element} class={`card contract ${isLive(contract) ? "live" : "over"} ${chosen ? "chosen" : ""}`}>
+      <h3>
+        {contract.supplier_label} <span class="to" aria-hidden="true">→</span><span class="hidden">to</span> {contract.consumer_label}
+      </h3>
+      <p class="state">{stateWords(contract)}</p>
+      <Progress contract={contract} />
+      <dl class="pairs">
+        {pairs.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
+      </dl>
+      <details>
+        <summary>Details</summary>
+        <dl class="pairs">
+          <div><dt>Id</dt><dd><code title={contract.id}>{shortId(contract.id)}</code></dd></div>
+          <div><dt>The consumer's meter says</dt><dd>{energy(contract.attributed_wh)}</dd></div>
+          <div><dt>Supplier fell short by</dt><dd>{energy(contract.short_wh)}</dd></div>
+          <div><dt>Due without being used</dt><dd>{energy(contract.unused_wh)}</dd></div>
+          {contract.used_from_s !== null && <div><dt>In use from</dt><dd>{moment(contract.used_from_s, now_s, timezone)}</dd></div>}
+          {contract.ended_s !== null && <div><dt>Ended</dt><dd>{moment(contract.ended_s, now_s, timezone)}</dd></div>}
+          <div><dt>Due, exactly</dt><dd>{exactAmount(contract.due_nano, currency)}</dd></div>
+        </dl>
+      </details>
+    </li>
+  );
+}
+
+/** All contracts: asked for when the screen opens and when a contract ends, kept true by the live ones. */
+function useContracts(live: Contract[] | null, meter: string | null): { contracts: Contract[]; problem: string | null } {
+  const [asked, setAsked] = useState<Contract[]>([]);
+  const [problem, setProblem] = useState<string | null>(null);
+  const running = (live ?? []).filter(isLive).map((contract) => contract.id).join();
+  useEffect(() => {
+    const gone = new AbortController();
+    ask<Contract[]>("contracts", { meter }, gone.signal).then(
+      (found) => {
+        setAsked(found);
+        setProblem(null);
+      },
+      (error: Error) => gone.signal.aborted || setProblem(error.message),
+    );
+    return () => gone.abort();
+  }, [meter, running]);
+  const fresh = new Map((live ?? []).map((contract) => [contract.id, contract]));
+  return { contracts: asked.map((contract) => fresh.get(contract.id) ?? contract), problem };
+}
+
+export function ContractsScreen({ state, place }: ScreenProps) {
+  const now_s = useNow(state.ahead_s);
+  const meter = place.values.get("meter");
+  const chosen = place.values.get("contract");
+  const [shown, setShown] = useState(FIRST_SHOWN);
+  const { contracts, problem } = useContracts(state.contracts, meter);
+  const { community } = state;
+  if (!community) return null;
+  const running = contracts.filter(isLive);
+  const over = contracts.filter((contract) => !isLive(contract));
+  const at = over.findIndex((contract) => contract.id === chosen);
+  const list = (some: Contract[]) => (
+    <ul class="cards">
+      {some.map((contract) => (
+        <Card key={contract.id} contract={contract} community={community} now_s={now_s} chosen={contract.id === chosen} />
+      ))}
+    </ul>
+  );
+  return (
+    <>
+      <div class="tools">
+        <MeterSelect meters={state.meters ?? []} value={meter} all="All meters" onChange={(kid) => replaceValue(place, "meter", kid)} />
+      </div>
+      {problem && <p class="problem" role="alert">{problem}</p>}
+      <h2>Running</h2>
+      {running.length ? list(running) : <p class="quiet">No contract is running now.</p>}
+      <h2>Over</h2>
+      {over.length ? list(over.slice(0, Math.max(shown, at + 1))) : <p class="quiet">No contract has ended yet.</p>}
+      {over.length > shown && <button type="button" class="more" onClick={() => setShown(shown + FIRST_SHOWN)}>Earlier</button>}
+    </>
+  );
+}

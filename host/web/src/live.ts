@@ -1,0 +1,101 @@
+// The line to the node: the whole picture at first, then what changes; when it breaks, it is tried again until it holds.
+
+import { ask, type Bill, type Community, type Contract, type Log, type LogRow, type Meter } from "./api";
+import { EMPTY, mergeRows, type State } from "./state";
+
+const FIRST_WAIT_MS = 1000;
+const LONGEST_WAIT_MS = 8000;
+const HEARTBEAT_MS = 20_000;
+const ANSWER_WITHIN_MS = 8000;
+
+type Listener = (state: State) => void;
+
+export class Live {
+  state: State = EMPTY;
+  private readonly listeners = new Set<Listener>();
+  private readonly rowListeners = new Set<(row: LogRow) => void>();
+  private source: EventSource | null = null;
+  private wait_ms = FIRST_WAIT_MS;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+
+  start(): void {
+    this.connect();
+    setInterval(() => void this.beat(), HEARTBEAT_MS);
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible" && this.state.line === "lost") this.connect();
+    });
+    window.addEventListener("online", () => this.connect());
+    window.addEventListener("pagehide", () => this.source?.close());
+    window.addEventListener("pageshow", (event) => event.persisted && this.connect());
+  }
+
+  listen(listener: Listener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onRow(listener: (row: LogRow) => void): () => void {
+    this.rowListeners.add(listener);
+    return () => this.rowListeners.delete(listener);
+  }
+
+  private set(change: Partial<State>): void {
+    this.state = { ...this.state, ...change };
+    for (const listener of this.listeners) listener(this.state);
+  }
+
+  private connect(): void {
+    clearTimeout(this.retry);
+    this.source?.close();
+    const source = new EventSource("/api/events");
+    this.source = source;
+    source.addEventListener("open", () => void this.refresh());
+    source.addEventListener("error", () => this.lost());
+    const take = <T>(name: string, change: (data: T) => Partial<State>) =>
+      source.addEventListener(name, (event) => {
+        const data = JSON.parse((event as MessageEvent<string>).data) as T;
+        this.set({ ...change(data), line: "live", heard_ms: Date.now() });
+      });
+    take<Meter[]>("meters", (meters) => ({ meters }));
+    take<Contract[]>("contracts", (contracts) => ({ contracts }));
+    take<Bill[]>("bills", (bills) => ({ bills }));
+    take<LogRow>("entry", (row) => {
+      for (const listener of this.rowListeners) listener(row);
+      return { rows: mergeRows(this.state.rows, [row]) };
+    });
+  }
+
+  /** What the stream does not carry, and rows that passed while it was down. */
+  private async refresh(): Promise<void> {
+    try {
+      const [community, log] = await Promise.all([this.community(), ask<Log>("log", { limit: 100 })]);
+      this.wait_ms = FIRST_WAIT_MS;
+      this.set({ ...community, rows: mergeRows(this.state.rows, log.entries), line: "live", heard_ms: Date.now() });
+    } catch {
+      this.lost();
+    }
+  }
+
+  private async community(): Promise<Pick<State, "community" | "ahead_s">> {
+    const community = await ask<Community>("community", {}, AbortSignal.timeout(ANSWER_WITHIN_MS));
+    return { community, ahead_s: community.now_s - Date.now() / 1000 };
+  }
+
+  private async beat(): Promise<void> {
+    if (document.visibilityState === "hidden" || this.state.line !== "live") return;
+    try {
+      this.set({ ...(await this.community()), heard_ms: Date.now() });
+    } catch {
+      this.lost();
+    }
+  }
+
+  private lost(): void {
+    this.source?.close();
+    this.source = null;
+    clearTimeout(this.retry);
+    this.set({ line: "lost" });
+    this.retry = setTimeout(() => this.connect(), this.wait_ms);
+    this.wait_ms = Math.min(this.wait_ms * 2, LONGEST_WAIT_MS);
+  }
+}

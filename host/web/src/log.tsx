@@ -1,0 +1,133 @@
+// What meters, people and the node said, one sentence each, newest first, as it comes in.
+
+import { useContext, useEffect, useState } from "preact/hooks";
+import { ask, type Community, type Log, type LogRow, type Meter } from "./api";
+import type { ScreenProps } from "./app";
+import { clockWords, moment } from "./format";
+import { LiveContext, replaceValue, useNow } from "./hooks";
+import { KINDS, ROUTINE, type Filter, mergeRows, passes } from "./state";
+
+const PAGE = 50;
+const MOST_SHOWN = 2000;
+
+function Row({ row, community, now_s }: { row: LogRow; community: Community; now_s: number }) {
+  const time = row.time_s === null ? "no time" : moment(row.time_s, now_s, community.timezone);
+  return (
+    <li class={`row kind-${row.kind} ${row.void_reason ? "void" : ""}`}>
+      <details>
+        <summary>
+          <time>{time}</time>
+          <span class="author">{row.author_label}</span>
+          <span class="text">
+            {row.text}
+            {row.void_reason && <em> Counts for nothing: {row.void_reason.replaceAll("_", " ")}.</em>}
+          </span>
+        </summary>
+        <dl class="pairs">
+          <div><dt>Kind</dt><dd>{row.kind.replaceAll("_", " ")}</dd></div>
+          <div><dt>Place in its log</dt><dd>generation {row.generation}, sequence {row.sequence}</dd></div>
+          <div><dt>Stamped by</dt><dd>{clockWords(row.clock_status)}</dd></div>
+          <div><dt>Author</dt><dd><code>{row.author}</code></dd></div>
+          <div><dt>Id</dt><dd><code>{row.id}</code></dd></div>
+        </dl>
+      </details>
+    </li>
+  );
+}
+
+export function LogList({ rows, community, now_s }: { rows: LogRow[]; community: Community; now_s: number }) {
+  if (!rows.length) return <p class="quiet">Nothing was said yet.</p>;
+  return (
+    <ol class="log">
+      {rows.map((row) => <Row key={row.cursor} row={row} community={community} now_s={now_s} />)}
+    </ol>
+  );
+}
+
+interface Pages {
+  rows: LogRow[];
+  next: number | null;
+  problem: string | null;
+  busy: boolean;
+}
+
+function useRows(filter: Filter): Pages & { more: () => void } {
+  const live = useContext(LiveContext);
+  const { meter, routine } = filter;
+  const [pages, setPages] = useState<Pages>({ rows: [], next: null, problem: null, busy: true });
+  const kinds = routine ? [] : KINDS.filter((kind) => !ROUTINE.has(kind));
+  const load = (before: number | null, signal?: AbortSignal) => {
+    setPages((known) => ({ ...known, busy: true }));
+    ask<Log>("log", { meter, kind: kinds, before, limit: PAGE }, signal).then(
+      (log) => setPages((known) => ({ rows: mergeRows(known.rows, log.entries, MOST_SHOWN), next: log.next, problem: null, busy: false })),
+      (error: Error) => signal?.aborted || setPages((known) => ({ ...known, problem: error.message, busy: false })),
+    );
+  };
+  useEffect(() => {
+    const gone = new AbortController();
+    setPages({ rows: [], next: null, problem: null, busy: true });
+    load(null, gone.signal);
+    const stop = live.onRow((row) => {
+      if (passes(row, { meter, routine })) setPages((known) => ({ ...known, rows: mergeRows(known.rows, [row], MOST_SHOWN) }));
+    });
+    return () => {
+      gone.abort();
+      stop();
+    };
+  }, [meter, routine]);
+  return { ...pages, more: () => load(pages.next) };
+}
+
+export function MeterSelect({ meters, value, all, onChange }: {
+  meters: Meter[];
+  value: string | null;
+  all?: string;
+  onChange: (kid: string | null) => void;
+}) {
+  return (
+    <label class="field">
+      <span>Meter</span>
+      <select value={value ?? ""} onChange={(event) => onChange(event.currentTarget.value || null)}>
+        {all && <option value="">{all}</option>}
+        {meters.map((meter) => <option key={meter.kid} value={meter.kid}>{meter.label}</option>)}
+      </select>
+    </label>
+  );
+}
+
+export function LogScreen({ state, place }: ScreenProps) {
+  const now_s = useNow(state.ahead_s);
+  const meter = place.values.get("meter");
+  const routine = place.values.get("routine") === "yes";
+  const { rows, next, problem, busy, more } = useRows({ meter, routine });
+  const { community } = state;
+  if (!community) return null;
+  const rejected = Object.entries(community.counts.rejected);
+  return (
+    <>
+      <h2>Log</h2>
+      <div class="tools">
+        <MeterSelect meters={state.meters ?? []} value={meter} all="Everyone" onChange={(kid) => replaceValue(place, "meter", kid)} />
+        <label class="check">
+          <input type="checkbox" checked={routine} onChange={(event) => replaceValue(place, "routine", event.currentTarget.checked ? "yes" : null)} />
+          <span>Readings, usage and receipts too</span>
+        </label>
+      </div>
+      {problem && <p class="problem" role="alert">{problem}</p>}
+      {rows.length || !busy ? <LogList rows={rows} community={community} now_s={now_s} /> : <p class="waiting">Asking the node…</p>}
+      {next !== null && rows.length < MOST_SHOWN && (
+        <button type="button" class="more" disabled={busy} onClick={more}>Earlier</button>
+      )}
+      {rejected.length > 0 && (
+        <details class="rejected">
+          <summary>Refused by this node</summary>
+          <dl class="pairs">
+            {rejected.map(([reason, count]) => (
+              <div key={reason}><dt>{reason.replaceAll("_", " ")}</dt><dd>{count}</dd></div>
+            ))}
+          </dl>
+        </details>
+      )}
+    </>
+  );
+}

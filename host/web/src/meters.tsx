@@ -1,0 +1,107 @@
+// A card for each meter: power, the relay and why it stands so, registers, clock, and when it was last heard.
+
+import type { Meter } from "./api";
+import { clockWords, duration, moment, power, register } from "./format";
+import { RelayIcon } from "./icons";
+
+function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
+  const { relay } = meter;
+  const wait_s = relay.wait_until_s === null ? 0 : relay.wait_until_s - now_s;
+  if (relay.closed === null) return <p class="relayline none">{relay.text}</p>;
+  return (
+    <p class={`relayline ${relay.closed ? "closed" : "open"}`}>
+      <RelayIcon closed={relay.closed} />
+      <span>
+        <strong>{relay.closed ? "Relay closed" : "Relay open"}</strong>
+        {relay.since_s !== null && <span class="small"> for {duration(now_s - relay.since_s)}</span>}
+        <br />
+        {relay.text}
+        {wait_s > 0 && <span class="countdown"> {duration(wait_s)} left.</span>}
+      </span>
+    </p>
+  );
+}
+
+function powerWords(meter: Meter): string {
+  if (meter.power_w === null) return "not known";
+  if (meter.power_w === 0) return "at rest";
+  return meter.power_w < 0 ? "exports" : "imports";
+}
+
+function Heard({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
+  if (meter.last_seen_s === null) return <span class="heard never">never heard</span>;
+  const ago_s = now_s - meter.last_seen_s;
+  if (meter.online) return <span class="heard online">{ago_s < 6 ? "heard just now" : `heard ${duration(ago_s)} ago`}</span>;
+  return <span class="heard offline">not heard since {moment(meter.last_seen_s, now_s, timezone)}</span>;
+}
+
+function Details({ meter }: { meter: Meter }) {
+  const rows: [string, string | null][] = [
+    ["Owner", meter.owner_label],
+    ["Supply point", meter.supply_point],
+    ["Rated", meter.rated_w === null ? null : power(meter.rated_w)],
+    ["Key kept in", meter.assurance],
+    ["Key", meter.kid],
+    ["Log", `generation ${meter.log.generation}, ${meter.log.next_sequence} entries`],
+  ];
+  return (
+    <details>
+      <summary>Details</summary>
+      <dl class="pairs">
+        {rows.map(([name, value]) => value !== null && (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </details>
+  );
+}
+
+function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
+  const side = (meter.power_w ?? 0) < 0 ? "sun" : "use";
+  const read = meter.register_time_s === null ? "" : ` at ${moment(meter.register_time_s, now_s, timezone)}`;
+  return (
+    <li class={`card meter ${meter.online ? "" : "offline"}`}>
+      <div class="meter-head">
+        <h3>{meter.label}</h3>
+        <Heard meter={meter} now_s={now_s} timezone={timezone} />
+      </div>
+      <p class={`now ${meter.power_w ? side : ""}`}>
+        <strong>{meter.power_w === null ? "\u2013" : power(Math.abs(meter.power_w))}</strong> <span>{powerWords(meter)}</span>
+      </p>
+      <RelayLine meter={meter} now_s={now_s} />
+      <dl class="pairs">
+        <div>
+          <dt>Import register</dt>
+          <dd>{meter.import_wh === null ? "\u2013" : register(meter.import_wh)}</dd>
+        </div>
+        <div>
+          <dt>Export register</dt>
+          <dd>{meter.export_wh === null ? "\u2013" : register(meter.export_wh)}</dd>
+        </div>
+      </dl>
+      <p class="small">
+        <span class={meter.clock_status ? "doubt" : undefined}>{clockWords(meter.clock_status)}</span>
+        {read && ` \u00b7 registers read${read}`}
+      </p>
+      <Details meter={meter} />
+      <p class="links">
+        <a href={`#/usage?meter=${meter.kid}`} aria-label={`Usage of ${meter.label}`}>Usage</a>
+        <a href={`#/log?meter=${meter.kid}`} aria-label={`Log of ${meter.label}`}>Log</a>
+      </p>
+    </li>
+  );
+}
+
+export function MeterCards({ meters, now_s, timezone }: { meters: Meter[]; now_s: number; timezone: string }) {
+  return (
+    <section aria-label="Meters">
+      <h2>Meters</h2>
+      <ul class="cards">
+        {meters.map((meter) => <MeterCard key={meter.kid} meter={meter} now_s={now_s} timezone={timezone} />)}
+      </ul>
+    </section>
+  );
+}

@@ -1,0 +1,112 @@
+// The first screen: what happens now, as a picture, as cards, and as the last things said.
+
+import type { Bill, Community } from "./api";
+import type { ScreenProps } from "./app";
+import { Empty } from "./empty";
+import { sceneOf, totalsOf } from "./flows";
+import { amount, day, energy, moment, month, power } from "./format";
+import { useNow, useRemembered } from "./hooks";
+import { LogList } from "./log";
+import { MeterCards } from "./meters";
+import { Picture } from "./picture";
+import { firstOwner, passes, type State } from "./state";
+
+const LATEST = 8;
+
+function Figure({ name, value, kind }: { name: string; value: string; kind: string }) {
+  return (
+    <div class={`figure ${kind}`}>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+function NowLine({ state }: { state: State }) {
+  const totals = totalsOf(state.meters ?? [], state.contracts ?? []);
+  const share = totals.consumed_w ? Math.round((100 * totals.neighbours_w) / totals.consumed_w) : 0;
+  return (
+    <section class="nowline" aria-label="Power now">
+      <dl class="figures">
+        <Figure name="Produced" value={power(totals.produced_w)} kind="sun" />
+        <Figure name="Consumed" value={power(totals.consumed_w)} kind="use" />
+        <Figure name="From neighbours" value={power(totals.neighbours_w)} kind="pact" />
+        <Figure name="From the grid" value={power(totals.grid_w)} kind="grid" />
+      </dl>
+      <div class="share" aria-hidden="true">
+        <span class="pact" style={{ width: `${share}%` }} />
+      </div>
+      <p class="quiet">
+        {totals.consumed_w === 0
+          ? "Nothing is drawn at the moment."
+          : `${share}\u00a0% of what is drawn now comes from neighbours under a contract.`}
+        {totals.surplus_w > 0 && ` ${power(totals.surplus_w)} of the production goes to the grid.`}
+      </p>
+    </section>
+  );
+}
+
+function netWords(bill: Bill): string {
+  if (bill.net_nano > 0) return "to pay so far";
+  return bill.net_nano < 0 ? "to receive so far" : "nothing to pay so far";
+}
+
+function NetCard({ bills, community, now_s }: { bills: Bill[]; community: Community; now_s: number }) {
+  const [chosen, choose] = useRemembered("household");
+  const owner = bills.some((bill) => bill.owner === chosen) ? chosen : firstOwner(bills);
+  const bill = bills.find((one) => one.owner === owner);
+  if (!bill) return null;
+  const saved = bill.saved_nano;
+  return (
+    <section class="card net" aria-label="This month">
+      <div class="net-head">
+        <h2>{month(bill.from_s, community.timezone)}</h2>
+        <label>
+          <span class="hidden">Household</span>
+          <select value={bill.owner} onChange={(event) => choose(event.currentTarget.value)}>
+            {bills.map((one) => (
+              <option key={one.owner} value={one.owner}>{one.label}</option>
+            ))}
+          </select>
+        </label>
+      </div>
+      <p class="big">
+        <strong>{amount(Math.abs(bill.net_nano), community.currency)}</strong> <span>{netWords(bill)}</span>
+      </p>
+      <p class="quiet">
+        {energy(bill.bought_wh)} bought from and {energy(bill.sold_wh)} sold to neighbours.{" "}
+        {saved > 0 && `${amount(saved, community.currency)} better than with the grid alone.`}
+        {saved < 0 && `${amount(-saved, community.currency)} worse than with the grid alone.`}
+      </p>
+      <p class="small">
+        Settled to {moment(bill.settled_to_s, now_s, community.timezone)} · since {day(bill.from_s, community.timezone)} ·{" "}
+        <a href={`#/bill?owner=${bill.owner}`}>the whole bill</a>
+      </p>
+    </section>
+  );
+}
+
+export function NowScreen({ state }: ScreenProps) {
+  const now_s = useNow(state.ahead_s);
+  const { community, meters, contracts, bills, rows } = state;
+  if (!community || !meters) return <p class="waiting">{state.line === "lost" ? "" : "Asking the node\u2026"}</p>;
+  if (!meters.length) return <Empty community={community} />;
+  const latest = rows.filter((row) => passes(row, { meter: null, routine: false })).slice(0, LATEST);
+  return (
+    <>
+      <div class="lead">
+        <NowLine state={state} />
+        {bills?.length ? <NetCard bills={bills} community={community} now_s={now_s} /> : null}
+      </div>
+      <Picture scene={sceneOf(meters, contracts ?? [], now_s)} community={community} now_s={now_s} />
+      <MeterCards meters={meters} now_s={now_s} timezone={community.timezone} />
+      <section aria-label="Latest">
+        <div class="section-head">
+          <h2>Latest</h2>
+          <a href="#/log">the whole log</a>
+        </div>
+        <LogList rows={latest} community={community} now_s={now_s} />
+      </section>
+    </>
+  );
+}

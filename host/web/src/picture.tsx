@@ -1,0 +1,141 @@
+// The live picture: houses, contracts that drain between them, and the grid for what no contract carries.
+
+import { useMemo } from "preact/hooks";
+import type { Community } from "./api";
+import { type Box, type House, type Layout, type Link, type Scene, type Wire, layoutOf } from "./flows";
+import { duration, energy, power, price } from "./format";
+import { useWidth } from "./hooks";
+import { RelayIcon } from "./icons";
+
+const at = ({ x, y, width, height }: Box) => ({
+  transform: `translate(${Math.round(x)}px, ${Math.round(y)}px)`,
+  width: `${Math.round(width)}px`,
+  height: `${Math.round(height)}px`,
+});
+
+function HouseBox({ house, box }: { house: House; box: Box }) {
+  const { meter, power_w, side } = house;
+  const offline = meter !== null && !meter.online;
+  const closed = meter?.relay.closed ?? null;
+  const doing = power_w === null ? "power not known" : power_w === 0 ? "at rest" : side === "producer" ? "produces" : "draws";
+  return (
+    <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)} href={`#/usage?meter=${house.kid}`}>
+      <span class="label">{house.label}</span>
+      <span class="watts">{power_w === null ? "\u2013" : power(power_w)}</span>
+      <span class="doing">
+        {offline ? "not heard" : doing}
+        {closed !== null && (
+          <span class={`relay ${closed ? "closed" : "open"}`}>
+            <RelayIcon closed={closed} />
+            {closed ? "closed" : "open"}
+          </span>
+        )}
+      </span>
+    </a>
+  );
+}
+
+const STANDINGS: Record<Link["standing"], string> = { flowing: "", idle: "nothing flows", next: "next", over: "" };
+
+function linkWords(link: Link, now_s: number): string {
+  const { contract, standing } = link;
+  if (standing === "over") return contract.end_reason ?? "ended";
+  if (standing === "flowing") return power(contract.flow_w);
+  if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
+  return STANDINGS[standing];
+}
+
+function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; community: Community; now_s: number }) {
+  const { contract, left_wh, standing } = link;
+  const share = contract.wh ? left_wh / contract.wh : 0;
+  return (
+    <a class={`link ${standing}`} style={at(box)} href={`#/contracts?contract=${contract.id}`}>
+      <span class="hidden">{`${contract.supplier_label} to ${contract.consumer_label}: `}</span>
+      <span class="left">
+        <strong>{energy(left_wh)}</strong> left of {energy(contract.wh)}
+      </span>
+      <span class="tank" aria-hidden="true">
+        <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
+      </span>
+      <span class="terms">
+        <span>{price(contract.price_micro_per_kwh, community.currency)}</span>
+        <span>{linkWords(link, now_s)}</span>
+      </span>
+    </a>
+  );
+}
+
+/** A wire with dots that run the way the energy goes; more power, wider and faster. */
+function WireLine({ wire }: { wire: Wire }) {
+  const flowing = wire.standing === "flowing" && wire.power_w > 0;
+  const strength = Math.min(1, Math.sqrt(wire.power_w / 10_000));
+  const seconds = (1.7 - 1.1 * strength).toFixed(1);
+  return (
+    <g class={`wire ${wire.kind} ${wire.standing}`}>
+      <path class="bed" d={wire.path} style={{ strokeWidth: flowing ? 3 + 5 * strength : 2 }} />
+      {flowing && <path class="flow" d={wire.path} style={{ strokeWidth: 2.5 + 2.5 * strength, animationDuration: `${seconds}s` }} />}
+    </g>
+  );
+}
+
+function GridBox({ scene, box }: { scene: Scene; box: Box }) {
+  const from_w = scene.fromGrid.reduce((sum, flow) => sum + flow.power_w, 0);
+  const to_w = scene.toGrid.reduce((sum, flow) => sum + flow.power_w, 0);
+  return (
+    <div class="gridbox" style={at(box)}>
+      <span class="label">Grid</span>
+      <span class="terms">
+        {from_w > 0 && <span>delivers {power(from_w)}</span>}
+        {to_w > 0 && <span>takes {power(to_w)}</span>}
+      </span>
+    </div>
+  );
+}
+
+/** The picture in words, for whoever cannot see it. */
+export function sceneWords(scene: Scene): string {
+  const flowing = scene.links.filter((link) => link.standing === "flowing");
+  if (!flowing.length) return "No energy flows under a contract now.";
+  const said = flowing.map(({ contract, left_wh }) =>
+    `${contract.supplier_label} supplies ${contract.consumer_label} with ${power(contract.flow_w)}, ${energy(left_wh)} left`);
+  return `${said.join("; ")}.`;
+}
+
+function Boxes({ scene, layout, community, now_s }: { scene: Scene; layout: Layout; community: Community; now_s: number }) {
+  const house = (one: House) => {
+    const box = layout.houses.get(one.kid);
+    return box ? <HouseBox key={one.kid} house={one} box={box} /> : null;
+  };
+  return (
+    <>
+      {scene.producers.map(house)}
+      {scene.links.map((link) => {
+        const box = layout.links.get(link.contract.id);
+        return box ? <LinkBox key={link.contract.id} link={link} box={box} community={community} now_s={now_s} /> : null;
+      })}
+      {layout.grid && <GridBox scene={scene} box={layout.grid} />}
+      {scene.consumers.map(house)}
+    </>
+  );
+}
+
+export function Picture({ scene, community, now_s }: { scene: Scene; community: Community; now_s: number }) {
+  const [frame, width] = useWidth();
+  const layout = useMemo(() => layoutOf(scene, width), [scene, width]);
+  return (
+    <section class="card picture" aria-label="Energy between neighbours">
+      <div ref={frame} class="scene" style={{ height: `${Math.ceil(layout.height)}px` }}>
+        {width > 0 && (
+          <>
+            <svg width={layout.width} height={layout.height} aria-hidden="true" focusable="false">
+              {layout.wires.map((wire) => <WireLine key={wire.key} wire={wire} />)}
+            </svg>
+            <Boxes scene={scene} layout={layout} community={community} now_s={now_s} />
+          </>
+        )}
+      </div>
+      {scene.links.length === 0 && <p class="quiet none">No contract is running. The next one appears here by itself.</p>}
+      <p class="hidden">{sceneWords(scene)}</p>
+    </section>
+  );
+}

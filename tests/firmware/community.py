@@ -1,0 +1,519 @@
+"""A small community in virtual time: a host stub that speaks the protocol, meters with flash in memory, a bad network.
+
+The host keeps what is signed and fits its log, tells each meter what concerns it, grants contracts and signs receipts.
+Keys sign either with Ed25519 or with a stand-in that costs nothing; the meters under test are the real ones.
+"""
+
+import hashlib
+
+from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings
+
+from wattpact_meter.clock import Now
+from wattpact_meter.journal import JournalFull
+from wattpact_meter.meter import Meter, Surroundings
+
+START_S = 1_800_000_000
+YEAR_S = 31_536_000
+
+
+class PowerCut(Exception):
+    """The meter lost power in the middle of what it did."""
+
+
+class StandIn:
+    """Signatures that anyone can make and that name key and message: for tests of everything but cryptography."""
+
+    @staticmethod
+    def public_key(seed):
+        return hashlib.sha256(b"key" + seed).digest()
+
+    @staticmethod
+    def sign(seed, message):
+        return StandIn._signature(StandIn.public_key(seed), message)
+
+    @staticmethod
+    def verify(public_key, message, signature):
+        return signature == StandIn._signature(public_key, message)
+
+    @staticmethod
+    def _signature(public_key, message):
+        digest = hashlib.sha256(public_key + message).digest()
+        return digest + digest
+
+
+class Identity:
+    """What `wattpact_meter.identity` offers, from a seed."""
+
+    def __init__(self, name, crypto):
+        self.seed = hashlib.sha256(name.encode()).digest()
+        self._crypto = crypto
+        self.code = self.seed[:16]
+        self.public_key = crypto.public_key(self.seed)
+        self.kid = entry.kid_of(self.public_key)
+
+    def sign(self, message):
+        return self._crypto.sign(self.seed, message)
+
+
+class Flash:
+    """What survives a power cut. cut_in: durable writes until the power goes, before or after the last takes effect."""
+
+    def __init__(self, limit=100_000):
+        self.entries = []
+        self.first = 0
+        self.values = {}
+        self.limit = limit
+        self.writes = 0
+        self.cut_in = None
+        self.cut_after = False
+
+    def write(self, effect):
+        self.writes += 1
+        if self.cut_in is not None:
+            self.cut_in -= 1
+            if self.cut_in <= 0:
+                self.cut_in = None
+                if self.cut_after:
+                    effect()
+                raise PowerCut("at write %d" % self.writes)
+        effect()
+
+
+class Journal:
+    def __init__(self, flash):
+        self._flash = flash
+        self.corrupt = False
+
+    @property
+    def first(self):
+        return self._flash.first
+
+    @property
+    def next_sequence(self):
+        return self._flash.first + len(self._flash.entries)
+
+    def append(self, raw, sequence):
+        assert sequence == self.next_sequence, "sequence %d is used twice or skipped" % sequence
+        if len(self._flash.entries) >= self._flash.limit:
+            raise JournalFull("full")
+        self._flash.write(lambda: self._flash.entries.append(raw))
+
+    def read(self, sequence):
+        place = sequence - self._flash.first
+        return self._flash.entries[place] if 0 <= place < len(self._flash.entries) else None
+
+    def last(self):
+        return self._flash.entries[-1] if self._flash.entries else None
+
+    def prune(self, before):
+        count = min(before - self._flash.first, len(self._flash.entries) - 1)
+        if count > 0:
+
+            def drop():
+                del self._flash.entries[:count]
+                self._flash.first += count
+
+            self._flash.write(drop)
+
+
+class Store:
+    """Keeps bytes, as flash does, so that nothing is shared with what the meter changes later."""
+
+    def __init__(self, flash):
+        self._flash = flash
+        self.corrupt = set([name for name, data in flash.values.items() if data is None])
+
+    def load(self, name):
+        data = self._flash.values.get(name)
+        return None if data is None else cbor.decode(data, limit=8192)
+
+    def save(self, name, value):
+        data = cbor.encode(value)
+        assert len(data) <= 8192, "%s is %d bytes" % (name, len(data))
+
+        def put():
+            self._flash.values[name] = data
+
+        self._flash.write(put)
+        self.corrupt.discard(name)
+
+
+class Settings:
+    def __init__(self, root_public_key, step_s=5, intervals=1, rated_w=10_000):
+        self.root_public_key = root_public_key
+        self.step_s = step_s
+        self.intervals = intervals
+        self.rated_w = rated_w
+        self.calibration_id = None
+
+
+class House:
+    """A meter and what it is wired to. load(unix_ms, closed) -> W, import positive."""
+
+    def __init__(self, community, name, load, step_s=5, intervals=1, limit=100_000):
+        self.community = community
+        self.name = name
+        self.load = load
+        self.flash = Flash(limit)
+        self.identity = Identity(name, community.crypto)
+        self.kid = self.identity.kid
+        self.settings = Settings(community.root.public_key, step_s, intervals)
+        self.closed = False
+        self.boots = 0
+        self.boot_ms = 0
+        self.at_ms = 0
+        self.operations = []  # (unix ms, closed, reason)
+        self.around = Surroundings()
+        self.clock_off_s = 0
+        self.clock_known = True
+        self.meter = None
+
+    def now(self, world_ms):
+        unix_s = START_S + world_ms // 1000 + self.clock_off_s if self.clock_known else None
+        return Now(world_ms - self.boot_ms, unix_s)
+
+    def boot(self, world_ms, power_failed=False):
+        self.boot_ms = world_ms
+        self.at_ms = world_ms
+        self.boots += 1
+        self.meter = Meter(
+            self.identity, Journal(self.flash), Store(self.flash), self.settings, lambda n: n // 2, self.community.verify
+        )
+        self.meter.boot(self.now(world_ms), power_failed, self.closed)
+
+    def step(self, world_ms):
+        """Measure since the last step, let the guard decide, move the relay; the datagrams to send."""
+        now = self.now(world_ms)
+        watts = self.load(world_ms, self.closed)
+        self.meter.on_power(now, watts * 1000, (world_ms - self.at_ms) * 1000, {}, 0)
+        self.at_ms = world_ms
+        self.around.sensed_closed = self.closed
+        decision = self.meter.tick(now, self.around)
+        if decision.operate:
+            self.closed = decision.closed
+            self.operations.append((world_ms, decision.closed, decision.reason))
+        return self.meter.take_datagrams()
+
+    def entries(self, kind=None):
+        """What this meter has said and still holds."""
+        decoded = [entry.decode(raw, self.community.id) for raw in self.flash.entries]
+        return [new for new in decoded if kind is None or new.kind == kind]
+
+
+class Author:
+    def __init__(self, community, name, role):
+        self.identity = Identity(name, community.crypto)
+        self.kid = self.identity.kid
+        self.public_key = self.identity.public_key
+        self.role = role
+        self.certificate = None
+        self.head = None
+
+
+class Community:
+    """The operator's keys and the host in one. rows are entries in order of arrival; row n has cursor n + 1."""
+
+    def __init__(self, crypto=StandIn, grants=True):
+        self.crypto = crypto
+        self.verify = crypto.verify
+        self.root = Author(self, "root", bodies.ROLE_ROOT)
+        self.id = entry.community_id(self.root.public_key)
+        self.inbox = b"stub-db0"
+        self.rows = []
+        self.authors = {}
+        self.ids = {}
+        self.refused = {}
+        self.grants = grants
+        self.grant_number = 0
+        self.offers = {}
+        self.acceptances = {}
+        self.contracts = {}
+        self.receipted = {}
+        self.pending = {}
+        self.now_s = START_S
+        self.issuer = Author(self, "issuer", bodies.ROLE_ISSUER)
+        self.host = Author(self, "host", bodies.ROLE_HOST)
+        self.certify(self.root, self.root, bodies.ROLE_ROOT)
+        self.certify(self.issuer, self.root, bodies.ROLE_ISSUER)
+        self.certify(self.host, self.issuer, bodies.ROLE_HOST)
+
+    # What the operator and the people sign
+
+    def certify(self, subject, signer, role, version=1, **more):
+        body = {
+            "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0, "epoch": 0,
+            "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
+        }  # fmt: skip
+        body.update(more)
+        if signer.head is None:
+            signer.head = log.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
+        new = self.say(signer, bodies.CERTIFICATE, body)
+        subject.certificate = new
+        if subject.head is None:
+            subject.head = log.start(subject.kid, 0, new.id)
+        self.authors[subject.kid] = subject
+        return new
+
+    def say(self, author, kind, body, stamp_s=None):
+        """An entry of the operator's own, stored."""
+        head = author.head
+        stamp = entry.Stamp(1, 1, self.now_s if stamp_s is None else stamp_s)
+        place = (head.generation, head.next_sequence, head.previous)
+        new = entry.sign(kind, body, place, stamp, author.kid, self.id, author.identity.sign)
+        head.accept(new)
+        self.keep(new)
+        return new
+
+    def person(self, name):
+        person = Author(self, name, bodies.ROLE_PERSON)
+        self.certify(person, self.issuer, bodies.ROLE_PERSON)
+        return person
+
+    def enrol(self, house, owner=None):
+        subject = Author(self, house.name, bodies.ROLE_METER)
+        more = {"rated_w": 10_000}
+        if owner is not None:
+            more["owner"] = owner.kid
+        return self.certify(subject, self.issuer, bodies.ROLE_METER, **more)
+
+    def order(self, person, kind, body, name):
+        """An order of a person: no log, but an id and an expiry."""
+        body = dict(body)
+        body["order_id"] = hashlib.sha256(name.encode()).digest()[:8]
+        body.setdefault("expires_s", self.now_s + 3600)
+        place = (0, 0, person.certificate.id)
+        stamp = entry.Stamp(0, 0, self.now_s)
+        new = entry.sign(kind, body, place, stamp, person.kid, self.id, person.identity.sign)
+        self.keep(new)
+        return new
+
+    def mandate(self, person, house, side, limit, wh, name, **more):
+        body = {
+            "meter": house.kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh, "max_w": 8000,
+            "start_s": self.now_s, "end_s": self.now_s + 1800,
+        }  # fmt: skip
+        body.update(more)
+        return self.order(person, bodies.MANDATE, body, name)
+
+    def demo_policy(self, **more):
+        body = {
+            "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False,
+            "warn_wait_max_s": 0, "reconnect_wait_max_s": 0, "consent_required": False,
+        }  # fmt: skip
+        body.update(more)
+        return self.say(self.issuer, bodies.POLICY, body)
+
+    def grant(self, contract_id, offer, acceptance, **more):
+        self.grant_number += 1
+        body = {
+            "number": self.grant_number, "meter": acceptance.kid, "contract": contract_id, "wh": acceptance.body["wh"],
+            "max_w": offer.body["max_w"], "from_s": offer.body["start_s"], "to_s": offer.body["end_s"],
+            "price_micro_per_kwh": offer.body["price_micro_per_kwh"], "priority": acceptance.body["priority"],
+            "start_by_s": offer.body["start_s"] + acceptance.body["start_timeout_s"], "default_supply": False,
+        }  # fmt: skip
+        body.update(more)
+        return self.say(self.issuer, bodies.GRANT, body)
+
+    def give(self, house, wh, **more):
+        """A grant by itself, whose contract the meter has never heard of."""
+        self.grant_number += 1
+        body = {
+            "number": self.grant_number, "meter": house.kid, "contract": hashlib.sha256(b"%d" % self.grant_number).digest(),
+            "wh": wh, "max_w": 10_000, "from_s": self.now_s, "to_s": self.now_s + 600, "price_micro_per_kwh": 200_000,
+            "priority": 1, "start_by_s": self.now_s + 600, "default_supply": False,
+        }  # fmt: skip
+        body.update(more)
+        return self.say(self.issuer, bodies.GRANT, body)
+
+    # What the host keeps
+
+    def keep(self, new):
+        self.rows.append(new)
+        self.ids[new.kid, new.sequence] = new.id
+        if new.kind == bodies.OFFER:
+            self.offers[new.id] = new
+        elif new.kind == bodies.ACCEPTANCE:
+            self.acceptances[new.id] = new
+        elif new.kind == bodies.CONTRACT:
+            self.contracts[new.id] = new
+            acceptance = self.acceptances[new.body["acceptance"]]
+            if self.grants:
+                self.grant(new.id, self.offers[acceptance.body["offer"]], acceptance)
+
+    def refuse(self, reason):
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+    def take_entry(self, raw):
+        try:
+            new = entry.decode(raw, self.id)
+        except entry.EntryError:
+            return self.refuse("entry_malformed")
+        author = self.authors.get(new.kid)
+        if author is None:
+            return self.refuse("unknown_author")
+        verdict = log.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
+        if verdict == log.FORK and not self.verify(author.public_key, new.signed, new.signature):
+            return self.refuse("bad_signature")
+        assert verdict != log.FORK, "two entries at %r" % new
+        if verdict != log.NEXT:
+            return self.refuse(verdict)
+        if not self.verify(author.public_key, new.signed, new.signature):
+            return self.refuse("bad_signature")
+        author.head.accept(new)
+        self.keep(new)
+        if new.sequence % 16 == 15:
+            receipt = {"author": new.kid, "generation": 0, "sequence": new.sequence, "head": new.id}
+            self.say(self.host, bodies.RECEIPT, receipt)
+
+    def concerns(self, new, kid):
+        """Whether a meter is to hear this entry."""
+        kind, body = new.kind, new.body
+        if kind in (bodies.CERTIFICATE, bodies.COMMUNITY):
+            return True
+        if kind in (bodies.MANDATE, bodies.GRANT):
+            return body["meter"] == kid
+        if kind == bodies.POLICY:
+            return body.get("meter", kid) == kid
+        if kind in (bodies.OFFER, bodies.DEMAND):
+            return new.kid != kid and body["valid_until_s"] >= self.now_s
+        if kind == bodies.ACCEPTANCE:
+            return self.offers[body["offer"]].kid == kid
+        if kind == bodies.CONTRACT:
+            return self.acceptances[body["acceptance"]].kid == kid
+        if kind == bodies.RECEIPT:
+            return body["author"] == kid
+        return kind == bodies.TERMINATE
+
+    def tell(self, kid, inbox, cursor, limit=8):
+        """INBOX datagrams for a meter that stands at that cursor; from the start where it is none of this store's."""
+        relevant = [place + 1 for place, new in enumerate(self.rows) if self.concerns(new, kid)]
+        if inbox != self.inbox or (cursor and (cursor > len(self.rows) or not self.concerns(self.rows[cursor - 1], kid))):
+            cursor = 0
+        told = []
+        for place in [place for place in relevant if place > cursor][:limit]:
+            body = [self.inbox, cursor, place, self.rows[place - 1].raw]
+            told.append(datagram.encode(datagram.INBOX, self.id, body))
+            cursor = place
+        return told
+
+    def take_datagram(self, data, sender):
+        """The answers to a datagram of the meter with that kid."""
+        try:
+            kind, body = datagram.decode(data, self.id)
+        except datagram.DatagramError as error:
+            self.refuse(str(error))
+            return []
+        if kind == datagram.ENROL:
+            self.pending[sender] = body
+            return []
+        author = self.authors.get(sender)
+        if author is None:
+            return []
+        if kind == datagram.ENTRY:
+            self.take_entry(body)
+        answers = [datagram.encode(datagram.HEAD, self.id, [sender, 0, author.head.next_sequence])]
+        if kind == datagram.DIGEST and body[0] == sender:
+            answers += self.tell(sender, body[3], body[4])
+        return answers
+
+
+class Network:
+    """Carries datagrams with a delay; loses, repeats, reorders and damages some, by permille and a seeded generator."""
+
+    def __init__(self, bits=None, lose=0, repeat=0, damage=0, delay_ms=20, jitter_ms=0):
+        self.bits = bits
+        self.lose, self.repeat, self.damage = lose, repeat, damage
+        self.delay_ms, self.jitter_ms = delay_ms, jitter_ms
+        self.up = True
+        self._under_way = []
+        self._count = 0
+
+    def send(self, to, data, world_ms):
+        if not self.up or (self.lose and self.bits.below(1000) < self.lose):
+            return
+        copies = 2 if self.repeat and self.bits.below(1000) < self.repeat else 1
+        for _ in range(copies):
+            if self.damage and self.bits.below(1000) < self.damage:
+                place = self.bits.below(len(data))
+                data = data[:place] + bytes([data[place] ^ (1 << self.bits.below(8))]) + data[place + 1 :]
+            late_ms = self.delay_ms + (self.bits.below(self.jitter_ms) if self.jitter_ms else 0)
+            self._count += 1
+            self._under_way.append((world_ms + late_ms, self._count, to, data))
+
+    def arrivals(self, world_ms):
+        due = sorted([packet for packet in self._under_way if packet[0] <= world_ms], key=lambda packet: packet[:2])
+        self._under_way = [packet for packet in self._under_way if packet[0] > world_ms]
+        return [(to, data) for _, _, to, data in due]
+
+
+class World:
+    """Houses, a host and the network between them, in steps of virtual time."""
+
+    def __init__(self, community, houses, network=None, step_ms=100):
+        self.community = community
+        self.houses = houses
+        self.network = network or Network()
+        self.step_ms = step_ms
+        self.ms = 0
+        self.on_cut = None  # called with the house whose power went; None: it is a failure
+        for house in houses:
+            if house.meter is None:
+                house.boot(0)
+
+    def step(self):
+        self.ms += self.step_ms
+        self.community.now_s = START_S + self.ms // 1000
+        for to, data in self.network.arrivals(self.ms):
+            if isinstance(to, House):
+                self._guarded(to, lambda house=to, told=data: house.meter.on_datagram(house.now(self.ms), told))
+            else:
+                house = to[0]
+                for answer in self.community.take_datagram(data, house.kid):
+                    self.network.send(house, answer, self.ms)
+        for house in self.houses:
+            datagrams = self._guarded(house, lambda house=house: house.step(self.ms))
+            for data in datagrams or []:
+                self.network.send((house,), data, self.ms)
+
+    def _guarded(self, house, action):
+        try:
+            return action()
+        except PowerCut:
+            if self.on_cut is None:
+                raise
+            self.on_cut(house)
+            return None
+
+    def run(self, seconds):
+        end_ms = self.ms + seconds * 1000
+        while self.ms < end_ms:
+            self.step()
+
+    def run_until(self, condition, seconds):
+        """Step until the condition holds; how many ms that took. Fails after so many seconds."""
+        start_ms = self.ms
+        while not condition():
+            assert self.ms - start_ms < seconds * 1000, "not within %d s" % seconds
+            self.step()
+        return self.ms - start_ms
+
+
+def attributed(house):
+    """Contract -> Wh, as the newest usage entries of a house say."""
+    found = {}
+    for new in house.entries():
+        if new.kind in (bodies.USAGE, bodies.USAGE_END):
+            found[new.body["contract"]] = new.body["attributed_wh"]
+    return found
+
+
+def last_reading(house):
+    said = house.entries(bodies.READING)
+    return said[-1].body if said else None
+
+
+def import_at_end(body):
+    return readings.end_value(body, readings.IMPORT_WH)
+
+
+REAL = ed25519

@@ -1,0 +1,253 @@
+"""Registers: exact to the nanojoule, never falling, and hard to convince of what cannot be."""
+
+import case
+from wattpact_meter.registers import (
+    ADOPTED,
+    FALL,
+    JUMP,
+    MALFORMED,
+    MISSING,
+    NANOJOULES_PER_WH,
+    OPENED,
+    PENDING,
+    ZERO,
+    Bank,
+    Register,
+    RegisterError,
+)
+from wattpact_protocol import readings, register_ids
+
+
+def measured(phases=1):
+    bank = Bank(20000)
+    start = {}
+    for phase in range(1, phases + 1):
+        for number in register_ids.phase_ids(phase):
+            start[number] = 0
+    bank.open_generation("ct-1", start)
+    return bank
+
+
+def adopted(serial="meter A", wh=1000000, now_s=100):
+    bank = Bank(6000)
+    assert bank.adopt(serial, {1: wh, 2: 500}, now_s - 1) == PENDING and bank.generation == 0
+    assert bank.adopt(serial, {1: wh, 2: 500}, now_s) == OPENED
+    return bank
+
+
+def test_split_energy_adds_up_to_the_last_nanojoule():
+    bits = case.Bits("split")
+    for _ in range(case.scale(200, 40)):
+        bank = measured(3)
+        imported = exported = 0
+        phases = [[0, 0], [0, 0], [0, 0]]
+        for _ in range(50):
+            powers = [bits.below(40000001) - 20000000 for _ in range(3)]
+            duration_us = bits.choice((0, 1, 19999, 200000, 999999937, bits.below(10**8)))
+            bank.add_energy(powers, duration_us)
+            energy = sum(powers) * duration_us
+            imported, exported = imported + max(energy, 0), exported + max(-energy, 0)
+            for power, row in zip(powers, phases):
+                row[power < 0] += abs(power) * duration_us
+        values, rests = bank.snapshot(), bank.remainders_nj()
+        held = {number: values[number] * NANOJOULES_PER_WH + rests[number] for number in values}
+        assert held[1] == imported and held[2] == exported
+        for phase in (1, 2, 3):
+            ids = register_ids.phase_ids(phase)
+            assert [held[number] for number in ids] == phases[phase - 1]
+
+
+def test_one_load_counted_whole_or_in_pieces_gives_the_same_registers():
+    whole, pieces = measured(), measured()
+    whole.add_energy((1234567,), 3600 * 10**6)
+    bits = case.Bits("pieces")
+    left_us = 3600 * 10**6
+    while left_us:
+        step_us = min(left_us, 1 + bits.below(40000000))
+        pieces.add_energy((1234567,), step_us)
+        left_us -= step_us
+    assert whole.checkpoint() == pieces.checkpoint() and whole.snapshot()[1] == 1234
+    assert whole.remainders_nj()[1] == 567 * NANOJOULES_PER_WH // 1000
+
+
+def test_a_watt_hour_is_counted_when_it_is_complete():
+    register = Register()
+    register.add(NANOJOULES_PER_WH - 1)
+    assert (register.wh, register.remainder_nj) == (0, NANOJOULES_PER_WH - 1)
+    register.add(1)
+    assert (register.wh, register.remainder_nj) == (1, 0)
+    case.raises(ValueError, register.add, -1)
+    case.raises(ValueError, measured().add_energy, (1,), -1)
+    case.raises(RegisterError, Bank(1000).add_energy, (1,), 1)
+
+
+def test_phases_that_oppose_each_other_are_netted_in_the_total():
+    bank = measured(3)
+    bank.add_energy((3600000, -1200000, -1200000), 3600 * 10**6)
+    assert bank.snapshot() == {1: 1200, 2: 0, 11: 3600, 12: 0, 21: 0, 22: 1200, 31: 0, 32: 1200}
+
+
+def test_adopted_registers_equal_the_meters():
+    bank = adopted()
+    assert bank.snapshot() == {1: 1000000, 2: 500} and bank.serial == "meter A" and bank.generation == 1
+    assert bank.adopt("meter A", {1: 1000010, 2: 500, 3: 400000}, 110) == ADOPTED
+    assert bank.snapshot() == {1: 1000010, 2: 500, 3: 400000}
+    one_way = Bank(6000)
+    for now_s in (1, 2):
+        one_way.adopt("heat pump", {1: 7}, now_s)
+    assert one_way.snapshot() == {1: 7, 2: 0}
+    assert one_way.adopt("heat pump", {1: 8}, 3) == ADOPTED
+
+
+def test_impossible_registers_are_refused_whole_and_counted():
+    bank = adopted()
+    limit_wh = 7200 * (10 + 60) // 3600 + 2  # a fifth above the rated 6 kW, for the time and a minute
+    for values, verdict in (
+        ({1: 999999, 2: 500}, FALL),
+        ({1: 1000005, 2: 499}, FALL),
+        ({1: 0, 2: 0}, ZERO),
+        ({1: 1000000 + limit_wh + 1, 2: 500}, JUMP),
+        ({1: 1000000, 2: 500 + limit_wh + 1}, JUMP),
+        ({1: 1000000}, MISSING),
+        ({2: 500}, MALFORMED),
+        ({1: 1000000, 2: 500, 64: 100}, MALFORMED),
+        ({1: 1000000, 2: 500, 7: 1}, MALFORMED),
+        ({1: -1, 2: 500}, MALFORMED),
+        ({1: register_ids.MAX_WH + 1, 2: 500}, MALFORMED),
+        ({}, MALFORMED),
+    ):
+        before = bank.verdicts.get(verdict, 0)
+        assert bank.adopt("meter A", values, 110) == verdict, values
+        assert bank.verdicts[verdict] == before + 1 and bank.snapshot() == {1: 1000000, 2: 500}
+    assert bank.adopt("meter A", {1: 1000000 + limit_wh, 2: 500}, 110) == ADOPTED
+    assert sum(bank.verdicts.values()) == 2 + 12 + 1
+
+
+def test_a_clock_that_stands_still_allows_no_more_than_the_lag():
+    bank = adopted()
+    assert bank.adopt("meter A", {1: 1000123, 2: 500}, 50) == JUMP
+    assert bank.adopt("meter A", {1: 1000100, 2: 500}, 50) == ADOPTED
+    assert bank.adopt("meter A", {1: 1000123, 2: 500}, 50) == JUMP  # the lag is not granted twice
+    assert bank.adopt("meter A", {1: 1000122, 2: 500}, 50) == ADOPTED
+    assert bank.adopt("meter A", {1: 1000123, 2: 500}, 50) == JUMP
+
+
+def test_small_jumps_do_not_add_up():
+    bank = adopted(now_s=0)
+    wh = 1000000
+    for now_s in range(1, 3601):
+        while bank.adopt("meter A", {1: wh + 1, 2: 500}, now_s) == ADOPTED:
+            wh += 1
+    assert 7200 <= wh - 1000000 <= 7200 + 7200 * 60 // 3600 + 2
+
+
+def test_registers_that_alternate_with_a_bogus_zero():
+    for begins_with_zero in (False, True):
+        bank = Bank(6000)
+        taken = 0
+        for k in range(20):
+            bogus = (k % 2 == 0) == begins_with_zero
+            verdict = bank.adopt("meter A", {1: 0, 2: 0} if bogus else {1: 5000000 + k, 2: 9}, k)
+            taken += verdict in (OPENED, ADOPTED)
+            assert bank.generation == 0 or bank.snapshot()[1] >= 5000000
+        assert bank.snapshot() == {1: 5000018 + begins_with_zero, 2: 9}
+        assert taken >= 8 and bank.generation == 1 and bank.verdicts[ZERO] >= 8
+
+
+def test_a_bogus_first_reading_does_not_lock_the_true_ones_out():
+    for bogus in ({1: 999999999, 2: 9}, {1: 0, 2: 0}, {1: 5000000, 2: 9, 3: 88}):
+        bank = Bank(6000)
+        assert bank.adopt("meter A", bogus, 0) == PENDING
+        for k in range(1, 9):
+            bank.adopt("meter A", {1: 5000000, 2: 9}, k)
+        assert bank.snapshot() == {1: 5000000, 2: 9} and bank.generation == 1
+
+
+def test_another_serial_opens_a_new_generation_once_confirmed():
+    bank = adopted()
+    assert bank.adopt("meter B", {1: 3, 2: 0}, 120) == PENDING and bank.serial == "meter A"
+    assert bank.adopt("meter A", {1: 1000003, 2: 500}, 121) == ADOPTED  # a single strange telegram passes by
+    assert bank.adopt("meter B", {1: 3, 2: 0}, 122) == PENDING
+    assert bank.adopt("meter B", {1: 4, 2: 0}, 123) == OPENED
+    assert (bank.serial, bank.generation, bank.snapshot()) == ("meter B", 2, {1: 4, 2: 0})
+    assert bank.closing_wh == {1: 1000003, 2: 500}
+
+
+def test_checkpoints_carry_remainders_and_never_let_a_register_fall():
+    bank = measured()
+    bank.add_energy((1500,), 3600 * 10**6)
+    saved = bank.checkpoint()
+    bank.add_energy((-700,), 3600 * 10**6 + 1)
+    later = bank.checkpoint()
+    fresh = Bank(20000)
+    fresh.restore(later)
+    assert fresh.checkpoint() == later and fresh.remainders_nj() == bank.remainders_nj() and fresh.serial == "ct-1"
+    case.raises(RegisterError, fresh.restore, saved)
+    fresh.open_generation("ct-2", {1: 5})
+    case.raises(RegisterError, fresh.restore, later)
+    assert fresh.snapshot()[1] == 5 and fresh.generation == 2
+
+
+def test_what_is_no_checkpoint_is_refused():
+    good = measured().checkpoint()
+    bad = [None, [], {}, good[:3], good + [0], [2] + good[1:], [1, -1, "a", []], [1, 1, b"a", []], [1, 1, "a", 5]]
+    for row in ([1, 2], [1, 2, 3, 4], [7, 0, 0], [64, 0, 0], [1, -1, 0], [1, 0, NANOJOULES_PER_WH], [1, "0", 0], 5):
+        bad.append([1, 1, "a", [row]])
+    bad.append([1, 1, "a", [[1, 0, 0], [1, 0, 0]]])
+    for structure in bad:
+        bank = measured()
+        case.raises(RegisterError, bank.restore, structure)
+        assert bank.checkpoint() == good
+
+
+def test_after_a_restart_the_source_must_agree_twice_and_with_what_was_held():
+    saved = adopted().checkpoint()
+    bank = Bank(6000, outage_s=86400)
+    bank.restore(saved)
+    assert bank.adopt("meter A", {1: 999000, 2: 500}, 1) == FALL
+    assert bank.adopt("meter A", {1: 1000000 + 200000, 2: 500}, 2) == JUMP  # more than a day of 7.2 kW
+    assert bank.adopt("meter A", {1: 1100000, 2: 500}, 3) == PENDING
+    assert bank.adopt("meter A", {1: 1000400, 2: 500}, 4) == FALL
+    for now_s in (5, 6, 7):
+        verdict = bank.adopt("meter A", {1: 1000400, 2: 500}, now_s)
+    assert verdict == ADOPTED and bank.snapshot()[1] == 1000400 and bank.generation == 1
+
+
+def test_no_sequence_of_readings_makes_a_register_fall():
+    bits = case.Bits("sequences")
+    for _ in range(case.scale(300, 40)):
+        bank = Bank(6000, outage_s=3600)
+        now_s, true_wh = 0, bits.below(10**6)
+        calls = 0
+        for _ in range(100):
+            now_s += bits.below(20)
+            true_wh += bits.below(20)
+            values = {1: true_wh, 2: 0}
+            if bits.below(3) == 0:
+                values = {1: bits.choice((0, 1, true_wh - 1, true_wh * 10, 1 << 40)), 2: bits.below(3)}
+            before, generation = bank.snapshot(), bank.generation
+            bank.adopt(bits.choice(("A", "A", "A", "A", "A", "B")), values, now_s)
+            calls += 1
+            after = bank.snapshot()
+            if bank.generation == generation:
+                assert all(after[number] >= wh for number, wh in before.items())
+                if before and bank.verdicts.get(ADOPTED) and before != after:
+                    assert values[1] == after[1]
+            if bits.below(30) == 0:
+                restarted = Bank(6000, outage_s=3600)
+                restarted.restore(bank.checkpoint())
+                restarted.verdicts = bank.verdicts
+                bank = restarted
+        assert sum(bank.verdicts.values()) == calls
+
+
+def test_ids_are_those_of_the_readings():
+    assert register_ids.FIRST_INSTANTANEOUS == readings.FIRST_INSTANTANEOUS
+    assert (register_ids.IMPORT_WH, register_ids.EXPORT_WH) == (readings.IMPORT_WH, readings.EXPORT_WH)
+    assert register_ids.MAX_WH == readings.MAX_WH
+    assert [n for n in sorted(register_ids.TABLE) if register_ids.is_cumulative(n)] == [
+        1, 2, 3, 4, 5, 6, 11, 12, 21, 22, 31, 32
+    ]  # fmt: skip
+    assert not register_ids.is_cumulative(7) and not register_ids.is_known(0)
+    assert register_ids.phase_ids(2) == (21, 22)
+    case.raises(ValueError, register_ids.phase_ids, 4)

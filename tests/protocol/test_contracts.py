@@ -1,0 +1,203 @@
+"""Contracts: what binds, what is refused and why, how a contract starts and ends, whatever arrives first."""
+
+import case
+from village import START_S, Village
+from wattpact_protocol import bodies, contracts
+
+S = START_S
+
+
+class Scene:
+    """A supplier and two consumers, each with an owner, and an offer of 1,000 Wh for an hour."""
+
+    def __init__(self):
+        self.village = Village()
+        self.anna, self.ben = self.village.person("anna"), self.village.person("ben")
+        self.roof = self.village.meter("roof", self.anna)
+        self.wallbox, self.pump = self.village.meter("wallbox", self.ben), self.village.meter("pump", self.ben)
+        self.offer = self.village.offer(self.roof, 200_000, 1000, 4000, S, S + 3600)
+
+    def match(self, wh=400, consumer=None, **more):
+        acceptance = self.village.accept(consumer or self.wallbox, self.offer, wh, **more)
+        return self.village.confirm(self.roof, acceptance)
+
+    def book(self, entries=None):
+        book = contracts.Book()
+        for new in entries or self.village.entries:
+            book.apply(new)
+        return book
+
+
+def test_a_contract_has_the_terms_of_its_offer_and_its_acceptance():
+    scene = Scene()
+    confirmed = scene.match(400, priority=3, timeout_s=60)
+    contract = scene.book().contracts[confirmed.id]
+    assert (contract.supplier, contract.consumer) == (scene.roof.kid, scene.wallbox.kid)
+    assert (contract.wh, contract.max_w, contract.price_micro_per_kwh) == (400, 4000, 200_000)
+    assert (contract.start_s, contract.end_s, contract.start_by_s) == (S, S + 3600, S + 60)
+    assert (contract.priority, contract.matched_s) == (3, S)
+
+
+def test_an_offer_is_taken_in_parts_and_never_beyond_its_energy():
+    scene = Scene()
+    taken = [scene.match(600), scene.match(401, scene.pump), scene.match(400, scene.pump)]
+    book = scene.book()
+    assert sorted(book.contracts) == sorted([taken[0].id, taken[2].id])
+    assert book.refused == {taken[1].id: "offer_exceeded"}
+    assert book.offer_left_wh(scene.offer.id) == 0
+
+
+def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
+    scene = Scene()
+    first, second = scene.match(600, scene.pump), scene.match(600, scene.wallbox)
+    late = [new for new in scene.village.entries if new.kid == scene.pump.kid]
+    others = [new for new in scene.village.entries if new.kid != scene.pump.kid]
+    book = scene.book(others)
+    assert list(book.contracts) == [second.id] and [new.id for new in book.waiting()] == [first.id]
+    book.changed_from_s = None
+    for new in late:
+        book.apply(new)
+    assert list(book.contracts) == [first.id] and book.refused == {second.id: "offer_exceeded"}
+    assert book.changed_from_s == S
+
+
+def test_what_does_not_fit_is_refused_with_its_reason():
+    for change, reason in (
+        (lambda s: s.village.confirm(s.pump, s.village.accept(s.wallbox, s.offer, 1)), "confirmed_by_a_stranger"),
+        (lambda s: s.village.confirm(s.roof, s.village.accept(s.roof, s.offer, 1)), "supplier_is_consumer"),
+        (lambda s: s.village.confirm(s.roof, s.village.accept(s.wallbox, s.offer, 1), S + 3601), "offer_expired"),
+        (lambda s: s.match(1, unix_s=S + 3601), "offer_expired"),
+        (lambda s: s.village.offer(s.roof, 1, 1, 1, S, S), "no_period"),
+        (lambda s: s.village.start(s.pump, s.match(), S), "usage_by_a_stranger"),
+    ):
+        scene = Scene()
+        refused = change(scene)
+        assert scene.book().refused == {refused.id: reason}, reason
+    scene = Scene()
+    acceptance = scene.village.accept(scene.wallbox, scene.offer, 100)
+    scene.village.confirm(scene.roof, acceptance)
+    again = scene.village.confirm(scene.roof, acceptance, S + 1)
+    assert scene.book().refused == {again.id: "confirmed_twice"}
+    scene = Scene()
+    untimed = scene.village.say(scene.roof, bodies.CONTRACT, {"acceptance": bytes(32)}, None, 1)
+    assert [new.id for new in scene.book().waiting()] == [untimed.id]
+
+
+def test_the_first_start_counts_and_never_before_the_contract():
+    for stamps, used in (((S - 50, S + 70), S), ((S + 70, S + 20), S + 70)):
+        scene = Scene()
+        confirmed = scene.match()
+        for unix_s in stamps:
+            scene.village.start(scene.wallbox, confirmed, unix_s)
+        assert scene.book().contracts[confirmed.id].used_from_s == used
+    scene = Scene()
+    confirmed = scene.match()
+    body = {"contract": confirmed.id, "grant": 1, "import_wh": 0}
+    untimed = scene.village.say(scene.wallbox, bodies.USAGE_START, body, None, 1)
+    assert scene.book().refused == {untimed.id: "no_time"}
+
+
+def test_who_may_end_a_contract_and_for_whom():
+    for who, party in (
+        ("wallbox", "consumer"), ("ben", "consumer"), ("roof", "supplier"), ("anna", "supplier"),
+        ("issuer", "operator"), ("pump", None), ("carol", None),
+    ):  # fmt: skip
+        scene = Scene()
+        scene.village.person("carol")
+        confirmed = scene.match()
+        ended = scene.village.terminate(scene.village.by_name[who], confirmed, S + 90)
+        book = scene.book()
+        contract = book.contracts[confirmed.id]
+        assert contract.terminated_by == party
+        assert contract.active_to_s == (S + 90 if party else S + 3600)
+        assert book.refused == ({} if party else {ended.id: "not_a_party"})
+
+
+def test_the_earliest_end_counts_and_in_one_second_the_one_that_asks_least_of_the_consumer():
+    for ends, party in (
+        ((("wallbox", 90), ("roof", 80)), "supplier"),
+        ((("wallbox", 70), ("roof", 80)), "consumer"),
+        ((("wallbox", 80), ("roof", 80)), "supplier"),
+        ((("roof", 80), ("issuer", 80), ("wallbox", 80)), "operator"),
+    ):
+        scene = Scene()
+        confirmed = scene.match()
+        for who, after_s in ends:
+            scene.village.terminate(scene.village.by_name[who], confirmed, S + after_s)
+        for entries in (scene.village.entries, scene.village.entries[::-1]):
+            assert scene.book(entries).contracts[confirmed.id].terminated_by == party
+
+
+def test_states_follow_one_another():
+    scene = Scene()
+    acceptance = scene.village.accept(scene.wallbox, scene.offer, 400)
+    confirmed = scene.village.confirm(scene.roof, acceptance)
+    book = scene.book()
+    contract = book.contracts[confirmed.id]
+    assert contract.state(S) == contracts.MATCHED
+    book.apply(scene.village.grant(scene.wallbox, confirmed, scene.offer, acceptance))
+    assert contract.state(S + 600) == contracts.GRANTED
+    assert contract.state(S + 601) == contracts.VOID
+    book.apply(scene.village.start(scene.wallbox, confirmed, S + 600))
+    assert contract.state(S + 601) == contracts.ACTIVE
+    assert contract.state(S + 3600) == contracts.ENDED
+    body = {"contract": confirmed.id, "attributed_wh": 400, "import_wh": 9, "reason": bodies.END_USED_UP}
+    book.apply(scene.village.say(scene.wallbox, bodies.USAGE_END, body, S + 900))
+    assert contract.state(S + 901) == contracts.ENDED
+    assert (contract.attributed_wh, contract.end_reason) == (400, bodies.END_USED_UP)
+
+
+def test_a_contract_over_before_it_was_used_is_void():
+    for end_s, used_s, is_void in ((90, 100, True), (100, 100, True), (101, 100, False)):
+        scene = Scene()
+        confirmed = scene.match()
+        scene.village.start(scene.wallbox, confirmed, S + used_s)
+        scene.village.terminate(scene.ben, confirmed, S + end_s)
+        contract = scene.book().contracts[confirmed.id]
+        assert contract.is_void == is_void
+        assert contract.state(S + 3000) == (contracts.VOID if is_void else contracts.ENDED)
+
+
+def picture(book):
+    """All that a book says of its contracts."""
+    rows = []
+    for contract in book.contracts.values():
+        rows.append((
+            contract.id, contract.grant_number, contract.used_from_s, contract.terminated_s, contract.terminated_by,
+            contract.attributed_wh, contract.end_reason,
+        ))  # fmt: skip
+    return sorted(rows, key=lambda row: row[0]), sorted(book.refused.items()), sorted(book.taken_wh.items())
+
+
+def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
+    scene = Scene()
+    for wh, consumer in ((300, scene.wallbox), (500, scene.pump), (400, scene.wallbox), (100, scene.pump)):
+        confirmed = scene.match(wh, consumer)
+        scene.village.start(consumer, confirmed, S + wh)
+        body = {"contract": confirmed.id, "attributed_wh": wh // 2, "import_wh": 0}
+        scene.village.say(consumer, bodies.USAGE, body, S + 1000)
+        scene.village.terminate(scene.ben if wh % 3 else scene.roof, confirmed, S + 2000)
+        scene.village.terminate(scene.village.issuer, confirmed, S + 2000 - wh // 100)
+    expected = picture(scene.book())
+    assert len(expected[0]) == 3 and len(expected[1]) == 1
+    for seed in range(case.scale(150, 30)):
+        bits = case.Bits(seed)
+        logs = {}
+        for new in scene.village.entries:
+            logs.setdefault(new.kid, []).append(new)
+        arrived = []
+        while logs:
+            author = bits.choice(sorted(logs))
+            arrived.append(logs[author].pop(0))
+            if not logs[author]:
+                del logs[author]
+        assert picture(scene.book(arrived)) == expected, seed
+
+
+def test_consumption_fills_the_lower_priority_number_first_then_the_smaller_id():
+    class Terms:
+        def __init__(self, priority, name):
+            self.priority, self.id = priority, name
+
+    first, second, third = Terms(1, b"z"), Terms(2, b"a"), Terms(2, b"b")
+    assert sorted([third, first, second], key=contracts.order_of) == [first, second, third]

@@ -1,0 +1,335 @@
+"""Settlement: registers at boundaries, one slot's allocation, waiting for late meters, statements that add up."""
+
+import case
+from village import START_S, Village, facts_of
+from wattpact_protocol import allocation, bodies, settlement, statement
+from wattpact_protocol.load import Load
+
+S = START_S
+
+
+class Terms:
+    """What `allocate` and `most_wh` read of a contract."""
+
+    def __init__(self, name, supplier, consumer, priority=1, wh=1000, max_w=4000):
+        self.id, self.supplier, self.consumer, self.priority = name, supplier, consumer, priority
+        self.wh, self.max_w = wh, max_w
+        self.used_from_s, self.active_to_s, self.is_void, self.terminated_by = S, S + 3600, False, None
+
+
+def reading(t0_s, imports, exports=None, step_s=900, **more):
+    exports = exports or [0] * len(imports)
+    body = {"register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "bad_mask": 0}
+    body["registers"] = {}
+    for number, values in ((1, imports), (2, exports)):
+        body["registers"][number] = [values[0], [values[i + 1] - values[i] for i in range(len(values) - 1)]]
+    body.update(more)
+    return body
+
+
+def load_of(*readings, slot_s=900):
+    load = Load(slot_s)
+    for body in readings:
+        load.add(body)
+    return load
+
+
+def test_a_register_between_points_is_rounded_down_and_flat_outside():
+    load = load_of(reading(S, [100, 110], [0, 7]), reading(S + 1800, [120], [9]))
+    assert load.at(S - 1) == (100, 0)
+    assert load.at(S) == (100, 0)
+    assert load.at(S + 450) == (105, 3)
+    assert load.at(S + 899) == (109, 6)
+    assert load.at(S + 1350) == (115, 8)
+    assert load.at(S + 99999) == (120, 9)
+    assert Load(900).at(S) == (0, 0)
+
+
+def test_a_meter_answers_the_same_in_whatever_order_it_is_asked():
+    bits = case.Bits("asked")
+    values, times = [0], [S]
+    for _ in range(200):
+        values.append(values[-1] + bits.below(50))
+        times.append(times[-1] + 1 + bits.below(2000))
+    load = Load(900)
+    for unix_s, wh in zip(times, values):
+        load.add(reading(unix_s, [wh]))
+    asked = [S - 100 + bits.below(times[-1] - S + 200) for _ in range(400)]
+    straight = {unix_s: load.at(unix_s) for unix_s in sorted(asked)}
+    for unix_s in asked:
+        assert load.at(unix_s) == straight[unix_s]
+        below = [i for i in range(len(times)) if times[i] <= unix_s]
+        if below and below[-1] + 1 < len(times):
+            i = below[-1]
+            share = (values[i + 1] - values[i]) * (unix_s - times[i]) // (times[i + 1] - times[i])
+            assert load.at(unix_s)[0] == values[i] + share
+
+
+def test_energy_is_estimated_where_a_boundary_was_not_measured():
+    load = load_of(reading(S, [0, 10, 20]), reading(S + 3600, [50, 55]))
+    assert load.estimated_wh(S, S + 1800) == 0
+    assert load.estimated_wh(S + 1800, S + 3600) == 30
+    assert load.estimated_wh(S, S + 4500) == 30
+    assert load.gaps(S, S + 4500) == [(S + 1800, S + 3600)]
+    # A gap that ends with the slot it began in hides no boundary: registers say what was used.
+    exact = load_of(reading(S, [0, 10]), reading(S + 1800, [30, 35]))
+    assert exact.estimated_wh(S, S + 2700) == 0
+    assert exact.gaps(S, S + 2700) == []
+
+
+def test_energy_is_estimated_where_the_meter_says_so():
+    load = load_of(reading(S, [0, 10, 30], bad_mask=2), reading(S + 1800, [30, 60], quality=1))
+    assert load.estimated_wh(S, S + 900) == 0
+    assert load.estimated_wh(S, S + 2700) == 20 + 30
+
+
+def test_a_new_register_generation_makes_no_energy_up():
+    old, new = reading(S, [1000, 1010]), reading(S + 1800, [5, 9], register_generation=1)
+    load = load_of(old, new)
+    assert load.at(S + 1800) == (1010, 0)
+    assert load.at(S + 2700) == (1014, 0)
+    assert load.estimated_wh(S, S + 900) == 0
+    # One that reaches back into the old generation's time begins to count where that ended.
+    back = load_of(old, reading(S, [0, 100, 104], register_generation=1))
+    assert back.at(S + 1800) == (1014, 0)
+    assert load_of(old, reading(S - 1800, [0, 7], register_generation=1)).at(S + 900) == (1010, 0)
+
+
+def test_share_gives_the_largest_remainders_first_and_ties_to_the_smaller_id():
+    assert allocation.share(10, [(b"a", 3), (b"b", 4)]) == {b"a": 3, b"b": 4}
+    assert allocation.share(10, [(b"a", 10), (b"b", 20)]) == {b"a": 3, b"b": 7}
+    assert allocation.share(1, [(b"b", 5), (b"a", 5)]) == {b"a": 1, b"b": 0}
+    assert allocation.share(2, [(b"c", 1), (b"a", 1), (b"b", 1)]) == {b"a": 1, b"b": 1, b"c": 0}
+    assert allocation.share(0, [(b"a", 1)]) == {b"a": 0}
+    assert allocation.share(5, []) == {}
+
+
+def test_consumption_fills_contracts_in_order_and_the_rest_goes_on():
+    claims = [(Terms(b"2", b"T", b"C", 2), 50), (Terms(b"1", b"S", b"C", 1), 30), (Terms(b"3", b"S", b"C", 3), 90)]
+    carried, short = allocation.allocate({b"C": 100}, {b"S": 35, b"T": 20}, claims)
+    assert carried == {b"1": 30, b"2": 20, b"3": 5}
+    assert short == {b"1": 0, b"2": 30, b"3": 45}
+
+
+def test_contracts_of_one_priority_go_by_id():
+    claims = [(Terms(b"b", b"S", b"C"), 50), (Terms(b"a", b"S", b"C"), 50)]
+    assert allocation.allocate({b"C": 60}, {b"S": 99}, claims)[0] == {b"a": 50, b"b": 10}
+
+
+def test_consumers_that_ask_at_once_share_what_there_is():
+    claims = [(Terms(b"1", b"S", b"C"), 30), (Terms(b"2", b"S", b"D"), 60), (Terms(b"3", b"T", b"C", 2), 99)]
+    carried, short = allocation.allocate({b"C": 30, b"D": 60}, {b"S": 30, b"T": 15}, claims)
+    assert carried == {b"1": 10, b"2": 20, b"3": 15}
+    assert short == {b"1": 20, b"2": 40, b"3": 5}
+
+
+def test_nobody_asks_for_nothing():
+    claims = [(Terms(b"1", b"S", b"C"), 30)]
+    assert allocation.allocate({b"C": 0}, {b"S": 30}, claims) == ({}, {})
+    assert allocation.allocate({b"C": 3}, {}, claims) == ({b"1": 0}, {b"1": 3})
+
+
+def test_a_rate_loses_nothing_over_short_slots():
+    terms = Terms(b"1", b"S", b"C", wh=1000, max_w=7200)
+    assert settlement.most_wh(terms, 0, S, S + 3600) == 1000
+    terms.wh = 99999
+    assert sum([settlement.most_wh(terms, 0, S + t, S + t + 5) for t in range(0, 3600, 5)]) == 7200
+    terms.max_w = 1
+    assert sum([settlement.most_wh(terms, 0, S + t, S + t + 7) for t in range(0, 3605, 7)]) == 1
+    assert settlement.most_wh(terms, 99999, S + 3595, S + 3600) == 0
+    assert settlement.most_wh(terms, 0, S + 3600, S + 3605) == 0
+    terms.is_void = True
+    assert settlement.most_wh(terms, 0, S, S + 3600) == 0
+
+
+def two_houses(silence_s=None):
+    """A supplier and a consumer, each with an owner."""
+    village = Village(silence_s=silence_s)
+    anna, ben = village.person("anna"), village.person("ben")
+    village.tariff(0, 300_000, 70_000)
+    return village, anna, ben, village.meter("roof", anna), village.meter("wallbox", ben)
+
+
+def settle(village, now_s=S + 7200):
+    facts, folded = facts_of(village.entries)
+    folded.advance(now_s, now_s)
+    return facts, folded
+
+
+def figures(facts, folded, subject, from_s=S, to_s=S + 7200):
+    made = statement.state(facts, folded, subject.kid, from_s, to_s)
+    return made, made.fields([])
+
+
+def test_a_contract_between_two_houses():
+    """The worked example of docs/spec/settlement.md."""
+    village, anna, ben, roof, wallbox = two_houses()
+    contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    village.reading(roof, S, [0] * 9, [0, 300, 500, 500, 900, 1000, 1000, 1000, 1000])
+    village.reading(wallbox, S, [0, 400, 600, 800, 1000, 1200, 1300, 1300, 1300])
+    facts, folded = settle(village)
+    fill = folded.fills[contract.id]
+    assert (fill.carried_wh, fill.short_wh, fill.unused_wh) == (700, 300, 0)
+    bought, totals = figures(facts, folded, ben)
+    assert totals["bought_wh"] == 700 and totals["bought_nano"] == 700 * 200_000
+    assert totals["grid_import_wh"] == 600 and totals["grid_import_nano"] == 600 * 300_000
+    assert totals["net_nano"] == 320_000_000
+    assert totals["saved_nano"] == 1300 * 300_000 - 320_000_000
+    assert totals["settled_to_s"] == S + 7200 and totals["unsettled_meters"] == 0 and totals["lines"] == 1
+    sold, totals = figures(facts, folded, anna)
+    assert totals["sold_nano"] == 140_000_000
+    assert totals["grid_export_wh"] == 300 and totals["grid_export_nano"] == 300 * 70_000
+    assert totals["net_nano"] == -161_000_000
+    assert bought.closure == sold.closure == sorted([roof.kid, wallbox.kid])
+
+
+def test_unused_energy_is_due_when_a_contract_runs_out_and_not_when_the_supplier_ends_it():
+    for who, due in (("nobody", 700), ("ben", 700), ("wallbox", 700), ("anna", 0), ("roof", 0), ("issuer", 0)):
+        village, _, ben, roof, wallbox = two_houses()
+        contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+        if who != "nobody":
+            village.terminate(village.by_name[who], contract, S + 1000)
+        village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
+        village.reading(wallbox, S, [0] + [300] * 8)
+        facts, folded = settle(village)
+        totals = figures(facts, folded, ben)[1]
+        assert (totals["bought_wh"], totals["unused_nano"]) == (300, due * 200_000), who
+
+
+def test_a_contract_that_starts_late_or_never_is_void():
+    for used_s, carried in ((S, 900), (S + 600, 900), (S + 601, 0), (-1, 0)):
+        village, _, ben, roof, wallbox = two_houses()
+        village.agree(roof, wallbox, 200_000, 900, 9000, S, S + 3600, used_s=used_s)
+        village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
+        village.reading(wallbox, S, [i * 900 for i in range(9)])
+        facts, folded = settle(village)
+        totals = figures(facts, folded, ben)[1]
+        assert (totals["bought_wh"], totals["unused_nano"]) == (carried, 0), used_s
+
+
+def test_a_slot_waits_for_every_meter_that_contracts_link():
+    village, anna, ben, roof, wallbox = two_houses()
+    other = village.meter("other", anna)
+    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    village.reading(other, S, [i * 10 for i in range(9)])
+    village.reading(wallbox, S, [i * 100 for i in range(9)])
+    village.reading(roof, S, [0, 0], [0, 100])
+    facts, folded = settle(village)
+    assert [folded.settled_to(meter.kid, S + 7200) - S for meter in (other, wallbox, roof)] == [7200, 900, 900]
+    made, totals = figures(facts, folded, ben)
+    assert totals["bought_wh"] == 100 and totals["grid_import_wh"] == 0 and totals["settled_to_s"] == S + 900
+    assert totals["unsettled_meters"] == 2
+    # The rest comes, in two parts, and the figures are those of a fold that knew it from the start.
+    for part in (([0, 0], [100, 300], S + 900), ([0] * 7, [300] * 7, S + 1800)):
+        facts.apply(village.reading(roof, part[2], part[0], part[1]))
+        folded.advance(S + 7200, S + 7200)
+    again = settle(village)
+    for subject in (anna, ben):
+        assert figures(facts, folded, subject)[1] == figures(again[0], again[1], subject)[1]
+        assert figures(facts, folded, subject)[1]["settled_to_s"] == S + 7200
+
+
+def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
+    village, anna, ben, roof, wallbox = two_houses(silence_s=3600)
+    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [i * 100 for i in range(9)])
+    facts, folded = settle(village, S + 900 + 3600)
+    assert folded.settled_to(wallbox.kid, S + 7200) == S + 900
+    folded.advance(S + 7200, S + 7200)
+    totals = figures(facts, folded, ben)[1]
+    assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
+    # What was asked and not delivered is not owed.
+    assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
+    facts.apply(village.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
+    folded.advance(S + 7200, S + 7200)
+    assert figures(facts, folded, ben)[1]["bought_wh"] == 400
+
+
+def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
+    village, anna, ben, roof, wallbox = two_houses()
+    village.reading(wallbox, S - 900, [0, 0])
+    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600, used_s=-1)
+    village.reading(roof, S, [0] * 5, [0, 100, 200, 300, 400])
+    facts, folded = settle(village)
+    assert folded.settled_to(roof.kid, S + 3600) == S
+    facts.apply(village.reading(wallbox, S, [0, 0]))
+    folded.advance(S + 7200, S + 7200)
+    # The log passed the last moment for a start: there was none.
+    assert folded.settled_to(roof.kid, S + 3600) == S + 3600
+
+
+def test_late_words_change_what_they_would_have_changed_in_time():
+    """Whatever the order in which authors' logs arrive, and however often the fold runs meanwhile."""
+    village, anna, ben, roof, wallbox = two_houses()
+    tree = village.meter("tree", anna)
+    contracts = [
+        village.agree(roof, wallbox, 200_000, 700, 4000, S, S + 3600),
+        village.agree(tree, wallbox, 180_000, 500, 2000, S + 100, S + 5400, priority=2),
+        village.agree(roof, wallbox, 210_000, 300, 2000, S + 1800, S + 7200),
+    ]
+    village.terminate(anna, contracts[0], S + 2000)
+    village.terminate(village.issuer, contracts[1], S + 3000)
+    village.reading(roof, S, [0] * 9, [0, 90, 300, 400, 700, 800, 1000, 1100, 1100])
+    village.reading(tree, S, [0] * 9, [0, 50, 50, 100, 200, 300, 300, 300, 400])
+    village.reading(wallbox, S, [0, 210, 350, 800, 800, 1000, 1200, 1300, 1600])
+    facts, folded = settle(village)
+    expected = [figures(facts, folded, subject)[1] for subject in (anna, ben)]
+    assert expected[1]["bought_wh"] > 300
+    founding = [new for new in village.entries if new.kind in (bodies.CERTIFICATE, bodies.COMMUNITY)]
+    for seed in range(case.scale(60, 15)):
+        bits = case.Bits(seed)
+        logs = {}
+        for new in village.entries:
+            if new not in founding:
+                logs.setdefault(new.kid, []).append(new)
+        facts, folded = facts_of(founding)
+        while logs:
+            author = bits.choice(sorted(logs))
+            facts.apply(logs[author].pop(0))
+            if not logs[author]:
+                del logs[author]
+            if bits.below(3) == 0:
+                folded.advance(S + 7200, S + 7200)
+        folded.advance(S + 7200, S + 7200)
+        assert [figures(facts, folded, subject)[1] for subject in (anna, ben)] == expected, seed
+
+
+def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
+    village, _, ben, _, wallbox = two_houses()
+    village.tariff(S + 1000, 400_000, 0)
+    village.tariff(S + 3600, 999_999, 0)
+    village.tariff(S + 3600, 500_000, 0, unix_s=S + 60)
+    village.reading(wallbox, S, [0, 10, 20, 30, 40, 50])
+    facts, folded = settle(village)
+    totals = figures(facts, folded, ben, S, S + 4500)[1]
+    assert totals["grid_import_nano"] == 20 * 300_000 + 20 * 400_000 + 10 * 500_000
+    parts = [figures(facts, folded, ben, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
+    assert sum(parts) == totals["grid_import_nano"]
+
+
+def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
+    village, anna, ben, roof, wallbox = two_houses()
+    village.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
+    more = {"owner": anna.kid, "rated_w": 0}
+    village.certify(wallbox, village.issuer, bodies.ROLE_METER, 2, S + 1700, **more)
+    village.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
+    village.reading(wallbox, S, [100 * i for i in range(9)])
+    facts, folded = settle(village)
+    assert facts.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, ben.kid), (S + 1800, S + 7200, anna.kid)]
+    first, second = figures(facts, folded, ben)[1], figures(facts, folded, anna)[1]
+    assert (first["bought_wh"], second["bought_wh"], second["sold_wh"]) == (200, 200, 400)
+    assert (first["unused_nano"], second["unused_nano"]) == (0, 100 * 200_000)
+
+
+def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on():
+    village, anna, ben, roof, wallbox = two_houses()
+    pump, barn, far = village.meter("pump", ben), village.meter("barn", anna), village.meter("far")
+    village.agree(roof, wallbox, 1, 10, 4000, S + 1800, S + 5400)
+    village.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
+    village.agree(barn, pump, 1, 10, 4000, S, S + 1900)
+    village.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
+    facts, folded = facts_of(village.entries)
+    found = statement.closure(facts.book, folded, [wallbox.kid], S + 3600, S + 4500)
+    assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
+    assert statement.closure(facts.book, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)

@@ -1,0 +1,156 @@
+"""A community of one meter, for tests: keys, certificates, and just enough of a host to hear a meter out.
+
+It takes entries only in sequence, each verified and following the one before; anything else is in `faults`.
+"""
+
+import socket
+import time
+
+from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, log
+
+YEAR_S = 365 * 86400
+QUICK_POLICY = {
+    "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
+    "reconnect_wait_max_s": 0, "consent_required": False, "hold_budget_s": 0,
+}  # fmt: skip
+
+
+class Author:
+    """A key and its log."""
+
+    def __init__(self, seed_byte: int) -> None:
+        self.seed = bytes([seed_byte]) * 32
+        self.public_key = ed25519.public_key(self.seed)
+        self.kid = entry.kid_of(self.public_key)
+        self.sequence = 0
+        self.previous = entry.NO_PREVIOUS
+
+    def say(self, kind: int, body: dict[str, object], community: bytes) -> entry.Entry:
+        stamp = entry.Stamp(1, 1, int(time.time()))
+        place = (0, self.sequence, self.previous)
+        made = entry.sign(kind, body, place, stamp, self.kid, community, lambda m: ed25519.sign(self.seed, m))
+        self.sequence, self.previous = self.sequence + 1, made.id
+        return made
+
+
+class SmallHost:
+    """Listens on a free port of this machine; `serve` hears and answers for a while."""
+
+    def __init__(self) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.root, self.issuer = Author(1), Author(2)
+        self.community = entry.community_id(self.root.public_key)
+        self.store_id = b"thestore"
+        self.inbox: list[entry.Entry] = []
+        self.entries: list[entry.Entry] = []
+        self.faults: list[str] = []
+        self.code = b""
+        self.public_key = b""
+        self.heard: dict[int, int] = {}  # datagrams by kind
+        self.head: log.Head | None = None
+        self.address: tuple[str, int] | None = None
+        self.grants = 0
+        self._certify(self.root, self.root.public_key, bodies.ROLE_ROOT, "root")
+        self.issuer.previous = self._certify(self.root, self.issuer.public_key, bodies.ROLE_ISSUER, "issuer").id
+
+    def _certify(self, by: Author, public_key: bytes, role: int, label: str) -> entry.Entry:
+        now_s = int(time.time())
+        body: dict[str, object] = {
+            "version": 1, "public_key": public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
+            "not_before_s": now_s - 60, "not_after_s": now_s + YEAR_S, "assurance": 0, "rated_w": 11000,
+        }  # fmt: skip
+        return self._publish(by.say(bodies.CERTIFICATE, body, self.community))
+
+    def _publish(self, made: entry.Entry) -> entry.Entry:
+        self.inbox.append(made)
+        return made
+
+    def enrol(self, started: dict[str, str]) -> None:
+        """Accept the meter whose `started` line this is, when it asks with the proof of its code."""
+        self.code = enrolment.parse_code(started["code"])
+        self.public_key = bytes.fromhex(started["public_key"])
+
+    def say(self, kind: int, body: dict[str, object]) -> entry.Entry:
+        """The issuer says it, and the meter gets it at once."""
+        made = self._publish(self.issuer.say(kind, body, self.community))
+        self._send_inbox(len(self.inbox) - 1)
+        return made
+
+    def grant(self, wh: int) -> bytes:
+        """Grant the meter so many Wh, for a contract nobody else knows."""
+        self.grants += 1
+        now_s, contract = int(time.time()), bytes([self.grants]) * 32
+        self.say(bodies.GRANT, {
+            "number": self.grants, "meter": entry.kid_of(self.public_key), "contract": contract, "wh": wh,
+            "max_w": 11000, "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
+            "start_by_s": now_s + 600, "default_supply": False,
+        })  # fmt: skip
+        return contract
+
+    def serve(self, seconds: float, until=lambda: False) -> bool:
+        """Hear and answer until `until()` is true, or for so long; whether it was."""
+        end = time.monotonic() + seconds
+        while not until():
+            left = end - time.monotonic()
+            if left <= 0:
+                return False
+            self.socket.settimeout(min(left, 0.1))
+            try:
+                data, self.address = self.socket.recvfrom(2048)
+            except TimeoutError:
+                continue
+            kind, body = datagram.decode(data, self.community)
+            self.heard[kind] = self.heard.get(kind, 0) + 1
+            if kind == datagram.ENROL:
+                self._enrol(body)
+            elif kind == datagram.DIGEST:
+                self._answer_digest(body)
+            elif kind == datagram.ENTRY:
+                self._take(body)
+        return True
+
+    def of_kind(self, kind: int) -> list[entry.Entry]:
+        return [held for held in self.entries if held.kind == kind]
+
+    def _send(self, kind: int, body: list[object]) -> None:
+        assert self.address is not None
+        self.socket.sendto(datagram.encode(kind, self.community, body), self.address)
+
+    def _send_inbox(self, index: int) -> None:
+        if self.address is not None:
+            self._send(datagram.INBOX, [self.store_id, index, index + 1, self.inbox[index].raw])
+
+    def _enrol(self, body: list[bytes]) -> None:
+        public_key, proof = body
+        asked = public_key == self.public_key and enrolment.proof(self.code, self.community, public_key) == proof
+        if asked and self.head is None:
+            certificate = self._certify(self.issuer, public_key, bodies.ROLE_METER, "house")
+            self.head = log.start(entry.kid_of(public_key), 0, certificate.id)
+
+    def _answer_digest(self, body: list[object]) -> None:
+        kid, _, _, inbox, cursor = body
+        if self.head is not None:
+            self._send(datagram.HEAD, [kid, 0, self.head.next_sequence])
+        start = cursor if inbox == self.store_id else 0
+        assert isinstance(start, int)
+        for index in range(start, min(start + 8, len(self.inbox))):
+            self._send_inbox(index)
+
+    def _take(self, raw: bytes) -> None:
+        new = entry.decode(raw, self.community)
+        assert self.head is not None
+        if not entry.verify(new, self.public_key, ed25519.verify):
+            self.faults.append(f"bad signature at {new.sequence}")
+        known = self.entries[new.sequence].id if new.sequence < len(self.entries) else None
+        verdict = log.judge(self.head, new, known)
+        if verdict == log.NEXT:
+            self.head.accept(new)
+            self.entries.append(new)
+            self._send(datagram.HEAD, [new.kid, 0, self.head.next_sequence])
+        elif verdict not in (log.DUPLICATE, log.GAP):
+            self.faults.append(f"{verdict} at {new.sequence}")
+
+    def close(self) -> None:
+        self.socket.close()
