@@ -10,28 +10,27 @@ from wattpact_protocol import bodies, entry, readings
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattpact_meter.book import Book
-    from wattpact_meter.intervals import Intervals
     from wattpact_meter.journal import Journal
     from wattpact_meter.ownlog import OwnLog
+    from wattpact_meter.recorder import Recorder
     from wattpact_meter.state import Store
     from wattpact_meter.usage import Usage
 
 NAME, BOOK, USAGE = "meter", "book", "usage"
 REPLAY_ENTRIES = 64  # own entries that a start may have to read again
-_OTHERS = ("trust", "policy", "inbox")
+REGISTERS = "registers"
+HEARD = (BOOK, USAGE, "trust", "policy", "inbox")  # what a host can tell again
 
 
 class Keeper:
-    """Keeper(store, journal, book, usage, intervals). lost: the names of state that was damaged."""
+    """Keeper(store, journal, book, usage, recorder). lost: the names of state that was damaged."""
 
-    def __init__(
-        self, store: "Store", journal: "Journal", book: "Book", usage: "Usage", intervals: "Intervals"
-    ) -> None:
+    def __init__(self, store: "Store", journal: "Journal", book: "Book", usage: "Usage", recorder: "Recorder") -> None:
         self._store = store
         self._journal = journal
         self._book = book
         self._usage = usage
-        self._intervals = intervals
+        self._recorder = recorder
         self._book_through = self._usage_through = 0  # own entries before these are in what was kept
         self.boot = 0
         self.not_before_s = 0  # orders older than this were known to a state that was lost
@@ -44,9 +43,9 @@ class Keeper:
             self._book_through = book[0]
             self._book.restore(book[1])
         if usage is not None:
-            self._usage_through, self._intervals.last_end_s = usage[0], usage[1]
-            self._usage.restore(usage[2])
-        self.lost = [name for name in (BOOK, USAGE) + _OTHERS if name in self._store.corrupt]
+            self._usage_through, self._recorder.intervals.last_end_s, self._recorder.opened = usage[:3]
+            self._usage.restore(usage[3])
+        self.lost = [name for name in HEARD + ("guard", REGISTERS) if name in self._store.corrupt]
         self._count_boot(community)
 
     def _count_boot(self, community: bytes) -> None:
@@ -65,8 +64,10 @@ class Keeper:
         """Tell book and usage of own entries said after they were kept; the registers that were said last, as
         (generation, register id -> Wh)."""
         generation, floor_wh = 0, {readings.IMPORT_WH: self._usage.base_wh}
-        first = max(self._journal.first, min(self._book_through, self._usage_through))
-        for sequence in range(first, self._journal.next_sequence):
+        first = min(self._book_through, self._usage_through)
+        if REGISTERS in self.lost:
+            first = 0  # the newest reading may be anywhere
+        for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
             new = log.read(sequence)
             if new is None:
                 continue
@@ -74,8 +75,7 @@ class Keeper:
                 self._book.said(new)
             if sequence >= self._usage_through:
                 self._usage.said(new)
-            if new.kind == bodies.READING:
-                self._intervals.last_end_s = readings.end_s(new.body)
+            self._recorder.said(new)
             generation, floor_wh = _raise_floor(new, generation, floor_wh)
         return generation, floor_wh
 
@@ -88,7 +88,8 @@ class Keeper:
     def keep_usage(self) -> None:
         """Usage as it is now is durable when this returns."""
         through = self._journal.next_sequence
-        self._store.save(USAGE, [through, self._intervals.last_end_s, self._usage.to_list()])
+        recorder = self._recorder
+        self._store.save(USAGE, [through, recorder.intervals.last_end_s, recorder.opened, self._usage.to_list()])
         self._usage_through = through
 
     def keep_up(self) -> None:

@@ -20,7 +20,8 @@ WINDOW = 16
 DIGEST_MS = 2_000
 SLOWEST_DIGEST_MS = 30_000
 ENROL_MS = 5_000
-BATCH_MS = 100
+BATCH_MS = 100  # how long the rest of a batch may take
+GAP_MS = 500
 RESEND_MS = 1_500  # how long an entry may be under way
 SILENT_MS = 10_000  # a host not heard for so long is not there
 INSISTS = 3  # how often a host must repeat what was refused or surprising before it is followed
@@ -48,6 +49,7 @@ class Link:
         self._sent = 0  # the next sequence to push
         self._pushed_ms = 0
         self._digest_at_ms = 0
+        self._digested_ms = 0
         self._digest_every_ms = DIGEST_MS
         self._enrol_at_ms = 0
         self._refused: bytes | None = None
@@ -63,7 +65,7 @@ class Link:
     def hear(self, now_ms: int) -> None:
         """A datagram of this community came: the host is there."""
         if not self.is_heard(now_ms):
-            self._digest_at_ms = now_ms
+            self._digest_at_ms = min(self._digest_at_ms, max(now_ms, self._digested_ms + DIGEST_MS))
         self._digest_every_ms = DIGEST_MS
         self.heard_ms = now_ms
 
@@ -125,6 +127,7 @@ class Link:
             next_sequence = self._journal.next_sequence if is_open else 0
             body = [self._kid, generation, next_sequence, self.inbox, self.cursor]
             datagrams.append(datagram.encode(datagram.DIGEST, self._community, body))
+            self._digested_ms = now_ms
             self._digest_at_ms = now_ms + self._digest_every_ms
             if not self.is_heard(now_ms):
                 self._digest_every_ms = min(2 * self._digest_every_ms, SLOWEST_DIGEST_MS)
@@ -145,9 +148,9 @@ class Link:
         """Whether an entry can be pushed now."""
         return self.acknowledged is not None and self._sent < self._window_end()
 
-    def tell_cursor(self, now_ms: int) -> None:
+    def tell_cursor(self, now_ms: int, pause_ms: int = BATCH_MS) -> None:
         """Say the cursor soon, so that the host goes on; not at once, since more of a batch may be on its way."""
-        self._digest_at_ms = min(self._digest_at_ms, now_ms + BATCH_MS)
+        self._digest_at_ms = min(self._digest_at_ms, now_ms + pause_ms)
 
     def _window_end(self) -> int:
         return min(self._journal.next_sequence, (self.acknowledged or 0) + WINDOW)

@@ -9,11 +9,10 @@ nothing twice and forgets nothing. It goes on alike with and without a host. Rul
 from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, readings
 from wattpact_protocol.guard import Guard, Inputs
 
+from wattpact_meter import keeping, link
 from wattpact_meter.book import Book
 from wattpact_meter.hearing import Hearing
 from wattpact_meter.journal import JournalError
-from wattpact_meter.keeping import Keeper
-from wattpact_meter.link import Link
 from wattpact_meter.ownlog import OwnLog
 from wattpact_meter.policies import Policies
 from wattpact_meter.recorder import Recorder
@@ -82,10 +81,10 @@ class Meter:
         )
         self.book = Book(identity.kid, settings.step_s)
         self.usage = Usage()
-        self.link = Link(identity.kid, self.trust.community, journal, store)
+        self.link = link.Link(identity.kid, self.trust.community, journal, store)
         self.hearing = Hearing(identity.kid, self.trust, self.book, self.usage, self.policies)
         self.decision: Decision | None = None
-        self.keeper = Keeper(store, journal, self.book, self.usage, self.recorder.intervals)
+        self.keeper = keeping.Keeper(store, journal, self.book, self.usage, self.recorder)
         self._corrupt = False
         self._power_failed = False
         self._due = True
@@ -100,21 +99,21 @@ class Meter:
         self.hearing.not_before_s = self.keeper.not_before_s
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self.keeper.boot)
         generation, floor_wh = self.keeper.replay(self.log)
-        is_sound = self.recorder.restore(generation, floor_wh)
+        self.recorder.restore(generation, floor_wh)
         self.usage.settle_boot(self.recorder.import_wh)
         self.speaker = Speaker(self.log, self.recorder, self.book, self.usage)
         self._open_log()
         saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
-        self._note_boot(power_failed, is_sound)
+        self._note_boot(power_failed)
 
-    def _note_boot(self, power_failed: bool, is_sound: bool) -> None:
+    def _note_boot(self, power_failed: bool) -> None:
         self.speaker.note(bodies.EVENT_BOOT, {"detail": self.keeper.boot, "registers": self.recorder.totals()})
         if power_failed:
             self.speaker.note(bodies.EVENT_POWER_FAILURE, {})
             self.recorder.intervals.mark(readings.POWER_FAILURE)
-        lost = self.keeper.lost + ([] if is_sound else ["registers"]) + (["journal"] if self._journal.corrupt else [])
-        if self.keeper.lost:
+        lost = self.keeper.lost + (["journal"] if self._journal.corrupt else [])
+        if [name for name in lost if name in keeping.HEARD]:
             self.link.forget_inbox()
         if lost:
             self._corrupt = True
@@ -182,6 +181,8 @@ class Meter:
         inbox, after, cursor, raw = body
         reason = self.link.judge_inbox(inbox, after, cursor)
         if reason:
+            if reason == link.GAP:
+                self.link.tell_cursor(now.uptime_ms, link.GAP_MS)
             return reason
         verdict = self.hearing.hear(raw, now.unix_s)
         if verdict.changed:
@@ -297,7 +298,7 @@ class Meter:
         decision, author = self.decision, self.trust.author(self._identity.kid)
         return {
             "kid": self._identity.kid.hex(), "enrolled": self.log.is_open, "owner": bool(author and author["owner"]),
-            "boot": self.keeper.boot, "log": {"generation": self.log.generation, "next_sequence": self.log.next_sequence},
+            "boot": self.keeper.boot, "generation": self.log.generation, "next_sequence": self.log.next_sequence,
             "acknowledged": self.link.acknowledged, "full": self.log.full, "state_corrupt": self._corrupt,
             "inbox": self.link.inbox.hex(), "cursor": self.link.cursor, "authors": len(self.trust),
             "registers": self.recorder.bank.snapshot(), "register_generation": self.recorder.bank.generation,

@@ -35,7 +35,9 @@ class Policies:
 
     def is_newer(self, body: "dict[str, Any]") -> bool:
         held = self._fields[self._place(body)]
-        return held is None or int(body["version"]) > int(held["version"])
+        if held is None:
+            return True
+        return bool(body["version"] > held["version"])
 
     def _place(self, body: "dict[str, Any]") -> int:
         return 0 if "meter" in body else 1

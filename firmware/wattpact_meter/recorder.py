@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from wattpact_protocol import entry
+
     from wattpact_meter.clock import Now
     from wattpact_meter.state import Store
     from wattpact_meter.telegram import Telegram
@@ -37,6 +39,7 @@ class Recorder:
         self.time = UnixTime()
         self.events: list[tuple[int, dict[str, Any]]] = []  # (code, fields) to be said
         self.power_w: int | None = None
+        self.opened = 0  # the newest register generation whose start was said
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
@@ -55,28 +58,23 @@ class Recorder:
         """Total import and export, Wh."""
         return {readings.IMPORT_WH: self.import_wh, readings.EXPORT_WH: self.export_wh}
 
-    def restore(self, generation: int, floor_wh: "dict[int, int]") -> bool:
-        """Take over the checkpoint, raised to what is known to have been said; False where it was lost."""
+    def restore(self, generation: int, floor_wh: "dict[int, int]") -> None:
+        """Take over the checkpoint, raised to what is known to have been said; generation 0: of the same generation."""
         saved = self._store.load(NAME)
-        is_sound = NAME not in self._store.corrupt
-        try:
-            if saved is not None:
-                self.bank.restore(saved)
-        except registers.RegisterError:
-            is_sound = False
-        if generation > self.bank.generation or (generation == self.bank.generation and self._is_below(floor_wh)):
-            self._raise_to(generation, floor_wh)
-        self._saved = self.bank.snapshot() if is_sound else {}
-        return is_sound
-
-    def _is_below(self, floor_wh: "dict[int, int]") -> bool:
-        held = self.bank.snapshot()
-        return any(held.get(number, 0) < wh for number, wh in floor_wh.items())
+        if saved is not None:
+            self.bank.restore(saved)
+            self._saved = self.bank.snapshot()
+        held, generation = self.bank.snapshot(), generation or self.bank.generation
+        below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
+        if generation > self.bank.generation or (generation == self.bank.generation and below):
+            self._raise_to(max(1, generation), floor_wh)
+        if self.bank.generation > self.opened:
+            self._note_opened()
 
     def _raise_to(self, generation: int, floor_wh: "dict[int, int]") -> None:
-        held = self.bank.snapshot() if generation == self.bank.generation else {}
         values = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}
-        values.update(held)
+        if generation == self.bank.generation:
+            values.update(self.bank.snapshot())
         for number, wh in floor_wh.items():
             values[number] = max(wh, values.get(number, 0))
         rows = [[number, wh, 0] for number, wh in sorted(values.items())]
@@ -130,11 +128,21 @@ class Recorder:
     def _say_opened(self, closing_wh: "dict[int, int]") -> None:
         if closing_wh:
             self.events.append((bodies.EVENT_REGISTER_CLOSE, {"registers": _few(closing_wh)}))
+        self._note_opened()
+        self.checkpoint()
+
+    def _note_opened(self) -> None:
         fields = {
             "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
         }  # fmt: skip
         self.events.append((bodies.EVENT_REGISTER_OPEN, fields))
-        self.checkpoint()
+
+    def said(self, new: "entry.Entry") -> None:
+        """An entry of this meter is in its journal."""
+        if new.kind == bodies.READING:
+            self.intervals.last_end_s = readings.end_s(new.body)
+        elif new.kind == bodies.EVENT and new.body["code"] == bodies.EVENT_REGISTER_OPEN:
+            self.opened = max(self.opened, new.body.get("detail", 0))
 
     def idle(self, now: "Now") -> "list[tuple[int, int]]":
         """Nothing was measured; time went on."""

@@ -83,6 +83,7 @@ class Speaker:
         if new is not None:
             self._book.said(new)
             self._usage.said(new)
+            self._recorder.said(new)
         return new
 
     def _say_event(self, now: "Now") -> bool:

@@ -83,7 +83,7 @@ class Authors:
         if author is not None and author.chained and row.generation == author.head.generation:
             author.head.next_sequence, author.head.previous = row.sequence + 1, row.id
         if row.kind == bodies.CERTIFICATE and row.void_reason is None:
-            body = entry.decode(row.raw, self._reader.meta("community") or b"").body
+            body = entry.decode(row.raw, self._reader.community).body
             self._certify(row.id, body)
         elif row.kind == bodies.READING and author is not None:
             self._restore_registers(row.author)

@@ -4,6 +4,7 @@ What always holds: settings.json pins the root's public key, so nothing else in 
 believes; a directory without it is no data directory, and nothing is created in one by accident.
 """
 
+import fcntl
 import json
 import os
 import secrets
@@ -18,7 +19,7 @@ from wattpact.keys import KeyFileError, Keyring, Signer
 from wattpact.reader import Reader
 from wattpact.store import Store
 
-DATABASE, SETTINGS, KEYS = "wattpact.db", "settings.json", "keys"
+DATABASE, SETTINGS, KEYS, LOCK = "wattpact.db", "settings.json", "keys", "node.lock"
 _FORMAT = 1
 
 
@@ -51,6 +52,16 @@ class Home:
     def reader(self) -> Reader:
         """Open for reading; raises StoreError."""
         return Reader(self.database)
+
+    def lock(self) -> int:
+        """Hold the directory for the one node that may run on it; the kernel lets go when the process ends."""
+        handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise HomeError(f"a node is running on {self.path} already") from None
+        return handle
 
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from wattpact_protocol import bodies, datagram, enrolment, entry
 from wattpact_protocol.datagram import DatagramError
@@ -97,6 +97,10 @@ class Link:
             self._count("unknown_type", b"", address[0])  # what only hosts say
         return []
 
+    def heard_s(self) -> dict[bytes, int]:
+        """When each meter was last heard, Unix seconds."""
+        return {kid: peer.heard_s for kid, peer in list(self.peers.items())}
+
     def _meter(self, kid: bytes) -> Author | None:
         author = self._authors.get(kid)
         return author if author is not None and author.certificate["role"] == bodies.ROLE_METER else None
@@ -162,6 +166,10 @@ class Link:
         self._enrols = (now_s, count)
         return count <= ENROLS_PER_S
 
+    def heard_s(self) -> dict[bytes, int]:
+        """When each meter was last heard, Unix seconds."""
+        return {kid: peer.heard_s for kid, peer in list(self.peers.items())}
+
     def take_batch(self) -> list[tuple[bytes, Address]]:
         batch, self.batch = self.batch, []
         return batch
@@ -190,7 +198,9 @@ class Link:
 class Edge(asyncio.DatagramProtocol):
     """The socket: datagrams in, batches to `take`, datagrams out."""
 
-    def __init__(self, link: Link, take: Callable[[list[tuple[bytes, Address]]], None], clock: Callable[[], int]) -> None:
+    def __init__(
+        self, link: Link, take: Callable[[list[tuple[bytes, Address]]], None], clock: Callable[[], int]
+    ) -> None:
         self._link = link
         self._take = take
         self._clock = clock
@@ -198,8 +208,8 @@ class Edge(asyncio.DatagramProtocol):
         self._flushing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # Python 3.11's own datagram transport is no DatagramTransport by inheritance, only by what it does.
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, address: Any) -> None:
         try:

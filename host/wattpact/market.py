@@ -42,7 +42,7 @@ class Market:
 
     def grants_due(self, now_s: int) -> list[dict[str, Any]]:
         """The bodies of the grants to sign now, in the order of the contracts' ids."""
-        due = []
+        due: list[dict[str, Any]] = []
         for contract in sorted(self._undecided(), key=lambda contract: contract.id):
             reason = self._problem(contract, now_s)
             if reason:

@@ -74,7 +74,7 @@ class Node:
     # Entries
 
     def take(self, batch: list[tuple[bytes, Address]]) -> list[Verdict]:
-        """Take entries in, receipt and act on them, and answer; raises StoreError, and then nothing was acknowledged."""
+        """Take entries in, act on them and answer; raises StoreError, and then nothing was acknowledged."""
         addresses = [address for _, address in batch]
         verdicts = self.ingest.take([raw for raw, _ in batch], [address[0] for address in addresses])
         self._receipt(verdicts)

@@ -15,7 +15,6 @@ from wattpact_protocol import bodies, entry
 from wattpact import schema
 
 BUSY_TIMEOUT_S = 5
-_CHUNK = 1000
 
 
 class StoreError(Exception):
@@ -115,7 +114,7 @@ def explain(error: sqlite3.Error, path: Path) -> StoreError:
 
 
 class Reader:
-    """One connection to the database at `path`; `with` closes it. Raises StoreError."""
+    """One connection to the database at `path`, of the community with that id; `with` closes it. Raises StoreError."""
 
     def __init__(self, path: Path, read_only: bool = True) -> None:
         self.path = path
@@ -129,6 +128,7 @@ class Reader:
             found = schema.version(self._db)
         except sqlite3.Error as error:
             raise explain(error, path) from error
+        self.community = self.meta("community") or b"" if found else b""
         if found > len(schema.STEPS):
             self._db.close()
             raise StoreError(f"{path} was made by a newer wattpact; update this one")
@@ -190,12 +190,14 @@ class Reader:
         sql = f"{_ENTRY} WHERE {' AND '.join(where)} ORDER BY cursor {order} LIMIT ?"
         return [Stored(*row) for row in self.rows(sql, *values, limit)]
 
-    def stream(self, after: int = 0, before: int | None = None, kinds: Sequence[int] = ()) -> Iterator[Stored]:
+    def stream(
+        self, after: int = 0, chunk: int = 1000, kinds: Sequence[int] = (), before: int | None = None
+    ) -> Iterator[Stored]:
         """As `entries`, oldest first, with a chunk at a time in memory."""
         while True:
-            rows = self.entries(after, before, kinds, limit=_CHUNK)
+            rows = self.entries(after, before, kinds, limit=chunk)
             yield from rows
-            if len(rows) < _CHUNK:
+            if len(rows) < chunk:
                 return
             after = rows[-1].cursor
 
@@ -230,8 +232,9 @@ class Reader:
             " WHERE c.cursor > ? AND c.version = (SELECT max(version) FROM certificates WHERE kid = c.kid)"
             " ORDER BY c.cursor", after,
         )  # fmt: skip
-        community = self.meta("community") or b""
-        return [Certified(kid, name, cursor, entry.decode(raw, community).body) for kid, name, cursor, raw in found]
+        return [
+            Certified(kid, name, cursor, entry.decode(raw, self.community).body) for kid, name, cursor, raw in found
+        ]
 
     def points(self, meter: bytes, from_s: int = 0, to_s: int = bodies.MAX_UINT) -> list[Point]:
         """Registers of a meter with from_s <= unix_s <= to_s, in the order of (generation, time)."""

@@ -236,6 +236,8 @@ class Book:
                 self.refused[new.id] = "not_a_party"
             elif new.stamp.unix_s is None:
                 self.refused[new.id] = "no_time"
+            elif new.stamp.unix_s >= contract.end_s:
+                self.refused[new.id] = "ended_before"
             else:
                 self.refused.pop(new.id, None)
                 ends.append((new.stamp.unix_s, _RANK[party], new.id, party))

@@ -21,7 +21,7 @@ def module_files() -> "dict[str, Path]":
 
 def loads(path: Path) -> "set[str]":
     """The modules that loading this file loads: imports outside of functions and of `if TYPE_CHECKING`."""
-    found: "set[str]" = set()
+    found: set[str] = set()
     waiting = list(ast.parse(path.read_text(encoding="utf-8")).body)
     while waiting:
         node = waiting.pop()

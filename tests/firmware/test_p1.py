@@ -307,6 +307,8 @@ def test_energy_that_cannot_be_read_exactly_is_refused():
 
 def test_a_meter_that_sent_checksums_cannot_leave_them_out():
     reader = p1.Reader(False)
+    assert reader.feed(lines("1-3:0.2.8(42)", *ENERGY, crc="")) == [] and reader.rejected == {p1.NO_CRC: 1}
+    reader = p1.Reader(False)
     bare = lines(*ENERGY, crc="")
     assert len(reader.feed(bare)) == 1
     assert len(reader.feed(lines(*ENERGY))) == 1

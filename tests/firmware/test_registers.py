@@ -141,6 +141,14 @@ def test_small_jumps_do_not_add_up():
     assert 7200 <= wh - 1000000 <= 7200 + 7200 * 60 // 3600 + 2
 
 
+def test_idle_time_is_not_saved_up_for_a_jump():
+    bank = adopted(now_s=0)
+    for now_s in range(1, 1001):
+        assert bank.adopt("meter A", {1: 1000000, 2: 500}, now_s) == ADOPTED
+    assert bank.adopt("meter A", {1: 1000125, 2: 500}, 1001) == JUMP
+    assert bank.adopt("meter A", {1: 1000124, 2: 500}, 1001) == ADOPTED
+
+
 def test_registers_that_alternate_with_a_bogus_zero():
     for begins_with_zero in (False, True):
         bank = Bank(6000)

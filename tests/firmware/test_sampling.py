@@ -216,6 +216,27 @@ def test_missing_samples_cost_no_energy():
         assert near(energy, expected, 4), (energy, expected)
 
 
+def test_a_cycle_with_missing_peaks_is_left_out():
+    times, voltages, currents = samples(seconds=2)
+    keep = [k for k in range(len(times)) if not (k % 160 < 40 and 4 <= k % 20 < 14)]  # of every fourth cycle
+    for one in Sampler(calibration()).feed_block(*[[row[k] for k in keep] for row in (times, voltages, currents)]):
+        assert near(one.active_mw, 2300000, 3) and near(one.vrms_mv, 230000, 3) and one.flags == period.GAP
+
+
+def test_one_cycle_of_twenty_samples_and_a_quarter_is_whole():
+    found = Sampler(calibration(), 1).feed_block(*samples(seconds=2, hertz=49.38, rate=1000, degrees=85))
+    assert len(found) > 90
+    for one in found:  # at a crossing of the voltage the current is at its peak
+        assert near(one.irms_ma, 10000, 5), one.irms_ma
+
+
+def test_an_offset_is_removed_from_the_sample_before_too():
+    for one in Sampler(calibration(phase_error_us=111), 1).feed_block(
+        *samples(seconds=2, hertz=49.38, rate=500, amps=2, late_us=111, drift=(0, 1500))
+    ):
+        assert near(one.active_mw, 460000, 40), one.active_mw
+
+
 def test_samples_in_bursts_with_pauses_between():
     for pause_us in (20000, 150000, 400000):
         block = samples(seconds=0.2, degrees=40)
@@ -236,15 +257,16 @@ def test_a_spike_is_no_crossing():
     below = [k for k in range(10, len(voltages)) if max(voltages[k - 4 : k + 5]) < 1500]
     for k in below[::3]:
         voltages[k] = 2100
+    voltages[4] = 2000  # and one below, in the half wave that the recording begins in
     for one in Sampler(calibration()).feed_block(times, voltages, currents):
         assert near(one.frequency_mhz, 50000, 2)
 
 
 def test_noise_at_the_crossing_does_not_split_cycles():
-    found = Sampler(calibration()).feed_block(*samples(seconds=2, rate=20000, noise=60))
+    found = Sampler(calibration()).feed_block(*samples(seconds=2, rate=20000, noise=150))
     assert len(found) >= 9
     for one in found:
-        assert near(one.frequency_mhz, 50000, 5) and near(one.active_mw, 2300000, 20)
+        assert near(one.frequency_mhz, 50000, 5) and near(one.active_mw, 2300000, 40)
 
 
 def test_without_a_voltage_channel_apparent_power_is_charged_as_estimated():

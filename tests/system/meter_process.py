@@ -55,6 +55,14 @@ class MeterProcess:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(10)
 
+    def outcome(self) -> str:
+        """The last lines, and what there is to know of one that ended."""
+        told = "\n".join(json.dumps(event) for event in self.events[-3:])
+        if self.process.poll() is None:
+            return told + "\n(running)"
+        assert self.process.stderr is not None
+        return f"{told}\nstatus {self.process.returncode}: {self.process.stderr.read()}"
+
     def press(self, **buttons: bool) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(buttons) + "\n")
@@ -73,13 +81,15 @@ class MeterProcess:
             try:
                 self.events.append(json.loads(self._lines.get(timeout=max(left, 0.001))))
             except queue.Empty:
-                raise AssertionError(f"no {event} {fields} within {timeout_s} s; {self.events[-3:]}") from None
+                raise AssertionError(f"no {event} {fields} within {timeout_s} s\n{self.outcome()}") from None
             last = self.events[-1]
             if last["event"] == event and all(last.get(name) == value for name, value in fields.items()):
                 return last
 
 
-def configure(folder: Path, name: str, port: int, root_public_key: bytes, source: dict[str, object], **more: object) -> Path:
+def configure(
+    folder: Path, name: str, port: int, root_public_key: bytes, source: dict[str, object], **more: object
+) -> Path:
     """Write a configuration file for a meter whose flash is in the same folder."""
     path = folder / f"{name}.json"
     values = {

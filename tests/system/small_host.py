@@ -75,7 +75,8 @@ class SmallHost:
     def say(self, kind: int, body: dict[str, object]) -> entry.Entry:
         """The issuer says it, and the meter gets it at once."""
         made = self._publish(self.issuer.say(kind, body, self.community))
-        self._send_inbox(len(self.inbox) - 1)
+        if self.address is not None:
+            self.socket.sendto(self._inbox(len(self.inbox) - 1), self.address)
         return made
 
     def grant(self, wh: int) -> bytes:
@@ -101,26 +102,32 @@ class SmallHost:
                 data, self.address = self.socket.recvfrom(2048)
             except TimeoutError:
                 continue
-            kind, body = datagram.decode(data, self.community)
-            self.heard[kind] = self.heard.get(kind, 0) + 1
-            if kind == datagram.ENROL:
-                self._enrol(body)
-            elif kind == datagram.DIGEST:
-                self._answer_digest(body)
-            elif kind == datagram.ENTRY:
-                self._take(body)
+            for reply in self.hear(data):
+                self.socket.sendto(reply, self.address)
         return True
+
+    def hear(self, data: bytes) -> list[bytes]:
+        """One datagram in, the answers out."""
+        kind, body = datagram.decode(data, self.community)
+        self.heard[kind] = self.heard.get(kind, 0) + 1
+        if kind == datagram.ENROL:
+            self._enrol(body)
+        elif kind == datagram.DIGEST:
+            return self._answer_digest(body)
+        elif kind == datagram.ENTRY:
+            return self._take(body)
+        return []
 
     def of_kind(self, kind: int) -> list[entry.Entry]:
         return [held for held in self.entries if held.kind == kind]
 
-    def _send(self, kind: int, body: list[object]) -> None:
-        assert self.address is not None
-        self.socket.sendto(datagram.encode(kind, self.community, body), self.address)
+    def _inbox(self, index: int) -> bytes:
+        body = [self.store_id, index, index + 1, self.inbox[index].raw]
+        return datagram.encode(datagram.INBOX, self.community, body)
 
-    def _send_inbox(self, index: int) -> None:
-        if self.address is not None:
-            self._send(datagram.INBOX, [self.store_id, index, index + 1, self.inbox[index].raw])
+    def _head(self) -> bytes:
+        assert self.head is not None
+        return datagram.encode(datagram.HEAD, self.community, [self.head.kid, 0, self.head.next_sequence])
 
     def _enrol(self, body: list[bytes]) -> None:
         public_key, proof = body
@@ -129,16 +136,14 @@ class SmallHost:
             certificate = self._certify(self.issuer, public_key, bodies.ROLE_METER, "house")
             self.head = log.start(entry.kid_of(public_key), 0, certificate.id)
 
-    def _answer_digest(self, body: list[object]) -> None:
-        kid, _, _, inbox, cursor = body
-        if self.head is not None:
-            self._send(datagram.HEAD, [kid, 0, self.head.next_sequence])
+    def _answer_digest(self, body: list[object]) -> list[bytes]:
+        inbox, cursor = body[3], body[4]
         start = cursor if inbox == self.store_id else 0
         assert isinstance(start, int)
-        for index in range(start, min(start + 8, len(self.inbox))):
-            self._send_inbox(index)
+        heads = [] if self.head is None else [self._head()]
+        return heads + [self._inbox(index) for index in range(start, min(start + 8, len(self.inbox)))]
 
-    def _take(self, raw: bytes) -> None:
+    def _take(self, raw: bytes) -> list[bytes]:
         new = entry.decode(raw, self.community)
         assert self.head is not None
         if not entry.verify(new, self.public_key, ed25519.verify):
@@ -148,9 +153,9 @@ class SmallHost:
         if verdict == log.NEXT:
             self.head.accept(new)
             self.entries.append(new)
-            self._send(datagram.HEAD, [new.kid, 0, self.head.next_sequence])
         elif verdict not in (log.DUPLICATE, log.GAP):
             self.faults.append(f"{verdict} at {new.sequence}")
+        return [self._head()]
 
     def close(self) -> None:
         self.socket.close()

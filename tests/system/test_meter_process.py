@@ -11,7 +11,7 @@ from pathlib import Path
 
 import case
 import pytest
-from meter_process import ENVIRONMENT, CHECKOUT, MICROPYTHON, MeterProcess, configure
+from meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, MeterProcess, configure
 from small_host import QUICK_POLICY, SmallHost
 from wattpact_protocol import bodies, datagram, readings
 
@@ -61,17 +61,17 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
                 assert host.serve(15, lambda: len(host.entries) > 0), host.heard
             acknowledged = len(host.entries)
             assert started["next_sequence"] >= acknowledged if round_ else True
-            host.serve(moments.uniform(0.05, 1.2))
+            host.serve(moments.uniform(0.02, 0.6) if round_ % 5 else 2.5)
             meter.kill()
     with MeterProcess(path) as meter:
         last = meter.wait_for("started")["next_sequence"]
-        assert host.serve(10, lambda: len(host.entries) > last), (len(host.entries), last)
+        assert host.serve(10, lambda: len(host.entries) > last + 2), (len(host.entries), last)
     assert len(keys) == 1
     assert sequences == sorted(sequences) and host.faults == []
     boots = [held.stamp.boot for held in host.of_kind(bodies.EVENT) if held.body["code"] == bodies.EVENT_BOOT]
     assert len(boots) >= 10 and boots == sorted(set(boots))
     said = registers_said(host)
-    assert said == sorted(said) and said[-1] > 0
+    assert said == sorted(said) and len(said) > 3 and said[-1] > 5
 
 
 def test_a_grant_closes_the_relay_within_a_second_and_its_end_opens_it(host: SmallHost, tmp_path: Path):
@@ -110,7 +110,9 @@ def test_what_was_said_without_a_host_is_heard_when_it_is_back(host: SmallHost, 
 
 
 def test_nobody_reads_its_console_and_it_goes_on(host: SmallHost, tmp_path: Path):
-    path = configure(tmp_path, "house", host.port, host.root.public_key, ROOF, speed=2000)
+    (tmp_path / "load.csv").write_text("0,1000\n")
+    source = {"kind": "profile", "file": str(tmp_path / "load.csv")}
+    path = configure(tmp_path, "house", host.port, host.root.public_key, source, speed=5000)
     with MeterProcess(path, read=False):
         host.serve(4)
         assert host.heard.get(datagram.DIGEST, 0) > 10
@@ -130,7 +132,8 @@ def test_a_pty_is_a_p1_port(host: SmallHost, tmp_path: Path):
             for at in range(0, len(stream), 500):
                 os.write(ours, stream[at : at + 500])
                 time.sleep(0.02)
-            status = meter.wait_for("status", power_w=meter.wait_for("status")["power_w"])
+            meter.take()
+            status = meter.wait_for("status")
             assert status["registers"]["1"] > 6_000_000 and status["registers"]["2"] == 0
             assert status["source_rejected"] == {} and status["verdicts"]["adopted"] > 10
     finally:

@@ -108,11 +108,11 @@ def _source(chosen: Settings, pins: "Any") -> "tuple[Any, str]":
     return CtSource(voltage, pins.CURRENT, chosen.calibration), server
 
 
-def run(pins: "Any") -> None:
+def run(pins: "Any", flash: str = "") -> None:
     """Run the meter; whatever ends it, the chip starts again."""
     try:
         gc.collect()
-        app = App(Board(pins))
+        app = App(Board(pins, flash))
         asyncio.run(app.run())
     except KeyboardInterrupt:  # somebody at the serial port, who has until the watchdog bites
         return

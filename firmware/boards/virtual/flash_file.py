@@ -59,29 +59,30 @@ class FileBlocks:
 
 
 class MemoryBlocks:
-    """A block device in memory."""
+    """A block device in memory, which holds the blocks that were ever written."""
 
     fresh = True
 
     def __init__(self, size_bytes: int) -> None:
-        self._image = bytearray(_BLANK * (size_bytes // BLOCK_BYTES))
+        self._blocks: "list[bytearray | None]" = [None] * (size_bytes // BLOCK_BYTES)
 
     def readblocks(self, block: int, buffer: "bytearray", offset: int = 0) -> int:
-        at = block * BLOCK_BYTES + offset
-        buffer[:] = memoryview(self._image)[at : at + len(buffer)]
+        buffer[:] = memoryview(self._blocks[block] or _BLANK)[offset : offset + len(buffer)]
         return 0
 
     def writeblocks(self, block: int, buffer: "bytearray", offset: int = 0) -> int:
-        at = block * BLOCK_BYTES + offset
-        self._image[at : at + len(buffer)] = buffer
+        held = self._blocks[block]
+        if held is None:
+            held = self._blocks[block] = bytearray(_BLANK)
+        held[offset : offset + len(buffer)] = buffer
         return 0
 
     def ioctl(self, operation: int, argument: int) -> int:
         if operation == _COUNT:
-            return len(self._image) // BLOCK_BYTES
+            return len(self._blocks)
         if operation == _SIZE:
             return BLOCK_BYTES
-        if operation == _ERASE:
+        if operation == _ERASE and self._blocks[argument] is not None:
             self.writeblocks(argument, _BLANK)  # type: ignore[arg-type]
         return 0
 

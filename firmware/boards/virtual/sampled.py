@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 1000
 _CATCH_UP_US = 1_000_000
+_MOST_CATCH_UP_US = 10_000_000  # in time that runs fast: what lies before it is a gap
 _BLOCK = 100  # samples: what is in memory at a time
 _PER_CYCLE = 40  # samples of a recording, 2 kHz and more
 
@@ -78,7 +79,7 @@ class Synthetic(SampledSource):
         return self._wave.block(count)
 
     def _catch_up_us(self) -> int:
-        return _CATCH_UP_US * self._speed
+        return min(_CATCH_UP_US * self._speed, _MOST_CATCH_UP_US)
 
 
 class Recorded(SampledSource):

@@ -13,10 +13,17 @@ from fastapi import FastAPI
 
 from wattpact.api import events, page, questions, refusals
 from wattpact.api.headers import SecurityHeaders
+from wattpact.node import Node
 from wattpact.views import Views
+from wattpact.views.stored import StoredViews
 
 
-def create_app(views: Views, dist: Path | None = None) -> FastAPI:
+def create_app(node: Node) -> FastAPI:
+    """The application of a running node."""
+    return app_of(StoredViews(node.store.path, node.clock, node.link.heard_s))
+
+
+def app_of(views: Views, dist: Path | None = None) -> FastAPI:
     """The application; `dist` is the built page, where it is not the installed one or the checkout's."""
 
     @asynccontextmanager

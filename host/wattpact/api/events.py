@@ -91,9 +91,7 @@ class Feed:
         ]
 
     def shown_contracts(self) -> list[dict[str, Any]]:
-        oldest_s = int(time.time()) - SHOWN_AFTER_END_S
-        found = self.views.contracts()
-        return [row for row in found if row["ended_s"] is None or row["ended_s"] >= oldest_s]
+        return self.views.contracts(ended_after_s=int(time.time()) - SHOWN_AFTER_END_S)
 
     async def pages_events(self, after: int | None) -> AsyncIterator[ServerSentEvent]:
         """For one page: the whole picture, the rows after that cursor, then whatever changes."""
@@ -150,7 +148,7 @@ def entry_event(row: dict[str, Any]) -> ServerSentEvent:
 
 
 router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)])
-TOO_MANY = {503: {"model": models.Problem, "description": "Too many pages are open"}}
+TOO_MANY: dict[int | str, dict[str, Any]] = {503: {"model": models.Problem, "description": "Too many pages are open"}}
 
 
 async def room(request: Request) -> Feed:

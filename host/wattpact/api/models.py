@@ -168,7 +168,15 @@ class BillLine(Model):
     carried_wh: Wh
     price_micro_per_kwh: Price
     nano: Nano
+    unused_wh: Annotated[int, Field(description="energy agreed and not taken, Wh")]
     unused_nano: Annotated[int, Field(description="money for energy agreed and not taken, billionths of the currency")]
+
+
+class Waiting(Model):
+    """A meter whose readings are still awaited."""
+
+    meter: Kid
+    label: str
 
 
 class Bill(Model):
@@ -176,6 +184,7 @@ class Bill(Model):
 
     owner: Kid
     label: str
+    month: Annotated[str, Field(description="YYYY-MM")]
     from_s: Seconds
     to_s: Seconds
     bought_wh: Wh
@@ -192,4 +201,5 @@ class Bill(Model):
     saved_nano: Annotated[int, Field(description="against the grid tariff alone; negative is a loss")]
     estimated_wh: Annotated[int, Field(description="of the energy, what was estimated, Wh")]
     settled_to_s: Annotated[int, Field(description="until when registers are known and settled, Unix seconds")]
+    waiting_for: Annotated[list[Waiting], Field(description="meters whose readings the rest of the month waits for")]
     lines: list[BillLine]

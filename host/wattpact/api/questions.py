@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
+from wattpact_protocol import bodies
 
 from wattpact.api import models
 from wattpact.views import BadQuestion, Views
-from wattpact_protocol import bodies
 
 KID = r"^[0-9a-f]{16}$"
 LAST_S = 1 << 40  # beyond any time that an entry can carry

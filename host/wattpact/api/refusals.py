@@ -67,7 +67,7 @@ def install(app: FastAPI) -> None:
             sentence = "There is nothing at this address; /openapi.json lists what there is."
         elif error.status_code == 405:
             sentence = "This API only reads: use GET."
-            headers["allow"] = _allowed_methods(app, request) or "GET, HEAD"
+            headers = {"allow": _allowed_methods(app, request) or "GET, HEAD"}
         return refuse(error.status_code, sentence, headers)
 
     @app.exception_handler(Exception)

@@ -32,7 +32,10 @@ class Views(Protocol):
 
     def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json: ...
 
-    def contracts(self, states: Sequence[str] = (), meter: bytes | None = None) -> list[Json]: ...
+    def contracts(
+        self, states: Sequence[str] = (), meter: bytes | None = None, ended_after_s: int | None = None
+    ) -> list[Json]:
+        """The newest 1,000; with `ended_after_s` those that are not over, and those that ended since."""
 
     def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json: ...
 

@@ -3,7 +3,7 @@
 import type { Contract, Meter } from "./api";
 
 export const GRID = "grid";
-const GONE_AFTER_S = 15;
+const GONE_AFTER_S = 6;
 
 export interface House {
   kid: string;

@@ -129,3 +129,31 @@ class Community:
 
     def reasons(self, entries, source="test"):
         return [verdict.reason for verdict in self.take(entries, source)]
+
+
+def mandate(meter, side, order=1, t=T0, **more):
+    """The body of an owner's order: 40 Wh within the hour, to sell at 0.18 or to buy at 0.25."""
+    limit = 180_000 if side == bodies.SELL else 250_000
+    return {
+        "order_id": order.to_bytes(8, "big"), "expires_s": t + 3600, "meter": meter.kid, "side": side,
+        "limit_micro_per_kwh": limit, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600, **more,
+    }  # fmt: skip
+
+
+class Deal:
+    """All that leads to a contract between two meters, signed and not taken in yet: `entries` in their order."""
+
+    def __init__(self, supplier, consumer, order=1, t=T0, sell=None, buy=None, offer=None, acceptance=None):
+        self.sell = supplier.owner.say("mandate", mandate(supplier, bodies.SELL, order, t, **(sell or {})), t)
+        self.buy = consumer.owner.say("mandate", mandate(consumer, bodies.BUY, order, t, **(buy or {})), t)
+        terms = {"price_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600}
+        said = {**terms, "valid_until_s": t + 3600, "mandate": self.sell.id, **(offer or {})}
+        self.offer = supplier.say("offer", said, t)
+        self.demand = consumer.say("demand", {**terms, "valid_until_s": t + 3600, "mandate": self.buy.id}, t)
+        said = {"offer": self.offer.id, "wh": 40, "priority": 1, "start_timeout_s": 600, "demand": self.demand.id}
+        self.acceptance = consumer.say("acceptance", {**said, **(acceptance or {})}, t + 1)
+        self.contract = supplier.say("contract", {"acceptance": self.acceptance.id}, t + 1)
+
+    @property
+    def entries(self):
+        return [self.sell, self.buy, self.offer, self.demand, self.acceptance, self.contract]

@@ -1,0 +1,19 @@
+"""`python -m wattpact.audit FILE --root KEY`: the audit with nothing but the standard library around it."""
+
+import argparse
+import sys
+
+from wattpact.audit import program
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m wattpact.audit", description="Verify a bill's bundle, offline.")
+    parser.add_argument("file", help="the bundle that `wattpact bill --export` wrote")
+    parser.add_argument("--root", required=True, help="the community's root key: 64 hex digits, or a file with them")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program")
+    given = parser.parse_args()
+    return program.run(given.file, given.root, given.json, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""An audit's report as a page for people, and as JSON for programs."""
+
+from typing import Any
+
+from wattpact import money
+from wattpact.audit.account import label
+from wattpact.audit.findings import Report
+from wattpact.audit.times import utc
+
+_PARTS = (
+    ("Missing", "missing", "nothing"),
+    ("Estimated, between readings or by the meter", "estimated", "nothing"),
+    ("Doubtful", "doubtful", "nothing"),
+    ("Void, counts for nothing", "void", "nothing"),
+)
+_MOST = 20
+
+
+def text(report: Report) -> str:
+    """What was verified, the figures, and what the bundle does not show."""
+    counted = ", ".join(f"{count} {name}" for name, count in report.counts.items() if name != "entries")
+    rows = [
+        f"AGREES: the statement about {label(report, report.subject)} in {report.community['name']}",
+        f"from {utc(report.fields['from_s'])} to {utc(report.fields['to_s'])},",
+        f"made by {label(report, report.stated_by)} at {utc(report.stated_s)}.",
+        "",
+        f"Verified: {report.counts['entries']} signatures, every certificate back to the pinned root key, every role,",
+        "every link between entries of a log, every register, every figure, both Merkle roots.",
+        f"Evidence: {counted}.",
+        "",
+        *_figures(report),
+        "",
+    ]
+    for line in report.lines:
+        rows.append(_line(line, report))
+    for title, name, nothing in _PARTS:
+        remarks = getattr(report, name)
+        rows += ["", f"{title}:", *(f"  {remark}" for remark in remarks[:_MOST] or [nothing])]
+        if len(remarks) > _MOST:
+            rows.append(f"  and {len(remarks) - _MOST} more; --json has all")
+    return "\n".join(rows)
+
+
+def _figures(report: Report) -> list[str]:
+    fields, currency = report.fields, report.community["currency"]
+    net = fields["net_nano"]
+    figures = (
+        ("Bought", fields["bought_wh"], fields["bought_nano"]), ("Owed unused", None, fields["unused_nano"]),
+        ("Grid import", fields["grid_import_wh"], fields["grid_import_nano"]),
+        ("Sold", fields["sold_wh"], -fields["sold_nano"]), ("Earned unused", None, -fields["unused_earned_nano"]),
+        ("Grid export", fields["grid_export_wh"], -fields["grid_export_nano"]),
+        ("To pay" if net >= 0 else "To receive", None, abs(net)), ("Saved", None, fields["saved_nano"]),
+    )  # fmt: skip
+    return [
+        f"{what:<16}{'' if wh is None else money.energy(wh):>16}{money.exact(nano, currency):>24}"
+        for what, wh, nano in figures
+    ]
+
+
+def _line(line: dict[str, Any], report: Report) -> str:
+    verb = "bought from" if line["role"] == "bought" else "sold to"
+    amount = money.exact(line["carried_nano"] + line["unused_nano"], report.community["currency"])
+    unused = f", {money.energy(line['unused_wh'])} unused" if line["unused_wh"] else ""
+    who = line["with_label"] or line["with"]
+    return f"{line['contract'][:16]}  {money.energy(line['carried_wh'])} {verb} {who}{unused}: {amount}"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Keys and ids are hex, times Unix seconds."""
+    return {
+        "verdict": "agrees",
+        "community": report.community["name"],
+        "currency": report.community["currency"],
+        "subject": report.subject.hex(),
+        "label": report.labels.get(report.subject),
+        "stated_by": report.stated_by.hex(),
+        "stated_s": report.stated_s,
+        "statement": {
+            name: value.hex() if isinstance(value, bytes) else value for name, value in report.fields.items()
+        },
+        "verified": report.counts,
+        "lines": report.lines,
+        "meters": report.meters,
+        "missing": report.missing,
+        "estimated": report.estimated,
+        "doubtful": report.doubtful,
+        "void": report.void,
+    }

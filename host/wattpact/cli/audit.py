@@ -1,0 +1,20 @@
+"""`wattpact audit`: verify a bill's bundle, with no network and nothing but a pinned key."""
+
+import sys
+
+import click
+
+from wattpact.audit import program
+from wattpact.cli.frame import as_json
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--root", required=True, metavar="KEY", help="The root key: 64 hex digits, or a file with them.")
+@as_json
+@click.pass_context
+def command(context: click.Context, file: str, root: str, as_json: bool) -> None:
+    """Verify FILE, the bundle of a bill, against the root key that you trust; no network, no data directory.
+
+    Exit status: 0 it agrees, 1 it is refuted and the entry named, 2 it cannot be read."""
+    context.exit(program.run(file, root, as_json, sys.stdout, sys.stderr))

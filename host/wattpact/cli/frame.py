@@ -1,0 +1,202 @@
+"""What every command shares: the root command with its errors, the data directory, tables, exact prices and times.
+
+What always holds: an error that Wattpact raises itself is a sentence for a person, so it is shown as it is; any other
+is a fault of ours and says how to see more.
+"""
+
+import datetime
+import importlib
+import importlib.util
+import json
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from wattpact.home import Home, HomeError
+
+DEFAULT_DATA = "wattpact-data"
+WIDTH = 80
+MICRO = 1_000_000
+_OURS = ("wattpact", "wattpact_protocol")
+
+
+class Session:
+    """What the options before the command say. `home()` opens the data directory; raises HomeError."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def home(self) -> Home:
+        try:
+            return Home(self.data)
+        except HomeError as error:
+            raise HomeError(f"{error}; try `wattpact keys init`, or name another with --data") from None
+
+
+class Root(click.Group):
+    """The `wattpact` command: its subcommands are imported when used, and its errors are single lines."""
+
+    def __init__(self, modules: dict[str, str]) -> None:
+        super().__init__(
+            name="wattpact",
+            callback=_begin,
+            params=_OPTIONS,
+            help="Neighbours buy and sell electricity from each other.\n\n"
+            "A node takes in what meters sign, stores it, matches and bills; the other commands act on its data "
+            "directory, whether it runs or not. Start with `wattpact demo`, or `wattpact keys init` for a real set-up.",
+            context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        )
+        self._modules = modules
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, module in self._modules.items() if importlib.util.find_spec(module) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(self._modules[cmd_name]).command
+        return command
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        arguments = list(args[0] if args else extra.pop("args", None) or sys.argv[1:])
+        extra["standalone_mode"] = False
+        try:
+            status = super().main(arguments, "wattpact", **extra)
+            sys.stdout.flush()
+        except click.exceptions.Exit as done:
+            status = done.exit_code
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # `wattpact ... | head`
+            status = 0
+        except (click.Abort, KeyboardInterrupt):
+            _fail("stopped", 130)
+        except Exception as error:
+            if "--debug" in arguments:
+                raise
+            _explain(error)
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: Exception) -> NoReturn:
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "wattpact"
+        _fail(f"{error.format_message().rstrip('.')}; try `{path} --help`", 2)
+    if isinstance(error, click.ClickException):
+        _fail(error.format_message(), 1)
+    if type(error).__module__.partition(".")[0] in _OURS:
+        _fail(str(error), 1)
+    if isinstance(error, OSError) and error.strerror:
+        _fail(f"{error.filename or 'this machine'}: {error.strerror}", 1)
+    _fail(f"something is wrong inside ({type(error).__name__}: {error}); try again with --debug to see where", 70)
+
+
+def _fail(text: str, status: int) -> NoReturn:
+    line = " ".join(text.split())
+    print(f"wattpact: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+def _begin(data: Path, debug: bool) -> None:
+    click.get_current_context().obj = Session(data)
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"wattpact {version('wattpact')}")
+        context.exit()
+
+
+_OPTIONS: list[click.Parameter] = [
+    click.Option(
+        ["--data"], type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_DATA, metavar="DIR",
+        envvar="WATTPACT_HOME", show_default=True, show_envvar=True, help="The data directory of the node.",
+    ),
+    click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
+    click.Option(
+        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
+    ),
+]  # fmt: skip
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
+
+
+def show_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2))
+
+
+def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table as narrow as its cells; where that is wider than WIDTH, the widest column is cut."""
+    widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    for row in (titles, *rows):
+        cells = (_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else cell[: width - 1] + "…"
+
+
+def show_fields(fields: dict[str, object]) -> None:
+    """One `name  value` a line; what is None is left out."""
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        if value is not None:
+            click.echo(f"{name.ljust(width)}  {value}")
+
+
+class Price(click.ParamType[int]):
+    """A price per kWh, exactly: at most six decimals, kept in micro-units."""
+
+    name = "price"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        matched = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?", str(value))
+        if matched is None:
+            self.fail(f"{value!r} is no price per kWh; write one like 0.20, with at most six decimals", param, ctx)
+        return int(matched[1]) * MICRO + int((matched[2] or "").ljust(6, "0"))
+
+
+class Hours(click.ParamType[int]):
+    """A duration in hours, kept in whole seconds."""
+
+    name = "hours"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        matched = re.fullmatch(r"([0-9]{1,6})(?:\.([0-9]{1,4}))?", str(value))
+        whole, decimals = (matched[1], matched[2] or "") if matched else ("0", "")
+        seconds = int(whole + decimals) * 3600 // int("1".ljust(len(decimals) + 1, "0"))
+        if seconds <= 0:
+            self.fail(f"{value!r} is no number of hours above 0, like 2 or 0.5", param, ctx)
+        return seconds
+
+
+def price(micro_per_kwh: int) -> str:
+    """A price for a person: 0.2, 0.185."""
+    whole, rest = divmod(micro_per_kwh, MICRO)
+    decimals = f"{rest:06}".rstrip("0")
+    return f"{whole}.{decimals.ljust(2, '0')}"
+
+
+def moment(unix_s: int | None) -> str:
+    """A time for a person, in this machine's zone."""
+    if unix_s is None:
+        return "-"
+    return datetime.datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def energy(wh: int) -> str:
+    """Energy for a person: 512 Wh, 3,432.827 kWh."""
+    return f"{wh} Wh" if wh < 10_000 else f"{wh // 1000:,}.{wh % 1000:03} kWh"

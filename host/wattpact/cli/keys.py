@@ -1,0 +1,117 @@
+"""`wattpact keys`: the community's keys and people's."""
+
+import zoneinfo
+from pathlib import Path
+from typing import Any
+
+import click
+from wattpact_protocol import bodies
+
+from wattpact import enrol, home, keys
+from wattpact.cli.frame import Price, Session, as_json, moment, price, show_fields, show_json, show_table
+from wattpact.reader import Certified
+
+
+@click.group(short_help="Make and list the keys of a community and its people.")
+def command() -> None:
+    """Keys: who may speak for the community, and for each person in it."""
+
+
+def _timezone(_: click.Context, __: click.Parameter, name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise click.BadParameter(f"{name!r} is no time zone; write one like Europe/Berlin") from None
+    return name
+
+
+@command.command()
+@click.option("--name", required=True, metavar="TEXT", help="What the community is called.")
+@click.option("--currency", default="EUR", show_default=True, help="The currency of prices and bills.")
+@click.option("--timezone", default="Europe/Berlin", show_default=True, callback=_timezone, help="Where months begin.")
+@click.option("--slot", default=900, show_default=True, type=click.IntRange(1, 86400), help="Settlement slot, seconds.")
+@click.option("--import-price", default="0.30", show_default=True, type=Price(), help="The grid's price per kWh taken.")
+@click.option("--export-price", default="0.08", show_default=True, type=Price(), help="The grid's price per kWh given.")
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def init(session: Session, /, directory: Path | None, import_price: int, export_price: int, **terms: Any) -> None:
+    """Found a community in DIRECTORY (or --data): its keys, its certificates, its first tariff."""
+    path = directory or session.data
+    wanted = enrol.Terms(
+        terms["name"], terms["currency"], terms["timezone"], terms["slot"], import_price, export_price
+    )  # fmt: skip
+    made = home.found(path, wanted, home.clock())
+    click.echo(f"{wanted.name} is founded in {path}, community {made.community.hex()}.")
+    click.echo(f"Grid tariff: {price(import_price)} {wanted.currency} per kWh taken, {price(export_price)} given.")
+    click.echo(f"Now move {made.keyring.path(keys.ROOT)} to a place that is offline, and keep a copy:")
+    click.echo("it is needed only to renew the issuer, and whoever has it can replace everyone.")
+
+
+@command.command()
+@click.argument("name")
+@click.option("--label", metavar="TEXT", help="What bills call this person.  [default: NAME]")
+@click.pass_obj
+def person(session: Session, name: str, label: str | None) -> None:
+    """Make a key for a person, certified by the community's issuer."""
+    keys.check_name(name)
+    made = home.add_person(session.home(), name, label or name, home.clock())
+    click.echo(f"{label or name} is enrolled, key id {made.kid.hex()}.")
+
+
+def _row(known: Certified, here: bool) -> dict[str, Any]:
+    body = known.body
+    return {
+        "role": bodies.ROLES[body["role"]], "label": body["label"], "kid": known.kid.hex(),
+        "version": body["version"], "not_before_s": body["not_before_s"], "not_after_s": body["not_after_s"],
+        "public_key": body["public_key"].hex(), "key_is_here": here,
+    }  # fmt: skip
+
+
+def _rows(session: Session) -> list[dict[str, Any]]:
+    opened = session.home()
+    ring = opened.keyring
+    signers = ring.people() + [ring.load(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST) if ring.has(name)]
+    here = {signer.kid for signer in signers}
+    with opened.reader() as reader:
+        return [_row(known, known.kid in here) for known in reader.certificates()]
+
+
+@command.command("list")
+@as_json
+@click.pass_obj
+def list_keys(session: Session, as_json: bool) -> None:
+    """List everyone who is certified, and whose keys are here."""
+    rows = _rows(session)
+    if as_json:
+        show_json(rows)
+        return
+    cells = []
+    for row in rows:
+        here = "here" if row["key_is_here"] else ""
+        cells.append((row["role"], row["label"], row["kid"], _day(row["not_after_s"]), here))
+    show_table(("role", "label", "key id", "valid until", "key"), cells)
+
+
+@command.command()
+@click.argument("who")
+@as_json
+@click.pass_obj
+def show(session: Session, who: str, as_json: bool) -> None:
+    """Show one certificate; WHO is a label or the start of a key id. Secrets are never shown."""
+    rows = _rows(session)
+    found = [row for row in rows if row["label"] == who] or [row for row in rows if row["kid"].startswith(who.lower())]
+    if len(found) != 1:
+        raise enrol.EnrolError(f"{who!r} names {'several keys' if found else 'no key'}; see `wattpact keys list`")
+    row = found[0]
+    if as_json:
+        show_json(row)
+        return
+    show_fields({
+        "role": row["role"], "label": row["label"], "key id": row["kid"], "public key": row["public_key"],
+        "version": row["version"], "valid from": _day(row["not_before_s"]), "valid until": _day(row["not_after_s"]),
+        "key is here": "yes" if row["key_is_here"] else "no",
+    })  # fmt: skip
+
+
+def _day(unix_s: int) -> str:
+    return moment(unix_s)[:10]

@@ -1,0 +1,129 @@
+"""`wattpact meter`: enrol meters, and see what they have said."""
+
+import time
+from typing import Any
+
+import click
+from wattpact_protocol import bodies, enrolment
+
+from wattpact import enrol, home
+from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
+from wattpact.keys import KeyFileError
+from wattpact.reader import Certified, Reader
+from wattpact.store import Store
+
+_POLL_S = 0.5
+
+
+@click.group(short_help="Enrol meters, and see what they have said.")
+def command() -> None:
+    """Meters: enrol them, and see what they have said."""
+
+
+def _code(_: click.Context, __: click.Parameter, text: str) -> bytes:
+    try:
+        return enrolment.parse_code(text)
+    except enrolment.CodeError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@command.command("enrol")
+@click.option("--code", required=True, callback=_code, metavar="CODE", help="The code on the meter's sticker.")
+@click.option("--label", required=True, metavar="TEXT", help="What to call the meter, like 'House 3'.")
+@click.option("--owner", required=True, metavar="NAME", help="The person who owns it: a label or key id.")
+@click.option("--rated-w", required=True, type=click.IntRange(1, 1_000_000), help="The most it can carry, watts.")
+@click.option("--supply-point", metavar="TEXT", help="The number of the supply point it measures.")
+@click.option("--wait", default=0, metavar="S", type=click.IntRange(0, 3600), help="Wait so long for it to ask.")
+@click.pass_obj
+def enrol_meter(session: Session, /, code: bytes, owner: str, label: str, wait: int, **more: Any) -> None:
+    """Enrol the meter that proves the code on its sticker; it asks a running node every few seconds."""
+    opened = session.home()
+    issuer = opened.issuer()
+    if issuer is None:
+        raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
+    fields = {name: value for name, value in more.items() if value is not None}
+    with opened.store() as store:
+        holder = enrol.find(store.certificates(), bodies.ROLE_PERSON, owner)
+        public_key = _proved(store, code, wait)
+        made = enrol.enrol_meter(store, issuer, public_key, label, holder.kid, home.clock(), **fields)
+    click.echo(f"{made.body['label']} is enrolled for {holder.body['label']}.")
+
+
+def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return enrol.with_code(store.pending(), code, store.community)
+        except enrol.EnrolError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_POLL_S)
+
+
+def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:
+    body = known.body
+    row: dict[str, Any] = {
+        "kid": known.kid.hex(), "label": body["label"], "owner": owners.get(body.get("owner", b"")),
+        "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
+        "assurance": bodies.ASSURANCES[body["assurance"]], "entries": 0,
+        "import_wh": None, "export_wh": None, "reading_s": None,
+    }  # fmt: skip
+    head = reader.head(known.kid, body["generation"])
+    row["entries"] = head[0] + 1 if head else 0
+    for kept in reader.registers(known.kid):
+        row.update(import_wh=kept.energy.get(1), export_wh=kept.energy.get(2), reading_s=kept.end_s)
+    return row
+
+
+def _rows(reader: Reader) -> list[dict[str, Any]]:
+    certified = reader.certificates()
+    owners = {known.kid: known.body["label"] for known in certified}
+    return [_row(reader, known, owners) for known in certified if known.body["role"] == bodies.ROLE_METER]
+
+
+@command.command("list")
+@as_json
+@click.pass_obj
+def list_meters(session: Session, as_json: bool) -> None:
+    """List the enrolled meters with their registers, and how many ask to be enrolled."""
+    with session.home().reader() as reader:
+        rows, waiting = _rows(reader), len(reader.pending())
+    if as_json:
+        show_json(rows)
+        return
+    cells = [_cells(row) for row in rows]
+    if cells:
+        show_table(("meter", "key id", "owner", "import", "export", "last reading"), cells)
+    else:
+        click.echo("No meter is enrolled yet.")
+    if waiting:
+        click.echo(f"{waiting} {'asks' if waiting == 1 else 'ask'} to be enrolled: `wattpact meter enrol --code ...`")
+
+
+@command.command()
+@click.argument("meter")
+@as_json
+@click.pass_obj
+def show(session: Session, meter: str, as_json: bool) -> None:
+    """Show one meter; METER is its label or the start of its key id."""
+    with session.home().reader() as reader:
+        known = enrol.find(reader.certificates(), bodies.ROLE_METER, meter)
+        row = next(row for row in _rows(reader) if row["kid"] == known.kid.hex())
+    if as_json:
+        show_json(row)
+        return
+    show_fields({
+        "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
+        "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
+        "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
+        "last reading": moment(row["reading_s"]),
+    })  # fmt: skip
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    registers = (_energy(row["import_wh"]), _energy(row["export_wh"]))
+    return (row["label"], row["kid"], row["owner"] or "-", *registers, moment(row["reading_s"])[:16])
+
+
+def _energy(wh: int | None) -> str:
+    return "-" if wh is None else energy(wh)

@@ -1,0 +1,60 @@
+"""`wattpact node`: run the node until it is told to stop."""
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from wattpact import home, keys, node, webserver
+from wattpact.cli.frame import Session
+from wattpact.home import Home
+
+_PORT = click.IntRange(0, 65535)
+
+
+@click.command(short_help="Run the node until it is told to stop.")
+@click.option("--listen", default="0.0.0.0", show_default=True, metavar="ADDRESS", help="Where meters reach it.")
+@click.option("--port", default=node.UDP_PORT, show_default=True, type=_PORT, help="The UDP port for meters.")
+@click.option("--http-listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where pages are.")
+@click.option("--http-port", default=webserver.HTTP_PORT, show_default=True, type=_PORT, help="The port of the page.")
+@click.option("--no-http", is_flag=True, help="Serve no page and no HTTP API.")
+@click.pass_obj
+def command(session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool) -> None:
+    """Run the node: take in what meters sign, grant contracts, serve the page. Ctrl-C stops it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    opened = session.home()
+    web = None if no_http else (http_listen, http_port)
+    asyncio.run(_run(opened, (listen, port), web))
+
+
+async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
+    opened.lock()
+    running = node.Node(
+        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock
+    )
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    server = None
+    try:
+        port = await running.start(*udp)
+        click.echo(f"Meters reach this node on UDP {udp[0]} port {port}.")
+        if web is not None:
+            server = web_server(running)
+            http_port = await server.start(*web)
+            click.echo(f"The page is on http://{web[0]}:{http_port}/")
+        await stopping.wait()
+    finally:
+        if server is not None:
+            await server.stop()
+        await running.stop()
+    click.echo("Stopped.")
+
+
+def web_server(running: node.Node) -> webserver.WebServer:
+    """The page and the API of a node, not started yet."""
+    from wattpact import api  # FastAPI takes a second to load: no other command waits for it
+
+    app = api.create_app(running)
+    return webserver.WebServer(app, app.state.feed.close)

@@ -1,0 +1,57 @@
+"""Registers of a meter at evenly spaced times."""
+
+import json
+from typing import Any
+
+from wattpact_protocol.load import Load
+
+from wattpact.reader import Reader
+from wattpact.views import BadQuestion
+
+MAX_POINTS = 2000
+GOOD_POINTS = 300
+DAY_S = 86400
+STEPS_S = (1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200, DAY_S)
+
+
+def period(from_s: int | None, to_s: int | None, step_s: int | None, now_s: int) -> tuple[int, int, int]:
+    """What was asked for, with what was left out; raises BadQuestion."""
+    end_s = now_s if to_s is None else to_s
+    start_s = max(0, end_s - DAY_S) if from_s is None else from_s
+    if start_s >= end_s:
+        raise BadQuestion(f"from must lie before to, and {start_s} does not lie before {end_s}.")
+    length_s = end_s - start_s
+    step_s = step_s or next((step for step in STEPS_S if length_s <= step * GOOD_POINTS), length_s // GOOD_POINTS)
+    if length_s // step_s >= MAX_POINTS:
+        least_s = -(-length_s // (MAX_POINTS - 1))
+        raise BadQuestion(f"That is more than {MAX_POINTS} points; ask for a step of {least_s} s or more.")
+    return start_s, end_s, step_s
+
+
+def points(reader: Reader, meter: bytes, load: Load | None, times: range) -> list[dict[str, Any]]:
+    """Registers at those times; up to a step before the first and after the last reading they stand still."""
+    if load is None or not load.times:
+        return [{"t_s": t, "import_wh": None, "export_wh": None, "estimated": False} for t in times]
+    first_s, last_s = load.times[0] - times.step, load.times[-1] + times.step
+    measured = _measured(reader, meter, times)
+    found = []
+    for t in times:
+        known = first_s < t < last_s
+        imported, exported = load.at(t) if known else (None, None)
+        estimated = known and t not in measured
+        found.append({"t_s": t, "import_wh": imported, "export_wh": exported, "estimated": estimated})
+    return found
+
+
+def _measured(reader: Reader, meter: bytes, times: range) -> set[int]:
+    """Those of the times at which the meter itself measured."""
+    generations = [row[0] for row in reader.rows("SELECT DISTINCT generation FROM points WHERE meter = ?", meter)]
+    found: set[int] = set()
+    for generation in generations:
+        rows = reader.rows(
+            "SELECT point.unix_s FROM json_each(?) asked CROSS JOIN points point ON point.meter = ?"
+            " AND point.generation = ? AND point.unix_s = asked.value WHERE NOT point.estimated",
+            json.dumps(list(times)), meter, generation,
+        )  # fmt: skip
+        found.update(row[0] for row in rows)
+    return found

@@ -1,0 +1,166 @@
+"""The views of a node's store: each question is answered from what has been stored by the moment it is asked."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from wattpact_protocol import bodies, entry
+
+from wattpact import bill
+from wattpact.ledger import LedgerError
+from wattpact.reader import Reader, Registers, Stored
+from wattpact.views import BadQuestion, Json, NoSuchThing, contracts, meters, readings
+from wattpact.views.fold import Fold
+from wattpact.views.sentences import Teller
+
+ASKED_WITHIN_S = 60  # a meter that waits to be enrolled asks every few seconds
+
+
+class StoredViews:
+    """`heard_s` gives when the link last heard each meter; `clock()` Unix seconds."""
+
+    def __init__(self, path: Path, clock: Callable[[], int], heard_s: Callable[[], Mapping[bytes, int]] = dict) -> None:
+        self._path = path
+        self._clock = clock
+        self._heard_s = heard_s
+        self._fold = Fold()
+        self._local = threading.local()
+
+    def _reader(self) -> Reader:
+        """This thread's own connection."""
+        found: Reader | None = getattr(self._local, "reader", None)
+        if found is None:
+            found = self._local.reader = Reader(self._path)
+        return found
+
+    def _followed(self) -> Fold:
+        """The fold, up to date; the caller holds its lock."""
+        self._fold.follow(self._reader(), self._clock())
+        if self._fold.ledger.facts.community is None:
+            raise NoSuchThing("No community has been founded on this node yet.")
+        return self._fold
+
+    def last_cursor(self) -> int:
+        return self._reader().last_cursor()
+
+    def community(self) -> Json:
+        reader, now_s = self._reader(), self._clock()
+        with self._fold.lock:
+            facts = self._followed().ledger.facts
+            said = dict(facts.community or {})
+            prices = facts.tariff.at(now_s)
+        asking = [row for row in reader.pending() if row.last_s >= now_s - ASKED_WITHIN_S]
+        return {
+            "name": said["name"], "community_id": (reader.meta("community") or b"").hex(),
+            "currency": said["currency"], "timezone": said["timezone"], "slot_s": said["slot_s"], "now_s": now_s,
+            "tariff": {"import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]},
+            "counts": {"entries": reader.last_cursor(), "rejected": reader.rejected(), "pending": len(asking)},
+        }  # fmt: skip
+
+    def meters(self) -> list[Json]:
+        reader, now_s = self._reader(), self._clock()
+        with self._fold.lock:
+            fold = self._followed()
+            registers = {row.meter: row for row in reader.registers()}
+            powers = _powers(reader, registers, now_s)
+            return meters.rows(fold, powers, registers, dict(self._heard_s()), now_s)
+
+    def meter(self, kid: bytes) -> Json:
+        found = [row for row in self.meters() if row["kid"] == kid.hex()]
+        if not found:
+            raise NoSuchThing(f"There is no meter {kid.hex()} here.")
+        return found[0]
+
+    def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json:
+        start_s, end_s, step_s = readings.period(from_s, to_s, step_s, self._clock())
+        with self._fold.lock:
+            facts = self._followed().ledger.facts
+            self._check_meter(meter)
+            points = readings.points(self._reader(), meter, facts.loads.get(meter), range(start_s, end_s + 1, step_s))
+        return {"meter": meter.hex(), "step_s": step_s, "from_s": start_s, "to_s": end_s, "points": points}
+
+    def _check_meter(self, kid: bytes) -> None:
+        if kid not in self._fold.ledger.facts.meters:
+            raise NoSuchThing(f"There is no meter {kid.hex()} here.")
+
+    def contracts(
+        self, states: Sequence[str] = (), meter: bytes | None = None, ended_after_s: int | None = None
+    ) -> list[Json]:
+        reader, now_s = self._reader(), self._clock()
+        with self._fold.lock:
+            fold = self._followed()
+            if meter is not None:
+                self._check_meter(meter)
+            chosen = list(fold.ledger.facts.book.contracts.values())
+            if meter is not None:
+                chosen = [one for one in chosen if meter in (one.supplier, one.consumer)]
+            if states:
+                chosen = [one for one in chosen if contracts.state_of(fold, one, now_s) in states]
+            if ended_after_s is not None:
+                chosen = [one for one in chosen if (contracts.ended_s(fold, one, now_s) or now_s) >= ended_after_s]
+            registers = {row.meter: row for row in reader.registers()}
+            powers = {kid: watts for kid, watts in _powers(reader, registers, now_s).items() if watts is not None}
+            return contracts.rows(fold, chosen, contracts.flows(fold, powers, now_s), now_s)
+
+    def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json:
+        numbers = [bodies.KINDS[name] for name in kinds]
+        with self._fold.lock:
+            labels = self._followed().ledger.facts.labels
+            if meter is not None and meter not in labels:
+                raise NoSuchThing(f"Nobody here is called {meter.hex()}.")
+        found = self._reader().entries(
+            before=before, kinds=numbers, author=meter, limit=limit + 1, newest_first=True
+        )
+        rows = self._tell(found[:limit])
+        return {"entries": rows, "next": rows[-1]["cursor"] if len(found) > limit else None}
+
+    def log_after(self, cursor: int, limit: int) -> list[Json]:
+        found = self._reader().entries(after=cursor, limit=limit, newest_first=True)
+        return self._tell(found[::-1])
+
+    def _tell(self, rows: list[Stored]) -> list[Json]:
+        community = self._reader().meta("community") or b""
+        with self._fold.lock:
+            teller = Teller(self._followed().ledger.facts)
+            return [_log_row(teller, row, entry.decode(row.raw, community)) for row in rows]
+
+    def bills(self, month: str | None, owner: bytes | None) -> list[Json]:
+        now_s = self._clock()
+        with self._fold.lock:
+            ledger = self._followed().ledger
+            timezone = (ledger.facts.community or {})["timezone"]
+            month = month or bill.month_of(now_s, timezone)
+            try:
+                payers = ledger.payers(*bill.month_window(month, timezone))
+                if owner is not None:
+                    if owner not in payers:
+                        raise NoSuchThing(f"Nobody called {owner.hex()} answers for a meter in that month.")
+                    payers = [owner]
+                made = [bill.make(ledger, payer, month) for payer in payers]
+            except (bill.BillError, LedgerError) as error:
+                raise BadQuestion(f"No bill can be made for {month}: {error}.") from None
+        return sorted((_bill(one) for one in made), key=lambda row: (row["label"], row["owner"]))
+
+
+def _bill(made: bill.Bill) -> Json:
+    """With every name filled in, and contracts in the order of their start."""
+    row = made.as_json()
+    starts = {line.contract.id.hex(): (line.contract.start_s, line.contract.priority) for line in made.statement.lines}
+    row["lines"].sort(key=lambda line: (starts[line["contract"]], line["contract"]))
+    for line in row["lines"]:
+        line["with_label"] = line["with_label"] or line["with"]
+    for waiting in row["waiting_for"]:
+        waiting["label"] = waiting["label"] or waiting["meter"]
+    return row
+
+
+def _powers(reader: Reader, registers: Mapping[bytes, Registers], now_s: int) -> dict[bytes, int | None]:
+    return {kid: meters.power_w(reader, row, now_s) for kid, row in registers.items()}
+
+
+def _log_row(teller: Teller, row: Stored, said: entry.Entry) -> Json:
+    return {
+        "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(), "author_label": teller.label(row.author),
+        "kind": bodies.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
+        "clock_status": said.stamp.clock_status, "text": teller.sentence(said), "void_reason": row.void_reason,
+    }  # fmt: skip

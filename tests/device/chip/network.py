@@ -1,0 +1,24 @@
+"""Stands in for MicroPython's network module: a station that is never connected, and remembers where it was told to."""
+
+connects = []
+
+
+class WLAN:
+    IF_STA = 0
+
+    def __init__(self, interface):
+        assert interface == WLAN.IF_STA
+        self.is_active = False
+
+    def active(self, on):
+        self.is_active = on
+
+    def isconnected(self):
+        return False
+
+    def connect(self, ssid, key):
+        assert self.is_active
+        connects.append((ssid, key))
+
+    def disconnect(self):
+        pass

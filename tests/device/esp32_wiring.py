@@ -1,0 +1,100 @@
+"""A program for MicroPython: the esp32 board and the application on the chip's stand-ins. Its last line is "wired up"."""
+
+import sys
+
+sys.path[:0] = ["tests/device/chip", "tests/firmware", "tests", "protocol", "firmware"]
+
+from wattpact_meter.load_order import load  # noqa: E402
+
+load()
+
+import json  # noqa: E402
+
+import esp32  # noqa: E402
+import flash  # noqa: E402
+import machine  # noqa: E402
+import network  # noqa: E402
+from boards.esp32 import board, pins  # noqa: E402
+from boards.esp32c3 import pins as c3_pins  # noqa: E402
+from wattpact_meter.app import App  # noqa: E402
+
+SETTINGS = {
+    "host": ["127.0.0.1", 9], "root_public_key": "ab" * 32, "rated_w": 11000, "source": {"kind": "ct"},
+    "wifi": {"ssid": "house", "password": "secret"},
+    "calibration": {
+        "id": 1, "voltage_uv_per_count": 210000, "current_ua_per_count": 88900, "voltage_midpoint": 1625,
+        "current_midpoint": 1625,
+    },
+}  # fmt: skip
+
+
+def write_settings(folder, **more):
+    values = dict(SETTINGS)
+    values.update(more)
+    flash.write(folder + "/settings.json", json.dumps(values).encode())
+
+
+def step(app, times):
+    for _ in range(times):
+        for work in (app.sample, app.exchange, app.tick):
+            work(app.board.now())
+
+
+def check_current_transformer(folder):
+    write_settings(folder)
+    app = App(board.Board(pins, folder))
+    assert network.connects == [("house", "secret")]
+    close, open_ = machine.pins[pins.RELAY_CLOSE], machine.pins[pins.RELAY_OPEN]
+    step(app, 8)
+    status = app.status()
+    assert 4500 < status["power_w"] < 4700, status  # 230 V at 20 A
+    assert app.board.source._sampler.calibration.voltage_midpoint == 1625
+    assert (close.history, open_.history) == ([0], [0]) and status["relay"]["closed"] is False
+    machine.pins[pins.BUTTON].level = 0
+    step(app, 2)
+    assert app.status()["relay"]["closed"] and close.history == [0, 1, 0] and open_.history == [0]
+    machine.pins[pins.RELAY_SENSE].level = 1
+    machine.pins[pins.BUTTON].level = 1
+    esp32.fahrenheit = 220
+    step(app, 2)
+    assert app.status()["relay"]["reason"] == "over_temperature" and open_.history == [0, 1, 0]
+    assert close.history == [0, 1, 0]
+    assert machine.watchdogs[0].timeout == 60_000 and machine.watchdogs[0].fed >= 8
+    assert app.errors == {}
+    app.journal.close()
+    esp32.fahrenheit = 104
+
+
+def check_p1(folder):
+    write_settings(folder, source={"kind": "p1"})
+    app = App(board.Board(pins, folder))
+    uart = machine.uarts[0]
+    assert uart.number == pins.P1_UART and uart.options["rx"] == pins.P1_RX
+    assert (uart.options["baudrate"], uart.options["bits"], uart.options["invert"]) == (115200, 8, machine.UART.INV_RX)
+    uart.waiting = b"/noise!0000\r\n"
+    step(app, 1)
+    assert app.status()["source_rejected"] == {"crc": 1}
+    app.journal.close()
+
+
+def check_restart(folder):
+    board.RESTART_MS = 1
+    write_settings(folder, source={"kind": "sun"})
+    board.run(pins, folder)
+    assert machine.resets == [1]
+
+
+def check_pins():
+    names = [name for name in dir(pins) if name.isupper()]
+    assert names and names == [name for name in dir(c3_pins) if name.isupper()]
+    for module in (pins, c3_pins):
+        numbers = [getattr(module, name) for name in names if name != "P1_UART"]
+        assert len(set(numbers)) == len(numbers)
+
+
+with flash.Mounted(flash.Blocks(), fresh=True) as mounted:
+    check_current_transformer(mounted.path)
+    check_p1(mounted.path)
+    check_restart(mounted.path)
+check_pins()
+print("wired up")

@@ -1,0 +1,560 @@
+"""The meter's core among others: a community in virtual time, with bad networks, power cuts and no host at all."""
+
+import case
+import community
+from community import START_S, Community, House, Network, PowerCut, World
+
+from wattpact_protocol import bodies, continuity, datagram, entry, readings
+
+from wattpact_meter import telegram
+
+SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
+
+
+def houses(crypto=community.StandIn, network=None, step_ms=100, **settings):
+    """A roof, a battery and a wallbox behind its relay, each with an owner, enrolled, under the demo's policy."""
+    village = Community(crypto)
+    roof = House(village, "roof", lambda ms, closed: -SOLAR_W, **settings)
+    battery = House(village, "battery", lambda ms, closed: -BATTERY_W, **settings)
+    wallbox = House(village, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
+    world = World(village, [roof, battery, wallbox], network, step_ms)
+    world.owners = [village.person(house.name + "'s owner") for house in world.houses]
+    for house, owner in zip(world.houses, world.owners):
+        village.enrol(house, owner)
+    village.demo_policy()
+    return world
+
+
+def trade(world, name="1", sold_wh=40, bought_wh=80):
+    """Both producers sell, the wallbox buys."""
+    roof, battery, wallbox = world.houses
+    village, owners = world.community, world.owners
+    village.mandate(owners[0], roof, bodies.SELL, 180_000, sold_wh, "roof sells " + name)
+    village.mandate(owners[1], battery, bodies.SELL, 220_000, sold_wh, "battery sells " + name)
+    village.mandate(owners[2], wallbox, bodies.BUY, 250_000, bought_wh, "wallbox buys " + name)
+
+
+def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
+    """One enrolled house."""
+    village = Community()
+    house = House(village, "alone", load, **settings)
+    world = World(village, [house], step_ms=step_ms)
+    world.owner = village.person("owner")
+    village.enrol(house, world.owner)
+    if policy:
+        village.demo_policy()
+    return world, village, house
+
+
+def codes(house):
+    return [new.body["code"] for new in house.entries(bodies.EVENT)]
+
+
+def check_readings(world):
+    """Everything the host holds of every meter's readings is good, by the rules that the host applies."""
+    for house in world.houses:
+        registers = continuity.Continuity(10_000)
+        for new in world.community.rows:
+            if new.kid == house.kid and new.kind == bodies.READING:
+                assert registers.apply(new.body) is None, (house.name, new, new.body)
+
+
+def check_usage(house):
+    """Each contract began and ended at most once, and all that was attributed was imported."""
+    begun, ended, attributed = {}, {}, {}
+    for new in house.entries():
+        contract = new.body.get("contract")
+        if new.kind == bodies.USAGE_START:
+            assert contract not in begun, "begun twice"
+            begun[contract] = new.body["import_wh"]
+        elif new.kind in (bodies.USAGE, bodies.USAGE_END):
+            assert contract not in ended, "said after its end"
+            assert new.body["attributed_wh"] >= attributed.get(contract, 0), "attributed Wh fell"
+            attributed[contract] = new.body["attributed_wh"]
+            if new.kind == bodies.USAGE_END:
+                ended[contract] = new.body["reason"]
+            total = sum(attributed.values())
+            assert total <= new.body["import_wh"], "%d Wh attributed of %d" % (total, new.body["import_wh"])
+    return attributed, ended
+
+
+def check_mandates(world):
+    """Nobody committed to more than the mandate says."""
+    accepted, confirmed = {}, {}
+    for house in world.houses:
+        demands = {new.id: new.body["mandate"] for new in house.entries(bodies.DEMAND)}
+        for new in house.entries(bodies.ACCEPTANCE):
+            mandate = demands[new.body["demand"]]
+            accepted[mandate] = accepted.get(mandate, 0) + new.body["wh"]
+    for new in world.community.contracts.values():
+        acceptance = world.community.acceptances[new.body["acceptance"]]
+        mandate = world.community.offers[acceptance.body["offer"]].body["mandate"]
+        confirmed[mandate] = confirmed.get(mandate, 0) + acceptance.body["wh"]
+    limits = {new.id: new.body["wh"] for new in world.community.rows if new.kind == bodies.MANDATE}
+    for committed in (accepted, confirmed):
+        for mandate, wh in committed.items():
+            assert wh <= limits[mandate], "%d Wh committed of %d" % (wh, limits[mandate])
+
+
+def test_a_full_cycle_ends_and_begins_again():
+    world = houses()
+    roof, battery, wallbox = world.houses
+    world.run(5)
+    assert [house.meter.log.is_open for house in world.houses] == [True] * 3
+    assert not wallbox.closed
+    trade(world)
+    world.run_until(lambda: wallbox.closed, 10)
+    assert len(world.community.contracts) == 2
+    took_ms = world.run_until(lambda: not wallbox.closed, 60)
+    assert 39_500 <= took_ms <= 41_000, took_ms  # 80 Wh at 2 Wh a second
+    world.run(1)
+    attributed, ended = check_usage(wallbox)
+    assert sorted(attributed.values()) == [40, 40] and set(ended.values()) <= {bodies.END_USED_UP}
+    opened_ms = wallbox.operations[-1][0]
+    trade(world, "again", 30, 30)
+    world.run_until(lambda: wallbox.closed, 70)
+    assert 60_000 <= world.ms - opened_ms <= 61_000, "the relay did not rest as long as it must"
+    world.run_until(lambda: not wallbox.closed, 30)
+    world.run(3)
+    assert sum(check_usage(wallbox)[0].values()) == 110
+    assert wallbox.operations[0][2] == "grant" and wallbox.operations[1][2] == "no_contract"
+    assert codes(wallbox).count(bodies.EVENT_RELAY_CLOSED) == 2 and codes(wallbox).count(bodies.EVENT_RELAY_OPENED) == 2
+    assert not world.community.refused, world.community.refused
+    check_readings(world)
+
+
+def test_contracts_fill_in_order_of_priority():
+    world = houses()
+    world.run(5)
+    trade(world)
+    world.run(60)
+    wallbox = world.houses[2]
+    acceptances = wallbox.entries(bodies.ACCEPTANCE)
+    offers = world.community.offers
+    assert [new.body["priority"] for new in acceptances] == [1, 2]
+    assert [offers[new.body["offer"]].body["price_micro_per_kwh"] for new in acceptances] == [180_000, 220_000]
+    confirmed = {new.body["acceptance"]: new.id for new in world.community.contracts.values()}
+    first, second = [confirmed[new.id] for new in acceptances]
+    order = [(new.kind, new.body["contract"]) for new in wallbox.entries() if new.kind in (13, 15)]
+    assert order == [
+        (bodies.USAGE_START, first), (bodies.USAGE_END, first), (bodies.USAGE_START, second), (bodies.USAGE_END, second),
+    ]  # fmt: skip
+
+
+def test_the_relay_follows_a_grant_within_a_tick():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(5)
+    village.give(house, 10)
+    told = [data for data in village.tell(house.kid, house.meter.link.inbox, house.meter.link.cursor)]
+    assert len(told) == 1
+    house.meter.on_datagram(house.now(world.ms), told[0])
+    assert house.meter.next_tick_ms(house.now(world.ms)) == world.ms
+    house.step(world.ms)
+    assert house.operations == [(world.ms, True, "grant")]
+    world.run_until(lambda: not house.closed, 12)
+    assert house.meter.registers()[readings.IMPORT_WH] == 10
+    before = house.meter.rejected.get("inbox_duplicate", 0)
+    house.meter.on_datagram(house.now(world.ms), told[0])
+    assert house.meter.rejected["inbox_duplicate"] == before + 1
+    world.run(70)
+    assert len(house.operations) == 2, "a grant was used twice"
+
+
+def test_signatures_are_real():
+    village = Community(community.REAL)
+    house = House(village, "real", lambda ms, closed: 3600 if closed else 0)
+    world = World(village, [house], step_ms=500)
+    village.enrol(house)
+    village.demo_policy()
+    world.run(4)
+    village.give(house, 5)
+    world.run_until(lambda: house.closed, 4)
+    world.run_until(lambda: not house.closed, 10)
+    world.run(3)
+    assert village.authors[house.kid].head.next_sequence >= 6 and not village.refused
+    before = house.meter.trust.verifications
+    forged = bytearray(village.give(house, 500).raw)
+    forged[-1] ^= 1
+    body = [village.inbox, house.meter.link.cursor, house.meter.link.cursor + 1, bytes(forged)]
+    house.meter.on_datagram(house.now(world.ms), datagram.encode(datagram.INBOX, village.id, body))
+    assert house.meter.rejected == {"bad_signature": 1} and not house.meter.usage.grants
+    assert house.meter.trust.verifications == before + 1
+
+
+def test_nothing_is_signed_before_enrolment_and_registers_count():
+    village = Community()
+    house = House(village, "new", lambda ms, closed: 3600)
+    world = World(village, [house])
+    world.run(20)
+    assert not house.flash.entries and house.meter.registers()[readings.IMPORT_WH] == 20
+    public_key, proof = village.pending[house.kid]
+    assert public_key == house.identity.public_key and len(proof) == 32
+    certificate = village.enrol(house)
+    world.run(12)
+    first = house.entries()[0]
+    assert first.previous == certificate.id and first.sequence == 0
+    assert codes(house)[:2] == [bodies.EVENT_BOOT, bodies.EVENT_REGISTER_OPEN] or codes(house)[0] == 9
+    assert community.last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
+    assert village.authors[house.kid].head.next_sequence == len(house.flash.entries)
+
+
+def test_bad_networks_only_slow_things_down():
+    for seed in range(case.scale(10, 2)):
+        bits = case.Bits("network %d" % seed)
+        network = Network(bits, lose=150, repeat=150, damage=50, jitter_ms=700)
+        world = houses(network=network)
+        world.run(20)
+        trade(world)
+        world.run(120)
+        network.lose = network.damage = network.repeat = network.jitter_ms = 0
+        world.run(130)
+        for house in world.houses:
+            missing = len(house.flash.entries) - world.community.authors[house.kid].head.next_sequence
+            assert missing <= 2, "seed %d: %d entries never arrived" % (seed, missing)
+        attributed, ended = check_usage(world.houses[2])
+        assert sum(attributed.values()) == 80 and len(ended) == len(attributed), (seed, attributed)
+        check_readings(world)
+        check_mandates(world)
+
+
+def test_power_cuts_at_any_write_lose_and_double_nothing():
+    boots = 0
+    for seed in range(case.scale(30, 3)):
+        bits = case.Bits("power %d" % seed)
+        world = houses()
+        wallbox = world.houses[2]
+        world.run(3)
+
+        def arm(house, bits=bits):
+            house.flash.cut_in = 1 + bits.below(30)
+            house.flash.cut_after = bits.below(2) == 1
+
+        def cut(house, world=world, bits=bits, arm=arm):
+            while True:
+                arm(house)
+                try:
+                    return house.boot(world.ms, bits.below(4) == 0)
+                except PowerCut:
+                    pass
+
+        world.on_cut = cut
+        for house in world.houses:
+            arm(house)
+        trade(world)
+        world.run(110)
+        for house in world.houses:
+            house.flash.cut_in = None
+        world.run_until(lambda wallbox=wallbox: len(wallbox.entries(bodies.USAGE_END)) == 2, 150)
+        world.run(5)
+        boots += sum([house.boots for house in world.houses]) - 3
+        attributed, ended = check_usage(wallbox)
+        assert sum(attributed.values()) == 80 and len(ended) == 2, (seed, attributed)
+        assert len(wallbox.entries(bodies.ACCEPTANCE)) == 2, "seed %d accepted again" % seed
+        assert not wallbox.closed
+        usage = wallbox.meter.usage
+        assert usage.beyond_wh + 80 <= wallbox.meter.registers()[readings.IMPORT_WH]
+        stamps = [(new.stamp.boot, new.stamp.uptime_s) for new in wallbox.entries()]
+        assert stamps == sorted(stamps), "two boots have one number"
+        check_readings(world)
+        check_mandates(world)
+        for house in world.houses:
+            assert world.community.authors[house.kid].head.next_sequence >= len(house.flash.entries) - 2
+    assert boots >= case.scale(200, 10), boots
+
+
+def test_registers_never_fall_below_what_was_said():
+    bits = case.Bits("registers")
+    world, village, house = alone(lambda ms, closed: 9000, step_s=5)
+    said = 0
+    for _ in range(case.scale(40, 8)):
+        world.run(1 + bits.below(9))
+        for new in house.entries():
+            if new.kind == bodies.READING:
+                said = max(said, readings.end_value(new.body, readings.IMPORT_WH))
+        house.boot(world.ms)
+        assert house.meter.registers().get(readings.IMPORT_WH, 0) >= said
+    assert said > 50
+    check_readings(world)
+
+
+def without_host(seconds, step_s, step_ms, wh):
+    """A house with a grant loses its host for a while; then all is delivered."""
+    world, village, house = alone(lambda ms, closed: 720 if closed else 0, step_ms, step_s=step_s, intervals=4)
+    world.run(10)
+    village.give(house, wh, to_s=village.now_s + seconds + 7200, start_by_s=village.now_s + 600)
+    world.run_until(lambda: house.closed, 10)
+    before_wh = house.meter.registers()[readings.IMPORT_WH]
+    world.network.up = False
+    world.run(seconds)
+    used_wh = house.meter.registers()[readings.IMPORT_WH] - before_wh
+    assert abs(used_wh - min(seconds * 720 // 3600, wh)) <= 1, used_wh
+    held = village.authors[house.kid].head.next_sequence
+    assert len(house.flash.entries) - held >= seconds // step_s // 4 - 1
+    world.network.up = True
+    took_ms = world.run_until(lambda: village.authors[house.kid].head.next_sequence == len(house.flash.entries), 200)
+    check_readings(world)
+    check_usage(house)
+    assert not village.refused.get("fork") and took_ms < 200_000
+    return house
+
+
+def test_ten_minutes_without_a_host_lose_nothing():
+    house = without_host(600, 5, 200, 500)
+    assert house.closed
+
+
+def test_a_day_without_a_host_loses_nothing():
+    house = without_host(case.scale(86_400, 14_400), 900, 5_000, 10_000)
+    assert house.closed == case.MICROPYTHON  # 720 W use the grant up within the whole day
+
+
+def test_a_silent_host_is_asked_ever_more_rarely():
+    world, village, house = alone()
+    world.run(5)
+    world.network.up = False
+    sent = []
+    for _ in range(1200):
+        world.step()
+        sent += house.step(world.ms)
+    world.run(0)
+    digests = []
+    world.network.send = lambda to, data, ms: digests.append((ms, datagram.decode(data, village.id)[0]))
+    world.run(120)
+    assert [kind for _, kind in digests if kind == datagram.DIGEST] and len(digests) <= 40, digests
+
+
+def test_a_grant_ends_in_time_and_too_late_ones_never_begin():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 1000, to_s=village.now_s + 20)
+    world.run_until(lambda: house.closed, 4)
+    world.run_until(lambda: not house.closed, 25)
+    assert world.ms // 1000 == 24 or world.ms // 1000 == 25
+    world.run(2)
+    assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_EXPIRED
+    late = village.give(house, 50, start_by_s=village.now_s + 20)  # while the relay rests
+    world.run(70)
+    end = house.entries(bodies.USAGE_END)[1].body
+    assert end["contract"] == late.body["contract"] and end["reason"] == bodies.END_VOID and end["attributed_wh"] == 0
+    assert len(house.operations) == 2
+
+
+def test_a_terminated_grant_opens_the_relay():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    stranger = village.person("stranger")
+    world.run(4)
+    contract = village.give(house, 1000).body["contract"]
+    world.run_until(lambda: house.closed, 4)
+    body = {"contract": contract, "reason": "wanted"}
+    village.order(stranger, bodies.TERMINATE, body, "t1")
+    world.run(4)
+    assert house.closed and house.meter.rejected["not_a_party"] == 1
+    village.order(world.owner, bodies.TERMINATE, body, "t2")
+    world.run_until(lambda: not house.closed, 4)
+    world.run(1)
+    assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_TERMINATED
+
+
+def test_policies_of_the_meter_come_before_those_for_all():
+    world, village, house = alone(policy=False)
+    world.run(4)
+    assert house.closed or house.meter.guard.policy.consent_required
+    village.demo_policy()
+    world.run(4)
+    assert not house.meter.guard.policy.consent_required
+    village.demo_policy(meter=house.kid, consent_required=True)
+    village.demo_policy(version=2, emergency_credit_wh=7)
+    world.run(4)
+    policy = house.meter.guard.policy
+    assert policy.consent_required and policy.emergency_credit_wh == 0
+    house.boot(world.ms)
+    assert house.meter.guard.policy.consent_required
+    village.demo_policy(meter=house.kid, version=2, protected=True)
+    world.run_until(lambda: house.closed, 4)
+    assert house.operations[-1][2] == "protected"
+
+
+def test_every_refusal_is_counted_by_its_reason():
+    world, village, house = alone()
+    world.run(5)
+    meter, now = house.meter, house.now(world.ms)
+    cursor = meter.link.cursor
+
+    def told(raw, after=None, inbox=None):
+        body = [inbox or village.inbox, meter.link.cursor if after is None else after, meter.link.cursor + 1, raw]
+        return datagram.encode(datagram.INBOX, village.id, body)
+
+    def refused(data):
+        before = dict(meter.rejected)
+        meter.on_datagram(now, data)
+        news = [reason for reason, count in meter.rejected.items() if count != before.get(reason, 0)]
+        assert len(news) <= 1
+        return news[0] if news else None
+
+    grant = village.give(house, 10)
+    stranger = community.Author(village, "stranger", bodies.ROLE_ISSUER)
+    place = (0, 0, bytes(32))
+    stamp = entry.Stamp(1, 1, village.now_s)
+    unknown = entry.sign(bodies.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
+    host = village.host
+    forbidden = entry.sign(bodies.GRANT, grant.body, place, stamp, host.kid, village.id, host.identity.sign)
+    damaged = bytearray(grant.raw)
+    damaged[-1] ^= 1
+    other = bytes(16)
+    assert refused(bytes(1201)) == "oversize"
+    assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
+    assert refused(datagram.encode(datagram.HEAD, other, [house.kid, 0, 0])) == "wrong_community"
+    assert refused(datagram.encode(datagram.DIGEST, village.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "other_meter"
+    assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 0, 999])) == "head_ahead"
+    assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 7, 0])) == "stale_generation"
+    assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
+    assert refused(told(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
+    assert refused(told(b"no entry")) == "entry_malformed"
+    assert refused(told(unknown.raw)) == "unknown_author"
+    assert refused(told(forbidden.raw)) == "not_allowed"
+    assert refused(told(bytes(damaged))) == "bad_signature"
+    assert meter.link.cursor == cursor and not meter.usage.grants
+    assert refused(told(grant.raw)) is None
+    assert len(meter.usage.grants) == 1 and meter.link.cursor == cursor + 1
+    assert refused(told(grant.raw)) == "old_grant"
+
+
+def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
+    world, village, house = alone()
+    world.run(5)
+    ghost = village.person("ghost")
+    village.rows.pop()  # its certificate is lost before any meter hears of it
+    village.order(ghost, bodies.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
+    ghost_order = village.mandate(ghost, house, bodies.SELL, 1, 1, "ghost")
+    grant = village.give(house, 10)
+    world.run(15)
+    assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
+    assert house.meter.rejected["unknown_author"] == 3 and ghost_order.id not in [m.id for m in house.meter.book.mandates]
+
+
+def test_another_host_may_take_over():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(5)
+    village.give(house, 5)
+    world.run(20)
+    assert sum(check_usage(house)[0].values()) == 5
+    village.inbox = b"new host"
+    world.run(5)
+    newest = [place + 1 for place, new in enumerate(village.rows) if village.concerns(new, house.kid)][-1]
+    assert house.meter.link.inbox == b"new host" and house.meter.link.cursor == newest
+    village.give(house, 5)
+    world.run(75)
+    assert sum(check_usage(house)[0].values()) == 10
+
+
+def test_receipts_let_the_journal_be_pruned_and_only_they():
+    world, village, house = alone(lambda ms, closed: 3600, step_s=1)
+    world.run(320)
+    assert house.flash.first > 0 and len(house.flash.entries) >= 256
+    world.network.up = False
+    receipted = max([new.body["sequence"] for new in village.rows if new.kind == bodies.RECEIPT])
+    world.run(300)
+    assert house.flash.first <= receipted + 1, "pruned without a receipt"
+    assert len(house.flash.entries) > 256 + 32
+    house.boot(world.ms)
+    assert house.meter.registers()[readings.IMPORT_WH] >= 618
+    world.network.up = True
+    world.run(40)
+    assert len(house.flash.entries) <= 256 + 48 + 16
+    check_readings(world)
+
+
+def test_a_full_journal_waits_for_receipts():
+    world, village, house = alone(lambda ms, closed: 3600, step_s=1, limit=60)
+    world.run(10)
+    world.network.up = False
+    world.run(90)
+    assert len(house.flash.entries) == 60 and house.meter.log.full
+    held_wh = house.meter.registers()[readings.IMPORT_WH]
+    assert held_wh >= 98, "registers stopped with the journal"
+    world.network.up = True
+    world.run(30)
+    assert not house.meter.log.full and house.flash.first > 0
+    assert village.authors[house.kid].head.next_sequence >= 70
+    check_readings(world)
+
+
+def test_lost_state_is_said_and_nothing_old_is_used_again():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(5)
+    village.give(house, 10)
+    world.run(25)
+    assert not house.closed
+    house.flash.values["usage"] = None
+    house.flash.values["registers"] = None
+    house.boot(world.ms)
+    assert house.meter.registers()[readings.IMPORT_WH] >= 10, "registers fell with their checkpoint"
+    world.run(70)
+    assert bodies.EVENT_STATE_CORRUPT in codes(house)
+    assert len(house.operations) == 2 and house.meter.rejected["before_state_was_lost"] == 1
+    village.give(house, 10)
+    world.run_until(lambda: house.closed, 5)
+    world.run(20)
+    check_readings(world)
+    assert sum(check_usage(house)[0].values()) == 20
+
+
+def p1(wh, serial="E1", power_w=500):
+    told = telegram.Telegram("ABC5")
+    told.serial = serial
+    told.registers = {1: wh, 2: 0, 3: wh, 5: 0}
+    told.power_w = power_w
+    return told
+
+
+def test_a_meter_with_registers_of_its_own_is_followed():
+    world, village, house = alone(step_s=5)
+    meter = None
+    for second in range(60):
+        world.ms += 1000
+        village.now_s = START_S + world.ms // 1000
+        now = house.now(world.ms)
+        meter = house.meter
+        wh = 5_000_000 + second
+        meter.on_telegram(now, p1(3 if second == 30 else wh))
+        meter.tick(now, house.around)
+        for data in meter.take_datagrams():
+            for answer in village.take_datagram(data, house.kid):
+                meter.on_datagram(now, answer)
+    assert meter.registers()[readings.IMPORT_WH] == 5_000_059
+    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_REGISTER_OPEN]
+    assert [(body["text"], body["registers"][1]) for body in opened] == [("E1", 5_000_001)]
+    assert codes(house).count(bodies.EVENT_SOURCE_REJECTED) == 1
+    said = [new.body for new in house.entries(bodies.READING)]
+    assert len(said) >= 9 and said[-1]["registers"][readings.IMPORT_WH][1] == [5]
+    assert said[-1]["registers"][64] == [500, []] and sorted(said[-1]["registers"])[:4] == [1, 2, 3, 5]
+    check_readings(world)
+
+
+def test_usage_agrees_with_settlement():
+    """The meter's own count is what settlement finds from its readings, slot by slot."""
+    world = houses()
+    world.run(5)
+    trade(world)
+    world.run(70)
+    wallbox = world.houses[2]
+    attributed, _ = check_usage(wallbox)
+    load = []
+    for new in wallbox.entries(bodies.READING):
+        load.append((new.body["t0_s"], new.body["registers"][1][0]))
+        load.append((readings.end_s(new.body), readings.end_value(new.body, 1)))
+    used = {new.body["contract"]: new.stamp.unix_s for new in wallbox.entries(bodies.USAGE_START)}
+    order = sorted(used, key=lambda contract: used[contract])
+    carried = dict.fromkeys(order, 0)
+    slots = sorted(set(load))
+    for (from_s, from_wh), (to_s, to_wh) in zip(slots, slots[1:]):
+        rest = to_wh - from_wh
+        for contract in order:
+            begin = max(from_s, used[contract])
+            if begin < to_s:
+                rate = 8000 * (to_s - used[contract]) // 3600 - 8000 * (begin - used[contract]) // 3600
+                wh = min(rest, rate, 40 - carried[contract])
+                carried[contract] += wh
+                rest -= wh
+    assert carried == attributed, (carried, attributed)

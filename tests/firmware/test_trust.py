@@ -1,0 +1,164 @@
+"""Certificates: what this meter believes, and how little it verifies for it."""
+
+import case
+import community
+from community import START_S, YEAR_S, Author, Community, Flash, Store
+
+from wattpact_protocol import bodies, cbor, entry
+
+from wattpact_meter import trust
+
+
+def fresh(village, flash=None):
+    return trust.Trust(village.root.public_key, Store(flash or Flash()), village.verify)
+
+
+def taught(village, flash=None):
+    """A trust that has heard the operator's certificates."""
+    held = fresh(village, flash)
+    for new in village.rows:
+        assert held.learn(new, START_S) is None
+    return held
+
+
+def signed_by(village, signer, subject, role, version=1, **more):
+    """A certificate that the village's own host would never keep."""
+    body = {
+        "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0, "epoch": 0,
+        "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
+    }  # fmt: skip
+    body.update(more)
+    return entry.sign(
+        bodies.CERTIFICATE, body, (0, 50, bytes(32)), entry.Stamp(1, 1, START_S), signer.kid, village.id,
+        signer.identity.sign,
+    )  # fmt: skip
+
+
+def test_a_chain_of_real_signatures_is_believed():
+    village = Community(community.REAL)
+    held = taught(village)
+    assert held.author(village.host.kid)["role"] == bodies.ROLE_HOST
+    assert held.author(village.issuer.kid)["id"] == village.issuer.certificate.id
+
+
+def test_without_the_link_above_nothing_is_believed():
+    village = Community()
+    held = fresh(village)
+    host = village.host.certificate
+    assert held.learn(host, START_S) == trust.UNKNOWN_AUTHOR and held.verifications == 0
+    assert held.learn(village.issuer.certificate, START_S) is None  # the root key itself is pinned
+    assert held.learn(host, START_S) is None
+    stranger = Community(community.StandIn)
+    stranger.id = village.id
+    other = fresh(village)
+    forged = signed_by(village, stranger.host, stranger.host, bodies.ROLE_ISSUER)
+    assert other.learn(forged, START_S) == trust.UNKNOWN_AUTHOR
+
+
+def test_a_role_gives_only_what_it_may():
+    village = Community()
+    held = taught(village)
+    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
+    for signer, role, reason in (
+        (village.host, bodies.ROLE_METER, trust.NOT_ALLOWED),
+        (village.issuer, bodies.ROLE_ISSUER, trust.NOT_ALLOWED),
+        (village.issuer, bodies.ROLE_ROOT, trust.NOT_ALLOWED),
+        (village.root, bodies.ROLE_METER, trust.NOT_ALLOWED),
+        (village.issuer, bodies.ROLE_METER, None),
+    ):
+        assert held.learn(signed_by(village, signer, neighbour, role), START_S) == reason, (signer.role, role)
+    demoted = signed_by(village, village.issuer, village.issuer, bodies.ROLE_METER, version=9)
+    assert held.learn(demoted, START_S) == trust.NOT_ALLOWED
+    usurped = signed_by(village, village.issuer, village.root, bodies.ROLE_METER, version=9)
+    assert held.learn(usurped, START_S) == trust.NOT_ALLOWED
+    assert held.author(village.root.kid)["role"] == bodies.ROLE_ROOT
+
+
+def test_versions_only_rise_and_nothing_is_verified_twice():
+    village = Community()
+    held = taught(village)
+    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
+    second = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=2, owner=bytes(range(8)))
+    assert held.learn(second, START_S) is None
+    before = held.verifications
+    assert held.learn(second, START_S) == trust.KNOWN
+    assert held.learn(signed_by(village, village.issuer, neighbour, bodies.ROLE_METER), START_S) == trust.OLD_VERSION
+    again = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=2)
+    assert held.learn(again, START_S) == trust.OLD_VERSION and held.verifications == before
+    assert held.author(neighbour.kid)["owner"] == bytes(range(8))
+    third = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=3)
+    assert held.learn(third, START_S) is None and held.author(neighbour.kid)["owner"] is None
+
+
+def test_certificates_expire_by_the_clock_where_there_is_one():
+    village = Community()
+    held = taught(village)
+    grant = village.say(village.issuer, bodies.POLICY, {"version": 1})
+    late_s = START_S + YEAR_S + 1
+    assert held.check(grant, START_S) is None and held.check(grant, None) is None
+    before = held.verifications
+    assert held.check(grant, late_s) == trust.EXPIRED and held.verifications == before
+    assert held.check(grant, START_S - 100) is None, "a clock that is a little behind a new certificate"
+    assert held.check(grant, START_S - 1000) == trust.EXPIRED
+
+
+def test_who_may_say_what_is_checked_before_any_signature():
+    village = Community()
+    held = taught(village)
+    before = held.verifications
+    wrong = entry.sign(
+        bodies.POLICY, {"version": 1}, (0, 9, bytes(32)), entry.Stamp(1, 1, START_S), village.host.kid, village.id,
+        village.host.identity.sign,
+    )  # fmt: skip
+    assert held.check(wrong, START_S) == trust.NOT_ALLOWED and held.verifications == before
+    policy = village.say(village.issuer, bodies.POLICY, {"version": 1})
+    damaged = bytearray(policy.raw)
+    damaged[-3] ^= 4
+    assert held.check(entry.decode(bytes(damaged), village.id), START_S) == trust.BAD_SIGNATURE
+
+
+def test_a_person_signs_orders_and_no_log():
+    village = Community()
+    person = village.person("anyone")
+    held = taught(village)
+    body = {"contract": bytes(32), "reason": "", "order_id": bytes(8), "expires_s": START_S}
+    for place, extra, reason in (
+        ((0, 0, person.certificate.id), {}, None),
+        ((0, 1, person.certificate.id), {}, "broken_chain"),
+        ((0, 0, bytes(32)), {}, "broken_chain"),
+    ):
+        body.update(extra)
+        new = entry.sign(
+            bodies.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.identity.sign
+        )
+        assert held.check(new, START_S) == reason
+
+
+def test_what_is_known_outlives_a_restart_and_is_bounded():
+    village = Community()
+    flash = Flash()
+    held = taught(village, flash)
+    for number in range(trust.MAX_AUTHORS + 5):
+        subject = Author(village, "n%d" % number, bodies.ROLE_METER)
+        reason = held.learn(signed_by(village, village.issuer, subject, bodies.ROLE_METER), START_S)
+        assert reason == (None if number < trust.MAX_AUTHORS - 3 else trust.FULL), number
+    assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < 8192
+    again = fresh(village, flash)
+    assert len(again) == len(held) and again.author(village.host.kid) == held.author(village.host.kid)
+    assert again.verifications == 0
+    late_s = START_S + YEAR_S + 50
+    issuer = Author(village, "next issuer", bodies.ROLE_ISSUER)
+    new = signed_by(village, village.root, issuer, bodies.ROLE_ISSUER, not_after_s=late_s + YEAR_S)
+    assert again.learn(new, START_S) == trust.FULL
+    root = signed_by(village, village.root, village.root, bodies.ROLE_ROOT, version=2, not_after_s=late_s + YEAR_S)
+    assert again.learn(root, START_S) is None
+    assert again.learn(new, late_s) is None, "an expired certificate does not make room"
+
+
+def test_what_is_kept_is_data_that_any_store_holds():
+    village = Community()
+    flash = Flash()
+    taught(village, flash)
+    rows = cbor.decode(flash.values["trust"], limit=8192)
+    assert len(rows) == 3 and all(isinstance(row, bytes) and len(row) == 101 for row in rows)
+    case.raises(AssertionError, Store(flash).save, "big", bytes(9000))

@@ -1,0 +1,272 @@
+"""The auditor believes nothing that is not signed, linked and computed again, and names the entry that shows it."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import case
+import pytest
+from scene import HOUR, MONTH, S, Scene
+from wattpact import audit, bill, bundle, evidence
+from wattpact_protocol import bodies, cbor, cose, entry
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene()
+
+
+@pytest.fixture(scope="module")
+def good(scene: Scene) -> bytes:
+    return scene.bundle()
+
+
+def check(data: bytes, scene: Scene) -> audit.Report:
+    return audit.audit(io.BytesIO(data), scene.village.root.public_key)
+
+
+def refuse(data: bytes, scene: Scene) -> audit.Refuted:
+    with pytest.raises(audit.Refuted) as caught:
+        check(data, scene)
+    return caught.value
+
+
+def split(data: bytes) -> list[bytes]:
+    return [raw for _, raw in bundle.read(io.BytesIO(data))]
+
+
+def number_at(data: bytes, position: int) -> int:
+    """The number of the entry that holds a byte."""
+    return sum(offset <= position for offset, _ in bundle.read(io.BytesIO(data)))
+
+
+def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(scene, good):
+    for person in (scene.anna, scene.ben, scene.carol):
+        report = check(scene.bundle(person), scene)
+        made = bill.make(scene.ledger(), person.kid, MONTH)
+        for name, value in made.fields.items():
+            if not name.startswith("evidence"):
+                assert report.fields[name] == value, name
+        assert [line["carried_nano"] for line in report.lines] == [line["nano"] for line in made.as_json()["lines"]]
+    report = check(good, scene)
+    assert report.counts["entries"] == len(split(good)) == 1 + sum(list(report.counts.values())[1:])
+
+
+def test_every_kind_of_evidence_is_in_the_scene(good):
+    kinds = {bodies.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in split(good)}
+    assert kinds == set(bodies.NAMES.values()) - {"policy", "receipt"}
+
+
+def test_a_report_says_what_is_missing_estimated_void_or_doubtful(scene):
+    report = check(scene.bundle(scene.carol), scene)
+    assert any("pump" in text and "2 gaps" in text for text in report.missing)
+    assert any("pump" in text and "899 Wh" in text for text in report.estimated)
+    assert any("falling_register" in text and "pump" in text for text in report.void)
+    assert any("wallbox" in text and "1 entries" in text for text in report.doubtful)
+    assert any("supplier's mandate" in text for text in report.doubtful) is False
+
+
+def test_any_flipped_byte_is_refused_and_its_entry_named(scene, good):
+    bits = case.Bits("flips")
+    for _ in range(2000):
+        position, flip = bits.below(len(good)), 1 + bits.below(255)
+        data = good[:position] + bytes((good[position] ^ flip,)) + good[position + 1 :]
+        refuted = refuse(data, scene)
+        assert refuted.entry and refuted.entry["number"] == number_at(good, position), (position, refuted.sentence())
+        assert refuted.entry["offset"] <= position
+
+
+def changed(value):
+    """The same kind of value, another one: every leaf of a structure in turn."""
+    if value is None:
+        yield 1
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield value + 1
+    elif isinstance(value, bytes):
+        yield bytes((value[0] ^ 1,)) + value[1:] if value else b"\x00"
+    elif isinstance(value, str):
+        yield value[:-1] + ("a" if value[-1:] != "a" else "b")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from (value[:index] + [other] + value[index + 1 :] for other in changed(item))
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from ({**value, key: other} for other in changed(item))
+
+
+def test_every_field_of_every_kind_is_covered_by_the_signature(scene, good):
+    raws, seen, cases = split(good), set(), 0
+    for number, raw in enumerate(raws, 1):
+        envelope = cose.decode1(raw)
+        payload = cbor.decode(envelope.payload)
+        if payload[0] in seen and payload[0] != bodies.CERTIFICATE:
+            continue
+        seen.add(payload[0])
+        for other in changed(payload):
+            forged = cose.sign1(envelope.kid, cbor.encode(other), b"", lambda _, raw=raw: raw[-64:])
+            data = b"".join([*raws[: number - 1], forged, *raws[number:]])
+            refuted = refuse(data, scene)
+            assert refuted.entry and refuted.entry["number"] == number, refuted.sentence()
+            cases += 1
+    assert len(seen) == 16 and cases > 250
+
+
+def test_an_entry_removed_repeated_or_moved_is_refused(scene, good):
+    raws = split(good)
+    for number in range(len(raws)):
+        assert refuse(b"".join(raws[:number] + raws[number + 1 :]), scene)
+        repeated = refuse(b"".join([*raws[: number + 1], *raws[number:]]), scene)
+        assert repeated.entry and repeated.entry["number"] == number + 2
+        if number + 1 < len(raws):
+            moved = [*raws[:number], raws[number + 1], raws[number], *raws[number + 2 :]]
+            assert refuse(b"".join(moved), scene)
+
+
+def test_a_cut_bundle_is_refused(scene, good):
+    offsets = [offset for offset, _ in bundle.read(io.BytesIO(good))]
+    bits = case.Bits("cuts")
+    for size in [*offsets, *(bits.below(len(good)) for _ in range(200))]:
+        assert refuse(good[:size], scene)
+
+
+def test_what_is_no_bundle_is_refused(scene, good):
+    assert "no entries" in refuse(b"", scene).sentence() or "0 entries" in refuse(b"", scene).sentence()
+    bits = case.Bits("noise")
+    for size in (1, 19, 20, 21, 500, 5000):
+        assert refuse(bits.bytes(size), scene).entry["number"] == 1
+    assert refuse(bytes(5000), scene).entry["number"] == 1
+
+
+def test_another_communitys_entries_are_refused(scene, good):
+    other = Scene("elsewhere")
+    assert refuse(other.bundle(), scene).entry["number"] == 1
+    theirs, ours = split(other.bundle()), split(good)
+    for number in (3, 20, len(ours) - 2):
+        refuted = refuse(b"".join([*ours[:number], theirs[number], *ours[number + 1 :]]), scene)
+        assert refuted.entry["number"] == number + 1
+
+
+def test_a_statement_from_another_month_is_refused(scene, good):
+    refuted = refuse(b"".join([*split(good)[:-1], split(scene.bundle(month="2026-09"))[-1]]), scene)
+    assert refuted.entry["kind"] == "statement"
+
+
+class Liar:
+    """A host that drops entries and signs a statement over what is left."""
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+
+    def bundle(self, keep, change=None) -> bytes:
+        ledger = self.scene.ledger()
+        made = bill.make(ledger, self.scene.ben.kid, MONTH)
+        entries = list(self.scene.village.entries)
+        host = self.scene.village.host.kid
+        picked = [new for new in evidence.collect(entries, ledger.facts, made.statement, host) if keep(new)]
+        fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
+        return bundle.write(picked, self.scene.say(bodies.STATEMENT, fields))
+
+
+def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
+    liar = Liar(scene)
+    assert check(liar.bundle(lambda new: True), scene)
+    readings = [new for new in scene.village.entries if new.kind == bodies.READING and new.kid == scene.wallbox.kid]
+    for left_out in readings[1:-1]:
+        refuted = refuse(liar.bundle(lambda new, left_out=left_out: new.id != left_out.id), scene)
+        assert refuted.entry["author"] == scene.wallbox.kid.hex()
+        assert left_out.sequence < refuted.entry["sequence"] <= left_out.sequence + 3
+    refuted = refuse(liar.bundle(lambda new: new.id != readings[0].id), scene)
+    assert refuted.entry["kind"] == "reading"
+
+
+def test_a_host_that_signs_other_figures_is_refuted_on_each(scene):
+    liar = Liar(scene)
+    ledger = scene.ledger()
+    fields = bill.make(ledger, scene.ben.kid, MONTH).fields
+    for name, value in fields.items():
+        if name in ("subject", "from_s", "to_s", "evidence", "evidence_root"):
+            continue
+        other = bytes(32) if isinstance(value, bytes) else value + 1
+        refuted = refuse(liar.bundle(lambda new: True, {name: other}), scene)
+        assert refuted.entry["kind"] == "statement" and name in refuted.reason
+    for name, value in (("from_s", S + 3600), ("from_s", fields["from_s"] + 1), ("to_s", 0)):
+        assert refuse(liar.bundle(lambda new: True, {name: value}), scene)
+    assert refuse(liar.bundle(lambda new: True, {"subject": bytes(8)}), scene)
+
+
+def test_only_the_root_that_is_pinned_is_believed(scene, good):
+    with pytest.raises(audit.Refuted):
+        audit.audit(io.BytesIO(good), scene.village.host.public_key)
+
+
+@pytest.mark.parametrize("who", ["anna", "roof", "host"])
+def test_nobody_says_what_its_role_does_not_allow(scene, who):
+    liar = Scene("rogue")
+    rogue = liar.village.by_name[who]
+    new = liar.village.say(rogue, bodies.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+    refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
+    assert refuted.entry["kind"] == "tariff" and "may not say" in refuted.reason
+
+
+def test_a_meter_that_is_waited_for_is_named():
+    scene = Scene("late")
+    dropped = [new for new in scene.village.entries if new.kid == scene.roof.kid and new.kind == bodies.READING]
+    scene.village.entries = [new for new in scene.village.entries if new not in dropped[2:]]
+    scene.now_s = S + 5 * HOUR
+    report = check(scene.bundle(), scene)
+    assert report.fields["settled_to_s"] == S + 2 * HOUR and report.fields["unsettled_meters"] == 3
+    assert any("roof" in text and "no readings after" in text for text in report.missing)
+
+
+def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(scene, good, tmp_path):
+    program = (
+        "import sys, socket\n"
+        "def refuse(*_): raise SystemExit('a socket was opened')\n"
+        "socket.socket = refuse\n"
+        "from wattpact import audit\n"
+        "report = audit.audit(open(sys.argv[1], 'rb'), audit.read_pin(sys.argv[2]))\n"
+        "import wattpact.audit.program\n"
+        "loaded = sorted(name for name in sys.modules if name.startswith('wattpact.'))\n"
+        "print(report.fields['net_nano'], ' '.join(loaded))\n"
+    )
+    path = tmp_path / "bundle"
+    path.write_bytes(good)
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol"}
+    command = [sys.executable, "-c", program, str(path), scene.village.root.public_key.hex()]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    assert result.returncode == 0, result.stderr
+    net_nano, *loaded = result.stdout.split()
+    assert int(net_nano) == bill.make(scene.ledger(), scene.ben.kid, MONTH).fields["net_nano"]
+    assert {name.split(".")[1] for name in loaded} == {"audit", "bundle", "money"}
+
+
+def test_a_pin_is_hex_or_a_file_with_it(tmp_path):
+    key = bytes(range(32))
+    for text in (key.hex(), f"{key.hex()}\n", f'{{"public_key": "{key.hex()}"}}'):
+        path = tmp_path / "root.key"
+        path.write_text(text)
+        assert audit.read_pin(str(path)) == key
+    assert audit.read_pin(key.hex().upper()) == key
+    bad = ["", "00", key.hex() + "00", str(tmp_path), str(tmp_path / "absent"), "\0", "x" * 5000]
+    for number, text in enumerate(("[]", "{}", "[" * 4000, '{"public_key": 3}', "zz", "\xff")):
+        path = tmp_path / f"bad{number}"
+        path.write_text(text, encoding="latin-1")
+        bad.append(str(path))
+    for text in bad:
+        with pytest.raises(audit.PinError):
+            audit.read_pin(text)
+
+
+def test_entries_are_named_as_far_as_they_can_be_read(scene, good):
+    raw = split(good)[-2]
+    new = entry.decode(raw, scene.village.community)
+    for broken in (raw[:17] + b"\x00" + raw[18:], raw[:2] + b"\x00" + raw[3:], raw[:-70]):
+        refuted = refuse(b"".join([*split(good)[:-2], broken]), scene)
+        assert refuted.entry["kind"] == new.name and refuted.entry["sequence"] == new.sequence
+        assert new.kid.hex() in refuted.sentence()

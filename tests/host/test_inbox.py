@@ -1,0 +1,163 @@
+"""Inboxes: each meter hears what concerns it, once, in one order that a restart does not change."""
+
+import pytest
+from host_community import T0, Community, Deal, key, mandate
+from wattpact.inbox import Inbox
+from wattpact.keys import Signer
+from wattpact.node import Node
+from wattpact_protocol import bodies, entry
+
+
+class Street(Community):
+    """A community whose node is at work, without a network."""
+
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.node = self.start_node()
+
+    def start_node(self):
+        return Node(self.store, self.root.public_key, self.host, self.issuer, lambda: self.now_s)
+
+    def stored(self, *entries):
+        verdicts = self.node.take([(new.raw, ("test", 1)) for new in entries])
+        assert {verdict.reason for verdict in verdicts} == {"stored"}, verdicts
+
+    def heard(self, meter, after=0):
+        """What a meter's inbox tells it, decoded, with the links checked."""
+        self.node.catch_up()
+        told = self.node.inbox.after(meter.kid, after, 1000)
+        for row in told:
+            assert row.after == after < row.position
+            after = row.position
+        return [entry.decode(row.raw, self.id) for row in told]
+
+    def close(self):
+        self.node.ingest.close()
+        super().close()
+
+
+@pytest.fixture
+def street(tmp_path):
+    made = Street(tmp_path)
+    yield made
+    made.close()
+
+
+def names(entries):
+    return [new.name for new in entries]
+
+
+def test_an_inbox_begins_with_what_proves_the_meters_own_certificate(street):
+    for n in range(5):
+        street.meter(f"House {n}")
+    last = street.meter("House 9")
+    first = [new.body["label"] for new in street.heard(last)[:5]]
+    assert first == ["root", "issuer", "host", "House 9", "owner of House 9"]
+
+
+def test_everyone_hears_of_everyone_once(street):
+    meters = [street.meter(f"House {n}") for n in range(3)]
+    everyone = {known.body["label"] for known in street.store.certificates()}
+    for meter in meters:
+        labels = [new.body["label"] for new in street.heard(meter) if new.kind == bodies.CERTIFICATE]
+        assert sorted(labels) == sorted(everyone)
+
+
+def test_what_a_contract_takes_reaches_those_it_concerns(street):
+    supplier, consumer, other = (street.meter(f"House {n}") for n in (1, 2, 3))
+    before = {meter.kid: len(street.heard(meter)) for meter in (supplier, consumer, other)}
+    deal = Deal(supplier, consumer)
+    for new in deal.entries:
+        street.stored(new)
+    heard = {meter.kid: street.heard(meter)[before[meter.kid]:] for meter in (supplier, consumer, other)}
+    assert names(heard[supplier.kid]) == ["mandate", "receipt", "demand", "acceptance", "receipt"]
+    assert names(heard[consumer.kid]) == ["mandate", "offer", "receipt", "receipt", "contract", "grant"]
+    assert names(heard[other.kid]) == ["offer", "demand"]
+    grant = heard[consumer.kid][-1]
+    assert (grant.kid, grant.body["contract"]) == (street.issuer.kid, deal.contract.id)
+
+
+def test_a_policy_reaches_its_meter_or_all(street):
+    one, two = street.meter("House 1"), street.meter("House 2")
+    street.say(street.issuer, "policy", {"version": 1})
+    street.say(street.issuer, "policy", {"version": 2, "meter": one.kid})
+    assert [new.body["version"] for new in street.heard(one) if new.name == "policy"] == [1, 2]
+    assert [new.body["version"] for new in street.heard(two) if new.name == "policy"] == [1]
+
+
+def test_a_termination_reaches_both_sides(street):
+    supplier, consumer, other = (street.meter(f"House {n}") for n in (1, 2, 3))
+    deal = Deal(supplier, consumer)
+    for new in deal.entries:
+        street.stored(new)
+    body = {"contract": deal.contract.id, "reason": "x", "order_id": bytes(8), "expires_s": T0 + 60}
+    street.stored(consumer.owner.say("terminate", body, T0 + 2))
+    assert [names(street.heard(meter)).count("terminate") for meter in (supplier, consumer, other)] == [1, 1, 0]
+
+
+def test_entries_that_arrive_the_wrong_way_round_are_told_when_it_is_clear_to_whom(street):
+    supplier, consumer = street.meter("House 1"), street.meter("House 2")
+    deal = Deal(supplier, consumer)
+    street.stored(deal.sell, deal.buy, deal.demand, deal.acceptance)
+    assert "acceptance" not in names(street.heard(supplier))
+    street.node.ingest.close()
+    street.node = street.start_node()
+    street.stored(deal.offer, deal.contract)
+    assert names(street.heard(supplier)).count("acceptance") == 1
+    assert names(street.heard(consumer))[-2:] == ["contract", "grant"]
+
+
+def test_a_new_meter_hears_of_offers_that_hold_and_not_of_those_that_are_over(street):
+    supplier, consumer = street.meter("House 1"), street.meter("House 2")
+    deal = Deal(supplier, consumer)
+    street.stored(*deal.entries)
+    early = street.heard(street.meter("House 3"))
+    assert names(early).count("offer") == 1 and "acceptance" not in names(early)
+    street.now_s = T0 + 3601
+    assert "offer" not in names(street.heard(street.meter("House 4")))
+
+
+def test_a_restart_tells_nothing_twice_and_forgets_nothing(street):
+    supplier, consumer = street.meter("House 1"), street.meter("House 2")
+    street.stored(*Deal(supplier, consumer).entries)
+    before = [street.node.inbox.after(meter.kid, 0, 1000) for meter in (supplier, consumer)]
+    street.node.ingest.close()
+    street.node = street.start_node()
+    street.say(street.issuer, "policy", {"version": 7})
+    street.node.catch_up()
+    for meter, told in zip((supplier, consumer), before, strict=True):
+        now = street.node.inbox.after(meter.kid, 0, 1000)
+        assert now[:-1] == told
+        assert entry.decode(now[-1].raw, street.id).body == {"version": 7}
+
+
+def test_what_was_said_before_the_program_died_is_told_after(street):
+    """Entries are durable before they are in any inbox; the next start goes on from there."""
+    supplier, consumer = street.meter("House 1"), street.meter("House 2")
+    street.heard(supplier)
+    deal = Deal(supplier, consumer)
+    street.node.ingest.take([new.raw for new in deal.entries])
+    street.node.ingest.close()
+    street.node = street.start_node()
+    assert names(street.heard(consumer)).count("grant") == 1
+    assert names(street.heard(supplier)).count("acceptance") == 1
+
+
+def test_only_grants_of_the_consumers_own_are_told(street):
+    meter = street.meter("House 1")
+    assert street.node.inbox.holds(meter.kid, 0)
+    street.node.catch_up()
+    positions = [told.position for told in street.node.inbox.after(meter.kid, 0, 100)]
+    other = street.meter("House 2")
+    street.node.catch_up()
+    assert all(street.node.inbox.holds(meter.kid, position) for position in positions)
+    assert not any(street.node.inbox.holds(other.kid, position) for position in positions)
+    assert street.node.inbox.last(meter.kid) > positions[-1]
+    assert Inbox(street.store).last(Signer(bytes(32)).kid) == 0
+    assert key("nobody").kid not in street.node.link.peers
+
+
+def test_a_mandate_of_the_own_owner_alone_is_told(street):
+    meter = street.meter("House 1")
+    street.stored(meter.owner.say("mandate", mandate(meter, bodies.SELL), T0))
+    assert names(street.heard(meter))[-1] == "mandate"

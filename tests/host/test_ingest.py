@@ -1,0 +1,356 @@
+"""Ingest: what is stored, and each reason for which something is not, provoked by entries really signed."""
+
+import logging
+
+import pytest
+from host_community import T0, Community, key, readings_body
+
+from wattpact_protocol import bodies, entry, log
+
+from wattpact import enrol
+from wattpact.ingest import STORED
+from wattpact.reader import StoreError
+
+
+@pytest.fixture
+def community(tmp_path):
+    made = Community(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def meter(community):
+    return community.meter("House 1")
+
+
+def refused(community, new, reason, source="10.0.0.7"):
+    """Take one entry that must be refused: not stored, counted by reason, author and source."""
+    before = community.store.last_cursor()
+    kid = getattr(new, "kid", b"")
+    assert community.reasons([new], source) == [reason]
+    assert community.store.last_cursor() == before
+    community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
+    counted = {(row.reason, row.author, row.source): row.times for row in community.store.rejections()}
+    assert counted[reason, kid, source] >= 1
+
+
+def test_entries_are_stored_in_order_and_their_registers_kept(community, meter):
+    entries = [meter.reading(T0 + 15 * n, [(5, 1)], instantaneous={64: 1200 + n}) for n in range(4)]
+    community.now_s = T0 + 60
+    verdicts = community.take(entries)
+    assert [verdict.reason for verdict in verdicts] == [STORED] * 4
+    assert [community.store.entries(after=v.cursor - 1, limit=1)[0].raw for v in verdicts] == [e.raw for e in entries]
+    (registers,) = community.store.registers(meter.kid)
+    assert (registers.energy, registers.instantaneous, registers.end_s) == ({1: 20, 2: 4}, {64: 1203}, T0 + 60)
+    points = community.store.points(meter.kid)
+    assert [(p.unix_s, p.import_wh, p.export_wh) for p in points] == [(T0 + 15 * n, 5 * n, n) for n in range(5)]
+
+
+def test_fifteen_intervals_are_fifteen_points_and_bad_ones_are_marked(community, meter):
+    community.now_s = T0 + 900
+    community.stored(meter.reading(T0, [(n, 0) for n in range(15)], bad_mask=0b100))
+    points = community.store.points(meter.kid)
+    assert [p.import_wh for p in points] == [sum(range(n)) for n in range(16)]
+    assert [p.unix_s for p in points if p.estimated] == [T0 + 45]
+
+
+def test_malformed(community):
+    for raw in (b"", b"\x00", bytes(2000), b"\xd2\x84"):
+        refused(community, raw, "entry_malformed")
+
+
+def test_unknown_author(community, meter):
+    stranger = key("stranger")
+    place = (0, 0, meter.certificate_id)
+    new = entry.sign(bodies.READING, readings_body(T0, []), place, entry.Stamp(0, 0, T0), stranger.kid, community.id, stranger.sign)
+    refused(community, new, "unknown_author")
+
+
+def test_another_community_is_a_bad_signature(community, meter):
+    other = meter.sign("reading", readings_body(T0, []), (0, 0, meter.certificate_id), T0)
+    foreign = entry.sign(
+        other.kind, other.body, (0, 0, other.previous), other.stamp, meter.kid, bytes(16), meter.signer.sign
+    )  # fmt: skip
+    refused(community, entry.decode(foreign.raw, community.id), "bad_signature")
+
+
+def test_a_flipped_bit_is_a_bad_signature(community, meter):
+    new = meter.reading(T0, [(5, 0)])
+    raw = bytearray(new.raw)
+    raw[-1] ^= 1
+    refused(community, entry.decode(bytes(raw), community.id), "bad_signature")
+    community.now_s += 60
+    community.stored(new)
+
+
+def test_a_role_may_say_no_more_than_its_kinds(community, meter):
+    body = {"author": meter.kid, "generation": 0, "sequence": 0, "head": bytes(32)}
+    refused(community, meter.sign("receipt", body, (0, 0, meter.certificate_id), T0), "not_allowed")
+
+
+def test_a_meter_may_certify_nobody(community, meter):
+    body = enrol.certificate(key("friend").public_key, bodies.ROLE_METER, "friend", T0)
+    refused(community, meter.sign("certificate", body, (0, 0, meter.certificate_id), T0), "not_allowed")
+
+
+def mandate(meter, order=1, **more):
+    return {
+        "order_id": order.to_bytes(8, "big"), "expires_s": T0 + 3600, "meter": meter.kid, "side": bodies.SELL,
+        "limit_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": T0, "end_s": T0 + 3600, **more,
+    }  # fmt: skip
+
+
+def test_a_person_orders_the_own_meter_alone(community, meter):
+    community.stored(meter.owner.say("mandate", mandate(meter), T0))
+    stranger = community.person("stranger")
+    refused(community, stranger.say("mandate", mandate(meter, 2), T0), "not_allowed")
+    refused(community, meter.owner.say("mandate", mandate(stranger, 3), T0), "not_allowed")
+
+
+def test_a_persons_order_counts_once(community, meter):
+    order = community.stored(meter.owner.say("mandate", mandate(meter), T0))
+    refused(community, order, "duplicate")
+    refused(community, meter.owner.say("mandate", mandate(meter, wh=41), T0), "order_id_taken")
+    both = [meter.owner.say("mandate", mandate(meter, 2, wh=wh), T0) for wh in (1, 2)]
+    assert community.reasons(both) == [STORED, "order_id_taken"]
+
+
+def test_a_persons_order_has_its_place(community, meter):
+    owner = meter.owner
+    refused(community, owner.sign("mandate", mandate(meter), (0, 1, owner.certificate_id), T0), "broken_chain")
+    refused(community, owner.sign("mandate", mandate(meter), (0, 0, bytes(32)), T0), "broken_chain")
+    refused(community, owner.say("terminate", {"contract": bytes(32), "reason": "x"}, T0), "no_order_id")
+    community.now_s = T0 + 3601
+    refused(community, owner.say("mandate", mandate(meter), T0), "order_expired")
+
+
+def test_a_meters_order_id_takes_nothing_out_of_its_chain(community, meter):
+    body = {"contract": bytes(32), "reason": "x", "order_id": bytes(8), "expires_s": T0 + 60}
+    community.now_s += 60
+    community.stored(meter.say("terminate", body, T0), meter.say("terminate", body, T0), meter.reading(T0, [(1, 0)]))
+    assert community.store.head(meter.kid, 0)[0] == 2
+
+
+def test_outside_its_validity_a_certificate_covers_nothing(community, meter):
+    late = meter.certificate["not_after_s"] + 1
+    community.now_s = late
+    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), late), "certificate_expired")
+    early = meter.certificate["not_before_s"] - 1
+    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), early), "certificate_expired")
+    community.stored(meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), None, clock_status=1))
+
+
+def test_a_replay_is_a_duplicate_and_needs_no_signature(community, meter):
+    new = meter.say("event", {"code": 1}, T0)
+    community.stored(new)
+    refused(community, new, "duplicate")
+    assert community.reasons([meter.say("event", {"code": 2}, T0)] * 2) == [STORED, "duplicate"]
+
+
+def test_a_gap_waits_for_what_is_between(community, meter):
+    first, second, third = (meter.say("event", {"code": 1, "detail": n}, T0) for n in range(3))
+    refused(community, third, "gap")
+    assert community.reasons([third, second, first]) == [STORED] * 3
+    assert community.store.head(meter.kid, 0) == (2, third.id)
+
+
+def test_far_ahead_is_a_gap_before_any_signature(community, meter):
+    refused(community, meter.sign("event", {"code": 1}, (0, 10_000, bytes(32)), T0), "gap")
+
+
+def test_broken_chain(community, meter):
+    refused(community, meter.sign("event", {"code": 1}, (0, 0, bytes(32)), T0), "broken_chain")
+
+
+def test_stale_generation(community, meter):
+    refused(community, meter.sign("event", {"code": 1}, (1, 0, meter.certificate_id), T0), "stale_generation")
+
+
+def test_a_fork_is_kept_as_evidence_and_freezes_the_log(community, meter):
+    first = meter.say("event", {"code": 1}, T0)
+    community.stored(first, meter.say("event", {"code": 2}, T0))
+    other = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
+    refused(community, other, "fork")
+    (evidence,) = community.store.evidence()
+    assert (evidence.author, evidence.sequence, evidence.held, evidence.other) == (meter.kid, 0, first.raw, other.raw)
+    next_one = meter.say("event", {"code": 4}, T0)
+    refused(community, next_one, "frozen_log")
+    community.reopen()
+    refused(community, next_one, "frozen_log")
+
+
+def test_a_forged_fork_freezes_nothing(community, meter):
+    community.stored(meter.say("event", {"code": 1}, T0))
+    forged = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
+    raw = forged.raw[:-1] + bytes([forged.raw[-1] ^ 1])
+    refused(community, entry.decode(raw, community.id), "bad_signature")
+    community.stored(meter.say("event", {"code": 4}, T0))
+    assert community.store.evidence() == []
+
+
+def test_a_fork_within_one_batch_is_seen(community, meter):
+    one, other = (meter.sign("event", {"code": code}, (0, 0, meter.certificate_id), T0) for code in (1, 2))
+    assert community.reasons([one, other]) == [STORED, "fork"]
+    assert len(community.store.evidence()) == 1
+
+
+def test_future_time(community, meter):
+    ahead = community.now_s + log.MAX_AHEAD_S
+    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time")
+    late = readings_body(ahead - 14, [(1, 0)])
+    refused(community, meter.sign("reading", late, (0, 0, meter.certificate_id), T0), "future_time")
+    community.stored(meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), ahead))
+
+
+@pytest.mark.parametrize(
+    ("second", "reason"),
+    [
+        (readings_body(T0 + 15, [(1, 0)], start=(4, 0)), "falling_register"),
+        (readings_body(T0 + 15, [(2000, 0)], start=(5, 0)), "impossible_jump"),
+        (readings_body(T0 + 15, [], start=(2000, 0)), "impossible_jump"),
+        (readings_body(T0 + 14, [(1, 0)], start=(5, 0)), "reading_time_ran_back"),
+        (readings_body(T0 + 15, [(1, 0)], start=(5, 0), register_generation=0), "old_register_generation"),
+    ],
+)
+def test_a_void_reading_is_stored_and_counts_for_nothing(community, meter, second, reason):
+    generation = 1 if reason == "old_register_generation" else 0
+    community.now_s = T0 + 60
+    first = meter.say("reading", readings_body(T0, [(5, 0)], register_generation=generation), T0 + 15)
+    community.stored(first, meter.say("reading", second, T0 + 30))
+    row = community.store.entries(author=meter.kid)[-1]
+    assert row.void_reason == reason
+    assert [p.import_wh for p in community.store.points(meter.kid)] == [0, 5]
+    community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
+    assert community.store.rejected()[reason] == 1
+    community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation), T0 + 30))
+    assert community.store.registers(meter.kid)[0].energy[1] == 6
+
+
+def test_registers_are_known_after_a_restart(community, meter):
+    community.now_s = T0 + 60
+    community.stored(meter.reading(T0, [(5, 0)]))
+    community.reopen()
+    (verdict,) = community.take([meter.say("reading", readings_body(T0 + 15, [], start=(4, 0)), T0 + 30)])
+    assert (verdict.reason, verdict.void_reason) == (STORED, "falling_register")
+
+
+def test_a_new_register_generation_begins_where_the_old_one_ended(community, meter):
+    community.now_s = T0 + 60
+    community.stored(meter.reading(T0, [(5, 0)]))
+    community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (90, 0), register_generation=1), T0 + 30))
+    points = [(p.generation, p.unix_s, p.import_wh) for p in community.store.points(meter.kid)]
+    assert points == [(0, T0, 0), (0, T0 + 15, 5), (1, T0 + 15, 90), (1, T0 + 30, 91)]
+
+
+def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, meter, tmp_path):
+    community.now_s = T0 + 60
+    community.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
+    raws = [row.raw for row in community.store.entries()]
+    from wattpact.ingest import Ingest
+    from wattpact.store import Store
+
+    with Store(tmp_path / "copy.db", community.id) as copy:
+        other = Ingest(copy, community.root.public_key, lambda: T0 + 60)
+        assert {verdict.reason for verdict in other.take(raws)} == {STORED}
+        assert [row.raw for row in copy.entries()] == raws
+        assert copy.points(meter.kid) == community.store.points(meter.kid)
+        other.close()
+
+
+def certify(community, public_key, **more):
+    body = {**enrol.certificate(public_key, bodies.ROLE_METER, "again", community.now_s), **more}
+    return body
+
+
+def test_a_new_log_generation_needs_a_new_certificate(community, meter):
+    community.stored(meter.say("event", {"code": 1}, T0))
+    body = {**meter.certificate, "version": 2, "generation": 1}
+    renewed = community.say(community.issuer, "certificate", body)
+    first = meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0)
+    community.stored(first)
+    refused(community, meter.say("event", {"code": 2}, T0), "stale_generation")
+    community.reopen()
+    community.stored(meter.sign("event", {"code": 2}, (1, 1, first.id), T0))
+
+
+def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(community, meter, tmp_path):
+    """Signed by the issuer itself, so they stand in its log; nobody follows them."""
+    community.now_s = T0 + 60
+    sequence, previous = community.store.head(community.issuer.kid, 0)
+    wrong = [
+        {**meter.certificate, "label": "other"},
+        {**meter.certificate, "version": 2, "role": bodies.ROLE_PERSON},
+        enrol.certificate(community.root.public_key, bodies.ROLE_METER, "root", T0) | {"version": 9},
+    ]
+    reasons = []
+    for body in wrong:
+        sequence += 1
+        stamp = entry.Stamp(0, 0, T0)
+        place = (0, sequence, previous)
+        new = entry.sign(bodies.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign)
+        previous = new.id
+        (verdict,) = community.take([new])
+        assert verdict.reason == STORED
+        reasons.append(verdict.void_reason)
+    assert reasons == ["stale_version", "role_changed", "role_changed"]
+    labels = {known.body["label"] for known in community.store.certificates()}
+    assert "other" not in labels and "House 1" in labels
+    community.stored(meter.reading(T0, [(1, 0)]))
+
+
+def test_another_program_may_store_entries_meanwhile(community, meter):
+    from wattpact.ingest import Ingest
+    from wattpact.store import Store
+
+    community.now_s = T0 + 600
+    entries = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
+    with Store(community.path) as second:
+        other = Ingest(second, community.root.public_key, lambda: community.now_s)
+        for n, new in enumerate(entries):
+            ingest = (community.ingest, other)[n % 2]
+            assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
+            assert [verdict.reason for verdict in other.take([new.raw])] == ["duplicate"]
+        other.close()
+    assert community.store.registers(meter.kid)[0].energy[1] == 100
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_stored(community, meter):
+    community.now_s = T0 + 86400
+    entries = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(2000)]
+    community.stored(*entries[:10])
+    community.store.rows(f"PRAGMA max_page_count = {community.store.value('PRAGMA page_count') + 20}")
+    with pytest.raises(StoreError, match="no space left"):
+        for start in range(10, 2000, 100):
+            community.take(entries[start : start + 100])
+    held = community.store.head(meter.kid, 0)[0] + 1
+    assert (held - 10) % 100 == 0
+    assert len(community.store.points(meter.kid)) == held + 1
+    community.store.rows("PRAGMA max_page_count = 1000000")
+    assert community.reasons(entries[held : held + 100]) == [STORED] * 100
+
+
+def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog):
+    stranger = entry.sign(
+        bodies.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, T0), key("x").kid, community.id, key("x").sign
+    )  # fmt: skip
+    with caplog.at_level(logging.INFO, "wattpact.ingest"):
+        for _ in range(50):
+            community.take([stranger], "10.0.0.9")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"refused: unknown_author, by {key('x').kid.hex()}, from 10.0.0.9"
+    ]
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "wattpact.ingest"):
+        community.ingest.rejections.drain(community.now_s + 61)
+    assert [record.getMessage() for record in caplog.records] == [f"refused: unknown_author, by {key('x').kid.hex()}, 49 more"]
+
+
+def test_counts_stay_bounded_whoever_floods(community):
+    for n in range(3000):
+        community.ingest.rejections.count("unknown_author", n.to_bytes(8, "big"), f"10.0.{n % 250}.1", T0)
+        if n % 400 == 0:
+            community.store.count_rejections(community.ingest.rejections.drain(T0))
+    community.store.count_rejections(community.ingest.rejections.drain(T0))
+    assert community.store.rejected() == {"unknown_author": 3000}
+    assert len(community.store.rejections()) <= 1001

@@ -1,0 +1,128 @@
+"""The market: a contract that both owners' mandates cover gets one grant, and no other gets any."""
+
+import itertools
+
+import pytest
+from host_community import T0, Community, Deal
+from wattpact.market import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Market
+from wattpact_protocol import bodies, entry
+
+
+@pytest.fixture
+def community(tmp_path):
+    made = Community(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def houses(community):
+    return community.meter("House 1"), community.meter("House 2")
+
+
+def market_of(community, entries):
+    market = Market()
+    for row in community.store.entries(kinds=[bodies.CERTIFICATE]):
+        market.apply(entry.decode(row.raw, community.id))
+    for new in entries:
+        market.apply(new)
+    return market
+
+
+def test_a_grant_says_what_the_contract_says(community, houses):
+    supplier, consumer = houses
+    deal = Deal(supplier, consumer)
+    (grant,) = market_of(community, deal.entries).grants_due(T0 + 2)
+    assert grant == {
+        "number": 1, "meter": consumer.kid, "contract": deal.contract.id, "wh": 40, "max_w": 8000, "from_s": T0,
+        "to_s": T0 + 3600, "price_micro_per_kwh": 180_000, "priority": 1, "start_by_s": T0 + 600,
+        "default_supply": False,
+    }  # fmt: skip
+
+
+def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
+    deals = [Deal(*houses, order=n) for n in range(1, 4)]
+    market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
+    bodies_due = market.grants_due(T0 + 2)
+    assert [body["number"] for body in bodies_due] == [1, 2, 3]
+    assert len({body["contract"] for body in bodies_due}) == 3
+    for body in bodies_due:
+        market.apply(community.say(community.issuer, "grant", body))
+    assert market.grants_due(T0 + 2) == []
+    more = Deal(*houses, order=4)
+    for new in more.entries:
+        market.apply(new)
+    assert [body["number"] for body in market.grants_due(T0 + 2)] == [4]
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"sell": {"limit_micro_per_kwh": 180_001}}, NO_SELL_MANDATE),
+        ({"sell": {"wh": 39}}, NO_SELL_MANDATE),
+        ({"sell": {"side": bodies.BUY}}, NO_SELL_MANDATE),
+        ({"sell": {"expires_s": T0}}, NO_SELL_MANDATE),
+        ({"sell": {"start_s": T0 + 3600, "end_s": T0 + 7200}}, NO_SELL_MANDATE),
+        ({"offer": {"mandate": bytes(32)}}, NO_SELL_MANDATE),
+        ({"buy": {"limit_micro_per_kwh": 179_999}}, NO_BUY_MANDATE),
+        ({"buy": {"wh": 39}}, NO_BUY_MANDATE),
+        ({"buy": {"side": bodies.SELL}}, NO_BUY_MANDATE),
+        ({"buy": {"expires_s": T0}}, NO_BUY_MANDATE),
+    ],
+)
+def test_what_no_mandate_covers_is_not_granted(community, houses, changed, reason):
+    deal = Deal(*houses, **changed)
+    market = market_of(community, deal.entries)
+    assert market.grants_due(T0 + 2) == []
+    assert market.refused == {deal.contract.id: reason}
+
+
+def test_a_strangers_mandate_covers_nothing(community, houses):
+    supplier, consumer = houses
+    stranger = community.person("stranger")
+    deal = Deal(supplier, consumer)
+    forged = [stranger.say("mandate", new.body, T0) for new in (deal.sell, deal.buy)]
+    market = market_of(community, [*forged, *deal.entries[2:]])
+    assert market.grants_due(T0 + 2) == []
+
+
+@pytest.mark.parametrize("changed", [{"acceptance": {"wh": 41}}, {"offer": {"valid_until_s": T0}}])
+def test_what_the_offer_does_not_allow_is_no_contract(community, houses, changed):
+    market = market_of(community, Deal(*houses, **changed).entries)
+    assert market.grants_due(T0 + 2) == [] and not market.book.contracts
+
+
+def test_an_offer_is_granted_up_to_its_energy_and_no_further(community, houses):
+    supplier, consumer = houses
+    deal = Deal(supplier, consumer, acceptance={"wh": 30})
+    body = {"offer": deal.offer.id, "wh": 11, "priority": 2, "start_timeout_s": 600, "demand": deal.demand.id}
+    acceptance = consumer.say("acceptance", body, T0 + 2)
+    over = supplier.say("contract", {"acceptance": acceptance.id}, T0 + 2)
+    market = market_of(community, [*deal.entries, acceptance, over])
+    assert [body["contract"] for body in market.grants_due(T0 + 3)] == [deal.contract.id]
+    assert market.book.refused[over.id] == "offer_exceeded"
+
+
+def test_a_mandate_that_comes_late_still_counts(community, houses):
+    deal = Deal(*houses)
+    market = market_of(community, deal.entries[1:])
+    assert market.grants_due(T0 + 2) == []
+    market.apply(deal.sell)
+    assert len(market.grants_due(T0 + 2)) == 1 and not market.refused
+
+
+def test_too_late_is_too_late(community, houses):
+    deal = Deal(*houses)
+    market = market_of(community, deal.entries)
+    assert len(market.grants_due(T0 + 600)) == 1
+    assert market.grants_due(T0 + 601) == []
+    assert market.refused == {deal.contract.id: TOO_LATE}
+
+
+def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
+    supplier, consumer = houses
+    deal = Deal(supplier, consumer)
+    end = consumer.say("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, T0 + 2)
+    market = market_of(community, [*deal.entries, end])
+    assert market.grants_due(T0 + 3) == []
+    assert market.refused == {deal.contract.id: TERMINATED}

@@ -1,0 +1,276 @@
+"""The store: durable, whole or nothing, one writer's place at a time, and clear about what it cannot do."""
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from case import Bits
+from host_community import T0, Community, key
+
+from wattpact_protocol import bodies, entry
+
+from wattpact import schema
+from wattpact.reader import Reader, StoreError
+from wattpact.store import Accepted, Store
+
+HERE = os.path.dirname(__file__)
+PATHS = os.pathsep.join(
+    os.path.join(HERE, *steps) for steps in ((".",), ("..", "..", "host"), ("..", "..", "protocol"), ("..",))
+)
+
+
+def spawn(source, *arguments):
+    """A Python of its own that has the community of these tests at hand."""
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(source), *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": PATHS}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_settings_that_durability_rests_on(tmp_path):
+    with Store(tmp_path / "a.db", bytes(16)) as store:
+        assert store.value("PRAGMA journal_mode") == "wal"
+        assert store.value("PRAGMA synchronous") == 2  # FULL
+        assert store.value("PRAGMA foreign_keys") == 1
+
+
+def test_a_database_belongs_to_one_community(tmp_path):
+    Store(tmp_path / "a.db", bytes(16)).close()
+    with pytest.raises(StoreError, match="another community"):
+        Store(tmp_path / "a.db", bytes(15) + b"x")
+    with Store(tmp_path / "a.db") as store:
+        assert store.community == bytes(16) and len(store.inbox_id) == 8
+
+
+def test_no_database_appears_by_accident(tmp_path):
+    for opening in (Store, Reader):
+        with pytest.raises(StoreError, match="no database"):
+            opening(tmp_path / "absent.db")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "a.db"
+    path.write_bytes(b"not a database, but long enough to be one" * 100)
+    with pytest.raises(StoreError, match="damaged"):
+        Store(path, bytes(16))
+
+
+def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
+    community = Community(tmp_path)
+    meter = community.meter("House 1")
+    community.now_s = T0 + 86400
+    community.stored(*[meter.reading(T0 + 15 * n, [(1, 0)]) for n in range(1000)])
+    community.store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    community.close()
+    path = community.path
+    data = bytearray(path.read_bytes())
+    for place in range(4096 * 8, len(data), 4096):
+        data[place : place + 64] = b"\xa5" * 64
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="damaged"), Store(path) as store:
+        for row in store.stream():
+            entry.decode(row.raw, store.community)
+
+
+def test_a_newer_database_is_left_alone(tmp_path):
+    path = tmp_path / "a.db"
+    Store(path, bytes(16)).close()
+    with sqlite3.connect(path) as raw:
+        raw.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+    raw.close()
+    with pytest.raises(StoreError, match="newer wattpact"):
+        Store(path)
+
+
+def test_an_older_database_is_brought_up_to_date(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    Store(path, bytes(16)).close()
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (a);\nINSERT INTO more VALUES (7);\n"))
+    with Store(path) as store:
+        assert store.value("SELECT a FROM more") == 7
+    with Store(path) as store:
+        assert store.rows("SELECT a FROM more") == [(7,)]
+
+
+def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    Store(path, bytes(16)).close()
+    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (a);\nINSERT INTO absent VALUES (7);\n"))
+    with pytest.raises(StoreError):
+        Store(path)
+    with sqlite3.connect(path) as raw:
+        assert schema.version(raw) == len(schema.STEPS) - 1
+        assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'more'").fetchone() == (0,)
+    raw.close()
+
+
+def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
+    community = Community(tmp_path)
+    meter = community.meter("House 1")
+    one, two = meter.say("event", {"code": 1}, T0), meter.say("event", {"code": 2}, T0)
+    before = community.store.last_cursor()
+    with pytest.raises(StoreError):
+        community.store.append([Accepted(one), Accepted(two), Accepted(one)], T0)
+    assert community.store.last_cursor() == before
+    assert community.store.append([Accepted(one), Accepted(two)], T0) == before + 2
+    community.close()
+
+
+def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
+    monkeypatch.setattr("wattpact.reader.BUSY_TIMEOUT_S", 0)
+    community = Community(tmp_path)
+    with sqlite3.connect(community.path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="in use by another program"):
+            community.say(community.issuer, "policy", {"version": 1})
+        other.execute("ROLLBACK")
+    other.close()
+    community.say(community.issuer, "policy", {"version": 1})
+    community.close()
+
+
+def test_reading_goes_on_while_another_writes(tmp_path):
+    community = Community(tmp_path)
+    count = len(community.store.entries())
+    with community.store.transaction():
+        community.say(community.issuer, "policy", {"version": 1})
+        seen = []
+        thread = threading.Thread(target=lambda: seen.append(len(community.store.reader().entries())))
+        thread.start()
+        thread.join()
+    assert seen == [count]
+    community.close()
+
+
+def test_a_reader_cannot_write(tmp_path):
+    community = Community(tmp_path)
+    with Reader(community.path) as reader, pytest.raises(StoreError):
+        reader.rows("DELETE FROM entries")
+    community.close()
+
+
+def test_saying_needs_a_certificate(tmp_path):
+    community = Community(tmp_path)
+    with pytest.raises(StoreError, match="no certificate"):
+        community.say(key("stranger"), "policy", {"version": 1})
+    with pytest.raises(entry.EntryError):
+        community.say(community.issuer, "policy", {"version": -1})
+    community.close()
+
+
+SAY = """
+    import sys
+    from host_community import Community, key
+    from wattpact.store import Store
+    from wattpact_protocol import bodies
+    from pathlib import Path
+    with Store(Path(sys.argv[1])) as store:
+        print("ready", flush=True)
+        for n in range(int(sys.argv[2])):
+            store.say(key("issuer"), bodies.POLICY, {"version": n}, 1_790_000_000)
+"""
+
+
+def test_two_processes_saying_in_one_log_never_use_a_place_twice(tmp_path):
+    community = Community(tmp_path)
+    sequence = community.store.head(community.issuer.kid, 0)[0]
+    talkers = [spawn(SAY, community.path, 60) for _ in range(3)]
+    for talker in talkers:
+        _, errors = talker.communicate(timeout=60)
+        assert talker.returncode == 0, errors
+    head = None
+    said = [entry.decode(row.raw, community.id) for row in community.store.entries(author=community.issuer.kid)]
+    for new in said:
+        assert (new.sequence, new.previous) == ((0, new.previous) if head is None else (head.sequence + 1, head.id))
+        head = new
+    assert head.sequence == sequence + 180
+    community.ingest.authors.refresh()
+    assert community.ingest.authors.get(community.issuer.kid).head.next_sequence == head.sequence + 1
+    community.close()
+
+
+COMMIT = """
+    import sys
+    from pathlib import Path
+    from host_community import T0, key
+    from wattpact.ingest import Ingest
+    from wattpact.store import Store
+    store = Store(Path(sys.argv[1]))
+    ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
+    lines = Path(sys.argv[2]).read_text().split()
+    start = int(sys.argv[3])
+    for place in range(start, len(lines), 7):
+        verdicts = ingest.take([bytes.fromhex(line) for line in lines[place : place + 7]])
+        assert {verdict.reason for verdict in verdicts} <= {"stored", "duplicate"}, verdicts
+        print(verdicts[-1].entry.sequence, flush=True)
+"""
+
+
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
+    """Twenty deaths at seeded moments, each in the midst of committing batches."""
+    community = Community(tmp_path)
+    meter = community.meter("House 1")
+    entries = [meter.reading(T0 + 15 * n, [(5, 1)]) for n in range(7000)]
+    (tmp_path / "entries").write_text("\n".join(new.raw.hex() for new in entries))
+    community.close()
+    moments = random.Random(47800)
+    acknowledged = -1
+    for _ in range(20):
+        writer = spawn(COMMIT, community.path, tmp_path / "entries", acknowledged + 1)
+        for _ in range(moments.randrange(1, 40)):
+            line = writer.stdout.readline()
+            assert line, writer.stderr.read()
+            acknowledged = int(line)
+        threading.Event().wait(moments.randrange(0, 4) / 1000)
+        writer.send_signal(signal.SIGKILL)
+        rest, _ = writer.communicate(timeout=30)
+        acknowledged = max([acknowledged, *map(int, rest.split())])
+        with Store(community.path) as store:
+            held = [row for row in store.entries(author=meter.kid)]
+            assert len(held) > acknowledged
+            assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]
+            (registers,) = store.registers(meter.kid)
+            assert (registers.energy, len(store.points(meter.kid))) == (
+                {1: 5 * len(held), 2: len(held)}, len(held) + 1,
+            )  # fmt: skip
+            assert store.value("PRAGMA integrity_check") == "ok"
+    assert acknowledged > 100
+
+
+def test_pending_requests_are_bounded_and_the_silent_go_first(tmp_path):
+    bits = Bits("pending")
+    with Store(tmp_path / "a.db", bytes(16)) as store:
+        keys = [bits.bytes(32) for _ in range(300)]
+        for n, public_key in enumerate(keys):
+            store.keep_pending(public_key, bytes(32), "10.0.0.1", T0 + n)
+        store.keep_pending(keys[100], b"p" * 32, "10.0.0.2", T0 + 400)
+        kept = {row.public_key: row for row in store.pending()}
+    assert set(kept) == set(keys[44:])
+    assert kept[keys[100]][1:] == (b"p" * 32, "10.0.0.2", T0 + 100, T0 + 400)
+
+
+def test_questions_find_what_they_name(tmp_path):
+    community = Community(tmp_path)
+    meter = community.meter("House 1")
+    community.now_s = T0 + 100
+    community.stored(meter.say("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.say("event", {"code": 2}, T0))
+    reader = community.store.reader()
+    rows = reader.entries(author=meter.kid)
+    assert [row.kind for row in rows] == [bodies.EVENT, bodies.READING, bodies.EVENT]
+    assert reader.entries(kinds=[bodies.EVENT], newest_first=True, limit=1) == [rows[2]]
+    assert reader.entries(after=rows[0].cursor, before=rows[2].cursor) == [rows[1]]
+    assert reader.entry_at(meter.kid, 0, 1) == rows[1]
+    assert reader.entry_with_id(rows[2].id) == rows[2]
+    assert reader.entry_with_id(bytes(32)) is None and reader.entry_at(meter.kid, 0, 3) is None
+    assert list(reader.stream(rows[0].cursor - 1, chunk=2)) == rows
+    assert {known.body["label"] for known in reader.certificates()} == {
+        "root", "issuer", "host", "House 1", "owner of House 1",
+    }  # fmt: skip
+    community.close()
