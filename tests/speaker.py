@@ -77,7 +77,10 @@ ORDER.update(TIMES)
 # One well-formed body of each kind but the certificate's and the reading's, with every optional field.
 BODIES = {
     "event": {"code": 4, "registers": {1: 5, 2: -1}, "detail": -3, "text": "grant", "contract": ID},
-    "community": {"version": 1, "name": "Sun Street", "currency": "EUR", "slot_s": 900, "timezone": "Europe/Berlin"},
+    "community": {
+        "version": 1, "name": "Sun Street", "currency": "EUR", "slot_s": 900, "timezone": "Europe/Berlin",
+        "silence_s": 604800,
+    },
     "tariff": {"from_s": 0, "import_micro_per_kwh": 310000, "export_micro_per_kwh": 80000},
     "policy": {
         "version": 3, "meter": KID, "emergency_credit_wh": 500, "quiet_start_min": 960, "quiet_end_min": 600,
@@ -107,6 +110,7 @@ BODIES = {
         "grid_import_wh": 3, "grid_import_nano": 930000, "grid_export_wh": 0, "grid_export_nano": 0, "unused_nano": 0,
         "unused_earned_nano": 0, "net_nano": 15930000, "saved_nano": 9800000, "lines": 2, "lines_root": ID,
         "evidence": 40, "evidence_root": ID, "estimated_wh": 0, "unsettled_meters": 0,
+        "settled_to_s": 9000,
     },
 }  # fmt: skip
 

@@ -30,7 +30,7 @@ millionths of the currency per kWh, amounts in thousand-millionths (`nano`), tim
 SAYS = {
     "certificate": "An issuer (or the root) enrols a key. [log.md](log.md), [enrolment.md](enrolment.md)",
     "event": "Something happened at a meter: the codes are below.",
-    "community": "The community's own settings. `slot_s` MUST NOT change once said.",
+    "community": "The community's own settings. `slot_s` and `silence_s` MUST NOT change once said: see settlement.md.",
     "tariff": "The grid's prices from a time on; a later word on the same time replaces the earlier.",
     "policy": "What a meter's guard goes by; fields left out have the defaults of [guard.md](guard.md).",
     "mandate": "An owner tells a meter what it may commit to by itself.",

@@ -222,7 +222,7 @@ class Book:
         last_s = offer.end_s if priority > 1 else min(offer.end_s, max(now_s, offer.start_s) + START_TIMEOUT_S)
         return {
             "offer": offer.id, "wh": wh, "priority": min(priority, 65535),
-            "start_timeout_s": max(0, last_s - offer.start_s), "demand": mandate.said,
+            "start_timeout_s": max(0, min(last_s - offer.start_s, bodies.MAX_U32)), "demand": mandate.said,
         }  # fmt: skip
 
     # What was said

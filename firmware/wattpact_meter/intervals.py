@@ -108,10 +108,11 @@ class Intervals:
         while self._next_s is not None and self._next_s * 1000 <= unix_ms:
             boundary_s = self._next_s
             into_ms = boundary_s * 1000 - start_ms
-            if into_ms < 0 or duration_ms > self.step_s * 1000:
-                self._step_quality |= readings.ESTIMATED  # nothing was measured just then
+            estimated = readings.ESTIMATED if into_ms < 0 or duration_ms > self.step_s * 1000 else 0
+            self._step_quality |= estimated  # nothing was measured just then
             values = _between(before, after, into_ms, duration_ms)
             self._snapshot(boundary_s, values)
+            self._step_quality |= estimated  # and the step that follows begins there
             crossed.append((boundary_s, values[readings.IMPORT_WH]))
             self._next_s = boundary_s + self.step_s
         return crossed

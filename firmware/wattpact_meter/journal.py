@@ -61,7 +61,7 @@ class Journal:
         self,
         directory: str,
         fsync: "Callable[[BinaryIO], None]" = flushed,
-        limit_bytes: int = 640 * 1024,
+        limit_bytes: int = 512 * 1024,
         segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._directory = directory

@@ -32,6 +32,7 @@ class Keeper:
         self._usage = usage
         self._recorder = recorder
         self._book_through = self._usage_through = 0  # own entries before these are in what was kept
+        self._generation = 0  # of the registers, when usage was kept
         self.boot = 0
         self.not_before_s = 0  # orders older than this were known to a state that was lost
         self.lost: list[str] = []
@@ -43,8 +44,9 @@ class Keeper:
             self._book_through = book[0]
             self._book.restore(book[1])
         if usage is not None:
-            self._usage_through, self._recorder.intervals.last_end_s, self._recorder.opened = usage[:3]
-            self._usage.restore(usage[3])
+            self._usage_through, last_end_s, self._recorder.opened, self._generation, rows = usage
+            self._recorder.intervals.last_end_s = last_end_s
+            self._usage.restore(rows)
         self.lost = [name for name in HEARD + ("guard", REGISTERS) if name in self._store.corrupt]
         self._count_boot(community)
 
@@ -63,7 +65,7 @@ class Keeper:
     def replay(self, log: "OwnLog") -> "tuple[int, dict[int, int]]":
         """Tell book and usage of own entries said after they were kept; the registers that were said last, as
         (generation, register id -> Wh)."""
-        generation, floor_wh = 0, {readings.IMPORT_WH: self._usage.base_wh}
+        generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
         first = min(self._book_through, self._usage_through)
         if REGISTERS in self.lost:
             first = 0  # the newest reading may be anywhere
@@ -79,6 +81,12 @@ class Keeper:
             generation, floor_wh = _raise_floor(new, generation, floor_wh)
         return generation, floor_wh
 
+    def settle(self) -> None:
+        """Once the registers are restored: what of them is nobody's, and what belongs to a generation that ended."""
+        if self._recorder.bank.generation > self._generation:
+            self._usage.base_wh = self._recorder.import_wh
+        self._usage.settle(self._recorder.import_wh)
+
     def keep_book(self) -> None:
         """The book as it is now is durable when this returns."""
         through = self._journal.next_sequence
@@ -89,7 +97,8 @@ class Keeper:
         """Usage as it is now is durable when this returns."""
         through = self._journal.next_sequence
         recorder = self._recorder
-        self._store.save(USAGE, [through, recorder.intervals.last_end_s, recorder.opened, self._usage.to_list()])
+        places = [through, recorder.intervals.last_end_s, recorder.opened, recorder.bank.generation]
+        self._store.save(USAGE, places + [self._usage.to_list()])
         self._usage_through = through
 
     def keep_up(self) -> None:
@@ -117,6 +126,9 @@ def _raise_floor(
         for number in body["registers"]:
             if number < readings.FIRST_INSTANTANEOUS:
                 floor_wh[number] = max(floor_wh.get(number, 0), readings.end_value(body, number))
+    elif new.kind == bodies.EVENT and body["code"] == bodies.EVENT_REGISTER_OPEN:
+        if body.get("detail", 0) > generation:
+            generation, floor_wh = body["detail"], dict(body.get("registers", {}))
     elif "import_wh" in body:
         floor_wh[readings.IMPORT_WH] = max(floor_wh.get(readings.IMPORT_WH, 0), body["import_wh"])
     return generation, floor_wh

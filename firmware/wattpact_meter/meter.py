@@ -100,7 +100,7 @@ class Meter:
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self.keeper.boot)
         generation, floor_wh = self.keeper.replay(self.log)
         self.recorder.restore(generation, floor_wh)
-        self.usage.settle_boot(self.recorder.import_wh)
+        self.keeper.settle()
         self.speaker = Speaker(self.log, self.recorder, self.book, self.usage)
         self._open_log()
         saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
@@ -140,6 +140,10 @@ class Meter:
 
     def _end_steps(self, crossed: "Boundaries") -> None:
         """At each boundary consumption is allotted, and kept before it is said."""
+        if self.recorder.rebased:
+            self.usage.rebase(*self.recorder.rebased)
+            self.recorder.rebased = None
+            self.keeper.keep_usage()
         if not crossed:
             return
         for boundary_s, import_wh in crossed:

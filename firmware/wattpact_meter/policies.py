@@ -31,7 +31,7 @@ class Policies:
         self.is_changed = False  # since it was last taken
 
     def is_for_me(self, body: "dict[str, Any]") -> bool:
-        return body.get("meter", self._kid) == self._kid
+        return bool(body.get("meter", self._kid) == self._kid)
 
     def is_newer(self, body: "dict[str, Any]") -> bool:
         held = self._fields[self._place(body)]

@@ -40,6 +40,7 @@ class Recorder:
         self.events: list[tuple[int, dict[str, Any]]] = []  # (code, fields) to be said
         self.power_w: int | None = None
         self.opened = 0  # the newest register generation whose start was said
+        self.rebased: tuple[int, int] | None = None  # import where a generation ended, and where the next began
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
@@ -59,15 +60,15 @@ class Recorder:
         return {readings.IMPORT_WH: self.import_wh, readings.EXPORT_WH: self.export_wh}
 
     def restore(self, generation: int, floor_wh: "dict[int, int]") -> None:
-        """Take over the checkpoint, raised to what is known to have been said; generation 0: of the same generation."""
+        """Take over the checkpoint, raised to what is known to have been said."""
         saved = self._store.load(NAME)
         if saved is not None:
             self.bank.restore(saved)
             self._saved = self.bank.snapshot()
-        held, generation = self.bank.snapshot(), generation or self.bank.generation
+        held = self.bank.snapshot()
         below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
         if generation > self.bank.generation or (generation == self.bank.generation and below):
-            self._raise_to(max(1, generation), floor_wh)
+            self._raise_to(generation, floor_wh)
         if self.bank.generation > self.opened:
             self._note_opened()
 
@@ -96,10 +97,9 @@ class Recorder:
     def adopt(self, now: "Now", telegram: "Telegram") -> "list[tuple[int, int]]":
         """The registers of a meter with registers of its own."""
         before = self.bank.snapshot()
-        generation = self.bank.generation
         verdict = self.bank.adopt(telegram.serial, telegram.registers, now.uptime_ms // 1000)
         if verdict == registers.OPENED:
-            self._say_opened(before if generation else {})
+            self._opened(before)
             before = self.bank.snapshot()
         self._note_refusal(verdict)
         if verdict not in (registers.ADOPTED, registers.OPENED):
@@ -123,9 +123,11 @@ class Recorder:
     def _open(self, serial: str, start_wh: "dict[int, int]") -> None:
         closing = self.bank.snapshot()
         self.bank.open_generation(serial, start_wh)
-        self._say_opened(closing)
+        self._opened(closing)
 
-    def _say_opened(self, closing_wh: "dict[int, int]") -> None:
+    def _opened(self, closing_wh: "dict[int, int]") -> None:
+        closed_wh, _ = self.rebased or (closing_wh.get(readings.IMPORT_WH, 0), 0)
+        self.rebased = (closed_wh, self.import_wh)
         if closing_wh:
             self.events.append((bodies.EVENT_REGISTER_CLOSE, {"registers": _few(closing_wh)}))
         self._note_opened()

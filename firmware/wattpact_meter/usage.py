@@ -172,10 +172,15 @@ class Usage:
         self.base_wh = import_wh
         self.beyond_wh += rest_wh
 
-    def settle_boot(self, import_wh: int) -> None:
-        """After a restart: what was counted while no grant was in use is no grant's."""
+    def settle(self, import_wh: int) -> None:
+        """What was counted while no grant was in use is no grant's."""
         if not self.in_use():
-            self.base_wh = import_wh
+            self.beyond_wh += max(0, import_wh - self.base_wh)
+            self.base_wh = max(self.base_wh, import_wh)
+
+    def rebase(self, closing_wh: int, opening_wh: int) -> None:
+        """A register generation ended and another began: what is not allotted yet stays so."""
+        self.base_wh += opening_wh - closing_wh
 
     def in_use(self) -> bool:
         return any(grant.used_from_s is not None for grant in self.grants)
@@ -255,8 +260,7 @@ class Usage:
 
     def _began(self, grant: Grant, new: "entry.Entry") -> None:
         if grant.used_from_s is None and new.stamp.unix_s is not None:
-            if not self.in_use():
-                self.base_wh = max(self.base_wh, new.body["import_wh"])
+            self.settle(new.body["import_wh"])
             grant.used_from_s = grant.counted_to_s = max(new.stamp.unix_s, grant.from_s)
 
     def _count(self, grant: Grant, attributed_wh: int, unix_s: "int | None") -> None:

@@ -4,11 +4,13 @@ What always holds: settings.json pins the root's public key, so nothing else in 
 believes; a directory without it is no data directory, and nothing is created in one by accident.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +55,19 @@ class Home:
         """Open for reading; raises StoreError."""
         return Reader(self.database)
 
-    def lock(self) -> int:
-        """Hold the directory for the one node that may run on it; the kernel lets go when the process ends."""
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory for the one node that may run on it; the kernel lets go too when the process dies."""
         handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
             raise HomeError(f"a node is running on {self.path} already") from None
-        return handle
+        try:
+            yield
+        finally:
+            os.close(handle)
 
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None

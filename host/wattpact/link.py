@@ -97,10 +97,6 @@ class Link:
             self._count("unknown_type", b"", address[0])  # what only hosts say
         return []
 
-    def heard_s(self) -> dict[bytes, int]:
-        """When each meter was last heard, Unix seconds."""
-        return {kid: peer.heard_s for kid, peer in list(self.peers.items())}
-
     def _meter(self, kid: bytes) -> Author | None:
         author = self._authors.get(kid)
         return author if author is not None and author.certificate["role"] == bodies.ROLE_METER else None

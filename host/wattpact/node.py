@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from wattpact_protocol import bodies, entry
 
 from wattpact.inbox import Inbox
 from wattpact.ingest import STORED, Ingest, Verdict
 from wattpact.keys import Signer
-from wattpact.link import Address, Edge, Link, now_ms
+from wattpact.link import Address, Datagrams, Edge, Link, now_ms
 from wattpact.market import Market
 from wattpact.reader import Stored, StoreError
 from wattpact.store import Store
@@ -47,19 +47,34 @@ class Event(NamedTuple):
     kind: int = 0
 
 
+class Sender(Protocol):
+    """Where datagrams go: the socket's edge, or what stands for a network in virtual time."""
+
+    def send(self, datagrams: Datagrams) -> None: ...
+
+    def flush(self) -> None: ...
+
+
 class Node:
-    """`issuer` may be absent: then nothing is granted here. `clock()` gives Unix seconds."""
+    """`issuer` may be absent: then nothing is granted here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
 
     def __init__(
-        self, store: Store, root_public_key: bytes, host: Signer, issuer: Signer | None, clock: Callable[[], int]
+        self,
+        store: Store,
+        root_public_key: bytes,
+        host: Signer,
+        issuer: Signer | None,
+        clock: Callable[[], int],
+        clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self.store = store
         self.clock = clock
+        self._clock_ms = clock_ms
         self.ingest = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
         self._listeners: set[asyncio.Queue[Event]] = set()
-        self._edge: Edge | None = None
+        self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._rebuild()
@@ -101,7 +116,7 @@ class Node:
         """Fold what is new in the store, grant what is due, and push it to the meters it concerns."""
         self._catch_up()
         if self._edge is not None:
-            self._edge.send(self.link.push(now_ms()))
+            self._edge.send(self.link.push(self._clock_ms()))
 
     def _catch_up(self) -> None:
         if self.store.last_cursor() == self.cursor:
@@ -172,9 +187,13 @@ class Node:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: edge, local_addr=(address, port))
         except OSError as error:
             raise NodeError(f"cannot listen on UDP {address} port {port}: {error.strerror}") from None
-        self._edge = edge
+        self.join(edge)
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
         return int(self._transport.get_extra_info("sockname")[1])
+
+    def join(self, edge: Sender) -> None:
+        """Send by `edge`; whoever has it calls `link.hear` and `take`."""
+        self._edge = edge
 
     async def stop(self) -> None:
         """Store what has arrived, end the tasks and release everything."""
@@ -197,22 +216,18 @@ class Node:
             _LOG.error("%d entries not taken in, their meters will repeat them: %s", len(batch), error)
 
     async def _watch(self) -> None:
-        """Notice what another program has said in the store."""
-        version = self.store.data_version()
+        """Notice what was said in the store by another program, or by another part of this one."""
         while True:
             await asyncio.sleep(POLL_S)
             with _logged():
-                found = self.store.data_version()
-                if found != version:
+                if self.store.last_cursor() != self.cursor:
                     self.catch_up()
-                    version = found
                     self._tell(Event("meters"))
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
-                self.catch_up()
                 counted = self.ingest.rejections.drain(self.clock())
                 if counted:
                     self.store.count_rejections(counted)

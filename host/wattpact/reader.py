@@ -153,10 +153,6 @@ class Reader:
         found = self.rows(sql, *values)
         return found[0][0] if found else None
 
-    def data_version(self) -> int:
-        """A number that changes when another connection has committed."""
-        return int(self.value("PRAGMA data_version"))
-
     def meta(self, name: str) -> bytes | None:
         found: bytes | None = self.value("SELECT value FROM meta WHERE name = ?", name)
         return found

@@ -12,7 +12,6 @@ from typing import Any
 
 import uvicorn
 
-HTTP_PORT = 8080
 STOP_S = 2
 
 
@@ -39,7 +38,7 @@ class WebServer:
         self._close_streams = close_streams
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, address: str = "127.0.0.1", port: int = HTTP_PORT) -> int:
+    async def start(self, address: str = "127.0.0.1", port: int = 8080) -> int:
         """Listen; gives the port. Raises WebServerError."""
         listening = _listen(address, port)
         self._task = asyncio.create_task(self._server.serve([listening]))
@@ -58,6 +57,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address, port))
+        listening.listen()  # from now on nobody is turned away, though the server takes a moment to begin
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         raise WebServerError(f"cannot listen on {address} port {port}: {reason}") from None

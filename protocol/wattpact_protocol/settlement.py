@@ -124,7 +124,9 @@ class Settlement:
     def advance(self, to_s: int, now_s: int) -> None:
         """Settle every slot that can be, up to to_s and now_s; entries may have come for past slots too."""
         self._now_s = now_s
-        again_s = [slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s]
+        again_s = [
+            slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s or not self._is_silent(kid)
+        ]
         again_s += [self.stuck[kid] for kid in self._late if self._is_ready(kid, self.stuck[kid] + self.slot_s)]
         if self.book.changed_from_s is not None:
             again_s.append(self.floor(self.book.changed_from_s))

@@ -1,4 +1,4 @@
-"""A program for MicroPython: the esp32 board and the application on the chip's stand-ins. Its last line is "wired up"."""
+"""A program for MicroPython: the esp32 board and the application on stand-ins of the chip. It ends with "wired up"."""
 
 import sys
 
@@ -10,13 +10,18 @@ load()
 
 import json  # noqa: E402
 
+import chiptime  # noqa: E402
 import esp32  # noqa: E402
 import flash  # noqa: E402
 import machine  # noqa: E402
 import network  # noqa: E402
-from boards.esp32 import board, pins  # noqa: E402
+from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
+from wattpact_meter.drivers import adc_ct, relay_pin  # noqa: E402
+
+for module in (adc_ct, board, chip_clock, relay_pin):
+    module.time = chiptime
 
 SETTINGS = {
     "host": ["127.0.0.1", 9], "root_public_key": "ab" * 32, "rated_w": 11000, "source": {"kind": "ct"},
@@ -38,6 +43,7 @@ def step(app, times):
     for _ in range(times):
         for work in (app.sample, app.exchange, app.tick):
             work(app.board.now())
+        chiptime.sleep_ms(20)
 
 
 def check_current_transformer(folder):

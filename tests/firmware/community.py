@@ -6,11 +6,16 @@ Keys sign either with Ed25519 or with a stand-in that costs nothing; the meters 
 
 import hashlib
 
-from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings
+from wattpact_meter import load_order
 
-from wattpact_meter.clock import Now
-from wattpact_meter.journal import JournalFull
-from wattpact_meter.meter import Meter, Surroundings
+load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
+
+from wattpact_meter.clock import Now  # noqa: E402
+from wattpact_meter.journal import Journal as FileJournal  # noqa: E402
+from wattpact_meter.journal import JournalFull  # noqa: E402
+from wattpact_meter.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.state import Store as FileStore  # noqa: E402
+from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings  # noqa: E402
 
 START_S = 1_800_000_000
 YEAR_S = 31_536_000
@@ -121,7 +126,7 @@ class Store:
 
     def __init__(self, flash):
         self._flash = flash
-        self.corrupt = set([name for name, data in flash.values.items() if data is None])
+        self.corrupt = {name for name, data in flash.values.items() if data is None}
 
     def load(self, name):
         data = self._flash.values.get(name)
@@ -150,11 +155,12 @@ class Settings:
 class House:
     """A meter and what it is wired to. load(unix_ms, closed) -> W, import positive."""
 
-    def __init__(self, community, name, load, step_s=5, intervals=1, limit=100_000):
+    def __init__(self, community, name, load, step_s=5, intervals=1, limit=100_000, folder=None):
         self.community = community
         self.name = name
         self.load = load
         self.flash = Flash(limit)
+        self.folder = folder  # where the meter's own journal and store keep files, instead of `flash`
         self.identity = Identity(name, community.crypto)
         self.kid = self.identity.kid
         self.settings = Settings(community.root.public_key, step_s, intervals)
@@ -166,6 +172,7 @@ class House:
         self.around = Surroundings()
         self.clock_off_s = 0
         self.clock_known = True
+        self.journal = None
         self.meter = None
 
     def now(self, world_ms):
@@ -176,9 +183,13 @@ class House:
         self.boot_ms = world_ms
         self.at_ms = world_ms
         self.boots += 1
+        self.journal, store = Journal(self.flash), Store(self.flash)
+        if self.folder:
+            self.journal, store = FileJournal(self.folder + "/journal"), FileStore(self.folder + "/state")
         self.meter = Meter(
-            self.identity, Journal(self.flash), Store(self.flash), self.settings, lambda n: n // 2, self.community.verify
-        )
+            self.identity, self.journal, store, self.settings, lambda n: n // 2,
+            self.community.verify,
+        )  # fmt: skip
         self.meter.boot(self.now(world_ms), power_failed, self.closed)
 
     def step(self, world_ms):
@@ -196,7 +207,9 @@ class House:
 
     def entries(self, kind=None):
         """What this meter has said and still holds."""
-        decoded = [entry.decode(raw, self.community.id) for raw in self.flash.entries]
+        journal = self.journal
+        raws = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
+        decoded = [entry.decode(raw, self.community.id) for raw in raws]
         return [new for new in decoded if kind is None or new.kind == kind]
 
 
@@ -230,6 +243,7 @@ class Community:
         self.contracts = {}
         self.receipted = {}
         self.pending = {}
+        self.heard_by = {}  # kid -> (cursors of what concerns it, rows that were looked at)
         self.now_s = START_S
         self.issuer = Author(self, "issuer", bodies.ROLE_ISSUER)
         self.host = Author(self, "host", bodies.ROLE_HOST)
@@ -241,8 +255,8 @@ class Community:
 
     def certify(self, subject, signer, role, version=1, **more):
         body = {
-            "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0, "epoch": 0,
-            "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
+            "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0,
+            "epoch": 0, "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
         }  # fmt: skip
         body.update(more)
         if signer.head is None:
@@ -317,8 +331,9 @@ class Community:
     def give(self, house, wh, **more):
         """A grant by itself, whose contract the meter has never heard of."""
         self.grant_number += 1
+        contract = hashlib.sha256(b"%d" % self.grant_number).digest()
         body = {
-            "number": self.grant_number, "meter": house.kid, "contract": hashlib.sha256(b"%d" % self.grant_number).digest(),
+            "number": self.grant_number, "meter": house.kid, "contract": contract,
             "wh": wh, "max_w": 10_000, "from_s": self.now_s, "to_s": self.now_s + 600, "price_micro_per_kwh": 200_000,
             "priority": 1, "start_by_s": self.now_s + 600, "default_supply": False,
         }  # fmt: skip
@@ -386,11 +401,14 @@ class Community:
 
     def tell(self, kid, inbox, cursor, limit=8):
         """INBOX datagrams for a meter that stands at that cursor; from the start where it is none of this store's."""
-        relevant = [place + 1 for place, new in enumerate(self.rows) if self.concerns(new, kid)]
-        if inbox != self.inbox or (cursor and (cursor > len(self.rows) or not self.concerns(self.rows[cursor - 1], kid))):
+        relevant, seen = self.heard_by.get(kid, ([], 0))
+        relevant += [place + 1 for place, new in enumerate(self.rows[seen:], seen) if self.concerns(new, kid)]
+        self.heard_by[kid] = (relevant, len(self.rows))
+        if inbox != self.inbox or cursor > len(self.rows) or (cursor and cursor not in relevant):
             cursor = 0
         told = []
-        for place in [place for place in relevant if place > cursor][:limit]:
+        first = relevant.index(cursor) + 1 if cursor else 0
+        for place in relevant[first : first + limit]:
             body = [self.inbox, cursor, place, self.rows[place - 1].raw]
             told.append(datagram.encode(datagram.INBOX, self.id, body))
             cursor = place

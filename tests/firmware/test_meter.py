@@ -2,11 +2,10 @@
 
 import case
 import community
+import flash
 from community import START_S, Community, House, Network, PowerCut, World
-
-from wattpact_protocol import bodies, continuity, datagram, entry, readings
-
 from wattpact_meter import telegram
+from wattpact_protocol import bodies, continuity, datagram, entry, readings
 
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
@@ -136,16 +135,15 @@ def test_contracts_fill_in_order_of_priority():
     confirmed = {new.body["acceptance"]: new.id for new in world.community.contracts.values()}
     first, second = [confirmed[new.id] for new in acceptances]
     order = [(new.kind, new.body["contract"]) for new in wallbox.entries() if new.kind in (13, 15)]
-    assert order == [
-        (bodies.USAGE_START, first), (bodies.USAGE_END, first), (bodies.USAGE_START, second), (bodies.USAGE_END, second),
-    ]  # fmt: skip
+    begin, end = bodies.USAGE_START, bodies.USAGE_END
+    assert order == [(begin, first), (end, first), (begin, second), (end, second)]
 
 
 def test_the_relay_follows_a_grant_within_a_tick():
     world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     village.give(house, 10)
-    told = [data for data in village.tell(house.kid, house.meter.link.inbox, house.meter.link.cursor)]
+    told = village.tell(house.kid, house.meter.link.inbox, house.meter.link.cursor)
     assert len(told) == 1
     house.meter.on_datagram(house.now(world.ms), told[0])
     assert house.meter.next_tick_ms(house.now(world.ms)) == world.ms
@@ -199,7 +197,7 @@ def test_nothing_is_signed_before_enrolment_and_registers_count():
 
 
 def test_bad_networks_only_slow_things_down():
-    for seed in range(case.scale(10, 2)):
+    for seed in range(case.scale(6, 2)):
         bits = case.Bits("network %d" % seed)
         network = Network(bits, lose=150, repeat=150, damage=50, jitter_ms=700)
         world = houses(network=network)
@@ -219,7 +217,7 @@ def test_bad_networks_only_slow_things_down():
 
 def test_power_cuts_at_any_write_lose_and_double_nothing():
     boots = 0
-    for seed in range(case.scale(30, 3)):
+    for seed in range(case.scale(16, 2)):
         bits = case.Bits("power %d" % seed)
         world = houses()
         wallbox = world.houses[2]
@@ -260,6 +258,23 @@ def test_power_cuts_at_any_write_lose_and_double_nothing():
         for house in world.houses:
             assert world.community.authors[house.kid].head.next_sequence >= len(house.flash.entries) - 2
     assert boots >= case.scale(200, 10), boots
+
+
+def test_the_meters_own_journal_and_store_carry_it_over_restarts():
+    with flash.Folder() as folder:
+        world, village, house = alone(lambda ms, closed: 3600 if closed else 0, folder=folder)
+        world.run(5)
+        village.give(house, 30)
+        for _ in range(4):
+            world.run(6)
+            house.journal.close()
+            house.boot(world.ms)
+        world.run(30)
+        assert sum(check_usage(house)[0].values()) == 30 and not house.closed
+        assert codes(house).count(bodies.EVENT_BOOT) == 5
+        assert village.authors[house.kid].head.next_sequence == house.journal.next_sequence
+        check_readings(world)
+        house.journal.close()
 
 
 def test_registers_never_fall_below_what_was_said():
@@ -430,7 +445,8 @@ def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
     grant = village.give(house, 10)
     world.run(15)
     assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
-    assert house.meter.rejected["unknown_author"] == 3 and ghost_order.id not in [m.id for m in house.meter.book.mandates]
+    assert house.meter.rejected["unknown_author"] == 3
+    assert ghost_order.id not in [held.id for held in house.meter.book.mandates]
 
 
 def test_another_host_may_take_over():

@@ -3,10 +3,8 @@
 import case
 import community
 from community import START_S, YEAR_S, Author, Community, Flash, Store
-
-from wattpact_protocol import bodies, cbor, entry
-
 from wattpact_meter import trust
+from wattpact_protocol import bodies, cbor, entry
 
 
 def fresh(village, flash=None):

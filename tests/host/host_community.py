@@ -83,24 +83,24 @@ class Community:
         self.path = Path(directory) / "wattpact.db"
         self.now_s = now_s
         self._threads = threads
-        self._open()
+        self.open()
         enrol.found_community(self.store, self.keys, terms, now_s)
 
-    def _open(self):
+    def open(self):
         self.store = Store(self.path, self.id)
         self.ingest = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
 
     def reopen(self):
         """As after a restart: nothing but the files remains."""
         self.close()
-        self._open()
+        self.open()
 
     def close(self):
         self.ingest.close()
         self.store.close()
 
     def person(self, label):
-        signer = key(label)
+        signer = key(f"person {label}")
         return self._speaker(signer, enrol.enrol_person(self.store, self.issuer, signer, label, self.now_s))
 
     def meter(self, label, owner=None, rated_w=11_000, **more):
@@ -144,8 +144,8 @@ class Deal:
     """All that leads to a contract between two meters, signed and not taken in yet: `entries` in their order."""
 
     def __init__(self, supplier, consumer, order=1, t=T0, sell=None, buy=None, offer=None, acceptance=None):
-        self.sell = supplier.owner.say("mandate", mandate(supplier, bodies.SELL, order, t, **(sell or {})), t)
-        self.buy = consumer.owner.say("mandate", mandate(consumer, bodies.BUY, order, t, **(buy or {})), t)
+        self.sell = supplier.owner.say("mandate", {**mandate(supplier, bodies.SELL, order, t), **(sell or {})}, t)
+        self.buy = consumer.owner.say("mandate", {**mandate(consumer, bodies.BUY, order, t), **(buy or {})}, t)
         terms = {"price_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600}
         said = {**terms, "valid_until_s": t + 3600, "mandate": self.sell.id, **(offer or {})}
         self.offer = supplier.say("offer", said, t)

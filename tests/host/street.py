@@ -48,15 +48,17 @@ class Street:
 
     def _mandate(self, meter, side, limit):
         body = {
-            "order_id": self.number.to_bytes(4, "big") + meter.kid[:4], "expires_s": self.now_s + 3600, "meter": meter.kid,
-            "side": side, "limit_micro_per_kwh": limit, "wh": 2 * WH, "max_w": 8000, "start_s": self.now_s,
-            "end_s": self.now_s + 600,
+            "order_id": self.number.to_bytes(4, "big") + meter.kid[:4], "expires_s": self.now_s + 3600,
+            "meter": meter.kid, "side": side, "limit_micro_per_kwh": limit, "wh": 2 * WH, "max_w": 8000,
+            "start_s": self.now_s, "end_s": self.now_s + 600,
         }  # fmt: skip
         owner = meter.owner
         return self._stored(owner.say("mandate", body, self.now_s))
 
     def _contract(self, supplier, price, priority):
-        terms = {"price_micro_per_kwh": price, "wh": WH, "max_w": 8000, "start_s": self.now_s, "end_s": self.now_s + 600}
+        terms = {
+            "price_micro_per_kwh": price, "wh": WH, "max_w": 8000, "start_s": self.now_s, "end_s": self.now_s + 600,
+        }  # fmt: skip
         mandate = self._mandate(supplier, bodies.SELL, price)
         offer = supplier.say("offer", {**terms, "valid_until_s": self.now_s + 300, "mandate": mandate.id}, self.now_s)
         taken = {"offer": offer.id, "wh": WH, "priority": priority, "start_timeout_s": 600}

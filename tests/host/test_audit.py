@@ -8,9 +8,11 @@ from pathlib import Path
 
 import case
 import pytest
+from generated import Generated
 from scene import HOUR, MONTH, S, Scene
 from wattpact import audit, bill, bundle, evidence
-from wattpact_protocol import bodies, cbor, cose, entry
+from wattpact.ledger import Ledger
+from wattpact_protocol import bodies, cbor, cose, ed25519, entry
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -155,6 +157,34 @@ def test_another_communitys_entries_are_refused(scene, good):
 def test_a_statement_from_another_month_is_refused(scene, good):
     refuted = refuse(b"".join([*split(good)[:-1], split(scene.bundle(month="2026-09"))[-1]]), scene)
     assert refuted.entry["kind"] == "statement"
+
+
+def test_generated_communities_agree_with_their_audit_whatever_is_late():
+    """The closure of a statement is enough: the auditor sees a part of the community and finds the same."""
+    waiting = partial = 0
+    for seed in range(60):
+        made = Generated(seed, ed25519, 3600)
+        village, bits = made.village, made.bits
+        lasts = {meter.kid: bits.choice([0, 0, 1, 2, 5]) for meter in made.meters}
+        entries = [new for new in village.entries if not lasts.get(new.kid)]
+        for kid, dropped in lasts.items():
+            if dropped:
+                log = [new for new in village.entries if new.kid == kid]
+                entries += log[: max(1, len(log) - dropped)]
+        ledger = Ledger()
+        ledger.apply(entries)
+        now_s = made.end + bits.choice([0, 1800, 7200])
+        ledger.settle(now_s)
+        first = S + 900 * bits.below(made.slots)
+        for person in made.people:
+            statement = ledger.statement(person.kid, first, made.end)
+            picked = evidence.collect(entries, ledger.facts, statement, village.host.kid)
+            fields = statement.fields([new.id for new in picked])
+            data = bundle.write(picked, village.say(village.host, bodies.STATEMENT, fields, now_s))
+            report = audit.audit(io.BytesIO(data), village.root.public_key)
+            waiting += report.fields["unsettled_meters"] > 0
+            partial += 0 < len(statement.closure) < len(made.meters)
+    assert waiting > 10 and partial > 20
 
 
 class Liar:

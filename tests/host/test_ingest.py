@@ -4,12 +4,10 @@ import logging
 
 import pytest
 from host_community import T0, Community, key, readings_body
-
-from wattpact_protocol import bodies, entry, log
-
 from wattpact import enrol
 from wattpact.ingest import STORED
 from wattpact.reader import StoreError
+from wattpact_protocol import bodies, entry, log
 
 
 @pytest.fixture
@@ -63,7 +61,9 @@ def test_malformed(community):
 def test_unknown_author(community, meter):
     stranger = key("stranger")
     place = (0, 0, meter.certificate_id)
-    new = entry.sign(bodies.READING, readings_body(T0, []), place, entry.Stamp(0, 0, T0), stranger.kid, community.id, stranger.sign)
+    new = entry.sign(
+        bodies.READING, readings_body(T0, []), place, entry.Stamp(0, 0, T0), stranger.kid, community.id, stranger.sign
+    )
     refused(community, new, "unknown_author")
 
 
@@ -223,7 +223,9 @@ def test_a_void_reading_is_stored_and_counts_for_nothing(community, meter, secon
     assert [p.import_wh for p in community.store.points(meter.kid)] == [0, 5]
     community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
     assert community.store.rejected()[reason] == 1
-    community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation), T0 + 30))
+    community.stored(
+        meter.say("reading", readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation), T0 + 30)
+    )
     assert community.store.registers(meter.kid)[0].energy[1] == 6
 
 
@@ -288,7 +290,9 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
         sequence += 1
         stamp = entry.Stamp(0, 0, T0)
         place = (0, sequence, previous)
-        new = entry.sign(bodies.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign)
+        new = entry.sign(
+            bodies.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign
+        )
         previous = new.id
         (verdict,) = community.take([new])
         assert verdict.reason == STORED
@@ -343,7 +347,9 @@ def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog)
     caplog.clear()
     with caplog.at_level(logging.INFO, "wattpact.ingest"):
         community.ingest.rejections.drain(community.now_s + 61)
-    assert [record.getMessage() for record in caplog.records] == [f"refused: unknown_author, by {key('x').kid.hex()}, 49 more"]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"refused: unknown_author, by {key('x').kid.hex()}, 49 more"
+    ]
 
 
 def test_counts_stay_bounded_whoever_floods(community):

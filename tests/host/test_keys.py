@@ -5,7 +5,6 @@ import os
 import stat
 
 import pytest
-
 from wattpact.keys import KeyFileError, Keyring, Signer
 
 SEED = bytes(range(32))

@@ -3,15 +3,14 @@
 from fractions import Fraction
 
 import case
+from generated import Generated
 from settlement_oracle import WH, Agreement, Oracle, one_slot, register
-from village import START_S, Village
+from village import START_S
 from wattpact.ledger import GRID, Ledger, balances
 from wattpact_protocol import allocation
 
 S = START_S
-SLOT = 900
 NANO = Fraction(1, 1_000_000_000)
-MICRO = Fraction(1, 1_000_000)
 
 
 def agreement(name, supplier, consumer, priority, **more):
@@ -62,92 +61,17 @@ def test_allocation_agrees_on_ten_thousand_cases():
     assert contended > 2000 and shared > 1000
 
 
-class Case:
-    """A generated community: as entries for the ledger, as numbers for the oracle."""
-
-    def __init__(self, seed: int) -> None:
-        self.bits = case.Bits(f"community {seed}")
-        self.village = Village(SLOT, name=str(seed))
-        self.slots = 4 + self.bits.below(12)
-        self.end = S + self.slots * SLOT
-        self.tariffs = []
-        for since in (0, *(S + self.bits.below(self.slots * SLOT) for _ in range(self.bits.below(3)))):
-            if since in [row[0] for row in self.tariffs]:
-                continue
-            prices = self.bits.below(500_000), self.bits.below(200_000)
-            self.village.tariff(since, *prices)
-            self.tariffs.append((since, prices[0] * MICRO, prices[1] * MICRO))
-        self.people = [self.village.person(f"person {i}") for i in range(1 + self.bits.below(4))]
-        self.meters = [
-            self.village.meter(f"meter {i}", self.bits.choice(self.people)) for i in range(2 + self.bits.below(4))
-        ]
-        self.agreements = [self.agree() for _ in range(self.bits.below(7))]
-        self.imports: dict[str, list] = {}
-        self.exports: dict[str, list] = {}
-        for meter in self.meters:
-            self.measure(meter)
-
-    def agree(self) -> Agreement:
-        bits, village = self.bits, self.village
-        supplier = bits.choice(self.meters)
-        consumer = bits.choice([meter for meter in self.meters if meter is not supplier])
-        start = S + bits.below(self.slots * SLOT)
-        end = start + 1 + bits.below(6 * SLOT)
-        wh, watts, price = 1 + bits.below(1500), bits.below(9000), bits.below(400_000)
-        offer = village.offer(supplier, price, wh + bits.below(300), watts, start, end, unix_s=S)
-        timeout = bits.choice([0, 60, SLOT])
-        priority = 1 + bits.below(3)
-        confirmed = village.confirm(supplier, village.accept(consumer, offer, wh, priority, timeout))
-        made = Agreement(
-            confirmed.id, supplier.name, consumer.name, wh * WH, Fraction(watts, 1000), price * MICRO, priority,
-            start, end, start + timeout, None,
-        )  # fmt: skip
-        if bits.below(6):
-            said = start - 30 + bits.below(timeout + 60)
-            village.start(consumer, confirmed, said)
-            made.used_from = max(said, start)
-        for _ in range(bits.choice([0, 0, 0, 1, 2])):
-            self.end_one(made, confirmed, supplier, consumer)
-        return made
-
-    def end_one(self, made, confirmed, supplier, consumer) -> None:
-        parties = [(supplier, "supplier"), (consumer, "consumer"), (self.village.issuer, "operator")]
-        who, party = self.bits.choice(parties)
-        when = self.bits.choice([made.start - 100 + self.bits.below(made.end - made.start + 200), made.end, made.start])
-        self.village.terminate(who, confirmed, when)
-        made.ends.append((when, party))
-
-    def measure(self, meter) -> None:
-        """Points at most boundaries, some between, some missing; the last slot always complete."""
-        bits = self.bits
-        values, when = [bits.below(10_000), bits.below(10_000)], S
-        rows = [(S, values[0], values[1])]
-        while when < self.end:
-            when = min(self.end, when + bits.choice([SLOT, SLOT, SLOT, SLOT // 3, 2 * SLOT, 3 * SLOT + 7, 450]))
-            values = [values[0] + bits.choice([0, bits.below(700)]), values[1] + bits.choice([0, bits.below(900)])]
-            rows.append((when, values[0], values[1]))
-        for when, imported, exported in rows:
-            self.village.reading(meter, when, [imported], [exported])
-        self.imports[meter.name] = [(when, wh * WH) for when, wh, _ in rows]
-        self.exports[meter.name] = [(when, wh * WH) for when, _, wh in rows]
-
-    def ledger(self) -> Ledger:
-        ledger = Ledger()
-        ledger.apply(self.village.entries)
-        ledger.settle(self.end)
-        return ledger
-
-    def oracle(self) -> Oracle:
-        oracle = Oracle(SLOT, self.imports, self.exports, self.agreements, self.tariffs)
-        oracle.settle(S, self.end)
-        return oracle
+def oracle_of(made: Generated) -> Oracle:
+    oracle = Oracle(made.slot_s, made.imports, made.exports, made.agreements, made.tariffs)
+    oracle.settle(S, made.end)
+    return oracle
 
 
 def test_whole_settlements_agree():
     carried = unused = 0
     for seed in range(400):
-        made = Case(seed)
-        ledger, oracle = made.ledger(), made.oracle()
+        made = Generated(seed)
+        ledger, oracle = made.ledger(), oracle_of(made)
         for one in made.agreements:
             fill = ledger.fill(one.name)
             assert fill.carried_wh * WH == oracle.carried[one.name], (seed, one)
@@ -159,7 +83,7 @@ def test_whole_settlements_agree():
     assert carried > 300 and unused > 100
 
 
-def agree_on_statements(made: Case, ledger: Ledger, oracle: Oracle) -> None:
+def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None:
     owners = {meter.name: ledger.facts.payer_at(meter.kid, S) for meter in made.meters}
     for person in made.people:
         fields = ledger.statement(person.kid, S, made.end).fields([])
@@ -194,7 +118,7 @@ def agree_on_statements(made: Case, ledger: Ledger, oracle: Oracle) -> None:
 
 def test_registers_agree_at_any_time():
     for seed in range(100):
-        made = Case(seed)
+        made = Generated(seed)
         ledger = made.ledger()
         for meter in made.meters:
             load = ledger.facts.loads[meter.kid]

@@ -12,12 +12,10 @@ import threading
 import pytest
 from case import Bits
 from host_community import T0, Community, key
-
-from wattpact_protocol import bodies, entry
-
 from wattpact import schema
 from wattpact.reader import Reader, StoreError
 from wattpact.store import Accepted, Store
+from wattpact_protocol import bodies, entry
 
 HERE = os.path.dirname(__file__)
 PATHS = os.pathsep.join(
@@ -233,7 +231,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path):
         rest, _ = writer.communicate(timeout=30)
         acknowledged = max([acknowledged, *map(int, rest.split())])
         with Store(community.path) as store:
-            held = [row for row in store.entries(author=meter.kid)]
+            held = store.entries(author=meter.kid)
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]
             (registers,) = store.registers(meter.kid)
@@ -260,7 +258,9 @@ def test_questions_find_what_they_name(tmp_path):
     community = Community(tmp_path)
     meter = community.meter("House 1")
     community.now_s = T0 + 100
-    community.stored(meter.say("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.say("event", {"code": 2}, T0))
+    community.stored(
+        meter.say("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.say("event", {"code": 2}, T0)
+    )
     reader = community.store.reader()
     rows = reader.entries(author=meter.kid)
     assert [row.kind for row in rows] == [bodies.EVENT, bodies.READING, bodies.EVENT]

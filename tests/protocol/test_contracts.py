@@ -128,6 +128,16 @@ def test_the_earliest_end_counts_and_in_one_second_the_one_that_asks_least_of_th
             assert scene.book(entries).contracts[confirmed.id].terminated_by == party
 
 
+def test_an_end_after_the_end_changes_nothing():
+    for after_s, counts in ((3599, True), (3600, False), (4000, False)):
+        scene = Scene()
+        confirmed = scene.match()
+        ended = scene.village.terminate(scene.roof, confirmed, S + after_s)
+        book = scene.book()
+        assert book.contracts[confirmed.id].terminated_by == ("supplier" if counts else None)
+        assert book.refused == ({} if counts else {ended.id: "ended_before"})
+
+
 def test_states_follow_one_another():
     scene = Scene()
     acceptance = scene.village.accept(scene.wallbox, scene.offer, 400)

@@ -138,7 +138,7 @@ class Village:
     def terminate(self, who, contract, unix_s):
         body = {"contract": contract.id, "reason": "enough"}
         if not who.chained:
-            body["order_id"], body["expires_s"] = self._order_id(), unix_s + 3600
+            body["order_id"], body["expires_s"] = self._order_id(), unix_s + 86400
         return self.say(who, bodies.TERMINATE, body, unix_s)
 
     def grant(self, consumer, contract, offer, acceptance, unix_s=START_S):

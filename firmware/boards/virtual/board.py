@@ -36,12 +36,12 @@ class Board:
         own = {key: configuration.pop(key) for key in KEYS if key in configuration}
         self.settings = Settings(configuration)
         image = text("flash", own.get("flash"), 1, 1024)
-        flash_bytes = number("flash_bytes", own.get("flash_bytes", 1 << 20), 1 << 16, 1 << 26)
+        flash_bytes = number("flash_bytes", own.get("flash_bytes", 1 << 20), 1 << 17, 1 << 26)
         speed = number("speed", own.get("speed", 1), 1, MAX_SPEED)
         unix_s = own.get("unix_s")
         self.clock = Clock(speed, None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40))
         self.power_failed = own.get("power_failed", False) is True
-        self.journal_bytes = flash_bytes * 5 // 8
+        self.journal_bytes = flash_bytes // 2
         self.relay = FileRelay(image + ".relay")
         seed = number("seed", own.get("seed", 1), 0, (1 << 30) - 1)
         self.source = sources.make(self.settings, self.relay, seed, self.clock)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BLOCK_BYTES = 4096
-LEAST_BLOCKS = 16
+LEAST_BLOCKS = 32
 _BLANK = b"\xff" * BLOCK_BYTES
 # What MicroPython's block device protocol asks for in ioctl: library/os, "Block devices".
 _COUNT, _SIZE, _ERASE = 4, 5, 6
@@ -29,7 +29,7 @@ class FileBlocks:
     def __init__(self, path: str, size_bytes: int) -> None:
         self._count = size_bytes // BLOCK_BYTES
         if self._count < LEAST_BLOCKS or size_bytes % BLOCK_BYTES:
-            raise FlashError("flash_bytes must be a multiple of 4096 and at least 65536")
+            raise FlashError("flash_bytes must be a multiple of 4096 and at least 131072")
         try:
             self.fresh = _make_blank(path, self._count)
             self._file: BinaryIO = open(path, "r+b")

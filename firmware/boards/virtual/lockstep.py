@@ -75,7 +75,7 @@ class Lockstep:
 
     def __init__(self, configuration: "dict[str, Any]") -> None:
         image = configuration.pop("flash", None)
-        self._flash_bytes = number("flash_bytes", configuration.pop("flash_bytes", 1 << 20), 1 << 16, 1 << 26)
+        self._flash_bytes = number("flash_bytes", configuration.pop("flash_bytes", 1 << 20), 1 << 17, 1 << 26)
         for key in _IGNORED:
             configuration.pop(key, None)
         configuration["host"] = ["none", 1]
@@ -95,7 +95,7 @@ class Lockstep:
         self._boot_ms = self._t_ms
         self._reader = p1.Reader(self._require_crc)
         store = Store(FLASH + "/state")
-        self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes * 5 // 8)
+        self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
         self._meter = Meter(self._identity, self._journal, store, self._settings, _draw)
         self._meter.boot(self._now(self._t_ms), power_failed, self._relay.sensed())
@@ -198,7 +198,8 @@ class Lockstep:
             "closed": decision.closed, "reason": decision.reason,
             "contract": decision.contract.hex() if decision.contract else None,
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
-            "rejected": self._meter.rejected, "p1_rejected": self._reader.rejected, "next_ms": self._next_ms(),
+            "rejected": self._meter.rejected, "p1_accepted": self._reader.accepted, "p1_rejected": self._reader.rejected,
+            "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
 
 

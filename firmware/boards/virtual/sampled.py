@@ -26,8 +26,8 @@ class SampledSource:
 
     pause_ms = 100
 
-    def __init__(self, calibration: "Calibration", rate_hz: int) -> None:
-        self._sampler = Sampler(calibration)
+    def __init__(self, calibration: "Calibration", rate_hz: int, cycles_per_period: int = 10) -> None:
+        self._sampler = Sampler(calibration, cycles_per_period)
         self._rate_hz = rate_hz
         self._until_us: int | None = None
         self.rejected: dict[str, int] = {}
@@ -90,7 +90,8 @@ class Recorded(SampledSource):
         cycles = recording.samples * mhz * 1000 // rate_uhz
         if not cycles or rate_uhz < 1000 * mhz * _PER_CYCLE:
             raise SettingsError("source file has less than a cycle, or fewer than %d samples in one" % _PER_CYCLE)
-        super().__init__(calibration, mhz * _PER_CYCLE // 1000)
+        # A period is whole recordings, so that each says what all of the recording's cycles say.
+        super().__init__(calibration, mhz * _PER_CYCLE // 1000, cycles * -(-10 // cycles))
         self._step = (1_000_000_000, mhz * _PER_CYCLE)  # µs between samples, as a fraction
         last = recording.samples - 1
         kept = [min(round_div(k * rate_uhz, 1000 * mhz * _PER_CYCLE), last) for k in range(cycles * _PER_CYCLE)]

@@ -40,6 +40,7 @@ def app_of(views: Views, dist: Path | None = None) -> FastAPI:
         "currency per kWh, amounts in billionths of the currency. Keys and ids are hexadecimal.",
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )

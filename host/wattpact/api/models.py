@@ -15,6 +15,10 @@ Wh = Annotated[int, Field(description="energy, Wh")]
 Price = Annotated[int, Field(description="price, millionths of the currency per kWh")]
 Nano = Annotated[int, Field(description="money, billionths of the currency")]
 
+Kind = Literal[
+    "acceptance", "certificate", "community", "contract", "demand", "event", "grant", "mandate", "offer", "policy",
+    "reading", "receipt", "statement", "tariff", "terminate", "usage", "usage_end", "usage_start",
+]  # fmt: skip
 ContractState = Literal["matched", "granted", "active", "ended", "void", "settled"]
 
 
@@ -142,7 +146,7 @@ class LogRow(Model):
     id: EntryId
     author: Kid
     author_label: str
-    kind: str
+    kind: Kind
     generation: int
     sequence: int
     time_s: Annotated[int | None, Field(description="the author's clock, Unix seconds; null when it had no time")]

@@ -23,4 +23,5 @@ def install(app: FastAPI, dist: Path) -> None:
         return FileResponse(dist / "index.html")
 
     for folder in ("assets", "page"):
-        app.mount(f"/{folder}", StaticFiles(directory=dist / folder, check_dir=False), name=folder)
+        if (dist / folder).is_dir():
+            app.mount(f"/{folder}", StaticFiles(directory=dist / folder), name=folder)

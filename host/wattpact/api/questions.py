@@ -9,6 +9,7 @@ from wattpact.api import models
 from wattpact.views import BadQuestion, Views
 
 KID = r"^[0-9a-f]{16}$"
+MONTH = r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$"
 LAST_S = 1 << 40  # beyond any time that an entry can carry
 MAX_LOG_ROWS = 200
 
@@ -89,14 +90,11 @@ def contracts(
 def log(
     views: Ask,
     meter: Annotated[str | None, Query(pattern=KID, description="only this author, by its kid")] = None,
-    kind: Annotated[list[str] | None, Query(description="only these kinds of entry")] = None,
+    kind: Annotated[list[models.Kind] | None, Query(description="only these kinds of entry")] = None,
     before: Annotated[int | None, Query(ge=1, le=bodies.MAX_UINT, description="only rows before this cursor")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LOG_ROWS, description="how many rows at most")] = 50,
 ) -> Any:
     """What was said, newest first, each entry as one sentence."""
-    for name in kind or ():
-        if name not in bodies.KINDS:
-            raise BadQuestion(f"There is no kind {name[:40]!r}; there is: {', '.join(sorted(bodies.KINDS))}.")
     return views.log(_kid(meter), kind or (), before, limit)
 
 
@@ -104,7 +102,7 @@ def log(
 def bills(
     views: Ask,
     month: Annotated[
-        str | None, Query(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$", description="YYYY-MM; this month")
+        str | None, Query(pattern=MONTH, description="YYYY-MM; this month")
     ] = None,
     owner: Annotated[str | None, Query(pattern=KID, description="only this owner, by its kid")] = None,
 ) -> Any:

@@ -7,8 +7,9 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
+from wattpact.api.headers import ENDLESS
+from wattpact.reader import StoreError
 from wattpact.views import BadQuestion, NoSuchThing
 
 log = logging.getLogger(__name__)
@@ -37,15 +38,6 @@ _FORMS = {
 }  # fmt: skip
 
 
-def _allowed_methods(app: FastAPI, request: Request) -> str:
-    methods: set[str] = set()
-    for route in app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
-    return ", ".join(sorted(methods | {"HEAD"} if request.url.path != "/api/events" else methods))
-
-
 def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -59,6 +51,12 @@ def install(app: FastAPI) -> None:
     async def absent(_: Request, error: NoSuchThing) -> JSONResponse:
         return refuse(404, str(error))
 
+    @app.exception_handler(StoreError)
+    async def unavailable(request: Request, error: StoreError) -> JSONResponse:
+        log.error("%s: %s", request.url.path, error)
+        text = str(error)
+        return refuse(503, text[:1].upper() + text[1:] + ".")
+
     @app.exception_handler(HTTPException)
     async def known(request: Request, error: HTTPException) -> JSONResponse:
         headers = dict(error.headers or {})
@@ -67,7 +65,7 @@ def install(app: FastAPI) -> None:
             sentence = "There is nothing at this address; /openapi.json lists what there is."
         elif error.status_code == 405:
             sentence = "This API only reads: use GET."
-            headers = {"allow": _allowed_methods(app, request) or "GET, HEAD"}
+            headers = {"allow": "GET" if request.url.path == ENDLESS else "GET, HEAD"}
         return refuse(error.status_code, sentence, headers)
 
     @app.exception_handler(Exception)

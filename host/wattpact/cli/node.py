@@ -3,13 +3,18 @@
 import asyncio
 import logging
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
-from wattpact import home, keys, node, webserver
+from wattpact import home, keys, node
 from wattpact.cli.frame import Session
 from wattpact.home import Home
 
+if TYPE_CHECKING:
+    from wattpact.webserver import WebServer
+
+HTTP_PORT = 8080
 _PORT = click.IntRange(0, 65535)
 
 
@@ -17,7 +22,7 @@ _PORT = click.IntRange(0, 65535)
 @click.option("--listen", default="0.0.0.0", show_default=True, metavar="ADDRESS", help="Where meters reach it.")
 @click.option("--port", default=node.UDP_PORT, show_default=True, type=_PORT, help="The UDP port for meters.")
 @click.option("--http-listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where pages are.")
-@click.option("--http-port", default=webserver.HTTP_PORT, show_default=True, type=_PORT, help="The port of the page.")
+@click.option("--http-port", default=HTTP_PORT, show_default=True, type=_PORT, help="The port of the page.")
 @click.option("--no-http", is_flag=True, help="Serve no page and no HTTP API.")
 @click.pass_obj
 def command(session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool) -> None:
@@ -25,11 +30,11 @@ def command(session: Session, listen: str, port: int, http_listen: str, http_por
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     opened = session.home()
     web = None if no_http else (http_listen, http_port)
-    asyncio.run(_run(opened, (listen, port), web))
+    with opened.lock():
+        asyncio.run(_run(opened, (listen, port), web))
 
 
 async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
-    opened.lock()
     running = node.Node(
         opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock
     )
@@ -52,9 +57,9 @@ async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) 
     click.echo("Stopped.")
 
 
-def web_server(running: node.Node) -> webserver.WebServer:
+def web_server(running: node.Node) -> "WebServer":
     """The page and the API of a node, not started yet."""
-    from wattpact import api  # FastAPI takes a second to load: no other command waits for it
+    from wattpact import api, webserver  # they take a second to load: no other command waits for them
 
     app = api.create_app(running)
     return webserver.WebServer(app, app.state.feed.close)

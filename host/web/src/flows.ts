@@ -238,9 +238,9 @@ function oneAboveOther(scene: Scene, width: number): Layout {
   for (const house of scene.consumers) place(houses, house.kid, HOUSE_HEIGHT);
   const grid = found.get(GRID) ?? null;
   const middle = (box: Box) => box.y + box.height / 2;
-  const left = (from: Box, to: Box) => around(margin, 7, middle(from), middle(to));
-  const right = (from: Box, to: Box) => around(width - margin, width - 7, middle(from), middle(to));
-  const wires = wiresOf(scene, houses, links, grid, { out: left, into: right, gridOut: left, gridInto: right });
+  const left = (inset: number) => (from: Box, to: Box) => around(margin, inset, middle(from), middle(to));
+  const right = (inset: number) => (from: Box, to: Box) => around(width - margin, width - inset, middle(from), middle(to));
+  const wires = wiresOf(scene, houses, links, grid, { out: left(14), into: right(14), gridOut: left(4), gridInto: right(4) });
   return { width, height: Math.max(0, y - GAP), houses, links, grid, wires };
 }
 

@@ -1,6 +1,6 @@
 // Numbers and times as a person reads them. Pure; nothing here knows the page.
 
-const THIN = "\u202f";
+const SPACE = "\u00a0"; // between a number and its unit
 const MINUS = "\u2212";
 const NANO = 1_000_000_000;
 
@@ -17,19 +17,19 @@ function decimals(value: number, fewest: number, most: number): string {
 
 /** 850 W, 7.85 kW; the sign is kept. */
 export function power(watts: number): string {
-  if (Math.abs(watts) < 1000) return signed(watts, whole.format(Math.abs(watts))) + THIN + "W";
-  return decimals(watts / 1000, 1, Math.abs(watts) < 100_000 ? 2 : 0) + THIN + "kW";
+  if (Math.abs(watts) < 1000) return signed(watts, whole.format(Math.abs(watts))) + SPACE + "W";
+  return decimals(watts / 1000, 1, Math.abs(watts) < 100_000 ? 2 : 1) + SPACE + "kW";
 }
 
 /** 40 Wh, 12.4 kWh. */
 export function energy(wh: number): string {
-  if (Math.abs(wh) < 10_000) return signed(wh, whole.format(Math.abs(wh))) + THIN + "Wh";
-  return decimals(wh / 1000, 1, Math.abs(wh) < 1_000_000 ? 2 : 0) + THIN + "kWh";
+  if (Math.abs(wh) < 10_000) return signed(wh, whole.format(Math.abs(wh))) + SPACE + "Wh";
+  return decimals(wh / 1000, 1, Math.abs(wh) < 1_000_000 ? 2 : 1) + SPACE + "kWh";
 }
 
 /** A register as the meter shows it: every Wh. */
 export function register(wh: number): string {
-  return whole.format(wh) + THIN + "Wh";
+  return whole.format(wh) + SPACE + "Wh";
 }
 
 function money(value: number, currency: string, fewest: number, most: number): string {
@@ -43,7 +43,7 @@ function money(value: number, currency: string, fewest: number, most: number): s
     });
     return signed(value, format.format(Math.abs(value)));
   } catch {
-    return decimals(value, fewest, most) + THIN + currency; // not a currency of ISO 4217
+    return decimals(value, fewest, most) + SPACE + currency; // not a currency of ISO 4217
   }
 }
 
@@ -51,14 +51,14 @@ function money(value: number, currency: string, fewest: number, most: number): s
 export function amount(nano: number, currency: string): string {
   const size = Math.abs(nano) / NANO;
   if (size === 0 || size >= 1) return money(nano / NANO, currency, 2, 2);
-  return money(nano / NANO, currency, 2, size >= 0.001 ? 4 : 7);
+  return money(nano / NANO, currency, 4, size >= 0.001 ? 4 : 7);
 }
 
 /** An amount to its last nano-unit. */
 export function exactAmount(nano: number, currency: string): string {
   const size = Math.abs(nano);
   const fraction = String(size % NANO).padStart(9, "0");
-  return signed(nano, `${whole.format(Math.floor(size / NANO))}.${fraction}${THIN}${currency}`);
+  return signed(nano, `${whole.format(Math.floor(size / NANO))}.${fraction}${SPACE}${currency}`);
 }
 
 /** A price of micro-units a kWh. */
@@ -107,11 +107,11 @@ export function moment(unix_s: number, now_s: number, timezone: string): string 
 /** 42 s, 3 min, 2 h 5 min, 4 days */
 export function duration(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
-  if (s < 60) return `${s}${THIN}s`;
-  if (s < 3600) return s < 300 && s % 60 ? `${Math.floor(s / 60)}${THIN}min ${s % 60}${THIN}s` : `${Math.floor(s / 60)}${THIN}min`;
+  if (s < 60) return `${s}${SPACE}s`;
+  if (s < 3600) return s < 300 && s % 60 ? `${Math.floor(s / 60)}${SPACE}min ${s % 60}${SPACE}s` : `${Math.floor(s / 60)}${SPACE}min`;
   if (s < 86_400) {
     const minutes = Math.floor((s % 3600) / 60);
-    return `${Math.floor(s / 3600)}${THIN}h` + (minutes ? ` ${minutes}${THIN}min` : "");
+    return `${Math.floor(s / 3600)}${SPACE}h` + (minutes ? ` ${minutes}${SPACE}min` : "");
   }
   const days = Math.floor(s / 86_400);
   return days === 1 ? "1 day" : `${days} days`;

@@ -7,7 +7,7 @@ import { RelayIcon } from "./icons";
 function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
   const { relay } = meter;
   const wait_s = relay.wait_until_s === null ? 0 : relay.wait_until_s - now_s;
-  if (relay.closed === null) return <p class="relayline none">{relay.text}</p>;
+  if (relay.closed === null) return <p class="small">{relay.text}</p>;
   return (
     <p class={`relayline ${relay.closed ? "closed" : "open"}`}>
       <RelayIcon closed={relay.closed} />

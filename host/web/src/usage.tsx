@@ -23,6 +23,12 @@ const PRESETS: readonly [Preset, string][] = [
   ["month", "Month"],
 ];
 
+/** The days that a preset stands for, as the date fields show them. */
+function daysOf(preset: Preset, today: Day): [Day, Day] {
+  if (preset === "week") return [addDays(today, -6), today];
+  return [preset === "month" ? `${today.slice(0, 8)}01` : today, today];
+}
+
 interface Span extends Period {
   step_s: number;
   byDay: boolean;
@@ -30,7 +36,6 @@ interface Span extends Period {
 
 function spanOf(preset: Preset, first: Day, last: Day, { timezone, slot_s }: Community, now_s: number): Span {
   const fine_s = Math.min(slot_s, 900);
-  const today = dayOf(now_s, timezone);
   const sized = (period: Period, most?: number): Span => ({ ...period, step_s: stepFor(period, fine_s, most), byDay: false });
   const recent = (length_s: number) => {
     const step_s = stepFor({ from_s: 0, to_s: length_s }, fine_s);
@@ -39,10 +44,7 @@ function spanOf(preset: Preset, first: Day, last: Day, { timezone, slot_s }: Com
   };
   if (preset === "minutes") return recent(600);
   if (preset === "hour") return recent(3600);
-  if (preset === "today") return sized(betweenDays(today, today, timezone));
-  if (preset === "week") return sized(betweenDays(addDays(today, -6), today, timezone), 180);
-  const month = `${today.slice(0, 8)}01`;
-  const period = preset === "month" ? betweenDays(month, today, timezone) : betweenDays(first, last, timezone);
+  const period = betweenDays(first, last, timezone);
   const days = (period.to_s - period.from_s) / 86_400;
   return days > 10 && days < 80 ? { ...period, step_s: 3600, byDay: true } : sized(period, 180);
 }
@@ -159,9 +161,9 @@ export function UsageScreen({ state, place }: ScreenProps) {
   const wanted = place.values.get("meter");
   const meter = meters?.find((one) => one.kid === wanted) ?? meters?.[0] ?? null;
   const chosen = place.values.get("span") ?? "hour";
-  const first = place.values.get("from") ?? today;
-  const last = place.values.get("to") ?? today;
   const preset = (PRESETS.some(([name]) => name === chosen) || chosen === "days" ? chosen : "hour") as Preset;
+  const [first, last] =
+    preset === "days" ? [place.values.get("from") ?? today, place.values.get("to") ?? today] : daysOf(preset, today);
   const wrong = preset === "days" && (!isDay(first) || !isDay(last) || startOf(last, timezone) < startOf(first, timezone));
   const key = [preset, first, last, timezone, today].join();
   const { loaded, problem } = useBars(

@@ -1,7 +1,8 @@
-"""Stands in for MicroPython's machine module on a chip: pins that remember, converters that see mains, and no hardware."""
+"""Stands in for MicroPython's machine module on a chip: pins that remember, converters that see mains, no hardware."""
 
 import math
-import time
+
+import chiptime
 
 PWRON_RESET = 1
 WDT_RESET = 3
@@ -43,7 +44,8 @@ class ADC:
         self.amplitude = ADC.MILLIVOLTS[pin.number] * math.sqrt(2)
 
     def read_uv(self):
-        turn = time.ticks_us() % 20_000 / 20_000
+        turn = chiptime.now_us % 20_000 / 20_000
+        chiptime.now_us += 40
         return int(1000 * (1300 + self.amplitude * math.sin(2 * math.pi * turn)))
 
 

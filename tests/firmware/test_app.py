@@ -1,0 +1,203 @@
+"""The application on a board of stand-ins: failing tasks, restarts, the watchdog, and what the guard is told."""
+
+import asyncio
+
+import case
+import flash
+from wattpact_meter.app import DEAD_MS, FAILURES, STUCK_MS, App
+from wattpact_meter.clock import Now
+from wattpact_meter.meter import Surroundings
+from wattpact_meter.settings import Settings
+from wattpact_protocol import readings, register_ids
+
+
+class Relay:
+    closed = False
+
+    def drive(self, closed):
+        self.closed = closed
+
+    def sensed(self):
+        return self.closed
+
+
+class Source:
+    """Gives what `next` holds; raises instead as many times as `fails` says."""
+
+    pause_ms = 100
+
+    def __init__(self):
+        self.next = []
+        self.fails = 0
+        self.rejected = {}
+
+    def take(self, now_us):
+        if self.fails:
+            self.fails -= 1
+            raise ValueError("no samples")
+        powers, self.next = self.next, []
+        return powers, []
+
+
+class Network:
+    def __init__(self):
+        self.incoming = []
+        self.sent = []
+        self.failed = 0
+
+    def receive(self):
+        return self.incoming.pop(0) if self.incoming else None
+
+    def send(self, data):
+        self.sent.append(data)
+
+
+class Board:
+    journal_bytes = 64 * 1024
+    power_failed = False
+
+    def __init__(self, folder):
+        self.flash = folder
+        self.settings = Settings(
+            {"host": ["none", 1], "root_public_key": "ab" * 32, "rated_w": 10000, "source": {"kind": "none"}}
+        )
+        self.source = Source()
+        self.network = Network()
+        self.relay = Relay()
+        self.uptime_ms = 0
+        self.slept_ms = 0
+        self.most_ms = 1 << 30  # of uptime, then `stop` is called
+        self.stop = None
+        self.fed = 0
+        self.events = []
+        self.failures = []
+        self.told = None
+
+    def now(self):
+        return Now(self.uptime_ms, None)
+
+    def urandom(self, n):
+        return case.Bits("app").bytes(n)
+
+    def draw(self, n):
+        return 0
+
+    def pressed(self):
+        self.told = Surroundings()
+        self.told.consent = True
+        return self.told
+
+    def feed(self):
+        self.fed += 1
+
+    def report(self, event):
+        self.events.append(event)
+
+    def report_error(self, where, error):
+        self.failures.append((where, str(error)))
+
+    async def sleep_ms(self, pause_ms):
+        self.uptime_ms += 5  # four tasks sleep side by side; only that time goes on matters here
+        if self.uptime_ms > self.most_ms:
+            self.stop()
+        await asyncio.sleep(0)
+
+
+def made(folder):
+    board = Board(folder)
+    app = App(board)
+    board.stop = app.stop
+    return app, board
+
+
+def test_it_says_who_it_is_and_runs_until_it_is_stopped():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        assert board.events[0]["event"] == "started" and board.events[0]["kid"] == app.identity.kid.hex()
+        board.most_ms = 5000
+        assert asyncio.run(app.run()) is False
+        assert (app.errors, board.failures) == ({}, [])
+        assert board.fed > 50 and board.network.sent
+        assert [event for event in board.events if event["event"] == "status"]
+
+
+def test_a_task_that_fails_is_counted_and_goes_on():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        board.most_ms = 3000
+        board.source.fails = FAILURES - 1
+        board.source.next = [(5_000_000, 200_000, {}, 0)]
+        assert asyncio.run(app.run()) is False
+        assert app.errors == {"sample": FAILURES - 1}
+        assert board.failures == [("sample", "no samples")] * (FAILURES - 1)
+        assert app.status()["power_w"] == 5000
+
+
+def test_a_task_that_keeps_failing_restarts_the_meter():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        board.source.fails = 1 << 20
+        assert asyncio.run(app.run()) is True
+        assert app.errors == {"sample": FAILURES}
+        again = App(Board(folder))
+        assert again.identity.public_key == app.identity.public_key
+
+
+def test_the_watchdog_is_fed_only_while_every_task_runs():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        board.most_ms = 200
+        asyncio.run(app.run())
+        fed = board.fed
+        assert fed > 0
+        app.tick(Now(board.uptime_ms + STUCK_MS // 2, None))
+        assert board.fed == fed + 1
+        app.tick(Now(board.uptime_ms + STUCK_MS + 100, None))
+        assert board.fed == fed + 1
+
+
+def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        for now_ms in (0, 100, 200):
+            app.sample(Now(now_ms, None))
+            app.tick(Now(now_ms, None))
+        told = [event for event in board.events if event["event"] == "relay"]
+        assert told[-1]["closed"] is board.relay.closed is app.relay.sensed()
+        assert len(told) <= 2
+
+
+def over_current(app, board, instantaneous):
+    board.source.next = [(0, 200_000, instantaneous, 0)]
+    app.sample(Now(1000, None))
+    app.tick(Now(1000, None))
+    return board.told.over_current
+
+
+def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
+    voltage, current = register_ids.VOLTAGE_1_MV, register_ids.CURRENT_1_MA
+    for phase in range(3):
+        with flash.Folder() as folder:
+            app, board = made(folder)
+            assert not over_current(app, board, {voltage + phase: 230_000, current + phase: 65_000})
+            assert over_current(app, board, {voltage + phase: 230_000, current + phase: 65_500})
+            assert over_current(app, board, {current + phase: 65_500})  # nominal voltage stands in
+            assert not over_current(app, board, {})
+
+
+def test_a_source_that_measures_nothing_is_dead():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+
+        def dead_at(now_ms, *powers):
+            board.source.next = list(powers)
+            app.sample(Now(now_ms, None))
+            app._told = True
+            app.tick(Now(now_ms, None))
+            return board.told.sensor_dead
+
+        good, faulty = (0, 200_000, {}, 0), (0, 200_000, {}, readings.SENSOR_FAULT)
+        assert not dead_at(1000, good)
+        assert not dead_at(1000 + DEAD_MS, faulty)
+        assert dead_at(1001 + DEAD_MS, faulty)
+        assert not dead_at(1002 + DEAD_MS, good)

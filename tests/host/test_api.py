@@ -1,0 +1,491 @@
+"""The HTTP API over a real store: its figures, its refusals, its headers, its events, and a fuzzer's worst."""
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import schemathesis
+from fastapi.sse import ServerSentEvent
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import one_of
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from street import SLOT_S, WH, Street
+from wattpact import bill
+from wattpact.api import app_of, create_app, models
+from wattpact.api.events import MAX_BEHIND, Feed, Page
+from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
+from wattpact.ledger import Ledger
+from wattpact.node import Node
+from wattpact.views.stored import StoredViews
+from wattpact.webserver import WebServer
+from wattpact_protocol import bodies, entry
+
+QUESTIONS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Two contracts agreed; one used up, the other half."""
+    made = Street(tmp_path_factory.mktemp("street"))
+    made.trade()
+    made.run(slots=6)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def app(street, tmp_path_factory):
+    dist = tmp_path_factory.mktemp("dist")
+    (dist / "assets").mkdir()
+    (dist / "index.html").write_text("<!doctype html><title>page</title>")
+    (dist / "assets" / "page-1a2b.js").write_text("1")
+    heard = {meter.kid: street.now_s for meter in street.meters}
+    return app_of(StoredViews(street.path, street.clock, lambda: heard), dist)
+
+
+@pytest.fixture(scope="module")
+def client(app):
+    with TestClient(app) as made:
+        yield made
+
+
+def get(client, question, **values):
+    answer = client.get(f"/api/{question}", params=values)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_community(client, street):
+    found = get(client, "community")
+    Community.model_validate(found)
+    assert (found["name"], found["currency"], found["slot_s"], found["now_s"]) == ("Sun Street", "EUR", 5, street.now_s)
+    assert found["community_id"] == street.community.id.hex()
+    assert found["tariff"] == {"import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000}
+    assert found["counts"]["entries"] == street.community.store.last_cursor()
+
+
+def test_meters(client, street):
+    found = {row["label"]: row for row in get(client, "meters")}
+    for row in found.values():
+        Meter.model_validate(row)
+    assert list(found) == ["House 1 solar", "House 2 battery", "House 3 wallbox"]
+    wallbox = found["House 3 wallbox"]
+    assert (wallbox["import_wh"], wallbox["export_wh"], wallbox["power_w"]) == (60, 0, 7200)
+    assert wallbox["online"] and wallbox["owner_label"] == "House 3" and wallbox["register_time_s"] == street.now_s
+    assert wallbox["relay"]["closed"] is True and wallbox["relay"]["reason"] == "grant"
+    assert wallbox["relay"]["text"] == "House 2 battery supplies it: 20 Wh left at 0.22 EUR/kWh."
+    assert wallbox["log"] == {"generation": 0, "next_sequence": street.wallbox.sequence}
+    assert found["House 1 solar"]["power_w"] == -7920
+    assert found["House 1 solar"]["relay"]["closed"] is None
+    assert get(client, f"meters/{wallbox['kid']}") == wallbox
+
+
+def test_readings_are_registers_at_boundaries(client, street):
+    kid = street.wallbox.kid.hex()
+    from_s, to_s = street.now_s - 8 * SLOT_S, street.now_s + SLOT_S
+    found = get(client, "readings", meter=kid, **{"from": from_s, "to": to_s, "step": SLOT_S})
+    Readings.model_validate(found)
+    assert [point["import_wh"] for point in found["points"]] == [None, None, 0, 10, 20, 30, 40, 50, 60, None]
+    assert not any(point["estimated"] for point in found["points"])
+
+
+def test_readings_between_measurements_are_estimated(client, street):
+    kid = street.wallbox.kid.hex()
+    values = {"from": street.now_s - 30, "to": street.now_s + 8, "step": 4}
+    points = get(client, "readings", meter=kid, **values)["points"]
+    assert [(point["import_wh"], point["estimated"]) for point in points] == [
+        (0, False), (8, True), (16, True), (24, True), (32, True), (40, False), (48, True), (56, True), (60, True),
+        (None, False),
+    ]  # fmt: skip
+
+
+def test_readings_choose_a_step_and_a_day(client, street):
+    found = get(client, "readings", meter=street.solar.kid.hex())
+    assert (found["from_s"], found["to_s"], found["step_s"]) == (street.now_s - 86400, street.now_s, 300)
+    assert len(found["points"]) == 289
+
+
+def test_contracts(client, street):
+    found = get(client, "contracts")
+    first, second = sorted(found, key=lambda row: row["priority"])
+    for row in found:
+        Contract.model_validate(row)
+    assert (first["state"], first["end_reason"], first["carried_wh"], first["flow_w"]) == ("ended", "used up", 40, 0)
+    assert first["due_nano"] == 40 * 180_000
+    assert (second["state"], second["carried_wh"], second["flow_w"]) == ("active", 20, 7200)
+    assert second["attributed_wh"] == 20
+    assert (second["supplier_label"], second["consumer_label"]) == ("House 2 battery", "House 3 wallbox")
+    assert get(client, "contracts", state="active") == [second]
+    assert get(client, "contracts", meter=street.solar.kid.hex()) == [first]
+    assert get(client, "contracts", state=["void", "settled"]) == []
+
+
+def test_flow_follows_priority_limit_and_export(tmp_path):
+    """7,200 W are drawn: the first contract carries all, since its supplier exports 7,920 W; the second waits."""
+    street = Street(tmp_path)
+    street.trade()
+    street.run(slots=2)
+    rows = {row["priority"]: row for row in StoredViews(street.path, street.clock).contracts()}
+    street.close()
+    assert (rows[1]["flow_w"], rows[2]["flow_w"], rows[2]["state"]) == (7200, 0, "granted")
+
+
+def test_log_tells_each_entry_in_a_sentence(client, street):
+    rows = get(client, "log", limit=200)["entries"]
+    texts = [row["text"] for row in rows]
+    for row in rows:
+        assert row["text"][0].isupper() and "\n" not in row["text"] and "None" not in row["text"], row
+    assert texts[0] == "Used 20 Wh of 40 Wh under the contract with House 2 battery"
+    for sentence in (
+        "Closed the relay: contract with House 1 solar, 40 Wh",
+        "Offered 40 Wh at 0.18 EUR/kWh, at most 8000 W",
+        "Accepted 40 Wh from House 1 solar at 0.18 EUR/kWh, as priority 1",
+        "Confirmed the contract: 40 Wh to House 3 wallbox at 0.18 EUR/kWh",
+        "Granted House 3 wallbox 40 Wh from House 1 solar, grant 1",
+        "Told House 3 wallbox to buy up to 80 Wh for at most 0.25 EUR/kWh",
+        "Measured 10 Wh in and 0 Wh out in 5 s; registers at 60 Wh import, 0 Wh export",
+        "Used up the contract with House 1 solar: 40 Wh of 40 Wh",
+        "Set the grid's prices: 0.31 EUR/kWh to buy, 0.08 EUR/kWh to sell",
+    ):
+        assert sentence in texts
+
+
+def test_log_pages_through_everything_once(client, street):
+    seen, before = [], None
+    while True:
+        page = get(client, "log", limit=7, **({} if before is None else {"before": before}))
+        Log.model_validate(page)
+        seen += [row["cursor"] for row in page["entries"]]
+        before = page["next"]
+        if before is None:
+            break
+    assert seen == list(range(street.community.store.last_cursor(), 0, -1))
+
+
+def test_log_by_author_and_kind(client, street):
+    kid = street.wallbox.kid.hex()
+    rows = get(client, "log", meter=kid, kind=["usage_end", "event"])["entries"]
+    assert {row["author"] for row in rows} == {kid}
+    assert [row["kind"] for row in rows] == ["usage_end", "event", "event"]
+
+
+def test_bills_are_the_ledgers(client, street):
+    ledger = Ledger()
+    for row in street.community.store.entries():
+        ledger.apply([entry.decode(row.raw, street.community.id)])
+    ledger.settle(street.now_s)
+    bills = get(client, "bills")
+    month = bill.month_of(street.now_s, "Europe/Berlin")
+    assert {row["owner"]: row["net_nano"] for row in bills} == {
+        made.statement.subject.hex(): made.fields["net_nano"] for made in bill.make_all(ledger, month)
+    }
+    for row in bills:
+        Bill.model_validate(row)
+    buyer = next(row for row in bills if row["label"] == "House 3")
+    assert (buyer["bought_wh"], buyer["bought_nano"]) == (60, 40 * 180_000 + 20 * 220_000)
+    assert buyer["saved_nano"] == 60 * 310_000 - buyer["bought_nano"]
+    assert [(line["role"], line["with_label"]) for line in buyer["lines"]] == [
+        ("bought", "House 1 solar"), ("bought", "House 2 battery"),
+    ]  # fmt: skip
+    assert get(client, "bills", owner=buyer["owner"], month=month) == [buyer]
+
+
+NONSENSE = (
+    ("meters/zz", 422), ("meters/0000000000000000", 404), ("meters/?x=1", 404), ("nothing", 404), ("", 404),
+    ("readings", 422), ("readings?meter=zz", 422), ("readings?meter=0000000000000000", 404),
+    ("readings?meter=KID&from=9&to=9", 422), ("readings?meter=KID&from=10&to=9", 422),
+    ("readings?meter=KID&from=-1", 422),
+    ("readings?meter=KID&from=0&to=86400&step=1", 422), ("readings?meter=KID&step=0", 422),
+    ("readings?meter=KID&from=yesterday", 422), ("readings?meter=KID&from=1.5", 422),
+    ("readings?meter=KID&meter=KID", 422),
+    ("readings?meter=KID&to=99999999999999999999", 422), ("contracts?state=lost", 422), ("contracts?meter=1", 422),
+    ("contracts?meter=0000000000000000", 404), ("log?limit=0", 422), ("log?limit=201", 422), ("log?limit=x", 422),
+    ("log?before=0", 422), ("log?before=99999999999999999999999", 422), ("log?kind=poem", 422), ("log?metre=KID", 422),
+    ("log?meter=ffffffffffffffff", 404), ("bills?month=2026-13", 422), ("bills?month=0000-01", 422),
+    ("bills?month=9999-12", 422), ("bills?month=now", 422), ("bills?owner=ffffffffffffffff", 404),
+    ("community?x=", 422),
+    ("events?x=1", 422),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "status"), NONSENSE)
+def test_nonsense_is_refused_in_a_sentence(client, street, question, status):
+    answer = client.get("/api/" + question.replace("KID", street.wallbox.kid.hex()))
+    assert answer.status_code == status, answer.text
+    assert list(answer.json()) == ["detail"]
+    sentence = answer.json()["detail"]
+    assert sentence.endswith(".") and "\n" not in sentence and 10 < len(sentence) < 400
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", ["/", "/api/meters", "/api/events", "/openapi.json"])
+def test_nothing_can_be_changed(client, method, path):
+    answer = client.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == ("GET" if path == "/api/events" else "GET, HEAD")
+    assert "only reads" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", *QUESTIONS, "/openapi.json", "/assets/page-1a2b.js", "/api/meters/zz"])
+def test_head_is_get_without_its_body(client, path):
+    head, whole = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/meters", "/api/nothing", "/assets/page-1a2b.js", "/openapi.json"])
+def test_every_answer_is_guarded(client, path):
+    headers = client.get(path, headers={"origin": "http://elsewhere.example"}).headers
+    assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
+    policy = headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert "unsafe" not in policy and "http" not in policy
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+def test_named_by_content_lasts_and_the_rest_is_asked_for_again(client):
+    assert "immutable" in client.get("/assets/page-1a2b.js").headers["cache-control"]
+    for path in ("/", "/assets/none.js", "/api/meters"):
+        assert client.get(path).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", ["/assets/../index.html", "/assets/%2e%2e/%2e%2e/etc/passwd", "/page//etc/passwd"])
+def test_files_outside_are_not_served(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_without_a_built_page_the_api_says_so(street, tmp_path):
+    with TestClient(app_of(StoredViews(street.path, street.clock), tmp_path)) as client:
+        answer = client.get("/")
+        assert answer.status_code == 503 and "make web" in answer.json()["detail"]
+        assert client.get("/api/meters").status_code == 200
+
+
+def test_a_store_that_fails_is_a_sentence_and_a_line_in_the_log(tmp_path, caplog):
+    views = StoredViews(tmp_path / "nowhere.db", lambda: 0)
+    with TestClient(app_of(views, tmp_path)) as client, caplog.at_level(logging.ERROR):
+        answer = client.get("/api/meters")
+    assert "/api/meters: there is no database" in caplog.text
+    assert answer.status_code == 503 and answer.json()["detail"].startswith("There is no database")
+
+
+def test_every_kind_of_entry_is_described():
+    assert sorted(models.Kind.__args__) == sorted(bodies.KINDS)
+
+
+def test_the_description_loads_nothing_and_names_every_question(client):
+    described = client.get("/openapi.json").json()
+    assert set(described["paths"]) == {*QUESTIONS, "/api/meters/{kid}", "/api/readings", "/api/events"}
+    assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
+
+
+def test_an_old_power_is_not_now(tmp_path):
+    street = Street(tmp_path)
+    street.run(slots=2)
+    late = StoredViews(street.path, lambda: street.now_s + 60)
+    assert {(row["power_w"], row["online"]) for row in late.meters()} == {(None, False)}
+    assert {row["power_w"] for row in StoredViews(street.path, street.clock).meters()} == {0, -7920}
+    street.close()
+
+
+def test_power_without_the_register_is_the_last_intervals(tmp_path):
+    street = Street(tmp_path)
+    street.community.now_s = street.now_s + 30
+    street.community.stored(street.wallbox.reading(street.now_s, [(3, 0), (10, 1)], 15))
+    rows = {row["label"]: row for row in StoredViews(street.path, lambda: street.now_s + 30).meters()}
+    street.close()
+    assert rows["House 3 wallbox"]["power_w"] == 9 * 3600 // 15
+
+
+def test_the_wait_of_an_open_relay(tmp_path):
+    street = Street(tmp_path)
+    street.trade()
+    street.run(slots=8)
+    opened_s = street.now_s
+    relay = StoredViews(street.path, lambda: opened_s + 20).meter(street.wallbox.kid)["relay"]
+    rested = StoredViews(street.path, lambda: opened_s + 61).meter(street.wallbox.kid)["relay"]
+    street.close()
+    assert relay == {
+        "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
+        "text": "No contract has energy left. It rests after opening, before it may close again.",
+    }  # fmt: skip
+    assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
+
+
+def test_answers_follow_the_store(tmp_path):
+    """What another program stores shows in the next answer, and costs what is new."""
+    street = Street(tmp_path)
+    views = StoredViews(street.path, street.clock)
+    assert views.contracts() == []
+    street.trade()
+    assert [row["state"] for row in views.contracts()] == ["granted", "granted"]
+    street.run(slots=8)
+    assert [row["carried_wh"] for row in views.contracts()] == [WH, WH]
+    street.close()
+
+
+def test_a_node_serves_it(tmp_path):
+    street = Street(tmp_path)
+    community = street.community
+    keys = (community.root.public_key, community.host, community.issuer)
+    node = Node(community.store, *keys, street.clock)
+    with TestClient(create_app(node)) as client:
+        assert len(client.get("/api/meters").json()) == 3
+    node.ingest.close()
+    street.close()
+
+
+# Events, over a real socket: a test client would wait for a stream's end.
+
+
+@contextmanager
+def served(app):
+    """The address of a server that runs in a thread of its own."""
+    listening = threading.Event()
+    box = {}
+
+    async def serve():
+        server = WebServer(app, app.state.feed.close)
+        box["port"] = await server.start("127.0.0.1", 0)
+        box["stop"], box["loop"] = asyncio.Event(), asyncio.get_running_loop()
+        listening.set()
+        await box["stop"].wait()
+        await server.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert listening.wait(10)
+    try:
+        yield f"http://127.0.0.1:{box['port']}"
+    finally:
+        box["loop"].call_soon_threadsafe(box["stop"].set)
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def events(lines):
+    """(event, id, data) of a stream of lines."""
+    name, last, data = "", None, []
+    for line in lines:
+        if not line:
+            if data:
+                yield name, last, json.loads("".join(data))
+            name, data = "", []
+        elif not line.startswith(":"):
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "id":
+                last = value
+            else:
+                data.append(value)
+
+
+def take(stream, wanted, within_s=8):
+    """Events until each of the wanted names came; the last of each."""
+    found, until = {}, time.monotonic() + within_s
+    for name, last, data in stream:
+        found[name] = (last, data)
+        if wanted <= set(found):
+            return found
+        assert time.monotonic() < until, found
+    raise AssertionError(f"the stream ended after {sorted(found)}")
+
+
+def test_events_give_the_whole_picture_then_what_changes(tmp_path):
+    street = Street(tmp_path)
+    street.trade()
+    app = app_of(StoredViews(street.path, lambda: max(street.now_s, int(time.time()))), tmp_path)
+    with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        stream = events(answer.iter_lines())
+        whole = take(stream, {"meters", "contracts", "bills"})
+        assert [row["label"] for row in whole["meters"][1]] == ["House 1 solar", "House 2 battery", "House 3 wallbox"]
+        street.run(slots=1)
+        changed = take(stream, {"entry", "meters"})
+        assert int(changed["entry"][0]) == changed["entry"][1]["cursor"]
+        wallbox = next(row for row in take(stream, {"bills"})["bills"][1] if row["label"] == "House 3")
+        assert wallbox["owner"] == street.wallbox.owner.kid.hex()
+    street.close()
+
+
+def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
+    street = Street(tmp_path)
+    street.run(slots=1)
+    newest = street.community.store.last_cursor()
+    app = app_of(StoredViews(street.path, street.clock), tmp_path)
+    headers = {"last-event-id": str(newest - 2)}
+    with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
+        missed = [next_event for next_event, _ in zip(events(answer.iter_lines()), range(2), strict=False)]
+    assert [(name, int(last)) for name, last, _ in missed] == [("entry", newest - 1), ("entry", newest)]
+    street.close()
+
+
+def test_a_server_stops_although_pages_are_open(tmp_path):
+    street = Street(tmp_path)
+    app = app_of(StoredViews(street.path, street.clock), tmp_path)
+    with served(app) as base:
+        opened = httpx.stream("GET", f"{base}/api/events", timeout=10)
+        lines = opened.__enter__().iter_lines()
+        next(lines)
+        before = time.monotonic()
+    assert time.monotonic() - before < 2
+    street.close()
+
+
+def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("wattpact.api.events.MAX_PAGES", 1)
+    street = Street(tmp_path)
+    app = app_of(StoredViews(street.path, street.clock), tmp_path)
+    with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
+        lines = first.iter_lines()
+        next(lines)
+        assert httpx.get(f"{base}/api/events").status_code == 503
+    street.close()
+
+
+def test_a_slow_page_is_cut_off_and_others_are_not(tmp_path):
+    async def scene():
+        feed = Feed(StoredViews(tmp_path / "not asked", int))
+        slow, quick = Page(), Page()
+        feed.pages = {slow, quick}
+        for number in range(MAX_BEHIND + 1):
+            feed.tell(ServerSentEvent(data=number))
+            quick.waiting.get_nowait()
+        return slow.waiting.qsize(), slow.waiting.get_nowait(), quick.waiting.qsize()
+
+    assert asyncio.run(scene()) == (1, None, 0)
+
+
+def operations(app):
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    found = {operation.ok().path: operation.ok() for operation in schema.get_all_operations()}
+    del found["/api/events"]  # it never ends
+    return found
+
+
+@pytest.mark.parametrize("path", [*QUESTIONS, "/api/meters/{kid}", "/api/readings"])
+def test_fuzzed(app, path):
+    """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
+    operation = operations(app)[path]
+    modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
+    strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
+    answered = []
+    # That `from` lies before `to` no schema can say.
+    beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []
+
+    @settings(
+        max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(case=one_of(strategies))
+    def check(case):
+        answered.append(case.call_and_validate(excluded_checks=beyond_schema).status_code)
+
+    check()
+    assert answered and max(answered) < 500

@@ -1,0 +1,196 @@
+"""A bill: the month in the community's own time, exact money, and the commands that make and check one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scene import MONTH, S, Scene
+from wattpact import bill, home, keys, money
+from wattpact.cli import main
+from wattpact.ingest import STORED, Ingest
+from wattpact.store import Store
+from wattpact_protocol import bodies
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+
+def test_a_month_begins_at_midnight_there():
+    utc = 1_790_812_800  # 2026-10-01 00:00 UTC
+    assert bill.month_window("2026-10", "UTC") == (utc, utc + 31 * 86400)
+    # Amsterdam leaves summer time on 25 October: the month has an hour more.
+    assert bill.month_window("2026-10", "Europe/Amsterdam") == (utc - 7200, utc + 31 * 86400 - 3600)
+    assert bill.month_window("2026-12", "Asia/Kathmandu")[1] == bill.month_window("2027-01", "Asia/Kathmandu")[0]
+    assert bill.month_of(utc - 7200, "Europe/Amsterdam") == "2026-10"
+    assert bill.month_of(utc - 7201, "Europe/Amsterdam") == "2026-09"
+
+
+@pytest.mark.parametrize("month", ["", "2026", "2026-13", "2026-00", "26-10", "2026-1", "0000-01", "9999-12", "x"])
+def test_what_is_no_month_is_refused(month):
+    with pytest.raises(bill.BillError, match="no month"):
+        bill.month_window(month, "UTC")
+
+
+def test_a_time_zone_that_nobody_knows_is_refused():
+    for zone in ("Mars/Base", "../etc/passwd", "", "\0"):
+        with pytest.raises(bill.BillError, match="time zone"):
+            bill.month_window("2026-10", zone)
+
+
+@pytest.mark.parametrize(
+    ("nano", "exact", "rounded"),
+    [
+        (3_141_592_653, "3.141592653 EUR", "3.14 EUR"), (0, "0.00 EUR", "0.00 EUR"),
+        (-1, "-0.000000001 EUR", "0.00 EUR"),
+        (5_000_000, "0.005 EUR", "0.01 EUR"), (-5_000_000, "-0.005 EUR", "-0.01 EUR"),
+        (4_999_999, "0.004999999 EUR", "0.00 EUR"), (10**9, "1.00 EUR", "1.00 EUR"),
+        (123_456_789_012_345_678_901, "123456789012.345678901 EUR", "123456789012.35 EUR"),
+    ],
+)  # fmt: skip
+def test_money_is_printed_exactly_and_rounded_for_the_eye(nano, exact, rounded):
+    assert (money.exact(nano, "EUR"), money.rounded(nano, "EUR")) == (exact, rounded)
+
+
+def test_prices_and_energy():
+    assert money.price(180_000, "EUR") == "0.18 EUR/kWh" and money.price(1, "EUR") == "0.000001 EUR/kWh"
+    assert money.energy(1234) == "1.234 kWh" and money.energy(-5) == "-0.005 kWh"
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene("bill")
+
+
+def test_a_page_has_every_figure(scene):
+    made = bill.make(scene.ledger(), scene.carol.kid, MONTH)
+    page = bill.text(made)
+    for name in ("bought_nano", "grid_import_nano"):
+        assert money.exact(made.fields[name], "EUR") in page
+    assert money.rounded(made.fields["net_nano"], "EUR") + " to pay" in page
+    assert "bought from roof at 0.18 EUR/kWh" in page and "Estimated between readings: 0.899 kWh" in page
+    assert "Settled to the end of the month." in page
+    assert "to receive" in bill.text(bill.make(scene.ledger(), scene.anna.kid, MONTH))
+
+
+def test_a_bill_that_waits_says_until_when():
+    scene = Scene("early")
+    scene.village.entries = [new for new in scene.village.entries if (new.stamp.unix_s or 0) <= S + 3600]
+    scene.now_s = S + 3700
+    made = bill.make(scene.ledger(), scene.ben.kid, MONTH)
+    assert made.fields["settled_to_s"] == S + 2700
+    assert "Settled to 2026-10-01 02:45:00 CEST; the rest waits for readings." in bill.text(made)
+
+
+def test_an_owner_is_found_by_name_or_key(scene):
+    ledger = scene.ledger()
+    assert bill.find_owner(ledger, "ben") == bill.find_owner(ledger, scene.ben.kid.hex()) == scene.ben.kid
+    with pytest.raises(bill.BillError, match="nobody here"):
+        bill.find_owner(ledger, "dave")
+    scene = Scene("twins")
+    twin = scene.village.author("another")
+    twin.name = "ben"
+    scene.village.certify(twin, scene.village.issuer, bodies.ROLE_PERSON)
+    with pytest.raises(bill.BillError, match="several"):
+        bill.find_owner(scene.ledger(), "ben")
+
+
+@pytest.fixture(scope="module")
+def node(scene, tmp_path_factory) -> Path:
+    """A data directory that has taken in all that the scene's authors said."""
+    folder = tmp_path_factory.mktemp("node")
+    village = scene.village
+    (folder / "settings.json").write_text(
+        json.dumps({"wattpact_data": 1, "root_public_key": village.root.public_key.hex()})
+    )
+    keys.Keyring(folder / "keys").create("host", village.host.seed)
+    store = Store(folder / "wattpact.db", village.community)
+    now_s = 0
+    ingest = Ingest(store, village.root.public_key, lambda: now_s)
+    for new in village.entries:
+        now_s = max(now_s, new.stamp.unix_s or 0)
+        assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
+    ingest.close()
+    store.close()
+    return folder
+
+
+def run(node: Path, *arguments: str) -> int:
+    with pytest.raises(SystemExit) as done:
+        main(["--data", str(node), *arguments])
+    return done.value.code or 0
+
+
+def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    root = scene.village.root.public_key.hex()
+    for owner in ("anna", "ben", "carol"):
+        target = str(tmp_path / f"{owner}.bundle")
+        assert run(node, "bill", "--owner", owner, "--month", MONTH, "--export", target, "--json") == 0
+        billed = json.loads(capsys.readouterr().out)
+        assert run(node, "audit", target, "--root", root, "--json") == 0
+        audited = json.loads(capsys.readouterr().out)
+        same = set(billed) & set(audited["statement"]) - {"lines"}
+        assert len(same) >= 16
+        assert {name: billed[name] for name in same} == {name: audited["statement"][name] for name in same}
+        assert run(node, "audit", target, "--root", root) == 0
+        page = capsys.readouterr().out
+        assert page.startswith("AGREES") and money.exact(abs(billed["net_nano"]), "EUR") in page
+
+
+def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    target = tmp_path / "ben.bundle"
+    assert run(node, "bill", "--owner", "ben", "--month", MONTH, "--export", str(target)) == 0
+    assert "wattpact audit" in capsys.readouterr().out
+    command = [sys.executable, "-m", "wattpact.audit", str(target), "--root", scene.village.root.public_key.hex()]
+    if subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0:
+        command = ["unshare", "-rn", *command]
+    environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
+    assert (result.returncode, result.stderr) == (0, "") and result.stdout.startswith("AGREES")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
+        (["--owner", "ben", "--month", "soon"], "'soon' is no month"),
+        (["--month", MONTH], "--owner"),
+        (["--owner", "ben", "--export", "/nowhere/x"], "nowhere"),
+    ],
+)
+def test_a_wrong_order_gets_one_line(arguments, says, scene, node, monkeypatch, capsys):
+    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    assert run(node, "bill", *arguments) != 0
+    shown = capsys.readouterr()
+    assert says in shown.err and shown.err.count("\n") == 1 and shown.out == ""
+
+
+def test_audit_answers_nonsense_with_one_line_and_a_status(scene, node, tmp_path, capsys):
+    root = scene.village.root.public_key.hex()
+    bundle = scene.bundle()
+    files = {
+        "empty": b"", "noise": os.urandom(4000), "zeros": bytes(70000), "cut": bundle[:-100], "text": b"hello, world\n",
+        "flipped": bundle[:3000] + bytes((bundle[3000] ^ 1,)) + bundle[3001:],
+    }  # fmt: skip
+    expected = {"empty": 2, "absent": 2, "folder": 2, "sparse": 2}
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "folder").mkdir()
+    with open(tmp_path / "sparse", "wb") as file:
+        file.truncate(1 << 30)
+    for name in (*files, "absent", "folder", "sparse"):
+        assert run(node, "audit", str(tmp_path / name), "--root", root) == expected.get(name, 1), name
+        shown = capsys.readouterr()
+        assert shown.out == "" and shown.err.count("\n") == 1, shown
+        assert ("entry" in shown.err) == (expected.get(name, 1) == 1)
+    (tmp_path / "good").write_bytes(bundle)
+    for pin in ("", "zz", root[:-2], str(tmp_path / "noise")):
+        assert run(node, "audit", str(tmp_path / "good"), "--root", pin) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert run(node, "audit", str(tmp_path / "good"), "--root", scene.village.host.public_key.hex()) == 1
+    assert run(node, "audit", str(tmp_path / "flipped"), "--root", root, "--json") == 1
+    refuted = json.loads(capsys.readouterr().out)
+    assert refuted["verdict"] == "refuted" and refuted["entry"]["number"] > 1

@@ -1,0 +1,117 @@
+"""Bundles: where one entry ends and the next begins, one order, and evidence that is enough and no more."""
+
+import io
+
+import case
+import pytest
+from scene import HOUR, MONTH, S, Scene
+from village import Village
+from wattpact import bill, bundle, evidence
+from wattpact.ledger import Ledger
+from wattpact_protocol import bodies, entry
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return Scene("bundle")
+
+
+def split(data: bytes) -> list[bytes]:
+    return [raw for _, raw in bundle.read(io.BytesIO(data))]
+
+
+def collected(scene: Scene, owner, entries=None, month=MONTH):
+    ledger = scene.ledger()
+    made = bill.make(ledger, owner.kid, month)
+    return evidence.collect(entries or scene.village.entries, ledger.facts, made.statement, scene.village.host.kid)
+
+
+def test_a_bundle_is_whole_entries_and_nothing_else(scene):
+    data = scene.bundle()
+    assert b"".join(split(data)) == data
+    decoded = [entry.decode(raw, scene.village.community) for raw in split(data)]
+    assert decoded[-1].kind == bodies.STATEMENT and decoded[-1].kid == scene.village.host.kid
+    assert all(new.kind != bodies.STATEMENT for new in decoded[:-1])
+
+
+def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(scene):
+    expected = [new.id for new in collected(scene, scene.ben)]
+    for seed in range(20):
+        entries = list(scene.village.entries)
+        case.Bits(seed).shuffle(entries)
+        assert [new.id for new in collected(scene, scene.ben, entries)] == expected
+
+
+def test_nothing_of_others_and_other_times_is_in_it():
+    scene = Scene("far")
+    village = scene.village
+    dora = village.person("dora")
+    far = village.meter("far", dora)
+    kept = [new.id for new in collected(scene, scene.ben)]
+    village.reading(far, S, [0, 5])
+    later = scene.now_s + 40 * 24 * HOUR
+    village.reading(scene.wallbox, later, [99_000, 99_001])
+    village.tariff(later, 1, 1, later)
+    assert [new.id for new in collected(scene, scene.ben)] == kept
+    certified = [new.body["label"] for new in collected(scene, scene.ben) if new.kind == bodies.CERTIFICATE]
+    assert "far" not in certified and "dora" not in certified
+
+
+def test_a_run_brackets_its_window():
+    village = Village(900)
+    meter = village.meter("meter")
+    village.say(meter, bodies.EVENT, {"code": bodies.EVENT_BOOT})
+    log = [village.entries[-1]]
+    log += [village.reading(meter, S + 900 * i, [i, i + 1]) for i in range(10)]
+
+    def run(from_s, to_s, voids=()):
+        return [log.index(new) for new in evidence.run(log, {log[i].id for i in voids}, from_s, to_s)]
+
+    assert run(S + 1800, S + 3600) == [3, 4]
+    assert run(S + 1799, S + 3601) == [2, 3, 4, 5]
+    assert run(S - 1, S + 900) == [0, 1]
+    assert run(S + 1800, S + 3600, voids=[3]) == [2, 3, 4]
+    assert run(S + 7200, S + 99999) == [9, 10]
+    assert run(S + 99999, S + 100000) == [10]
+    # A generation that reaches back over the one before is no bracket: what it adds depends on what it overlaps.
+    back = village.reading(meter, S + 8100, [0, 1, 2], register_generation=1)
+    log.append(back)
+    assert run(S + 8999, S + 9900) == [10, 11]
+
+
+def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
+    village = Village(900)
+    anna = village.person("anna")
+    meter = village.meter("meter", anna)
+    for day in range(70):
+        t0_s = S - 20 * 86400 + 86400 * day
+        village.reading(meter, t0_s, [day * 10, day * 10 + 10], step_s=86400)
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    ledger.settle(S + 60 * 86400)
+    made = bill.make(ledger, anna.kid, "2026-10")
+    picked = evidence.collect(village.entries, ledger.facts, made.statement, village.host.kid)
+    assert sum(new.kind == bodies.READING for new in picked) == 32
+
+
+@pytest.mark.parametrize("size", range(1, 21))
+def test_a_head_that_is_cut_is_no_entry(scene, size):
+    with pytest.raises(bundle.BundleError, match="no entry begins here|ends within"):
+        list(bundle.read(io.BytesIO(scene.bundle()[:size])))
+
+
+def test_reading_stays_small_whatever_it_is_given():
+    class Endless(io.RawIOBase):
+        """A file without end; it counts what is taken from it."""
+
+        taken = 0
+
+        def read(self, size=-1):
+            assert 0 <= size <= 1024
+            self.taken += size
+            return b"\xd2\x84" + bytes(size - 2) if self.taken <= 20 else bytes(size)
+
+    file = Endless()
+    with pytest.raises(bundle.BundleError):
+        list(bundle.read(file))
+    assert file.taken <= 1024

@@ -1,0 +1,381 @@
+"""The command line: every piece of nonsense gets one line and a status; what is asked sensibly is done."""
+
+import io
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+
+import click
+import pytest
+from host_community import Deal, key
+from wattpact import cli, enrol, home
+from wattpact.cli import frame
+from wattpact_protocol import bodies, enrolment, entry
+
+CODE = enrolment.format_code(bytes(range(16)))
+
+
+class Result:
+    def __init__(self, status, out, errors):
+        self.status, self.out, self.errors = status, out, errors
+
+
+def run(*words):
+    """What `wattpact WORDS` prints and returns."""
+    out, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
+        cli.main(list(map(str, words)))
+    return Result(ended.value.code or 0, out.getvalue(), errors.getvalue())
+
+
+@pytest.fixture(scope="module")
+def founded(tmp_path_factory):
+    """A data directory with a person, a person without a key here, and two meters of the first."""
+    path = tmp_path_factory.mktemp("home") / "data"
+    assert run("keys", "init", "--name", "Sun Street", path).status == 0
+    assert run("--data", path, "keys", "person", "anna", "--label", "Anna").status == 0
+    made = home.Home(path)
+    with made.store() as store:
+        issuer, now_s = made.issuer(), home.clock()
+        anna = next(known for known in store.certificates() if known.body["label"] == "Anna")
+        away = key("away")
+        enrol.enrol_person(store, issuer, away, "Away", now_s)
+        for label, owner in (("House 1", anna.kid), ("House 2", anna.kid), ("House 3", away.kid)):
+            enrol.enrol_meter(store, issuer, key(label).public_key, label, owner, now_s, rated_w=11000)
+    return made
+
+
+ENROL = ("meter", "enrol", "--label", "House 9", "--owner", "Anna", "--rated-w", "11000")
+OFFER = ("contract", "offer", "--meter", "House 1", "--wh", "50", "--price", "0.20", "--max-w", "5000", "--hours", "2")
+
+
+def changed(words, option, value):
+    words = list(words)
+    words[words.index(option) + 1] = value
+    return words
+
+
+NONSENSE = [
+    (["nonsense"], "No such command 'nonsense'"),
+    (["--nonsense"], "No such option"),
+    (["--data"], "requires an argument"),
+    (["meter"], None),
+    (["meter", "nonsense"], "No such command"),
+    (["meter", "show"], "Missing argument"),
+    (["meter", "show", "House 7"], "there is no meter 'House 7'"),
+    (["meter", "show", ""], "there is no meter ''"),
+    (["meter", "show", "\udcff"], "there is no meter"),
+    (["meter", "show", "a\nb"], "there is no meter"),
+    (["meter", "list", "more"], "unexpected extra argument"),
+    ([*ENROL], "Missing option '--code'"),
+    ([*ENROL, "--code", ""], "a sticker code has 26"),
+    ([*ENROL, "--code", "1" * 26], "is not in a sticker code"),
+    ([*ENROL, "--code", CODE], "no meter is asking"),
+    ([*changed(ENROL, "--owner", "Nobody"), "--code", CODE], "there is no person 'Nobody'"),
+    ([*changed(ENROL, "--rated-w", "0"), "--code", CODE], "0 is not in the range"),
+    ([*changed(ENROL, "--rated-w", "much"), "--code", CODE], "'much' is not a valid integer"),
+    ([*ENROL, "--code", CODE, "--wait", "-1"], "not in the range"),
+    (["keys", "init"], "Missing option '--name'"),
+    (["keys", "init", "--name", "X"], "holds a community already"),
+    (["keys", "init", "--name", "X", "--slot", "0"], "not in the range"),
+    (["keys", "init", "--name", "X", "--timezone", "Mars/Olympus"], "is no time zone"),
+    (["keys", "init", "--name", "X", "--timezone", "../../etc/passwd"], "is no time zone"),
+    (["keys", "init", "--name", "X", "--import-price", "0,30"], "is no price per kWh"),
+    (["keys", "person"], "Missing argument"),
+    (["keys", "person", "../anna"], "no name for a key"),
+    (["keys", "person", "anna"], "anna has a key already"),
+    (["keys", "person", "other", "--label", "Anna"], "there is a person 'Anna' already"),
+    (["keys", "person", "other", "--label", "x" * 33], "label is out of range"),
+    (["keys", "show", "nobody"], "names no key"),
+    (["keys", "show", ""], "names several keys"),
+    (["keys", "export", "anna"], "No such command"),
+    (["contract", "show", "beef"], "is no contract"),
+    (["contract", "show", "b"], "is no contract"),
+    (["contract", "terminate", "0000"], "is no contract"),
+    (changed(OFFER, "--meter", "House 7"), "there is no meter 'House 7'"),
+    (changed(OFFER, "--meter", "House 3"), "the key of the owner of House 3 is not here"),
+    (changed(OFFER, "--wh", "0"), "not in the range"),
+    (changed(OFFER, "--wh", "1.5"), "not a valid integer"),
+    (changed(OFFER, "--wh", str(1 << 32)), "not in the range"),
+    (changed(OFFER, "--price", "-0.2"), "is no price"),
+    (changed(OFFER, "--price", "0.0000001"), "at most six decimals"),
+    (changed(OFFER, "--price", "1e-3"), "is no price"),
+    (changed(OFFER, "--price", "nan"), "is no price"),
+    (changed(OFFER, "--price", "٣"), "is no price"),
+    (changed(OFFER, "--max-w", "0"), "not in the range"),
+    (changed(OFFER, "--hours", "0"), "no number of hours above 0"),
+    (changed(OFFER, "--hours", "0.0001"), "no number of hours above 0"),
+    (changed(OFFER, "--hours", "forever"), "no number of hours above 0"),
+    (["node", "--port", "70000"], "not in the range"),
+    (["node", "--listen", "no-such-host.invalid", "--port", "0", "--no-http"], "cannot listen"),
+    (["node", "--listen", "127.0.0.1", "--port", "0", "--http-listen", "nowhere.invalid"], "cannot listen"),
+]
+
+
+@pytest.mark.parametrize(("words", "part"), NONSENSE)
+def test_nonsense_gets_one_line_and_a_status(founded, words, part):
+    before = sorted(founded.path.rglob("*.key"))
+    result = run("--data", founded.path, *words)
+    assert result.status in (1, 2), result.errors
+    if part is not None:
+        assert result.errors.startswith("wattpact: ") and result.errors.count("\n") == 1, result.errors
+        assert part in result.errors
+    assert "Traceback" not in result.errors
+    assert sorted(founded.path.rglob("*.key")) == before
+
+
+@pytest.mark.parametrize(
+    "words", [["meter", "list"], ["contract", "list"], ["keys", "list"], ["node"], ["keys", "person", "x"]]
+)
+def test_without_a_data_directory_it_says_how_to_make_one(tmp_path, words):
+    result = run("--data", tmp_path / "absent", *words)
+    assert result.status == 1
+    assert re.fullmatch(r"wattpact: \S+absent is no data directory; try `wattpact keys init`, .*\n", result.errors)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"wattpact_data": 1, "root_public_key": "00"}', '{"wattpact_data": 2}']
+)
+def test_damaged_settings_are_named(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    result = run("--data", tmp_path, "meter", "list")
+    assert (result.status, result.errors.count("\n")) == (1, 1) and "settings.json is damaged" in result.errors
+
+
+def test_a_damaged_database_is_named(tmp_path):
+    assert run("keys", "init", "--name", "X", tmp_path / "d").status == 0
+    (tmp_path / "d" / "wattpact.db").write_bytes(b"junk" * 2000)
+    result = run("--data", tmp_path / "d", "meter", "list")
+    assert (result.status, result.errors.count("\n")) == (1, 1) and "damaged" in result.errors
+
+
+def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch):
+    def break_it(*_):
+        raise ZeroDivisionError("oh\nno")
+
+    monkeypatch.setattr("wattpact.reader.Reader.certificates", break_it)
+    result = run("--data", founded.path, "meter", "list")
+    assert result.status == 70
+    assert result.errors == (
+        "wattpact: something is wrong inside (ZeroDivisionError: oh no); try again with --debug to see where\n"
+    )
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["--debug", "--data", str(founded.path), "meter", "list"])
+
+
+def test_founding_makes_private_keys_and_never_twice(tmp_path):
+    path = tmp_path / "d"
+    result = run("keys", "init", "--name", "Sun Street", "--slot", "60", "--import-price", "0.3125", path)
+    assert result.status == 0 and "offline" in result.out and "0.3125 EUR" in result.out
+    files = {found.name: stat.S_IMODE(found.stat().st_mode) for found in (path / "keys").glob("*.key")}
+    assert files == {"root.key": 0o600, "issuer.key": 0o600, "host.key": 0o600}
+    seeds = [json.loads(found.read_text())["seed"] for found in (path / "keys").glob("*.key")]
+    assert len(set(seeds)) == 3 and not any(seed in result.out for seed in seeds)
+    before = {found: found.read_bytes() for found in path.rglob("*") if found.is_file()}
+    again = run("keys", "init", "--name", "Other", path)
+    assert again.status == 1
+    assert {found: found.read_bytes() for found in path.rglob("*") if found.is_file()} == before
+    with home.Home(path).reader() as reader:
+        said = {row.kind: entry.decode(row.raw, reader.community).body for row in reader.entries()}
+    assert said[bodies.COMMUNITY]["slot_s"] == 60
+    assert said[bodies.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
+
+
+def test_lists_fit_80_columns_and_have_json(founded):
+    for group in ("keys", "meter", "contract"):
+        result = run("--data", founded.path, group, "list")
+        assert result.status == 0 and result.out
+        assert max(map(len, result.out.splitlines())) <= 80
+        assert isinstance(json.loads(run("--data", founded.path, group, "list", "--json").out), list)
+    meter = json.loads(run("--data", founded.path, "meter", "show", "House 1", "--json").out)
+    assert (meter["label"], meter["owner"], meter["rated_w"]) == ("House 1", "Anna", 11000)
+    assert "Anna" in run("--data", founded.path, "meter", "show", "House 1").out
+    assert key("House 1").kid.hex() in run("--data", founded.path, "keys", "show", "House 1").out
+
+
+def test_no_command_ever_shows_a_seed(founded):
+    seeds = [json.loads(found.read_text())["seed"] for found in founded.path.rglob("*.key")]
+    shown = "".join(
+        run("--data", founded.path, *words).out
+        for words in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "Anna", "--json"])
+    )
+    assert shown and not any(seed in shown for seed in seeds)
+
+
+def test_a_meter_is_enrolled_by_its_code(tmp_path):
+    path = tmp_path / "d"
+    run("keys", "init", "--name", "X", path)
+    run("--data", path, "keys", "person", "ben")
+    made, meter = home.Home(path), key("new meter")
+    with made.store() as store:
+        proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
+        store.keep_pending(meter.public_key, proof, "10.0.0.5", home.clock())
+    assert "1 asks to be enrolled" in run("--data", path, "meter", "list").out
+    words = [
+        "meter",
+        "enrol",
+        "--label",
+        "House 9",
+        "--owner",
+        "ben",
+        "--rated-w",
+        "7400",
+        "--supply-point",
+        "SP 9",
+        "--code",
+    ]
+    wrong = run("--data", path, *words, enrolment.format_code(bytes(16)))
+    assert wrong.status == 1 and "none with this code" in wrong.errors
+    right = run("--data", path, *words, CODE.lower().replace("-", " "))
+    assert (right.status, right.out) == (0, "House 9 is enrolled for ben.\n"), right.errors
+    with made.reader() as reader:
+        body = enrol.find(reader.certificates(), bodies.ROLE_METER, "House 9").body
+    assert (body["public_key"], body["rated_w"], body["supply_point"]) == (meter.public_key, 7400, "SP 9")
+    assert "SP 9" in run("--data", path, "meter", "show", "House 9").out
+
+
+@pytest.mark.parametrize(("verb", "side"), [("offer", bodies.SELL), ("ask", bodies.BUY)])
+def test_an_order_says_exactly_what_was_typed(founded, verb, side):
+    before = home.clock()
+    words = ["contract", verb, *OFFER[2:]]
+    result = run("--data", founded.path, *changed(changed(words, "--price", "0.187654"), "--hours", "0.5"))
+    assert result.status == 0, result.errors
+    with founded.reader() as reader:
+        row = reader.entries(kinds=[bodies.MANDATE], newest_first=True, limit=1)[0]
+        body = entry.decode(row.raw, reader.community).body
+    assert (body["side"], body["limit_micro_per_kwh"], body["wh"], body["max_w"]) == (side, 187_654, 50, 5000)
+    assert body["meter"] == key("House 1").kid and 0 <= body["start_s"] - before <= 2
+    assert body["end_s"] - body["start_s"] == 1800 and body["expires_s"] == body["end_s"]
+    assert row.id.hex()[:12] in result.out
+
+
+@pytest.fixture
+def dealt(tmp_path):
+    """A data directory in which two persons' meters have made a contract."""
+    path = tmp_path / "d"
+    run("keys", "init", "--name", "X", path)
+    for name in ("anna", "ben", "carl"):
+        run("--data", path, "keys", "person", name)
+    made = home.Home(path)
+    now_s = home.clock()
+    with made.store() as store:
+        sides = []
+        for label, owner in (("House 1", "anna"), ("House 2", "ben")):
+            person = made.keyring.person(owner)
+            certificate = enrol.enrol_meter(
+                store, made.issuer(), key(label).public_key, label, person.kid, now_s, rated_w=11000
+            )  # fmt: skip
+            sides.append(Side(store, key(label), certificate, person))
+        from wattpact.ingest import Ingest
+
+        deal = Deal(*sides, t=now_s)
+        ingest = Ingest(store, made.root_public_key, lambda: now_s + 5)
+        assert {verdict.reason for verdict in ingest.take([new.raw for new in deal.entries])} == {"stored"}
+        ingest.close()
+    return made, deal.contract.id.hex()
+
+
+class Side:
+    """A meter and its owner, as Deal uses them."""
+
+    def __init__(self, store, signer, certificate, owner):
+        from host_community import Speaker
+
+        community = type("C", (), {"id": store.community})
+        found = {known.kid: known for known in store.certificates()}
+        self.meter = Speaker(community, signer, certificate.body, certificate.id)
+        self.owner = Speaker(community, owner, found[owner.kid].body, found[owner.kid].id)
+        self.kid, self.say = self.meter.kid, self.meter.say
+
+
+def test_a_contract_can_be_seen(dealt):
+    made, contract = dealt
+    (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
+    assert (row["id"], row["state"], row["wh"], row["supplier_label"]) == (contract, "matched", 40, "House 1")
+    listed = run("--data", made.path, "contract", "list").out
+    assert contract[:8] in listed and "0.18" in listed and max(map(len, listed.splitlines())) <= 80
+    assert "House 2" in run("--data", made.path, "contract", "show", contract[:6]).out
+    assert run("--data", made.path, "contract", "list", "--state", "void").out == "There is no such contract.\n"
+
+
+def test_a_contract_is_ended_by_a_side_or_the_operator_alone(dealt):
+    made, contract = dealt
+    both = run("--data", made.path, "contract", "terminate", contract[:8])
+    assert both.status == 1 and "say for whom with --as anna or ben" in both.errors
+    stranger = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "carl")
+    assert stranger.status == 1 and "carl is no side" in stranger.errors
+    assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "nobody").status == 1
+    assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "ben").status == 0
+    (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
+    assert row["terminated_by"] == "consumer"
+    again = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "operator")
+    assert again.status == 1 and "ended already" in again.errors
+
+
+def test_the_operator_ends_a_contract(dealt):
+    made, contract = dealt
+    assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "operator").status == 0
+    (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
+    assert row["terminated_by"] == "operator"
+
+
+def commands(group, path=()):
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        found = group.get_command(context, name)
+        yield (*path, name), found
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+
+
+def test_every_command_and_option_says_what_it_is_for():
+    for path, command in commands(cli.main):
+        assert command.help, path
+        result = run(*path, "--help")
+        assert result.status == 0 and "Usage: wattpact " + " ".join(path) in result.out
+        for parameter in command.params:
+            assert not isinstance(parameter, click.Option) or parameter.help, (path, parameter.name)
+
+
+def test_a_module_that_is_not_installed_is_not_offered():
+    root = frame.Root({"keys": "wattpact.cli.keys", "gone": "wattpact.cli.gone"})
+    assert root.list_commands(click.Context(root)) == ["keys"]
+    assert root.get_command(click.Context(root), "gone") is None
+
+
+def test_help_does_not_wait_for_the_web_framework():
+    source = "import sys; from wattpact.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    source += "print(sorted({'fastapi', 'uvicorn'} & set(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", source]
+    shown = subprocess.run(words, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_a_closed_pipe_is_no_error(founded):
+    program = f"{sys.executable} -c 'from wattpact.cli import main; main()'"
+    command = f"{program} --data {founded.path} keys list --json | true"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=environment, timeout=60
+    )
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("micro", "shown"), [(200_000, "0.20"), (187_654, "0.187654"), (0, "0.00"), (12_500_000, "12.50")]
+)
+def test_prices_are_shown_as_they_are_typed(micro, shown):
+    assert frame.price(micro) == shown
+    assert frame.Price().convert(shown, None, None) == micro
+
+
+def test_wide_tables_are_cut_where_they_are_widest(capsys):
+    frame.show_table(("name", "text"), [("a" * 30, "b" * 90), ("c", "d")])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) == frame.WIDTH and "…" in lines[1] and lines[2].split() == ["c", "d"]

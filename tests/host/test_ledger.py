@@ -1,0 +1,169 @@
+"""The ledger: what is paid is received, what flows is accounted for, and arrival in pieces changes nothing."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scene import MONTH, S, Scene
+from village import Village
+from wattpact import bill
+from wattpact.ledger import GRID, Ledger, LedgerError, balances
+from wattpact_protocol import bodies
+
+SLOT = 900
+SLOTS = 6
+METERS = 4
+
+flows = st.lists(st.integers(0, 500), min_size=SLOTS, max_size=SLOTS)
+agreed = st.fixed_dictionaries({
+    "pair": st.permutations(range(METERS)).map(lambda order: order[:2]),
+    "price": st.integers(0, 10**6), "wh": st.integers(1, 1500), "max_w": st.integers(0, 6000),
+    "start": st.integers(0, SLOTS * SLOT - 1), "length": st.integers(1, 4 * SLOT), "priority": st.integers(1, 2),
+    "used": st.booleans(), "end": st.none() | st.tuples(st.integers(0, METERS), st.integers(0, SLOTS * SLOT)),
+})  # fmt: skip
+worlds = st.fixed_dictionaries({
+    "imports": st.lists(flows, min_size=METERS, max_size=METERS),
+    "exports": st.lists(flows, min_size=METERS, max_size=METERS),
+    "shown": st.lists(st.integers(0, SLOTS), min_size=METERS, max_size=METERS),
+    "contracts": st.lists(agreed, max_size=6),
+})  # fmt: skip
+
+
+def village_of(world) -> Village:
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    village.tariff(S + 2000, 250_000, 90_000)
+    people = [village.person(f"person {i}") for i in range(3)]
+    meters = [village.meter(f"meter {i}", people[i] if i < 3 else None) for i in range(METERS)]
+    for one in world["contracts"]:
+        supplier, consumer = (meters[i] for i in one["pair"])
+        start_s = S + one["start"]
+        end_s = start_s + one["length"]
+        contract = village.agree(
+            supplier, consumer, one["price"], one["wh"], one["max_w"], start_s, end_s, one["priority"],
+            None if one["used"] else -1,
+        )  # fmt: skip
+        if one["end"] is not None:
+            who = village.issuer if one["end"][0] == METERS else meters[one["end"][0]]
+            village.terminate(who, contract, S + one["end"][1])
+    for meter, imports, exports, shown in zip(
+        meters, world["imports"], world["exports"], world["shown"], strict=True
+    ):
+        village.reading(meter, S, totals(imports[:shown]), totals(exports[:shown]))
+    return village
+
+
+def totals(steps):
+    values = [0]
+    for step in steps:
+        values.append(values[-1] + step)
+    return values
+
+
+def statements(ledger: Ledger):
+    window = S, S + SLOTS * SLOT
+    return [ledger.statement(kid, *window).fields([]) for kid in ledger.payers(*window)]
+
+
+@settings(max_examples=150, deadline=None)
+@given(worlds)
+def test_nothing_is_lost_or_made_up(world):
+    village = village_of(world)
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    ledger.settle(S + SLOTS * SLOT)
+    made = statements(ledger)
+    for name in ("bought_wh", "bought_nano"):
+        assert sum(one[name] for one in made) == sum(one[name.replace("bought", "sold")] for one in made)
+    assert sum(one["unused_nano"] for one in made) == sum(one["unused_earned_nano"] for one in made)
+    settled = [ledger.settlement.settled_to(kid, S + SLOTS * SLOT) for kid in ledger.facts.meters]
+    loads = [ledger.facts.loads[kid] for kid in ledger.facts.meters]
+    imported = sum(load.at(until)[0] for load, until in zip(loads, settled, strict=True))
+    exported = sum(load.at(until)[1] for load, until in zip(loads, settled, strict=True))
+    assert imported == sum(one["bought_wh"] + one["grid_import_wh"] for one in made)
+    assert exported == sum(one["sold_wh"] + one["grid_export_wh"] for one in made)
+    assert all(one["grid_import_wh"] >= 0 and one["grid_export_wh"] >= 0 for one in made)
+    accounts = balances(ledger.postings(S, S + SLOTS * SLOT))
+    assert sum(accounts.values()) == 0
+    assert sum(one["net_nano"] for one in made) == accounts.get(GRID, 0)
+    for fill in ledger.settlement.fills.values():
+        contract = fill.contract
+        assert 0 <= fill.carried_wh + fill.unused_wh <= contract.wh
+        assert fill.carried_wh <= contract.max_w * (contract.end_s - contract.start_s) // 3600 + 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds, st.integers(1, 7))
+def test_entries_that_come_in_pieces_give_the_same(world, piece):
+    village = village_of(world)
+    whole, pieces = Ledger(), Ledger()
+    whole.apply(village.entries)
+    whole.settle(S + SLOTS * SLOT)
+    for start in range(0, len(village.entries), piece):
+        pieces.apply(village.entries[start : start + piece])
+        if pieces.facts.community is not None:
+            pieces.settle(S + SLOTS * SLOT)
+    assert statements(pieces) == statements(whole)
+    assert pieces.postings(S, S + SLOTS * SLOT) == whole.postings(S, S + SLOTS * SLOT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(worlds, st.lists(st.integers(1, SLOTS - 1), max_size=3))
+def test_the_parts_of_a_window_add_up(world, cuts):
+    ledger = Ledger()
+    ledger.apply(village_of(world).entries)
+    ledger.settle(S + SLOTS * SLOT)
+    edges = [S + SLOT * cut for cut in sorted({0, SLOTS, *cuts})]
+    summed = [name for name in bill._FIGURES if name != "settled_to_s"]
+    for kid in ledger.payers(S, S + SLOTS * SLOT):
+        whole = ledger.statement(kid, S, S + SLOTS * SLOT).fields([])
+        parts = [ledger.statement(kid, *edge).fields([]) for edge in zip(edges, edges[1:], strict=False)]
+        assert {name: sum(part[name] for part in parts) for name in summed} == {name: whole[name] for name in summed}
+
+
+def test_the_grid_is_an_account_and_all_accounts_sum_to_zero():
+    scene = Scene("ledger")
+    ledger = scene.ledger()
+    window = bill.make(ledger, scene.ben.kid, MONTH).statement
+    postings = ledger.postings(window.from_s, window.to_s)
+    accounts = balances(postings)
+    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, scene.anna.kid, scene.ben.kid, scene.carol.kid}
+    made = {person: bill.make(ledger, person.kid, MONTH) for person in (scene.anna, scene.ben, scene.carol)}
+    for person, one in made.items():
+        assert accounts[person.kid] == -one.fields["net_nano"]
+
+
+def test_a_meter_without_an_owner_answers_for_itself():
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    meter = village.meter("alone")
+    village.reading(meter, S, [0, 10])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    ledger.settle(S + SLOT)
+    assert ledger.payers(S, S + SLOT) == [meter.kid]
+    assert ledger.statement(meter.kid, S, S + SLOT).fields([])["net_nano"] == 3_000_000
+
+
+def test_what_cannot_be_said_is_refused_with_a_sentence():
+    with pytest.raises(LedgerError, match="no community"):
+        Ledger().settle(S)
+    with pytest.raises(LedgerError, match="no community"):
+        Ledger().statement(bytes(8), S, S + SLOT)
+    ledger = Ledger()
+    ledger.apply(Village(SLOT).entries)
+    with pytest.raises(LedgerError, match="no slot"):
+        ledger.statement(bytes(8), S + 1, S + 2)
+    with pytest.raises(LedgerError, match="no contract"):
+        ledger.fill(bytes(32))
+
+
+def test_certificates_that_change_nothing_change_no_payer():
+    village = Village(SLOT)
+    anna, ben = village.person("anna"), village.person("ben")
+    meter = village.meter("meter", anna)
+    village.certify(meter, village.issuer, bodies.ROLE_METER, 1, owner=ben.kid)
+    village.certify(meter, village.issuer, bodies.ROLE_PERSON, 2)
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    assert ledger.facts.payer_at(meter.kid, S) == anna.kid
+    assert [reason for _, reason in ledger.facts.voids] == ["stale_version", "role_changed"]

@@ -1,0 +1,269 @@
+"""The link: each datagram's answer, and how little a forged or repeated one can bring about."""
+
+import asyncio
+import socket
+
+import pytest
+from host_community import T0, Community, Deal, key
+from udp_wire import NOWHERE, Wire
+from wattpact import link
+from wattpact.node import Node, NodeError
+from wattpact_protocol import bodies, datagram, enrolment, entry
+
+A, B = ("10.0.0.1", 4001), ("10.0.0.2", 4002)
+
+
+@pytest.fixture
+def community(tmp_path):
+    made = Community(tmp_path)
+    made.node = Node(made.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
+    yield made
+    made.node.ingest.close()
+    made.close()
+
+
+@pytest.fixture
+def meter(community):
+    made = community.meter("House 1")
+    community.node.catch_up()
+    return made
+
+
+def digest(community, meter, cursor=0, inbox=None, kid=None):
+    inbox = community.node.inbox.id if inbox is None else inbox
+    body = [kid or meter.kid, meter.generation, meter.sequence, inbox, cursor]
+    return datagram.encode(datagram.DIGEST, community.id, body)
+
+
+def hear(community, data, address=A, now_ms=0):
+    """The decoded answers, each with where it goes."""
+    answers = community.node.link.hear(data, address, now_ms, community.now_s)
+    return [(*datagram.decode(raw, community.id), to) for raw, to in answers]
+
+
+def counted(community):
+    community.store.count_rejections(community.node.ingest.rejections.drain(community.now_s))
+    return community.store.rejected()
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (bytes(1201), "oversize"),
+        (b"", "malformed"),
+        (b"\xff" * 40, "malformed"),
+        ("version", "version"),
+        ("community", "wrong_community"),
+        ("type", "unknown_type"),
+        ("shape", "malformed"),
+        ("head", "unknown_type"),
+    ],
+)
+def test_what_is_no_datagram_for_a_host_is_counted_and_not_answered(community, meter, data, reason):
+    good = digest(community, meter)
+    data = {
+        "version": good[:1] + b"\x02" + good[2:],
+        "community": datagram.encode(datagram.DIGEST, bytes(16), [meter.kid, 0, 0, NOWHERE, 0]),
+        "type": good[:2] + b"\x09" + good[3:],
+        "shape": good.replace(b"\x85", b"\x84")[:-1],
+        "head": datagram.encode(datagram.HEAD, community.id, [meter.kid, 0, 0]),
+    }.get(data, data)
+    assert hear(community, data) == []
+    assert counted(community) == {reason: 1}
+    assert community.node.link.peers == {}
+
+
+def test_a_digest_is_answered_with_the_head_and_the_inbox(community, meter):
+    head, *told = hear(community, digest(community, meter))
+    assert head == (datagram.HEAD, [meter.kid, 0, 0], A)
+    afters = [body[1] for _, body, _ in told]
+    cursors = [body[2] for _, body, _ in told]
+    assert afters == [0, *cursors[:-1]] and {body[0] for _, body, _ in told} == {community.node.inbox.id}
+    labels = [entry.decode(body[3], community.id).body.get("label") for _, body, _ in told]
+    assert labels == ["root", "issuer", "host", "House 1", "owner of House 1", None]
+
+
+def test_a_stranger_gets_no_answer(community, meter):
+    assert hear(community, digest(community, meter, kid=key("stranger").kid)) == []
+    assert hear(community, digest(community, meter, kid=meter.owner.kid)) == []
+    assert counted(community) == {"unknown_author": 2}
+
+
+def test_no_more_than_a_window_is_under_way_and_what_is_lost_comes_again(community, meter):
+    for version in range(1, 31):
+        community.say(community.issuer, "policy", {"version": version})
+    community.node.catch_up()
+    cursors = [told.position for told in community.node.inbox.after(meter.kid, 0, 100)]
+    window = [body[2] for _, body, _ in hear(community, digest(community, meter))[1:]]
+    assert window == cursors[: link.WINDOW]
+    assert [body[2] for _, body, _ in hear(community, digest(community, meter), now_ms=100)[1:]] == []
+    went_on = hear(community, digest(community, meter, cursors[2]), now_ms=200)[1:]
+    assert [body[2] for _, body, _ in went_on] == cursors[link.WINDOW : link.WINDOW + 3]
+    again = hear(community, digest(community, meter, cursors[2]), now_ms=200 + link.RESEND_MS)[1:]
+    assert [body[2] for _, body, _ in again] == cursors[3 : 3 + link.WINDOW]
+    assert again[0][1][1] == cursors[2]
+
+
+def test_an_inbox_of_another_store_starts_anew(community, meter):
+    cursor = community.node.inbox.last(meter.kid)
+    assert hear(community, digest(community, meter, cursor))[1:] == []
+    for n, data in enumerate((
+        digest(community, meter, cursor, NOWHERE), digest(community, meter, cursor + 1000), digest(community, meter, 0),
+    ), 1):  # fmt: skip
+        told = hear(community, data, now_ms=n * 1000)[1:]
+        assert told[0][1][1] == 0 and len(told) > 1
+
+
+def test_a_flood_of_digests_is_answered_within_a_budget(community, meter):
+    for version in range(1, 31):
+        community.say(community.issuer, "policy", {"version": version})
+    community.node.catch_up()
+    sent = 0
+    for n in range(400):
+        inbox = NOWHERE if n % 2 else community.node.inbox.id
+        answers = hear(community, digest(community, meter, n % 2, inbox), now_ms=n * 5)
+        sent += sum(kind == datagram.INBOX for kind, _, _ in answers)
+    assert 0 < sent <= 3 * link.BUDGET
+
+
+def ask(community, name, code=bytes(16)):
+    public_key = key(name).public_key
+    body = [public_key, enrolment.proof(code, community.id, public_key)]
+    return datagram.encode(datagram.ENROL, community.id, body)
+
+
+def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
+    for n in range(3):
+        assert hear(community, ask(community, "new"), now_ms=5000 * n) == []
+        community.now_s += 5
+    (pending,) = community.store.pending()
+    assert (pending.public_key, pending.source, pending.first_s, pending.last_s) == (
+        key("new").public_key,
+        A[0],
+        T0,
+        T0,
+    )
+    community.now_s += link.ENROL_AGAIN_S
+    hear(community, ask(community, "new"))
+    assert community.store.pending()[0].last_s == community.now_s
+
+
+def test_a_flood_of_requests_costs_few_writes(community):
+    for n in range(500):
+        hear(community, ask(community, f"new {n}"))
+    assert len(community.store.pending()) == link.ENROLS_PER_S
+    assert counted(community) == {"enrol_flood": 500 - link.ENROLS_PER_S}
+
+
+def test_a_meter_that_asked_is_told_as_soon_as_it_is_enrolled(community):
+    hear(community, ask(community, "House 7"))
+    community.meter("House 7")
+    community.node._catch_up()
+    pushed = [(*datagram.decode(raw, community.id), to) for raw, to in community.node.link.push(10)]
+    assert [body[1] for _, body, _ in pushed][0] == 0 and {to for _, _, to in pushed} == {A}
+    assert hear(community, ask(community, "House 7"), now_ms=20) == []
+
+
+def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter):
+    two = community.meter("House 2")
+    said = [
+        (meter.say("event", {"code": 1}, T0), A),
+        (meter.say("event", {"code": 2}, T0), A),
+        (two.say("event", {"code": 1}, T0), B),
+    ]
+    for new, address in said:
+        assert hear(community, datagram.encode(datagram.ENTRY, community.id, new.raw), address) == []
+    batch = community.node.link.take_batch()
+    assert [raw for raw, _ in batch] == [new.raw for new, _ in said]
+    verdicts = community.node.take(batch)
+    answers = community.node.link.answer(verdicts, [address for _, address in batch])
+    decoded = [(datagram.decode(raw, community.id)[1], to) for raw, to in answers]
+    assert decoded == [([meter.kid, 0, 2], A), ([two.kid, 0, 1], B)]
+
+
+def test_a_forged_entry_gets_no_answer(community, meter):
+    new = meter.say("event", {"code": 1}, T0)
+    forged = new.raw[:-1] + bytes([new.raw[-1] ^ 1])
+    verdicts = community.node.take([(forged, B), (b"junk", B)])
+    assert community.node.link.answer(verdicts, [B, B]) == []
+
+
+def entries_of(community, found):
+    return [entry.decode(body[3], community.id) for kind, body in found if kind == datagram.INBOX]
+
+
+def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
+    """From the supplier's confirmation to the grant in the consumer's hands: well below the 100 ms asked for."""
+    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    deal = Deal(supplier, consumer)
+
+    async def play():
+        port = await community.node.start("127.0.0.1", 0)
+        community.node.catch_up()
+        loop = asyncio.get_running_loop()
+        seller, buyer = Wire(community, port), Wire(community, port)
+        for wire, meter in ((seller, supplier), (buyer, consumer)):
+            wire.send(datagram.DIGEST, [meter.kid, 0, 0, NOWHERE, 0])
+            kind, body = await wire.receive()
+            assert (kind, body) == (datagram.HEAD, [meter.kid, 0, 0])
+        community.node.take([(new.raw, ("127.0.0.1", 9)) for new in (deal.sell, deal.buy)])
+        for new in deal.entries[2:-1]:
+            (seller if new.kid == supplier.kid else buyer).send(datagram.ENTRY, new.raw)
+        await buyer.until(lambda kind, body: kind == datagram.HEAD and body[2] == 2)
+        cursor = community.node.inbox.last(consumer.kid)
+        buyer.send(datagram.DIGEST, [consumer.kid, 0, 2, community.node.inbox.id, cursor])
+        await buyer.receive()
+        began = loop.time()
+        seller.send(datagram.ENTRY, deal.contract.raw)
+        found = await buyer.until(
+            lambda kind, body: kind == datagram.INBOX and entry.decode(body[3], community.id).kind == bodies.GRANT
+        )
+        took = loop.time() - began
+        assert [new.name for new in entries_of(community, found)] == ["contract", "grant"]
+        assert took < 0.1, took
+        for wire in (seller, buyer):
+            wire.socket.close()
+        await close(community)
+
+    asyncio.run(play())
+    community.store, community.ingest = community.node.store, community.node.ingest
+
+
+async def close(community):
+    node = community.node
+    for task in node._tasks:
+        task.cancel()
+    node._transport.close()
+    await asyncio.sleep(0)
+
+
+def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, meter):
+    entries = [meter.say("event", {"code": 1, "detail": n}, T0) for n in range(40)]
+
+    async def play():
+        port = await community.node.start("127.0.0.1", 0)
+        wire = Wire(community, port)
+        for n, new in enumerate(entries):
+            if n % 5 != 3:  # lost on the way
+                wire.send(datagram.ENTRY, new.raw)
+        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 3)
+        for new in entries[3:]:
+            wire.send(datagram.ENTRY, new.raw)
+        found = await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 40)
+        with community.store.reader() as reader:
+            assert reader.head(meter.kid, 0) == (39, entries[-1].id)
+        assert len(found) < 40
+        wire.socket.close()
+        await close(community)
+
+    asyncio.run(play())
+
+
+def test_a_port_that_is_taken_is_a_sentence(community):
+    async def play():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            with pytest.raises(NodeError, match=r"cannot listen on UDP 127\.0\.0\.1 port \d+: Address already in use"):
+                await community.node.start("127.0.0.1", other.getsockname()[1])
+
+    asyncio.run(play())

@@ -1,0 +1,246 @@
+"""The node: what it does on its own, to listeners, after failures, and from the first signal to the last."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from case import Bits
+from host_community import T0, TERMS, Community, Deal, key
+from udp_wire import NOWHERE, Wire
+from wattpact import enrol, home
+from wattpact.node import LISTENER_EVENTS, Node
+from wattpact.reader import StoreError
+from wattpact.store import Store
+from wattpact_protocol import bodies, datagram, entry
+
+
+@pytest.fixture
+def community(tmp_path):
+    made = Community(tmp_path)
+    made.node = node_of(made)
+    yield made
+    made.node.ingest.close()
+    made.close()
+
+
+def node_of(community, issuer=True):
+    issuer = community.issuer if issuer else None
+    return Node(community.store, community.root.public_key, community.host, issuer, lambda: community.now_s)
+
+
+def take(community, *entries):
+    return community.node.take([(new.raw, ("10.0.0.1", 1)) for new in entries])
+
+
+def said(community, kind):
+    return [entry.decode(row.raw, community.id) for row in community.store.entries(kinds=[kind])]
+
+
+def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
+    one, two = community.meter("House 1"), community.meter("House 2")
+    entries = [one.say("event", {"code": 1}, T0), two.say("event", {"code": 1}, T0), one.say("event", {"code": 2}, T0)]
+    order = one.owner.say("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
+    take(community, *entries, order)
+    receipts = {new.body["author"]: new.body for new in said(community, bodies.RECEIPT)}
+    assert set(receipts) == {one.kid, two.kid}
+    assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 1, "head": entries[2].id}
+    take(community, entries[0])
+    assert len(said(community, bodies.RECEIPT)) == 2
+
+
+def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(community):
+    deal = Deal(community.meter("House 1"), community.meter("House 2"))
+    community.node = node_of(community, issuer=False)
+    take(community, *deal.entries)
+    assert said(community, bodies.GRANT) == []
+    for _ in range(2):
+        community.node = node_of(community)
+    assert [new.body["contract"] for new in said(community, bodies.GRANT)] == [deal.contract.id]
+
+
+def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(community, monkeypatch):
+    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    deal = Deal(supplier, consumer)
+    take(community, *deal.entries[:-1])
+    real = Store.say
+
+    def full(store, signer, kind, body, now_s):
+        if kind == bodies.GRANT:
+            raise StoreError("there is no space left")
+        return real(store, signer, kind, body, now_s)
+
+    monkeypatch.setattr(Store, "say", full)
+    with pytest.raises(StoreError):
+        take(community, deal.contract)
+    assert said(community, bodies.GRANT) == []
+    monkeypatch.setattr(Store, "say", real)
+    community.node.catch_up()
+    assert len(said(community, bodies.GRANT)) == 1
+    heard = [entry.decode(t.raw, community.id).name for t in community.node.inbox.after(consumer.kid, 0, 100)]
+    assert heard.count("grant") == heard.count("contract") == 1
+
+
+def test_a_slow_listener_loses_the_oldest_and_holds_up_nobody(community):
+    async def play():
+        slow, meter = community.node.subscribe(), community.meter("House 1")
+        for start in range(0, 2 * LISTENER_EVENTS, 64):
+            take(community, *[meter.say("event", {"code": 1, "detail": start + n}, T0) for n in range(64)])
+        events = [slow.get_nowait() for _ in range(slow.qsize())]
+        assert len(events) == LISTENER_EVENTS and events[-1].name == "meters"
+        entries = [event for event in events if event.name == "entry"]
+        assert entries[-1].cursor == community.store.last_cursor()
+        community.node.unsubscribe(slow)
+        take(community, meter.say("event", {"code": 2}, T0))
+        assert slow.empty()
+
+    asyncio.run(play())
+
+
+def test_what_another_program_says_reaches_the_meter_without_being_asked(community):
+    meter = community.meter("House 1")
+
+    async def play():
+        community.node.catch_up()
+        port = await community.node.start("127.0.0.1", 0)
+        wire = Wire(community, port)
+        cursor = community.node.inbox.last(meter.kid)
+        wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
+        assert (await wire.receive())[0] == datagram.HEAD
+        with Store(community.path) as other:
+            other.say(community.issuer, bodies.POLICY, {"version": 5}, T0)
+        began = time.monotonic()
+        kind, body = await wire.receive()
+        assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
+        assert entry.decode(body[3], community.id).body == {"version": 5}
+        wire.socket.close()
+        await community.node.stop()
+
+    asyncio.run(play())
+    community.open()
+    community.node = node_of(community)
+
+
+def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
+    meter = community.meter("House 1")
+    bits = Bits("rubbish")
+
+    async def play():
+        community.node.catch_up()
+        port = await community.node.start("127.0.0.1", 0)
+        wire = Wire(community, port)
+        good = datagram.encode(datagram.DIGEST, community.id, [meter.kid, 0, 0, NOWHERE, 0])
+        for n in range(300):
+            raw = bytearray(good)
+            raw[bits.below(len(raw))] ^= 1 << bits.below(8)
+            wire.socket.send(bytes(raw) if n % 3 else bits.bytes(bits.below(1300)))
+            if n % 20 == 0:
+                await asyncio.sleep(0.005)
+        wire.send(datagram.ENTRY, meter.say("event", {"code": 1}, T0).raw)
+        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 1)
+        wire.socket.close()
+        await community.node.stop()
+
+    asyncio.run(play())
+    community.open()
+    community.node = node_of(community)
+    counted = community.store.rejected()
+    assert counted["malformed"] > 50 and counted["oversize"] > 1 and counted["wrong_community"] > 1
+
+
+# The process
+
+WATTPACT = [sys.executable, "-c", "from wattpact.cli import main; main()"]
+
+
+@pytest.fixture
+def running(tmp_path):
+    """A node process on a data directory of its own; killed at the end if it has not ended."""
+    made = home.found(tmp_path / "data", TERMS, home.clock())
+    processes = []
+
+    def start(*options):
+        words = [*WATTPACT, "--data", made.path, "node", "--listen", "127.0.0.1", "--port", "0", *options]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        processes.append(process)
+        line = process.stdout.readline()
+        assert "UDP" in line, process.stderr.read()
+        process.port = int(re.search(r"port (\d+)", line)[1])
+        return process
+
+    yield made, start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUNBUFFERED": "1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_cleanly(running, number):
+    _, start = running
+    process = start("--no-http")
+    process.send_signal(number)
+    out, errors = process.communicate(timeout=20)
+    assert (process.returncode, out.strip()) == (0, "Stopped."), errors
+
+
+def test_one_node_runs_on_a_directory(running):
+    made, start = running
+    start("--no-http")
+    words = [*WATTPACT, "--data", made.path, "node", "--port", "0", "--no-http"]
+    second = subprocess.run(words, capture_output=True, text=True, env=ENVIRONMENT, timeout=30)
+    assert second.returncode == 1
+    assert second.stderr.strip().splitlines()[-1] == f"wattpact: a node is running on {made.path} already"
+
+
+def test_it_serves_the_api_and_stops_while_somebody_watches(running):
+    made, start = running
+    process = start("--http-port", "0")
+    url = re.search(r"http://\S+", process.stdout.readline())[0]
+    with urllib.request.urlopen(f"{url}api/community", timeout=20) as answer:
+        assert json.load(answer)["community_id"] == made.community.hex()
+    watching = urllib.request.urlopen(f"{url}api/events", timeout=20)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    watching.close()
+    assert process.returncode == 0, errors
+    assert time.monotonic() - began < 5 and "Traceback" not in errors, errors
+
+
+def test_kill_9_and_on_it_goes_with_the_same_people(running):
+    made, start = running
+    issuer, owner, meter = made.issuer(), key("owner"), key("meter")
+    with made.store() as store:
+        enrol.enrol_person(store, issuer, owner, "owner", home.clock())
+        certificate = enrol.enrol_meter(store, issuer, meter.public_key, "House 1", owner.kid, home.clock())
+    place, moments, sequence = (0, 0, certificate.id), Bits("kill"), 0
+    for _ in range(5):
+        process = start("--no-http")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+            wire.settimeout(10)
+            wire.connect(("127.0.0.1", process.port))
+            wire.send(datagram.encode(datagram.DIGEST, made.community, [meter.kid, 0, sequence, NOWHERE, 0]))
+            head = datagram.decode(wire.recv(2048), made.community)
+            assert head == (datagram.HEAD, [meter.kid, 0, sequence])
+            for _ in range(1 + moments.below(20)):
+                stamp = entry.Stamp(1, sequence, home.clock())
+                new = entry.sign(bodies.EVENT, {"code": 1}, place, stamp, meter.kid, made.community, meter.sign)
+                wire.send(datagram.encode(datagram.ENTRY, made.community, new.raw))
+                while datagram.decode(wire.recv(2048), made.community) != (datagram.HEAD, [meter.kid, 0, sequence + 1]):
+                    pass
+                sequence += 1
+                place = (0, sequence, new.id)
+        process.kill()
+        process.communicate()
+        with made.reader() as reader:
+            assert reader.head(meter.kid, 0) == (sequence - 1, place[2])
