@@ -123,9 +123,7 @@ class Authors:
             return STALE_VERSION
         return None
 
-    def owns_what_it_orders(self, new: entry.Entry) -> bool:
-        """Whether a mandate is the word of the meter's own owner; any other entry orders nobody."""
-        if new.kind != bodies.MANDATE:
-            return True
-        meter = self._by_kid.get(new.body["meter"])
-        return meter is not None and bool(meter.certificate.get("owner") == new.kid)
+    def owns(self, person: bytes, meter: bytes) -> bool:
+        """Whether a meter's certificate names that person as its owner."""
+        author = self._by_kid.get(meter)
+        return author is not None and bool(author.certificate.get("owner") == person)

@@ -9,7 +9,6 @@ folder, and the next run goes on with them.
 
 import asyncio
 import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -214,6 +213,3 @@ class Demo:
         """Stop the meters, as Ctrl-C would each of them."""
         await asyncio.gather(*(meter.stop() for meter in self._meters.values()))
 
-
-def default_tell(text: str) -> None:
-    print(text, file=sys.stdout, flush=True)

@@ -30,7 +30,6 @@ NOT_ALLOWED = "not_allowed"
 EXPIRED = "certificate_expired"
 FROZEN = "frozen_log"
 ORDER_EXPIRED = "order_expired"
-ORDER_TAKEN = "order_id_taken"
 
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch.
 _REACH = MAX_BATCH
@@ -226,7 +225,9 @@ class _Judged:
 
     def _reason(self, author: Author, new: Entry) -> str | None:
         certificate = author.certificate
-        if not log.may_say(certificate, new) or not self.authors.owns_what_it_orders(new):
+        if not log.may_say(certificate, new):
+            return NOT_ALLOWED
+        if new.kind == bodies.MANDATE and not self.authors.owns(new.kid, new.body["meter"]):
             return NOT_ALLOWED
         if not log.valid_at(certificate, new.stamp.unix_s):
             return EXPIRED
@@ -260,20 +261,17 @@ class _Judged:
         problem = log.order_problem(author.certificate_id, new)
         if problem:
             return problem
-        held_id = self._order_held(new)
-        if held_id is not None:
-            return log.DUPLICATE if held_id == new.id else ORDER_TAKEN
+        if self._is_ordered(new):
+            return log.DUPLICATE
         return ORDER_EXPIRED if new.body["expires_s"] < self.now_s else None
 
-    def _order_held(self, new: Entry) -> bytes | None:
-        stored = self.store.order(new.kid, new.body["order_id"])
-        if stored is not None:
-            return stored.id
-        for accepted in self.accepted:
-            said = accepted.entry
-            if said.kid == new.kid and said.body["order_id"] == new.body["order_id"]:
-                return said.id
-        return None
+    def _is_ordered(self, new: Entry) -> bool:
+        """Whether the person has used that order id, before or in this transaction."""
+        order_id = new.body["order_id"]
+        if self.store.order(new.kid, order_id) is not None:
+            return True
+        said = (accepted.entry for accepted in self.accepted)
+        return any(held.kid == new.kid and held.body["order_id"] == order_id for held in said)
 
     def registers(self) -> list[Registers]:
         """The last good registers of every meter that moved."""

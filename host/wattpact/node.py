@@ -157,6 +157,10 @@ class Node:
         for body in self.market.grants_due(self.clock()):
             self.store.say(self._issuer, bodies.GRANT, body, self.clock())
 
+    def heard_s(self) -> dict[bytes, int]:
+        """When each meter was last heard on the link, Unix seconds."""
+        return {kid: peer.heard_s for kid, peer in list(self.link.peers.items())}
+
     # Listeners
 
     def subscribe(self) -> "asyncio.Queue[Event]":

@@ -49,6 +49,7 @@ class Store(Reader):
         self._depth = 0
         self._readers = threading.local()
         try:
+            self._db.execute("PRAGMA page_size = 8192")  # of a new database: fewer pages for entries of some 300 bytes
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("PRAGMA cache_size = -16384")

@@ -1,102 +1,75 @@
 """The CBOR profile on CPython: cbor2 decodes the common case, `_cbor_portable` decides every other.
 
-cbor2 alone is too lenient: it takes longer heads, trailing bytes, any tag and any order of keys. Yet with definite
-lengths an encoding of plain values is longer than the profile's, unless it is that very one or orders its keys
-otherwise. So where cbor2's value is plain, its maps (which keep the order of the wire) ascend, and the profile's
-encoding would be as long as the data, the data is that encoding. All else, tags and errors included, goes to the
-portable decoder.
+cbor2 alone is too lenient: it takes longer heads, trailing bytes, any tag and any order of keys. So a pattern says
+first that the data is nothing but heads of the profile, each the shortest of its value, and whole strings; cbor2 then
+says that these nest as arrays and maps of at most MAX_DEPTH levels, that text is UTF-8, and that keys differ; and
+`_ascending` that they are in order. What any of them refuses goes to the portable decoder.
+
+That the data is one item and no more is seen by decoding it as the first of two: the second is then `undefined`, put
+there by this module and in no data that the pattern takes.
 """
 
-from collections.abc import Callable
+import re
 from typing import Any
 
-from cbor2 import CBORError, loads
+from cbor2 import CBORError, loads, undefined
 
 from wattpact_protocol import _cbor_portable as portable
 from wattpact_protocol._cbor_portable import MAX_DEPTH, MAX_LENGTH
 
-_NEVER = 1 << 40  # added to a size for what is not plain: no data is as long
+
+def _strings() -> bytes:
+    """Byte and text strings of 1 to 255 bytes, each with the head for just its length (RFC 8949, 3)."""
+    short = [rb"[\x%02x\x%02x].{%d}" % (0x40 | n, 0x60 | n, n) for n in range(1, 24)]
+    long = [rb"[\x58\x78]\x%02x.{%d}" % (n, n) for n in range(24, 256)]
+    return b"|".join(short + long)
 
 
-def _refuse_tag(*_: object) -> Any:
-    raise portable.DecodeError("tag")
-
-
-# Every tag that cbor2 gives a meaning. References (25, 29) could make a value longer than its data, and what the
-# others build (dates, patterns, mail) costs time for nothing.
-_MEANINGFUL_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
-_REFUSE_TAGS: dict[int, Callable[..., Any]] = dict.fromkeys(_MEANINGFUL_TAGS, _refuse_tag)
+# Integers, arrays and maps by the size of their argument; empty strings, false, true and null count as the smallest.
+# The lookaheads hold the shortest form: the argument would not fit half as many bytes (RFC 8949, 4.2.1).
+_HEADS_AND_STRINGS = re.compile(
+    rb"(?:[\x00-\x17\x20-\x37\x80-\x97\xa0-\xb7\x40\x60\xf4-\xf6]++"
+    rb"|[\x18\x38\x98\xb8][\x18-\xff]"
+    rb"|[\x1a\x3a\x9a\xba](?!\0\0).{4}"
+    rb"|[\x19\x39\x99\xb9](?!\0).{2}"
+    rb"|\x58\x20.{32}"
+    rb"|[\x1b\x3b\x9b\xbb](?!\0\0\0\0).{8}"
+    rb"|(?=[\x41-\x58\x61-\x78])(?:" + _strings() + rb"))*+",
+    re.DOTALL,
+)
+_TWO_ITEMS, _UNDEFINED = b"\x82", b"\xf7"
 
 
 def decode(data: bytes | bytearray | memoryview, limit: int = MAX_LENGTH) -> Any:
     """The value of exactly one item of at most `limit` bytes; raises DecodeError."""
-    if type(data) is bytes and len(data) <= limit:
+    if type(data) is bytes and len(data) <= limit and _HEADS_AND_STRINGS.fullmatch(data):
         try:
-            value = loads(data, max_depth=MAX_DEPTH, allow_indefinite=False, semantic_decoders=_REFUSE_TAGS)
+            value, end = loads(
+                _TWO_ITEMS + data + _UNDEFINED, max_depth=MAX_DEPTH + 1, allow_indefinite=False,
+                allow_duplicate_keys=False, object_hook=_ascending,
+            )  # fmt: skip
         except (CBORError, ValueError, RecursionError):
             return portable.decode(data, limit)
-        if _size((value,), MAX_DEPTH) == len(data):
+        if end is undefined:
             return value
     return portable.decode(data, limit)
 
 
-def _size(items: Any, depth: int) -> int:
-    """How long the encodings of plain items in at most `depth` levels are together; _NEVER or more for others."""
-    size = 0
-    for item in items:
-        kind = type(item)
-        if kind is int:
-            if item < 0:
-                item = -1 - item
-            size += 1 if item < 24 else 2 if item < 0x100 else _head_size(item)
-        elif kind is bytes:
-            length = len(item)
-            size += length + (1 if length < 24 else _head_size(length))
-        elif kind is list and depth:
-            size += _head_size(len(item))
-            if item:
-                size += _size(item, depth - 1)
-        elif item is None or kind is bool:
-            size += 1
-        elif kind is str:
-            length = len(item) if item.isascii() else len(item.encode())
-            size += length + _head_size(length)
-        elif kind is dict and depth:
-            size += _head_size(len(item)) + _keys_size(item) + _size(item.values(), depth - 1)
-        else:
-            size += _NEVER
-    return size
-
-
-def _head_size(argument: int) -> int:
-    if argument < 24:
-        return 1
-    if argument < 0x100:
-        return 2
-    if argument < 0x10000:
-        return 3
-    if argument < 0x100000000:
-        return 5
-    return 9 if argument < 0x10000000000000000 else _NEVER
-
-
-def _keys_size(pairs: dict[Any, Any]) -> int:
-    """How long the keys are together; _NEVER or more unless they are integers and text that ascend.
-
-    The order is the bytewise one of their encodings (RFC 8949, 4.2.1), which small integers keep as they are."""
-    before, size = -1, 0
+def _ascending(pairs: Any, _: bool) -> Any:
+    """The map as it is, its keys integers and text in the bytewise order of their encodings (RFC 8949, 4.2.1)."""
+    before = -1
     for key in pairs:
+        # Integers that are not negative are in the order of their encodings.
         if type(key) is not int or key <= before:
-            return _mixed_keys_size(pairs)
+            return _ascending_encodings(pairs)
         before = key
-        size += 1 if key < 24 else _head_size(key)
-    return size
+    return pairs
 
 
-def _mixed_keys_size(pairs: dict[Any, Any]) -> int:
+def _ascending_encodings(pairs: Any) -> Any:
     if not all(type(key) is int or type(key) is str for key in pairs):
-        return _NEVER
+        raise portable.DecodeError("map key is neither integer nor text")
     encoded = [portable.encode(key) for key in pairs]
     if not all(one < other for one, other in zip(encoded, encoded[1:])):
-        return _NEVER
-    return sum(len(key) for key in encoded)
+        raise portable.DecodeError("map keys are out of order")
+    return pairs

@@ -264,9 +264,8 @@ def test_a_spike_is_no_crossing():
 
 def test_ringing_after_a_crossing_is_no_second_one():
     times, voltages, currents = samples(seconds=0.5, rate=20000)
-    for k in range(10, len(voltages) - 30):
-        if voltages[k - 1] < 2048 <= voltages[k]:
-            voltages[k + 10 : k + 14] = [2040] * 4
+    for k in [k for k in range(10, len(voltages) - 30) if voltages[k - 1] < 2048 <= voltages[k]]:
+        voltages[k + 10 : k + 14] = [2040] * 4
     found = Sampler(calibration()).feed_block(times, voltages, currents)
     assert len(found) == 2
     for one in found:

@@ -111,9 +111,9 @@ def test_a_person_orders_the_own_meter_alone(community, meter):
 def test_a_persons_order_counts_once(community, meter):
     order = community.stored(meter.owner.say("mandate", mandate(meter), T0))
     refused(community, order, "duplicate")
-    refused(community, meter.owner.say("mandate", mandate(meter, wh=41), T0), "order_id_taken")
+    refused(community, meter.owner.say("mandate", mandate(meter, wh=41), T0), "duplicate")
     both = [meter.owner.say("mandate", mandate(meter, 2, wh=wh), T0) for wh in (1, 2)]
-    assert community.reasons(both) == [STORED, "order_id_taken"]
+    assert community.reasons(both) == [STORED, "duplicate"]
 
 
 def test_a_persons_order_has_its_place(community, meter):

@@ -12,6 +12,7 @@ import { MeterSelect } from "./log";
 
 const AGAIN_MS = 10_000;
 const TABLE_ROWS = 400;
+const NARROW = 720;
 
 type Preset = "minutes" | "hour" | "today" | "week" | "month" | "days";
 
@@ -36,9 +37,10 @@ interface Span extends Period {
 
 function spanOf(preset: Preset, first: Day, last: Day, { timezone, slot_s }: Community, now_s: number): Span {
   const fine_s = Math.min(slot_s, 900);
-  const sized = (period: Period, most?: number): Span => ({ ...period, step_s: stepFor(period, fine_s, most), byDay: false });
+  const room = innerWidth < NARROW ? 60 : 180;
+  const sized = (period: Period): Span => ({ ...period, step_s: stepFor(period, fine_s, room), byDay: false });
   const recent = (length_s: number) => {
-    const step_s = stepFor({ from_s: 0, to_s: length_s }, fine_s);
+    const step_s = stepFor({ from_s: 0, to_s: length_s }, fine_s, room);
     const to_s = Math.ceil(now_s / step_s) * step_s;
     return { from_s: to_s - length_s, to_s, step_s, byDay: false };
   };
@@ -46,7 +48,7 @@ function spanOf(preset: Preset, first: Day, last: Day, { timezone, slot_s }: Com
   if (preset === "hour") return recent(3600);
   const period = betweenDays(first, last, timezone);
   const days = (period.to_s - period.from_s) / 86_400;
-  return days > 10 && days < 80 ? { ...period, step_s: 3600, byDay: true } : sized(period, 180);
+  return days > 10 && days < 80 ? { ...period, step_s: 3600, byDay: true } : sized(period);
 }
 
 interface Loaded {

@@ -1,0 +1,259 @@
+"""A street of real processes, for tests: a node, and meters in MicroPython that speak to it over a wire of the test's.
+
+    async with Street(folder) as street:
+        await street.start_node()                        `wattpact node`, or start_node_here(clock)
+        roof = await street.move_in("roof", watts=-8000)  a person and a meter, enrolled with its sticker's code
+        street.sell(roof, wh=40, price=180_000)
+
+Everything it starts it ends, whatever happens. The rules that must hold afterwards are in `rules`.
+"""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from wattpact import demo, enrol, home, keys
+from wattpact.node import Node
+from wattpact.virtual_meter import VirtualMeter
+from wattpact_protocol import bodies, enrolment
+from wire import Rough, Wire, faithful
+
+CHECKOUT = Path(__file__).parents[2]
+MICROPYTHON = CHECKOUT / "tools" / "micropython"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol", "PYTHONUNBUFFERED": "1"}
+HOUR_S = 3600
+
+
+class NodeProcess:
+    """`wattpact node` on a free port; its log is in node.log of the data directory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "node.log"
+        self._words = [
+            sys.executable, "-c", "from wattpact.cli import main; main()", "--data", str(folder), "node",
+            "--listen", "127.0.0.1", "--port", "0", "--no-http",
+        ]  # fmt: skip
+        self._process: asyncio.subprocess.Process | None = None
+        self.starts = 0
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> int:
+        """Start, and give the port once meters reach it; it may be killed before, then it is 0."""
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._words, stdout=asyncio.subprocess.PIPE, stderr=log, env=ENVIRONMENT, start_new_session=True
+            )
+        self.starts += 1
+        assert self._process.stdout is not None
+        line = await self._process.stdout.readline()
+        found = re.search(rb"port ([0-9]+)", line)
+        return int(found[1]) if found else 0
+
+    async def wait(self) -> int:
+        assert self._process is not None
+        return await self._process.wait()
+
+    def kill(self) -> None:
+        if self.is_running:
+            os.killpg(self.pid, signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """Ctrl-C; the exit status."""
+        if self.is_running:
+            assert self._process is not None
+            self._process.send_signal(signal.SIGINT)
+            try:
+                return await asyncio.wait_for(self._process.wait(), 10)
+            except TimeoutError:
+                self.kill()
+        return await self.wait() if self._process is not None else 0
+
+
+class House:
+    """A household with one meter, and every line that its meter has said with the moment it came."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kid = b""
+        self.meter: VirtualMeter
+        self.events: list[tuple[float, dict[str, Any]]] = []
+
+    def hear(self, event: dict[str, Any]) -> None:
+        self.events.append((time.monotonic(), event))
+        if event.get("event") == "started":
+            self.kid = bytes.fromhex(event["kid"])
+
+    def of(self, name: str) -> "list[tuple[float, dict[str, Any]]]":
+        return [(at_s, event) for at_s, event in self.events if event.get("event") == name]
+
+    @property
+    def is_closed(self) -> bool:
+        told = self.of("relay")
+        return bool(told) and bool(told[-1][1]["closed"])
+
+    @property
+    def next_sequence(self) -> int:
+        """As the meter said last."""
+        return int(([0] + [event["next_sequence"] for _, event in self.events if "next_sequence" in event])[-1])
+
+
+class Street:
+    """A community in a folder. `clock()` is the community's time in Unix seconds."""
+
+    def __init__(
+        self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = home.clock, rough: Rough = faithful
+    ) -> None:
+        self.clock = clock
+        self.home = home.found(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
+        self.folder = folder
+        self.slot_s = slot_s
+        self.houses: dict[str, House] = {}
+        self.node: Node | None = None
+        self.process = NodeProcess(self.home.path)
+        self._rough = rough
+        self.say(self.issuer, bodies.POLICY, demo.POLICY)
+
+    async def __aenter__(self) -> Self:
+        self.wire = Wire(self.home.community, self._rough)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(house.meter.stop() for house in self.houses.values()))
+        await self.stop_node()
+        self.wire.close()
+
+    @property
+    def issuer(self) -> keys.Signer:
+        found = self.home.issuer()
+        assert found is not None
+        return found
+
+    async def start_node(self) -> None:
+        """As a process of its own."""
+        self.wire.node_port = await self.process.start() or None
+
+    async def start_node_here(self) -> Node:
+        """In this process, by the street's clock."""
+        host = self.home.keyring.load(keys.HOST)
+        self.node = Node(self.home.store(), self.home.root_public_key, host, self.issuer, self.clock)
+        self.wire.node_port = await self.node.start("127.0.0.1", 0)
+        return self.node
+
+    async def stop_node(self) -> None:
+        node, self.node = self.node, None
+        if node is not None:
+            await node.stop()
+        await self.process.stop()
+        self.wire.node_port = None
+
+    async def move_in(
+        self, name: str, watts: int, load: str = "always", kind: str = "synthetic", **configuration: object
+    ) -> House:
+        """A person and a meter; the meter runs, and is enrolled when this returns."""
+        home.add_person(self.home, name, name, self.clock())
+        house = self.houses[name] = House(name)
+        source: dict[str, object] = {"kind": kind, "watts": watts, "load": load}
+        if kind == "profile":
+            profile = self.folder / f"{name}.csv"
+            profile.write_text(f"0,{watts}\n")
+            source = {"kind": kind, "file": str(profile), "load": load}
+        house.meter = VirtualMeter(self.folder / name, {
+            "host": ["127.0.0.1", self.wire.port], "root_public_key": self.home.root_public_key.hex(),
+            "rated_w": 11000, "step_s": self.slot_s, "seed": len(self.houses), "source": source, **configuration,
+        }, house.hear)  # fmt: skip
+        await house.meter.start()
+        await self.until(lambda: bool(house.of("started")), f"{name} to start")
+        code = enrolment.parse_code(house.of("started")[0][1]["code"])
+        await self.until(lambda: self._enrol(house, code), f"{name} to be enrolled")
+        return house
+
+    def _enrol(self, house: House, code: bytes) -> bool:
+        with self.home.store() as store:
+            owner = enrol.find(store.certificates(), bodies.ROLE_PERSON, house.name)
+            try:
+                key = enrol.with_code(store.pending(), code, store.community)
+            except enrol.EnrolError:
+                return False
+            enrol.enrol_meter(store, self.issuer, key, house.name, owner.kid, self.clock(), rated_w=11000)
+        return True
+
+    # What people sign, through a connection of their own, as the commands do
+
+    def say(self, signer: keys.Signer, kind: int, body: dict[str, Any]) -> None:
+        with self.home.store() as store:
+            store.say(signer, kind, body, self.clock())
+
+    def sell(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
+        self._mandate(house, bodies.SELL, wh, price, expires_s, for_s)
+
+    def buy(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
+        self._mandate(house, bodies.BUY, wh, price, expires_s, for_s)
+
+    def _mandate(self, house: House, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
+        now_s = self.clock()
+        self.say(self.home.keyring.person(house.name), bodies.MANDATE, {
+            "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": house.kid, "side": side,
+            "limit_micro_per_kwh": price, "wh": wh, "max_w": 11000, "start_s": now_s, "end_s": now_s + for_s,
+        })  # fmt: skip
+
+    # What the test waits for
+
+    async def until(self, holds: Callable[[], bool], what: str, timeout_s: float = 20) -> None:
+        end_s = time.monotonic() + timeout_s
+        while not holds():
+            assert time.monotonic() < end_s, f"waited {timeout_s} s for {what}\n{self.outcome()}"
+            await asyncio.sleep(0.05)
+
+    async def converge(self, timeout_s: float = 20) -> None:
+        """Wait until the store has all that each meter has said by now."""
+        houses = list(self.houses.values())
+        said = {house.name: len(house.of("status")) for house in houses}
+        await self.until(lambda: all(len(h.of("status")) > said[h.name] for h in houses), "a status of each")
+        heads = {house.kid: house.next_sequence for house in houses}
+        with self.home.reader() as reader:
+            await self.until(
+                lambda: all(self.head(reader, kid) >= heads[kid] for kid in heads), f"heads {heads}", timeout_s
+            )
+
+    def head(self, reader: Any, kid: bytes) -> int:
+        """The sequence after the last one stored."""
+        found = reader.head(kid, 0)
+        return 0 if found is None else int(found[0]) + 1
+
+    def outcome(self) -> str:
+        """What there is to know when a test gives up."""
+        lines = []
+        for house in self.houses.values():
+            lines += [f"{house.name}: {json.dumps(event)}" for _, event in house.events[-4:]]
+            errors = house.meter.folder / "errors.log"
+            lines += [errors.read_text()[-500:]] if errors.exists() else []
+        lines += [self.process.log.read_text()[-1500:]] if self.process.log.exists() else []
+        return "\n".join(lines)
+
+
+def journal(house: House, flash_bytes: int = 1 << 20) -> dict[int, bytes]:
+    """What is in the flash of a meter that was stopped: sequence -> entry."""
+    image = house.meter.folder / "flash.img"
+    words = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
+    environment = {**os.environ, "MICROPYPATH": "protocol:firmware:.frozen"}
+    done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()]
+    return {int(sequence): bytes.fromhex(raw) for sequence, raw in rows}

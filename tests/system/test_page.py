@@ -1,0 +1,317 @@
+"""The built page in a real browser, on a real store: it lives, it reads well, and it asks nobody but its node."""
+
+import asyncio
+import gzip
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from host_community import Community
+from street import TERMS, Street
+from wattpact.api import app_of, page
+from wattpact.views.stored import StoredViews
+from wattpact.webserver import WebServer
+
+playwright = pytest.importorskip("playwright.sync_api", reason="there is no Playwright for this machine")
+
+CHECKOUT = Path(__file__).parent.parent.parent
+DIST = page.find_dist()
+ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+SCREENS = ("now", "usage?span=minutes", "contracts", "log", "bill")
+SIZES = {"phone": (360, 800), "desk": (1280, 900)}
+KILOBYTE = 1000
+LEFT = ".link .left strong"
+
+
+class Served:
+    """The application on a port, from a thread of its own; it can stop and come back on the same port."""
+
+    def __init__(self, views):
+        self._views = views
+        self.port = 0
+        self.start()
+
+    @property
+    def base(self):
+        return f"http://localhost:{self.port}"
+
+    def start(self):
+        started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run(started)))
+        self._thread.start()
+        assert started.wait(10)
+
+    async def _run(self, started):
+        app = app_of(self._views, DIST)
+        server = WebServer(app, app.state.feed.close)
+        self.port = await server.start("127.0.0.1", self.port)
+        self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        started.set()
+        await self._stopping.wait()
+        await server.stop()
+
+    def stop(self):
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert (DIST / "index.html").is_file(), "the page is not built: run `make web`"
+    found = subprocess.run([CHECKOUT / "tools/fetch_chromium.sh"], capture_output=True, text=True, timeout=250)
+    if found.returncode:
+        pytest.skip(found.stderr.strip())
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=found.stdout.strip(), args=list(ARGUMENTS))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """Half way through the first of two contracts."""
+    made = Street(tmp_path_factory.mktemp("street"), int(time.time()) // 5 * 5 - 60)
+    made.run(slots=4)
+    made.trade()
+    made.run(slots=2)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def served(street):
+    def heard():
+        return {meter.kid: int(time.time()) for meter in street.meters}
+
+    made = Served(StoredViews(street.path, lambda: max(street.now_s, int(time.time())), heard))
+    yield made
+    made.stop()
+
+
+class Watched:
+    """A page, and what went wrong in it: errors in its console, and requests to anyone but the node."""
+
+    def __init__(self, browser, size="desk", theme="light", **more):
+        width, height = SIZES[size]
+        self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **more)
+        self.problems = []
+        self.context.route("**/*", self._pass_or_stop)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(8000)
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.problems.append(said.text))
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def _pass_or_stop(self, route):
+        if route.request.url.startswith("http://localhost:"):
+            route.continue_()
+        else:
+            self.problems.append(f"asked for {route.request.url}")
+            route.abort()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+
+def test_the_page_is_small():
+    files = [path for path in DIST.rglob("*") if path.is_file()]
+    packed = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
+    assert sum(packed.values()) < 150 * KILOBYTE, packed
+
+
+def test_what_happens_appears_by_itself(browser, served, street):
+    """A reading, the end of a contract and a relay that opens show within moments, and nothing was reloaded."""
+    with Watched(browser) as watched:
+        shown = watched.page
+        shown.goto(served.base)
+        shown.wait_for_selector("text=Live")
+        playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")
+        playwright.expect(shown.locator(".relayline")).to_contain_text("House 1 solar supplies it: 20 Wh left")
+        shown.evaluate("window.sameDocument = true")
+        street.run(slots=1)
+        playwright.expect(shown.locator(LEFT).first).to_have_text("10\u00a0Wh")
+        street.run(slots=5)
+        playwright.expect(shown.locator(".relayline strong").first).to_have_text("Relay open")
+        playwright.expect(shown.locator(".relayline")).to_contain_text("No contract has energy left")
+        playwright.expect(shown.locator(".countdown")).to_contain_text("left.")
+        latest = shown.locator(".log .text").first
+        playwright.expect(latest).to_have_text("Opened the relay: no contract has energy left")
+        playwright.expect(shown.locator(".net .quiet")).to_contain_text("80\u00a0Wh bought")
+        street.trade()
+        street.run(slots=2)
+        playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")
+        assert shown.evaluate("window.sameDocument")
+        assert shown.title() == "7.2\u00a0kW from neighbours \u00b7 Sun Street"
+        assert watched.problems == []
+
+
+# What a person with other eyes or another keyboard needs, checked for every element that is shown.
+AUDIT = """() => {
+  const found = [];
+  const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => {
+    const part = (v) => ((v /= 255) <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * part(r) + 0.7152 * part(g) + 0.0722 * part(b);
+  };
+  const ground = (element) => {
+    for (let e = element; e; e = e.parentElement) {
+      const colour = rgb(getComputedStyle(e).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const seen = (e) => e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && e.getClientRects().length;
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !seen(e) || e.closest(".hidden, .skip, option, svg, .link.over")) continue;
+    const style = getComputedStyle(e);
+    const [a, b] = [light(rgb(style.color)), light(ground(e))].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < (large ? 3 : 4.5)) found.push(`contrast ${ratio.toFixed(2)}: ${e.textContent.trim().slice(0, 40)}`);
+  }
+  for (const e of document.querySelectorAll("a, button, input, select, summary, [tabindex='0']")) {
+    const label = e.getAttribute("aria-label") || [...(e.labels || [])].map((l) => l.textContent).join(" ");
+    if (seen(e) && !(label || e.textContent).trim()) found.push(`no name: ${e.outerHTML.slice(0, 80)}`);
+    const box = e.getBoundingClientRect();
+    if (seen(e) && ["BUTTON", "SELECT", "INPUT"].includes(e.tagName) && box.height < 18) {
+      found.push(`small: ${e.outerHTML.slice(0, 60)}`);
+    }
+  }
+  for (const e of document.querySelectorAll("[style]")) if (e.getAttribute("style").includes("http")) found.push("a far style");
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  if (new Set(ids).size !== ids.length) found.push("an id is given twice");
+  if (!document.documentElement.lang) found.push("no language");
+  for (const one of ["main", "nav", "h1"]) if (document.querySelectorAll(one).length !== 1) found.push(`not one ${one}`);
+  if (document.documentElement.scrollWidth > innerWidth) found.push(`wider than the screen: ${document.documentElement.scrollWidth}`);
+  return found;
+}"""  # noqa: E501
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+def test_every_screen_can_be_read(browser, served, size, theme):
+    """Contrast of WCAG AA, a name for every control, no sideways scrolling; phone and desk, light and dark."""
+    found = []
+    with Watched(browser, size, theme, reduced_motion="reduce") as watched:
+        for screen in SCREENS:
+            watched.page.goto(f"{served.base}/#/{screen}")
+            watched.page.wait_for_selector("main .card, main .log")
+            watched.page.wait_for_timeout(150)
+            found += [f"{screen}: {problem}" for problem in watched.page.evaluate(AUDIT)]
+        assert found == []
+        assert watched.problems == []
+
+
+def test_the_theme_is_the_machines_until_one_is_chosen(browser, served):
+    def ground(watched):
+        return watched.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+
+    with Watched(browser, theme="dark") as watched:
+        watched.page.goto(served.base)
+        dark = ground(watched)
+        watched.page.emulate_media(color_scheme="light")
+        light = ground(watched)
+        assert dark != light
+        watched.page.get_by_role("button", name="Use the dark theme").click()
+        assert ground(watched) == dark
+        watched.page.reload()
+        assert ground(watched) == dark
+        assert watched.problems == []
+
+
+def test_nothing_moves_for_who_does_not_want_it(browser, served, street):
+    counted = "document.getAnimations().filter((one) => one.playState === 'running').length"
+    with Watched(browser) as moving, Watched(browser, reduced_motion="reduce") as still:
+        for watched in (moving, still):
+            watched.page.goto(served.base)
+            watched.page.wait_for_selector(".house")
+        assert moving.page.evaluate(counted) > 0
+        assert still.page.evaluate(counted) == 0
+
+
+def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, street):
+    with Watched(browser, "phone") as watched:
+        shown = watched.page
+        shown.goto(f"{served.base}/#/usage?span=minutes&meter={street.wallbox.kid.hex()}")
+        chart = shown.locator(".chart")
+        chart.focus()
+        shown.keyboard.press("End")
+        for _ in range(60):
+            if "imported" in shown.locator(".readout").inner_text():
+                break
+            shown.keyboard.press("ArrowLeft")
+        playwright.expect(shown.locator(".readout")).to_contain_text("imported")
+        assert "Energy of House 3 wallbox" in chart.get_attribute("aria-label")
+        shown.locator("summary", has_text="Show as a table").click()
+        imported = [int(text.split()[0]) for text in shown.locator(".astable td:nth-child(2)").all_inner_texts()]
+        assert sum(imported) == street.wallbox.registers[0]
+        assert watched.problems == []
+
+
+def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
+    with Watched(browser) as watched:
+        watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-03&to=2026-02-01")
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not lie after")
+        watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-01&to=2026-02-03")
+        playwright.expect(watched.page.locator("main")).to_contain_text("Nothing was measured")
+        assert watched.problems == []
+
+
+def test_the_log_of_one_meter(browser, served, street):
+    with Watched(browser) as watched:
+        shown = watched.page
+        shown.goto(f"{served.base}/#/log")
+        shown.wait_for_selector(".row")
+        shown.get_by_label("Meter").select_option("House 1 solar")
+        playwright.expect(shown.locator(".row .author", has_text="House 3")).to_have_count(0)
+        shown.get_by_label("Readings, usage and receipts too").check()
+        row = shown.locator(".row.kind-reading").first
+        row.locator("summary").click()
+        playwright.expect(row).to_contain_text("generation 0, sequence")
+        before = shown.locator(".row").count()
+        street.run(slots=1)
+        playwright.expect(shown.locator(".row")).to_have_count(before + 1)
+        assert watched.problems == []
+
+
+def test_a_node_that_goes_and_comes_back(browser, street):
+    served = Served(StoredViews(street.path, lambda: max(street.now_s, int(time.time()))))
+    with Watched(browser) as watched:
+        shown = watched.page
+        shown.goto(served.base)
+        shown.wait_for_selector("text=Live")
+        served.stop()
+        playwright.expect(shown.locator(".banner")).to_contain_text("The node does not answer.")
+        assert shown.locator("main.stale .house").count() == 3
+        served.start()
+        try:
+            playwright.expect(shown.locator(".banner")).to_have_count(0, timeout=15_000)
+            assert all("ERR_" in problem for problem in watched.problems), watched.problems
+        finally:
+            watched.context.close()
+            served.stop()
+
+
+def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
+    community = Community(tmp_path, int(time.time()), TERMS)
+    served = Served(StoredViews(community.path, lambda: int(time.time())))
+    try:
+        with Watched(browser, "phone") as watched:
+            watched.page.goto(served.base)
+            playwright.expect(watched.page.locator("main")).to_contain_text("wattpact meter enrol --code")
+            assert watched.page.evaluate(AUDIT) == []
+            community.meter("House 9")
+            playwright.expect(watched.page.locator("main")).to_contain_text("House 9")
+            assert watched.problems == []
+    finally:
+        served.stop()
+        community.close()
