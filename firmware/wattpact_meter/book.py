@@ -121,7 +121,7 @@ class Book:
             return LIMIT
         offer.taken_wh += wh
         mandate.commit(wh, now_s)
-        offer.confirmed.append([new.id, False])
+        offer.confirmed.append([new.id, False, wh, said_s])
         if len(offer.confirmed) > MAX_CONFIRMED:
             del offer.confirmed[0]
         return None
@@ -151,16 +151,24 @@ class Book:
         """(kind, body) of the next entry, None where none is due. may_ask: a host is there to carry a question."""
         self._tidy(now_s)
         return (
-            self._next_contract()
+            self._next_contract(now_s)
             or self._next_answer(now_s)
             or (self._next_acceptance(now_s, supply) if may_ask else None)
         )
 
-    def _next_contract(self) -> "tuple[int, dict[str, Any]] | None":
+    def _next_contract(self, now_s: int) -> "tuple[int, dict[str, Any]] | None":
         for offer in self.own_offers:
-            for acceptance, is_said in offer.confirmed:
-                if not is_said:
+            for row in list(offer.confirmed):
+                acceptance, is_said, wh, accepted_s = row
+                if is_said:
+                    continue
+                if now_s - accepted_s <= CONFIRM_WITHIN_S:
                     return bodies.CONTRACT, {"acceptance": acceptance}
+                offer.confirmed.remove(row)  # power was gone for too long
+                offer.taken_wh -= wh
+                mandate = find(self.mandates, offer.mandate)
+                if mandate is not None:
+                    mandate.commit(-wh, accepted_s)
         return None
 
     def _next_answer(self, now_s: int) -> "tuple[int, dict[str, Any]] | None":
@@ -317,5 +325,5 @@ class Book:
 
 
 def _all_said(offer: OwnOffer) -> bool:
-    return all(is_said for _, is_said in offer.confirmed)
+    return all(row[1] for row in offer.confirmed)
 

@@ -69,7 +69,7 @@ class Mandate(Record):
 
 
 class OwnOffer(Record):
-    """An offer of this meter; confirmed are rows of [acceptance id, whether the contract was said]."""
+    """An offer of this meter; confirmed are rows of [acceptance id, whether the contract was said, Wh, accepted at]."""
 
     FIELDS = ("id", "mandate", "wh", "taken_wh", "valid_until_s", "confirmed")
     mandate: bytes

@@ -116,7 +116,7 @@ class Meter:
         if [name for name in lost if name in keeping.HEARD]:
             self.link.forget_inbox()
         if lost:
-            self._corrupt = True
+            self._corrupt = bool(self.keeper.lost)
             self.speaker.note(bodies.EVENT_STATE_CORRUPT, {"text": " ".join(lost)})
 
     def _open_log(self) -> None:
@@ -130,19 +130,31 @@ class Meter:
         self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", faults: int
     ) -> None:
         """Mean active power, import positive, over the duration that ends now; faults are a reading's quality bits."""
-        self._end_steps(self.recorder.measure(now, active_mw, duration_us, instantaneous, faults))
+        crossed = self.recorder.measure(now, active_mw, duration_us, instantaneous, faults)
+        self._keep(self._end_steps, crossed)
         self._due = True
 
     def on_telegram(self, now: "Now", telegram: "Telegram") -> None:
         """What a meter with registers of its own says."""
-        self._end_steps(self.recorder.adopt(now, telegram))
+        self._keep(self._end_steps, self.recorder.adopt(now, telegram))
         self._due = True
+
+    def _keep(self, action: "Callable[..., None]", *arguments: "Any") -> None:
+        """Do what writes to flash; a flash that fails stops neither registers nor guard, and is counted."""
+        try:
+            action(*arguments)
+        except (StateError, JournalError):
+            self._count("flash_failed")
+
+    def _count(self, reason: str) -> None:
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1
 
     def _end_steps(self, crossed: "Boundaries") -> None:
         """At each boundary consumption is allotted, and kept before it is said."""
         if self.recorder.rebased:
             self.usage.rebase(*self.recorder.rebased)
             self.recorder.rebased = None
+            self.recorder.checkpoint()
             self.keeper.keep_usage()
         if not crossed:
             return
@@ -156,15 +168,15 @@ class Meter:
 
     def on_datagram(self, now: "Now", data: bytes) -> None:
         """A datagram from anywhere; never raises. What is not taken is counted by its reason in `rejected`."""
-        try:
-            reason = self._take(now, data)
-        except (StateError, JournalError):
-            reason = "flash_failed"
-        if reason:
-            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+        self._keep(self._take, now, data)
         self._due = True
 
-    def _take(self, now: "Now", data: bytes) -> "str | None":
+    def _take(self, now: "Now", data: bytes) -> None:
+        reason = self._hear(now, data)
+        if reason:
+            self._count(reason)
+
+    def _hear(self, now: "Now", data: bytes) -> "str | None":
         try:
             kind, body = datagram.decode(data, self.trust.community)
         except datagram.DatagramError as error:
@@ -208,21 +220,25 @@ class Meter:
         """The guard's decision, which the caller carries out at once; then, while nothing is to be done, what is due is
         said and sent. To be called when something was told, and at next_tick_ms at the latest."""
         self._due = False
-        self._end_steps(self.recorder.idle(now))
+        self._keep(self._end_steps, self.recorder.idle(now))
+        self._keep(self.recorder.keep_up, now)
         if self.policies.is_changed:
             self.guard.adopt(self.policies.take_change())
         decision = self.guard.decide(self._inputs(now, around or Surroundings()))
         if decision.save:
-            self._store.save(GUARD, self.guard.saved())
+            self._keep(self._store.save, GUARD, self.guard.saved())
         self.speaker.note_decision(decision, now)
         self.decision = decision
         if decision.operate:
             self._due = True
             return decision
+        self._keep(self._work, now, decision)
+        return decision
+
+    def _work(self, now: "Now", decision: "Decision") -> None:
         self._due = self.speaker.speak(now, decision, self.link.is_heard(now.uptime_ms))
         self._prune()
         self._send(now)
-        return decision
 
     def _inputs(self, now: "Now", around: Surroundings) -> Inputs:
         import_wh = self.recorder.import_wh
@@ -287,7 +303,7 @@ class Meter:
         own = self.log.read(body["sequence"]) if body["generation"] == self.log.generation else None
         reason = self.trust.check(new, None) if own is not None and own.id == body["head"] else "wrong_head"
         if reason:
-            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+            self._count(reason)
             return None
         return int(body["sequence"])
 

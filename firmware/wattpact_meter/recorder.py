@@ -130,8 +130,8 @@ class Recorder:
         self.rebased = (closed_wh, self.import_wh)
         if closing_wh:
             self.events.append((bodies.EVENT_REGISTER_CLOSE, {"registers": _few(closing_wh)}))
+        self._saved = {}
         self._note_opened()
-        self.checkpoint()
 
     def _note_opened(self) -> None:
         fields = {
@@ -149,10 +149,6 @@ class Recorder:
     def idle(self, now: "Now") -> "list[tuple[int, int]]":
         """Nothing was measured; time went on."""
         self._follow_clock(now)
-        if now.uptime_ms - self._saved_ms >= CHECKPOINT_MS:
-            if self.bank.snapshot() != self._saved:
-                self.checkpoint()
-            self._saved_ms = now.uptime_ms
         if not self.time.is_known or not self.bank.generation:
             return []
         return self.intervals.idle(self.time.at_ms(now.uptime_ms), self.bank.snapshot())
@@ -185,6 +181,13 @@ class Recorder:
             self._open(self.bank.serial, self.bank.snapshot())
 
     # What is kept
+
+    def keep_up(self, now: "Now") -> None:
+        """A checkpoint now and then, so that power lost without warning loses little."""
+        if now.uptime_ms - self._saved_ms >= CHECKPOINT_MS:
+            self._saved_ms = now.uptime_ms
+            if self.bank.snapshot() != self._saved:
+                self.checkpoint()
 
     def cover(self, values_wh: "dict[int, int]") -> None:
         """A checkpoint at or above these registers is in flash when this returns."""

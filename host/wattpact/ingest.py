@@ -10,7 +10,7 @@ docs/spec/ingest.md has the reasons and their order.
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -33,8 +33,8 @@ ORDER_EXPIRED = "order_expired"
 
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch.
 _REACH = MAX_BATCH
-# Signatures go to the threads in groups: few enough to start early, enough that handing over costs little.
-_GROUP = 32
+# Fewer signatures than this are not worth handing to other threads.
+_WORTH_SHARING = 32
 
 
 class Verdict(NamedTuple):
@@ -56,7 +56,8 @@ class Ingest:
         self.authors = Authors(store, root_public_key)
         self.rejections = Rejections()
         self._clock = clock
-        self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1, thread_name_prefix="verify")
+        self._threads = threads or os.cpu_count() or 1
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -88,8 +89,13 @@ class Ingest:
             raise
         return [batch.verdicts[index] for index in range(len(raws))]
 
-    def verify(self, group: "list[tuple[Entry, bytes]]") -> "Future[list[bool]]":
-        return self._pool.submit(_verify, group)
+    def verify(self, claims: Sequence[tuple[Entry, Author]]) -> list[bool]:
+        """Which of these entries are signed by their authors. libsodium works outside the interpreter's lock."""
+        if self._threads == 1 or len(claims) < _WORTH_SHARING:
+            return _verify(claims)
+        share = -(-len(claims) // self._threads)
+        shares = [claims[start : start + share] for start in range(0, len(claims), share)]
+        return [good for verified in self._pool.map(_verify, shares) for good in verified]
 
 
 @contextmanager
@@ -104,23 +110,23 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _verify(group: "list[tuple[Entry, bytes]]") -> list[bool]:
-    return [ed25519.verify(public_key, new.signed, new.signature) for new, public_key in group]
+def _verify(claims: Sequence[tuple[Entry, Author]]) -> list[bool]:
+    verify = ed25519.verify
+    return [verify(author.public_key, new.signed, new.signature) for new, author in claims]
 
 
 class _Batch:
-    """One batch on its way: decoded, being verified, then judged in order and stored in one transaction."""
+    """One batch on its way: decoded, verified, then judged in order and stored in one transaction."""
 
     def __init__(self, ingest: Ingest, now_s: int) -> None:
         self.ingest = ingest
         self.now_s = now_s
         self.verdicts: dict[int, Verdict] = {}
-        self._waiting: list[tuple[int, Entry, Author]] = []
-        self._verifying: list[Future[list[bool]]] = []
-        self._group: list[tuple[Entry, bytes]] = []
+        self._places: list[int] = []
+        self._claims: list[tuple[Entry, Author]] = []
 
     def add(self, index: int, raw: bytes) -> None:
-        """Decode and judge what is cheap; the signature is checked while the next ones are decoded."""
+        """Decode and judge what is cheap; the rest waits for `flush`."""
         try:
             new = entry.decode(raw, self.ingest.store.community)
         except entry.EntryError:
@@ -131,16 +137,10 @@ class _Batch:
         if author is None or reason:
             self.verdicts[index] = Verdict(reason or "", new)
             return
-        self._waiting.append((index, new, author))
-        self._group.append((new, author.public_key))
+        self._places.append(index)
+        self._claims.append((new, author))
         if new.kind == bodies.CERTIFICATE:
             self.flush()  # those that follow may be by whom it certifies
-        elif len(self._group) >= _GROUP:
-            self._send_group()
-
-    def _send_group(self) -> None:
-        self._verifying.append(self.ingest.verify(self._group))
-        self._group = []
 
     def _cheap(self, author: Author, new: Entry) -> str | None:
         """What needs no signature: nothing is claimed about the author, and nothing stored."""
@@ -161,20 +161,19 @@ class _Batch:
 
     def flush(self) -> None:
         """Judge and store what waits, in one transaction."""
-        if self._group:
-            self._send_group()
-        genuine = [verdict for group in self._verifying for verdict in group.result()]
-        waiting, self._waiting, self._verifying = self._waiting, [], []
-        if not waiting:
+        places, claims = self._places, self._claims
+        self._places, self._claims = [], []
+        if not claims:
             return
-        store = self.ingest.store
+        genuine = self.ingest.verify(claims)
+        store, authors = self.ingest.store, self.ingest.authors
         with store.transaction():
             before = store.last_cursor()
-            if before != self.ingest.authors.cursor:
-                self.ingest.authors.refresh()  # another process was here while signatures were verified
+            if before != authors.cursor:
+                authors.refresh()  # another process was here while signatures were verified
             judged = _Judged(self.ingest, before, self.now_s)
             late = []
-            for (index, new, author), good in zip(waiting, genuine, strict=True):
+            for index, (new, author), good in zip(places, claims, genuine, strict=True):
                 verdict = judged.judge(author, new) if good else Verdict(BAD_SIGNATURE, new)
                 if verdict.reason == log.GAP:
                     late.append((new.sequence, index, new, author))

@@ -32,19 +32,19 @@ def _int(value: object, low: int, high: int) -> bool:
 
 
 def _check_register(number: int, value: object, intervals: int) -> bool:
-    if number not in register_ids.TABLE or not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], list):
+    if number not in register_ids.TABLE or not isinstance(value, list) or len(value) != 2:
         return False
     start, deltas = value
-    if number >= FIRST_INSTANTANEOUS:
-        return _int(start, -(1 << 31), 1 << 31) and not deltas
-    if not _int(start, 0, MAX_WH) or len(deltas) != intervals:
+    if type(start) is not int or not isinstance(deltas, list):
         return False
-    total = start
+    if number >= FIRST_INSTANTANEOUS:
+        return not deltas and -(1 << 31) <= start <= 1 << 31
+    if start < 0 or len(deltas) != intervals:
+        return False
     for delta in deltas:
-        if not _int(delta, 0, 1 << 31):
+        if type(delta) is not int or not 0 <= delta <= 1 << 31:
             return False
-        total += delta
-    return bool(total <= MAX_WH)
+    return bool(start + sum(deltas) <= MAX_WH)
 
 
 def _intervals(registers: "dict[int, list[Any]]") -> int:

@@ -147,6 +147,15 @@ def test_what_came_too_late_is_not_confirmed():
     assert book.CONFIRM_WITHIN_S < book.GIVE_UP_S, "two may confirm what one wanted"
 
 
+def test_what_power_kept_from_being_confirmed_in_time_is_free_again():
+    desk, offered = seller(100)
+    assert accept(desk, offered, 100)[1] is None
+    desk.now_s += book.CONFIRM_WITHIN_S + 1
+    assert desk.work() == []
+    late, reason = accept(desk, offered, 100)
+    assert reason is None and desk.work()[0].body == {"acceptance": late.id}
+
+
 def test_wh_per_day_hold_on_both_sides():
     desk, offered = seller(100, wh_per_day=50, expires_s=START_S + 200_000, end_s=START_S + 200_000)
     assert accept(desk, offered, 50)[1] is None and accept(desk, offered, 1)[1] == book.LIMIT

@@ -5,6 +5,7 @@ import community
 import flash
 from community import START_S, Community, House, Network, PowerCut, World
 from wattpact_meter import telegram
+from wattpact_meter.state import StateError
 from wattpact_protocol import bodies, continuity, datagram, entry, readings
 
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
@@ -370,6 +371,48 @@ def test_a_terminated_grant_opens_the_relay():
     assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_TERMINATED
 
 
+def test_faults_open_the_relay_and_are_said():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 500)
+    world.run_until(lambda: house.closed, 4)
+    house.around.over_current = True
+    world.step()
+    assert not house.closed
+    house.around.over_current = False
+    world.run(70)
+    assert not house.closed and codes(house).count(bodies.EVENT_OVER_CURRENT) == 1
+    house.around.reset_on_site = True
+    world.run(1)
+    assert house.closed
+    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_RELAY_OPENED]
+    assert [(body["text"], body["contract"]) for body in opened] == [
+        ("over_current", house.meter.usage.grants[0].contract)
+    ]
+
+
+def test_a_flash_that_fails_stops_neither_registers_nor_guard():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 20)
+    world.run_until(lambda: house.closed, 4)
+
+    def fail(*_):
+        raise StateError("flash failed")
+
+    works = house.meter.recorder._store.save
+    house.meter.recorder._store.save = fail
+    world.run_until(lambda: not house.closed, 25)
+    assert house.meter.registers()[readings.IMPORT_WH] == 20 and house.meter.rejected["flash_failed"] > 0
+    held = len(house.flash.entries)
+    world.run(5)
+    assert len(house.flash.entries) <= held + 1, "registers were said that no checkpoint covers"
+    house.meter.recorder._store.save = works
+    world.run(10)
+    assert len(house.flash.entries) > held + 2 and sum(check_usage(house)[0].values()) == 20
+    check_readings(world)
+
+
 def test_policies_of_the_meter_come_before_those_for_all():
     world, village, house = alone(policy=False)
     world.run(4)
@@ -546,6 +589,31 @@ def test_a_meter_with_registers_of_its_own_is_followed():
     assert len(said) >= 9 and said[-1]["registers"][readings.IMPORT_WH][1] == [5]
     assert said[-1]["registers"][64] == [500, []] and sorted(said[-1]["registers"])[:4] == [1, 2, 3, 5]
     check_readings(world)
+
+
+def test_a_replaced_source_opens_a_generation_and_grants_go_on():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 30)
+    world.run_until(lambda: house.closed, 4)
+    world.run(12)
+    own_wh = house.meter.registers()[readings.IMPORT_WH]
+    for second in range(12):  # from now on a meter with registers of its own measures, far below
+        world.ms += 1000
+        now = house.now(world.ms)
+        house.meter.on_telegram(now, p1(2 + second))
+        house.meter.tick(now, house.around)
+        if second == 6:
+            house.boot(world.ms)  # and power fails in between
+    assert house.meter.registers()[readings.IMPORT_WH] == 13
+    assert codes(house).count(bodies.EVENT_REGISTER_CLOSE) == 1 and codes(house).count(bodies.EVENT_REGISTER_OPEN) == 2
+    used = [grant.attributed_wh for grant in house.meter.usage.grants]
+    assert own_wh <= used[0] + 1 <= own_wh + 12, (used, own_wh)
+    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_REGISTER_OPEN]
+    assert [(body["detail"], body["text"]) for body in opened] == [(1, house.kid.hex()), (2, "E1")]
+    held = continuity.Continuity(10_000)
+    for new in house.entries(bodies.READING):
+        assert held.apply(new.body) is None
 
 
 def test_usage_agrees_with_settlement():

@@ -74,11 +74,15 @@ class Street:
         })  # fmt: skip
         return contract.id
 
-    def trade(self):
-        """Two contracts, the cheaper first; the consumer's relay closes."""
+    def agree(self):
+        """Two granted contracts, the cheaper first."""
         self._mandate(self.wallbox, bodies.BUY, 250_000)
         self.contracts = [self._contract(self.solar, 180_000, 1), self._contract(self.battery, 220_000, 2)]
         self.used_wh = dict.fromkeys(self.contracts, 0)
+
+    def trade(self):
+        """Two contracts, and the consumer's relay closes."""
+        self.agree()
         closed = {"code": bodies.EVENT_RELAY_CLOSED, "text": "grant", "contract": self.contracts[0]}
         self._stored(self.wallbox.say("event", closed, self.now_s))
         return self.contracts

@@ -310,12 +310,17 @@ def test_the_wait_of_an_open_relay(tmp_path):
     opened_s = street.now_s
     relay = StoredViews(street.path, lambda: opened_s + 20).meter(street.wallbox.kid)["relay"]
     rested = StoredViews(street.path, lambda: opened_s + 61).meter(street.wallbox.kid)["relay"]
+    street.agree()
+    ready = StoredViews(street.path, lambda: opened_s + 20).meter(street.wallbox.kid)["relay"]
     street.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
         "text": "No contract has energy left. It rests after opening, before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
+    assert ready["text"] == (
+        "A contract with House 1 solar is ready. It rests after opening, before it may close again."
+    )
 
 
 def test_answers_follow_the_store(tmp_path):

@@ -1,7 +1,7 @@
 """A recorded P1 port through a meter: its registers against those that stand in the telegrams, every telegram counted.
 
-The reference is a reading of the text of its own: lines that begin a telegram, and the registers of whole telegrams by
-regular expressions, in exact integers. What always holds: the meter is told bytes and nothing else.
+The reference is a reading of the text of its own: where telegrams begin, and their registers by a regular expression,
+in exact integers. What always holds: the meter is told bytes and nothing else.
 """
 
 import re
@@ -29,7 +29,6 @@ class Telegram(NamedTuple):
 
     import_wh: int | None
     export_wh: int | None
-    is_whole: bool
 
 
 def read(path: Path) -> bytes:
@@ -47,7 +46,7 @@ def read(path: Path) -> bytes:
 
 def split(data: bytes) -> list[bytes]:
     """The recording in pieces, each beginning with a telegram but perhaps the first, which began before."""
-    starts = [match.start() for match in re.finditer(rb"^/", data, re.M)]
+    starts = [match.start() for match in re.finditer(rb"/", data)]
     edges = ([0] if not starts or starts[0] else []) + starts + [len(data)]
     return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
 
@@ -57,8 +56,7 @@ def reference(piece: bytes) -> Telegram:
     found: dict[tuple[bytes, bytes], int] = {}
     for match in _OBIS.finditer(piece):
         found[match[1], match[2]] = int(match[3]) * 1000 + int(match[4])
-    totals = [_total(found, direction) for direction in (b"1", b"2")]
-    return Telegram(totals[0], totals[1], piece.startswith(b"/") and re.search(rb"^!", piece, re.M) is not None)
+    return Telegram(_total(found, b"1"), _total(found, b"2"))
 
 
 def _total(found: dict[tuple[bytes, bytes], int], direction: bytes) -> int | None:
@@ -113,7 +111,8 @@ class P1Replay:
         export_wh = (last.export_wh or 0) if last else None
         stored = street.store.registers(meter.kid)
         kept = dict(stored[0].energy) if stored else {}
-        voids = sum(row.void_reason is not None for row in street.store.entries(author=meter.kid, kinds=(bodies.READING,)))
+        said = street.store.entries(author=meter.kid, kinds=(bodies.READING,))
+        voids = sum(row.void_reason is not None for row in said)
         return [
             Check("telegrams accounted for", accepted + sum(rejected.values()) == present,
                   f"{present} telegrams{before}: {accepted} taken, rejected: {reasons}"),

@@ -61,7 +61,8 @@ def read(path: Path) -> Recording:
         scales = [(Fraction(lines[2 + i][5]), Fraction(lines[2 + i][6])) for i in range(analog)]
         line_hz = Fraction(lines[2 + total][0])
         rate_hz, count = Fraction(lines[4 + total][0]), int(lines[4 + total][1])
-        rows = [line.split(",")[2 : 2 + analog] for line in _text(_data_path(path)).splitlines() if line.strip()][:count]
+        lines_of_data = [line for line in _text(_data_path(path)).splitlines() if line.strip()]
+        rows = [line.split(",")[2 : 2 + analog] for line in lines_of_data[:count]]
         channels = {
             name: [int(row[i]) * scales[i][0] + scales[i][1] for row in rows] for i, name in enumerate(names)
         }
@@ -186,7 +187,7 @@ def _listener(name: str, waiting: "dict[str, tuple[bytes, bytes]]") -> "Callable
 
 
 def _calibration(phase: Phase) -> dict[str, int]:
-    """Channels that the recording's peaks fill to some two thirds, so that 12 bits are what they are on a real board."""
+    """Channels that the recording's peaks fill to some two thirds, as 12 bits are filled on a real board."""
     return {
         "id": 1, "voltage_uv_per_count": phase.voltage_mv * 1000 * 2 // 2000, "starting_ma": 0,
         "current_ua_per_count": phase.current_ma * 1000 * 3 // 2000,

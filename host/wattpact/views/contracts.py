@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from wattpact_protocol import bodies
-from wattpact_protocol.contracts import ACTIVE, ENDED, SETTLED, VOID, Contract, order_of
+from wattpact_protocol.contracts import ACTIVE, ENDED, GRANTED, SETTLED, VOID, Contract, order_of
 from wattpact_protocol.settlement import Fill
 
 from wattpact.views.fold import Fold
@@ -46,6 +46,16 @@ def running(fold: Fold, now_s: int) -> list[Contract]:
 def supplying(fold: Fold, meter: bytes, now_s: int) -> Contract | None:
     """The contract that a consumer's meter fills first now."""
     mine = [one for one in running(fold, now_s) if one.consumer == meter and left_wh(fold, one) > 0]
+    return min(mine, key=order_of, default=None)
+
+
+def ready(fold: Fold, meter: bytes, now_s: int) -> Contract | None:
+    """The contract that a consumer's meter will fill first as soon as its relay is closed."""
+    mine = [
+        one for one in fold.ledger.facts.book.contracts.values()
+        if one.consumer == meter and one.grant_number is not None and one.start_s <= now_s
+        and one.state(now_s) in (GRANTED, ACTIVE) and left_wh(fold, one) > 0
+    ]  # fmt: skip
     return min(mine, key=order_of, default=None)
 
 

@@ -34,6 +34,7 @@ OPEN_WORDS = {
     "awaiting_consent": "A contract is ready; someone on site has to agree to closing it.",
     "weld": "Its contacts do not close although it was told to. It needs someone on site.",
 }
+_ENDED_SUPPLY = ("no_contract", "resting")
 NO_RELAY = "No relay has been operated here."
 
 
@@ -109,4 +110,8 @@ def _words(fold: Fold, kid: bytes, word: RelayWord, waiting: bool, now_s: int) -
         price = money.price(contract.price_micro_per_kwh, community.get("currency", ""))
         return f"{supplier} supplies it: {contracts.left_wh(fold, contract)} Wh left at {price}."
     said = OPEN_WORDS.get(word.reason, "It was opened.")
+    ready = contracts.ready(fold, kid, now_s) if word.reason in _ENDED_SUPPLY else None
+    if ready is not None:
+        supplier = fold.ledger.facts.labels.get(ready.supplier, ready.supplier.hex())
+        said = f"A contract with {supplier} is ready."
     return f"{said} {OPEN_WORDS['resting']}" if waiting and word.reason != "resting" else said
