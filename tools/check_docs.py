@@ -1,5 +1,5 @@
-"""Checks the documents: every relative link leads to a file and a heading that exist, and, where docs/cli.md exists, it
-is what `python tools/cli_reference.py` writes.
+"""Checks the documents: every relative link leads to a file and a heading that exist, and, where docs/reference/cli.md
+exists, it is what `python tools/cli_reference.py` writes.
 """
 
 import re
@@ -55,7 +55,7 @@ def main() -> int:
     broken = [line for document in found for line in broken_links(document, CHECKOUT)]
     print("\n".join(broken) if broken else f"links: resolved in {len(found)} documents")
     reference = 0
-    if (CHECKOUT / "docs" / "cli.md").exists():
+    if (CHECKOUT / "docs" / "reference" / "cli.md").exists():
         command = [sys.executable, str(CHECKOUT / "tools" / "cli_reference.py"), "--check"]
         reference = subprocess.run(command).returncode
     return 1 if broken or reference else 0

@@ -1,7 +1,7 @@
-"""Writes docs/cli.md, the reference of the `wattpact` command, from the commands' own help.
+"""Writes docs/reference/cli.md, the reference of the `wattpact` command, from the commands' own help.
 
-    python tools/cli_reference.py            write it
-    python tools/cli_reference.py --check    fail if it is not what would be written
+python tools/cli_reference.py            write it
+python tools/cli_reference.py --check    fail if it is not what would be written
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-TARGET = Path(__file__).resolve().parent.parent / "docs" / "cli.md"
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md"
 INTRODUCTION = """\
 # The `wattpact` command
 
@@ -42,9 +42,9 @@ def main() -> int:
         TARGET.write_text(text, encoding="utf-8")
         return 0
     if TARGET.read_text(encoding="utf-8") == text:
-        print("docs/cli.md: up to date")
+        print("docs/reference/cli.md: up to date")
         return 0
-    print("docs/cli.md is not what the commands say: run `python tools/cli_reference.py`", file=sys.stderr)
+    print("docs/reference/cli.md is not what the commands say: run `python tools/cli_reference.py`", file=sys.stderr)
     return 1
 
 

@@ -10,6 +10,8 @@ from wattpact_protocol import bodies, entry
 
 from wattpact_meter.book import KNOWN, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
 from wattpact_meter.commitments import find
+from wattpact_meter.policies import OLD
+from wattpact_meter.trust import FULL, OLD_VERSION
 from wattpact_meter.usage import UNKNOWN_CONTRACT
 
 TYPE_CHECKING = False
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 MALFORMED = "entry_malformed"
 BEFORE_LOSS = "before_state_was_lost"
-OLD_POLICY = "old_version"
 
 
 class Verdict:
@@ -72,10 +73,9 @@ class Hearing:
 
     def _learn(self, new: entry.Entry, now_s: "int | None") -> Verdict:
         reason = self._trust.learn(new, now_s)
-        if reason in (KNOWN, OLD_POLICY):
+        if reason in (KNOWN, OLD_VERSION):
             return Verdict(True)
-        held = self._trust.author(entry.kid_of(new.body["public_key"]))
-        return Verdict(reason is None or reason == "authors_full", reason, held is not None and held["id"] == new.id)
+        return Verdict(reason in (None, FULL), reason)
 
     def _unwanted(self, new: entry.Entry) -> "str | None":
         """Why this entry is nothing for this meter, by what it says and before anything costly."""
@@ -88,7 +88,7 @@ class Hearing:
         if kind == bodies.POLICY:
             if not self._policies.is_for_me(body):
                 return OTHER_METER
-            return None if self._policies.is_newer(body) else OLD_POLICY
+            return None if self._policies.is_newer(body) else OLD
         if kind == bodies.OFFER:
             return KNOWN if find(self._book.offers, new.id) else None
         if kind == bodies.ACCEPTANCE:

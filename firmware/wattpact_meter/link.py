@@ -47,7 +47,7 @@ class Link:
         self.acknowledged: int | None = None
         self.heard_ms: int | None = None
         self._sent = 0  # the next sequence to push
-        self._pushed_ms = 0
+        self._moved_ms = 0  # when the host took entries last, or the first of those under way was sent
         self._digest_at_ms = 0
         self._digested_ms = 0
         self._digest_every_ms = DIGEST_MS
@@ -78,8 +78,10 @@ class Link:
             return HEAD_STALE
         if next_sequence > self._journal.next_sequence:
             return HEAD_AHEAD
+        if self.acknowledged is None or next_sequence > self.acknowledged:
+            self._moved_ms = now_ms
         self.acknowledged = next_sequence
-        if self._sent < next_sequence or now_ms - self._pushed_ms >= RESEND_MS:
+        if self._sent < next_sequence or now_ms - self._moved_ms >= RESEND_MS:
             self._sent = next_sequence
         return None
 
@@ -118,9 +120,11 @@ class Link:
 
     def poll(self, now_ms: int, generation: int, is_open: bool) -> "list[bytes]":
         """The datagrams that are due."""
+        is_idle = self._sent == self.acknowledged
         datagrams = self._push() if is_open else []
         if datagrams:
-            self._pushed_ms = now_ms
+            if is_idle:
+                self._moved_ms = now_ms
             if self.is_heard(now_ms):
                 self._digest_at_ms = now_ms
         if now_ms >= self._digest_at_ms:

@@ -120,8 +120,8 @@ class Meter:
             self.speaker.note(bodies.EVENT_STATE_CORRUPT, {"text": " ".join(lost)})
 
     def _open_log(self) -> None:
-        own = self.trust.author(self._identity.kid)
-        if own is not None and not self.log.is_open:
+        own = None if self.log.is_open else self.trust.author(self._identity.kid)
+        if own is not None:
             self.log.open(own["generation"], own["id"])
 
     # What is told
@@ -201,18 +201,15 @@ class Meter:
                 self.link.tell_cursor(now.uptime_ms, link.GAP_MS)
             return reason
         verdict = self.hearing.hear(raw, now.unix_s)
+        self._open_log()
         if verdict.changed:
-            self._apply_changes()
+            self.keeper.keep_book()
+            self.keeper.keep_usage()
         if verdict.moves or self.link.insists_on(entry.sha256(raw)):
             self.link.receipt = self.hearing.receipt or self.link.receipt
             self.link.move(inbox, cursor)
             self.link.tell_cursor(now.uptime_ms)
         return verdict.reason
-
-    def _apply_changes(self) -> None:
-        self._open_log()
-        self.keeper.keep_book()
-        self.keeper.keep_usage()
 
     # What is decided
 

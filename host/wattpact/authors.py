@@ -74,7 +74,7 @@ class Authors:
 
     def refresh(self) -> None:
         """Follow what others have stored since: another process, or this one's own logs."""
-        for row in self._reader.entries(after=self.cursor):
+        for row in self._reader.stream(self.cursor):
             self._follow(row)
             self.cursor = row.cursor
 

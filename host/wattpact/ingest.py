@@ -10,17 +10,18 @@ docs/spec/ingest.md has the reasons and their order.
 import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, ed25519, entry, log, readings
+from wattpact_protocol import bodies, entry, log, readings
 from wattpact_protocol.entry import Entry
 
 from wattpact.authors import Author, Authors
 from wattpact.reader import Evidence, Registers
 from wattpact.rejections import Rejections
 from wattpact.store import MAX_BATCH, Accepted, Store
+from wattpact.verifying import Claim, Group, Verifying, verify
 
 STORED = "stored"
 MALFORMED = "entry_malformed"
@@ -31,10 +32,11 @@ EXPIRED = "certificate_expired"
 FROZEN = "frozen_log"
 ORDER_EXPIRED = "order_expired"
 
-# How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch.
-_REACH = MAX_BATCH
-# Fewer signatures than this are not worth handing to other threads.
-_WORTH_SHARING = 32
+# How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
+# or in the one before, which is judged after this one is decoded.
+_REACH = 2 * MAX_BATCH
+# Signatures go to other processes in groups of so many; a batch with fewer is not worth it.
+_GROUP = 32
 
 
 class Verdict(NamedTuple):
@@ -46,31 +48,44 @@ class Verdict(NamedTuple):
     cursor: int = 0
 
 
+_WAITING = Verdict("")
+
+
 class Ingest:
-    """Takes entries into a store. `clock()` gives Unix seconds; close() ends the verifying threads."""
+    """Takes entries into a store. `clock()` gives Unix seconds; close() ends the `verifiers`, processes
+    that check the signatures of large batches: one for each core unless told otherwise."""
 
     def __init__(
-        self, store: Store, root_public_key: bytes, clock: Callable[[], int], threads: int | None = None
+        self, store: Store, root_public_key: bytes, clock: Callable[[], int], verifiers: int | None = None
     ) -> None:
         self.store = store
         self.authors = Authors(store, root_public_key)
         self.rejections = Rejections()
         self._clock = clock
-        self._threads = threads or os.cpu_count() or 1
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
+        self.verifying = Verifying(verifiers or _cores())
+        self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     def close(self) -> None:
-        self._pool.shutdown()
+        self.verifying.close()
+        self.committer.shutdown()
         self.store.count_rejections(self.rejections.drain(self._clock()))
 
     def take(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
         """A verdict for each; what is STORED is durable. `sources` says where from, once or for each."""
         now_s = self._clock()
         self.authors.refresh()
-        verdicts: list[Verdict] = []
-        with _without_collector():
-            for start in range(0, len(raws), MAX_BATCH):
-                verdicts += self._take_batch(raws[start : start + MAX_BATCH], now_s)
+        batches: list[_Batch] = []
+        try:
+            with _without_collector():
+                for start in range(0, len(raws), MAX_BATCH):
+                    batches.append(_Batch(self, now_s, batches[-1] if batches else None))
+                    batches[-1].read(raws[start : start + MAX_BATCH])
+                if batches:
+                    batches[-1].flush()
+        except BaseException:
+            self.authors.rebuild()  # memory may be ahead of what was rolled back
+            raise
+        verdicts = [verdict for batch in batches for verdict in batch.verdicts]
         for index, verdict in enumerate(verdicts):
             reason = verdict.void_reason if verdict.reason == STORED else verdict.reason
             if reason:
@@ -78,29 +93,10 @@ class Ingest:
                 self.rejections.count(reason, verdict.entry.kid if verdict.entry else b"", source, now_s)
         return verdicts
 
-    def _take_batch(self, raws: Sequence[bytes], now_s: int) -> list[Verdict]:
-        batch = _Batch(self, now_s)
-        try:
-            for index, raw in enumerate(raws):
-                batch.add(index, raw)
-            batch.flush()
-        except BaseException:
-            self.authors.rebuild()
-            raise
-        return [batch.verdicts[index] for index in range(len(raws))]
-
-    def verify(self, claims: Sequence[tuple[Entry, Author]]) -> list[bool]:
-        """Which of these entries are signed by their authors. libsodium works outside the interpreter's lock."""
-        if self._threads == 1 or len(claims) < _WORTH_SHARING:
-            return _verify(claims)
-        share = -(-len(claims) // self._threads)
-        shares = [claims[start : start + share] for start in range(0, len(claims), share)]
-        return [good for verified in self._pool.map(_verify, shares) for good in verified]
-
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Entries form no cycles, and looking for some among thousands of them costs a sixth of the whole ingest."""
+    """Entries form no cycles, and looking for some among thousands of them costs a sixth of all but the signatures."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -110,37 +106,63 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _verify(claims: Sequence[tuple[Entry, Author]]) -> list[bool]:
-    verify = ed25519.verify
-    return [verify(author.public_key, new.signed, new.signature) for new, author in claims]
+def _cores() -> int:
+    """How many this process may use, which may be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Batch:
-    """One batch on its way: decoded, verified, then judged in order and stored in one transaction."""
+    """One batch on its way: decoded, verified, then judged in order and stored in one transaction.
 
-    def __init__(self, ingest: Ingest, now_s: int) -> None:
+    While its signatures are with the verifiers, the batch before is judged and stored, and while that is written to
+    the disk, the next one is decoded."""
+
+    def __init__(self, ingest: Ingest, now_s: int, before: "_Batch | None") -> None:
         self.ingest = ingest
         self.now_s = now_s
-        self.verdicts: dict[int, Verdict] = {}
+        self._before = before
+        self.verdicts: list[Verdict] = []
         self._places: list[int] = []
         self._claims: list[tuple[Entry, Author]] = []
+        self._group: list[Claim] = []
+        self._groups: list[Group] = []
 
-    def add(self, index: int, raw: bytes) -> None:
+    def read(self, raws: Sequence[bytes]) -> None:
+        """Decode, send the signatures away, and finish the batch before; this one waits for its own `flush`."""
+        for raw in raws:
+            self._add(raw)
+        if self._groups and self._group:
+            self._send()
+        if self._before is not None:
+            self._before.flush(self.ingest.committer)
+            self._before = None
+
+    def _send(self) -> None:
+        self._groups.append(self.ingest.verifying.submit(self._group))
+        self._group = []
+
+    def _add(self, raw: bytes) -> None:
         """Decode and judge what is cheap; the rest waits for `flush`."""
         try:
             new = entry.decode(raw, self.ingest.store.community)
         except entry.EntryError:
-            self.verdicts[index] = Verdict(MALFORMED)
+            self.verdicts.append(Verdict(MALFORMED))
             return
         author = self.ingest.authors.get(new.kid)
         reason = UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
         if author is None or reason:
-            self.verdicts[index] = Verdict(reason or "", new)
+            self.verdicts.append(Verdict(reason or "", new))
             return
-        self._places.append(index)
+        self._places.append(len(self.verdicts))
         self._claims.append((new, author))
-        if new.kind == bodies.CERTIFICATE:
-            self.flush()  # those that follow may be by whom it certifies
+        self.verdicts.append(_WAITING)
+        self._group.append((author.public_key, new.signed, new.signature))
+        if len(self._group) == _GROUP:
+            self._send()
+        if new.kind == bodies.CERTIFICATE:  # those that follow may be by whom it certifies
+            if self._before is not None:
+                self._before.flush()
+            self.flush()
 
     def _cheap(self, author: Author, new: Entry) -> str | None:
         """What needs no signature: nothing is claimed about the author, and nothing stored."""
@@ -159,15 +181,15 @@ class _Batch:
         held = self.ingest.store.entry_at(new.kid, new.generation, new.sequence)
         return held.id if held else None
 
-    def flush(self) -> None:
-        """Judge and store what waits, in one transaction."""
+    def flush(self, committer: Executor | None = None) -> None:
+        """Judge and store what waits, in one transaction; with a committer, the disk is not waited for."""
         places, claims = self._places, self._claims
         self._places, self._claims = [], []
         if not claims:
             return
-        genuine = self.ingest.verify(claims)
+        genuine = self._genuine()
         store, authors = self.ingest.store, self.ingest.authors
-        with store.transaction():
+        with store.transaction(committer):
             before = store.last_cursor()
             if before != authors.cursor:
                 authors.refresh()  # another process was here while signatures were verified
@@ -184,8 +206,14 @@ class _Batch:
                 store.append(judged.accepted, self.now_s, judged.registers())
         self._finish(judged, before)
 
+    def _genuine(self) -> list[bool]:
+        """Which of those that wait are signed by their authors."""
+        groups, group = self._groups, self._group
+        self._groups, self._group = [], []
+        return [good for sent in groups for good in sent.result()] + verify(group)
+
     def _finish(self, judged: "_Judged", before: int) -> None:
-        """The transaction is durable: memory may follow."""
+        """What the transaction holds is certain, or else `take` forgets it all."""
         authors = self.ingest.authors
         authors.cursor = before + len(judged.accepted)
         for accepted in judged.accepted:

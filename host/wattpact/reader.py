@@ -123,7 +123,10 @@ class Reader:
         try:
             mode = "ro" if read_only else "rwc"
             uri = f"{path.resolve().as_uri()}?mode={mode}"
-            self._db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            # A Store lets another thread wait for the disk; SQLite serialises what two threads ask of one connection.
+            self._db = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=read_only
+            )
             self._db.execute("PRAGMA foreign_keys = ON")
             found = schema.version(self._db)
         except sqlite3.Error as error:

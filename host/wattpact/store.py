@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,8 +46,9 @@ class Store(Reader):
     def __init__(self, path: Path, community: bytes | None = None) -> None:
         if community is None and not path.exists():
             raise StoreError(f"there is no database at {path}")
-        super().__init__(path, read_only=False)
         self._depth = 0
+        self._committing: Future[sqlite3.Cursor] | None = None
+        super().__init__(path, read_only=False)
         self._readers = threading.local()
         try:
             self._db.execute("PRAGMA page_size = 8192")  # of a new database: fewer pages for entries of some 300 bytes
@@ -86,17 +88,27 @@ class Store(Reader):
             found = self._readers.reader = Reader(self.path)
         return found
 
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        self.settle()
+        return super().rows(sql, *values)
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, with the write lock held from the start; inside another it is part of that one."""
+    def transaction(self, committer: Executor | None = None) -> Iterator[None]:
+        """All or nothing, with the write lock held from the start; inside another it is part of that one.
+
+        With a committer the disk is waited for in its thread, and nothing is durable until `settle` has returned."""
         if self._depth:
             yield
             return
+        self.settle()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             self._depth = 1
             yield
-            self._db.execute("COMMIT")
+            if committer is None:
+                self._db.execute("COMMIT")
+            else:
+                self._committing = committer.submit(self._db.execute, "COMMIT")
         except BaseException as error:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -105,6 +117,18 @@ class Store(Reader):
             raise
         finally:
             self._depth = 0
+
+    def settle(self) -> None:
+        """Wait for a commit that is under way; every other use of the store does so by itself."""
+        committing, self._committing = self._committing, None
+        if committing is None:
+            return
+        try:
+            committing.result()
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise explain(error, self.path) from error
 
     def set_meta(self, name: str, value: bytes) -> None:
         with self.transaction():

@@ -71,6 +71,19 @@ def test_what_was_lost_is_sent_again_once_it_can_be_known():
     assert line.pushed() == [2, 3]
 
 
+def test_new_entries_do_not_put_off_sending_what_was_lost():
+    line = Line(1)
+    line.head(0)
+    assert line.pushed() == [0]
+    for number in range(1, 10):
+        line.add()
+        sent = line.pushed(500)
+        line.head(0)  # entry 0 was lost: the host cannot take those behind it
+        if 0 in sent:
+            break
+    assert sent == list(range(number + 1)) and line.ms <= link.RESEND_MS + 500
+
+
 def test_digests_pace_with_the_host():
     line = Line(1)
     times = []

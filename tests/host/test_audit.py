@@ -10,6 +10,7 @@ import case
 import pytest
 from generated import Generated
 from scene import HOUR, MONTH, S, Scene
+from village import Village
 from wattpact import audit, bill, bundle, evidence
 from wattpact.ledger import Ledger
 from wattpact_protocol import bodies, cbor, cose, ed25519, entry
@@ -215,6 +216,16 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
     assert refuted.entry["kind"] == "reading"
 
 
+def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(scene):
+    made = bill.make(scene.ledger(), scene.ben.kid, MONTH).statement
+    picked = evidence.collect(scene.village.entries, scene.ledger().facts, made, scene.village.host.kid)
+    for number in range(4, len(picked) - 1):
+        moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
+        stated = scene.say(bodies.STATEMENT, made.fields([new.id for new in moved]))
+        refuted = refuse(bundle.write(moved, stated), scene)
+        assert refuted.entry and refuted.entry["number"] in (number + 1, number + 2)
+
+
 def test_a_host_that_signs_other_figures_is_refuted_on_each(scene):
     liar = Liar(scene)
     ledger = scene.ledger()
@@ -242,6 +253,126 @@ def test_nobody_says_what_its_role_does_not_allow(scene, who):
     new = liar.village.say(rogue, bodies.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
     refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
     assert refuted.entry["kind"] == "tariff" and "may not say" in refuted.reason
+
+
+def forked(scene: Scene) -> None:
+    """The issuer says two things in one place of its log."""
+    issuer = scene.village.issuer
+    place = issuer.sequence, issuer.previous
+    scene.village.tariff(S, 1, 1)
+    issuer.sequence, issuer.previous = place
+    body = next(new.body for new in scene.village.entries if new.kind == bodies.COMMUNITY)
+    scene.village.say(issuer, bodies.COMMUNITY, {**body, "version": 2})
+
+
+def unlinked(who: str):
+    """An author forgets its last entry's id."""
+
+    def act(scene: Scene) -> None:
+        author = scene.village.by_name[who]
+        author.previous = bytes(32)
+        if who == "issuer":
+            scene.village.tariff(S, 1, 1)
+        else:
+            scene.village.say(author, bodies.EVENT, {"code": bodies.EVENT_BOOT}, S)
+            scene.village.reading(author, scene.now_s, [90_000], [90_000])
+
+    return act
+
+
+def unfounded(scene: Scene) -> None:
+    """A meter's log begins without the meter's certificate."""
+    new = scene.village.meter("new", scene.ben)
+    new.previous = bytes(32)
+    scene.village.reading(new, S, [0, 1])
+
+
+def another_root(scene: Scene) -> None:
+    """The root certifies a second root, which certifies a second issuer, which sets a price."""
+    village = scene.village
+    second = village.certify(village.author("second"), village.root, bodies.ROLE_ROOT)
+    second.generation, second.sequence, second.previous = 0, 0, village.entries[-1].id
+    other = village.certify(village.author("other"), second, bodies.ROLE_ISSUER)
+    village.say(other, bodies.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+
+
+def too_early(scene: Scene) -> None:
+    """The issuer speaks before its certificate begins."""
+    scene.village.tariff(0, 1, 1, unix_s=S - 10 * 86400)
+
+
+def two_orders(scene: Scene) -> None:
+    """A person's order stands in a place that only a log has."""
+    body = {**scene.village.mandate(scene.ben, scene.wallbox, 1, 1, 1, 1, S, S + 1).body, "order_id": bytes(8)}
+    scene.ben.chained, scene.ben.sequence, scene.ben.previous = True, 5, bytes(32)
+    mandate = scene.village.say(scene.ben, bodies.MANDATE, body)
+    scene.village.offer(scene.wallbox, 1, 1, 1, S, S + 1, mandate.id, scene.now_s)
+    scene.village.reading(scene.wallbox, scene.now_s - 1, [90_000])
+
+
+def own_role(scene: Scene) -> None:
+    """A meter's key is certified again, as a host's."""
+    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_HOST, 2)
+
+
+def back_again(scene: Scene) -> None:
+    """A meter's second certificate closes a generation, its third goes back to it."""
+    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_METER, 2, generation=1, owner=scene.anna.kid)
+    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_METER, 3, generation=0, owner=scene.anna.kid)
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "says"),
+    [
+        (forked, "tariff", "same place"), (unlinked("issuer"), "tariff", "does not name the entry before it"),
+        (unlinked("pump"), "event", "does not name the entry before it"),
+        (unfounded, "reading", "does not name its author's certificate"), (another_root, "certificate", "another root"),
+        (too_early, "tariff", "outside its author's certificates"), (two_orders, "mandate", "no order"),
+        (own_role, "certificate", "another role"), (back_again, "certificate", "generation that was closed"),
+    ],
+)  # fmt: skip
+def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):
+    """Whoever holds the key: a host may have taken in and signed for what it should have refused."""
+    scene = Scene(says)
+    ledger = scene.ledger()
+    act(scene)
+    made = bill.make(ledger, scene.ben.kid, MONTH).statement
+    village = scene.village
+    roles = {}
+    for new in village.entries:
+        if new.kind == bodies.CERTIFICATE:
+            roles.setdefault(entry.kid_of(new.body["public_key"]), new.body["role"])
+    wrong = sorted(village.entries, key=lambda new: bundle.order_of(new, roles[new.kid]))
+    stated = scene.say(bodies.STATEMENT, made.fields([new.id for new in wrong]))
+    refuted = refuse(bundle.write(wrong, stated), scene)
+    assert refuted.entry and refuted.entry["kind"] == kind and says in refuted.reason, refuted.sentence()
+
+
+def test_nothing_follows_the_statement_and_its_period_is_whole_slots(scene, good):
+    other = scene.say(bodies.STATEMENT, entry.decode(split(good)[-1], scene.village.community).body)
+    refuted = refuse(good + other.raw, scene)
+    assert "after the statement" in refuted.reason and refuted.entry["number"] == len(split(good)) + 1
+
+
+def test_a_window_after_the_slot_that_waits_waits_too():
+    """What holds a meter back may lie before the window, with a partner that the window knows nothing of."""
+    village = Village(900, ed25519=ed25519)
+    ben = village.person("ben")
+    roof, wallbox = village.meter("roof"), village.meter("wallbox", ben)
+    village.agree(roof, wallbox, 200_000, 900, 9000, S, S + 1800)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [100 * i for i in range(9)])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    now_s = S + 7200
+    ledger.settle(now_s)
+    statement = ledger.statement(ben.kid, S + 3600, now_s)
+    assert statement.settled_to_s == S + 3600 and statement.evidence_from_s == S
+    assert statement.closure == sorted([roof.kid, wallbox.kid])
+    picked = evidence.collect(village.entries, ledger.facts, statement, village.host.kid)
+    fields = statement.fields([new.id for new in picked])
+    data = bundle.write(picked, village.say(village.host, bodies.STATEMENT, fields, now_s))
+    assert audit.audit(io.BytesIO(data), village.root.public_key).fields["unsettled_meters"] == 2
 
 
 def test_a_meter_that_is_waited_for_is_named():

@@ -98,3 +98,15 @@ def test_an_author_is_found_by_label_or_the_start_of_its_key(community):
     for text in ("House 2", "", meter.kid.hex()[:3], "owner of House 1"):
         with pytest.raises(EnrolError, match="there is no meter .*there is: 'House 1'"):
             enrol.find(certified, bodies.ROLE_METER, text)
+
+
+def test_the_specifications_example_holds():
+    """docs/spec/enrolment.md; HMAC by the standard library, RFC 2104."""
+    import hashlib
+    import hmac
+
+    proof = "f4a19ffcc3351ac0c9da690d12d40e5b2e4eaf2534a05d19dd91af607eec067b"
+    message = b"wattpact/enrol" + bytes(16) + bytes(32)
+    assert hmac.new(CODE, message, hashlib.sha256).hexdigest() == proof
+    assert enrolment.proof(CODE, bytes(16), bytes(32)).hex() == proof
+    assert enrolment.format_code(CODE) == "AAAQE-AYEAU-DAOCA-JBIFQ-YDIOB-4"

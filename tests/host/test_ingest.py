@@ -334,6 +334,21 @@ def test_a_disk_that_is_full_leaves_nothing_half_stored(community, meter):
     assert community.reasons(entries[held : held + 100]) == [STORED] * 100
 
 
+def test_a_disk_that_fills_up_under_a_long_run_of_batches_keeps_whole_batches(community, meter):
+    """The disk is written in another thread meanwhile: what failed there must not have been counted on."""
+    community.now_s = T0 + 86400
+    entries = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3000)]
+    community.store.rows(f"PRAGMA max_page_count = {community.store.value('PRAGMA page_count') + 40}")
+    with pytest.raises(StoreError, match="no space left"):
+        community.take(entries)
+    held = community.store.head(meter.kid, 0)[0] + 1
+    assert held % 256 == 0 and 0 < held < 3000
+    assert [row.raw for row in community.store.entries(author=meter.kid)] == [new.raw for new in entries[:held]]
+    community.store.rows("PRAGMA max_page_count = 1000000")
+    assert community.reasons(entries[held:]) == [STORED] * (3000 - held)
+    assert community.store.registers(meter.kid)[0].energy[1] == 15000
+
+
 def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog):
     stranger = entry.sign(
         bodies.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, T0), key("x").kid, community.id, key("x").sign

@@ -211,6 +211,20 @@ def test_every_screen_can_be_read(browser, served, size, theme):
         assert watched.problems == []
 
 
+def test_the_audit_sees_what_it_is_for(browser, served):
+    with Watched(browser) as watched:
+        watched.page.goto(served.base)
+        watched.page.wait_for_selector(".house")
+        watched.page.evaluate("""() => {
+          const add = (name, change) => change(document.querySelector("main").appendChild(document.createElement(name)));
+          add("p", (e) => { e.textContent = "faint"; e.style.color = "rgb(170, 170, 165)"; });
+          add("button", (e) => { e.style.height = "30px"; });
+          add("div", (e) => { e.style.width = "3000px"; e.style.height = "1px"; });
+        }""")
+        found = " ".join(watched.page.evaluate(AUDIT))
+    assert all(word in found for word in ("contrast", "faint", "no name", "wider than the screen")), found
+
+
 def test_the_theme_is_the_machines_until_one_is_chosen(browser, served):
     def ground(watched):
         return watched.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import random
 import secrets
 import signal
 import statistics
@@ -168,8 +169,9 @@ async def _grants(folder: Path) -> list[float]:
         await street.start_node()
         houses = [await street.move_in(f"house-{n}", 7200, "relay", "profile") for n in range(METERS)]
         await street.until(lambda: all(house.of("relay") for house in houses), "the relays")
+        pauses = random.Random(METERS)
         for number, house in enumerate(houses, 1):
-            await asyncio.sleep(secrets.randbelow(500) / 1000)
+            await asyncio.sleep(pauses.uniform(0, 0.5))
             _grant(street, house, number)
         await street.until(lambda: all(house.is_closed for house in houses), "all relays to close")
         sent = {granted.meter: granted.at_s for granted in reversed(street.wire.granted)}

@@ -19,6 +19,8 @@ export interface Link {
   left_wh: number;
   /** what a person needs to know of where it stands */
   standing: "flowing" | "idle" | "next" | "over";
+  /** the consumer's relay is open */
+  isCut: boolean;
 }
 
 /** Power that no contract carries, between a house and the grid. */
@@ -85,9 +87,15 @@ export function sceneOf(meters: Meter[], contracts: Contract[], now_s: number, m
   const producers = chosen("producer");
   const consumers = chosen("consumer");
   const known = new Set([...producers, ...consumers].map((house) => house.kid));
+  const open = new Set(meters.filter((meter) => meter.relay.closed === false).map((meter) => meter.kid));
   const links = shown
     .filter((one) => known.has(one.supplier) && known.has(one.consumer))
-    .map((contract): Link => ({ contract, left_wh: leftWh(contract), standing: standing(contract) }));
+    .map((contract): Link => ({
+      contract,
+      left_wh: leftWh(contract),
+      standing: standing(contract),
+      isCut: open.has(contract.consumer),
+    }));
   const at = (kid: string) => consumers.findIndex((house) => house.kid === kid);
   links.sort(
     (a, b) =>

@@ -35,14 +35,13 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
   );
 }
 
-const STANDINGS: Record<Link["standing"], string> = { flowing: "", idle: "nothing flows", next: "next", over: "" };
-
 function linkWords(link: Link, now_s: number): string {
   const { contract, standing } = link;
   if (standing === "over") return contract.end_reason ?? "ended";
   if (standing === "flowing") return power(contract.flow_w);
   if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
-  return STANDINGS[standing];
+  if (link.isCut) return "waits for the relay";
+  return standing === "idle" ? "nothing flows" : "next in line";
 }
 
 function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; community: Community; now_s: number }) {

@@ -1,0 +1,87 @@
+"""Processes that verify: libsodium's verdicts, in order, whatever becomes of the processes."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from wattpact import verifying
+from wattpact_protocol import ed25519
+
+SEED = bytes(range(32))
+KEY = ed25519.public_key(SEED)
+
+
+def flipped(data: bytes, rng: random.Random) -> bytes:
+    at = rng.randrange(len(data))
+    return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
+
+
+def claims(count: int, rng: random.Random) -> tuple[list[verifying.Claim], list[bool]]:
+    """Claims, half of them forged in message or signature, and which of them are genuine."""
+    made: list[verifying.Claim] = []
+    genuine = []
+    for _ in range(count):
+        message = rng.randbytes(rng.choice((1, 200, 1100)))
+        signature = ed25519.sign(SEED, message)
+        forged = rng.randrange(4)
+        if forged == 0:
+            message = flipped(message, rng)
+        elif forged == 1:
+            signature = flipped(signature, rng)
+        made.append((KEY, message, signature))
+        genuine.append(forged > 1)
+    return made, genuine
+
+
+@pytest.fixture
+def pool() -> Iterator[verifying.Verifying]:
+    made = verifying.Verifying(2)
+    yield made
+    made.close()
+
+
+def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: verifying.Verifying) -> None:
+    rng = random.Random(3)
+    asked = [claims(count, rng) for count in (32, 1, 256, 32, 7)]
+    groups = [(pool.submit(made), genuine) for made, genuine in asked]
+    rng.shuffle(groups)
+    for group, genuine in groups:
+        assert group.result() == group.result() == genuine
+
+
+def test_nothing_is_lost_with_processes_that_die(pool: verifying.Verifying) -> None:
+    rng = random.Random(4)
+    first, genuine = claims(40, rng)
+    assert pool.submit(first).result() == genuine
+    before = [pool.submit(first) for _ in range(6)]
+    for process in pool._processes:
+        os.kill(process._process.pid, signal.SIGKILL)
+    assert [group.result() for group in before] == [genuine] * 6
+    assert [pool.submit(first).result() for _ in range(6)] == [genuine] * 6
+    assert not any(process.alive for process in pool._processes)
+
+
+def test_more_than_its_pipe_holds_is_taken(pool: verifying.Verifying) -> None:
+    made, genuine = claims(40, random.Random(5))
+    groups = [pool.submit(made * 10) for _ in range(6)]
+    assert all(group.result() == genuine * 10 for group in groups)
+
+
+def test_a_process_ends_with_its_input_even_within_a_group() -> None:
+    for data in (b"", b"\0\0", b"\0\0\1\0" + bytes(9)):
+        ended = subprocess.run(
+            [sys.executable, "-P", "-m", "wattpact.verifying"], input=data, capture_output=True, timeout=60
+        )  # fmt: skip
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+def test_closing_ends_them() -> None:
+    pool = verifying.Verifying(1)
+    pool.submit(claims(1, random.Random(6))[0]).result()
+    process = pool._processes[0]._process
+    pool.close()
+    assert process.returncode == 0

@@ -1,0 +1,125 @@
+"""Kill -9 of the node and of meters, again and again, while contracts run: nothing that was acknowledged is lost."""
+
+import asyncio
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rules
+from live_street import House, Street, journal
+from wattpact import virtual_meter
+from wattpact_protocol import bodies, log
+
+KILLS = 200
+LONGEST_PAUSE_S = 0.9
+RESTART_AFTER_S = 0.05
+SELL_EVERY_S = 15
+SELL_WH = 12
+AT_FIRST = 3  # a meter holds eight mandates
+CONVERGES_WITHIN_S = 20
+
+
+class Killer:
+    """Kills one of the node and the meters at seeded moments, if it runs just then, until it has killed KILLS."""
+
+    def __init__(self, street: Street, seed: int) -> None:
+        self._street = street
+        self._random = random.Random(seed)
+        self.node_kills = 0
+
+    @property
+    def meter_kills(self) -> int:
+        ends = [event for house in self._street.houses.values() for _, event in house.of("ended")]
+        return sum(event["status"] == -signal.SIGKILL for event in ends)
+
+    async def run(self) -> None:
+        houses = list(self._street.houses.values())
+        while self.node_kills + self.meter_kills < KILLS:
+            await asyncio.sleep(self._random.uniform(0, LONGEST_PAUSE_S))
+            victim = self._random.choice([*houses, None])
+            if victim is not None:
+                victim.meter.kill()
+            elif self._street.process.is_running:
+                self._street.process.kill()
+                self.node_kills += 1
+
+
+async def keep_node_running(street: Street) -> None:
+    """What a service manager does."""
+    while True:
+        await street.start_node()
+        await street.process.wait()
+
+
+async def keep_trading(street: Street, sellers: "list[House]", buyer: House) -> None:
+    """A buyer that takes all there is, and every so often a little more to take, so that contracts follow on."""
+    street.buy(buyer, 1000, 250_000)
+    for price in range(180_000, 250_000):
+        for seller in sellers:
+            street.sell(seller, SELL_WH, price, expires_s=120)
+        await asyncio.sleep(0.1 if price < 180_000 + AT_FIRST - 1 else SELL_EVERY_S)
+
+
+@pytest.mark.timeout(240)
+def test_killed_two_hundred_times_nothing_is_lost_and_nothing_said_twice(
+    tmp_path: Path, record_property: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(virtual_meter, "RESTART_AFTER_S", RESTART_AFTER_S)
+    asyncio.run(_play(tmp_path, record_property))
+
+
+async def _play(folder: Path, record_property: Any) -> None:
+    async with Street(folder) as street:
+        node = asyncio.create_task(keep_node_running(street))
+        roof = await street.move_in("roof", -9000, kind="profile")
+        battery = await street.move_in("battery", -9000, kind="profile")
+        wallbox = await street.move_in("wallbox", 7200, "relay")
+        trading = asyncio.create_task(keep_trading(street, [roof, battery], wallbox))
+        try:
+            await street.until(lambda: len(street.wire.granted) >= 2 * AT_FIRST, "the first grants")
+            killer, began_s = Killer(street, KILLS), time.monotonic()
+            await killer.run()
+            took_s = time.monotonic() - began_s
+            trading.cancel()
+            await street.until(lambda: street.process.is_running, "the node")
+            await street.converge(CONVERGES_WITHIN_S)
+        finally:
+            for task in (trading, node):
+                task.cancel()
+            failed = await asyncio.gather(trading, node, return_exceptions=True)
+        assert [error for error in failed if not isinstance(error, asyncio.CancelledError)] == []
+        for house in street.houses.values():
+            await house.meter.stop()
+        assert await street.process.stop() == 0
+        figures = f"{killer.node_kills} kills of the node and {killer.meter_kills} of meters in {took_s:.0f} s"
+        figures += _check(street, wallbox)
+        record_property("kills", figures)
+        print(figures)
+
+
+def _check(street: Street, wallbox: House) -> str:
+    journals = {house.kid: journal(house) for house in street.houses.values()}
+    with street.home.reader() as reader:
+        held = rules.Held(reader, journals)
+        rules.logs_are_whole(held)
+        rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
+        rules.no_sequence_is_used_twice(held, street.wire.said, journals)
+        import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
+        used = rules.attributed_once(held, wallbox.kid)
+        carried = rules.settled(held, street.clock())
+        refused = reader.rejected()
+    assert not {log.FORK, log.BROKEN_CHAIN, "bad_signature"} & set(refused), refused
+    done = [new for new in held.of_kind(bodies.USAGE_END) if new.body["reason"] == bodies.END_USED_UP]
+    assert len(done) >= 3 and len(held.of_kind(bodies.USAGE)) >= 10, "there was little to lose"
+    # While no grant was in use the relay was open: no more than a second's energy at each opening is nobody's.
+    openings = sum(new.body.get("code") == bodies.EVENT_RELAY_OPENED for new in held.of_kind(bodies.EVENT))
+    beyond_wh = import_wh - sum(used.values())
+    assert 0 <= beyond_wh <= 2 * (openings + 1), (import_wh, used, openings)
+    entries = sum(map(len, held.logs.values()))
+    return (
+        f": {entries} entries, {len(used)} contracts, {len(done)} used up, {sum(used.values())} Wh attributed and "
+        f"{sum(carried.values())} settled of {import_wh} imported, refused {refused}"
+    )

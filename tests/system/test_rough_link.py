@@ -1,0 +1,71 @@
+"""A link that loses, repeats, delays and damages a quarter of what it carries: all arrives, and the cycle completes."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rules
+from live_street import House, Street, journal
+from wattpact_protocol import bodies
+from wire import Rain
+
+WH = 20
+CYCLE_WITHIN_S = 60
+
+
+@pytest.mark.timeout(180)
+def test_over_a_rough_link_everything_arrives_and_the_cycle_completes(tmp_path: Path, record_property: Any) -> None:
+    asyncio.run(_play(tmp_path, Rain(28), record_property))
+
+
+async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
+    async with Street(folder, rough=rain) as street:
+        await street.start_node()
+        roof = await street.move_in("roof", -9000, kind="profile")
+        battery = await street.move_in("battery", -9000, kind="profile")
+        wallbox = await street.move_in("wallbox", 7200, "relay", "profile")
+        street.sell(roof, WH, 180_000)
+        street.sell(battery, WH, 220_000)
+        street.buy(wallbox, 2 * WH, 250_000)
+        await street.until(lambda: wallbox.is_closed, "the relay to close", CYCLE_WITHIN_S)
+        await street.until(lambda: not wallbox.is_closed, "the relay to open", CYCLE_WITHIN_S)
+        await street.converge(CYCLE_WITHIN_S)
+        await street.until(lambda: _has_heard(street, wallbox), "the inbox to be heard", CYCLE_WITHIN_S)
+        for house in street.houses.values():
+            await house.meter.stop()
+        assert await street.process.stop() == 0
+        figures = _check(street, wallbox, rain)
+        record_property("rough_link", figures)
+        print(figures)
+
+
+def _has_heard(street: Street, house: House) -> bool:
+    """Whether the meter's cursor has been at the last entry for it that is no receipt, which come all the time."""
+    with street.home.reader() as reader:
+        told = reader.value(
+            "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry WHERE i.meter = ? AND e.kind <> ?",
+            house.kid, bodies.RECEIPT,
+        )  # fmt: skip
+    return bool(house.of("status")[-1][1]["cursor"] >= told)
+
+
+def _check(street: Street, wallbox: House, rain: Rain) -> str:
+    journals = {house.kid: journal(house) for house in street.houses.values()}
+    with street.home.reader() as reader:
+        held = rules.Held(reader, journals)
+        rules.logs_are_whole(held)
+        rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
+        rules.no_sequence_is_used_twice(held, street.wire.said, journals)
+        rules.registers_only_rise(held)
+        grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
+        refused = reader.rejected()
+    assert sorted(used.values()) == [WH, WH] and set(used) == set(grants)
+    ends = [new.body["contract"] for new in held.of_kind(bodies.USAGE_END)]
+    assert [grants[contract].body["priority"] for contract in ends] == [1, 2]
+    assert min(rain.lost, rain.twice, rain.damaged, rain.late) > 10
+    assert refused.get("duplicate") and (refused.get("malformed") or refused.get("entry_malformed")), refused
+    return (
+        f"of {street.wire.passed} datagrams {rain.lost} lost, {rain.twice} repeated, {rain.damaged} damaged, "
+        f"{rain.late} late; {len(held.entries)} entries stored, refused {refused}"
+    )
