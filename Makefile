@@ -63,8 +63,9 @@ types: setup ## types: mypy, strict
 vectors: setup ## the vectors in protocol/vectors are what tools/vectors.py writes
 	@.venv/bin/python tools/vectors.py --check
 
-docs: setup ## links between documents, and the command reference
+docs: setup ## links between documents, the command reference, the table of bodies
 	@.venv/bin/python tools/check_docs.py
+	@.venv/bin/python tools/spec_tables.py --check
 
 clean: ## remove what was built, keep what was fetched
 	@rm -rf build dist host/web/dist .hypothesis .mypy_cache .pytest_cache .ruff_cache host/*.egg-info *.egg-info

@@ -36,7 +36,7 @@ ORDER_EXPIRED = "order_expired"
 # or in the one before, which is judged after this one is decoded.
 _REACH = 2 * MAX_BATCH
 # Signatures go to other processes in groups of so many; a batch with fewer is not worth it.
-_GROUP = 32
+_GROUP = 64
 
 
 class Verdict(NamedTuple):

@@ -38,7 +38,8 @@ class Continuity:
             return OLD_REGISTERS
         energy = [(n, value) for n, value in body["registers"].items() if n < readings.FIRST_INSTANTANEOUS]
         problem = None if generation > self.generation else self._against_last(body["t0_s"], energy)
-        problem = problem or self._within(body["step_s"], energy)
+        if problem is None and self.rated_w:
+            problem = self._within(body["step_s"], energy)
         if problem:
             return problem
         self.generation = generation
@@ -65,6 +66,6 @@ class Continuity:
     def _within(self, step_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
         most_wh = self._most_wh(step_s)
         for _, (_, deltas) in energy:
-            if self.rated_w and deltas and max(deltas) > most_wh:
+            if deltas and max(deltas) > most_wh:
                 return IMPOSSIBLE
         return None

@@ -92,22 +92,20 @@ def aad_of(community: bytes) -> bytes:
     return b"wattpact/1" + community
 
 
-def _is_uint(value: object, limit: int) -> bool:
-    return type(value) is int and 0 <= value <= limit
-
-
 def _decode_stamp(raw: object) -> Stamp:
     if not isinstance(raw, list) or len(raw) != 4:
         raise EntryError("the stamp is not an array of four")
     boot, uptime_s, unix_s, status = raw
-    if not (_is_uint(boot, bodies.MAX_U32) and _is_uint(uptime_s, 1 << 40) and _is_uint(status, 255)):
+    if type(boot) is not int or type(uptime_s) is not int or type(status) is not int:
+        raise EntryError("the stamp is out of range")
+    if not (0 <= boot <= bodies.MAX_U32 and 0 <= uptime_s <= 1 << 40 and 0 <= status <= 255):
         raise EntryError("the stamp is out of range")
     if status & ~_CLOCK_BITS:
         raise EntryError("the clock status has unknown bits")
     if unix_s is None:
         if not status & CLOCK_INVALID:
             raise EntryError("a stamp without time needs an invalid clock status")
-    elif not _is_uint(unix_s, 1 << 40) or status & CLOCK_INVALID:
+    elif type(unix_s) is not int or not 0 <= unix_s <= 1 << 40 or status & CLOCK_INVALID:
         raise EntryError("the stamp's time is out of range or its clock invalid")
     return Stamp(boot, uptime_s, unix_s, status)
 
@@ -124,7 +122,9 @@ def decode(raw: bytes, community: bytes) -> Entry:
     if not isinstance(payload, list) or len(payload) != 6:
         raise EntryError("the payload is not an array of six")
     kind, generation, sequence, previous, stamp, body = payload
-    if not (_is_uint(kind, 255) and _is_uint(generation, bodies.MAX_U32) and _is_uint(sequence, bodies.MAX_UINT)):
+    if type(kind) is not int or type(generation) is not int or type(sequence) is not int:
+        raise EntryError("kind, generation or sequence is no integer")
+    if not (0 <= kind <= 255 and 0 <= generation <= bodies.MAX_U32 and 0 <= sequence <= bodies.MAX_UINT):
         raise EntryError("kind, generation or sequence is out of range")
     if not isinstance(previous, bytes) or len(previous) != 32:
         raise EntryError("previous is not 32 bytes")

@@ -199,7 +199,7 @@ class Settlement:
         running, linked = [], []
         for contract in current:
             if contract.used_from_s is None:
-                if self._may_have_started(contract, end_s):
+                if self._may_have_started(contract, start_s, end_s):
                     linked.append(contract)
             elif contract.used_from_s < end_s and not contract.is_void:
                 running.append(contract)
@@ -211,10 +211,15 @@ class Settlement:
             if contract.active_to_s <= end_s:
                 self.fill(contract).close(start_s)
 
-    def _may_have_started(self, contract: "Contract", end_s: int) -> bool:
+    def _may_have_started(self, contract: "Contract", start_s: int, end_s: int) -> bool:
         """Whether the consumer's log, as far as it is not here yet, could still hold the contract's start."""
         known_s = self._end_s(contract.consumer)
-        return known_s < end_s and known_s <= contract.start_by_s and not self._is_silent(contract.consumer)
+        if known_s >= end_s or known_s > contract.start_by_s:
+            return False
+        if self._is_silent(contract.consumer):
+            self._given_up.setdefault(contract.consumer, start_s)
+            return False
+        return True
 
     def _hold(self, start_s: int, end_s: int, linking: "list[Contract]") -> "set[bytes]":
         """The meters for which the slot has to wait: those without points to its end, and all linked to them."""

@@ -91,7 +91,7 @@ def test_nothing_is_lost_or_made_up(world):
         assert fill.carried_wh <= contract.max_w * (contract.end_s - contract.start_s) // 3600 + 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
     village = village_of(world)

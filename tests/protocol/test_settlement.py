@@ -259,6 +259,18 @@ def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
     assert folded.settled_to(roof.kid, S + 3600) == S + 3600
 
 
+def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
+    for used_s in (S, -1):
+        village, anna, ben, roof, wallbox = two_houses()
+        village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
+        village.reading(roof, S, [0, 0], [0, 100])
+        facts, folded = settle(village)
+        assert folded.settled_to(roof.kid, S + 7200) == S + 900
+        facts.apply(village.reading(wallbox, S, [0]))
+        folded.advance(S + 7200, S + 7200)
+        assert folded.settled_to(roof.kid, S + 7200) == S
+
+
 def test_late_words_change_what_they_would_have_changed_in_time():
     """Whatever the order in which authors' logs arrive, and however often the fold runs meanwhile."""
     village, anna, ben, roof, wallbox = two_houses()

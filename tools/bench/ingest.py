@@ -1,21 +1,73 @@
-"""Ingest against libsodium: entries a second through decode, verify, chain and a durable commit, and bare verifications."""
+"""Ingest against libsodium: entries a second through decode, verify, chain and a durable commit, and bare verifications.
+
+Both get the same entries and the same cores, the reference as many threads as there are of them. A round times the
+reference, the ingest and the reference again; the first batch of each ingest is not timed, so that what is started
+with it is not counted.
+"""
 
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
+from wattpact_protocol import entry
 
 from tools.bench import corpus
 from wattpact.ingest import Ingest
-from wattpact_protocol import entry
+from wattpact.store import MAX_BATCH
 
-ENTRIES = 4096
-BATCH = 256
-ROUNDS = 5
+
+class Cost(NamedTuple):
+    """Seconds that passed, and seconds of all cores together, its helpers' included (0 where nobody counts them)."""
+
+    wall_s: float
+    cpu_s: float
+
+
+class Result(NamedTuple):
+    """Medians over the rounds; the ratios are of one round each."""
+
+    entries_per_s: float
+    verifications_per_s: float
+    ratio: float
+    cpu_ratio: float
+
+
+@contextmanager
+def on_cores(count: int) -> Iterator[int]:
+    """Only so many cores for this process and those it starts, where the system can do that; how many they are."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield os.cpu_count() or 1
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        yield len(os.sched_getaffinity(0))
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _children_cpu_s() -> float:
+    """What the processes started from here have used so far (Linux only)."""
+    total_ns = 0
+    for children in Path("/proc/self/task").glob("*/children"):
+        for pid in children.read_text().split():
+            total_ns += int(Path("/proc", pid, "schedstat").read_text().split()[0])
+    return total_ns / 1e9
+
+
+class _Stopwatch:
+    def __init__(self) -> None:
+        self._begin = (time.perf_counter(), time.process_time() + _children_cpu_s())
+
+    def stop(self) -> Cost:
+        return Cost(time.perf_counter() - self._begin[0], time.process_time() + _children_cpu_s() - self._begin[1])
 
 
 def _verify_all(pairs: list[tuple[bytes, bytes]]) -> None:
@@ -23,42 +75,51 @@ def _verify_all(pairs: list[tuple[bytes, bytes]]) -> None:
         crypto_sign_open(signed, public_key)
 
 
-def raw_verification_s(said: list[entry.Entry], keys: dict[bytes, bytes], threads: int) -> float:
-    """Seconds for libsodium to verify them all, on so many threads, and nothing else."""
+def raw_verification(said: list[entry.Entry], keys: dict[bytes, bytes], threads: int) -> Cost:
+    """What libsodium needs to verify them all, on so many threads, and nothing else."""
     pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]
     share = -(-len(pairs) // threads)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(time.sleep, [0] * threads))
-        begin = time.perf_counter()
+        list(pool.map(time.sleep, [0.01] * threads))  # a thread each, waiting
+        watch = _Stopwatch()
         list(pool.map(_verify_all, [pairs[i : i + share] for i in range(0, len(pairs), share)]))
-        return time.perf_counter() - begin
+        return watch.stop()
 
 
-def ingest_s(root: corpus.Author, certificates: list[entry.Entry], said: list[entry.Entry], threads: int) -> float:
-    """Seconds to take them all in, in batches, into a store on disk."""
+def take(root: corpus.Author, certificates: list[entry.Entry], said: list[entry.Entry], cores: int) -> Cost:
+    """What it takes to store all but the first batch on disk; raises AssertionError unless all were stored."""
     raws = [one.raw for one in said]
     with tempfile.TemporaryDirectory() as folder:
         store = corpus.store_with(Path(folder, "bench.db"), root.community, certificates)
-        ingest = Ingest(store, root.public_key, lambda: 1 << 40, threads)
-        begin = time.perf_counter()
-        stored = 0
-        for start in range(0, len(raws), BATCH):
-            stored += sum(v.reason == "stored" and not v.void_reason for v in ingest.take(raws[start : start + BATCH]))
-        took = time.perf_counter() - begin
-        ingest.close()
-        store.close()
+        ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
+        try:
+            verdicts = ingest.take(raws[:MAX_BATCH])
+            watch = _Stopwatch()
+            verdicts += ingest.take(raws[MAX_BATCH:])
+            cost = watch.stop()
+        finally:
+            ingest.close()
+            store.close()
+    stored = sum(verdict.reason == "stored" and not verdict.void_reason for verdict in verdicts)
     assert stored == len(raws), f"only {stored} of {len(raws)} were stored"
-    return took
+    return cost
 
 
-def measure(intervals: int) -> tuple[float, float, float]:
-    """(entries a second taken in, bare verifications a second, median ratio) on all cores this process may use."""
-    threads = len(os.sched_getaffinity(0))
+def measure(intervals: int, cores: int, entries: int = 4096, rounds: int = 7) -> Result:
+    """Ingest of so many entries after the first batch, beside bare verification of the same, on so many cores."""
     root, certificates, meters, _ = corpus.community(16)
-    said = corpus.readings_of(meters, ENTRIES, intervals)
+    said = corpus.readings_of(meters, MAX_BATCH + entries, intervals)
     keys = {meter.kid: meter.public_key for meter in meters}
-    rows = [
-        (ingest_s(root, certificates, said, threads), raw_verification_s(said, keys, threads)) for _ in range(ROUNDS)
-    ]
-    ratio = median(raw / whole for whole, raw in rows)
-    return ENTRIES / median(row[0] for row in rows), ENTRIES / median(row[1] for row in rows), ratio
+    whole, raw = [], []
+    with on_cores(cores) as count:
+        for _ in range(rounds):
+            before = raw_verification(said[MAX_BATCH:], keys, count)
+            whole.append(take(root, certificates, said, count))
+            after = raw_verification(said[MAX_BATCH:], keys, count)
+            raw.append(Cost((before.wall_s + after.wall_s) / 2, (before.cpu_s + after.cpu_s) / 2))
+    return Result(
+        entries / median(cost.wall_s for cost in whole),
+        entries / median(cost.wall_s for cost in raw),
+        median(one.wall_s / other.wall_s for one, other in zip(raw, whole, strict=True)),
+        median(one.cpu_s / other.cpu_s for one, other in zip(raw, whole, strict=True)),
+    )
