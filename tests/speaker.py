@@ -106,7 +106,8 @@ BODIES = {
     "terminate": {"contract": ID, "reason": "moving out", "attributed_wh": 4, "order_id": KID, "expires_s": 9000},
     "receipt": {"author": KID, "generation": 0, "sequence": 7, "head": ID},
     "statement": {
-        "subject": KID, "from_s": 0, "to_s": 9000, "bought_wh": 80, "bought_nano": 15000000, "sold_wh": 0, "sold_nano": 0,
+        "subject": KID, "from_s": 0, "to_s": 9000, "bought_wh": 80, "bought_nano": 15000000, "sold_wh": 0,
+        "sold_nano": 0,
         "grid_import_wh": 3, "grid_import_nano": 930000, "grid_export_wh": 0, "grid_export_nano": 0, "unused_nano": 0,
         "unused_earned_nano": 0, "net_nano": 15930000, "saved_nano": 9800000, "lines": 2, "lines_root": ID,
         "evidence": 40, "evidence_root": ID, "estimated_wh": 0, "unsettled_meters": 0,
@@ -117,7 +118,8 @@ BODIES = {
 
 def all_bodies(speaker):
     """(kind, body) of every kind."""
-    found = [(bodies.CERTIFICATE, certificate(speaker, supply_point="NL-1", accuracy_centi_percent=100, rated_w=11000, owner=KID))]
+    full = certificate(speaker, supply_point="NL-1", accuracy_centi_percent=100, rated_w=11000, owner=KID)
+    found = [(bodies.CERTIFICATE, full)]
     found.append((bodies.READING, reading(instantaneous={64: [-250, []]})))
     for kind in sorted(bodies.NAMES):
         if bodies.NAMES[kind] in BODIES:

@@ -10,18 +10,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "protocol"))
 
-from wattpact_protocol import bodies
+from wattpact_protocol import bodies  # noqa: E402  (found by the path above)
 
 PAGE = ROOT / "docs/spec/bodies.md"
 
 INTRO = """# Bodies
 
 Every kind of entry has a closed set of fields. On the wire a body is a map from the number to the value (a reading: an
-array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value of
-another type or beyond its range.
+array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value
+of another type or beyond its range.
 
-This page is made from the table in `protocol/wattpact_protocol/bodies.py`; [wire.cddl](wire.cddl) is written by hand and
-tested against the same table.
+This page is made from the table in `protocol/wattpact_protocol/bodies.py`; [wire.cddl](wire.cddl) is written by hand
+and tested against the same table.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in
 millionths of the currency per kWh, amounts in thousand-millionths (`nano`), times in Unix seconds.
@@ -51,7 +51,9 @@ SAYS = {
 def shape(row: tuple[str, int, int]) -> str:
     name, low, high = row
     if name == "int":
-        return f"{low:,} to {high:,}" if high < 1 << 62 else ("uint, 63 bits" if low == 0 else "int, 63 bits and a sign")
+        if high < 1 << 62:
+            return f"{low:,} to {high:,}"
+        return "uint, 63 bits" if low == 0 else "int, 63 bits and a sign"
     if name == "bytes":
         return {8: "kid", 32: "id"}[high]
     if name == "text":
@@ -73,7 +75,8 @@ def page() -> str:
             continue
         lines = [f"## {kind} {name}\n", SAYS[name], "", "| no. | field | type | |", "|---|---|---|---|"]
         for key, field, row, required in bodies.TABLE[kind][1]:
-            lines.append(f"| {key} | `{field}` | {'key' if field == 'public_key' else shape(row)} | {'' if required else 'optional'} |")
+            kind_of_value = "key" if field == "public_key" else shape(row)
+            lines.append(f"| {key} | `{field}` | {kind_of_value} | {'' if required else 'optional'} |")
         parts.append("\n".join(lines) + "\n")
     codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(bodies.EVENTS.items()))
     parts.append(f"## Event codes\n\n| code | event |\n|---|---|\n{codes}\n")

@@ -49,10 +49,12 @@ def entry_cases() -> dict[str, Any]:
         cases.append(_case(why, clause, "refused", raw, author))
     said = author.say(bodies.CONTRACT, {"acceptance": speaker.ID})
     flipped = said.raw[:-1] + bytes([said.raw[-1] ^ 1])
-    cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, id=said.id.hex(), kind=said.name))
+    named = {"id": said.id.hex(), "kind": said.name}
+    cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, **named))
     elsewhere = cose.sign1(author.kid, cbor.encode(PAYLOAD), entry.aad_of(bytes(16)), author.sign)
     seen = entry.decode(elsewhere, author.community)
-    cases.append(_case("signed for another community", "entry.md", "forged", elsewhere, author, id=seen.id.hex(), kind=seen.name))
+    named = {"id": seen.id.hex(), "kind": seen.name}
+    cases.append(_case("signed for another community", "entry.md", "forged", elsewhere, author, **named))
     return {"source": "seed 07 x 32; every signature by RFC 8032", "cases": cases}
 
 

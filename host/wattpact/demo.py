@@ -41,7 +41,7 @@ HOUR_S = 3600
 
 
 class House(NamedTuple):
-    """A household of the demo: its name, its meter's label, the power it draws (negative: produces), its meter's rating."""
+    """A household: its name, its meter's label, the power it draws (negative: produces), its meter's rating."""
 
     name: str
     label: str
@@ -69,10 +69,21 @@ class Order(NamedTuple):
 
 # What is sold and bought in turn: first two contracts, filled in order of price, then one at a time.
 ROUNDS = (
-    (Order(SUN, bodies.SELL, 180_000, 32), Order(BATTERY, bodies.SELL, 220_000, 32), Order(WALLBOX, bodies.BUY, 250_000, 64)),
-    (Order(SUN, bodies.SELL, 180_000, 80), Order(WALLBOX, bodies.BUY, 250_000, 80)),
-    (Order(BATTERY, bodies.SELL, 220_000, 60), Order(SUN, bodies.SELL, 190_000, 60), Order(WALLBOX, bodies.BUY, 250_000, 120)),
-)  # fmt: skip
+    (
+        Order(SUN, bodies.SELL, 180_000, 32),
+        Order(BATTERY, bodies.SELL, 220_000, 32),
+        Order(WALLBOX, bodies.BUY, 250_000, 64),
+    ),
+    (
+        Order(SUN, bodies.SELL, 180_000, 80),
+        Order(WALLBOX, bodies.BUY, 250_000, 80),
+    ),
+    (
+        Order(BATTERY, bodies.SELL, 220_000, 60),
+        Order(SUN, bodies.SELL, 190_000, 60),
+        Order(WALLBOX, bodies.BUY, 250_000, 120),
+    ),
+)
 
 
 class DemoError(RuntimeError):
@@ -169,7 +180,7 @@ class Demo:
         await self._until(self._all_enrolled, "the meters to be enrolled")
         number = 0
         while True:
-            self._mandate(ROUNDS[min(number, number % len(ROUNDS))])
+            self._mandate(ROUNDS[number % len(ROUNDS)])
             await self._until(lambda: self._relay == (True, "grant"), "a grant to close the relay")
             await self._until(lambda: self._relay is not None and not self._relay[0], "the energy to be used up")
             await asyncio.sleep(PAUSE_S)

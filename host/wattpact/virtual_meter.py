@@ -43,7 +43,8 @@ def micropython() -> Path:
 
 def command(program: str, *arguments: str) -> list[str]:
     """The words that run `program`, a file of boards/virtual, in MicroPython."""
-    return [str(micropython()), "-X", "heapsize=4m", str(firmware_folder().joinpath("boards", "virtual", program)), *arguments]
+    path = firmware_folder().joinpath("boards", "virtual", program)
+    return [str(micropython()), "-X", "heapsize=4m", str(path), *arguments]
 
 
 def environment() -> dict[str, str]:

@@ -62,7 +62,9 @@ class Entry:
         "body", "generation", "id", "kid", "kind", "previous", "raw", "sequence", "signature", "signed", "stamp",
     )  # fmt: skip
 
-    def __init__(self, raw: bytes, kid: bytes, signed: bytes, entry_id: bytes, signature: bytes, place: "tuple[Any, ...]") -> None:
+    def __init__(
+        self, raw: bytes, kid: bytes, signed: bytes, entry_id: bytes, signature: bytes, place: "tuple[Any, ...]"
+    ) -> None:
         self.raw = raw
         self.kid = kid
         self.signed = signed

@@ -24,16 +24,12 @@ class Load:
         self.exports: list[int] = []
         # Wh both ways in slots known exactly and not flagged as estimated, summed up to each point.
         self.measured: list[int] = []
+        self.end_s = -1  # the time of the last point; -1 where there is none
         self._generation = -1
         self._offsets = (0, 0)
         self._boundary = (-1, 0, 0)
         self._is_clean = True
         self._near = 0
-
-    @property
-    def end_s(self) -> int:
-        """The time of the last point; -1 where there is none."""
-        return self.times[-1] if self.times else -1
 
     def add(self, body: "dict[str, Any]") -> None:
         """Append the points of a reading that holds against those before it (`continuity`)."""
@@ -82,6 +78,7 @@ class Load:
                 measured_wh += imported - import_before + exported - export_before
             self._boundary = (unix_s, imported, exported)
             self._is_clean = True
+        self.end_s = unix_s
         self.times.append(unix_s)
         self.imports.append(imported)
         self.exports.append(exported)

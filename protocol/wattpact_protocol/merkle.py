@@ -1,4 +1,4 @@
-"""A Merkle root over ids: one 32-byte name for a list. RFC 9162 section 2.1.1's tree, so a leaf never passes for a node."""
+"""A Merkle root over ids: one 32-byte name for a list. The tree of RFC 9162, 2.1.1: a leaf never passes for a node."""
 
 import hashlib
 

@@ -66,7 +66,7 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
         raise error("reading: generation, t0 or step is out of range")
     if not (_int(quality, 0, 255) and (calibration is None or _int(calibration, 0, (1 << 32) - 1))):
         raise error("reading: quality or calibration is out of range")
-    if not isinstance(registers, dict) or not 2 <= len(registers) <= len(register_ids.TABLE) or EXPORT_WH not in registers:
+    if not isinstance(registers, dict) or len(registers) > len(register_ids.TABLE) or EXPORT_WH not in registers:
         raise error("reading: total import and export are required")
     intervals = _intervals(registers)
     if not 0 <= intervals <= MAX_INTERVALS:

@@ -166,7 +166,8 @@ class Settlement:
         return found
 
     def _end_s(self, kid: bytes) -> int:
-        return self.loads[kid].end_s if kid in self.loads else -1
+        load = self.loads.get(kid)
+        return load.end_s if load else -1
 
     def _is_silent(self, kid: bytes) -> bool:
         """Not heard for so long, or never, that nobody waits for it any more."""
@@ -179,7 +180,11 @@ class Settlement:
     def _fold(self, to_s: int) -> None:
         slot_s = self.slot_s
         start_s = self.frontier_s
-        later = [c for c in self.book.contracts.values() if c.active_to_s > start_s and c.start_s < to_s]
+        later = [
+            contract for contract in self.book.contracts.values()
+            if contract.active_to_s > start_s and contract.start_s < to_s
+            and (contract.used_from_s is None or not contract.is_void)
+        ]  # fmt: skip
         later.sort(key=_start_of, reverse=True)
         current: list[Contract] = []
         while start_s < to_s and (current or later):
@@ -201,7 +206,7 @@ class Settlement:
             if contract.used_from_s is None:
                 if self._may_have_started(contract, start_s, end_s):
                     linked.append(contract)
-            elif contract.used_from_s < end_s and not contract.is_void:
+            elif contract.used_from_s < end_s:
                 running.append(contract)
         held = self._hold(start_s, end_s, running + linked)
         if held:
@@ -228,11 +233,13 @@ class Settlement:
             for kid in (contract.consumer, contract.supplier):
                 if kid in self.stuck:
                     held.add(kid)
-                elif not self._is_ready(kid, end_s):
+                elif self._end_s(kid) >= end_s:
+                    continue
+                elif self._is_silent(kid):
+                    self._given_up.setdefault(kid, start_s)
+                else:
                     held.add(kid)
                     self._late.add(kid)
-                elif self._end_s(kid) < end_s:
-                    self._given_up.setdefault(kid, start_s)
         grown = bool(held)
         while grown:
             grown = False
@@ -250,23 +257,28 @@ class Settlement:
         imports: dict[bytes, int] = {}
         exports: dict[bytes, int] = {}
         for contract in running:
-            fill = self.fills.get(contract.id)
-            most = most_wh(contract, fill.carried_wh if fill else 0, start_s, end_s)
+            fill = self.fill(contract)
+            carried_wh = fill.carried_wh
+            most = most_wh(contract, carried_wh, start_s, end_s) if carried_wh < contract.wh else 0
             if most > 0:
                 claims.append((contract, most))
                 imports[contract.consumer] = exports[contract.supplier] = 0
         for kid in imports:
-            imports[kid] = self._flow(kid, 0, start_s, end_s)
+            imports[kid] = self._risen(kid, start_s, end_s)[0]
         for kid in exports:
-            exports[kid] = self._flow(kid, 1, start_s, end_s)
+            exports[kid] = self._risen(kid, start_s, end_s)[1]
         carried, short = allocate(imports, exports, claims)
-        for contract, _ in claims:
-            if contract.id in carried:
-                self.fill(contract).add(start_s, carried[contract.id], short[contract.id])
+        for contract_id, wh in carried.items():
+            self.fills[contract_id].add(start_s, wh, short[contract_id])
 
-    def _flow(self, kid: bytes, direction: int, start_s: int, end_s: int) -> int:
+    def _risen(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
+        """(import, export) of the slot."""
         load = self.loads.get(kid)
-        return load.at(end_s)[direction] - load.at(start_s)[direction] if load else 0
+        if load is None:
+            return 0, 0
+        before = load.at(start_s)
+        after = load.at(end_s)
+        return after[0] - before[0], after[1] - before[1]
 
 
 def _start_of(contract: "Contract") -> "tuple[int, bytes]":

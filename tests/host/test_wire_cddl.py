@@ -25,8 +25,10 @@ def schema_of(rule: str) -> pycddl.Schema:
 
 
 # The validator loses its way in a choice of arrays, so each alternative is held against its own rule.
-PAYLOADS = {int(k): schema_of(f"payload-of<{k}, {rule}>") for k, rule in re.findall(r"payload-of<(\d+), ([a-z-]+)>", CDDL)}
-DATAGRAMS = {int(k): schema_of(f"datagram-of<{k}, {rule}>") for k, rule in re.findall(r"datagram-of<(\d), ([a-z]+)>", CDDL)}
+KIND_RULES = re.findall(r"payload-of<(\d+), ([a-z-]+)>", CDDL)
+PAYLOADS = {int(kind): schema_of(f"payload-of<{kind}, {rule}>") for kind, rule in KIND_RULES}
+TYPE_RULES = re.findall(r"datagram-of<(\d), ([a-z]+)>", CDDL)
+DATAGRAMS = {int(number): schema_of(f"datagram-of<{number}, {rule}>") for number, rule in TYPE_RULES}
 
 
 def test_every_kind_has_its_rule() -> None:

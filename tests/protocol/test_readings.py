@@ -31,7 +31,8 @@ def test_shape_is_strict():
         _refused(raw)
     for name, value in (
         ("register_generation", -1), ("t0_s", None), ("t0_s", -1), ("step_s", 0), ("step_s", 86401), ("quality", 256),
-        ("calibration", -1), ("calibration", b""), ("bad_mask", 8), ("bad_mask", -1), ("registers", {}), ("registers", []),
+        ("calibration", -1), ("calibration", b""), ("bad_mask", 8), ("bad_mask", -1), ("registers", {}),
+        ("registers", []),
     ):  # fmt: skip
         _refused(_raw(**{name: value}))
 
@@ -39,8 +40,9 @@ def test_shape_is_strict():
 def test_registers_are_strict():
     good = {1: [5, [1, 2]], 2: [0, [0, 0]]}
     for number, value in (
-        (1, [5, [1]]), (2, [0, [0]]), (1, [-1, [1, 2]]), (1, [5, [-1, 2]]), (1, [5]), (1, 5), (1, [5, 5]), (0, [5, [1, 2]]),
-        (256, [5, [1, 2]]), (7, [5, [1, 2]]), (63, [5, [1, 2]]), (73, [5, []]), (3, [5, []]), (64, [5, [1, 2]]), (64, [1 << 32, []]), (1, [5, [True, 2]]),
+        (1, [5, [1]]), (2, [0, [0]]), (1, [-1, [1, 2]]), (1, [5, [-1, 2]]), (1, [5]), (1, 5), (1, [5, 5]),
+        (0, [5, [1, 2]]), (256, [5, [1, 2]]), (7, [5, [1, 2]]), (63, [5, [1, 2]]), (73, [5, []]), (3, [5, []]),
+        (64, [5, [1, 2]]), (64, [1 << 32, []]), (1, [5, [True, 2]]),
         (1, [(1 << 63) - 1, [1, 2]]), ("1", [5, [1, 2]]),
     ):  # fmt: skip
         registers = dict(good)
@@ -48,7 +50,8 @@ def test_registers_are_strict():
         _refused(_raw(registers=registers))
     _refused(_raw(registers={1: [5, [1] * 61], 2: [5, [1] * 61]}))
     _refused(_raw(registers={1: [5, [1, 2]], 3: [0, [0, 0]]}))
-    bodies.decode(bodies.READING, _raw(registers={1: [5, [1] * 60], 2: [5, [1] * 60], 64: [-5, []]}, bad_mask=(1 << 60) - 1))
+    longest = {1: [5, [1] * 60], 2: [5, [1] * 60], 64: [-5, []]}
+    bodies.decode(bodies.READING, _raw(registers=longest, bad_mask=(1 << 60) - 1))
 
 
 def test_sealed_readings_have_their_place_but_are_not_accepted_yet():

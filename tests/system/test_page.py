@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import os
 import subprocess
 import threading
 import time
@@ -124,6 +125,17 @@ def test_the_page_is_small():
     files = [path for path in DIST.rglob("*") if path.is_file()]
     packed = {path.name: len(gzip.compress(path.read_bytes())) for path in files}
     assert sum(packed.values()) < 150 * KILOBYTE, packed
+
+
+def test_types_style_and_pure_parts():
+    """`npm run check` and `npm test`, with the Node that built the page."""
+    web = CHECKOUT / "host/web"
+    assert (web / "node_modules").is_dir(), "the page's tools are not installed: run `make web`"
+    path = f"{os.environ['PATH']}:{CHECKOUT / '.venv/bin'}"
+    for script in ("check", "test"):
+        command = ["npm", "run", "--silent", script]
+        done = subprocess.run(command, cwd=web, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_happens_appears_by_itself(browser, served, street):

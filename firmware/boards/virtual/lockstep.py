@@ -17,7 +17,8 @@ and host do nothing. Each line in is a JSON object and each is answered by one l
     {"do": "quit"}
 
 Answers: {"out": [base64, ..], "closed": .., "reason": .., "contract": hex / null, "registers": {"1": Wh, "2": Wh},
-"next_sequence": n, "rejected": {reason: n}, "next_ms": t_ms}, at the start and after "reboot" with "public_key", "kid"
+"next_sequence": n, "rejected": {reason: n}, "p1_accepted": n, "p1_rejected": {reason: n}, "verdicts": {verdict: n} on
+registers adopted, "next_ms": t_ms}, at the start and after "reboot" with "public_key", "kid"
 and "code" too, after "heap" {"heap": bytes}. What cannot be used is answered by {"error": text}; what came before
 the mistake in it is done. With "load": "relay" import is measured only while the relay is closed.
 """
@@ -198,7 +199,8 @@ class Lockstep:
             "closed": decision.closed, "reason": decision.reason,
             "contract": decision.contract.hex() if decision.contract else None,
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
-            "rejected": self._meter.rejected, "p1_accepted": self._reader.accepted, "p1_rejected": self._reader.rejected,
+            "rejected": self._meter.rejected,
+            "p1_accepted": self._reader.accepted, "p1_rejected": self._reader.rejected,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
 

@@ -34,7 +34,7 @@ def p1(file: Path, no_crc: bool, as_json: bool) -> None:
 @click.argument("folder", type=_FOLDER)
 @click.option("--homes", default=6, show_default=True, type=click.IntRange(2, 100), help="How many homes.")
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 31), help="How many days.")
-@click.option("--first-day", default=0, show_default=True, type=click.IntRange(0, 366), help="From which day of the files.")
+@click.option("--first-day", default=0, show_default=True, type=click.IntRange(0, 366), help="From which day on.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Leave the data directory there, for `wattpact --data DIR bill` and the like.")  # fmt: skip
 @as_json

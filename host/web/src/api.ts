@@ -105,12 +105,15 @@ export interface BillLine {
   carried_wh: number;
   price_micro_per_kwh: number;
   nano: number;
+  unused_wh: number;
   unused_nano: number;
 }
 
 export interface Bill {
   owner: string;
   label: string;
+  /** YYYY-MM */
+  month: string;
   from_s: number;
   to_s: number;
   bought_wh: number;

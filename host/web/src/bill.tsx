@@ -151,7 +151,7 @@ export function BillScreen({ state, place }: ScreenProps) {
         </label>
         <label class="field">
           <span>Month</span>
-          <input type="month" value={chosenMonth ?? ""} placeholder="YYYY-MM"
+          <input type="month" value={chosenMonth ?? bill?.month ?? ""} placeholder="YYYY-MM"
             onChange={(event) => replaceValue(place, "month", event.currentTarget.value || null)} />
         </label>
       </div>

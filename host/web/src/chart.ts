@@ -30,7 +30,7 @@ function columns(bars: Bar[]): uPlot.AlignedData {
 }
 
 function series(label: string, stroke: string, faint: boolean): uPlot.Series {
-  const bars = uPlot.paths.bars!({ size: [0.78, 48], align: 1 });
+  const bars = uPlot.paths.bars!({ size: [0.8, 48], align: 1, gap: 1 });
   return {
     label,
     stroke: () => colour(stroke),
@@ -61,7 +61,7 @@ export function makeChart(element: HTMLElement, timezone: string, onHover: (inde
       width: Math.max(200, element.clientWidth),
       height: HEIGHT,
       legend: { show: false },
-      padding: [12, 8, 0, 0],
+      padding: [12, 26, 0, 0],
       cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
       // The axis shows the community's time; uPlot itself places its marks by the machine's.
       tzDate: (unix_s) => uPlot.tzDate(new Date(unix_s * 1000), timezone),
