@@ -54,8 +54,8 @@ def test_roles():
     # r(oot) i(ssuer) h(ost) m(eter) p(erson); an issuer certifies meters, the root does not.
     assert allowed == {
         "certificate": "i", "reading": "m", "event": "m", "community": "i", "tariff": "i", "policy": "i",
-        "mandate": "p", "offer": "m", "demand": "m", "acceptance": "m", "contract": "m", "grant": "i", "usage_start": "m", "usage": "m",
-        "usage_end": "m", "terminate": "imp", "receipt": "h", "statement": "h",
+        "mandate": "p", "offer": "m", "demand": "m", "acceptance": "m", "contract": "m", "grant": "i",
+        "usage_start": "m", "usage": "m", "usage_end": "m", "terminate": "imp", "receipt": "h", "statement": "h",
     }  # fmt: skip
     for role in sorted(bodies.ROLES):
         by_root = role in (bodies.ROLE_ROOT, bodies.ROLE_ISSUER)

@@ -131,10 +131,10 @@ def test_types_style_and_pure_parts():
     """`npm run check` and `npm test`, with the Node that built the page."""
     web = CHECKOUT / "host/web"
     assert (web / "node_modules").is_dir(), "the page's tools are not installed: run `make web`"
-    path = f"{os.environ['PATH']}:{CHECKOUT / '.venv/bin'}"
+    environment = {**os.environ, "PATH": f"{os.environ['PATH']}:{CHECKOUT / '.venv/bin'}"}
     for script in ("check", "test"):
         command = ["npm", "run", "--silent", script]
-        done = subprocess.run(command, cwd=web, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=web, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -228,7 +228,8 @@ def test_the_audit_sees_what_it_is_for(browser, served):
         watched.page.goto(served.base)
         watched.page.wait_for_selector(".house")
         watched.page.evaluate("""() => {
-          const add = (name, change) => change(document.querySelector("main").appendChild(document.createElement(name)));
+          const main = document.querySelector("main");
+          const add = (name, change) => change(main.appendChild(document.createElement(name)));
           add("p", (e) => { e.textContent = "faint"; e.style.color = "rgb(170, 170, 165)"; });
           add("button", (e) => { e.style.height = "30px"; });
           add("div", (e) => { e.style.width = "3000px"; e.style.height = "1px"; });
