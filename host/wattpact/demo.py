@@ -25,7 +25,7 @@ from wattpact.virtual_meter import VirtualMeter
 SLOT_S = 5
 TERMS = enrol.Terms(
     name="Sun Street", currency="EUR", timezone="Europe/Berlin", slot_s=SLOT_S,
-    import_micro_per_kwh=310_000, export_micro_per_kwh=80_000,
+    import_micro_per_kwh=310_000, export_micro_per_kwh=80_000, silence_s=60,
 )  # fmt: skip
 
 # No credit, no quiet hours, no wait before opening, consent given: so that a person sees a whole cycle in two minutes.

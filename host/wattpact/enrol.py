@@ -38,6 +38,7 @@ class Terms(NamedTuple):
     slot_s: int
     import_micro_per_kwh: int
     export_micro_per_kwh: int
+    silence_s: int | None = None  # how long others wait for a silent meter; the specification's default where None
 
 
 def certificate(public_key: bytes, role: int, label: str, now_s: int, **more: Any) -> dict[str, Any]:
@@ -61,6 +62,8 @@ def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: 
             "version": 1, "name": terms.name, "currency": terms.currency, "slot_s": terms.slot_s,
             "timezone": terms.timezone,
         }  # fmt: skip
+        if terms.silence_s is not None:
+            community["silence_s"] = terms.silence_s
         store.say(issuer, bodies.COMMUNITY, community, now_s)
         tariff = {
             "from_s": 0, "import_micro_per_kwh": terms.import_micro_per_kwh,

@@ -75,7 +75,7 @@ def test_new_entries_do_not_put_off_sending_what_was_lost():
     line = Line(1)
     line.head(0)
     assert line.pushed() == [0]
-    for _ in range(1, 10):
+    for number in range(1, 10):  # noqa: B007  (how many it took is checked below)
         line.add()
         sent = line.pushed(500)
         line.head(0)  # entry 0 was lost: the host cannot take those behind it
