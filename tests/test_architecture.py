@@ -17,7 +17,7 @@ ROOTS = [CHECKOUT / "protocol", CHECKOUT / "firmware", CHECKOUT / "host"]
 
 HARDWARE = {"bluetooth", "esp", "esp32", "machine", "neopixel", "network"}
 PROTOCOL_MAY_IMPORT = {"binascii", "collections", "hashlib", "struct", "sys", "wattpact_protocol"}
-HOST_BACKENDS_MAY_IMPORT = {"cbor2", "nacl", "typing"}
+HOST_BACKENDS_MAY_IMPORT = {"cbor2", "nacl", "re", "typing"}
 TOP = {"api", "cli", "demo", "web"}
 PARTS = {"gossip", "ledger", "market", "store"}
 # No module may reach, through whatever lies between, a module of these.

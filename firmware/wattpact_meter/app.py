@@ -17,8 +17,8 @@ from wattpact_protocol import enrolment, readings, register_ids
 
 from wattpact_meter.identity import Identity
 from wattpact_meter.journal import Journal
-from wattpact_meter.meter import Meter
 from wattpact_meter.relay import Relay
+from wattpact_meter.starting import start
 from wattpact_meter.state import Store
 
 TYPE_CHECKING = False
@@ -59,7 +59,6 @@ class App:
         store = Store(board.flash + "/state")
         self.journal = Journal(board.flash + "/journal", limit_bytes=board.journal_bytes)
         self.identity = Identity(store, board.urandom)
-        self.meter = Meter(self.identity, self.journal, store, board.settings, board.draw)
         self.errors: dict[str, int] = {}
         self.restarting = False
         self._running = True
@@ -71,7 +70,8 @@ class App:
         self._measured_ms = now.uptime_ms
         self._status_ms = now.uptime_ms
         self._ran: dict[str, int] = {}
-        self.meter.boot(now, board.power_failed, self.relay.sensed())
+        parts = (self.identity, self.journal, store, board.settings)
+        self.meter = start(parts, board.draw, now, board.power_failed, self.relay.sensed())
         self._report("started", now, {
             "public_key": self.identity.public_key.hex(), "kid": self.identity.kid.hex(),
             "code": enrolment.format_code(self.identity.code), "next_sequence": self.journal.next_sequence,

@@ -91,6 +91,16 @@ class Store:
             raise StateError("%s: flash failed: %s" % (name, error))
         self.corrupt.discard(name)
 
+    def condemn(self, name: str) -> None:
+        """Give a value up that is sound but of no use: it is gone, and `corrupt` from now on."""
+        _check_name(name)
+        if self.load(name) is not None:
+            try:
+                os.remove(self._path(name))
+            except OSError as error:
+                raise StateError("%s: flash failed: %s" % (name, error))
+            self.corrupt.add(name)
+
     def _path(self, name: str) -> str:
         return self._directory + "/" + name
 

@@ -41,9 +41,10 @@ HOUR_S = 3600
 
 
 class House(NamedTuple):
-    """A household: its name, its meter's label, the power it draws (negative: produces), its meter's rating."""
+    """A household: its key's name and its own, its meter's label, load (negative: it produces) and rating."""
 
     name: str
+    owner: str
     label: str
     watts: int
     load: str
@@ -51,9 +52,9 @@ class House(NamedTuple):
 
 
 HOUSES = (
-    House("house-1", "House 1 solar", -8000, "always", 11000),
-    House("house-2", "House 2 battery", -9000, "always", 11000),
-    House("house-3", "House 3 wallbox", 7200, "relay", 11000),
+    House("house-1", "House 1", "House 1 solar", -8000, "always", 11000),
+    House("house-2", "House 2", "House 2 battery", -9000, "always", 11000),
+    House("house-3", "House 3", "House 3 wallbox", 7200, "relay", 11000),
 )
 SUN, BATTERY, WALLBOX = HOUSES
 
@@ -96,7 +97,7 @@ def prepare(folder: Path, now_s: int) -> Home:
         return Home(folder)
     made = home.found(folder, TERMS, now_s)
     for house in HOUSES:
-        home.add_person(made, house.name, house.name, now_s)
+        home.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
         store.say(_issuer(made), bodies.POLICY, POLICY, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
@@ -155,7 +156,7 @@ class Demo:
         self._tasks.append(asyncio.create_task(self._enrol_when_asked(house, enrolment.parse_code(code))))
 
     async def _enrol_when_asked(self, house: House, code: bytes) -> None:
-        owner = enrol.find(self._store.certificates(), bodies.ROLE_PERSON, house.name)
+        owner = enrol.find(self._store.certificates(), bodies.ROLE_PERSON, house.owner)
         for _ in range(PATIENCE_S * 5):
             await asyncio.sleep(0.2)
             try:
@@ -167,7 +168,7 @@ class Demo:
                 self._store, _issuer(self._home), public_key, house.label, owner.kid, now_s, rated_w=house.rated_w
             )
             self._node.catch_up()
-            self._tell(f"{house.label}: enrolled for {house.name}")
+            self._tell(f"{house.label}: enrolled for {house.owner}")
             self._changed.set()
             return
         raise DemoError(f"{house.label} did not ask to be enrolled within {PATIENCE_S} s")
@@ -217,7 +218,7 @@ class Demo:
             self._store.say(self._home.keyring.person(order.house.name), bodies.MANDATE, body, now_s)
             verb = "sell" if order.side == bodies.SELL else "buy"
             price = f"{order.limit_micro_per_kwh // 10_000} cents per kWh"
-            self._tell(f"{order.house.name}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")
+            self._tell(f"{order.house.owner}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")
         self._node.catch_up()
 
     async def stop(self) -> None:

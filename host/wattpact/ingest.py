@@ -52,17 +52,18 @@ _WAITING = Verdict("")
 
 
 class Ingest:
-    """Takes entries into a store. `clock()` gives Unix seconds; close() ends the `verifiers`, processes
-    that check the signatures of large batches: one for each core unless told otherwise."""
+    """Takes entries into a store, on so many cores: those there are, unless told otherwise.
+
+    `clock()` gives Unix seconds; close() ends the processes that help with large batches."""
 
     def __init__(
-        self, store: Store, root_public_key: bytes, clock: Callable[[], int], verifiers: int | None = None
+        self, store: Store, root_public_key: bytes, clock: Callable[[], int], cores: int | None = None
     ) -> None:
         self.store = store
         self.authors = Authors(store, root_public_key)
         self.rejections = Rejections()
         self._clock = clock
-        self.verifying = Verifying(verifiers or _cores())
+        self.verifying = Verifying((cores or _cores()) - 1)
         self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     def close(self) -> None:
@@ -114,8 +115,8 @@ def _cores() -> int:
 class _Batch:
     """One batch on its way: decoded, verified, then judged in order and stored in one transaction.
 
-    While its signatures are with the verifiers, the batch before is judged and stored, and while that is written to
-    the disk, the next one is decoded."""
+    While other processes verify it, the batch before is judged and stored; while the disk writes that, the next one
+    is decoded."""
 
     def __init__(self, ingest: Ingest, now_s: int, before: "_Batch | None") -> None:
         self.ingest = ingest
@@ -210,7 +211,7 @@ class _Batch:
         """Which of those that wait are signed by their authors."""
         groups, group = self._groups, self._group
         self._groups, self._group = [], []
-        return [good for sent in groups for good in sent.result()] + verify(group)
+        return [good for sent in groups for good in self.ingest.verifying.result(sent)] + verify(group)
 
     def _finish(self, judged: "_Judged", before: int) -> None:
         """What the transaction holds is certain, or else `take` forgets it all."""

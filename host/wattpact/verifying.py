@@ -1,4 +1,4 @@
-"""Signatures checked by processes of their own, so that libsodium fills every core while this process runs Python.
+"""Signatures checked on every core: by processes of their own, and by this one while it would otherwise wait.
 
     python -P -m wattpact.verifying      such a process: groups on its standard input, a byte a signature on its output
     group = length of what follows (4 bytes), then for each signature: length of the message (2), key (32),
@@ -9,6 +9,7 @@ standard input, so none outlives who started it. docs/decisions/verifying-proces
 """
 
 import contextlib
+import select
 import subprocess
 import sys
 from collections import deque
@@ -19,8 +20,10 @@ from wattpact_protocol import ed25519
 
 Claim = tuple[bytes, bytes, bytes]  # public key, message, signature
 
-_PIPE_BYTES = 1 << 18  # two batches in one pipe, so that giving never waits for the one who verifies
+_PIPE_BYTES = 1 << 18
 _HEAD_BYTES = 2 + 32 + 64
+# Groups that a process has at once: one in work, and one more so that it need not wait for this process.
+_IN_HAND = 2
 
 
 def verify(claims: Sequence[Claim]) -> list[bool]:
@@ -29,103 +32,119 @@ def verify(claims: Sequence[Claim]) -> list[bool]:
 
 
 class Group:
-    """Claims under way; `result()` waits for the verdicts."""
+    """Claims, and the verdicts on them once they are known."""
 
-    def __init__(self, claims: Sequence[Claim], process: "_Process | None") -> None:
+    def __init__(self, claims: Sequence[Claim]) -> None:
         self.claims = claims
         self.verdicts: list[bool] | None = None
-        self._process = process
-        if process is not None:
-            process.give(self)
-
-    def result(self) -> list[bool]:
-        while self.verdicts is None:
-            if self._process is None:
-                self.verdicts = verify(self.claims)
-            else:
-                self._process.answer()
-        return self.verdicts
 
 
 class Verifying:
-    """So many processes, started with the first group. close() ends them."""
+    """So many processes, started with the first group, besides this one. close() ends them."""
 
     def __init__(self, processes: int) -> None:
         self._wanted = processes
-        self._processes: list[_Process] = []
+        self._processes: list[_Process] | None = None
+        self._queue: deque[Group] = deque()
 
     def submit(self, claims: Sequence[Claim]) -> Group:
-        """Give the claims, each with a key of 32 and a signature of 64 bytes, to whoever has least to do."""
-        if not self._processes:
+        """Have them verified, each with a key of 32 and a signature of 64 bytes; `result` waits for it."""
+        if self._processes is None:
             self._processes = [_Process() for _ in range(self._wanted)]
-        alive = [process for process in self._processes if process.alive]
-        return Group(claims, min(alive, key=lambda process: process.waiting) if alive else None)
+        group = Group(claims)
+        self._queue.append(group)
+        self._hand_out()
+        return group
+
+    def result(self, group: Group) -> list[bool]:
+        """The verdicts on a group; until they are here, this process verifies what nobody has in hand."""
+        while group.verdicts is None:
+            self._hand_out()
+            if group.verdicts is None and self._queue:
+                mine = self._queue.popleft()
+                mine.verdicts = verify(mine.claims)
+            elif group.verdicts is None:
+                for process in self._processes or ():
+                    if group in process.groups:
+                        process.answer()
+        return group.verdicts
+
+    def _hand_out(self) -> None:
+        """Take the answers that are there, and see that every process has enough to do."""
+        for process in self._processes or ():
+            process.take_answers()
+            while self._queue and process.alive and len(process.groups) < _IN_HAND:
+                process.give(self._queue.popleft())
 
     def close(self) -> None:
-        for process in self._processes:
+        for process in self._processes or ():
             process.close()
-        self._processes = []
+        self._processes = None
 
 
 class _Process:
     """One process, and the groups that it has not answered yet, in their order."""
 
     def __init__(self) -> None:
-        self.waiting = 0
         self.alive = True
-        self._groups: deque[Group] = deque()
+        self.groups: deque[Group] = deque()
         # A session of its own: Ctrl-C is for the one who started it, and ends this through its input.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "wattpact.verifying"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             bufsize=0, pipesize=_PIPE_BYTES, start_new_session=True,
         )  # fmt: skip
 
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+
     def give(self, group: Group) -> None:
-        self._groups.append(group)
-        self.waiting += len(group.claims)
+        self.groups.append(group)
         data = b"".join(
             [len(message).to_bytes(2, "big") + key + signature + message for key, message, signature in group.claims]
         )
         try:
-            _write(self._process.stdin, len(data).to_bytes(4, "big") + data)
+            _write(self._stdin, len(data).to_bytes(4, "big") + data)
         except OSError:
             self._fail()
 
+    def take_answers(self) -> None:
+        """The answers that are there by now."""
+        while self.groups and select.select([self._stdout], [], [], 0)[0]:
+            self.answer()
+
     def answer(self) -> None:
         """Wait for the verdicts on the oldest group."""
-        count = len(self._groups[0].claims)
-        answer = _read(self._process.stdout, count)
+        count = len(self.groups[0].claims)
+        answer = _read(self._stdout, count)
         if len(answer) < count:
             self._fail()
-            return
-        self._groups.popleft().verdicts = [verdict == 1 for verdict in answer]
-        self.waiting -= count
+        else:
+            self.groups.popleft().verdicts = [verdict == 1 for verdict in answer]
 
     def _fail(self) -> None:
         """It has died: what it owes is verified here, and it is given no more."""
         self.alive = False
-        while self._groups:
-            group = self._groups.popleft()
+        while self.groups:
+            group = self.groups.popleft()
             group.verdicts = verify(group.claims)
 
     def close(self) -> None:
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        for stream in (self._stdin, self._stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
         self._process.wait()
 
 
-def _write(stream: "IO[bytes] | None", data: bytes) -> None:
+def _write(stream: IO[bytes], data: bytes) -> None:
     left = memoryview(data)
-    while left and stream is not None:
+    while left:
         left = left[stream.write(left) :]
 
 
-def _read(stream: "IO[bytes] | None", count: int) -> bytes:
+def _read(stream: IO[bytes], count: int) -> bytes:
     """So many bytes, fewer only at the end of the stream."""
     data = b""
-    while len(data) < count and stream is not None:
+    while len(data) < count:
         more = stream.read(count - len(data))
         if not more:
             break

@@ -1,11 +1,13 @@
 """A virtual meter: the firmware in a MicroPython process of its own, started, followed, and started again if it dies.
 
 The host knows a meter's files and its command line, never its code: what crosses is UDP, and lines of JSON on the
-process's output, which docs/how-to/virtual-meter.md lists.
+process's output, which docs/how-to/virtual-meter.md lists. What always holds: a meter ends with the program that
+started it, however that ended, and no two run on one flash image.
 """
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -16,6 +18,7 @@ from typing import Any
 from wattpact_protocol import __file__ as protocol_file
 
 RESTART_AFTER_S = 1
+LET_GO_S = 5
 _LONGEST_LINE = 1 << 16
 
 
@@ -59,25 +62,48 @@ class VirtualMeter:
     def __init__(self, folder: Path, configuration: dict[str, Any], follow: Callable[[dict[str, Any]], None]) -> None:
         self.folder = folder
         self.starts = 0
-        self._configuration = {"flash": str(folder.joinpath("flash.img")), **configuration}
+        self._configuration = {"flash": str(folder.joinpath("flash.img")), "attended": True, **configuration}
         self._follow = follow
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
+        self._lock: int | None = None
 
     async def start(self) -> None:
-        """Write the configuration and run; raises VirtualMeterError where MicroPython or the firmware is missing."""
+        """Write the configuration and run; raises VirtualMeterError where MicroPython or the firmware is missing, or
+        the meter runs already."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        await self._take_lock()
         path = self.folder.joinpath("board.json")
         path.write_text(json.dumps(self._configuration, indent=1) + "\n")
         words = command("main.py", str(path))
         self._task = asyncio.create_task(self._keep_running(words))
 
+    async def _take_lock(self) -> None:
+        """The process inherits the lock: it is free once nobody runs on this folder, whoever died first."""
+        self._lock = os.open(self.folder.joinpath("meter.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = asyncio.get_running_loop().time() + LET_GO_S
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError:
+                if asyncio.get_running_loop().time() >= deadline:
+                    self._let_go()
+                    raise VirtualMeterError(f"a meter is running on {self.folder} already") from None
+            await asyncio.sleep(0.1)
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     async def _keep_running(self, words: list[str]) -> None:
+        assert self._lock is not None
         while True:
             with self.folder.joinpath("errors.log").open("ab") as errors:
                 self._process = await asyncio.create_subprocess_exec(
-                    *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
-                    env=environment(), limit=_LONGEST_LINE, start_new_session=True,
+                    *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                    env=environment(), limit=_LONGEST_LINE, start_new_session=True, pass_fds=(self._lock,),
                 )  # fmt: skip
             self.starts += 1
             await self._read()
@@ -111,3 +137,4 @@ class VirtualMeter:
             except TimeoutError:
                 self._process.kill()
                 await self._process.wait()
+        self._let_go()

@@ -98,6 +98,11 @@ def sig_structure(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     return b"\x84\x6aSignature1" + _bytes_item(protected) + _bytes_item(aad) + _bytes_item(payload)
 
 
+def signed_part(data: bytes, aad: bytes) -> bytes:
+    """The Sig_structure of an envelope that `decode1` takes: header and payload are there as the items they must be."""
+    return b"\x84\x6aSignature1" + data[2:16] + _bytes_item(aad) + data[17:-66]
+
+
 def entry_id(protected: bytes, aad: bytes, payload: bytes) -> bytes:
     """The 32-byte name of an entry: SHA-256 of its Sig_structure."""
     return hashlib.sha256(sig_structure(protected, aad, payload)).digest()

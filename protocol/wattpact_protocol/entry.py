@@ -134,7 +134,7 @@ def decode(raw: bytes, community: bytes) -> Entry:
         fields = bodies.decode(kind, body)
     except bodies.BodyError as error:
         raise EntryError(str(error))
-    signed = cose.sig_structure(envelope.protected, aad_of(community), envelope.payload)
+    signed = cose.signed_part(raw, aad_of(community))
     place = (kind, generation, sequence, previous, _decode_stamp(stamp), fields)
     return Entry(raw, envelope.kid, signed, sha256(signed), envelope.signature, place)
 

@@ -62,10 +62,13 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
     if not isinstance(content, list) or len(content) != 7:
         raise error("reading: the content is not an array of seven")
     generation, t0_s, step_s, quality, calibration, registers, bad_mask = content
-    if not (_int(generation, 0, (1 << 32) - 1) and _int(t0_s, 0, 1 << 40) and _int(step_s, 1, 86400)):
-        raise error("reading: generation, t0 or step is out of range")
-    if not (_int(quality, 0, 255) and (calibration is None or _int(calibration, 0, (1 << 32) - 1))):
-        raise error("reading: quality or calibration is out of range")
+    for number in (generation, t0_s, step_s, quality, bad_mask):
+        if type(number) is not int or number < 0:
+            raise error("reading: generation, t0, step, quality and bad_mask are unsigned integers")
+    if generation >= 1 << 32 or t0_s > 1 << 40 or not 1 <= step_s <= 86400 or quality > 255:
+        raise error("reading: generation, t0, step or quality is out of range")
+    if calibration is not None and not _int(calibration, 0, (1 << 32) - 1):
+        raise error("reading: calibration is out of range")
     if not isinstance(registers, dict) or len(registers) > len(register_ids.TABLE) or EXPORT_WH not in registers:
         raise error("reading: total import and export are required")
     intervals = _intervals(registers)
@@ -74,7 +77,7 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
     for number, value in registers.items():
         if not _check_register(number, value, intervals):
             raise error("reading: register %r is malformed" % (number,))
-    if not _int(bad_mask, 0, (1 << intervals) - 1):
+    if bad_mask >> intervals:
         raise error("reading: bad_mask names an interval that is not there")
     return {
         "register_generation": generation, "t0_s": t0_s, "step_s": step_s, "quality": quality,

@@ -44,31 +44,36 @@ def pool() -> Iterator[verifying.Verifying]:
     made.close()
 
 
+def processes(pool: verifying.Verifying) -> list[verifying._Process]:
+    assert pool._processes is not None
+    return pool._processes
+
+
 def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: verifying.Verifying) -> None:
     rng = random.Random(3)
     asked = [claims(count, rng) for count in (32, 1, 256, 32, 7)]
     groups = [(pool.submit(made), genuine) for made, genuine in asked]
     rng.shuffle(groups)
     for group, genuine in groups:
-        assert group.result() == group.result() == genuine
+        assert pool.result(group) == pool.result(group) == genuine
 
 
 def test_nothing_is_lost_with_processes_that_die(pool: verifying.Verifying) -> None:
     rng = random.Random(4)
     first, genuine = claims(40, rng)
-    assert pool.submit(first).result() == genuine
+    assert pool.result(pool.submit(first)) == genuine
     before = [pool.submit(first) for _ in range(6)]
-    for process in pool._processes:
+    for process in processes(pool):
         os.kill(process._process.pid, signal.SIGKILL)
-    assert [group.result() for group in before] == [genuine] * 6
-    assert [pool.submit(first).result() for _ in range(6)] == [genuine] * 6
-    assert not any(process.alive for process in pool._processes)
+    assert [pool.result(group) for group in before] == [genuine] * 6
+    assert [pool.result(pool.submit(first)) for _ in range(6)] == [genuine] * 6
+    assert not any(process.alive for process in processes(pool))
 
 
 def test_more_than_its_pipe_holds_is_taken(pool: verifying.Verifying) -> None:
     made, genuine = claims(40, random.Random(5))
     groups = [pool.submit(made * 10) for _ in range(6)]
-    assert all(group.result() == genuine * 10 for group in groups)
+    assert all(pool.result(group) == genuine * 10 for group in groups)
 
 
 def test_a_process_ends_with_its_input_even_within_a_group() -> None:
@@ -81,7 +86,16 @@ def test_a_process_ends_with_its_input_even_within_a_group() -> None:
 
 def test_closing_ends_them() -> None:
     pool = verifying.Verifying(1)
-    pool.submit(claims(1, random.Random(6))[0]).result()
-    process = pool._processes[0]._process
+    pool.submit(claims(1, random.Random(6))[0])
+    process = processes(pool)[0]._process
     pool.close()
     assert process.returncode == 0
+
+
+def test_with_no_process_this_one_verifies() -> None:
+    alone = verifying.Verifying(0)
+    made, genuine = claims(9, random.Random(7))
+    group = alone.submit(made)
+    assert group.verdicts is None
+    assert alone.result(group) == genuine
+    alone.close()

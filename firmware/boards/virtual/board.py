@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from wattpact_meter.clock import Now
 
 FLASH = "/flash"
-KEYS = ("flash", "flash_bytes", "speed", "unix_s", "seed", "listen", "power_failed")
+KEYS = ("flash", "flash_bytes", "speed", "unix_s", "seed", "listen", "power_failed", "attended")
 MAX_SPEED = 100_000
 
 
@@ -41,6 +41,7 @@ class Board:
         unix_s = own.get("unix_s")
         self.clock = Clock(speed, None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40))
         self.power_failed = own.get("power_failed", False) is True
+        self._attended = own.get("attended", False) is True
         self.journal_bytes = flash_bytes // 2
         self.relay = FileRelay(image + ".relay")
         seed = number("seed", own.get("seed", 1), 0, (1 << 30) - 1)
@@ -59,14 +60,16 @@ class Board:
         return int.from_bytes(os.urandom(4), "big") % n
 
     def pressed(self) -> Surroundings:
-        self.console.read()
         around = Surroundings()
         for name, value in self.console.buttons.items():
             setattr(around, name, value)
         return around
 
     def feed(self) -> None:
-        pass
+        """Hear the console; whoever attends a meter and is gone, killed perhaps, has let go of its standard input."""
+        self.console.read()
+        if self._attended and self.console.ended:
+            raise KeyboardInterrupt
 
     def report(self, event: "dict[str, Any]") -> None:
         self.console.write(event)

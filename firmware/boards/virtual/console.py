@@ -17,11 +17,12 @@ _LONGEST = 256
 
 
 class Console:
-    """buttons: what stands pressed, by name."""
+    """buttons: what stands pressed, by name; ended: whether standard input is closed."""
 
     def __init__(self) -> None:
         self.buttons = dict.fromkeys(BUTTONS, False)
         self.dropped = 0
+        self.ended = False
         self._line = ""
         self._output = select.poll()
         self._output.register(sys.stdout, select.POLLOUT)
@@ -43,10 +44,12 @@ class Console:
 
     def read(self) -> None:
         """Take what has come on standard input: {"consent": true} presses, {"consent": false} lets go."""
-        while self._input is not None and [True for _, ready in self._input.poll(0) if ready & select.POLLIN]:
+        some = select.POLLIN | select.POLLHUP
+        while self._input is not None and [True for _, ready in self._input.poll(0) if ready & some]:
             character = sys.stdin.read(1)
-            if not character:  # closed
+            if not character:
                 self._input = None
+                self.ended = True
             elif character == "\n":
                 self._press(self._line)
                 self._line = ""

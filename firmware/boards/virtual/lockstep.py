@@ -40,9 +40,10 @@ from wattpact_meter import p1, settings  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.identity import Identity  # noqa: E402
 from wattpact_meter.journal import Journal  # noqa: E402
-from wattpact_meter.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.meter import Surroundings  # noqa: E402
 from wattpact_meter.relay import Relay  # noqa: E402
 from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
+from wattpact_meter.starting import start  # noqa: E402
 from wattpact_meter.state import Store  # noqa: E402
 from wattpact_protocol import enrolment  # noqa: E402
 
@@ -98,8 +99,8 @@ class Lockstep:
         store = Store(FLASH + "/state")
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
-        self._meter = Meter(self._identity, self._journal, store, self._settings, _draw)
-        self._meter.boot(self._now(self._t_ms), power_failed, self._relay.sensed())
+        parts = (self._identity, self._journal, store, self._settings)
+        self._meter = start(parts, _draw, self._now(self._t_ms), power_failed, self._relay.sensed())
         self._decide()
 
     def greeting(self) -> "dict[str, Any]":

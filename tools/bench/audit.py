@@ -1,0 +1,149 @@
+"""The audit of a month against libsodium: one bundle checked whole, beside bare verifications of its signatures.
+
+The bundle is a consumer's: its own quarter-hour readings and its supplier's for a month, one interval an entry, under a
+contract a day. Both run on one thread, as an auditor's program does.
+"""
+
+import io
+import time
+from statistics import median
+from typing import NamedTuple
+
+from nacl.bindings import crypto_sign_open
+from wattpact_protocol import bodies, entry, log
+
+from tools.bench import corpus
+from wattpact import audit, bill, bundle
+from wattpact.ledger import Ledger
+
+SLOT_S = 900
+START_S = 1_790_812_800  # 2026-10-01 00:00 UTC
+MONTH = "2026-10"
+DAY_S = 86_400
+
+
+class Result(NamedTuple):
+    """Medians over the rounds; `ratio` is of one round each."""
+
+    entries: int
+    bundle_bytes: int
+    audit_s: float
+    verification_s: float
+    ratio: float
+
+
+class Month:
+    """A community with one supplier and one consumer, and what they say in so many days."""
+
+    def __init__(self, days: int) -> None:
+        self.entries: list[entry.Entry] = []
+        self.orders = 0
+        self.root = corpus.Author(b"r" * 32)
+        self._say(self.root, bodies.CERTIFICATE, corpus.certificate(self.root, bodies.ROLE_ROOT, "root"))
+        self.issuer = self._enrolled(b"i", self.root, bodies.ROLE_ISSUER, "issuer")
+        self.host = self._enrolled(b"h", self.issuer, bodies.ROLE_HOST, "host")
+        self._say(self.issuer, bodies.COMMUNITY, {
+            "version": 1, "name": "Bench", "currency": "EUR", "slot_s": SLOT_S, "timezone": "UTC",
+        })  # fmt: skip
+        self._say(self.issuer, bodies.TARIFF, {
+            "from_s": 0, "import_micro_per_kwh": 300_000, "export_micro_per_kwh": 80_000,
+        })  # fmt: skip
+        self.seller = self._enrolled(b"s", self.issuer, bodies.ROLE_PERSON, "seller")
+        self.buyer = self._enrolled(b"b", self.issuer, bodies.ROLE_PERSON, "buyer")
+        self.roof = self._enrolled(b"1", self.issuer, bodies.ROLE_METER, "roof", owner=self.seller.kid, rated_w=9000)
+        self.house = self._enrolled(b"2", self.issuer, bodies.ROLE_METER, "house", owner=self.buyer.kid, rated_w=9000)
+        self._registers = {self.roof.kid: [1000, 0], self.house.kid: [1000, 0]}
+        self.end_s = START_S + days * DAY_S
+        for start_s in range(START_S, self.end_s, DAY_S):
+            self._day(start_s)
+
+    def _say(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int = START_S - 1) -> entry.Entry:
+        said = by.say(kind, body, unix_s)
+        self.entries.append(said)
+        return said
+
+    def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
+        made = corpus.Author(seed * 32, self.root.community)
+        named = self._say(by, bodies.CERTIFICATE, corpus.certificate(made, role, label, **more))
+        made.head = log.start(made.kid, 0, named.id)
+        return made
+
+    def _mandate(self, person: corpus.Author, meter: corpus.Author, side: int, terms: dict[str, int]) -> entry.Entry:
+        self.orders += 1
+        begin = person.head.previous
+        said = self._say(person, bodies.MANDATE, {
+            "order_id": self.orders.to_bytes(8, "big"), "expires_s": terms["end_s"], "meter": meter.kid, "side": side,
+            "limit_micro_per_kwh": 200_000, "wh": terms["wh"], "max_w": terms["max_w"], "start_s": terms["start_s"],
+            "end_s": terms["end_s"],
+        }, terms["start_s"])  # fmt: skip
+        person.head = log.start(person.kid, 0, begin)  # a person's orders stand outside a chain
+        return said
+
+    def _agree(self, start_s: int) -> bytes:
+        """A contract over a day."""
+        terms = {"wh": 6000, "max_w": 4000, "start_s": start_s, "end_s": start_s + DAY_S}
+        mandate = self._mandate(self.seller, self.roof, bodies.SELL, terms)
+        self._mandate(self.buyer, self.house, bodies.BUY, terms)
+        offered = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], "mandate": mandate.id, **terms}
+        offer = self._say(self.roof, bodies.OFFER, offered, start_s)
+        taken = {"offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200}
+        acceptance = self._say(self.house, bodies.ACCEPTANCE, taken, start_s)
+        contract = self._say(self.roof, bodies.CONTRACT, {"acceptance": acceptance.id}, start_s)
+        self._say(self.issuer, bodies.GRANT, {
+            "number": self.orders, "meter": self.house.kid, "contract": contract.id, "wh": terms["wh"],
+            "max_w": terms["max_w"], "from_s": start_s, "to_s": terms["end_s"], "price_micro_per_kwh": 200_000,
+            "priority": 1, "start_by_s": start_s + 7200, "default_supply": False,
+        }, start_s)  # fmt: skip
+        return contract.id
+
+    def _day(self, start_s: int) -> None:
+        contract = self._agree(start_s)
+        imported_wh = self._registers[self.house.kid][0]
+        self._say(self.house, bodies.USAGE_START, {
+            "contract": contract, "grant": self.orders, "import_wh": imported_wh,
+        }, start_s)  # fmt: skip
+        for number, t0_s in enumerate(range(start_s, start_s + DAY_S, SLOT_S)):
+            self._measure(self.roof, t0_s, 2, 90 if 24 <= number < 72 else 0)
+            self._measure(self.house, t0_s, 40 + number % 30, 0)
+
+    def _measure(self, meter: corpus.Author, t0_s: int, imported: int, exported: int) -> None:
+        registers = self._registers[meter.kid]
+        body = corpus.reading(t0_s, registers[0], [imported], SLOT_S)
+        body["registers"] = {1: [registers[0], [imported]], 2: [registers[1], [exported]]}
+        self._say(meter, bodies.READING, body, t0_s + SLOT_S)
+        registers[0] += imported
+        registers[1] += exported
+
+    def bundle(self) -> bytes:
+        """The buyer's month, signed by the host."""
+        now_s = self.end_s + 7200
+        ledger = Ledger()
+        ledger.apply(self.entries)
+        ledger.settle(now_s)
+        made = bill.make(ledger, self.buyer.kid, MONTH)
+        return bill.export(made, ledger, self.entries, self.host.kid, lambda k, b: self._say(self.host, k, b, now_s))
+
+
+def measure(days: int = 31, rounds: int = 5) -> Result:
+    month = Month(days)
+    data = month.bundle()
+    said = [entry.decode(raw, month.root.community) for _, raw in bundle.read(io.BytesIO(data))]
+    people = (month.root, month.issuer, month.host, month.seller, month.buyer, month.roof, month.house)
+    keys = {one.kid: one.public_key for one in people}
+    pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]
+    audits, references = [], []
+    for _ in range(rounds):
+        references.append(_verify_all(pairs))
+        begin = time.perf_counter()
+        report = audit.audit(io.BytesIO(data), month.root.public_key)
+        audits.append(time.perf_counter() - begin)
+        assert report.counts["entries"] == len(said), report.counts
+    ratio = median(one / other for one, other in zip(audits, references, strict=True))
+    return Result(len(said), len(data), median(audits), median(references), ratio)
+
+
+def _verify_all(pairs: list[tuple[bytes, bytes]]) -> float:
+    begin = time.perf_counter()
+    for signed, public_key in pairs:
+        crypto_sign_open(signed, public_key)
+    return time.perf_counter() - begin
