@@ -121,32 +121,35 @@ class App:
         for active_mw, duration_us, instantaneous, quality in powers:
             if not quality & readings.SENSOR_FAULT:
                 self._measured_ms = now.uptime_ms
-            self._watch_current(instantaneous)
             self.meter.on_power(now, active_mw, duration_us, instantaneous, quality)
         for telegram in telegrams:
             self._measured_ms = now.uptime_ms
-            self._watch_current(telegram.instantaneous)
             self.meter.on_telegram(now, telegram)
-        self._told = self._told or bool(powers or telegrams)
+        currents = [power[2] for power in powers] + [telegram.instantaneous for telegram in telegrams]
+        if currents:
+            self._over_current = any([self._is_over_current(instantaneous) for instantaneous in currents])
+            self._told = True
         return int(self.board.source.pause_ms)
 
-    def _watch_current(self, instantaneous: "dict[int, int]") -> None:
+    def _is_over_current(self, instantaneous: "dict[int, int]") -> bool:
         most_mw = self.board.settings.rated_w * 10 * OVER_CURRENT_PERCENT
-        self._over_current = False
         for voltage, current in zip(_VOLTAGES, _CURRENTS):
             millivolts = instantaneous.get(voltage, 0) or _NOMINAL_MV
             if millivolts * abs(instantaneous.get(current, 0)) > most_mw * 1000:
-                self._over_current = True
+                return True
+        return False
 
     def exchange(self, now: "Now") -> int:
-        """Take a few datagrams, and send what is due."""
-        network = self.board.network
+        """Take a few datagrams, and send what is due. A signature takes a chip its time: after one the guard is asked."""
+        network, verified = self.board.network, self.meter.trust.verifications
         for _ in range(DATAGRAMS_A_STEP):
             data = network.receive()
             if data is None:
                 break
             self._told = True
             self.meter.on_datagram(now, data)
+            if self.meter.trust.verifications != verified:
+                break
         for data in self.meter.take_datagrams():
             network.send(data)
         return NETWORK_MS

@@ -8,7 +8,7 @@ needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "H
 
 from wattpact_protocol import bodies, entry
 
-from wattpact_meter.book import KNOWN, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
+from wattpact_meter.book import KNOWN, NO_TIME, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
 from wattpact_meter.commitments import find
 from wattpact_meter.policies import OLD
 from wattpact_meter.trust import FULL, OLD_VERSION
@@ -23,16 +23,23 @@ if TYPE_CHECKING:
 
 MALFORMED = "entry_malformed"
 BEFORE_LOSS = "before_state_was_lost"
+ENDED_BEFORE = "ended_before"
 
 
 class Verdict:
     """moves: the inbox may go on behind this entry. reason: why it had no effect, None where it had, or was not meant
-    to. changed: the book or the usage changed."""
+    to. proven: it is one that this meter knows, or its signature was verified. changed: the book or the usage changed.
+    receipt: the entry itself where it is a receipt for this meter, not verified."""
 
-    def __init__(self, moves: bool, reason: "str | None" = None, changed: bool = False) -> None:
+    def __init__(
+        self, moves: bool, reason: "str | None" = None, proven: bool = False, changed: bool = False,
+        receipt: "bytes | None" = None,
+    ) -> None:  # fmt: skip
         self.moves = moves
         self.reason = reason
+        self.proven = proven
         self.changed = changed
+        self.receipt = receipt
 
 
 class Hearing:
@@ -45,21 +52,19 @@ class Hearing:
         self._usage = usage
         self._policies = policies
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
-        self.receipt: bytes | None = None  # the newest for this meter, not verified
 
-    def hear(self, raw: bytes, now_s: "int | None") -> Verdict:
-        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox."""
+    def hear(self, raw: bytes, now_s: "int | None", must_prove: bool = False) -> Verdict:
+        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox. must_prove:
+        verify a certificate even where it changes nothing."""
         try:
             new = entry.decode(raw, self._trust.community)
         except entry.EntryError:
             return Verdict(False, MALFORMED)
         kind = new.kind
         if kind == bodies.CERTIFICATE:
-            return self._learn(new, now_s)
+            return self._learn(new, now_s, must_prove)
         if kind == bodies.RECEIPT:
-            if new.body["author"] == self._kid:
-                self.receipt = raw
-            return Verdict(True)
+            return Verdict(True, receipt=raw if new.body["author"] == self._kid else None)
         if kind not in _EFFECTS or new.kid == self._kid:
             return Verdict(True)
         reason = self._unwanted(new)
@@ -69,13 +74,16 @@ class Hearing:
         if reason:
             return Verdict(False, reason)
         reason = _EFFECTS[kind](self, new, now_s)
-        return Verdict(True, reason, reason is None and kind != bodies.POLICY)
+        return Verdict(True, reason, True, reason is None and kind != bodies.POLICY)
 
-    def _learn(self, new: entry.Entry, now_s: "int | None") -> Verdict:
+    def _learn(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> Verdict:
         reason = self._trust.learn(new, now_s)
-        if reason in (KNOWN, OLD_VERSION):
-            return Verdict(True)
-        return Verdict(reason in (None, FULL), reason)
+        if reason == OLD_VERSION:
+            return Verdict(True, proven=must_prove and self._trust.check(new, now_s) is None)
+        if reason == KNOWN:
+            return Verdict(True, proven=True)
+        is_genuine = reason in (None, FULL)
+        return Verdict(is_genuine, reason, is_genuine)
 
     def _unwanted(self, new: entry.Entry) -> "str | None":
         """Why this entry is nothing for this meter, by what it says and before anything costly."""
@@ -96,8 +104,17 @@ class Hearing:
         if kind == bodies.CONTRACT:
             return None if find(self._book.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
         if kind == bodies.TERMINATE:
-            return None if self._usage.find(body["contract"]) else UNKNOWN_CONTRACT
+            return self._useless_end(new)
         return None
+
+    def _useless_end(self, new: entry.Entry) -> "str | None":
+        """Why a termination counts for nothing, here as in settlement."""
+        grant = self._usage.find(new.body["contract"])
+        if grant is None:
+            return UNKNOWN_CONTRACT
+        if new.stamp.unix_s is None:
+            return NO_TIME
+        return ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
 
     def _policy(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         return self._policies.take(new.body)

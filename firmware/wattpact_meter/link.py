@@ -29,6 +29,7 @@ NO_INBOX = bytes(8)
 
 DUPLICATE = "inbox_duplicate"
 GAP = "inbox_gap"
+NOT_PROVEN = "inbox_not_proven"
 HEAD_AHEAD = "head_ahead"
 HEAD_STALE = "stale_generation"
 

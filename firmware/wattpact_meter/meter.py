@@ -200,13 +200,16 @@ class Meter:
             if reason == link.GAP:
                 self.link.tell_cursor(now.uptime_ms, link.GAP_MS)
             return reason
-        verdict = self.hearing.hear(raw, now.unix_s)
+        is_other = inbox != self.link.inbox
+        verdict = self.hearing.hear(raw, now.unix_s, is_other)
         self._open_log()
         if verdict.changed:
             self.keeper.keep_book()
             self.keeper.keep_usage()
+        if is_other and not verdict.proven:
+            return verdict.reason or link.NOT_PROVEN
         if verdict.moves or self.link.insists_on(entry.sha256(raw)):
-            self.link.receipt = self.hearing.receipt or self.link.receipt
+            self.link.receipt = verdict.receipt or self.link.receipt
             self.link.move(inbox, cursor)
             self.link.tell_cursor(now.uptime_ms)
         return verdict.reason
@@ -281,7 +284,7 @@ class Meter:
         keep = 0 if self.log.full else KEEP_ENTRIES
         if raw is None or journal.next_sequence - journal.first < keep + PRUNE_STEP:
             return
-        self.link.receipt = self.hearing.receipt = None
+        self.link.receipt = None
         sequence = self._receipted(raw)
         if sequence is None:
             return

@@ -26,6 +26,7 @@ BAD_SIGNATURE = "bad_signature"
 OLD_VERSION = "old_version"
 KNOWN = "duplicate"
 FULL = "authors_full"
+ROLE_CHANGED = "role_changed"
 
 # public key, certificate id, role, version, generation, not before, not after, owner (zeros: none), rated W
 _RECORD = ">32s32sBIIQQ8sI"
@@ -97,6 +98,8 @@ class Trust:
                 return OLD_VERSION
             if held["role"] in (bodies.ROLE_ROOT, bodies.ROLE_ISSUER) and new.kid != self.root_kid:
                 return NOT_ALLOWED
+            if held["role"] != new.body["role"] or held["public_key"] != new.body["public_key"]:
+                return ROLE_CHANGED
         problem = self.check(new, now_s)
         if problem:
             return problem

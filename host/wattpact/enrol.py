@@ -49,6 +49,24 @@ def certificate(public_key: bytes, role: int, label: str, now_s: int, **more: An
     }  # fmt: skip
 
 
+def first_words(terms: Terms) -> dict[int, dict[str, Any]]:
+    """The bodies that a community starts with, by kind; raises BodyError for terms that cannot be said."""
+    community = {
+        "version": 1, "name": terms.name, "currency": terms.currency, "slot_s": terms.slot_s,
+        "timezone": terms.timezone,
+    }  # fmt: skip
+    if terms.silence_s is not None:
+        community["silence_s"] = terms.silence_s
+    tariff = {
+        "from_s": 0, "import_micro_per_kwh": terms.import_micro_per_kwh,
+        "export_micro_per_kwh": terms.export_micro_per_kwh,
+    }  # fmt: skip
+    words: dict[int, dict[str, Any]] = {bodies.COMMUNITY: community, bodies.TARIFF: tariff}
+    for kind, body in words.items():
+        bodies.encode(kind, body)
+    return words
+
+
 def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: int) -> None:
     """Say what a community starts with, by its `root`, `issuer` and `host` keys."""
     root, issuer, host = keys["root"], keys["issuer"], keys["host"]
@@ -58,18 +76,8 @@ def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: 
             store.say(root, bodies.CERTIFICATE, body, now_s)
         body = certificate(host.public_key, bodies.ROLE_HOST, host.name or "host", now_s)
         store.say(issuer, bodies.CERTIFICATE, body, now_s)
-        community = {
-            "version": 1, "name": terms.name, "currency": terms.currency, "slot_s": terms.slot_s,
-            "timezone": terms.timezone,
-        }  # fmt: skip
-        if terms.silence_s is not None:
-            community["silence_s"] = terms.silence_s
-        store.say(issuer, bodies.COMMUNITY, community, now_s)
-        tariff = {
-            "from_s": 0, "import_micro_per_kwh": terms.import_micro_per_kwh,
-            "export_micro_per_kwh": terms.export_micro_per_kwh,
-        }  # fmt: skip
-        store.say(issuer, bodies.TARIFF, tariff, now_s)
+        for kind, body in first_words(terms).items():
+            store.say(issuer, kind, body, now_s)
 
 
 def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s: int) -> entry.Entry:
@@ -91,9 +99,12 @@ def enrol_meter(
 
 
 def _check_free(reader: Reader, role: int, public_key: bytes, label: str) -> None:
+    kid = entry.kid_of(public_key)
     for known in reader.certificates():
         if known.body["public_key"] == public_key:
             raise EnrolError(f"this key is enrolled already, as {known.body['label']!r}")
+        if known.kid == kid:
+            raise EnrolError(f"{known.body['label']!r} has another key with the same key id; make a new key")
         if known.body["role"] == role and known.body["label"] == label:
             raise EnrolError(f"there is a {bodies.ROLES[role]} {label!r} already; choose another label")
 

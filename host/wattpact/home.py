@@ -90,7 +90,9 @@ def _pinned(path: Path) -> bytes:
 
 
 def found(path: Path, terms: enrol.Terms, now_s: int) -> Home:
-    """Make a data directory with new keys and a community that starts with `terms`; raises HomeError, KeyFileError."""
+    """Make a data directory with new keys and a community that starts with `terms`; raises HomeError, KeyFileError,
+    and BodyError for terms that cannot be said, before anything is made."""
+    enrol.first_words(terms)
     if (path / SETTINGS).exists():
         raise HomeError(f"{path} holds a community already")
     keyring = Keyring(path / KEYS)

@@ -26,19 +26,23 @@ class Market:
         self.book = Book()
         self.refused: dict[bytes, str] = {}
         self.last_number = 0
+        self._open: dict[bytes, None] = {}  # confirmations that have no grant and may still get one
         self._granted: set[bytes] = set()
-        self._owners: dict[bytes, bytes] = {}
+        self._owners: dict[bytes, bytes | None] = {}
         self._mandates: dict[bytes, list[Entry]] = {}
 
     def apply(self, new: Entry) -> None:
         self.book.apply(new)
         if new.kind == bodies.MANDATE:
             self._mandates.setdefault(new.body["meter"], []).append(new)
+        elif new.kind == bodies.CONTRACT and new.id not in self._granted:
+            self._open[new.id] = None
         elif new.kind == bodies.GRANT:
             self._granted.add(new.body["contract"])
+            self._open.pop(new.body["contract"], None)
             self.last_number = max(self.last_number, new.body["number"])
-        elif new.kind == bodies.CERTIFICATE and "owner" in new.body:
-            self._owners[entry.kid_of(new.body["public_key"])] = new.body["owner"]
+        elif new.kind == bodies.CERTIFICATE:
+            self._owners[entry.kid_of(new.body["public_key"])] = new.body.get("owner")
 
     def grants_due(self, now_s: int) -> list[dict[str, Any]]:
         """The bodies of the grants to sign now, in the order of the contracts' ids."""
@@ -47,6 +51,8 @@ class Market:
             reason = self._problem(contract, now_s)
             if reason:
                 self.refused[contract.id] = reason
+                if reason in _FOR_GOOD:
+                    del self._open[contract.id]
             else:
                 self.refused.pop(contract.id, None)
                 due.append(_grant(contract, self.last_number + len(due) + 1))
@@ -54,10 +60,10 @@ class Market:
 
     def _undecided(self) -> list[Contract]:
         """Contracts without a grant that may still get one: a mandate, for one, may come late."""
-        return [
-            contract for contract in self.book.contracts.values()
-            if contract.id not in self._granted and self.refused.get(contract.id) not in _FOR_GOOD
-        ]  # fmt: skip
+        book = self.book
+        for name in [name for name in self._open if name in book.refused and name not in book.confirmed]:
+            del self._open[name]
+        return [book.contracts[name] for name in self._open if name in book.contracts]
 
     def _problem(self, contract: Contract, now_s: int) -> str | None:
         if contract.terminated_s is not None:
@@ -103,5 +109,5 @@ def _grant(contract: Contract, number: int) -> dict[str, Any]:
         "number": number, "meter": contract.consumer, "contract": contract.id, "wh": contract.wh,
         "max_w": contract.max_w, "from_s": contract.start_s, "to_s": contract.end_s,
         "price_micro_per_kwh": contract.price_micro_per_kwh, "priority": contract.priority,
-        "start_by_s": contract.start_by_s, "default_supply": False,
+        "start_by_s": min(contract.start_by_s, contract.end_s), "default_supply": False,
     }  # fmt: skip

@@ -214,10 +214,8 @@ class Node:
         self.store.close()
 
     def _take_safely(self, batch: list[tuple[bytes, Address]]) -> None:
-        try:
+        with _logged(f"{len(batch)} entries are not acknowledged, their meters will repeat them: "):
             self.take(batch)
-        except StoreError as error:
-            _LOG.error("%d entries not taken in, their meters will repeat them: %s", len(batch), error)
 
     async def _watch(self) -> None:
         """Notice what was said in the store by another program, or by another part of this one."""
@@ -238,9 +236,11 @@ class Node:
 
 
 @contextlib.contextmanager
-def _logged() -> Iterator[None]:
-    """What a busy or full disk interrupts is tried again at the next turn."""
+def _logged(consequence: str = "") -> Iterator[None]:
+    """What is interrupted, by a busy or full disk or by what nobody thought of, is tried again at the next turn."""
     try:
         yield
     except StoreError as error:
-        _LOG.error("%s", error)
+        _LOG.error("%s%s", consequence, error)
+    except Exception:
+        _LOG.exception("%sunexpected", consequence)

@@ -57,7 +57,7 @@ class Rejections:
 
 
 def _level(reason: str) -> int:
-    return logging.DEBUG if reason in _EVERYDAY else logging.WARNING
+    return logging.INFO if reason in _EVERYDAY else logging.WARNING
 
 
 def _named(author: bytes) -> str:

@@ -6,6 +6,7 @@ takes a moment and not as long as somebody watches.
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,5 +61,7 @@ def _listen(address: str, port: int) -> socket.socket:
         listening.listen()  # from now on nobody is turned away, though the server takes a moment to begin
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such port"
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            reason = "another program has it; choose another port"
         raise WebServerError(f"cannot listen on {address} port {port}: {reason}") from None
     return listening

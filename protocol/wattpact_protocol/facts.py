@@ -94,8 +94,9 @@ class Facts:
         """Versions rise, and a key keeps its role for good."""
         kid, version = entry.kid_of(new.body["public_key"]), new.body["version"]
         rows = self._certificates.setdefault(kid, [])
-        if rows and rows[0][2]["role"] != new.body["role"]:
-            return "role_changed"
+        for name in ("role", "public_key"):
+            if rows and rows[0][2][name] != new.body[name]:
+                return "role_changed"
         for row in rows:
             if version <= row[1] or new.body["generation"] < row[2]["generation"]:
                 return "stale_version"

@@ -77,7 +77,7 @@ MAY_SAY = {
     bodies.ROLE_AUDITOR: (),
 }  # fmt: skip
 
-# Whose certificate a role may sign: the root makes issuers, an issuer everyone else.
+# Whose certificate a role may sign: the root makes itself and issuers, an issuer everyone else.
 MAY_CERTIFY = {bodies.ROLE_ROOT: (bodies.ROLE_ROOT, bodies.ROLE_ISSUER), bodies.ROLE_ISSUER: (3, 4, 5, 6)}
 
 
@@ -86,7 +86,11 @@ def may_say(certificate: "dict[str, Any]", new: entry.Entry) -> bool:
     role = certificate["role"]
     if new.kind not in MAY_SAY[role]:
         return False
-    return new.kind != bodies.CERTIFICATE or new.body["role"] in MAY_CERTIFY[role]
+    if new.kind != bodies.CERTIFICATE:
+        return True
+    gives = new.body["role"]
+    is_own = gives != bodies.ROLE_ROOT or entry.kid_of(new.body["public_key"]) == new.kid
+    return is_own and gives in MAY_CERTIFY[role]
 
 
 def is_chained(certificate: "dict[str, Any]") -> bool:

@@ -180,19 +180,19 @@ class Settlement:
     def _fold(self, to_s: int) -> None:
         slot_s = self.slot_s
         start_s = self.frontier_s
-        later = [
-            contract for contract in self.book.contracts.values()
-            if contract.active_to_s > start_s and contract.start_s < to_s
-            and (contract.used_from_s is None or not contract.is_void)
-        ]  # fmt: skip
-        later.sort(key=_start_of, reverse=True)
+        later = []
+        for contract in self.book.contracts.values():
+            from_s = self._concerns_from_s(contract, start_s, to_s)
+            if from_s is not None:
+                later.append((from_s, contract.id, contract))
+        later.sort(key=_begin_of, reverse=True)
         current: list[Contract] = []
         while start_s < to_s and (current or later):
             if not current:
-                start_s = max(start_s, self.floor(later[-1].start_s))
+                start_s = max(start_s, self.floor(later[-1][0]))
             end_s = start_s + slot_s
-            while later and later[-1].start_s < end_s:
-                current.append(later.pop())
+            while later and later[-1][0] < end_s:
+                current.append(later.pop()[2])
             if end_s > to_s:
                 break
             self._settle_slot(start_s, end_s, current)
@@ -200,11 +200,31 @@ class Settlement:
             start_s = end_s
         self.frontier_s = max(self.frontier_s, to_s)
 
+    def _concerns_from_s(self, contract: "Contract", from_s: int, to_s: int) -> "int | None":
+        """When, between from_s and to_s, a contract first matters; None for one that does not. What is said to begin
+        long before there was a meter costs no slots."""
+        known_s = self._end_s(contract.consumer)
+        if contract.used_from_s is not None:
+            first_s = contract.used_from_s
+            matters = not contract.is_void
+        else:
+            first_s = max(from_s, self.floor(max(contract.start_s, known_s)))
+            matters = known_s <= contract.start_by_s
+        if not matters or first_s >= to_s or contract.active_to_s <= max(first_s, from_s):
+            return None
+        if contract.used_from_s is None and self._is_silent(contract.consumer):
+            self._give_up(contract.consumer, first_s)
+            return None
+        return first_s
+
+    def _give_up(self, kid: bytes, slot_s: int) -> None:
+        self._given_up[kid] = min(slot_s, self._given_up.get(kid, slot_s))
+
     def _settle_slot(self, start_s: int, end_s: int, current: "list[Contract]") -> None:
         running, linked = [], []
         for contract in current:
             if contract.used_from_s is None:
-                if self._may_have_started(contract, start_s, end_s):
+                if self._may_have_started(contract, end_s):
                     linked.append(contract)
             elif contract.used_from_s < end_s:
                 running.append(contract)
@@ -216,15 +236,10 @@ class Settlement:
             if contract.active_to_s <= end_s:
                 self.fill(contract).close(start_s)
 
-    def _may_have_started(self, contract: "Contract", start_s: int, end_s: int) -> bool:
+    def _may_have_started(self, contract: "Contract", end_s: int) -> bool:
         """Whether the consumer's log, as far as it is not here yet, could still hold the contract's start."""
         known_s = self._end_s(contract.consumer)
-        if known_s >= end_s or known_s > contract.start_by_s:
-            return False
-        if self._is_silent(contract.consumer):
-            self._given_up.setdefault(contract.consumer, start_s)
-            return False
-        return True
+        return known_s < end_s and known_s <= contract.start_by_s
 
     def _hold(self, start_s: int, end_s: int, linking: "list[Contract]") -> "set[bytes]":
         """The meters for which the slot has to wait: those without points to its end, and all linked to them."""
@@ -236,7 +251,7 @@ class Settlement:
                 elif self._end_s(kid) >= end_s:
                     continue
                 elif self._is_silent(kid):
-                    self._given_up.setdefault(kid, start_s)
+                    self._give_up(kid, start_s)
                 else:
                     held.add(kid)
                     self._late.add(kid)
@@ -281,5 +296,5 @@ class Settlement:
         return after[0] - before[0], after[1] - before[1]
 
 
-def _start_of(contract: "Contract") -> "tuple[int, bytes]":
-    return (contract.start_s, contract.id)
+def _begin_of(row: "tuple[int, bytes, Contract]") -> "tuple[int, bytes]":
+    return row[:2]

@@ -185,6 +185,33 @@ def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
             assert not over_current(app, board, {})
 
 
+def test_over_current_in_any_of_several_measurements_is_told():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        over = {register_ids.CURRENT_1_MA: 65_500}
+        board.source.next = [(0, 200_000, over, 0), (0, 200_000, {}, 0)]
+        app.sample(Now(1000, None))
+        app.tick(Now(1000, None))
+        assert board.told.over_current
+        assert not over_current(app, board, {})
+
+
+def test_the_guard_is_asked_between_two_verifications():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        trust = app.meter.trust
+
+        def hear(now, data):
+            trust.verifications += data == b"costly"
+
+        app.meter.on_datagram = hear
+        board.network.incoming = [b"cheap", b"costly", b"cheap", b"costly"]
+        app.exchange(Now(1000, None))
+        assert board.network.incoming == [b"cheap", b"costly"] and app._told
+        app.exchange(Now(1020, None))
+        assert board.network.incoming == []
+
+
 def test_a_source_that_measures_nothing_is_dead():
     with flash.Folder() as folder:
         app, board = made(folder)

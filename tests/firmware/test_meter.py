@@ -371,6 +371,24 @@ def test_a_terminated_grant_opens_the_relay():
     assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_TERMINATED
 
 
+def test_a_termination_that_settlement_does_not_count_ends_no_grant():
+    """Or a supplier could cut a consumer off and still be paid for what was not taken."""
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    grant = village.give(house, 1000).body
+    world.run_until(lambda: house.closed, 4)
+    body = {"contract": grant["contract"], "reason": "wanted"}
+    village.say(village.issuer, bodies.TERMINATE, body, stamp_s=grant["to_s"])
+    untimed = dict(body, order_id=bytes(8), expires_s=village.now_s + 3600)
+    place, stamp = (0, 0, world.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
+    identity = world.owner.identity
+    village.keep(entry.sign(bodies.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
+    world.run(4)
+    assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
+    village.say(village.issuer, bodies.TERMINATE, body)
+    world.run_until(lambda: not house.closed, 4)
+
+
 def test_faults_open_the_relay_and_are_said():
     world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
@@ -505,6 +523,29 @@ def test_another_host_may_take_over():
     village.give(house, 5)
     world.run(75)
     assert sum(check_usage(house)[0].values()) == 10
+
+
+def test_nobody_leads_a_meter_away_from_its_host():
+    """Another inbox is followed only behind an entry that is known or genuine: what is passed over unread proves none."""
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(5)
+    meter, now = house.meter, house.now(world.ms)
+    followed = (meter.link.inbox, meter.link.cursor)
+    liar = community.Author(village, "liar", bodies.ROLE_METER)
+    receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
+    said = [(bodies.EVENT, {"code": 1}), (bodies.RECEIPT, receipt), (bodies.POLICY, {"version": 9, "meter": bytes(8)})]
+    old = dict(village.root.certificate.body, version=0, label="y")
+    for claimed, kind, body in [(liar.kid, kind, body) for kind, body in said] + [
+        (house.kid, bodies.EVENT, {"code": 1}), (village.root.kid, bodies.CERTIFICATE, old)
+    ]:  # fmt: skip
+        stamp = entry.Stamp(1, 1, village.now_s)
+        forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, village.id, lambda message: bytes(64))
+        for _ in range(4):
+            meter.on_datagram(now, datagram.encode(datagram.INBOX, village.id, [b"elsewher", 0, 99, forged.raw]))
+        assert (meter.link.inbox, meter.link.cursor) == followed, (bodies.NAMES[kind], meter.rejected)
+    assert meter.rejected["inbox_not_proven"] >= 4 and not meter.link.receipt
+    village.give(house, 5)
+    world.run_until(lambda: house.closed, 4)
 
 
 def test_receipts_let_the_journal_be_pruned_and_only_they():

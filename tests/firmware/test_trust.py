@@ -62,6 +62,7 @@ def test_a_role_gives_only_what_it_may():
         (village.issuer, bodies.ROLE_ISSUER, trust.NOT_ALLOWED),
         (village.issuer, bodies.ROLE_ROOT, trust.NOT_ALLOWED),
         (village.root, bodies.ROLE_METER, trust.NOT_ALLOWED),
+        (village.root, bodies.ROLE_ROOT, trust.NOT_ALLOWED),
         (village.issuer, bodies.ROLE_METER, None),
     ):
         assert held.learn(signed_by(village, signer, neighbour, role), START_S) == reason, (signer.role, role)
@@ -70,6 +71,26 @@ def test_a_role_gives_only_what_it_may():
     usurped = signed_by(village, village.issuer, village.root, bodies.ROLE_METER, version=9)
     assert held.learn(usurped, START_S) == trust.NOT_ALLOWED
     assert held.author(village.root.kid)["role"] == bodies.ROLE_ROOT
+
+
+def test_a_key_keeps_its_role_and_a_kid_its_key():
+    village = Community()
+    held = taught(village)
+    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
+    assert held.learn(signed_by(village, village.issuer, neighbour, bodies.ROLE_METER), START_S) is None
+    before = held.verifications
+    for role in (bodies.ROLE_PERSON, bodies.ROLE_HOST):
+        turned = signed_by(village, village.issuer, neighbour, role, version=2)
+        assert held.learn(turned, START_S) == trust.ROLE_CHANGED
+    real = entry.kid_of
+    twin = Author(village, "twin", bodies.ROLE_METER)
+    entry.kid_of = lambda key: neighbour.kid if key == twin.public_key else real(key)
+    try:
+        swapped = signed_by(village, village.issuer, twin, bodies.ROLE_METER, version=2)
+        assert held.learn(swapped, START_S) == trust.ROLE_CHANGED
+    finally:
+        entry.kid_of = real
+    assert held.verifications == before and held.author(neighbour.kid)["public_key"] == neighbour.public_key
 
 
 def test_versions_only_rise_and_nothing_is_verified_twice():

@@ -157,7 +157,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
     [
         (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
         (["--owner", "ben", "--month", "soon"], "'soon' is no month"),
-        (["--month", MONTH], "--owner"),
+        (["--month", MONTH, "--export", "x"], "--owner"),
         (["--owner", "ben", "--export", "/nowhere/x"], "nowhere"),
     ],
 )

@@ -63,7 +63,7 @@ NONSENSE = [
     (["nonsense"], "No such command 'nonsense'"),
     (["--nonsense"], "No such option"),
     (["--data"], "requires an argument"),
-    (["meter"], None),
+    (["meter"], "wattpact meter needs a command, one of enrol, list, show"),
     (["meter", "nonsense"], "No such command"),
     (["meter", "show"], "Missing argument"),
     (["meter", "show", "House 7"], "there is no meter 'House 7'"),
@@ -166,6 +166,17 @@ def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch)
     )
     with pytest.raises(ZeroDivisionError):
         cli.main(["--debug", "--data", str(founded.path), "meter", "list"])
+
+
+@pytest.mark.parametrize(
+    "words", [["--name", ""], ["--name", "x" * 33], ["--name", "x", "--currency", "too long a one"]]
+)
+def test_terms_that_cannot_be_said_leave_nothing_behind(words, tmp_path):
+    path = tmp_path / "data"
+    refused = run("keys", "init", *words, path)
+    assert refused.status == 1 and "is out of range" in refused.errors
+    assert not path.exists()
+    assert run("keys", "init", "--name", "Sun Street", path).status == 0
 
 
 def test_founding_makes_private_keys_and_never_twice(tmp_path):

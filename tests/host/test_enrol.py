@@ -84,6 +84,18 @@ def test_labels_and_keys_are_enrolled_once(community):
         enrol.enrol_person(community.store, community.issuer, key("other"), "House 1", T0)
 
 
+def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
+    """Whoever makes 2^32 keys has two with one kid: 8 bytes are a name, and a name belongs to one."""
+    real = entry.kid_of
+    house, twin = community.meter("House 1"), key("twin")
+    named = house.kid
+    monkeypatch.setattr(entry, "kid_of", lambda public_key: named if public_key == twin.public_key else real(public_key))
+    with pytest.raises(enrol.EnrolError, match="key id"):
+        enrol.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
+    with pytest.raises(enrol.EnrolError, match="key id"):
+        enrol.enrol_person(community.store, community.issuer, twin, "Twin", T0)
+
+
 def test_a_label_that_the_protocol_cannot_carry_is_refused(community):
     for label in ("", "x" * 33):
         with pytest.raises(entry.EntryError, match="label"):

@@ -126,3 +126,30 @@ def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
     market = market_of(community, [*deal.entries, end])
     assert market.grants_due(T0 + 3) == []
     assert market.refused == {deal.contract.id: TERMINATED}
+
+
+def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, houses):
+    supplier, consumer = houses
+    deal = Deal(supplier, consumer)
+    market = market_of(community, deal.entries)
+    body = {**supplier.certificate, "version": 2}
+    del body["owner"]
+    market.apply(community.say(community.issuer, "certificate", body))
+    assert market.grants_due(T0 + 2) == [] and market.refused == {deal.contract.id: NO_SELL_MANDATE}
+
+
+def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
+    """However many contracts there have been, an entry costs what is still open."""
+    deals = [Deal(*houses, order=n) for n in range(1, 9)]
+    market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
+    for body in market.grants_due(T0 + 2):
+        market.apply(community.say(community.issuer, "grant", body))
+    late = Deal(*houses, order=9)
+    for new in late.entries:
+        market.apply(new)
+    looked_at = []
+    problem = market._problem
+    market._problem = lambda contract, now_s: looked_at.append(contract.id) or problem(contract, now_s)
+    assert market.grants_due(T0 + 3600) == [] and market.refused[late.contract.id] == TOO_LATE
+    assert market.grants_due(T0 + 3601) == []
+    assert looked_at == [late.contract.id]

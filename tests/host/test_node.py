@@ -66,6 +66,28 @@ def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(com
     assert [new.body["contract"] for new in said(community, bodies.GRANT)] == [deal.contract.id]
 
 
+def test_no_terms_of_a_contract_stop_the_node(community):
+    """Times and energy at the ends of their ranges: every contract is decided, and those after it too."""
+    most = bodies.MAX_UINT
+    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
+    sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": most}
+    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": most}
+    early = {**late, "start_s": 0, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
+    wanted = {"start_timeout_s": bodies.MAX_U32}
+    deals = [
+        Deal(supplier, consumer, 1, sell=sell, buy=buy, offer=late, acceptance=wanted),
+        Deal(supplier, consumer, 2, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": bodies.MAX_U32}),
+        Deal(supplier, consumer, 3),
+    ]
+    for deal in deals:
+        take(community, *deal.entries)
+    node_of(community)
+    granted = {new.body["contract"]: new.body for new in said(community, bodies.GRANT)}
+    assert set(granted) == {deal.contract.id for deal in deals}
+    assert granted[deals[0].contract.id]["start_by_s"] == most
+
+
 def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(community, monkeypatch):
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
     deal = Deal(supplier, consumer)
@@ -121,6 +143,33 @@ def test_what_another_program_says_reaches_the_meter_without_being_asked(communi
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
         assert entry.decode(body[3], community.id).body == {"version": 5}
         wire.socket.close()
+        await community.node.stop()
+
+    asyncio.run(play())
+    community.open()
+    community.node = node_of(community)
+
+
+def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, caplog):
+    """The entries that it met stay in the store; the next turn takes up where the last one stood."""
+    deal = Deal(community.meter("House 1"), community.meter("House 2"))
+    grants_due = community.node.market.grants_due
+
+    def fail(now_s):
+        monkeypatch.setattr(community.node.market, "grants_due", grants_due)
+        raise KeyError("a case that was forgotten")
+
+    async def play():
+        community.node.catch_up()
+        await community.node.start("127.0.0.1", 0)
+        monkeypatch.setattr(community.node.market, "grants_due", fail)
+        with Store(community.path) as other:
+            other.say(community.issuer, bodies.POLICY, {"version": 5}, T0)
+        await asyncio.sleep(0.3)
+        assert "a case that was forgotten" in caplog.text
+        community.node._take_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
+        await asyncio.sleep(0.3)
+        assert [new.body["contract"] for new in said(community, bodies.GRANT)] == [deal.contract.id]
         await community.node.stop()
 
     asyncio.run(play())

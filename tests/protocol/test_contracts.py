@@ -38,6 +38,16 @@ def test_a_contract_has_the_terms_of_its_offer_and_its_acceptance():
     assert (contract.priority, contract.matched_s) == (3, S)
 
 
+def test_no_energy_is_carried_from_before_the_confirmation():
+    """Or a consumer could buy, once it knows what it used, what it used hours ago."""
+    scene = Scene()
+    village = scene.village
+    acceptance = village.accept(scene.wallbox, scene.offer, 400, timeout_s=3600, unix_s=S + 1800)
+    confirmed = village.confirm(scene.roof, acceptance, unix_s=S + 1801)
+    village.start(scene.wallbox, confirmed, S)
+    assert scene.book().contracts[confirmed.id].used_from_s == S + 1801
+
+
 def test_an_offer_is_taken_in_parts_and_never_beyond_its_energy():
     scene = Scene()
     taken = [scene.match(600), scene.match(401, scene.pump), scene.match(400, scene.pump)]

@@ -64,6 +64,12 @@ def test_roles():
         assert log.may_say({"role": bodies.ROLE_ISSUER}, said) is not by_root
 
 
+def test_there_is_one_root():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    other = speaker.certificate(author, role=bodies.ROLE_ROOT, public_key=bytes(32))
+    assert not log.may_say({"role": bodies.ROLE_ROOT}, author.say(bodies.CERTIFICATE, other))
+
+
 def test_certificates_have_their_time():
     span = {"not_before_s": 10, "not_after_s": 20}
     assert [log.valid_at(span, t) for t in (9, 10, 20, 21, None)] == [False, True, True, False, True]

@@ -307,6 +307,31 @@ def test_late_words_change_what_they_would_have_changed_in_time():
         assert [figures(facts, folded, subject)[1] for subject in (anna, ben)] == expected, seed
 
 
+def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
+    """Whoever offers energy since 1970 must not make everybody look at every slot since then."""
+    for used_s, is_heard in ((S, True), (-1, True), (-1, False)):
+        village, _, ben, roof, wallbox = two_houses()
+        offer = village.offer(roof, 200_000, 100, 4000, 0, S + 3600)
+        contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=bodies.MAX_U32))
+        if used_s >= 0:
+            village.start(wallbox, contract, used_s)
+        village.reading(roof, S, [0, 0, 0], [0, 50, 100])
+        if is_heard:
+            village.reading(wallbox, S, [0, 40, 80])
+        facts, folded = facts_of(village.entries)
+        slots = []
+        settle_slot = folded._settle_slot
+
+        def count(*arguments, slots=slots, settle_slot=settle_slot):
+            slots.append(arguments[0])
+            settle_slot(*arguments)
+
+        folded._settle_slot = count
+        folded.advance(S + 1800, S + 1800)
+        assert len(slots) <= 2, (used_s, is_heard, len(slots))
+        assert figures(facts, folded, ben, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
+
+
 def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
     village, _, ben, _, wallbox = two_houses()
     village.tariff(S + 1000, 400_000, 0)

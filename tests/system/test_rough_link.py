@@ -1,4 +1,4 @@
-"""A link that loses, repeats, delays and damages near a quarter of what it carries: all arrives, and the cycle completes."""
+"""A link that loses, repeats, delays and damages near a quarter of all it carries: the cycle completes all the same."""
 
 import asyncio
 from pathlib import Path
@@ -52,7 +52,8 @@ def _has_heard(street: Street, house: House) -> bool:
     """Whether the meter's cursor has been at the last entry for it that is no receipt, which come all the time."""
     with street.home.reader() as reader:
         told = reader.value(
-            "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry WHERE i.meter = ? AND e.kind <> ?",
+            "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry"
+            " WHERE i.meter = ? AND e.kind <> ?",
             house.kid, bodies.RECEIPT,
         )  # fmt: skip
     return bool(house.of("status")[-1][1]["cursor"] >= told)

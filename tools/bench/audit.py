@@ -10,11 +10,11 @@ from statistics import median
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
+from wattpact import audit, bill, bundle
+from wattpact.ledger import Ledger
 from wattpact_protocol import bodies, entry, log
 
 from tools.bench import corpus
-from wattpact import audit, bill, bundle
-from wattpact.ledger import Ledger
 
 SLOT_S = 900
 START_S = 1_790_812_800  # 2026-10-01 00:00 UTC

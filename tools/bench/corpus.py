@@ -43,8 +43,8 @@ def reading(t0_s: int, imported_wh: int, deltas: list[int], step_s: int) -> dict
     }  # fmt: skip
 
 
-def community(meters: int, people: int = 0) -> tuple[Author, list[entry.Entry], list[Author], list[Author]]:
-    """(root, the certificates, meters, people); meter i belongs to person i modulo `people`."""
+def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
+    """(root, the certificates, meters)."""
     root = Author(b"r" * 32)
     issuer = Author(b"i" * 32, root.community)
     said = [root.say(bodies.CERTIFICATE, certificate(root, bodies.ROLE_ROOT, "root"))]
@@ -57,7 +57,7 @@ def community(meters: int, people: int = 0) -> tuple[Author, list[entry.Entry], 
         said.append(issuer.say(bodies.CERTIFICATE, body))
         meter.head = log.start(meter.kid, 0, said[-1].id)
         enrolled.append(meter)
-    return root, said, enrolled, []
+    return root, said, enrolled
 
 
 def readings_of(meters: list[Author], count: int, intervals: int, step_s: int = 60) -> list[entry.Entry]:

@@ -1,4 +1,4 @@
-"""Ingest against libsodium: entries a second through decode, verify, chain and a durable commit, and bare verifications.
+"""Ingest against libsodium: entries a second decoded, verified, chained and durably stored, and bare verifications.
 
 Both get the same entries and the same cores, the reference as many threads as there are of them. A round times the
 reference, the ingest and the reference again; the first batch of each ingest is not timed, so that what is started
@@ -16,11 +16,11 @@ from statistics import median
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
+from wattpact.ingest import Ingest
+from wattpact.store import MAX_BATCH
 from wattpact_protocol import entry
 
 from tools.bench import corpus
-from wattpact.ingest import Ingest
-from wattpact.store import MAX_BATCH
 
 
 class Cost(NamedTuple):
@@ -107,7 +107,7 @@ def take(root: corpus.Author, certificates: list[entry.Entry], said: list[entry.
 
 def measure(intervals: int, cores: int, entries: int = 4096, rounds: int = 7) -> Result:
     """Ingest of so many entries after the first batch, beside bare verification of the same, on so many cores."""
-    root, certificates, meters, _ = corpus.community(16)
+    root, certificates, meters = corpus.community(16)
     said = corpus.readings_of(meters, MAX_BATCH + entries, intervals)
     keys = {meter.kid: meter.public_key for meter in meters}
     whole, raw = [], []

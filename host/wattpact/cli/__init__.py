@@ -11,6 +11,7 @@ MODULES = {
     "demo": "wattpact.cli.demo",
     "keys": "wattpact.cli.keys",
     "node": "wattpact.cli.node",
+    "community": "wattpact.cli.community",
     "meter": "wattpact.cli.meter",
     "contract": "wattpact.cli.contract",
     "replay": "wattpact.cli.replay",

@@ -1,29 +1,37 @@
 """`wattpact bill`: what a person has to pay or to receive for a month, and the bundle that proves it."""
 
 import os
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import click
 
-from wattpact import accounting, bill, home, keys
-from wattpact.cli.frame import Session, as_json, show_json
+from wattpact import accounting, bill, home, keys, money
+from wattpact.cli.frame import Session, as_json, show_json, show_table
+from wattpact.ledger import Ledger
 
 
 @click.command()
-@click.option("--owner", required=True, metavar="NAME", help="Whose bill: a person's name or key id.")
+@click.option("--owner", metavar="NAME", help="Whose bill: a person's name or key id; everybody's if not said.")
 @click.option("--month", metavar="YYYY-MM", help="Which month; this one if not said.")
 @click.option("--export", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Also write the signed bundle that `wattpact audit` verifies.")  # fmt: skip
 @as_json
 @click.pass_obj
-def command(session: Session, owner: str, month: str | None, target: Path | None, as_json: bool) -> None:
-    """Show a person's bill for a month: bought, sold, grid, net, and saved against the grid alone."""
+def command(session: Session, owner: str | None, month: str | None, target: Path | None, as_json: bool) -> None:
+    """Show what everybody, or one person, pays for a month: bought, sold, grid, net, saved against the grid alone."""
+    if owner is None and target is not None:
+        raise click.UsageError("a bundle proves one person's bill: name them with --owner")
     opened = session.home()
     now_s = home.clock()
     with opened.reader() as reader:
         ledger = accounting.ledger_of(reader, now_s)
-        subject = bill.find_owner(ledger, owner)
-        made = bill.make(ledger, subject, month or bill.month_of(now_s, accounting.timezone(ledger)))
+        month = month or bill.month_of(now_s, accounting.timezone(ledger))
+        if owner is None:
+            _show_all(ledger, month, as_json)
+            return
+        made = bill.make(ledger, bill.find_owner(ledger, owner), month)
         if target is not None:
             host = opened.keyring.load(keys.HOST)
             held = accounting.evidence_for(reader, made.statement)
@@ -37,6 +45,29 @@ def command(session: Session, owner: str, month: str | None, target: Path | None
     if target is not None:
         click.echo(f"\nThe bundle is in {target}. Check it anywhere with:\n"
                    f"  wattpact audit {target} --root {opened.root_public_key.hex()}")  # fmt: skip
+
+
+def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
+    made = bill.make_all(ledger, month)
+    if as_json:
+        show_json([one.as_json() for one in made])
+    elif made:
+        rows = sorted(_row(one) for one in made)
+        show_table((month, "bought", "sold", "from grid", "to grid", "to pay", "saved"), rows)
+        zone = ZoneInfo(accounting.timezone(ledger))
+        settled = datetime.fromtimestamp(min(one.statement.settled_to_s for one in made), zone)
+        click.echo(f"\nEnergy in kWh; below 0 is to receive. Settled to {settled:%Y-%m-%d %H:%M:%S %Z}.")
+        click.echo("To the last Wh and with its contracts: --owner NAME.")
+    else:
+        click.echo("Nobody has a meter yet.")
+
+
+def _row(made: bill.Bill) -> tuple[str, ...]:
+    fields = made.fields
+    names = ("bought_wh", "sold_wh", "grid_import_wh", "grid_export_wh")
+    energies = (money.energy(fields[name]).removesuffix(" kWh") for name in names)
+    amounts = (money.rounded(fields[name], made.currency) for name in ("net_nano", "saved_nano"))
+    return (made.label, *energies, *amounts)
 
 
 def _write(path: Path, data: bytes) -> None:

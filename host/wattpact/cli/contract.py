@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 from wattpact_protocol import bodies, entry
-from wattpact_protocol.contracts import Contract
+from wattpact_protocol.contracts import ACTIVE, ENDED, GRANTED, MATCHED, VOID, Contract
 
 from wattpact import enrol, home
 from wattpact.cli.frame import (
@@ -28,6 +28,7 @@ from wattpact.reader import Reader
 _MAX_U32 = (1 << 32) - 1
 _KINDS = tuple(range(bodies.MANDATE, bodies.TERMINATE + 1))
 _DAY_S = 86400
+_STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
 
 class ContractError(ValueError):
@@ -126,7 +127,7 @@ def _labels(reader: Reader) -> dict[bytes, str]:
 
 
 @command.command("list")
-@click.option("--state", multiple=True, help="Only contracts in this state; may be repeated.")
+@click.option("--state", multiple=True, type=click.Choice(_STATES), help="Only those in this state; may be repeated.")
 @as_json
 @click.pass_obj
 def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> None:

@@ -50,8 +50,8 @@ async def _run(opened: Home, web: tuple[str, int], seconds: int | None) -> None:
         playing = demo.Demo(opened, running, udp_port, lambda text: _tell(started, text))
         await _until(stopping, asyncio.create_task(playing.run()), seconds)
     finally:
-        click.echo("stopping")
         if playing is not None:
+            click.echo("stopping")
             await playing.stop()
         await server.stop()
         await running.stop()

@@ -83,6 +83,13 @@ class Root(click.Group):
 
 
 def _explain(error: Exception) -> NoReturn:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        group, path = error.ctx.command, error.ctx.command_path
+        if isinstance(group, Root):
+            print(error.ctx.get_help(), file=sys.stderr)
+            sys.exit(2)
+        names = ", ".join(group.list_commands(error.ctx)) if isinstance(group, click.Group) else ""
+        _fail(f"{path} needs a command, one of {names}; try `{path} --help`", 2)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "wattpact"
         _fail(f"{error.format_message().rstrip('.')}; try `{path} --help`", 2)

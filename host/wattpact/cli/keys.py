@@ -43,6 +43,7 @@ def init(session: Session, /, directory: Path | None, import_price: int, export_
     made = home.found(path, wanted, home.clock())
     click.echo(f"{wanted.name} is founded in {path}, community {made.community.hex()}.")
     click.echo(f"Grid tariff: {price(import_price)} {wanted.currency} per kWh taken, {price(export_price)} given.")
+    click.echo(f"Meters and auditors pin its root key: {made.root_public_key.hex()}")
     click.echo(f"Now move {made.keyring.path(keys.ROOT)} to a place that is offline, and keep a copy:")
     click.echo("it is needed only to renew the issuer, and whoever has it can replace everyone.")
 

@@ -4,15 +4,18 @@ import time
 from typing import Any
 
 import click
-from wattpact_protocol import bodies, enrolment
+from wattpact_protocol import bodies, enrolment, entry
 
 from wattpact import enrol, home
 from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
 from wattpact.reader import Certified, Reader
 from wattpact.store import Store
+from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
 
 _POLL_S = 0.5
+_RELAY = {bodies.EVENT_RELAY_CLOSED: True, bodies.EVENT_RELAY_OPENED: False}
+_EVENTS_BACK = 200
 
 
 @click.group(short_help="Enrol meters, and see what they have said.")
@@ -66,13 +69,23 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
         "kid": known.kid.hex(), "label": body["label"], "owner": owners.get(body.get("owner", b"")),
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
         "assurance": bodies.ASSURANCES[body["assurance"]], "entries": 0,
-        "import_wh": None, "export_wh": None, "reading_s": None,
+        "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
     }  # fmt: skip
     head = reader.head(known.kid, body["generation"])
     row["entries"] = head[0] + 1 if head else 0
     for kept in reader.registers(known.kid):
         row.update(import_wh=kept.energy.get(1), export_wh=kept.energy.get(2), reading_s=kept.end_s)
     return row
+
+
+def _relay(reader: Reader, kid: bytes) -> dict[str, Any] | None:
+    """How the relay stands and why, by the meter's own last word on it."""
+    for row in reader.entries(author=kid, kinds=(bodies.EVENT,), limit=_EVENTS_BACK, newest_first=True):
+        said = entry.decode(row.raw, reader.community)
+        if said.body["code"] in _RELAY and row.void_reason is None:
+            closed = _RELAY[said.body["code"]]
+            return {"closed": closed, "reason": said.body.get("text", ""), "since_s": said.stamp.unix_s}
+    return None
 
 
 def _rows(reader: Reader) -> list[dict[str, Any]]:
@@ -93,7 +106,7 @@ def list_meters(session: Session, as_json: bool) -> None:
         return
     cells = [_cells(row) for row in rows]
     if cells:
-        show_table(("meter", "key id", "owner", "import", "export", "last reading"), cells)
+        show_table(("meter", "key id", "owner", "import", "export", "relay", "last reading"), cells)
     else:
         click.echo("No meter is enrolled yet.")
     if waiting:
@@ -116,13 +129,25 @@ def show(session: Session, meter: str, as_json: bool) -> None:
         "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
-        "last reading": moment(row["reading_s"]),
+        "last reading": moment(row["reading_s"]), "relay": _relay_words(row["relay"]),
     })  # fmt: skip
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     registers = (_energy(row["import_wh"]), _energy(row["export_wh"]))
-    return (row["label"], row["kid"], row["owner"] or "-", *registers, moment(row["reading_s"])[:16])
+    relay = "-" if row["relay"] is None else _position(row["relay"])
+    return (row["label"], row["kid"][:8], row["owner"] or "-", *registers, relay, moment(row["reading_s"])[:16])
+
+
+def _position(relay: dict[str, Any]) -> str:
+    return "closed" if relay["closed"] else "open"
+
+
+def _relay_words(relay: dict[str, Any] | None) -> str:
+    if relay is None:
+        return NO_RELAY
+    words = (CLOSED_WORDS if relay["closed"] else OPEN_WORDS).get(relay["reason"], "")
+    return f"{_position(relay)} since {moment(relay['since_s'])}. {words}".rstrip()
 
 
 def _energy(wh: int | None) -> str:

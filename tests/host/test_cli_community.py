@@ -1,0 +1,183 @@
+"""`wattpact community` and the table of everybody's bills: what the issuer says, and what comes of it."""
+
+import datetime
+import json
+import zoneinfo
+
+import pytest
+from host_community import Speaker, key
+from test_cli import run
+from wattpact import enrol, governance, home
+from wattpact.ingest import Ingest
+from wattpact_protocol import bodies, entry
+from wattpact_protocol.guard import Policy
+from wattpact_protocol.guard_policy import NUMBERS, SWITCHES
+
+NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+
+
+@pytest.fixture
+def founded(tmp_path):
+    """A data directory with a person who owns two meters."""
+    path = tmp_path / "data"
+    run("keys", "init", "--name", "Sun Street", path)
+    run("--data", path, "keys", "person", "anna")
+    made = home.Home(path)
+    with made.store() as store:
+        for label in ("House 1", "House 2"):
+            owner = made.keyring.person("anna")
+            enrol.enrol_meter(
+                store, made.issuer(), key(label).public_key, label, owner.kid, home.clock(), rated_w=11000
+            )  # fmt: skip
+    return made
+
+
+def said(made, kind):
+    """The bodies of that kind, all signed by the issuer."""
+    with made.reader() as reader:
+        rows = [entry.decode(row.raw, made.community) for row in reader.entries(kinds=(kind,))]
+    assert {new.kid for new in rows} <= {made.issuer().kid}
+    return [new.body for new in rows]
+
+
+def shown(made):
+    return json.loads(run("--data", made.path, "community", "show", "--json").out)
+
+
+NONSENSE = [
+    (["community"], "needs a command, one of default-supply, policy, show, tariff"),
+    (["community", "tariff", "--import", "0.31"], "Missing option '--export'"),
+    (["community", "tariff", "--import", "0,31", "--export", "0"], "is no price"),
+    (["community", "tariff", "--import", "1", "--export", "0", "--from", "tomorrow"], "is no time"),
+    (["community", "tariff", "--import", "1", "--export", "0", "--from", "0001-01-01"], "is no time"),
+    (["community", "tariff", "--import", "1", "--export", "0", "--from", "\x00"], "is no time"),
+    (["community", "policy"], "nothing to change"),
+    (["community", "policy", "--rest-s", "59"], "not in the range"),
+    (["community", "policy", "--meter", "House 9", "--protected"], "there is no meter 'House 9'"),
+    (["community", "policy", "--holiday", "25.12.2026"], "a holiday is a date"),
+    (["community", "policy", *["--holiday", "2026-12-25"] * 33], "at most 32 holidays"),
+    (["community", "policy", "--holiday", "1969-12-31"], "holiday is not a whole number"),
+    (["community", "default-supply", "--meter", "House 1"], "Missing option '--until'"),
+    (["community", "default-supply", "--meter", "House 1", "--until", "2020-01-01"], "is past"),
+    (["community", "default-supply", "--meter", "nobody", "--until", "2999-01-01"], "there is no meter"),
+]
+
+
+@pytest.mark.parametrize(("words", "part"), NONSENSE)
+def test_nonsense_gets_one_line_and_says_nothing(founded, words, part):
+    def count():
+        with founded.reader() as reader:
+            return reader.last_cursor()
+
+    before = count()
+    result = run("--data", founded.path, *words)
+    assert result.status in (1, 2) and result.errors.count("\n") == 1 and part in result.errors, result.errors
+    assert count() == before
+
+
+def test_only_the_issuer_may_say_it(founded):
+    founded.keyring.path("issuer").unlink()
+    words = (["tariff", "--import", "1", "--export", "0"], ["policy", "--protected"],
+             ["default-supply", "--meter", "House 1", "--until", "2999-01-01"])  # fmt: skip
+    for command in words:
+        result = run("--data", founded.path, "community", *command)
+        assert result.status == 1 and "the issuer's key is not here" in result.errors
+    assert shown(founded)["name"] == "Sun Street"
+
+
+def test_a_tariff_holds_from_its_time(founded):
+    result = run("--data", founded.path, "community", "tariff", "--import", "0.315", "--export", "0.07",
+                 "--from", "2999-12-01T12:00")  # fmt: skip
+    assert result.status == 0 and "0.315 EUR" in result.out and "past" not in result.out
+    body = said(founded, bodies.TARIFF)[-1]
+    assert body == {
+        "from_s": int(NOON.timestamp()), "import_micro_per_kwh": 315_000, "export_micro_per_kwh": 70_000
+    }  # fmt: skip
+    assert run("--data", founded.path, "community", "tariff", "--import", "0.33", "--export", "0").status == 0
+    now, later = shown(founded)["tariffs"]
+    assert now["import_micro_per_kwh"] == 330_000 and later["import_micro_per_kwh"] == 315_000
+    text = run("--data", founded.path, "community", "show").out
+    assert "now: 0.33 EUR per kWh taken" in text and "from 2999-12-01 12:00:00 CET: 0.315" in text
+    past = run("--data", founded.path, "community", "tariff", "--import", "1", "--export", "0", "--from", "2026-01-01")
+    assert "in the past" in past.out
+
+
+def test_a_policy_keeps_what_is_not_changed(founded):
+    change = ("--data", founded.path, "community", "policy")
+    assert run(*change, "--emergency-credit-wh", "500", "--no-quiet-hours").status == 0
+    assert run(*change, "--rest-s", "90", "--holiday", "2026-12-26", "--holiday", "2026-12-25").status == 0
+    assert run(*change, "--meter", "House 2", "--protected").status == 0
+    assert run(*change, "--defaults", "--rest-s", "70").status == 0
+    first, second, own, last = said(founded, bodies.POLICY)
+    assert first == {"version": 1, "emergency_credit_wh": 500, "quiet_hours": False}
+    days = [(datetime.date(2026, 12, day) - datetime.date(1970, 1, 1)).days for day in (25, 26)]
+    assert second == {**first, "version": 2, "rest_s": 90, "holidays": days}
+    assert own == {**second, "version": 1, "protected": True, "meter": key("House 2").kid}
+    assert last == {"version": 3, "rest_s": 70}
+    for body in (first, second, own, last):
+        Policy.from_fields(body)  # a guard takes it
+    everyone, house = shown(founded)["policies"]
+    assert (everyone["meter"], everyone["rest_s"], everyone["quiet_hours"]) == (None, 70, True)
+    assert (house["meter"], house["protected"], house["emergency_credit_wh"]) == ("House 2", True, 500)
+
+
+def test_an_order_to_open_stands_until_it_is_taken_back(founded):
+    change = ("--data", founded.path, "community", "policy", "--meter", "House 1")
+    before_s = home.clock()
+    for words in (["--open"], ["--rest-s", "61"], ["--no-open"]):
+        assert run(*change, *words).status == 0
+    opened, kept, withdrawn = said(founded, bodies.POLICY)
+    assert before_s <= opened["operator_open_at_s"] <= home.clock()
+    assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
+
+
+def test_every_field_of_a_policy_has_its_option(founded):
+    names = [name for name, *_ in (*NUMBERS, *SWITCHES)]
+    help_text = run("community", "policy", "--help").out
+    for name in names:
+        assert f"--{name.replace('_', '-')}" in help_text
+    fields = {field for _, field, _, _ in bodies.TABLE[bodies.POLICY][1]}
+    assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s"}
+
+
+def test_default_supply_is_a_grant_with_the_next_number(founded):
+    for meter in ("House 1", "House 2"):
+        words = ("--meter", meter, "--until", "2999-12-01T12:00")
+        assert run("--data", founded.path, "community", "default-supply", *words).status == 0
+    first, second = said(founded, bodies.GRANT)
+    assert (first["number"], second["number"]) == (1, 2) and first["contract"] != second["contract"]
+    assert first["default_supply"] and first["to_s"] == int(NOON.timestamp()) and first["max_w"] == 11000
+    assert [row["meter"] for row in shown(founded)["default_supply"]] == ["House 1", "House 2"]
+    with founded.reader() as reader:
+        assert governance.supplied_until(reader)[key("House 2").kid] == first["to_s"]
+
+
+def test_the_table_of_bills_says_what_each_bill_says(founded):
+    slot_s = home.clock() // 900 * 900 - 1800
+    with founded.store() as store:
+        community = type("C", (), {"id": store.community})
+        known = {one.kid: one for one in store.certificates()}
+        entries = []
+        for label, step in (("House 1", (1500, 0)), ("House 2", (0, 700))):
+            signer = key(label)
+            meter = Speaker(community, signer, known[signer.kid].body, known[signer.kid].id)
+            entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
+        ingest = Ingest(store, founded.root_public_key, home.clock)
+        assert {verdict.reason for verdict in ingest.take([new.raw for new in entries])} == {"stored"}
+        ingest.close()
+    month = datetime.datetime.fromtimestamp(slot_s, zoneinfo.ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
+    out = run("--data", founded.path, "bill", "--month", month).out
+    (row,) = [line for line in out.splitlines() if line.startswith("anna")]
+    one = json.loads(run("--data", founded.path, "bill", "--owner", "anna", "--month", month, "--json").out)
+    assert row.split()[1:5] == ["0.000", "0.000", "3.000", "1.400"]
+    assert (one["grid_import_wh"], one["grid_export_wh"]) == (3000, 1400)
+    assert row.split()[5:7] == ["0.79", "EUR"] and one["net_nano"] == 3000 * 300_000 - 1400 * 80_000
+    assert max(map(len, out.splitlines())) <= 80 and "Settled to" in out
+    assert json.loads(run("--data", founded.path, "bill", "--month", month, "--json").out) == [one]
+    refused = run("--data", founded.path, "bill", "--export", "x.bundle")
+    assert refused.status == 2 and "one person's bill" in refused.errors
+
+
+def test_without_meters_there_are_no_bills(tmp_path):
+    run("keys", "init", "--name", "Sun Street", tmp_path / "data")
+    assert run("--data", tmp_path / "data", "bill").out == "Nobody has a meter yet.\n"

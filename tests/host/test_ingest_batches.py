@@ -1,0 +1,71 @@
+"""Batches overlap on their way to the disk; verdicts and what is stored are those of entries taken one by one."""
+
+import random
+from pathlib import Path
+
+import pytest
+from wattpact import ingest as module
+from wattpact.ingest import Ingest
+from wattpact_protocol import bodies, entry, log
+
+from tools.bench import corpus
+
+GROUPS = 3 * module.MAX_BATCH + 100
+
+
+def stream() -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
+    """A root, certificates, and entries in an order that needs no second look: repeated, forged, of strangers, falling
+    registers, and a meter that is certified in the middle."""
+    rng = random.Random(11)
+    root, certificates, meters = corpus.community(5)
+    late = meters.pop()
+    certified = certificates.pop()
+    said = corpus.readings_of(meters, GROUPS, 2)
+    falling = meters[0].say(bodies.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60), corpus.NOW_S + 10**6)
+    stranger = corpus.Author(b"?" * 32, root.community)
+    raws: list[bytes] = []
+    for number, one in enumerate([*said, falling]):
+        if number == GROUPS // 2:
+            raws.append(certified.raw)
+            raws += [new.raw for new in corpus.readings_of([late], 40, 1)]
+        what = rng.randrange(8)
+        if what == 0:
+            raws.append(one.raw[:-1] + bytes([one.raw[-1] ^ 1]))
+        elif what == 1:
+            # A genuine one: of a forged copy the verdict is duplicate or bad signature, whichever shows first.
+            raws.append(said[rng.randrange(number + 1)].raw if number < GROUPS else one.raw)
+        elif what == 2:
+            raws.append(one.raw[: rng.randrange(len(one.raw))])
+        elif what == 3:
+            raws.append(stranger.say(bodies.CONTRACT, {"acceptance": bytes(32)}).raw)
+        raws.append(one.raw)
+    return root, certificates, raws
+
+
+def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[entry.Entry], list[bytes]]):
+    """(verdicts, rows of the store, points) with so many entries at a time."""
+    root, certificates, raws = said
+    store = corpus.store_with(path, root.community, certificates)
+    ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
+    verdicts = []
+    for start in range(0, len(raws), size):
+        verdicts += ingest.take(raws[start : start + size])
+    rows = [(row.cursor, row.id, row.raw, row.void_reason) for row in store.stream()]
+    points = store.rows("SELECT * FROM points ORDER BY meter, unix_s")
+    ingest.close()
+    store.close()
+    return [(verdict.reason, verdict.void_reason, verdict.cursor) for verdict in verdicts], rows, points
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int) -> None:
+    said = stream()
+    one_by_one = taken(tmp_path / "one.db", 1, 1, said)
+    assert taken(tmp_path / "all.db", len(said[2]), cores, said) == one_by_one
+    assert taken(tmp_path / "some.db", 300, cores, said) == one_by_one
+    reasons = {reason for reason, _, _ in one_by_one[0]}
+    assert reasons == {
+        "stored", module.BAD_SIGNATURE, module.MALFORMED, module.UNKNOWN_AUTHOR, log.DUPLICATE,
+    }  # fmt: skip
+    assert len(one_by_one[1]) == len(said[1]) + GROUPS + 1 + 1 + 40
+    assert [void for _, _, _, void in one_by_one[1] if void] == ["falling_register"]

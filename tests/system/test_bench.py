@@ -1,0 +1,64 @@
+"""The benchmarks in a tiny size, so that they cannot rot: what they count is exact, what they time is not looked at."""
+
+import pytest
+
+from tools.bench import __main__ as program
+from tools.bench import audit, heap, ingest, wire
+
+
+@pytest.mark.parametrize("cores", [1, 2])
+def test_ingest_stores_all_and_says_so(cores: int) -> None:
+    result = ingest.measure(intervals=2, cores=cores, entries=300, rounds=1)
+    assert min(result) > 0
+
+
+def test_a_refused_entry_is_no_result() -> None:
+    with pytest.raises(AssertionError, match="only 0 of 3 were stored"):
+        ingest.take(*ingest_of_strangers(), cores=1)
+
+
+def ingest_of_strangers():
+    root, certificates, _ = ingest.corpus.community(1)
+    stranger = ingest.corpus.Author(b"?" * 32, root.community)
+    return root, certificates, ingest.corpus.readings_of([stranger], 3, 1)
+
+
+def test_bytes_on_the_wire_are_those_of_the_specification() -> None:
+    one, fifteen = wire.measure(1, 8), wire.measure(15, 8)
+    for result, intervals in ((one, 1), (fifteen, 15)):
+        # A datagram adds a head of 22 bytes to its entry (docs/spec/datagrams.md).
+        assert result.datagram_centibytes - result.entry_centibytes in range(2000 // intervals, 3000 // intervals)
+    assert 150 < one.entry_centibytes / 100 < 210  # docs/spec/readings.md
+    assert 15 * fifteen.entry_centibytes < 2 * one.entry_centibytes
+
+
+def test_the_month_under_audit_is_one_that_agrees() -> None:
+    result = audit.measure(days=1, rounds=1)
+    # Community, tariff, the seller's mandate, offer, acceptance, contract, grant, the start of usage; the statement.
+    certificates, readings, words = 7, 2 * 96, 8
+    assert result.entries == certificates + readings + words + 1
+    assert result.bundle_bytes > 150 * result.entries
+
+
+def test_every_form_of_the_firmware_does_the_same_work() -> None:
+    source, compiled, image = heap.measure(minutes=20)
+    assert source.entries == compiled.entries == image.entries > 0
+    # 1.5 kW for 20 minutes, but for the seconds until the relay was closed by a grant.
+    assert 490 <= source.bought_wh == compiled.bought_wh == image.bought_wh <= 500
+    assert image.heap < compiled.heap - 40_000  # bytecode stays in the image
+    assert 50_000 < image.heap < source.heap < 1 << 20
+
+
+def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert program.main(["wire", "audit", "--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["what", "measured", "reference", "ratio", "bar"]
+    assert [text.split(":")[0] for text in lines[1:3]] == ["wire, 1 an entry"] * 2
+    assert lines[5].startswith("audit of 208 entries") and "<= 3" in lines[5]
+
+
+def test_an_unknown_part_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        program.main(["speed"])
+    assert ended.value.code == 2
+    assert "there is no part 'speed'" in capsys.readouterr().err

@@ -1,0 +1,270 @@
+"""Everything that a node must refuse, over its real socket: counted by its reason, named in the log, and it goes on."""
+
+import asyncio
+import os
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import rules
+from host_community import Speaker, key, mandate, readings_body
+from live_street import Street
+from wattpact import enrol
+from wattpact.store import MAX_REJECTION_ROWS
+from wattpact_protocol import bodies, cbor, datagram, entry
+from wattpact_protocol.entry import Entry
+
+DAMAGED = 4000
+FLOOD = 50_000
+AT_ONCE = 48  # datagrams that a socket's buffer holds for sure
+GROWS_AT_MOST_KB = 24_000
+LOG_AT_MOST_BYTES = 200_000
+
+
+class Player:
+    """Enrols keys of its own in a street, plays their meters, and sends anything to the node."""
+
+    def __init__(self, street: Street) -> None:
+        self.street = street
+        self.community = SimpleNamespace(id=street.home.community)
+        self.now_s = street.clock()
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.socket.connect(("127.0.0.1", street.wire.node_port))
+        self.here = self.meter("here")  # whose digests show that all before them was heard
+
+    def meter(self, name: str) -> Speaker:
+        signer, person = key(name), key(f"owner of {name}")
+        with self.street.home.store() as store:
+            arguments = (store, self.street.issuer)
+            owner = enrol.enrol_person(*arguments, person, name, self.now_s)
+            made = enrol.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
+        speaker = Speaker(self.community, signer, made.body, made.id)
+        speaker.owner = Speaker(self.community, person, owner.body, owner.id)
+        return speaker
+
+    def stranger(self, name: str) -> Speaker:
+        """Whom nobody has enrolled."""
+        return Speaker(self.community, key(name), {"generation": 0, "role": bodies.ROLE_METER}, bytes(32))
+
+    def wrap(self, *entries: Entry) -> list[bytes]:
+        return [datagram.encode(datagram.ENTRY, self.community.id, new.raw) for new in entries]
+
+    async def send(self, datagrams: Iterable[bytes]) -> int:
+        """Send, so slowly that the node hears each, once it knows who was enrolled; how many."""
+        await self.street.until(self._is_caught_up, "the node to catch up")
+        sent = 0
+        for sent, data in enumerate(datagrams, 1):
+            self.socket.send(data)
+            if sent % AT_ONCE == 0:
+                await self.heard()
+        await self.heard()
+        return sent
+
+    def _is_caught_up(self) -> bool:
+        with self.street.home.reader() as reader:
+            return int.from_bytes(reader.meta("inbox_folded") or b"", "big") == reader.last_cursor()
+
+    async def heard(self) -> None:
+        """Wait until the node has heard all that was sent."""
+        digest = [self.here.kid, 0, 0, bytes(8), 0]
+        self.socket.send(datagram.encode(datagram.DIGEST, self.community.id, digest))
+        loop, kind = asyncio.get_running_loop(), 0
+        while kind != datagram.HEAD:
+            data = await asyncio.wait_for(loop.sock_recv(self.socket, 2048), 10)
+            kind, body = datagram.decode(data, self.community.id)
+            kind = kind if body[0] == self.here.kid else 0
+
+    async def refused(self) -> Counter[str]:
+        """All counts, once the node has put them into its store."""
+        await asyncio.sleep(1.3)
+        with self.street.home.reader() as reader:
+            return Counter(reader.rejected())
+
+
+def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
+    """Reason: datagrams that must be refused for it, once those in `good` were taken."""
+    now_s, wrap = player.now_s, player.wrap
+    boot = {"code": bodies.EVENT_BOOT, "detail": 1}
+    cases: dict[str, list[bytes]] = {}
+    meter, forked = player.meter("replayed"), player.meter("forked")
+    first, held = meter.say("event", boot, now_s), forked.say("event", boot, now_s)
+    good += [first, held]
+    cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
+    cases["gap"] = wrap(meter.sign("event", boot, (0, 7, first.id), now_s))
+    cases["stale_generation"] = wrap(meter.sign("event", boot, (4, 1, first.id), now_s))
+    cases["broken_chain"] = wrap(meter.sign("event", boot, (0, 1, bytes(32)), now_s))
+    cases["future_time"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s + 1000))
+    cases["certificate_expired"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s - 10 * 86400))
+    cases["not_allowed"] = wrap(meter.sign("policy", {"version": 9}, (0, 1, first.id), now_s))
+    cases["unknown_author"] = wrap(player.stranger("nobody").say("event", boot, now_s))
+    genuine = wrap(meter.sign("event", boot, (0, 1, first.id), now_s))[0]
+    cases["bad_signature"] = [genuine[:-1] + bytes([genuine[-1] ^ 1])]
+    cases["fork"] = wrap(forked.sign("event", {"code": bodies.EVENT_BOOT, "detail": 2}, (0, 0, held.previous), now_s))
+    cases["frozen_log"] = wrap(forked.sign("event", boot, (0, 1, held.id), now_s))
+    late = meter.owner.say("mandate", mandate(meter, bodies.SELL, 2, now_s, expires_s=now_s - 10), now_s)
+    cases["order_expired"] = wrap(late)
+    return cases | bad_readings(player, good)
+
+
+def bad_orders(player: Player, meter: Speaker, good: "list[Entry]") -> list[bytes]:
+    """A person's order again, and another one with its id."""
+    good.append(meter.owner.say("mandate", mandate(meter, bodies.SELL, 1, player.now_s), player.now_s))
+    other = meter.owner.say("mandate", mandate(meter, bodies.SELL, 1, player.now_s, wh=41), player.now_s)
+    return player.wrap(good[-1], other)
+
+
+def bad_readings(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
+    """Signed and in place, so that they stay in the log; they count for nothing."""
+    start_s = player.now_s - 3600
+    cases = {}
+    for reason, at_s, registers, more in (
+        ("falling_register", start_s + 15, (99, 0), {}),
+        ("impossible_jump", start_s + 15, (9000, 0), {}),
+        ("reading_time_ran_back", start_s - 15, (110, 0), {}),
+        ("old_register_generation", start_s + 15, (110, 0), {"register_generation": 1}),
+    ):
+        meter = player.meter(reason[:20])
+        first = readings_body(start_s, [(10, 0)], (100, 0), register_generation=2)
+        bad = readings_body(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
+        good.append(meter.say("reading", first, start_s + 60))
+        cases[reason] = player.wrap(meter.say("reading", bad, start_s + 60))
+    return cases
+
+
+def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
+    own, other = player.community.id, bytes(16)
+    body = [player.here.kid, 0, 0, bytes(8), 0]
+    return {
+        "oversize": [bytes(1201), bytes(9000)],
+        "malformed": [b"", b"\xff", cbor.encode([1, 2, own]), cbor.encode([1, datagram.DIGEST, own, body[:4]])],
+        "version": [cbor.encode([2, datagram.DIGEST, own, body])],
+        "wrong_community": [cbor.encode([1, datagram.DIGEST, other, body])],
+        "unknown_type": [cbor.encode([1, 99, own, body]), cbor.encode([1, datagram.HEAD, own, body[:3]])],
+        "entry_malformed": [cbor.encode([1, datagram.ENTRY, own, b"nonsense"])],
+        "unknown_author": [cbor.encode([1, datagram.DIGEST, own, [b"stranger", 0, 0, bytes(8), 0]])],
+    }
+
+
+@pytest.mark.timeout(60)
+def test_each_refusal_is_counted_and_named(tmp_path: Path) -> None:
+    asyncio.run(_refusals(tmp_path))
+
+
+async def _refusals(folder: Path) -> None:
+    async with Street(folder) as street:
+        await street.start_node()
+        player = Player(street)
+        good: list[Entry] = []
+        cases = [*bad_entries(player, good).items(), *bad_datagrams(player).items()]
+        await player.send(player.wrap(*good))
+        assert await player.refused() == {}
+        expected: Counter[str] = Counter()
+        for reason, datagrams in cases:
+            expected[reason] += await player.send(datagrams)
+        assert await player.refused() == expected
+        log = street.process.log.read_text()
+        assert [reason for reason in expected if f"refused: {reason}, by " not in log] == []
+        assert f"refused: fork, by {key('forked').kid.hex()}, from 127.0.0.1" in log
+        _check_evidence(street)
+        await player.send(player.wrap(player.here.say("event", {"code": bodies.EVENT_BOOT}, player.now_s)))
+        assert await player.refused() == expected and street.process.is_running
+        with street.home.reader() as reader:
+            assert street.head(reader, player.here.kid) == 1
+        player.socket.close()
+
+
+def _check_evidence(street: Street) -> None:
+    """Both entries of a fork are kept; void readings are in the log with their reason."""
+    with street.home.reader() as reader:
+        found = reader.evidence()
+        assert [row.author for row in found] == [key("forked").kid]
+        held, other = (entry.decode(raw, street.home.community) for raw in (found[0].held, found[0].other))
+        assert held.sequence == other.sequence == 0 and held.id != other.id
+        void = sorted(row.void_reason for row in reader.stream() if row.void_reason)
+        assert void == ["falling_register", "impossible_jump", "old_register_generation", "reading_time_ran_back"]
+
+
+@pytest.mark.timeout(120)
+def test_damage_and_a_flood_do_not_keep_a_meter_from_being_served(tmp_path: Path, record_property: Any) -> None:
+    figures = asyncio.run(_flood(tmp_path))
+    record_property("flood", figures)
+    print(figures)
+
+
+async def _flood(folder: Path) -> str:
+    async with Street(folder) as street:
+        await street.start_node()
+        roof = await street.move_in("roof", -8000, kind="profile")
+        player = Player(street)
+        dice = random.Random(4)
+        before = (await player.refused()).total()
+        assert await player.send(_damaged(player, dice)) == DAMAGED
+        assert (await player.refused()).total() == before + DAMAGED
+        first_kb, began_s = _memory_kb(street.process.pid), time.monotonic()
+        head = _head(street, roof.kid)
+        assert await player.send(_anything(player, dice)) == FLOOD
+        took_s, last_kb = time.monotonic() - began_s, _memory_kb(street.process.pid)
+        assert _head(street, roof.kid) >= head + int(took_s) - 1, "the meter was not served meanwhile"
+        assert last_kb - first_kb < GROWS_AT_MOST_KB, (first_kb, last_kb)
+        assert street.process.log.stat().st_size < LOG_AT_MOST_BYTES
+        refused = await player.refused()
+        await street.converge()
+        await roof.meter.stop()
+        assert await street.process.stop() == 0
+        with street.home.reader() as reader:
+            assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
+            rules.logs_are_whole(rules.Held(reader, [roof.kid]))
+        player.socket.close()
+        return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
+
+
+def _head(street: Street, kid: bytes) -> int:
+    with street.home.reader() as reader:
+        return street.head(reader, kid)
+
+
+def _memory_kb(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
+def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
+    """Entries with bits turned over, cut, grown or replaced by noise: not one of them is one any more."""
+    body = readings_body(player.now_s, [(1, 0)] * 15)
+    good = player.wrap(player.meter("damaged").say("reading", body, player.now_s))[0]
+    made = []
+    for _ in range(DAMAGED):
+        place = dice.randrange(len(good))
+        turned = bytearray(good)
+        for _ in range(dice.randrange(1, 4)):
+            turned[dice.randrange(len(good))] ^= 1 << dice.randrange(8)
+        noise = dice.randbytes(dice.randrange(1400))
+        damaged = dice.choice([bytes(turned), good[:place], good + noise, noise])
+        made.append(damaged if damaged != good else good[:-1])
+    return made
+
+
+def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
+    """Replays, strangers by the thousand, requests to be enrolled, noise."""
+    replayed = player.wrap(player.meter("replayed").say("event", {"code": bodies.EVENT_BOOT}, player.now_s))[0]
+    community = player.community.id
+    for number in range(FLOOD):
+        kind = number % 5
+        if kind == 0:
+            yield replayed
+        elif kind == 1:
+            yield datagram.encode(datagram.DIGEST, community, [dice.randbytes(8), 0, 0, bytes(8), 0])
+        elif kind == 2:
+            yield datagram.encode(datagram.ENROL, community, [dice.randbytes(32), dice.randbytes(32)])
+        elif kind == 3:
+            yield dice.randbytes(dice.randrange(1400))
+        else:  # one more author each time, with a signature of noise
+            place = replayed.index(key("replayed").kid)
+            yield replayed[:place] + dice.randbytes(8) + replayed[place + 8 : -64] + dice.randbytes(64)

@@ -1,0 +1,116 @@
+"""python -m tools.bench: measure, and print each figure beside its reference. docs/reference/bench.md explains them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from tools.bench import audit, heap, ingest, wire
+
+INGEST_BAR = 0.6
+AUDIT_BAR = 3
+# Python heap that an ESP32 without PSRAM had in all, ready to connect: github.com/micropython/micropython issue 14421,
+# comment of 2025-03-07. Taken from there, not measured by us.
+ESP32_HEAP_BYTES = 143_744
+
+
+class Row(NamedTuple):
+    """One line of the table; `holds` is None where there is no bar."""
+
+    what: str
+    figure: str
+    reference: str
+    ratio: str
+    bar: str = ""
+    holds: bool | None = None
+
+
+def ingest_rows(quick: bool) -> Iterator[Row]:
+    entries, rounds = (64, 1) if quick else (4096, 7)
+    with ingest.on_cores(2) as cores:
+        pass
+    for intervals, count in ((1, cores), (1, 1), (15, cores)):
+        result = ingest.measure(intervals, count, entries, rounds)
+        judged = intervals == 1 and count == cores
+        name = f"ingest, {intervals} interval{'s' if intervals > 1 else ''} an entry, {_cores(count)}"
+        yield Row(
+            name, f"{result.entries_per_s:,.0f} entries/s", f"{result.verifications_per_s:,.0f} verifications/s",
+            f"{result.ratio:.2f}", f">= {INGEST_BAR}" if judged else "", result.ratio >= INGEST_BAR if judged else None,
+        )  # fmt: skip
+        cpu = f"{result.cpu_ratio:.2f}" if result.cpu_ratio else "unknown"
+        yield Row("   the same by processor time", "", "", cpu)
+        if intervals > 1:
+            yield Row("   readings", f"{result.entries_per_s * intervals:,.0f} readings/s", "", "")
+
+
+def _cores(count: int) -> str:
+    return f"{count} core" if count == 1 else f"{count} cores"
+
+
+def wire_rows(quick: bool) -> Iterator[Row]:
+    for intervals in (1, 15):
+        result = wire.measure(intervals, 16 if quick else 512)
+        for what, centibytes in (("entry", result.entry_centibytes), ("datagram", result.datagram_centibytes)):
+            yield Row(
+                f"wire, {intervals} an entry: {what}", f"{centibytes / 100:.1f} bytes a reading",
+                f"{result.json_centibytes / 100:.1f} as unsigned JSON", f"{centibytes / result.json_centibytes:.2f}",
+            )  # fmt: skip
+
+
+def audit_rows(quick: bool) -> Iterator[Row]:
+    result = audit.measure(*((1, 1) if quick else (31, 5)))
+    yield Row(
+        f"audit of {result.entries:,} entries, 1 thread", f"{result.audit_s * 1000:,.0f} ms",
+        f"{result.verification_s * 1000:,.0f} ms of verification", f"{result.ratio:.2f}", f"<= {AUDIT_BAR}",
+        result.ratio <= AUDIT_BAR,
+    )  # fmt: skip
+
+
+def heap_rows(quick: bool) -> Iterator[Row]:
+    names = {"py": "source files", "mpy": "compiled files", "romfs": "ROMFS image"}
+    for result in heap.measure(4 if quick else 1440):
+        yield Row(
+            f"firmware's heap after a day, {names[result.form]}", f"{result.heap:,} bytes",
+            f"{ESP32_HEAP_BYTES:,} in an ESP32 (stated)", f"{result.heap / ESP32_HEAP_BYTES:.2f}",
+        )  # fmt: skip
+
+
+PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
+    "ingest": ingest_rows, "wire": wire_rows, "audit": audit_rows, "heap": heap_rows,
+}  # fmt: skip
+_WIDTHS = (43, 24, 30, 6, 7, 3)
+
+
+def line(cells: tuple[str, ...]) -> str:
+    """Cells under their headings: names and words to the left, ratios to the right."""
+    padded = [
+        cell.rjust(width) if number == 3 else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measure, beside a reference.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all unless said")
+    parser.add_argument("--quick", action="store_true", help="a few entries and minutes, to see that it works")
+    parser.add_argument("--strict", action="store_true", help="status 1 where a bar is missed")
+    asked = parser.parse_args(arguments)
+    unknown = [part for part in asked.parts if part not in PARTS]
+    if unknown:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+    print(line(("what", "measured", "reference", "ratio", "bar", "")))
+    missed = 0
+    for part in asked.parts or PARTS:
+        for row in PARTS[part](asked.quick):
+            missed += row.holds is False
+            verdict = "" if row.holds is None else "ok" if row.holds else "no"
+            print(line((row.what, row.figure, row.reference, row.ratio, row.bar, verdict)), flush=True)
+    if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
+        print("\nThis machine was busy with other things too: times are less certain than they look.")
+    return 1 if asked.strict and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

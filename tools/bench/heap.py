@@ -1,0 +1,202 @@
+"""The firmware's heap after a simulated day on 32-bit MicroPython: source files, compiled files, a ROMFS image.
+
+Four meters in virtual time beside a real node: a producer, and three consumers that differ in how their code is loaded
+and in nothing else. Each measures every minute, says a reading every fifteen, and buys under contracts all day. At the
+end each collects its garbage and tells what is left: what lives, not what a heap would have to hold at the worst.
+"""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wattpact import enrol
+from wattpact.replay.lockstep import Lockstep
+from wattpact.replay.street import Street
+from wattpact.virtual_meter import micropython
+from wattpact_protocol import bodies
+
+from tools import compile_device, romfs
+from tools.device_files import ROOTS, device_files
+
+START_S = 1_783_900_800  # a Monday, 00:00 UTC
+MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
+FORMS = ("py", "mpy", "romfs")
+POLICY = {
+    "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
+    "reconnect_wait_max_s": 0, "consent_required": False,
+}  # fmt: skip
+
+TERMS = enrol.Terms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
+
+# The image is read into the heap here and lies in mapped flash on a chip: its block is told, to be taken off.
+_LAUNCHER = """
+import gc, sys
+image, path = {image!r}, {path!r}
+if image:
+    import vfs
+    gc.collect()
+    before = gc.mem_alloc()
+    with open(image, "rb") as file:
+        data = file.read()
+    gc.collect()
+    with open(image + ".heap", "w") as file:
+        file.write(str(gc.mem_alloc() - before))
+    vfs.mount(vfs.VfsRom(data), "/rom")
+    path = "/rom"
+sys.path[:] = path.split(":") + [".frozen"]
+from boards.virtual.lockstep import run
+sys.exit(run(sys.argv[-1]))
+"""
+
+
+class Form(NamedTuple):
+    """One way to load the code: the bytes of what is loaded, and what starts a meter with it."""
+
+    name: str
+    size: int
+    program: Path
+    image: Path | None
+
+    def heap(self, meter: Lockstep) -> int:
+        """Bytes in use in a meter of this form, without an image that a chip would have in flash."""
+        heap = int(meter.do(do="heap")["heap"])
+        return heap - (int(Path(f"{self.image}.heap").read_text()) if self.image else 0)
+
+
+def architecture() -> str:
+    """What native code this MicroPython runs, as compile_device names it."""
+    asked = subprocess.run(
+        [micropython(), "-c", "import sys; print(sys.implementation._mpy >> 10)"], capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    return compile_device.ARCHITECTURES[int(asked.stdout)]
+
+
+def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
+    """Build what the form loads, and a program that runs lockstep.py in it, with so much heap beside an image."""
+    folder.mkdir(parents=True)
+    image, path = None, ":".join(str(root.parent) for root in ROOTS.values())
+    size = sum(source.stat().st_size for _, source in device_files())
+    if name == "mpy":
+        size, path = sum(compile_device.compile_device(architecture(), folder / "code").values()), str(folder / "code")
+    elif name == "romfs":
+        image = folder / "image.romfs"
+        size = image.write_bytes(romfs.build_image(architecture()))
+        heap_bytes += size + 16
+    launcher = folder / "launcher.py"
+    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path))
+    program = folder / "micropython"
+    # A program in MicroPython's place: of the words it is given, only the configuration matters.
+    program.write_text(
+        '#!/bin/sh\nfor last; do :; done\nunset WATTPACT_MICROPYTHON\nexec '
+        f'"{micropython()}" -X heapsize={heap_bytes} "{launcher}" "$last"\n'
+    )  # fmt: skip
+    program.chmod(0o755)
+    return Form(name, size, program, image)
+
+
+@contextmanager
+def running(program: Path) -> Iterator[None]:
+    """Meters started now run in this MicroPython."""
+    before = os.environ.get("WATTPACT_MICROPYTHON")
+    os.environ["WATTPACT_MICROPYTHON"] = str(program)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["WATTPACT_MICROPYTHON"]
+        else:
+            os.environ["WATTPACT_MICROPYTHON"] = before
+
+
+class Day:
+    """A street in which each form of the code is a consumer."""
+
+    def __init__(self, folder: Path, forms: "list[Form]") -> None:
+        self.street = street = Street(folder, TERMS, START_S - HOUR_S)
+        self.orders = 0
+        street.store.say(street.issuer, bodies.POLICY, POLICY, street.now_s)
+        self.roof = self._add("roof", folder)
+        self.meters = []
+        for form in forms:
+            with running(form.program):
+                self.meters.append(self._add(form.name, folder))
+        self._rest()
+        street.advance(START_S - street.now_s, {})
+
+    def _add(self, label: str, folder: Path) -> Lockstep:
+        self.street.add_person(f"owner-of-{label}")
+        source = {"kind": "profile", "load": "relay" if label in FORMS else "always"}
+        return self.street.add_meter(label, f"owner-of-{label}", {
+            "rated_w": 9000, "step_s": MINUTE_S, "intervals": 15, "source": source,
+            "flash": str(folder / f"{label}.flash"), "flash_bytes": 1 << 20,
+        })  # fmt: skip
+
+    def _mandate(self, label: str, meter: Lockstep, side: int, wh: int, hours: int) -> None:
+        street, self.orders = self.street, self.orders + 1
+        street.store.say(street.people[f"owner-of-{label}"], bodies.MANDATE, {
+            "order_id": self.orders.to_bytes(8, "big"), "expires_s": street.now_s + hours * HOUR_S, "meter": meter.kid,
+            "side": side, "limit_micro_per_kwh": 200_000, "wh": wh, "max_w": 9000, "start_s": street.now_s,
+            "end_s": street.now_s + hours * HOUR_S,
+        }, street.now_s)  # fmt: skip
+
+    def trade(self, hours: int) -> None:
+        """Sun for all, and a mandate to buy for each, for the next hours."""
+        self._mandate("roof", self.roof, bodies.SELL, 2000 * hours * len(self.meters), hours)
+        for label, meter in self.street.meters.items():
+            if meter is not self.roof:
+                self._mandate(label, meter, bodies.BUY, 1200 * hours, hours)
+        self.street.node.catch_up()
+        self._rest()
+
+    def _rest(self) -> None:
+        for _ in range(60):
+            self._go(2)
+            if self.street.is_at_rest():
+                return
+
+    def _go(self, seconds: int) -> None:
+        powers = {label: [(1_500_000, seconds * 1_000_000)] for label in self.street.meters}
+        powers["roof"] = [(-6_000_000, seconds * 1_000_000)]
+        self.street.advance(seconds, powers)
+
+    def live(self, minutes: int) -> None:
+        """So many minutes, with new orders every four hours."""
+        for minute in range(minutes):
+            if minute % 240 == 0:
+                self.trade(4)
+            self._go(MINUTE_S - (self.street.now_s - START_S) % MINUTE_S)
+
+    def __enter__(self) -> "Day":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.street.close()
+
+
+class Result(NamedTuple):
+    """Of one form: bytes loaded, bytes of heap in use at the end, entries said, Wh bought."""
+
+    form: str
+    size: int
+    heap: int
+    entries: int
+    bought_wh: int
+
+
+def measure(minutes: int = 1440, heap_bytes: int = 4 << 20) -> list[Result]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        forms = [make_form(form, folder / form, heap_bytes) for form in FORMS]
+        with Day(folder / "node", forms) as day:
+            day.live(minutes)
+            return [_result(form, meter) for form, meter in zip(forms, day.meters, strict=True)]
+
+
+def _result(form: Form, meter: Lockstep) -> Result:
+    said: dict[str, Any] = meter.said
+    return Result(form.name, form.size, form.heap(meter), said["next_sequence"], meter.registers[1])
