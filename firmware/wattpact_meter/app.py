@@ -127,7 +127,7 @@ class App:
             self.meter.on_telegram(now, telegram)
         currents = [power[2] for power in powers] + [telegram.instantaneous for telegram in telegrams]
         if currents:
-            self._over_current = any([self._is_over_current(instantaneous) for instantaneous in currents])
+            self._over_current = any(self._is_over_current(instantaneous) for instantaneous in currents)
             self._told = True
         return int(self.board.source.pause_ms)
 
@@ -140,7 +140,7 @@ class App:
         return False
 
     def exchange(self, now: "Now") -> int:
-        """Take a few datagrams, and send what is due. A signature takes a chip its time: after one the guard is asked."""
+        """Take a few datagrams, and send what is due. A signature takes a chip its time: after one the guard goes first."""
         network, verified = self.board.network, self.meter.trust.verifications
         for _ in range(DATAGRAMS_A_STEP):
             data = network.receive()

@@ -54,8 +54,8 @@ class Hearing:
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
 
     def hear(self, raw: bytes, now_s: "int | None", must_prove: bool = False) -> Verdict:
-        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox. must_prove:
-        verify a certificate even where it changes nothing."""
+        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox.
+        must_prove: verify a certificate even where it changes nothing."""
         try:
             new = entry.decode(raw, self._trust.community)
         except entry.EntryError:

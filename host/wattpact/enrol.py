@@ -120,6 +120,17 @@ def with_code(waiting: list[Pending], code: bytes, community: bytes) -> bytes:
     raise EnrolError(f"{asking} asking to be enrolled, none with this code; is it the code on the meter's sticker?")
 
 
+def find_person(certified: list[Certified], signers: list[Signer], text: str) -> Certified:
+    """As `find`; where nobody is labelled so, the one whose key has this name here. Raises EnrolError."""
+    try:
+        return find(certified, bodies.ROLE_PERSON, text)
+    except EnrolError:
+        for signer in signers:
+            if signer.name == text:
+                return find(certified, bodies.ROLE_PERSON, signer.kid.hex())
+        raise
+
+
 def find(certified: list[Certified], role: int, text: str) -> Certified:
     """The one author of a role that a label, or the start of its key id in hex, names; raises EnrolError."""
     among = [known for known in certified if known.body["role"] == role]

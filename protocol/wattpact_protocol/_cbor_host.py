@@ -2,8 +2,9 @@
 
 cbor2 alone is too lenient: it takes longer heads, trailing bytes, any tag and any order of keys. So a pattern says
 first that the data is nothing but heads of the profile, each the shortest of its value, and whole strings; cbor2 then
-says that these nest as arrays and maps of at most MAX_DEPTH levels, that text is UTF-8, and that keys differ; and
-`_ascending` that they are in order. What any of them refuses goes to the portable decoder.
+says that these nest as arrays and maps of at most MAX_DEPTH levels, that text is UTF-8, and that keys differ;
+`_ascending` that they are in order; and `_fits` sees to empty arrays and maps, which are no level to cbor2. What any of
+them refuses goes to the portable decoder.
 
 That the data is one item and no more is seen by decoding it as the first of two: the second is then `undefined`, put
 there by this module and in no data that the pattern takes.
@@ -50,9 +51,21 @@ def decode(data: bytes | bytearray | memoryview, limit: int = MAX_LENGTH) -> Any
             )  # fmt: skip
         except (CBORError, ValueError, RecursionError):
             return portable.decode(data, limit)
-        if end is undefined:
+        may_hold_empty = b"\x80" in data or b"\xa0" in data
+        if end is undefined and (not may_hold_empty or _fits((value,), MAX_DEPTH)):
             return value
     return portable.decode(data, limit)
+
+
+def _fits(items: Any, levels: int) -> bool:
+    """Whether arrays and maps among the items, empty ones too, nest in at most so many levels."""
+    for item in items:
+        if type(item) is list:
+            if not levels or (item and not _fits(item, levels - 1)):
+                return False
+        elif type(item) is dict and (not levels or not _fits(item.values(), levels - 1)):
+            return False
+    return True
 
 
 def _ascending(pairs: Any, _: bool) -> Any:

@@ -223,7 +223,7 @@ class Book:
             self.refused[new.id] = "no_time"
         elif contract.id not in self._started or place < self._started[contract.id]:
             self._started[contract.id] = place
-            contract.used_from_s = max(new.stamp.unix_s, contract.start_s)
+            contract.used_from_s = max(new.stamp.unix_s, contract.start_s, contract.matched_s or 0)
             self._touch(contract.used_from_s)
 
     def _decide_end(self, contract_id: bytes) -> None:

@@ -526,7 +526,7 @@ def test_another_host_may_take_over():
 
 
 def test_nobody_leads_a_meter_away_from_its_host():
-    """Another inbox is followed only behind an entry that is known or genuine: what is passed over unread proves none."""
+    """Another inbox is followed only behind an entry that is known or genuine, not behind one that is passed over."""
     world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     meter, now = house.meter, house.now(world.ms)

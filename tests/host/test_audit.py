@@ -326,7 +326,8 @@ def back_again(scene: Scene) -> None:
     [
         (forked, "tariff", "same place"), (unlinked("issuer"), "tariff", "does not name the entry before it"),
         (unlinked("pump"), "event", "does not name the entry before it"),
-        (unfounded, "reading", "does not name its author's certificate"), (another_root, "certificate", "may not say this"),
+        (unfounded, "reading", "does not name its author's certificate"),
+        (another_root, "certificate", "may not say this"),
         (too_early, "tariff", "outside its author's certificates"), (two_orders, "mandate", "no order"),
         (own_role, "certificate", "another role"), (back_again, "certificate", "generation that was closed"),
     ],

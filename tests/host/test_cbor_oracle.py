@@ -59,8 +59,8 @@ def test_without_maps_encode_writes_what_cbor2_writes(value: Any) -> None:
 
 
 def nested(rng: random.Random) -> Any:
-    """A number in 4 to 8 arrays and maps, of which the profile takes 6."""
-    value: Any = rng.randrange(30)
+    """A number, or nothing, in 4 to 8 arrays and maps, of which the profile takes 6."""
+    value: Any = rng.choice((rng.randrange(30), [], {}))
     for _ in range(rng.randrange(4, 9)):
         value = [value] if rng.random() < 0.5 else {rng.randrange(30): value}
     return value

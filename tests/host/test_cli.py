@@ -221,33 +221,26 @@ def test_no_command_ever_shows_a_seed(founded):
 def test_a_meter_is_enrolled_by_its_code(tmp_path):
     path = tmp_path / "d"
     run("keys", "init", "--name", "X", path)
-    run("--data", path, "keys", "person", "ben")
+    run("--data", path, "keys", "person", "ben", "--label", "Ben B.")
     made, meter = home.Home(path), key("new meter")
     with made.store() as store:
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
         store.keep_pending(meter.public_key, proof, "10.0.0.5", home.clock())
     assert "1 asks to be enrolled" in run("--data", path, "meter", "list").out
-    words = [
-        "meter",
-        "enrol",
-        "--label",
-        "House 9",
-        "--owner",
-        "ben",
-        "--rated-w",
-        "7400",
-        "--supply-point",
-        "SP 9",
-        "--code",
-    ]
+    words = ["meter", "enrol", "--label", "House 9", "--owner", "ben", "--rated-w", "7400", "--supply-point", "SP 9",
+             "--assurance", "open flash", "--code"]  # fmt: skip
     wrong = run("--data", path, *words, enrolment.format_code(bytes(16)))
     assert wrong.status == 1 and "none with this code" in wrong.errors
+    nobody = run("--data", path, *changed(words, "--owner", "carl"), CODE)
+    assert nobody.status == 1 and "there is no person 'carl'" in nobody.errors
     right = run("--data", path, *words, CODE.lower().replace("-", " "))
-    assert (right.status, right.out) == (0, "House 9 is enrolled for ben.\n"), right.errors
+    assert (right.status, right.out) == (0, "House 9 is enrolled for Ben B..\n"), right.errors
     with made.reader() as reader:
         body = enrol.find(reader.certificates(), bodies.ROLE_METER, "House 9").body
     assert (body["public_key"], body["rated_w"], body["supply_point"]) == (meter.public_key, 7400, "SP 9")
-    assert "SP 9" in run("--data", path, "meter", "show", "House 9").out
+    shown = run("--data", path, "meter", "show", "House 9").out
+    assert run("--data", path, "bill", "--owner", "ben").out.startswith("Ben B.,")
+    assert "SP 9" in shown and "open flash" in shown and "No relay has been operated" in shown
 
 
 @pytest.mark.parametrize(("verb", "side"), [("offer", bodies.SELL), ("ask", bodies.BUY)])
@@ -326,6 +319,16 @@ def test_a_contract_is_ended_by_a_side_or_the_operator_alone(dealt):
     assert row["terminated_by"] == "consumer"
     again = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "operator")
     assert again.status == 1 and "ended already" in again.errors
+
+
+def test_a_contract_that_never_began_cannot_be_ended(dealt, monkeypatch):
+    made, contract = dealt
+    late_s = home.clock() + 700  # it had 600 s to begin
+    monkeypatch.setattr(home, "clock", lambda: late_s)
+    (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
+    assert row["state"] == "void"
+    refused = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "ben")
+    assert refused.status == 1 and "ended already" in refused.errors
 
 
 def test_the_operator_ends_a_contract(dealt):

@@ -88,8 +88,7 @@ def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
     """Whoever makes 2^32 keys has two with one kid: 8 bytes are a name, and a name belongs to one."""
     real = entry.kid_of
     house, twin = community.meter("House 1"), key("twin")
-    named = house.kid
-    monkeypatch.setattr(entry, "kid_of", lambda public_key: named if public_key == twin.public_key else real(public_key))
+    monkeypatch.setattr(entry, "kid_of", lambda made: house.kid if made == twin.public_key else real(made))
     with pytest.raises(enrol.EnrolError, match="key id"):
         enrol.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
     with pytest.raises(enrol.EnrolError, match="key id"):

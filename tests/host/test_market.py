@@ -138,6 +138,43 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
     assert market.grants_due(T0 + 2) == [] and market.refused == {deal.contract.id: NO_SELL_MANDATE}
 
 
+def test_a_mandate_is_not_spent_twice(community, houses):
+    """A supplier that confirms what the consumer had given up, or a meter that asks too often, gets no grant for it."""
+    supplier, consumer = houses
+    first, second = Deal(supplier, consumer), Deal(supplier, consumer, order=2)
+    again = Deal(supplier, consumer, order=3)
+    twice = consumer.say("acceptance", {**second.acceptance.body, "demand": first.demand.id}, T0 + 1)
+    late = supplier.say("contract", {"acceptance": twice.id}, T0 + 1)
+    entries = [*first.entries, second.sell, second.offer, twice, late]
+    market = market_of(community, entries)
+    (grant,) = market.grants_due(T0 + 2)
+    assert grant["contract"] in (first.contract.id, late.id)
+    market.apply(community.say(community.issuer, "grant", grant))
+    assert market.grants_due(T0 + 2) == []
+    other = late.id if grant["contract"] == first.contract.id else first.contract.id
+    assert market.refused == {other: NO_BUY_MANDATE}
+    for new in again.entries:
+        market.apply(new)
+    assert [body["contract"] for body in market.grants_due(T0 + 2)] == [again.contract.id]
+
+
+def test_a_contract_that_came_to_nothing_gives_its_mandates_back(community, houses):
+    """The first start had to be by T0 + 600; nobody started, and the same mandates serve another contract."""
+    supplier, consumer = houses
+    first = Deal(supplier, consumer, acceptance={"wh": 40})
+    market = market_of(community, first.entries)
+    (grant,) = market.grants_due(T0 + 2)
+    market.apply(community.say(community.issuer, "grant", grant))
+    offer = supplier.say("offer", first.offer.body, T0 + 590)
+    body = {**first.acceptance.body, "offer": offer.id, "start_timeout_s": 1200}
+    acceptance = consumer.say("acceptance", body, T0 + 595)
+    contract = supplier.say("contract", {"acceptance": acceptance.id}, T0 + 596)
+    for new in (offer, acceptance, contract):
+        market.apply(new)
+    assert market.grants_due(T0 + 600) == [] and market.refused[contract.id] == NO_SELL_MANDATE
+    assert [body["contract"] for body in market.grants_due(T0 + 601)] == [contract.id]
+
+
 def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
     """However many contracts there have been, an entry costs what is still open."""
     deals = [Deal(*houses, order=n) for n in range(1, 9)]
@@ -149,7 +186,7 @@ def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
         market.apply(new)
     looked_at = []
     problem = market._problem
-    market._problem = lambda contract, now_s: looked_at.append(contract.id) or problem(contract, now_s)
+    market._problem = lambda contract, *more: looked_at.append(contract.id) or problem(contract, *more)
     assert market.grants_due(T0 + 3600) == [] and market.refused[late.contract.id] == TOO_LATE
     assert market.grants_due(T0 + 3601) == []
     assert looked_at == [late.contract.id]

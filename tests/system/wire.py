@@ -70,6 +70,7 @@ class Wire:
         self.node_port: int | None = None  # None: nobody is there
         self.passed = 0
         self.said: dict[tuple[bytes, int], set[bytes]] = {}  # (meter, sequence): ids of entries that it sent
+        self.said_at_s: dict[tuple[bytes, int], float] = {}  # and when first, by the monotonic clock
         self.acknowledged: dict[bytes, int] = {}  # meter: the highest next_sequence of a HEAD
         self.receipts: dict[tuple[bytes, int], bytes] = {}  # (meter, sequence): id that a receipt names
         self.granted: list[Granted] = []
@@ -112,6 +113,7 @@ class Wire:
         if kind == datagram.ENTRY:
             new = entry.decode(body, self._community)
             self.said.setdefault((new.kid, new.sequence), set()).add(new.id)
+            self.said_at_s.setdefault((new.kid, new.sequence), time.monotonic())
 
     def _note_down(self, data: bytes) -> None:
         kind, body = datagram.decode(data, self._community)

@@ -27,7 +27,7 @@ class Row(NamedTuple):
 
 
 def ingest_rows(quick: bool) -> Iterator[Row]:
-    entries, rounds = (64, 1) if quick else (4096, 7)
+    entries, rounds = (64, 1) if quick else (8192, 7)
     with ingest.on_cores(2) as cores:
         pass
     for intervals, count in ((1, cores), (1, 1), (15, cores)):

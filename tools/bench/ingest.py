@@ -105,7 +105,7 @@ def take(root: corpus.Author, certificates: list[entry.Entry], said: list[entry.
     return cost
 
 
-def measure(intervals: int, cores: int, entries: int = 4096, rounds: int = 7) -> Result:
+def measure(intervals: int, cores: int, entries: int = 8192, rounds: int = 7) -> Result:
     """Ingest of so many entries after the first batch, beside bare verification of the same, on so many cores."""
     root, certificates, meters = corpus.community(16)
     said = corpus.readings_of(meters, MAX_BATCH + entries, intervals)

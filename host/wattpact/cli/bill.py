@@ -31,7 +31,7 @@ def command(session: Session, owner: str | None, month: str | None, target: Path
         if owner is None:
             _show_all(ledger, month, as_json)
             return
-        made = bill.make(ledger, bill.find_owner(ledger, owner), month)
+        made = bill.make(ledger, _subject(opened, ledger, owner), month)
         if target is not None:
             host = opened.keyring.load(keys.HOST)
             held = accounting.evidence_for(reader, made.statement)
@@ -45,6 +45,17 @@ def command(session: Session, owner: str | None, month: str | None, target: Path
     if target is not None:
         click.echo(f"\nThe bundle is in {target}. Check it anywhere with:\n"
                    f"  wattpact audit {target} --root {opened.root_public_key.hex()}")  # fmt: skip
+
+
+def _subject(opened: home.Home, ledger: Ledger, owner: str) -> bytes:
+    """Whose bill; the name of a person's key here will do where nobody is labelled so."""
+    try:
+        return bill.find_owner(ledger, owner)
+    except bill.BillError:
+        for signer in opened.keyring.people():
+            if signer.name == owner:
+                return signer.kid
+        raise
 
 
 def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:

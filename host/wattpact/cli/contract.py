@@ -186,7 +186,7 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     now_s = home.clock()
     with opened.store() as store:
         found = _find(_market(store), contract)
-        if found.terminated_s is not None or now_s >= found.end_s:
+        if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(opened, store, found, party, now_s)
         store.say(signer, bodies.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
@@ -204,7 +204,11 @@ def _ending(
         return issuer, {}
     meters = (contract.supplier, contract.consumer)
     owners = {known.body.get("owner", b"") for known in reader.certificates() if known.kid in meters}
-    signer = _key_of(opened, owners, "either side") if party is None else opened.keyring.person(party)
+    if party is None:
+        signer = _key_of(opened, owners, "either side")
+    else:
+        known = enrol.find_person(reader.certificates(), opened.keyring.people(), party)
+        signer = _key_of(opened, {known.kid}, party)
     if signer.kid not in owners:
         raise ContractError(f"{party} is no side of contract {contract.id.hex()[:8]}")
     return signer, {"order_id": secrets.token_bytes(8), "expires_s": now_s + _DAY_S}

@@ -16,6 +16,7 @@ from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
 _POLL_S = 0.5
 _RELAY = {bodies.EVENT_RELAY_CLOSED: True, bodies.EVENT_RELAY_OPENED: False}
 _EVENTS_BACK = 200
+_ASSURANCES = {name: number for number, name in bodies.ASSURANCES.items()}
 
 
 @click.group(short_help="Enrol meters, and see what they have said.")
@@ -36,17 +37,22 @@ def _code(_: click.Context, __: click.Parameter, text: str) -> bytes:
 @click.option("--owner", required=True, metavar="NAME", help="The person who owns it: a label or key id.")
 @click.option("--rated-w", required=True, type=click.IntRange(1, 1_000_000), help="The most it can carry, watts.")
 @click.option("--supply-point", metavar="TEXT", help="The number of the supply point it measures.")
+@click.option("--assurance", default="virtual", show_default=True, type=click.Choice(tuple(_ASSURANCES)),
+              help="How its key is kept.")  # fmt: skip
 @click.option("--wait", default=0, metavar="S", type=click.IntRange(0, 3600), help="Wait so long for it to ask.")
 @click.pass_obj
-def enrol_meter(session: Session, /, code: bytes, owner: str, label: str, wait: int, **more: Any) -> None:
+def enrol_meter(
+    session: Session, /, code: bytes, owner: str, label: str, wait: int, assurance: str, **more: Any
+) -> None:
     """Enrol the meter that proves the code on its sticker; it asks a running node every few seconds."""
     opened = session.home()
     issuer = opened.issuer()
     if issuer is None:
         raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
     fields = {name: value for name, value in more.items() if value is not None}
+    fields["assurance"] = _ASSURANCES[assurance]
     with opened.store() as store:
-        holder = enrol.find(store.certificates(), bodies.ROLE_PERSON, owner)
+        holder = enrol.find_person(store.certificates(), opened.keyring.people(), owner)
         public_key = _proved(store, code, wait)
         made = enrol.enrol_meter(store, issuer, public_key, label, holder.kid, home.clock(), **fields)
     click.echo(f"{made.body['label']} is enrolled for {holder.body['label']}.")
