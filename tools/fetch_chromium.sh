@@ -12,19 +12,27 @@ find_one() {
   return 1
 }
 
-find_one && exit
+# What Playwright's own Node is linked with, and a small Debian lacks.
+has_atomic() { ls /lib/*/libatomic.so.1 /usr/lib/*/libatomic.so.1 /usr/lib*/libatomic.so.1 2>/dev/null | grep -q .; }
+
+is_ready() { has_atomic && find_one; }
+
+is_ready && exit
 if [ "$(id -u)" -eq 0 ]; then root=; elif sudo -n true 2>/dev/null; then root="sudo -n"; else root=none; fi
 if [ "$root" = none ] || ! command -v apt-get >/dev/null; then
-  echo "there is no Chromium here: install the package chromium, or set WATTPACT_CHROMIUM to the path of one" >&2
+  echo "install the packages chromium and libatomic1, or set WATTPACT_CHROMIUM to the path of a Chromium" >&2
   exit 1
 fi
+packages=libatomic1
+find_one >/dev/null || packages="$packages chromium"
 folder=$(cd "$(dirname "$0")/.." && pwd)/.cache
 mkdir -p "$folder"
 exec 9>"$folder/chromium.lock"
 flock 9 # tests run side by side, and apt does not
-find_one && exit
-echo "installing Debian's chromium, for the tests of the page" >&2
+is_ready && exit
+echo "installing Debian's $packages, for the tests of the page" >&2
 {
-  $root apt-get update && $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
+  # shellcheck disable=SC2086  (a list of names)
+  $root apt-get update && $root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages
 } >"$folder/chromium.log" 2>&1 || { tail -n 5 "$folder/chromium.log" >&2; exit 1; }
-find_one
+is_ready

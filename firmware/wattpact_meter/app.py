@@ -140,7 +140,7 @@ class App:
         return False
 
     def exchange(self, now: "Now") -> int:
-        """Take a few datagrams, and send what is due. A signature takes a chip its time: after one the guard goes first."""
+        """Take a few datagrams, and send what is due. After a signature, slow on a chip, the guard goes first."""
         network, verified = self.board.network, self.meter.trust.verifications
         for _ in range(DATAGRAMS_A_STEP):
             data = network.receive()

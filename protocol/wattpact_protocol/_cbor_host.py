@@ -8,6 +8,9 @@ them refuses goes to the portable decoder.
 
 That the data is one item and no more is seen by decoding it as the first of two: the second is then `undefined`, put
 there by this module and in no data that the pattern takes.
+
+Most of what a host decodes is one shape, a reading of import, export and perhaps power. A pattern with every head and
+every count of it leaves nothing open, so there cbor2's value is taken as it is.
 """
 
 import re
@@ -38,16 +41,33 @@ _HEADS_AND_STRINGS = re.compile(
     rb"|(?=[\x41-\x58\x61-\x78])(?:" + _strings() + rb"))*+",
     re.DOTALL,
 )
+_UINT = rb"(?:[\x00-\x17]|\x18[\x18-\xff]|\x19(?!\0).{2}|\x1a(?!\0\0).{4}|\x1b(?!\0\0\0\0).{8})"
+_NEGATIVE = rb"(?:[\x20-\x37]|\x38[\x18-\xff]|\x39(?!\0).{2}|\x3a(?!\0\0).{4}|\x3b(?!\0\0\0\0).{8})"
+_UINT_OR_NULL = rb"(?:\xf6|" + _UINT + rb")"
+# [value, [deltas]] with up to 23 of them.
+_REGISTER = rb"\x82" + _UINT + rb"(?:" + rb"|".join(rb"\x%02x%s{%d}" % (0x80 | n, _UINT, n) for n in range(24)) + rb")"
+_READING = re.compile(
+    rb"\x86\x02" + _UINT + _UINT + rb"\x58\x20.{32}"  # kind, generation, sequence, previous
+    + rb"\x84" + _UINT + _UINT + _UINT_OR_NULL + _UINT  # stamp
+    + rb"\x82\x00\x87" + _UINT * 4 + _UINT_OR_NULL  # register generation, t0, step, quality, calibration
+    + rb"(?:(\xa3)|\xa2)\x01" + _REGISTER + rb"\x02" + _REGISTER  # import, export
+    + rb"(?(1)\x18\x40\x82(?:" + _UINT + rb"|" + _NEGATIVE + rb")\x80)" + _UINT,  # power if there are three; bad mask
+    re.DOTALL,
+)  # fmt: skip
 _TWO_ITEMS, _UNDEFINED = b"\x82", b"\xf7"
 
 
 def decode(data: bytes | bytearray | memoryview, limit: int = MAX_LENGTH) -> Any:
     """The value of exactly one item of at most `limit` bytes; raises DecodeError."""
-    if type(data) is bytes and len(data) <= limit and _HEADS_AND_STRINGS.fullmatch(data):
+    if type(data) is not bytes or len(data) > limit:
+        return portable.decode(data, limit)
+    if _READING.fullmatch(data):
+        return loads(data)
+    if _HEADS_AND_STRINGS.fullmatch(data):
         try:
             value, end = loads(
-                _TWO_ITEMS + data + _UNDEFINED, max_depth=MAX_DEPTH + 1, allow_indefinite=False,
-                allow_duplicate_keys=False, object_hook=_ascending,
+                _TWO_ITEMS + data + _UNDEFINED, max_depth=MAX_DEPTH + 1, allow_duplicate_keys=False,
+                object_hook=_ascending,
             )  # fmt: skip
         except (CBORError, ValueError, RecursionError):
             return portable.decode(data, limit)

@@ -66,6 +66,18 @@ def nested(rng: random.Random) -> Any:
     return value
 
 
+def reading(rng: random.Random) -> Any:
+    """The payload of a reading, or something near it."""
+    few = [rng.getrandbits(rng.randrange(1, 65)) for _ in range(12)]
+    deltas = [rng.getrandbits(rng.choice((3, 7, 12))) for _ in range(rng.randrange(26))]
+    registers = {1: [few[0], deltas], 2: [few[1], [0] * len(deltas)]}
+    if rng.random() < 0.7:
+        registers[rng.choice((64, 64, 64, 65, 3))] = [rng.choice((few[2], -1 - few[2])), [0] * (rng.random() < 0.1)]
+    stamp = [few[3], few[4], rng.choice((None, few[5])), 0]
+    body = [0, [few[6], few[7], few[8], 0, rng.choice((None, few[9])), registers, few[10]]]
+    return [2, 0, few[11], rng.randbytes(32), stamp, body]
+
+
 def seeds(rng: random.Random) -> bytes:
     """Valid items, other codecs' liberties, and the tags that cbor2 gives a meaning."""
     tag = rng.choice(TAGS)
@@ -75,6 +87,8 @@ def seeds(rng: random.Random) -> bytes:
             [rng.randrange(24)] * rng.randrange(20, 30),
             {key: rng.choice((0, "a" * 24)) for key in range(rng.randrange(20, 30))},
             nested(rng),
+            reading(rng),
+            reading(rng),
             {1: {2: {3: {4: {5: rng.getrandbits(rng.randrange(70))}}}}, "a": -1, "bb": None},
             [rng.getrandbits(rng.randrange(1, 66)) - (1 << rng.randrange(65)) for _ in range(rng.randrange(8))],
             cbor2.CBORTag(tag, rng.choice((0, b"\x01", "a", [1, 2], ["aaaa", cbor2.CBORTag(25, 0)]))),
@@ -126,6 +140,18 @@ def test_both_decoders_agree_on_every_pair_of_bytes() -> None:
             for rest in (b"", b"\x00", b"\xff", b"\x18"):
                 data = bytes((first, second)) + rest
                 assert verdict(_cbor_host.decode, data) == verdict(_cbor_portable.decode, data), data.hex()
+
+
+def test_a_reading_is_decoded_as_it_stands() -> None:
+    rng = random.Random("readings")
+    shapes = 0
+    for _ in range(2000):
+        value = reading(rng)
+        data = cbor2.dumps(value)
+        if len(data) <= 1024:
+            assert verdict(_cbor_host.decode, data) == verdict(_cbor_portable.decode, data), data.hex()
+            shapes += _cbor_host._READING.fullmatch(data) is not None
+    assert 500 < shapes < 1900
 
 
 @pytest.mark.parametrize("opening", [b"\x81", b"\xa1\x01", b"\xd2", b"\x9f", b"\xd8\x1c\x81", b"\xc4\x82\x00"])

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -126,6 +127,15 @@ def test_nonsense_gets_one_line_and_a_status(founded, words, part):
         assert part in result.errors
     assert "Traceback" not in result.errors
     assert sorted(founded.path.rglob("*.key")) == before
+
+
+def test_a_port_that_is_taken_is_one_line(founded):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = ("node", "--listen", "127.0.0.1", "--port", "0", "--http-port", port)
+        result = run("--data", founded.path, *words)
+    assert result.status == 1 and result.errors.count("\n") == 1
+    assert f"port {port}: another program has it; choose another port" in result.errors
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""What authors with good keys and bad intentions can make a meter do: nothing that it was not built for."""
+
+import case
+import community
+import hostile
+from test_meter import alone
+from wattpact_protocol import bodies, entry
+
+WHO_SAYS = {
+    "issuer": (bodies.CERTIFICATE, bodies.POLICY, bodies.GRANT, bodies.TERMINATE, bodies.COMMUNITY, bodies.TARIFF),
+    "host": (bodies.RECEIPT, bodies.STATEMENT),
+    "owner": (bodies.MANDATE, bodies.TERMINATE),
+    "other": (bodies.OFFER, bodies.DEMAND, bodies.ACCEPTANCE, bodies.CONTRACT, bodies.TERMINATE),
+}
+
+
+def test_no_values_that_the_table_allows_stop_a_meter():
+    """It goes on measuring, deciding, speaking and hearing, and does the same after a restart."""
+    operations = starts = 0
+    for seed in range(case.scale(300, 1)):
+        bits = case.Bits("hostile %d" % seed)
+        world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
+        other = community.Author(village, "other", bodies.ROLE_METER)
+        village.certify(other, village.issuer, bodies.ROLE_METER, owner=world.owner.kid)
+        village.grants = False
+        village.concerns = lambda new, kid: new.kid != kid
+        authors = {"issuer": village.issuer, "host": village.host, "owner": world.owner, "other": other}
+        world.run(5)
+        ids, said = [bytes(32)], 0
+        for n in range(case.scale(250, 60)):
+            who = bits.choice(sorted(WHO_SAYS))
+            kind = bits.choice(WHO_SAYS[who])
+            ids += [new.id for new in house.entries()[-3:]]
+            made = hostile.body(bits, kind, (village.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
+            if kind == bodies.CERTIFICATE:
+                made["role"] = bodies.ROLE_METER  # and never the meter's own: that would end its membership
+                made["public_key"] = bits.bytes(32)
+            if kind == bodies.GRANT:
+                made["number"], made["meter"] = n + 1, house.kid
+            try:
+                new = tell(village, authors[who], kind, made, n)
+            except entry.EntryError:
+                continue  # too long to be said
+            ids.append(new.id)
+            said += 1
+            if n % 8 == 0:
+                world.run(2)
+            if n % 100 == 50:
+                house.boot(world.ms)
+        world.run(30)
+        operations += len(house.operations)
+        starts += len(house.entries(bodies.USAGE_START))
+        assert said > 40 and house.meter.rejected.get("flash_failed", 0) == 0, house.meter.rejected
+        readings = len(house.entries(bodies.READING))
+        heard = house.meter.link.cursor
+        village.demo_policy(version=bodies.MAX_U32, meter=house.kid)
+        world.run(20)
+        assert len(house.entries(bodies.READING)) > readings and house.meter.link.cursor > heard
+    assert operations and starts, (operations, starts)
+
+
+def tell(village, author, kind, made, n):
+    """An entry of an author that the village passes on whatever it says."""
+    head, stamp = author.head, entry.Stamp(1, 1, village.now_s)
+    place = (head.generation, head.next_sequence, head.previous)
+    if author.role == bodies.ROLE_PERSON:
+        place = (0, 0, author.certificate.id)
+        made["order_id"] = n.to_bytes(8, "big")
+        made.setdefault("expires_s", village.now_s + 60)
+    new = entry.sign(kind, made, place, stamp, author.kid, village.id, author.identity.sign)
+    if author.role != bodies.ROLE_PERSON:
+        head.accept(new)
+    village.rows.append(new)
+    for table, names in ((village.offers, bodies.OFFER), (village.acceptances, bodies.ACCEPTANCE)):
+        if kind == names:
+            table[new.id] = new
+    return new

@@ -1,0 +1,54 @@
+"""Bodies that the table allows and nobody sane would say: every field at the ends of its range, or near what others said."""
+
+from wattpact_protocol import bodies
+
+
+def number(bits, low, high, near):
+    """An integer of the range: one of its ends, one near those given, or any."""
+    picks = [low, low + 1, high, high - 1]
+    picks += [value + bits.below(121) - 60 for value in near] * 2
+    value = bits.choice(picks)
+    return max(low, min(high, value))
+
+
+def field(bits, shape, near, ids, kids):
+    """A value of a field's shape; `ids` and `kids` are those of entries and authors that exist."""
+    name, low, high = shape
+    if name == "int":
+        return number(bits, low, high, near)
+    if name == "bool":
+        return bool(bits.below(2))
+    if name == "text":
+        return "\x1b%" * (high // 2) if bits.below(2) else "x" * max(1, low)
+    if name == "bytes":
+        return bits.choice(kids if high == 8 else ids)
+    if name == "registers":
+        return {n + 1: number(bits, -bodies.MAX_UINT, bodies.MAX_UINT, near) for n in range(bits.below(high + 1))}
+    if name == "kids":
+        return [bits.choice(kids) for _ in range(bits.below(high + 1))]
+    return [number(bits, 0, 1 << 20, near) for _ in range(bits.below(high + 1))]
+
+
+def reading(bits, near, start_wh):
+    """A reading with any times, registers and steps."""
+    count = bits.below(61)
+    values = {}
+    for register in (1, 2, 11, 64):
+        deltas = [number(bits, 0, 1 << 31, ()) for _ in range(count)] if bits.below(2) else [0] * count
+        values[register] = [number(bits, 0, 1 << 40, (start_wh,)), deltas if register < 64 else []]
+    return {
+        "register_generation": number(bits, 0, bodies.MAX_U32, (1, 1)), "t0_s": number(bits, 0, 1 << 40, near),
+        "step_s": number(bits, 1, 86400, (60,)), "quality": bits.below(256), "calibration": None,
+        "registers": values, "bad_mask": bits.below(1 << count) if count else 0,
+    }  # fmt: skip
+
+
+def body(bits, kind, near, ids, kids):
+    """The body of an entry of that kind."""
+    if kind == bodies.READING:
+        return reading(bits, near, 60)
+    made = {}
+    for _, name, shape, required in bodies.TABLE[kind][1]:
+        if required or bits.below(3):
+            made[name] = field(bits, shape, near, ids, kids)
+    return made
