@@ -62,6 +62,7 @@ class Intervals:
         self.last_end_s = 0  # of the newest reading that was said; none begins before it
         self.missed = 0  # boundaries without a snapshot
         self._next_s: int | None = None  # the next boundary
+        self._opening_s: int | None = None  # when the registers are said for the first time, before any boundary
         self._instantaneous: dict[int, int] = {}
         self._generation = 0
         self._t0_s: int | None = None  # of the open reading
@@ -103,8 +104,12 @@ class Intervals:
         start_ms = unix_ms - duration_ms
         if self._next_s is None:
             self._aim(start_ms)
+            if not self.last_end_s:
+                self._opening_s = -(-start_ms // 1000)
         elif unix_ms - self._next_s * 1000 > self.step_s * 1000 * (self.count + 1):
             self._skip(unix_ms)
+        if self._opening_s is not None and self._opening_s * 1000 <= unix_ms:
+            self._say_opening(_between(before, after, self._opening_s * 1000 - start_ms, duration_ms))
         while self._next_s is not None and self._next_s * 1000 <= unix_ms:
             boundary_s = self._next_s
             into_ms = boundary_s * 1000 - start_ms
@@ -116,6 +121,12 @@ class Intervals:
             crossed.append((boundary_s, values[readings.IMPORT_WH]))
             self._next_s = boundary_s + self.step_s
         return crossed
+
+    def _say_opening(self, values: "dict[int, int]") -> None:
+        """The first second of a meter's life, with no step after it: what is measured from then on is accounted for."""
+        opening_s, self._opening_s = self._opening_s or 0, None
+        if self._next_s is not None and opening_s < self._next_s:
+            self._wait(opening_s, {number: [wh, []] for number, wh in values.items()}, 0)
 
     def _aim(self, unix_ms: int) -> None:
         """The first boundary from here on that lies behind everything said."""
@@ -163,9 +174,12 @@ class Intervals:
         for number, value in self._instantaneous.items():
             if number >= readings.FIRST_INSTANTANEOUS and register_ids.is_known(number):
                 registers[number] = [value, []]
+        self._wait(t0_s, registers, self._bad_mask)
+
+    def _wait(self, t0_s: int, registers: "dict[int, list[Any]]", bad_mask: int) -> None:
         body = {
             "register_generation": self._generation, "t0_s": t0_s, "step_s": self.step_s, "quality": self._quality,
-            "calibration": self.calibration_id, "registers": registers, "bad_mask": self._bad_mask,
+            "calibration": self.calibration_id, "registers": registers, "bad_mask": bad_mask,
         }  # fmt: skip
         self.last_end_s = max(self.last_end_s, readings.end_s(body))
         self._quality = 0

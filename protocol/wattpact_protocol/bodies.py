@@ -102,7 +102,7 @@ TABLE = {
         (6, "silence_s", ("int", 1, MAX_U32), False),
     )),
     TARIFF: ("tariff", (
-        (1, "from_s", U63, True), (2, "import_micro_per_kwh", U63, True), (3, "export_micro_per_kwh", U63, True),
+        (1, "from_s", U63, True), (2, "import_micro_per_kwh", U32, True), (3, "export_micro_per_kwh", U32, True),
     )),
     POLICY: ("policy", (
         (1, "version", U32, True), (2, "meter", KID, False),
@@ -117,17 +117,17 @@ TABLE = {
     )),
     MANDATE: ("mandate", (
         (1, "order_id", KID, True), (2, "expires_s", U63, True), (3, "meter", KID, True),
-        (4, "side", ("int", 0, 1), True), (5, "limit_micro_per_kwh", U63, True), (6, "wh", U32, True),
+        (4, "side", ("int", 0, 1), True), (5, "limit_micro_per_kwh", U32, True), (6, "wh", U32, True),
         (7, "max_w", U32, True), (8, "start_s", U63, True), (9, "end_s", U63, True),
         (10, "preferred", KIDS, False), (11, "reserve_wh", U32, False), (12, "wh_per_day", U32, False),
     )),
     OFFER: ("offer", (
-        (1, "price_micro_per_kwh", U63, True), (2, "wh", U32, True), (3, "max_w", U32, True),
+        (1, "price_micro_per_kwh", U32, True), (2, "wh", U32, True), (3, "max_w", U32, True),
         (4, "start_s", U63, True), (5, "end_s", U63, True), (6, "valid_until_s", U63, True),
         (7, "mandate", ID, True),
     )),
     DEMAND: ("demand", (
-        (1, "price_micro_per_kwh", U63, True), (2, "wh", U32, True), (3, "max_w", U32, True),
+        (1, "price_micro_per_kwh", U32, True), (2, "wh", U32, True), (3, "max_w", U32, True),
         (4, "start_s", U63, True), (5, "end_s", U63, True), (6, "valid_until_s", U63, True),
         (7, "mandate", ID, True),
     )),
@@ -139,7 +139,7 @@ TABLE = {
     GRANT: ("grant", (
         (1, "number", U32, True), (2, "meter", KID, True), (3, "contract", ID, True), (4, "wh", U32, True),
         (5, "max_w", U32, True), (6, "from_s", U63, True), (7, "to_s", U63, True),
-        (8, "price_micro_per_kwh", U63, True), (9, "priority", U16, True), (10, "start_by_s", U63, True),
+        (8, "price_micro_per_kwh", U32, True), (9, "priority", U16, True), (10, "start_by_s", U63, True),
         (11, "default_supply", BOOL, True),
     )),
     USAGE_START: ("usage_start", ((1, "contract", ID, True), (2, "grant", U32, True), (3, "import_wh", U63, True))),

@@ -54,13 +54,16 @@ class Continuity:
     def _against_last(self, t0_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
         if t0_s < self.end_s:
             return TIME_RAN_BACK
-        most_wh = self._most_wh(t0_s - self.end_s)
+        most_wh = None
         for number, (value, _) in energy:
             last = self.values.get(number, value)
             if value < last:
                 return FALLING
-            if self.rated_w and value - last > most_wh:
-                return IMPOSSIBLE
+            if value > last and self.rated_w:
+                if most_wh is None:
+                    most_wh = self._most_wh(t0_s - self.end_s)
+                if value - last > most_wh:
+                    return IMPOSSIBLE
         return None
 
     def _within(self, step_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":

@@ -17,7 +17,7 @@ WHO_SAYS = {
 def test_no_values_that_the_table_allows_stop_a_meter():
     """It goes on measuring, deciding, speaking and hearing, and does the same after a restart."""
     operations = starts = 0
-    for seed in range(case.scale(300, 1)):
+    for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
         world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
         other = community.Author(village, "other", bodies.ROLE_METER)

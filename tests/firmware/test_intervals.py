@@ -17,6 +17,7 @@ class Line:
         self.at_ms = start_ms
         self.milli = 1_000_000
         self.crossed = []
+        self.openings = []
 
     def registers(self):
         return {1: self.milli // 1000, 2: 7}
@@ -37,7 +38,7 @@ class Line:
         while self.intervals.waiting():
             body = self.intervals.waiting()
             bodies.encode(bodies.READING, body)  # within what a reading may be
-            taken.append(body)
+            (taken if readings.intervals(body) else self.openings).append(body)
             self.intervals.take()
         return taken
 
@@ -51,6 +52,25 @@ def test_boundaries_are_multiples_of_the_step():
     assert second["registers"][1] == [1210, [60, 60, 60]] and second["bad_mask"] == 0 and second["quality"] == 0
     assert [unix_s for unix_s, _ in line.crossed] == [T0_S + 60 * n for n in range(7)]
     assert line.crossed[0] == (T0_S, 1030)
+
+
+def test_the_first_second_is_said_so_that_energy_before_the_first_boundary_counts():
+    line = Line(watts=36_000, start_ms=T0_S * 1000 - 30_300)  # 10 Wh a second, from between two seconds on
+    line.run(220)
+    full = line.bodies()
+    assert [(body["t0_s"], body["registers"]) for body in line.openings] == [(T0_S - 30, {1: [1003, []], 2: [7, []]})]
+    assert full[0]["t0_s"] == T0_S and full[0]["registers"][1][0] == 1303
+    line.run(400)
+    line.bodies()
+    assert len(line.openings) == 1
+    later = Line()
+    later.intervals.last_end_s = T0_S - 3600  # after a restart the gap is bridged by what was said before
+    later.run(300)
+    later.bodies()
+    assert later.openings == []
+    exact = Line(start_ms=T0_S * 1000)  # a boundary itself opens
+    exact.run(200)
+    assert exact.bodies()[0]["t0_s"] == T0_S and exact.openings == []
 
 
 def test_a_boundary_within_a_period_is_interpolated():

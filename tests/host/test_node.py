@@ -71,8 +71,8 @@ def test_no_terms_of_a_contract_stop_the_node(community):
     most = bodies.MAX_UINT
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
     wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
-    sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": most}
-    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": most}
+    sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": bodies.MAX_U32}
+    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": bodies.MAX_U32}
     early = {**late, "start_s": 0, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
     wanted = {"start_timeout_s": bodies.MAX_U32}
     deals = [

@@ -1,0 +1,104 @@
+"""What members with good keys and bad intentions can make a node do: nothing that it was not built for."""
+
+import hostile
+import pytest
+from case import Bits
+from fastapi.testclient import TestClient
+from host_community import T0, Community, Deal
+from wattpact import accounting, bill
+from wattpact.api import app_of
+from wattpact.ingest import STORED
+from wattpact.node import Node
+from wattpact.views.stored import StoredViews
+from wattpact_protocol import bodies, entry
+
+SAYS = {
+    "meter": [
+        bodies.READING, bodies.EVENT, bodies.OFFER, bodies.DEMAND, bodies.ACCEPTANCE, bodies.CONTRACT,
+        bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END, bodies.TERMINATE,
+    ],
+    "person": [bodies.MANDATE, bodies.TERMINATE],
+}  # fmt: skip
+QUESTIONS = ("community", "meters", "contracts", "log", "bills", "bills?month=1970-01")
+
+
+def node_of(community):
+    clock = lambda: community.now_s  # noqa: E731
+    return Node(community.store, community.root.public_key, community.host, community.issuer, clock)
+
+
+@pytest.fixture
+def community(tmp_path):
+    made = Community(tmp_path)
+    yield made
+    made.close()
+
+
+def deal(community, bits, meters, n):
+    """A contract between two meters on whatever terms, and its start."""
+    now_s = community.now_s
+    near = (now_s, 60)
+    names = ("price_micro_per_kwh", "wh", "max_w", "start_s", "end_s")
+    terms = {name: bodies.TABLE[bodies.OFFER][1][at][2] for at, name in enumerate(names)}
+    offer = {name: hostile.field(bits, shape, near, [], []) for name, shape in terms.items()}
+    wide = {"start_s": 0, "end_s": bodies.MAX_UINT, "wh": bodies.MAX_U32, "expires_s": bodies.MAX_UINT}
+    rows = bodies.TABLE[bodies.ACCEPTANCE][1][1:4]
+    taken = {name: hostile.field(bits, shape, near, [], []) for _, name, shape, _ in rows}
+    taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
+    supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
+    made = Deal(
+        supplier, consumer, 1000 + n, now_s, {**wide, "limit_micro_per_kwh": 0},
+        {**wide, "limit_micro_per_kwh": bodies.MAX_U32}, {**offer, "valid_until_s": bodies.MAX_UINT}, taken,
+    )  # fmt: skip
+    started = {"contract": made.contract.id, "grant": 1, "import_wh": 0}
+    start = consumer.say("usage_start", started, now_s - bits.below(600))
+    return [(new.raw, ("10.0.0.1", 1)) for new in [*made.entries, start]]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.timeout(60)
+def test_no_values_that_the_table_allows_stop_a_node(community, seed):
+    """It takes in, grants, settles, bills, answers and starts again, and an honest pair trades as before."""
+    bits = Bits(f"hostile {seed}")
+    meters = [community.meter(f"House {n}") for n in range(3)]
+    people = [meter.owner for meter in meters]
+    kids = [author.kid for author in meters + people]
+    node = node_of(community)
+    ids = [bytes(32)]
+    stored = 0
+    for n in range(300):
+        author = bits.choice(meters + people)
+        kind = bits.choice(SAYS["meter" if author.chained else "person"])
+        made = hostile.body(bits, kind, (community.now_s, 60), ids[-16:], kids)
+        if not author.chained:
+            made |= {"order_id": n.to_bytes(8, "big"), "meter": bits.choice(meters).kid}
+            made.setdefault("expires_s", community.now_s)
+            if kind == bodies.TERMINATE:
+                del made["meter"]
+        before = (author.sequence, author.previous)
+        try:
+            new = author.say(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
+        except entry.EntryError:
+            continue  # too long to be said
+        if node.take([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
+            stored += 1
+            ids.append(new.id)
+        else:
+            author.sequence, author.previous = before
+        community.now_s += bits.below(10)
+        if n % 20 == 0:
+            stored += sum(verdict.reason == STORED for verdict in node.take(deal(community, bits, meters, n)))
+    assert stored > 100
+    assert len(node.market.book.confirmed) > 0
+    honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
+    for restarted in (node, node_of(community)):
+        restarted.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
+    grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(kinds=[bodies.GRANT])]
+    assert honest.contract.id in [grant["contract"] for grant in grants]
+    ledger = accounting.ledger_of(community.store.reader(), community.now_s)
+    figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
+    assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
+    with TestClient(app_of(StoredViews(community.path, lambda: community.now_s), None)) as client:
+        for question in QUESTIONS:
+            answer = client.get(f"/api/{question}")
+            assert answer.status_code == 200, (question, answer.text)
