@@ -1,4 +1,4 @@
-"""Bodies that the table allows and nobody sane would say: fields at the ends of their range, or near what others said."""
+"""Bodies that the table allows and nobody sane would say: fields at an end of their range, or near what others said."""
 
 from wattpact_protocol import bodies
 

@@ -24,7 +24,8 @@ This page is made from the table in `protocol/wattpact_protocol/bodies.py`; [wir
 and tested against the same table.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in
-millionths of the currency per kWh, amounts in thousand-millionths (`nano`), times in Unix seconds.
+millionths of the currency per kWh, amounts in thousand-millionths (`nano`), times in Unix seconds. A price has 32 bits
+like the Wh of a contract, so that what one contract comes to has 64.
 """
 
 SAYS = {

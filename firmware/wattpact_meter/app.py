@@ -15,6 +15,7 @@ import gc
 
 from wattpact_protocol import enrolment, readings, register_ids
 
+from wattpact_meter import status
 from wattpact_meter.identity import Identity
 from wattpact_meter.journal import Journal
 from wattpact_meter.relay import Relay
@@ -182,7 +183,7 @@ class App:
 
     def status(self) -> "dict[str, Any]":
         """What the core says of itself, and the edges around it."""
-        told = self.meter.status()
+        told = status.of(self.meter)
         told["next_sequence"] = self.journal.next_sequence
         told["operations"] = self.relay.operations
         told["source_rejected"] = self.board.source.rejected

@@ -12,7 +12,8 @@ PROTOCOL = (
 METER = (
     "clock", "fixedpoint", "calibration", "period", "sampling", "registers", "telegram", "p1", "settings", "journal",
     "state", "identity", "relay", "intervals", "recorder", "trust", "policies", "ownlog", "link", "commitments", "book",
-    "usage", "hearing", "keeping", "speaking", "meter", "starting", "app",
+    "usage", "hearing", "keeping", "speaking", "meter", "starting", "status",
+    "app",
 )  # fmt: skip
 
 

@@ -69,23 +69,24 @@ class Meter:
         draw: "Callable[[int], int]",
         verifier: "Callable[[bytes, bytes, bytes], bool]" = ed25519.verify,
     ) -> None:
+        self.kid = identity.kid
         self._identity = identity
         self._journal = journal
         self._store = store
         self._draw = draw
         self.rejected: dict[str, int] = {}
         self.trust = Trust(settings.root_public_key, store, verifier)
-        self.policies = Policies(store, identity.kid)
+        self.policies = Policies(store, self.kid)
         self.recorder = Recorder(
-            store, identity.kid.hex(), settings.rated_w, settings.step_s, settings.intervals, settings.calibration_id
+            store, self.kid.hex(), settings.rated_w, settings.step_s, settings.intervals, settings.calibration_id
         )
-        self.book = Book(identity.kid, settings.step_s)
+        self.book = Book(self.kid, settings.step_s)
         self.usage = Usage()
-        self.link = link.Link(identity.kid, self.trust.community, journal, store)
-        self.hearing = Hearing(identity.kid, self.trust, self.book, self.usage, self.policies)
+        self.link = link.Link(self.kid, self.trust.community, journal, store)
+        self.hearing = Hearing(self.kid, self.trust, self.book, self.usage, self.policies)
         self.decision: Decision | None = None
         self.keeper = keeping.Keeper(store, journal, self.book, self.usage, self.recorder)
-        self._corrupt = False
+        self.state_corrupt = False
         self._power_failed = False
         self._due = True
         self._datagrams: list[bytes] = []
@@ -116,11 +117,11 @@ class Meter:
         if [name for name in lost if name in keeping.HEARD]:
             self.link.forget_inbox()
         if lost:
-            self._corrupt = bool(self.keeper.lost)
+            self.state_corrupt = bool(self.keeper.lost)
             self.speaker.note(bodies.EVENT_STATE_CORRUPT, {"text": " ".join(lost)})
 
     def _open_log(self) -> None:
-        own = None if self.log.is_open else self.trust.author(self._identity.kid)
+        own = None if self.log.is_open else self.trust.author(self.kid)
         if own is not None:
             self.log.open(own["generation"], own["id"])
 
@@ -182,7 +183,7 @@ class Meter:
         except datagram.DatagramError as error:
             return str(error)
         if kind == datagram.HEAD:
-            if body[0] != self._identity.kid:
+            if body[0] != self.kid:
                 return "other_meter"
             self.link.hear(now.uptime_ms)
             reason = self.link.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
@@ -251,7 +252,7 @@ class Meter:
         inputs.reset_on_site = around.reset_on_site
         inputs.consent = around.consent
         inputs.sensor_dead = around.sensor_dead
-        inputs.state_corrupt = self._corrupt
+        inputs.state_corrupt = self.state_corrupt
         inputs.power_failed = self._power_failed
         return inputs
 
@@ -307,33 +308,6 @@ class Meter:
             return None
         return int(body["sequence"])
 
-    # What a person at the console may know
-
     def registers(self) -> "dict[int, int]":
         """Register id -> whole Wh."""
         return self.recorder.bank.snapshot()
-
-    def status(self) -> "dict[str, Any]":
-        """Plain values for a console or a display; no secret."""
-        decision, author = self.decision, self.trust.author(self._identity.kid)
-        return {
-            "kid": self._identity.kid.hex(), "enrolled": self.log.is_open, "owner": bool(author and author["owner"]),
-            "boot": self.keeper.boot, "generation": self.log.generation, "next_sequence": self.log.next_sequence,
-            "acknowledged": self.link.acknowledged, "full": self.log.full, "state_corrupt": self._corrupt,
-            "inbox": self.link.inbox.hex(), "cursor": self.link.cursor, "authors": len(self.trust),
-            "registers": self.recorder.bank.snapshot(), "register_generation": self.recorder.bank.generation,
-            "power_w": self.recorder.power_w, "verdicts": self.recorder.bank.verdicts,
-            "relay": {
-                "closed": decision.closed if decision else None, "reason": decision.reason if decision else None,
-                "wait_until_ms": decision.wait_until_ms if decision else None,
-            },
-            "grants": [self._grant_status(grant) for grant in self.usage.grants], "beyond_wh": self.usage.beyond_wh,
-            "mandates": len(self.book.mandates), "offers": len(self.book.offers), "dropped": self.book.dropped,
-            "given_up": self.book.given_up, "rejected": self.rejected,
-        }  # fmt: skip
-
-    def _grant_status(self, grant: "Any") -> "dict[str, Any]":
-        return {
-            "contract": grant.contract.hex(), "wh": grant.wh, "attributed_wh": grant.attributed_wh,
-            "priority": grant.priority, "to_s": grant.to_s, "in_use": grant.used_from_s is not None,
-        }  # fmt: skip

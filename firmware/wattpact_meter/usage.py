@@ -11,6 +11,8 @@ Rules: docs/spec/meter.md, "Usage".
 
 from wattpact_protocol import bodies, contracts
 
+from wattpact_meter.commitments import Record
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -26,7 +28,7 @@ UNKNOWN_CONTRACT = "unknown_contract"
 NOT_A_PARTY = "not_a_party"
 
 
-class Grant:
+class Grant(Record):
     """A grant and what was used of it. `number` of `issuer` is never taken twice."""
 
     FIELDS = (
@@ -50,16 +52,8 @@ class Grant:
     terminated: bool
 
     def __init__(self, values: "list[Any]") -> None:
-        for name, value in zip(self.FIELDS, values):
-            setattr(self, name, value)
-
-    def to_list(self) -> "list[Any]":
-        return [getattr(self, name) for name in self.FIELDS]
-
-    @property
-    def id(self) -> bytes:
-        """What contracts.order_of sorts by, after the priority."""
-        return self.contract
+        super().__init__(values)
+        self.id = self.contract
 
     def is_too_late(self, now_s: "int | None") -> bool:
         """Whether it may not begin any more."""

@@ -29,6 +29,8 @@ def collect(entries: Iterable[Entry], facts: Facts, statement: Statement, host: 
             picked[new.id] = new
     for new in held.about(_concerned(facts, statement)):
         picked[new.id] = new
+    for new in held.default_supply(set(statement.closure)):
+        picked[new.id] = new
     held.add_named(picked)
     for new in held.community:
         if new.kind == bodies.COMMUNITY or new.body["from_s"] < statement.to_s:
@@ -73,6 +75,13 @@ class _Held:
         for name in contracts:
             found += [new for new in self._about.get(name, []) if new.kind not in (*_USAGE, bodies.EVENT)]
         return found
+
+    def default_supply(self, meters: set[bytes]) -> list[Entry]:
+        """The grants that let meters draw from the grid alone: their usage names them."""
+        return [
+            new for new in self.by_id.values()
+            if new.kind == bodies.GRANT and new.body["default_supply"] and new.body["meter"] in meters
+        ]  # fmt: skip
 
     def add_named(self, picked: dict[bytes, Entry]) -> None:
         """Add what the picked entries name, and what those name, as far as it is here."""

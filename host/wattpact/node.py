@@ -190,7 +190,8 @@ class Node:
         try:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: edge, local_addr=(address, port))
         except OSError as error:
-            raise NodeError(f"cannot listen on UDP {address} port {port}: {error.strerror}") from None
+            reason = f"{error.strerror}; choose another port"
+            raise NodeError(f"cannot listen on UDP {address} port {port}: {reason}") from None
         self.join(edge)
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
         return int(self._transport.get_extra_info("sockname")[1])

@@ -279,14 +279,14 @@ def test_the_book_is_bounded_and_fits_the_store():
     desk = Desk(WALLBOX)
     for number in range(book.MAX_MANDATES):
         preferred = [bytes([number]) * 8] * 8
-        big = {"wh": 1 << 31, "limit": 1 << 62, "preferred": preferred, "expires_s": 1 << 62, "end_s": 1 << 62}
+        big = {"wh": 1 << 31, "limit": (1 << 32) - 1, "preferred": preferred, "expires_s": 1 << 62, "end_s": 1 << 62}
         desk.hear(mandate(number % 2, meter=WALLBOX, wh_per_day=1 << 31, **big))
     assert desk.book.hear_mandate(mandate(0, meter=WALLBOX), OWNER, START_S) == book.FULL
     desk.work()
     for number in range(40):
-        desk.hear(offer(10**15 + number, 1 << 31, end_s=1 << 61, valid_until_s=1 << 61))
+        desk.hear(offer(4 * 10**9 + number, 1 << 31, end_s=1 << 61, valid_until_s=1 << 61))
     assert len(desk.book.offers) == book.MAX_OFFERS and desk.book.dropped == 25
-    assert max([held.price_micro_per_kwh for held in desk.book.offers]) == 10**15 + 15, "a cheap offer was dropped"
+    assert max([held.price_micro_per_kwh for held in desk.book.offers]) == 4 * 10**9 + 15, "a cheap offer was dropped"
     desk.work(seconds=5)
     for row in desk.book.acceptances:
         row.contract = bytes(32)

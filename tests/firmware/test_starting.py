@@ -2,6 +2,7 @@
 
 import case
 import flash
+from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.identity import Identity
 from wattpact_meter.journal import Journal
@@ -34,7 +35,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
     with flash.Folder() as folder:
         meter = _boot(folder, Now(0, 1_760_000_000))
         _run(meter, 20)
-        kid = meter.status()["kid"]
+        kid = status.of(meter)["kid"]
         for _ in range(case.scale(60, 15)):
             store = Store(folder + "/state")
             for name in KEPT:
@@ -42,7 +43,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
                     store.save(name, bits.choice(STRANGE))
             meter = _boot(folder, Now(0, 1_760_000_000))
             _run(meter, 12)
-            assert meter.status()["kid"] == kid
+            assert status.of(meter)["kid"] == kid
             assert meter.registers()[1] >= 0
 
 

@@ -15,10 +15,10 @@ class Scene:
 
     def __init__(self, name: str = "scene"):
         self.village = village = Village(900, ed25519=ed25519, name=name)
-        self.anna, self.ben, self.carol = (village.person(each) for each in ("anna", "ben", "carol"))
-        self.roof = village.meter("roof", self.anna, 9000)
-        self.wallbox = village.meter("wallbox", self.ben, 12000)
-        self.pump = village.meter("pump", self.carol, 12000)
+        self.east, self.west, self.north = (village.person(each) for each in ("east", "west", "north"))
+        self.roof = village.meter("roof", self.east, 9000)
+        self.wallbox = village.meter("wallbox", self.west, 12000)
+        self.pump = village.meter("pump", self.north, 12000)
         village.tariff(0, 300_000, 70_000)
         village.tariff(S + HOUR * 3, 350_000, 60_000)
         self.deal()
@@ -26,8 +26,8 @@ class Scene:
 
     def deal(self):
         village = self.village
-        sell = village.mandate(self.anna, self.roof, bodies.SELL, 180_000, 9000, 9000, S, S + 4 * HOUR)
-        buy = village.mandate(self.ben, self.wallbox, bodies.BUY, 250_000, 5000, 9000, S, S + 4 * HOUR)
+        sell = village.mandate(self.east, self.roof, bodies.SELL, 180_000, 9000, 9000, S, S + 4 * HOUR)
+        buy = village.mandate(self.west, self.wallbox, bodies.BUY, 250_000, 5000, 9000, S, S + 4 * HOUR)
         offer = village.offer(self.roof, 180_000, 3000, 8000, S, S + 4 * HOUR, sell.id, S + 5)
         body = {
             "price_micro_per_kwh": 250_000, "wh": 2000, "max_w": 8000, "start_s": S, "end_s": S + 4 * HOUR,
@@ -69,7 +69,7 @@ class Scene:
         village.reading(self.pump, S + 900, [0, 300, 700])
         village.reading(self.pump, S + 900 * 3, [100, 200])  # falls: counts for nothing
         village.reading(self.pump, S + 900 * 6, [1500, 1800, 1800, 1900])
-        village.terminate(self.carol, self.second, S + 900 * 8)
+        village.terminate(self.north, self.second, S + 900 * 8)
         end_s = S + 31 * 24 * HOUR
         for meter, values in ((self.roof, (0, sun[-1])), (self.wallbox, (used[15] + 5, 0)), (self.pump, (2000, 0))):
             village.reading(meter, end_s, [values[0]] * 2, [values[1]] * 2)
@@ -86,5 +86,5 @@ class Scene:
 
     def bundle(self, owner=None, month=MONTH) -> bytes:
         ledger = self.ledger()
-        made = bill.make(ledger, (owner or self.ben).kid, month)
+        made = bill.make(ledger, (owner or self.west).kid, month)
         return bill.export(made, ledger, list(self.village.entries), self.village.host.kid, self.say)

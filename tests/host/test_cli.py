@@ -38,19 +38,19 @@ def founded(tmp_path_factory):
     """A data directory with a person, a person without a key here, and two meters of the first."""
     path = tmp_path_factory.mktemp("home") / "data"
     assert run("keys", "init", "--name", "Sun Street", path).status == 0
-    assert run("--data", path, "keys", "person", "anna", "--label", "Anna").status == 0
+    assert run("--data", path, "keys", "person", "east", "--label", "East").status == 0
     made = home.Home(path)
     with made.store() as store:
         issuer, now_s = made.issuer(), home.clock()
-        anna = next(known for known in store.certificates() if known.body["label"] == "Anna")
+        east = next(known for known in store.certificates() if known.body["label"] == "East")
         away = key("away")
         enrol.enrol_person(store, issuer, away, "Away", now_s)
-        for label, owner in (("House 1", anna.kid), ("House 2", anna.kid), ("House 3", away.kid)):
+        for label, owner in (("House 1", east.kid), ("House 2", east.kid), ("House 3", away.kid)):
             enrol.enrol_meter(store, issuer, key(label).public_key, label, owner, now_s, rated_w=11000)
     return made
 
 
-ENROL = ("meter", "enrol", "--label", "House 9", "--owner", "Anna", "--rated-w", "11000")
+ENROL = ("meter", "enrol", "--label", "House 9", "--owner", "East", "--rated-w", "11000")
 OFFER = ("contract", "offer", "--meter", "House 1", "--wh", "50", "--price", "0.20", "--max-w", "5000", "--hours", "2")
 
 
@@ -87,13 +87,13 @@ NONSENSE = [
     (["keys", "init", "--name", "X", "--timezone", "../../etc/passwd"], "is no time zone"),
     (["keys", "init", "--name", "X", "--import-price", "0,30"], "is no price per kWh"),
     (["keys", "person"], "Missing argument"),
-    (["keys", "person", "../anna"], "no name for a key"),
-    (["keys", "person", "anna"], "anna has a key already"),
-    (["keys", "person", "other", "--label", "Anna"], "there is a person 'Anna' already"),
+    (["keys", "person", "../east"], "no name for a key"),
+    (["keys", "person", "east"], "east has a key already"),
+    (["keys", "person", "other", "--label", "East"], "there is a person 'East' already"),
     (["keys", "person", "other", "--label", "x" * 33], "label is out of range"),
     (["keys", "show", "nobody"], "names no key"),
     (["keys", "show", ""], "names several keys"),
-    (["keys", "export", "anna"], "No such command"),
+    (["keys", "export", "east"], "No such command"),
     (["contract", "show", "beef"], "is no contract"),
     (["contract", "show", "b"], "is no contract"),
     (["contract", "terminate", "0000"], "is no contract"),
@@ -105,6 +105,7 @@ NONSENSE = [
     (changed(OFFER, "--price", "-0.2"), "is no price"),
     (changed(OFFER, "--price", "0.0000001"), "at most six decimals"),
     (changed(OFFER, "--price", "1e-3"), "is no price"),
+    (changed(OFFER, "--price", "4294.967296"), "more than a price may be, 4294.967295 per kWh"),
     (changed(OFFER, "--price", "nan"), "is no price"),
     (changed(OFFER, "--price", "٣"), "is no price"),
     (changed(OFFER, "--max-w", "0"), "not in the range"),
@@ -214,8 +215,8 @@ def test_lists_fit_80_columns_and_have_json(founded):
         assert max(map(len, result.out.splitlines())) <= 80
         assert isinstance(json.loads(run("--data", founded.path, group, "list", "--json").out), list)
     meter = json.loads(run("--data", founded.path, "meter", "show", "House 1", "--json").out)
-    assert (meter["label"], meter["owner"], meter["rated_w"]) == ("House 1", "Anna", 11000)
-    assert "Anna" in run("--data", founded.path, "meter", "show", "House 1").out
+    assert (meter["label"], meter["owner"], meter["rated_w"]) == ("House 1", "East", 11000)
+    assert "East" in run("--data", founded.path, "meter", "show", "House 1").out
     assert key("House 1").kid.hex() in run("--data", founded.path, "keys", "show", "House 1").out
 
 
@@ -223,7 +224,7 @@ def test_no_command_ever_shows_a_seed(founded):
     seeds = [json.loads(found.read_text())["seed"] for found in founded.path.rglob("*.key")]
     shown = "".join(
         run("--data", founded.path, *words).out
-        for words in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "Anna", "--json"])
+        for words in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "East", "--json"])
     )
     assert shown and not any(seed in shown for seed in seeds)
 
@@ -231,25 +232,25 @@ def test_no_command_ever_shows_a_seed(founded):
 def test_a_meter_is_enrolled_by_its_code(tmp_path):
     path = tmp_path / "d"
     run("keys", "init", "--name", "X", path)
-    run("--data", path, "keys", "person", "ben", "--label", "Ben B.")
+    run("--data", path, "keys", "person", "west", "--label", "West B.")
     made, meter = home.Home(path), key("new meter")
     with made.store() as store:
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
         store.keep_pending(meter.public_key, proof, "10.0.0.5", home.clock())
     assert "1 asks to be enrolled" in run("--data", path, "meter", "list").out
-    words = ["meter", "enrol", "--label", "House 9", "--owner", "ben", "--rated-w", "7400", "--supply-point", "SP 9",
+    words = ["meter", "enrol", "--label", "House 9", "--owner", "west", "--rated-w", "7400", "--supply-point", "SP 9",
              "--assurance", "open flash", "--code"]  # fmt: skip
     wrong = run("--data", path, *words, enrolment.format_code(bytes(16)))
     assert wrong.status == 1 and "none with this code" in wrong.errors
     nobody = run("--data", path, *changed(words, "--owner", "carl"), CODE)
     assert nobody.status == 1 and "there is no person 'carl'" in nobody.errors
     right = run("--data", path, *words, CODE.lower().replace("-", " "))
-    assert (right.status, right.out) == (0, "House 9 is enrolled for Ben B..\n"), right.errors
+    assert (right.status, right.out) == (0, "House 9 is enrolled for West B..\n"), right.errors
     with made.reader() as reader:
         body = enrol.find(reader.certificates(), bodies.ROLE_METER, "House 9").body
     assert (body["public_key"], body["rated_w"], body["supply_point"]) == (meter.public_key, 7400, "SP 9")
     shown = run("--data", path, "meter", "show", "House 9").out
-    assert run("--data", path, "bill", "--owner", "ben").out.startswith("Ben B.,")
+    assert run("--data", path, "bill", "--owner", "west").out.startswith("West B.,")
     assert "SP 9" in shown and "open flash" in shown and "No relay has been operated" in shown
 
 
@@ -273,13 +274,13 @@ def dealt(tmp_path):
     """A data directory in which two persons' meters have made a contract."""
     path = tmp_path / "d"
     run("keys", "init", "--name", "X", path)
-    for name in ("anna", "ben", "carl"):
+    for name in ("east", "west", "carl"):
         run("--data", path, "keys", "person", name)
     made = home.Home(path)
     now_s = home.clock()
     with made.store() as store:
         sides = []
-        for label, owner in (("House 1", "anna"), ("House 2", "ben")):
+        for label, owner in (("House 1", "east"), ("House 2", "west")):
             person = made.keyring.person(owner)
             certificate = enrol.enrol_meter(
                 store, made.issuer(), key(label).public_key, label, person.kid, now_s, rated_w=11000
@@ -320,11 +321,11 @@ def test_a_contract_can_be_seen(dealt):
 def test_a_contract_is_ended_by_a_side_or_the_operator_alone(dealt):
     made, contract = dealt
     both = run("--data", made.path, "contract", "terminate", contract[:8])
-    assert both.status == 1 and "say for whom with --as anna or ben" in both.errors
+    assert both.status == 1 and "say for whom with --as east or west" in both.errors
     stranger = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "carl")
     assert stranger.status == 1 and "carl is no side" in stranger.errors
     assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "nobody").status == 1
-    assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "ben").status == 0
+    assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west").status == 0
     (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
     assert row["terminated_by"] == "consumer"
     again = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "operator")
@@ -337,7 +338,7 @@ def test_a_contract_that_never_began_cannot_be_ended(dealt, monkeypatch):
     monkeypatch.setattr(home, "clock", lambda: late_s)
     (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
     assert row["state"] == "void"
-    refused = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "ben")
+    refused = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west")
     assert refused.status == 1 and "ended already" in refused.errors
 
 

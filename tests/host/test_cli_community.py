@@ -21,11 +21,11 @@ def founded(tmp_path):
     """A data directory with a person who owns two meters."""
     path = tmp_path / "data"
     run("keys", "init", "--name", "Sun Street", path)
-    run("--data", path, "keys", "person", "anna")
+    run("--data", path, "keys", "person", "east")
     made = home.Home(path)
     with made.store() as store:
         for label in ("House 1", "House 2"):
-            owner = made.keyring.person("anna")
+            owner = made.keyring.person("east")
             enrol.enrol_meter(
                 store, made.issuer(), key(label).public_key, label, owner.kid, home.clock(), rated_w=11000
             )  # fmt: skip
@@ -167,8 +167,8 @@ def test_the_table_of_bills_says_what_each_bill_says(founded):
         ingest.close()
     month = datetime.datetime.fromtimestamp(slot_s, zoneinfo.ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
     out = run("--data", founded.path, "bill", "--month", month).out
-    (row,) = [line for line in out.splitlines() if line.startswith("anna")]
-    one = json.loads(run("--data", founded.path, "bill", "--owner", "anna", "--month", month, "--json").out)
+    (row,) = [line for line in out.splitlines() if line.startswith("east")]
+    one = json.loads(run("--data", founded.path, "bill", "--owner", "east", "--month", month, "--json").out)
     assert row.split()[1:5] == ["0.000", "0.000", "3.000", "1.400"]
     assert (one["grid_import_wh"], one["grid_export_wh"]) == (3000, 1400)
     assert row.split()[5:7] == ["0.79", "EUR"] and one["net_nano"] == 3000 * 300_000 - 1400 * 80_000

@@ -21,13 +21,13 @@ def test_a_key_file_is_its_owners_alone_and_the_only_file_there(tmp_path):
     ring = Keyring(tmp_path / "keys")
     previous = os.umask(0)
     try:
-        ring.create_person("anna", SEED)
+        ring.create_person("east", SEED)
     finally:
         os.umask(previous)
-    path = ring.person_path("anna")
+    path = ring.person_path("east")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert [found.name for found in path.parent.iterdir()] == ["anna.key"]
+    assert [found.name for found in path.parent.iterdir()] == ["east.key"]
 
 
 def test_no_key_is_overwritten(tmp_path):

@@ -123,11 +123,11 @@ def test_the_parts_of_a_window_add_up(world, cuts):
 def test_the_grid_is_an_account_and_all_accounts_sum_to_zero():
     scene = Scene("ledger")
     ledger = scene.ledger()
-    window = bill.make(ledger, scene.ben.kid, MONTH).statement
+    window = bill.make(ledger, scene.west.kid, MONTH).statement
     postings = ledger.postings(window.from_s, window.to_s)
     accounts = balances(postings)
-    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, scene.anna.kid, scene.ben.kid, scene.carol.kid}
-    made = {person: bill.make(ledger, person.kid, MONTH) for person in (scene.anna, scene.ben, scene.carol)}
+    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, scene.east.kid, scene.west.kid, scene.north.kid}
+    made = {person: bill.make(ledger, person.kid, MONTH) for person in (scene.east, scene.west, scene.north)}
     for person, one in made.items():
         assert accounts[person.kid] == -one.fields["net_nano"]
 
@@ -159,11 +159,11 @@ def test_what_cannot_be_said_is_refused_with_a_sentence():
 
 def test_certificates_that_change_nothing_change_no_payer():
     village = Village(SLOT)
-    anna, ben = village.person("anna"), village.person("ben")
-    meter = village.meter("meter", anna)
-    village.certify(meter, village.issuer, bodies.ROLE_METER, 1, owner=ben.kid)
+    east, west = village.person("east"), village.person("west")
+    meter = village.meter("meter", east)
+    village.certify(meter, village.issuer, bodies.ROLE_METER, 1, owner=west.kid)
     village.certify(meter, village.issuer, bodies.ROLE_PERSON, 2)
     ledger = Ledger()
     ledger.apply(village.entries)
-    assert ledger.facts.payer_at(meter.kid, S) == anna.kid
+    assert ledger.facts.payer_at(meter.kid, S) == east.kid
     assert [reason for _, reason in ledger.facts.voids] == ["stale_version", "role_changed"]

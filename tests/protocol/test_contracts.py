@@ -12,9 +12,9 @@ class Scene:
 
     def __init__(self):
         self.village = Village()
-        self.anna, self.ben = self.village.person("anna"), self.village.person("ben")
-        self.roof = self.village.meter("roof", self.anna)
-        self.wallbox, self.pump = self.village.meter("wallbox", self.ben), self.village.meter("pump", self.ben)
+        self.east, self.west = self.village.person("east"), self.village.person("west")
+        self.roof = self.village.meter("roof", self.east)
+        self.wallbox, self.pump = self.village.meter("wallbox", self.west), self.village.meter("pump", self.west)
         self.offer = self.village.offer(self.roof, 200_000, 1000, 4000, S, S + 3600)
 
     def match(self, wh=400, consumer=None, **more):
@@ -109,11 +109,11 @@ def test_the_first_start_counts_and_never_before_the_contract():
 
 def test_who_may_end_a_contract_and_for_whom():
     for who, party in (
-        ("wallbox", "consumer"), ("ben", "consumer"), ("roof", "supplier"), ("anna", "supplier"),
-        ("issuer", "operator"), ("pump", None), ("carol", None),
+        ("wallbox", "consumer"), ("west", "consumer"), ("roof", "supplier"), ("east", "supplier"),
+        ("issuer", "operator"), ("pump", None), ("north", None),
     ):  # fmt: skip
         scene = Scene()
-        scene.village.person("carol")
+        scene.village.person("north")
         confirmed = scene.match()
         ended = scene.village.terminate(scene.village.by_name[who], confirmed, S + 90)
         book = scene.book()
@@ -172,7 +172,7 @@ def test_a_contract_over_before_it_was_used_is_void():
         scene = Scene()
         confirmed = scene.match()
         scene.village.start(scene.wallbox, confirmed, S + used_s)
-        scene.village.terminate(scene.ben, confirmed, S + end_s)
+        scene.village.terminate(scene.west, confirmed, S + end_s)
         contract = scene.book().contracts[confirmed.id]
         assert contract.is_void == is_void
         assert contract.state(S + 3000) == (contracts.VOID if is_void else contracts.ENDED)
@@ -196,7 +196,7 @@ def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
         scene.village.start(consumer, confirmed, S + wh)
         body = {"contract": confirmed.id, "attributed_wh": wh // 2, "import_wh": 0}
         scene.village.say(consumer, bodies.USAGE, body, S + 1000)
-        scene.village.terminate(scene.ben if wh % 3 else scene.roof, confirmed, S + 2000)
+        scene.village.terminate(scene.west if wh % 3 else scene.roof, confirmed, S + 2000)
         scene.village.terminate(scene.village.issuer, confirmed, S + 2000 - wh // 100)
     expected = picture(scene.book())
     assert len(expected[0]) == 3 and len(expected[1]) == 1

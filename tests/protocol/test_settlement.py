@@ -145,9 +145,9 @@ def test_a_rate_loses_nothing_over_short_slots():
 def two_houses(silence_s=None):
     """A supplier and a consumer, each with an owner."""
     village = Village(silence_s=silence_s)
-    anna, ben = village.person("anna"), village.person("ben")
+    east, west = village.person("east"), village.person("west")
     village.tariff(0, 300_000, 70_000)
-    return village, anna, ben, village.meter("roof", anna), village.meter("wallbox", ben)
+    return village, east, west, village.meter("roof", east), village.meter("wallbox", west)
 
 
 def settle(village, now_s=S + 7200):
@@ -163,20 +163,20 @@ def figures(facts, folded, subject, from_s=S, to_s=S + 7200):
 
 def test_a_contract_between_two_houses():
     """The worked example of docs/spec/settlement.md."""
-    village, anna, ben, roof, wallbox = two_houses()
+    village, east, west, roof, wallbox = two_houses()
     contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
     village.reading(roof, S, [0] * 9, [0, 300, 500, 500, 900, 1000, 1000, 1000, 1000])
     village.reading(wallbox, S, [0, 400, 600, 800, 1000, 1200, 1300, 1300, 1300])
     facts, folded = settle(village)
     fill = folded.fills[contract.id]
     assert (fill.carried_wh, fill.short_wh, fill.unused_wh) == (700, 300, 0)
-    bought, totals = figures(facts, folded, ben)
+    bought, totals = figures(facts, folded, west)
     assert totals["bought_wh"] == 700 and totals["bought_nano"] == 700 * 200_000
     assert totals["grid_import_wh"] == 600 and totals["grid_import_nano"] == 600 * 300_000
     assert totals["net_nano"] == 320_000_000
     assert totals["saved_nano"] == 1300 * 300_000 - 320_000_000
     assert totals["settled_to_s"] == S + 7200 and totals["unsettled_meters"] == 0 and totals["lines"] == 1
-    sold, totals = figures(facts, folded, anna)
+    sold, totals = figures(facts, folded, east)
     assert totals["sold_nano"] == 140_000_000
     assert totals["grid_export_wh"] == 300 and totals["grid_export_nano"] == 300 * 70_000
     assert totals["net_nano"] == -161_000_000
@@ -184,39 +184,39 @@ def test_a_contract_between_two_houses():
 
 
 def test_unused_energy_is_due_when_a_contract_runs_out_and_not_when_the_supplier_ends_it():
-    for who, due in (("nobody", 700), ("ben", 700), ("wallbox", 700), ("anna", 0), ("roof", 0), ("issuer", 0)):
-        village, _, ben, roof, wallbox = two_houses()
+    for who, due in (("nobody", 700), ("west", 700), ("wallbox", 700), ("east", 0), ("roof", 0), ("issuer", 0)):
+        village, _, west, roof, wallbox = two_houses()
         contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
         if who != "nobody":
             village.terminate(village.by_name[who], contract, S + 1000)
         village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
         village.reading(wallbox, S, [0] + [300] * 8)
         facts, folded = settle(village)
-        totals = figures(facts, folded, ben)[1]
+        totals = figures(facts, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (300, due * 200_000), who
 
 
 def test_a_contract_that_starts_late_or_never_is_void():
     for used_s, carried in ((S, 900), (S + 600, 900), (S + 601, 0), (-1, 0)):
-        village, _, ben, roof, wallbox = two_houses()
+        village, _, west, roof, wallbox = two_houses()
         village.agree(roof, wallbox, 200_000, 900, 9000, S, S + 3600, used_s=used_s)
         village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
         village.reading(wallbox, S, [i * 900 for i in range(9)])
         facts, folded = settle(village)
-        totals = figures(facts, folded, ben)[1]
+        totals = figures(facts, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (carried, 0), used_s
 
 
 def test_a_slot_waits_for_every_meter_that_contracts_link():
-    village, anna, ben, roof, wallbox = two_houses()
-    other = village.meter("other", anna)
+    village, east, west, roof, wallbox = two_houses()
+    other = village.meter("other", east)
     village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
     village.reading(other, S, [i * 10 for i in range(9)])
     village.reading(wallbox, S, [i * 100 for i in range(9)])
     village.reading(roof, S, [0, 0], [0, 100])
     facts, folded = settle(village)
     assert [folded.settled_to(meter.kid, S + 7200) - S for meter in (other, wallbox, roof)] == [7200, 900, 900]
-    made, totals = figures(facts, folded, ben)
+    made, totals = figures(facts, folded, west)
     assert totals["bought_wh"] == 100 and totals["grid_import_wh"] == 0 and totals["settled_to_s"] == S + 900
     assert totals["unsettled_meters"] == 2
     # The rest comes, in two parts, and the figures are those of a fold that knew it from the start.
@@ -224,30 +224,30 @@ def test_a_slot_waits_for_every_meter_that_contracts_link():
         facts.apply(village.reading(roof, part[2], part[0], part[1]))
         folded.advance(S + 7200, S + 7200)
     again = settle(village)
-    for subject in (anna, ben):
+    for subject in (east, west):
         assert figures(facts, folded, subject)[1] == figures(again[0], again[1], subject)[1]
         assert figures(facts, folded, subject)[1]["settled_to_s"] == S + 7200
 
 
 def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
-    village, anna, ben, roof, wallbox = two_houses(silence_s=3600)
+    village, east, west, roof, wallbox = two_houses(silence_s=3600)
     village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
     village.reading(roof, S, [0, 0], [0, 100])
     village.reading(wallbox, S, [i * 100 for i in range(9)])
     facts, folded = settle(village, S + 900 + 3600)
     assert folded.settled_to(wallbox.kid, S + 7200) == S + 900
     folded.advance(S + 7200, S + 7200)
-    totals = figures(facts, folded, ben)[1]
+    totals = figures(facts, folded, west)[1]
     assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
     # What was asked and not delivered is not owed.
     assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
     facts.apply(village.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
     folded.advance(S + 7200, S + 7200)
-    assert figures(facts, folded, ben)[1]["bought_wh"] == 400
+    assert figures(facts, folded, west)[1]["bought_wh"] == 400
 
 
 def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
-    village, anna, ben, roof, wallbox = two_houses()
+    village, east, west, roof, wallbox = two_houses()
     village.reading(wallbox, S - 900, [0, 0])
     village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600, used_s=-1)
     village.reading(roof, S, [0] * 5, [0, 100, 200, 300, 400])
@@ -261,7 +261,7 @@ def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
 
 def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
     for used_s in (S, -1):
-        village, anna, ben, roof, wallbox = two_houses()
+        village, east, west, roof, wallbox = two_houses()
         village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
         village.reading(roof, S, [0, 0], [0, 100])
         facts, folded = settle(village)
@@ -273,20 +273,20 @@ def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
 
 def test_late_words_change_what_they_would_have_changed_in_time():
     """Whatever the order in which authors' logs arrive, and however often the fold runs meanwhile."""
-    village, anna, ben, roof, wallbox = two_houses()
-    tree = village.meter("tree", anna)
+    village, east, west, roof, wallbox = two_houses()
+    tree = village.meter("tree", east)
     contracts = [
         village.agree(roof, wallbox, 200_000, 700, 4000, S, S + 3600),
         village.agree(tree, wallbox, 180_000, 500, 2000, S + 100, S + 5400, priority=2),
         village.agree(roof, wallbox, 210_000, 300, 2000, S + 1800, S + 7200),
     ]
-    village.terminate(anna, contracts[0], S + 2000)
+    village.terminate(east, contracts[0], S + 2000)
     village.terminate(village.issuer, contracts[1], S + 3000)
     village.reading(roof, S, [0] * 9, [0, 90, 300, 400, 700, 800, 1000, 1100, 1100])
     village.reading(tree, S, [0] * 9, [0, 50, 50, 100, 200, 300, 300, 300, 400])
     village.reading(wallbox, S, [0, 210, 350, 800, 800, 1000, 1200, 1300, 1600])
     facts, folded = settle(village)
-    expected = [figures(facts, folded, subject)[1] for subject in (anna, ben)]
+    expected = [figures(facts, folded, subject)[1] for subject in (east, west)]
     assert expected[1]["bought_wh"] > 300
     founding = [new for new in village.entries if new.kind in (bodies.CERTIFICATE, bodies.COMMUNITY)]
     for seed in range(case.scale(60, 15)):
@@ -304,13 +304,13 @@ def test_late_words_change_what_they_would_have_changed_in_time():
             if bits.below(3) == 0:
                 folded.advance(S + 7200, S + 7200)
         folded.advance(S + 7200, S + 7200)
-        assert [figures(facts, folded, subject)[1] for subject in (anna, ben)] == expected, seed
+        assert [figures(facts, folded, subject)[1] for subject in (east, west)] == expected, seed
 
 
 def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
     """Whoever offers energy since 1970 must not make everybody look at every slot since then."""
     for used_s, is_heard in ((S, True), (-1, True), (-1, False)):
-        village, _, ben, roof, wallbox = two_houses()
+        village, _, west, roof, wallbox = two_houses()
         offer = village.offer(roof, 200_000, 100, 4000, 0, S + 3600)
         contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=bodies.MAX_U32))
         if used_s >= 0:
@@ -329,39 +329,39 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
         folded._settle_slot = count
         folded.advance(S + 1800, S + 1800)
         assert len(slots) <= 2, (used_s, is_heard, len(slots))
-        assert figures(facts, folded, ben, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
+        assert figures(facts, folded, west, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
 
 
 def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
-    village, _, ben, _, wallbox = two_houses()
+    village, _, west, _, wallbox = two_houses()
     village.tariff(S + 1000, 400_000, 0)
     village.tariff(S + 3600, 999_999, 0)
     village.tariff(S + 3600, 500_000, 0, unix_s=S + 60)
     village.reading(wallbox, S, [0, 10, 20, 30, 40, 50])
     facts, folded = settle(village)
-    totals = figures(facts, folded, ben, S, S + 4500)[1]
+    totals = figures(facts, folded, west, S, S + 4500)[1]
     assert totals["grid_import_nano"] == 20 * 300_000 + 20 * 400_000 + 10 * 500_000
-    parts = [figures(facts, folded, ben, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
+    parts = [figures(facts, folded, west, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
     assert sum(parts) == totals["grid_import_nano"]
 
 
 def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
-    village, anna, ben, roof, wallbox = two_houses()
+    village, east, west, roof, wallbox = two_houses()
     village.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
-    more = {"owner": anna.kid, "rated_w": 0}
+    more = {"owner": east.kid, "rated_w": 0}
     village.certify(wallbox, village.issuer, bodies.ROLE_METER, 2, S + 1700, **more)
     village.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
     village.reading(wallbox, S, [100 * i for i in range(9)])
     facts, folded = settle(village)
-    assert facts.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, ben.kid), (S + 1800, S + 7200, anna.kid)]
-    first, second = figures(facts, folded, ben)[1], figures(facts, folded, anna)[1]
+    assert facts.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, west.kid), (S + 1800, S + 7200, east.kid)]
+    first, second = figures(facts, folded, west)[1], figures(facts, folded, east)[1]
     assert (first["bought_wh"], second["bought_wh"], second["sold_wh"]) == (200, 200, 400)
     assert (first["unused_nano"], second["unused_nano"]) == (0, 100 * 200_000)
 
 
 def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on():
-    village, anna, ben, roof, wallbox = two_houses()
-    pump, barn, far = village.meter("pump", ben), village.meter("barn", anna), village.meter("far")
+    village, east, west, roof, wallbox = two_houses()
+    pump, barn, far = village.meter("pump", west), village.meter("barn", east), village.meter("far")
     village.agree(roof, wallbox, 1, 10, 4000, S + 1800, S + 5400)
     village.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
     village.agree(barn, pump, 1, 10, 4000, S, S + 1900)

@@ -44,8 +44,9 @@ async def _play(folder: Path, record_property: Any) -> None:
         street.buy(one, SHORT_WH, 200_000)
         street.buy(other, LONG_WH, 200_000)
         await street.until(lambda: one.is_closed and other.is_closed, "both relays to close")
-        away_s, before = (clock(), time.monotonic()), entries_stored(street)
+        away_s = (clock(), time.monotonic())
         await street.stop_node()
+        before = entries_stored(street)
         await asyncio.sleep(AWAY_S / SPEED)
         assert entries_stored(street) == before
         back_s = (clock(), time.monotonic())

@@ -96,7 +96,11 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
         problem = _beyond_mandate(checker, contract)
         if problem:
             found.doubtful.append(f"{name}: {problem}")
-    for new in book.waiting():
+    waiting = book.waiting()
+    supplied = {new.body["contract"] for new in waiting if new.kind == bodies.GRANT and new.body["default_supply"]}
+    for new in waiting:
+        if new.body.get("contract") in supplied:
+            continue  # the grid's own supply, with no neighbour's contract behind it
         found.missing.append(f"{new.name} of {label(found, new.kid)} names an entry that is not here")
 
 

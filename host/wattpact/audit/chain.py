@@ -40,7 +40,8 @@ class Authors:
         """Why the entry is not its author's word; None where it is."""
         author = self.by_kid.get(new.kid)
         if author is None:
-            return "no certificate before it names its author"
+            hint = "; is this the root key of its community?" if len(self.by_kid) == 1 else ""
+            return "no certificate before it names its author" + hint
         if not ed25519.verify(author.public_key, new.signed, new.signature):
             return "the signature is not its author's in this community"
         certificates = author.certificates.get(new.generation)

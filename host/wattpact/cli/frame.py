@@ -22,6 +22,7 @@ from wattpact.home import Home, HomeError
 DEFAULT_DATA = "wattpact-data"
 WIDTH = 80
 MICRO = 1_000_000
+_MOST_MICRO = (1 << 32) - 1  # a price on the wire has 32 bits
 _OURS = ("wattpact", "wattpact_protocol")
 
 
@@ -171,7 +172,10 @@ class Price(click.ParamType[int]):
         matched = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?", str(value))
         if matched is None:
             self.fail(f"{value!r} is no price per kWh; write one like 0.20, with at most six decimals", param, ctx)
-        return int(matched[1]) * MICRO + int((matched[2] or "").ljust(6, "0"))
+        micro = int(matched[1]) * MICRO + int((matched[2] or "").ljust(6, "0"))
+        if micro > _MOST_MICRO:
+            self.fail(f"{value!r} is more than a price may be, {price(_MOST_MICRO)} per kWh", param, ctx)
+        return micro
 
 
 class Hours(click.ParamType[int]):
