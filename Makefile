@@ -55,7 +55,7 @@ micropython: ## fetch the 32-bit MicroPython that runs meters and tests, into .c
 	@tools/fetch_micropython.sh
 
 lint: setup ## style: ruff
-	@.venv/bin/ruff check --quiet . && echo "ruff: clean"
+	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . && echo "ruff: clean"
 
 types: setup ## types: mypy, strict
 	@.venv/bin/mypy

@@ -1,6 +1,6 @@
 """Compiles every device file with mpy-cross, so that a chip loads bytecode and native code made ahead.
 
-    python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3), rv32imc (C3, C6), ...
+python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3), rv32imc (C3, C6), ...
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Writes docs/spec/bodies.md from the table that the code decodes by, so that the two cannot part.
 
-    python tools/spec_tables.py             write it
-    python tools/spec_tables.py --check     fail if it would change
+python tools/spec_tables.py             write it
+python tools/spec_tables.py --check     fail if it would change
 """
 
 import sys

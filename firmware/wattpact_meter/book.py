@@ -326,4 +326,3 @@ class Book:
 
 def _all_said(offer: OwnOffer) -> bool:
     return all(row[1] for row in offer.confirmed)
-

@@ -75,8 +75,14 @@ class Intervals:
         self._waiting: list[dict[str, Any]] = []
 
     def follow(
-        self, unix_ms: int, before: "dict[int, int]", after: "dict[int, int]", duration_ms: int, quality: int,
-        instantaneous: "dict[int, int]", generation: int,
+        self,
+        unix_ms: int,
+        before: "dict[int, int]",
+        after: "dict[int, int]",
+        duration_ms: int,
+        quality: int,
+        instantaneous: "dict[int, int]",
+        generation: int,
     ) -> "list[tuple[int, int]]":
         """The last duration_ms moved the registers; the boundaries crossed in them, as (Unix s, import Wh)."""
         if instantaneous:

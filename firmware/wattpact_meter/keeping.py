@@ -115,9 +115,7 @@ class Keeper:
         self._journal.prune(before)
 
 
-def _raise_floor(
-    new: entry.Entry, generation: int, floor_wh: "dict[int, int]"
-) -> "tuple[int, dict[int, int]]":
+def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
     """The highest register values in what was said, of the newest register generation."""
     body = new.body
     if new.kind == bodies.READING:

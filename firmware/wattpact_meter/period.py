@@ -105,8 +105,14 @@ def _flags(c: "Calibration", sums: "list[int]", v_uv: int) -> int:
 
 
 def measure(
-    calibration: "Calibration", start_us: int, end_us: int, sums: "list[int]", share: int,
-    good_us: int, good_cycles: int, flags: int,
+    calibration: "Calibration",
+    start_us: int,
+    end_us: int,
+    sums: "list[int]",
+    share: int,
+    good_us: int,
+    good_cycles: int,
+    flags: int,
 ) -> Period:
     """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us.
 

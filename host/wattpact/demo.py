@@ -224,4 +224,3 @@ class Demo:
     async def stop(self) -> None:
         """Stop the meters, as Ctrl-C would each of them."""
         await asyncio.gather(*(meter.stop() for meter in self._meters.values()))
-

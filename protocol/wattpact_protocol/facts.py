@@ -51,9 +51,7 @@ class Facts:
 
     @property
     def meters(self) -> "list[bytes]":
-        return sorted(
-            [kid for kid, rows in self._certificates.items() if rows[0][2]["role"] == bodies.ROLE_METER]
-        )
+        return sorted([kid for kid, rows in self._certificates.items() if rows[0][2]["role"] == bodies.ROLE_METER])
 
     def certificate_at(self, kid: bytes, unix_s: int) -> "dict[str, Any]":
         """The certificate that holds for an author at a time: of those that have begun the highest version."""

@@ -134,9 +134,7 @@ def add_lines(
             line.unused_wh += unused_wh
 
 
-def add_balance(
-    facts: "Facts", settlement: "Settlement", kid: bytes, from_s: int, to_s: int, into: Balance
-) -> None:
+def add_balance(facts: "Facts", settlement: "Settlement", kid: bytes, from_s: int, to_s: int, into: Balance) -> None:
     """Add a meter's energy in a window that is settled to `into`, each slot at the tariff of its start."""
     load = facts.loads.get(kid)
     if load is None:

@@ -132,6 +132,7 @@ def test_details_of_a_telegram():
 
 def plain_reading(text):
     """Serial, time text and energy in Wh, found by searching the text."""
+
     def between(start, end):
         at = text.index(start) + len(start)
         return text[at : text.index(end, at)]
@@ -295,12 +296,36 @@ def test_each_reason_for_a_rejection():
 
 
 def test_energy_that_cannot_be_read_exactly_is_refused():
-    for value in ("", "1", "1*Wh*", "*kWh", "1.*kWh", ".5*kWh", "1,5*kWh", "-1*kWh", "1e3*kWh", "1 *kWh", "0x1*kWh",
-                  "1*MWh", "1*kvarh", "1*kwh", "1_0*kWh", "1.2.3*kWh", "1234567890123456*kWh", "1*kWh)(2*kWh"):
+    for value in (
+        "",
+        "1",
+        "1*Wh*",
+        "*kWh",
+        "1.*kWh",
+        ".5*kWh",
+        "1,5*kWh",
+        "-1*kWh",
+        "1e3*kWh",
+        "1 *kWh",
+        "0x1*kWh",
+        "1*MWh",
+        "1*kvarh",
+        "1*kwh",
+        "1_0*kWh",
+        "1.2.3*kWh",
+        "1234567890123456*kWh",
+        "1*kWh)(2*kWh",
+    ):
         reader, found = read(lines("1-0:1.8.0(%s)" % value))
         assert reader.rejected == {p1.SYNTAX: 1} and not found, value
-    for value, wh in (("003432.827*kWh", 3432827), ("6545766*Wh", 6545766), ("00032549.5061662*kWh", 32549506),
-                      ("0.9999*kWh", 999), ("7*kWh", 7000), ("0.1*Wh", 0)):
+    for value, wh in (
+        ("003432.827*kWh", 3432827),
+        ("6545766*Wh", 6545766),
+        ("00032549.5061662*kWh", 32549506),
+        ("0.9999*kWh", 999),
+        ("7*kWh", 7000),
+        ("0.1*Wh", 0),
+    ):
         (one,) = read(lines("1-0:1.8.0(%s)" % value))[1]
         assert one.registers == {1: wh}, value
 

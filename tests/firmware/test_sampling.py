@@ -21,8 +21,20 @@ def calibration(**fields):
     return Calibration(UV, UA, **fields)
 
 
-def samples(seconds=1, volts=230, amps=10, degrees=0, hertz=50, rate=2000, thirds=0, late_us=0, drift=(0, 0), noise=0,
-            jitter_us=0, seed="samples"):
+def samples(
+    seconds=1,
+    volts=230,
+    amps=10,
+    degrees=0,
+    hertz=50,
+    rate=2000,
+    thirds=0,
+    late_us=0,
+    drift=(0, 0),
+    noise=0,
+    jitter_us=0,
+    seed="samples",
+):
     """Counts of a load whose current lags by `degrees`; late_us is the sensors' phase error."""
     bits = case.Bits(seed)
     times, voltages, currents = [], [], []

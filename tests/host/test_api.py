@@ -485,9 +485,7 @@ def test_fuzzed(app, path):
     # That `from` lies before `to` no schema can say.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []
 
-    @settings(
-        max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=one_of(strategies))
     def check(case):
         answered.append(case.call_and_validate(excluded_checks=beyond_schema).status_code)

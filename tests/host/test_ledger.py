@@ -45,9 +45,7 @@ def village_of(world) -> Village:
         if one["end"] is not None:
             who = village.issuer if one["end"][0] == METERS else meters[one["end"][0]]
             village.terminate(who, contract, S + one["end"][1])
-    for meter, imports, exports, shown in zip(
-        meters, world["imports"], world["exports"], world["shown"], strict=True
-    ):
+    for meter, imports, exports, shown in zip(meters, world["imports"], world["exports"], world["shown"], strict=True):
         village.reading(meter, S, totals(imports[:shown]), totals(exports[:shown]))
     return village
 

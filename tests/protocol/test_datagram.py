@@ -68,4 +68,3 @@ def test_ten_thousand_mangled_datagrams():
             assert datagram.decode(bytes(raw), COMMUNITY)[0] in GOOD
         except datagram.DatagramError:
             pass
-

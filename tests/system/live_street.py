@@ -70,9 +70,15 @@ class NodeProcess:
         assert self._process is not None
         return await self._process.wait()
 
-    def kill(self) -> None:
-        if self.is_running:
+    def kill(self) -> bool:
+        """Whether there was something to kill: that it has ended is known here a moment later than it ends."""
+        if not self.is_running:
+            return False
+        try:
             os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
 
     async def stop(self) -> int:
         """Ctrl-C; the exit status."""

@@ -42,8 +42,7 @@ class Killer:
             victim = self._random.choice([*houses, None])
             if victim is not None:
                 victim.meter.kill()
-            elif self._street.process.is_running:
-                self._street.process.kill()
+            elif self._street.process.kill():
                 self.node_kills += 1
 
 

@@ -1,6 +1,6 @@
 """The wire between meters and a node, for tests: it may lose, repeat, delay and damage, and it knows all that passed.
 
-    wire = Wire(community); wire.node_port = ...; meters speak to wire.port
+wire = Wire(community); wire.node_port = ...; meters speak to wire.port
 """
 
 import asyncio

@@ -158,8 +158,11 @@ def _scaled(text: str, places: int) -> int:
 
 
 def _read_samples(
-    lines: "list[str]", channels: "list[Channel]", scales: "list[tuple[int, int, int, int, int]]",
-    total: int, samples: int,
+    lines: "list[str]",
+    channels: "list[Channel]",
+    scales: "list[tuple[int, int, int, int, int]]",
+    total: int,
+    samples: int,
 ) -> None:
     if len(lines) != samples:
         raise ComtradeError("%d samples promised, %d lines of data" % (samples, len(lines)))

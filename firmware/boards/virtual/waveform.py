@@ -22,9 +22,7 @@ _FRACTION_MASK = (1 << _FRACTION_BITS) - 1
 _SUBCOUNTS = 16
 _HALF = _SUBCOUNTS // 2
 
-_sines = [
-    round_div(sin_cos(k * TURN >> _TABLE_BITS)[0] * _SCALE, ONE) for k in range((1 << _TABLE_BITS) + 1)
-]
+_sines = [round_div(sin_cos(k * TURN >> _TABLE_BITS)[0] * _SCALE, ONE) for k in range((1 << _TABLE_BITS) + 1)]
 
 
 def _sine(phase: int) -> int:

@@ -101,9 +101,7 @@ def log(
 @router.get("/bills", response_model=list[models.Bill], responses=NOT_THERE)
 def bills(
     views: Ask,
-    month: Annotated[
-        str | None, Query(pattern=MONTH, description="YYYY-MM; this month")
-    ] = None,
+    month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; this month")] = None,
     owner: Annotated[str | None, Query(pattern=KID, description="only this owner, by its kid")] = None,
 ) -> Any:
     """What each owner's month comes to so far, and the contracts behind it."""

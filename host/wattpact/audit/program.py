@@ -1,6 +1,6 @@
 """The audit as a program: a file and a pinned key in, a page or JSON out, and a status.
 
-    0  the bundle agrees      1  it is refuted, and the entry is named      2  it cannot be read, or is no bundle at all
+0  the bundle agrees      1  it is refuted, and the entry is named      2  it cannot be read, or is no bundle at all
 """
 
 import json

@@ -63,9 +63,7 @@ def read(path: Path) -> Recording:
         rate_hz, count = Fraction(lines[4 + total][0]), int(lines[4 + total][1])
         lines_of_data = [line for line in _text(_data_path(path)).splitlines() if line.strip()]
         rows = [line.split(",")[2 : 2 + analog] for line in lines_of_data[:count]]
-        channels = {
-            name: [int(row[i]) * scales[i][0] + scales[i][1] for row in rows] for i, name in enumerate(names)
-        }
+        channels = {name: [int(row[i]) * scales[i][0] + scales[i][1] for row in rows] for i, name in enumerate(names)}
     except (IndexError, ValueError, ZeroDivisionError):
         raise ReplayError(f"{path} is no COMTRADE recording of 1999 in ASCII") from None
     if not rows or line_hz <= 0 or rate_hz < 40 * line_hz:

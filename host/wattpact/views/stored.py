@@ -108,9 +108,7 @@ class StoredViews:
             labels = self._followed().ledger.facts.labels
             if meter is not None and meter not in labels:
                 raise NoSuchThing(f"Nobody here is called {meter.hex()}.")
-        found = self._reader().entries(
-            before=before, kinds=numbers, author=meter, limit=limit + 1, newest_first=True
-        )
+        found = self._reader().entries(before=before, kinds=numbers, author=meter, limit=limit + 1, newest_first=True)
         rows = self._tell(found[:limit])
         return {"entries": rows, "next": rows[-1]["cursor"] if len(found) > limit else None}
 
