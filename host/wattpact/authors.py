@@ -24,6 +24,7 @@ class Author:
         self.head = log.start(kid, certificate["generation"], certificate_id)
         self.registers = Continuity(0)
         self.frozen = False
+        self._of_generation: list[dict[str, Any]] = []
         self.certify(certificate_id, certificate)
 
     def certify(self, certificate_id: bytes, certificate: dict[str, Any]) -> None:
@@ -35,6 +36,12 @@ class Author:
         if certificate["generation"] > self.head.generation:
             self.head = log.start(self.kid, certificate["generation"], certificate_id)
             self.frozen = False
+            self._of_generation = []
+        self._of_generation.append(certificate)
+
+    def is_certified_at(self, unix_s: int | None) -> bool:
+        """Whether any certificate of this generation of the log covers that time: a renewal takes nothing back."""
+        return any(log.valid_at(certificate, unix_s) for certificate in self._of_generation)
 
 
 class Authors:

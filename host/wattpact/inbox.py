@@ -82,10 +82,16 @@ class Inbox:
             self._deliver(row.cursor, new, book, now_s)
         elif (missing := awaited(new, book)) is not None:
             self._awaiting.setdefault(missing, []).append((row.cursor, new))
-        for cursor, waiting in self._awaiting.pop(new.id, []):
-            self._deliver(cursor, waiting, book, now_s)
+        self._resolve(new.id, book, now_s)
         if new.kind == bodies.CERTIFICATE and new.body["role"] == bodies.ROLE_METER:
             self._welcome(row, entry.kid_of(new.body["public_key"]), book, now_s)
+
+    def _resolve(self, known: bytes, book: Book, now_s: int) -> None:
+        """Deliver what awaited this entry, and what awaited that."""
+        for cursor, waiting in self._awaiting.pop(known, []):
+            self._deliver(cursor, waiting, book, now_s)
+            if awaited(waiting, book) is None:
+                self._resolve(waiting.id, book, now_s)
 
     def _deliver(self, cursor: int, new: Entry, book: Book, now_s: int) -> None:
         missing = awaited(new, book)

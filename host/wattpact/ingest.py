@@ -257,7 +257,7 @@ class _Judged:
             return NOT_ALLOWED
         if new.kind == bodies.MANDATE and not self.authors.owns(new.kid, new.body["meter"]):
             return NOT_ALLOWED
-        if not log.valid_at(certificate, new.stamp.unix_s):
+        if not author.is_certified_at(new.stamp.unix_s):
             return EXPIRED
         problem = self._place_problem(author, new) if author.chained else self._order_problem(author, new)
         return problem or log.judge_time(new, self.now_s)

@@ -3,6 +3,7 @@
 import pytest
 from host_community import T0, Community, Deal, mandate
 from wattpact.node import Node
+from wattpact.reader import Stored
 from wattpact_protocol import bodies, entry
 
 
@@ -103,6 +104,22 @@ def test_entries_that_arrive_the_wrong_way_round_are_told_when_it_is_clear_to_wh
     street.stored(deal.offer, deal.contract)
     assert names(street.heard(supplier)).count("acceptance") == 1
     assert names(street.heard(consumer))[-2:] == ["contract", "grant"]
+
+
+def test_a_contract_that_came_before_all_it_names_is_told(street):
+    supplier, consumer = street.meter("House 1"), street.meter("House 2")
+    deal = Deal(supplier, consumer)
+    # The supplier's log holds offer and contract, so only another's offer can come last: fold them by hand.
+    street.stored(deal.sell, deal.buy, deal.demand)
+    for new in (deal.contract, deal.acceptance, deal.offer):
+        row = Stored(*[None] * len(Stored._fields))._replace(cursor=street.store.last_cursor() + 1, raw=new.raw)
+        street.node.market.apply(new)
+        told = []
+        street.node.inbox._add = lambda meter, cursor, new=new, told=told: told.append(meter)
+        with street.store.transaction():
+            street.node.inbox.fold(row, new, street.node.market.book, street.now_s)
+        del street.node.inbox._add
+    assert told.count(consumer.kid) >= 2  # the offer and the contract
 
 
 def test_a_new_meter_hears_of_offers_that_hold_and_not_of_those_that_are_over(street):

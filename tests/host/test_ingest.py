@@ -141,6 +141,17 @@ def test_outside_its_validity_a_certificate_covers_nothing(community, meter):
     community.stored(meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), None, clock_status=1))
 
 
+def test_a_renewed_certificate_takes_nothing_back(community, meter):
+    offline = [meter.reading(T0 + 900 * n, [(1, 0)] * 2, step_s=450) for n in range(3)]
+    community.now_s = T0 + 400 * 86400
+    renewed = {**meter.certificate, "version": 2, "not_before_s": community.now_s - 86400}
+    community.say(community.issuer, "certificate", renewed)
+    community.stored(*offline)
+    late = meter.certificate["not_after_s"] + 1
+    community.now_s = late
+    refused(community, meter.say("event", {"code": 1}, late), "certificate_expired")
+
+
 def test_a_replay_is_a_duplicate_and_needs_no_signature(community, meter):
     new = meter.say("event", {"code": 1}, T0)
     community.stored(new)
