@@ -1,0 +1,149 @@
+# mypy: ignore-errors
+"""Ed25519 (RFC 8032, 5.1) in machine code that MicroPython compiles, for chips with 32-bit integers.
+
+The same signatures and verdicts as `_ed25519_host`. Secrets decide no branch and no address; what is public (keys and
+signatures to verify) may. Work comes as generators that give way after at most 400,000 instructions, and owns what it
+works on, so that several may run in turns.
+"""
+
+import sys
+from array import array
+
+from wattpact_protocol import _curve25519_viper as curve
+from wattpact_protocol import _scalar25519_viper as scalar
+from wattpact_protocol._sha512_viper import digest_steps
+
+if sys.maxsize != 0x7FFFFFFF:
+    raise ImportError("needs 32-bit integers")
+
+_ORDER_BYTES = bytes.fromhex("edd3f55c1a631258d69cf7a2def9de14" + "00" * 15 + "10")
+# y of the points of order 4, 1, 2 and 8, which are all that have small order.
+_SMALL_ORDER = tuple([
+    bytes.fromhex(y)
+    for y in (
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+])  # fmt: skip
+
+
+def _limbs(data: bytes, count: int) -> "array[int]":
+    """Little-endian bytes as limbs of 13 bits, at least as many as the bytes fill."""
+    limbs = array("i", bytes(4 * count))
+    scalar.unpack(limbs, data + bytes(2 + (13 * count + 7 >> 3) - len(data)), count)
+    return limbs
+
+
+# As scalar.reduce wants it: 20 limbs of L, then 11 of 256 (L - 2^252).
+_ORDER = _limbs(_ORDER_BYTES, 20) + _limbs(b"\x00" + _ORDER_BYTES[:16], 11)
+_expanded = (b"", b"", b"", b"")  # the last seed, and its secret scalar, prefix and public key: a meter has one seed
+
+
+def public_key_steps(seed: bytes):
+    """A generator; its value is the public key of a 32-byte seed (RFC 8032, 5.1.5)."""
+    _, _, key = yield from _expand_steps(seed)
+    return key
+
+
+def sign_steps(seed: bytes, message: bytes):
+    """A generator; its value is the 64-byte signature (5.1.6), or None if it does not verify and so is withheld."""
+    global _expanded
+    secret, prefix, key = yield from _expand_steps(seed)
+    nonce = yield from _hash_to_scalar_steps(prefix + message)
+    commitment = yield from _multiply_base_steps(nonce)
+    challenge = yield from _hash_to_scalar_steps(commitment + key + message)
+    product = array("i", bytes(164))
+    scalar.multiply_add(product, challenge, _limbs(secret, 20), nonce)
+    scalar.reduce(product, _ORDER)
+    s = bytearray(32)
+    scalar.pack(s, product)
+    signature = commitment + bytes(s)
+    if (yield from verify_steps(key, message, signature)):
+        return signature
+    _expanded = (b"", b"", b"", b"")
+    return None
+
+
+def verify_steps(public_key: bytes, message: bytes, signature: bytes):
+    """A generator; its value is whether libsodium would accept. The caller has checked the lengths, 32 and 64."""
+    if not (_is_reduced_scalar(signature[32:]) and _may_be_key(public_key) and _may_be_key(signature[:32])):
+        return False
+    point = curve.Curve(curve.VERIFYING)
+    if not (yield from point.decompress_negative_steps(public_key)):
+        return False
+    challenge = yield from _hash_to_scalar_steps(signature[:32] + public_key + message)
+    digits = bytearray(256)
+    scalar.nonadjacent(digits, challenge)
+    yield from point.multiply_both_steps(_recoded(_limbs(signature[32:], 20)), digits)
+    commitment = yield from point.compress_steps()
+    return commitment == signature[:32]
+
+
+def _expand_steps(seed: bytes):
+    """The secret scalar, the prefix of nonces and the public key (5.1.5)."""
+    global _expanded
+    if _expanded[0] != seed:
+        digest = yield from digest_steps(seed)
+        secret = bytearray(digest[:32])
+        scalar.clamp(secret)
+        key = yield from _multiply_base_steps(_limbs(secret, 20))
+        _expanded = (seed, bytes(secret), digest[32:], key)
+    return _expanded[1:]
+
+
+def _hash_to_scalar_steps(data: bytes):
+    """SHA-512 modulo L, in 20 limbs and more."""
+    digest = yield from digest_steps(data)
+    limbs = _limbs(digest, 41)
+    scalar.reduce(limbs, _ORDER)
+    return limbs
+
+
+def _recoded(limbs: "array[int]") -> "array[int]":
+    digits = array("i", bytes(80))
+    scalar.recode(digits, limbs, _ORDER)
+    return digits
+
+
+def _multiply_base_steps(limbs: "array[int]"):
+    """The encoding of the base point times a secret number below 2^255."""
+    point = curve.Curve(curve.SIGNING)
+    yield from point.multiply_base_steps(_recoded(limbs))
+    encoding = yield from point.compress_steps()
+    return encoding
+
+
+def _is_reduced_scalar(data: bytes) -> bool:
+    return int.from_bytes(data, "little") < int.from_bytes(_ORDER_BYTES, "little")
+
+
+def _may_be_key(data: bytes) -> bool:
+    """Whether y is below p and not that of a point of small order (docs/spec/ed25519.md, rules 3 and 4)."""
+    y = data[:31] + bytes((data[31] & 127,))
+    return y not in _SMALL_ORDER and not (y[31] == 127 and y[0] >= 237 and y[1:31] == b"\xff" * 30)
+
+
+def _finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def public_key(seed: bytes) -> bytes:
+    """The public key of a 32-byte seed."""
+    return _finish(public_key_steps(seed))
+
+
+def sign(seed: bytes, message: bytes) -> "bytes | None":
+    """The 64-byte signature of the message, or None if it does not verify and so is withheld."""
+    return _finish(sign_steps(seed, message))
+
+
+def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether libsodium would accept: 32-byte key and 64-byte signature, checked by the caller for length."""
+    return _finish(verify_steps(public_key, message, signature))
