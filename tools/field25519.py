@@ -178,22 +178,21 @@ TABLE_HEAD = '''# Written by tools/field25519.py; do not edit.
 """The {count} points of the signed comb that multiplies Ed25519's base point B: {blocks} blocks of {entries}.
 
 Entry i of block b is the sum over teeth t = 0 to {last} of +-2^({row} t + {spacing} b) B, + where t is {last} or bit t of i is set.
-Each is (y + x, y - x, 2dxy), each of those {limbs} limbs of {bits} bits, little-endian, two bytes a limb.
+Each is (y + x, y - x, 2dxy), each of those {limbs} limbs of {bits} bits, little-endian, two bytes a limb. A block has the first
+four bytes of its entries, one after the other, then the next four.
 """
 
 '''
 
 
 def table() -> bytes:
-    made = b""
-    for block in range(BLOCKS):
-        for index in range(1 << TEETH - 1):
-            scalar = sum(
-                (1 if tooth == TEETH - 1 or index >> tooth & 1 else -1) << SPACING * (BLOCKS * tooth + block)
-                for tooth in range(TEETH)
-            )
-            made += _entry(scalar)
-    return made
+    blocks = [[_entry(_scalar(block, index)) for index in range(1 << TEETH - 1)] for block in range(BLOCKS)]
+    return b"".join(entry[at : at + 4] for block in blocks for at in range(0, 6 * LIMBS, 4) for entry in block)
+
+
+def _scalar(block: int, index: int) -> int:
+    signs = [1 if tooth == TEETH - 1 or index >> tooth & 1 else -1 for tooth in range(TEETH)]
+    return sum(sign << SPACING * (BLOCKS * tooth + block) for tooth, sign in enumerate(signs))
 
 
 def _entry(scalar: int) -> bytes:
@@ -201,9 +200,7 @@ def _entry(scalar: int) -> bytes:
     inverse = pow(z, -1, PRIME)
     x, y = x * inverse % PRIME, y * inverse % PRIME
     numbers = ((y + x) % PRIME, (y - x) % PRIME, 2 * curve._D * x * y % PRIME)
-    return b"".join(
-        (number >> BITS * k & MASK).to_bytes(2, "little") for number in numbers for k in range(LIMBS)
-    )
+    return b"".join((number >> BITS * k & MASK).to_bytes(2, "little") for number in numbers for k in range(LIMBS))
 
 
 def table_text() -> str:

@@ -13,12 +13,24 @@ from wattpact_protocol import _ed25519_table
 from wattpact_protocol import _scalar25519_viper as scalar
 from wattpact_protocol._field25519_viper import run
 
-_ZERO, _ONE, _D, _ROOT, _TWICE_D = 13, 14, 15, 16, 17
-_MULTIPLES = 18  # eight of four numbers; before they are made, room for finding a point
-SIGNING, VERIFYING = 12, 50  # how many numbers each needs
+FIRST, SECOND = 18, 34  # multiples of points: four of four numbers, and four again
+SIGNING, VERIFYING = 15, 50  # how many numbers each needs
 _COLUMNS = 26
-_D_BYTES = bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352")
-_ROOT_BYTES = bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b")
+
+
+def _limbs(data: bytes) -> "array[int]":
+    limbs = array("i", bytes(80))
+    scalar.unpack(limbs, data + bytes(2), 20)
+    return limbs
+
+
+# Numbers 13 on: 0, 1, d and the root of -1 (RFC 8032, 5.1).
+_CONSTANTS = (
+    array("i", bytes(80))
+    + _limbs(b"\x01" + bytes(31))
+    + _limbs(bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352"))
+    + _limbs(bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b"))
+)
 
 _DOUBLE = bytes((
     2, 4, 0, 1,  # A = X^2
@@ -70,18 +82,18 @@ _POWER = (
     bytes((2, 6, 6, 50, 1, 5, 6, 5, 0)),
 )  # fmt: skip
 _INVERT_AFFINE = bytes((2, 5, 5, 5, 1, 5, 5, 4, 1, 0, 0, 5, 1, 1, 1, 5, 0))  # 1/Z; X/Z, Y/Z
-# u = y^2 - 1 in 21, v = dy^2 + 1 in 22, uv^3 in 24, uv^7 in 2 (RFC 8032, 5.1.3, step 2)
+# u = y^2 - 1 in 41, v = dy^2 + 1 in 42, uv^3 in 44, uv^7 in 2 (RFC 8032, 5.1.3, step 2)
 _QUOTIENT = bytes((
-    2, 20, 1, 1, 4, 21, 20, 14, 1, 22, 20, 15, 5, 22, 22, 14, 2, 23, 22, 1, 1, 23, 23, 22, 1, 24, 21, 23,
-    2, 23, 23, 1, 1, 23, 23, 22, 1, 2, 21, 23, 0,
+    2, 40, 1, 1, 4, 41, 40, 14, 1, 42, 40, 15, 5, 42, 42, 14, 2, 43, 42, 1, 1, 43, 43, 42, 1, 44, 41, 43,
+    2, 43, 43, 1, 1, 43, 43, 42, 1, 2, 41, 43, 0,
 ))  # fmt: skip
 # x in 0 is uv^3 (uv^7)^(2^252 - 3); vx^2 - u in 7 and vx^2 + u in 8 (step 3)
-_CANDIDATE = bytes((2, 5, 5, 2, 1, 5, 5, 2, 1, 0, 24, 5, 2, 6, 0, 1, 1, 6, 6, 22, 6, 7, 6, 21, 5, 8, 6, 21, 0))
-_TIMES_ROOT = bytes((1, 0, 0, _ROOT, 0))
-_NEGATE_X = bytes((6, 0, _ZERO, 0, 0))
-_KEEP = bytes((4, 46, 0, 13, 4, 47, 1, 13, 4, 48, 2, 13, 4, 49, 3, 13, 0))  # to where the last multiple will be
-_BRING_BACK = bytes((4, 0, 46, 13, 4, 1, 47, 13, 4, 2, 48, 13, 4, 3, 49, 13, 0))
-_AFFINE = bytes((1, 3, 0, 1, 5, 2, _ZERO, _ONE, 5, 17, 15, 15, 0))  # T = XY, Z = 1, and 2d from d
+_CANDIDATE = bytes((2, 5, 5, 2, 1, 5, 5, 2, 1, 0, 44, 5, 2, 6, 0, 1, 1, 6, 6, 42, 6, 7, 6, 41, 5, 8, 6, 41, 0))
+_TIMES_ROOT = bytes((1, 0, 0, 16, 0))
+_NEGATE_X = bytes((6, 0, 13, 0, 0))
+_AFFINE = bytes((1, 3, 0, 1, 5, 2, 13, 14, 5, 17, 15, 15, 0))  # T = XY, Z = 1, and 2d from d
+_NEUTRAL = bytes((4, 0, 13, 13, 4, 1, 14, 13, 4, 2, 14, 13, 4, 3, 13, 13, 0))  # X = 0, Y = Z = 1, T = 0
+_Y_MINUS_Z = bytes((6, 7, 1, 2, 0))
 
 
 @micropython.viper
@@ -101,60 +113,55 @@ class Curve:
         self._scratch = array("i", bytes(480))
         self._view = memoryview(self._numbers)
         self._addend = self._view[180:240]
+        count = min(80, 20 * numbers - 260)
+        self._numbers[260 : 260 + count] = _CONSTANTS[:count]
 
     def _run(self, program: bytes) -> None:
         run(self._scratch, 0, self._numbers, program)
 
-    def number(self, index: int) -> "memoryview[int]":
+    def _number(self, index: int) -> "memoryview[int]":
         """The 20 limbs of a number, not a copy."""
         return self._view[20 * index : 20 * index + 20]
 
-    def _load(self, index: int, data: bytes) -> None:
-        scalar.unpack(self.number(index), data + bytes(2), 20)
-
-    def _clear(self) -> None:
-        """The neutral element: X = 0, Y = Z = 1, T = 0."""
-        for index, value in ((0, 0), (1, 1), (2, 1), (3, 0)):
-            self._load(index, bytes((value,)) + bytes(31))
-
-    def _add_base(self, digits: "array[int]", column: int, t_follows: bool) -> None:
-        """Add the comb's two points for one column of the digits."""
-        place = (column // 13) << 4 | column % 13
-        scalar.select(self._addend, _POINTS, digits, place)
-        self._run(ADD_AFFINE[1])
-        scalar.select(self._addend, _POINTS, digits, place + 32)
-        self._run(ADD_AFFINE[t_follows])
-
     def multiply_base_steps(self, digits: "array[int]"):
         """Make the point the base point times the number whose digits `scalar.recode` wrote."""
-        self._clear()
+        self._run(_NEUTRAL)
         for column in range(_COLUMNS - 1, -1, -1):
             self._run(DOUBLE[1])
-            self._add_base(digits, column, False)
+            self._add_base(digits, column)
             if column % 3 == 0:
                 yield
 
-    def _power_steps(self):
-        for program in _POWER:
-            self._run(program)
-            yield
+    def _add_base(self, digits: "array[int]", column: int) -> None:
+        """Add the comb's two points for one column of the digits; leaves no T."""
+        place = (column // 13) << 4 | column % 13
+        scalar.select(_POINTS, place, self._addend, digits)
+        self._run(ADD_AFFINE[1])
+        scalar.select(_POINTS, place + 32, self._addend, digits)
+        self._run(ADD_AFFINE[0])
 
     def compress_steps(self):
         """The point in 32 bytes (RFC 8032, 5.1.2), as value of the generator."""
         yield from self._power_steps()
         self._run(_INVERT_AFFINE)
-        x, y = self.number(0), self.number(1)
+        x, y = self._number(0), self._number(1)
         scalar.canonical(x)
         scalar.canonical(y)
         data = bytearray(32)
         scalar.pack_point(data, x, y)
         return bytes(data)
 
-    def decompress_negative_steps(self, data: bytes):
-        """Make the point the negative of the one in 32 bytes whose y is below p (5.1.3); False where there is none."""
-        for index, constant in ((_ZERO, bytes(32)), (_ONE, b"\x01" + bytes(31)), (_D, _D_BYTES), (_ROOT, _ROOT_BYTES)):
-            self._load(index, constant)
-        self._load(1, data[:31] + bytes((data[31] & 127,)))
+    def _power_steps(self):
+        for program in _POWER:
+            self._run(program)
+            yield
+
+    def decompress_steps(self, data: bytes, at: int, negative: bool):
+        """Put multiples of a point, or of its negative, in the numbers from `at` on: FIRST, then SECOND.
+
+        The point is the one in 32 bytes whose y is below p (5.1.3); the value is False where there is none.
+        """
+        self._numbers[20:40] = _limbs(data[:31] + bytes((data[31] & 127,)))
         self._run(_QUOTIENT)
         yield from self._power_steps()
         self._run(_CANDIDATE)
@@ -162,54 +169,63 @@ class Curve:
             if not self._is_zero(8):
                 return False
             self._run(_TIMES_ROOT)
-        x = self.number(0)
-        scalar.canonical(x)
-        if x[0] & 1 == data[31] >> 7:
+        scalar.canonical(self._number(0))
+        if (self._numbers[0] & 1 != data[31] >> 7) != negative:
             self._run(_NEGATE_X)
         self._run(_AFFINE)
+        yield
+        self._make_multiples(at)
         yield
         return True
 
     def _is_zero(self, index: int) -> bool:
-        number = self.number(index)
+        number = self._number(index)
         scalar.canonical(number)
         return not any(number)
 
-    def _store(self, at: int) -> None:
-        """The point, ready to be added, in the four numbers from `at` on."""
-        self._run(bytes((3, at, 1, 0, 4, at + 1, 1, 0, 1, at + 2, 3, _TWICE_D, 3, at + 3, 2, 2, 0)))
-
-    def _fetch(self, at: int, negative: bool) -> None:
-        """The four numbers from `at` on, or those of the negative point, to where they are added from."""
-        first, second = (at + 1, at) if negative else (at, at + 1)
-        plus, minus = (_ZERO, at + 2) if negative else (at + 2, _ZERO)
-        self._run(bytes((4, 9, first, 13, 4, 10, second, 13, 4, 11, plus, minus, 4, 12, at + 3, 13, 0)))
-
-    def _multiples_steps(self):
-        """1, 3, 5 to 15 times the point, ready to be added, from number _MULTIPLES on."""
-        self._store(_MULTIPLES)
-        self._run(_KEEP)
+    def _make_multiples(self, at: int) -> None:
+        """1, 3, 5 and 7 times the point, ready to be added."""
+        kept = at + 12  # the point itself, until the last multiple comes there
+        self._store(at)
+        self._run(bytes((4, kept, 0, 13, 4, kept + 1, 1, 13, 4, kept + 2, 2, 13, 4, kept + 3, 3, 13, 0)))
         self._run(DOUBLE[1])
         self._store(9)
-        self._run(_BRING_BACK)
-        for at in range(_MULTIPLES + 4, _MULTIPLES + 32, 4):
+        self._run(bytes((4, 0, kept, 13, 4, 1, kept + 1, 13, 4, 2, kept + 2, 13, 4, 3, kept + 3, 13, 0)))
+        for multiple in range(at + 4, at + 16, 4):
             self._run(ADD[1])
-            self._store(at)
-            if at & 4:
-                yield
+            self._store(multiple)
 
-    def multiply_both_steps(self, base_digits: "array[int]", digits: bytearray):
-        """Make the point the sum of a multiple of the base point and one of itself, by `recode` and `nonadjacent`."""
-        yield from self._multiples_steps()
-        self._clear()
-        for place in range(255, -1, -1):
-            digit, column = digits[place], place < _COLUMNS
-            self._run(DOUBLE[digit != 0 or column])
-            if digit:
-                negative = digit > 127
-                self._fetch(_MULTIPLES + 2 * ((256 - digit if negative else digit) - 1), negative)
+    def _store(self, at: int) -> None:
+        """The point, ready to be added, in the four numbers from `at` on."""
+        self._run(bytes((3, at, 1, 0, 4, at + 1, 1, 0, 1, at + 2, 3, 17, 3, at + 3, 2, 2, 0)))
+
+    def _fetch(self, multiples: int, digit: int) -> None:
+        """The multiple for a digit from `nonadjacent` to where it is added from."""
+        if digit < 128:
+            at = multiples + 2 * (digit - 1)
+            self._run(bytes((4, 9, at, 13, 4, 10, at + 1, 13, 4, 11, at + 2, 13, 4, 12, at + 3, 13, 0)))
+        else:
+            at = multiples + 2 * (255 - digit)
+            self._run(bytes((4, 9, at + 1, 13, 4, 10, at, 13, 4, 11, 13, at + 2, 4, 12, at + 3, 13, 0)))
+
+    def vanishes_steps(self, base_digits: "array[int]", first: bytes, second: bytes):
+        """Whether the multiples that the digits name of base point, first and second point add up to nothing.
+
+        `base_digits` from `scalar.recode`, the others from `scalar.nonadjacent`.
+        """
+        self._run(_NEUTRAL)
+        for place in range(max(len(first.rstrip(b"\0")), len(second.rstrip(b"\0")), _COLUMNS) - 1, -1, -1):
+            one, other, column = first[place], second[place], place < _COLUMNS
+            self._run(DOUBLE[bool(one or other or column)])
+            if one:
+                self._fetch(FIRST, one)
+                self._run(ADD[bool(other or column)])
+            if other:
+                self._fetch(SECOND, other)
                 self._run(ADD[column])
             if column:
-                self._add_base(base_digits, place, False)
-            if place % (2 if column else 6) == 0:
+                self._add_base(base_digits, place)
+            if column or place % 4 == 0:
                 yield
+        self._run(_Y_MINUS_Z)
+        return self._is_zero(0) and self._is_zero(7)

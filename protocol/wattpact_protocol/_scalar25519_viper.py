@@ -200,63 +200,97 @@ def recode(digits: ptr32, k: ptr32, order: ptr32):
 
 
 @micropython.viper
-def select(point: ptr32, words: ptr32, digits: ptr32, place: int):
-    """The table's point for the digits at `place`, 16 times a limb plus a bit, read past all 16 of its block.
+def select(t: ptr32, s: int, point: ptr32, digits: ptr32):
+    """The table's point for the digits at place `s`, 16 times a limb plus a bit, read past all 16 of its block.
 
     Three numbers, as _ed25519_table has them, negated where the highest tooth's digit is -1.
     """
-    limb = place >> 4
-    bit = place & 15
+    limb = s >> 4
+    bit = s & 15
+    t = ptr32(int(t) + 1920 * (limb >> 1))
     minus = (digits[16 + limb] >> bit & 1) - 1
     index = digits[limb] >> bit & 1 | (digits[4 + limb] >> bit & 1) << 1
     index |= (digits[8 + limb] >> bit & 1) << 2 | (digits[12 + limb] >> bit & 1) << 3
     index ^= minus & 15
-    k = 0
-    while k < 60:
-        point[k] = 0
-        k += 1
-    t = ptr32(int(words) + 1920 * (limb >> 1))
-    entry = 0
-    while entry < 16:
-        mask = ((index ^ entry) - 1) >> 31
-        k = 0
-        while k < 30:
-            point[k] = t[k] & mask | point[k]
-            point[k + 1] = t[k + 1] & mask | point[k + 1]
-            point[k + 2] = t[k + 2] & mask | point[k + 2]
-            k += 3
-        t = ptr32(int(t) + 120)
-        entry += 1
-    k = 29
-    while k >= 0:  # two limbs a word; from above, so that none is written over unread
-        left = point[k]
-        point[2 * k] = left & 8191
-        point[2 * k + 1] = left >> 16
-        k -= 1
-    k = 0
-    while k < 20:
-        left = (point[k] ^ point[20 + k]) & minus
-        point[k] = point[k] ^ left
-        point[20 + k] = point[20 + k] ^ left
-        point[40 + k] = (point[40 + k] ^ minus) - minus
-        k += 1
+    m0 = ((index ^ 0) - 1) >> 31
+    m1 = ((index ^ 1) - 1) >> 31
+    m2 = ((index ^ 2) - 1) >> 31
+    m3 = ((index ^ 3) - 1) >> 31
+    m4 = ((index ^ 4) - 1) >> 31
+    m5 = ((index ^ 5) - 1) >> 31
+    m6 = ((index ^ 6) - 1) >> 31
+    m7 = ((index ^ 7) - 1) >> 31
+    m8 = ((index ^ 8) - 1) >> 31
+    m9 = ((index ^ 9) - 1) >> 31
+    m10 = ((index ^ 10) - 1) >> 31
+    m11 = ((index ^ 11) - 1) >> 31
+    m12 = ((index ^ 12) - 1) >> 31
+    m13 = ((index ^ 13) - 1) >> 31
+    m14 = ((index ^ 14) - 1) >> 31
+    m15 = ((index ^ 15) - 1) >> 31
+    bottom = int(point)
+    n = 30
+    while n:
+        s = t[0] & m0
+        s = t[1] & m1 | s
+        s = t[2] & m2 | s
+        s = t[3] & m3 | s
+        s = t[4] & m4 | s
+        s = t[5] & m5 | s
+        s = t[6] & m6 | s
+        s = t[7] & m7 | s
+        s = t[8] & m8 | s
+        s = t[9] & m9 | s
+        s = t[10] & m10 | s
+        s = t[11] & m11 | s
+        s = t[12] & m12 | s
+        s = t[13] & m13 | s
+        s = t[14] & m14 | s
+        s = t[15] & m15 | s
+        point[0] = s
+        point = ptr32(int(point) + 4)
+        t = ptr32(int(t) + 64)
+        n -= 1
+    t = ptr32(bottom)
+    n = 10
+    while n:  # y + x and y - x change places
+        s = (t[0] ^ t[10]) & minus
+        t[0] = t[0] ^ s
+        t[10] = t[10] ^ s
+        t = ptr32(int(t) + 4)
+        n -= 1
+    t = ptr32(bottom + 240)
+    n = 30
+    while n:  # two limbs a word; from above, so that none is written over unread
+        t = ptr32(int(t) - 8)
+        point = ptr32(int(point) - 4)
+        s = point[0]
+        t[0] = s & 65535
+        t[1] = s >> 16
+        n -= 1
+    t = ptr32(bottom + 160)
+    n = 20
+    while n:
+        t[0] = (t[0] ^ minus) - minus
+        t = ptr32(int(t) + 4)
+        n -= 1
 
 
 @micropython.viper
 def nonadjacent(digits: ptr8, k: ptr32):
-    """The odd digits from -15 to 15, as bytes, of a public k below 2^255; the next four after one are 0."""
+    """The odd digits from -7 to 7, as bytes, of a public k below 2^255; the next three after one are 0."""
     left = 0
     at = 0
     limb = 0
     bit = 0
     while at < 256:
-        window = (k[limb] | k[limb + 1] << 13) >> bit & 31
+        window = (k[limb] | k[limb + 1] << 13) >> bit & 15
         step = 1
         if (window ^ left) & 1:
             window += left
-            left = window >> 4
-            digits[at] = window - (left << 5)
-            step = 5
+            left = window >> 3
+            digits[at] = window - (left << 4)
+            step = 4
         at += step
         bit += step
         if bit > 12:
