@@ -145,8 +145,8 @@ class Curve:
         yield from self._power_steps()
         self._run(_INVERT_AFFINE)
         x, y = self._number(0), self._number(1)
-        scalar.canonical(x)
-        scalar.canonical(y)
+        scalar.canonical(x, 0)
+        scalar.canonical(y, 0)
         data = bytearray(32)
         scalar.pack_point(data, x, y)
         return bytes(data)
@@ -169,7 +169,7 @@ class Curve:
             if not self._is_zero(8):
                 return False
             self._run(_TIMES_ROOT)
-        scalar.canonical(self._number(0))
+        scalar.canonical(self._number(0), 0)
         if (self._numbers[0] & 1 != data[31] >> 7) != negative:
             self._run(_NEGATE_X)
         self._run(_AFFINE)
@@ -180,7 +180,7 @@ class Curve:
 
     def _is_zero(self, index: int) -> bool:
         number = self._number(index)
-        scalar.canonical(number)
+        scalar.canonical(number, 0)
         return not any(number)
 
     def _make_multiples(self, at: int) -> None:

@@ -58,8 +58,8 @@ def sign_steps(seed: bytes, message: bytes):
     challenge = yield from _hash_to_scalar_steps(commitment + key + message)
     yield
     product = array("i", bytes(164))
-    scalar.multiply_add(product, challenge, _limbs(secret, 20), nonce)
-    scalar.reduce(product, _ORDER_LIMBS)
+    scalar.multiply_add(product, 0, product, challenge[:20] + _limbs(secret, 20) + nonce[:20])
+    scalar.reduce(product, 0, product, _ORDER_LIMBS)
     s = bytearray(32)
     scalar.pack(s, product)
     signature = commitment + bytes(s)
@@ -132,7 +132,7 @@ def _hash_to_scalar_steps(data: bytes):
     """SHA-512 modulo L, in 20 limbs and more."""
     digest = yield from digest_steps(data)
     limbs = _limbs(digest, 41)
-    scalar.reduce(limbs, _ORDER_LIMBS)
+    scalar.reduce(limbs, 0, limbs, _ORDER_LIMBS)
     return limbs
 
 

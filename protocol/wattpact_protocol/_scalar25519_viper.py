@@ -53,70 +53,56 @@ def pack_point(data: ptr8, x: ptr32, y: ptr32):
 
 
 @micropython.viper
-def carry(x: ptr32):
-    """Bring limbs 0 to 18 between 0 and 8191; limb 19 takes what is left, with its sign."""
-    left = 0
-    k = 0
-    while k < 19:
-        left += x[k]
-        x[k] = left & 8191
-        left >>= 13
-        k += 1
-    x[19] = x[19] + left
-
-
-@micropython.viper
-def canonical(x: ptr32):
-    """Reduce the number modulo p = 2^255 - 19 to its one form between 0 and p - 1."""
-    x[0] = x[0] + 7584  # 32p, so that nothing is negative
-    k = 1
-    while k < 20:
-        x[k] = x[k] + 8191
-        k += 1
-    rounds = 0
-    while rounds < 3:
+def canonical(t: ptr32, left: int):
+    """Reduce the number modulo p = 2^255 - 19 to its one form between 0 and p - 1; `left` is no matter."""
+    x = t
+    t[0] = t[0] + 7584  # 32p, so that nothing is negative
+    n = 19
+    while n:
+        t = ptr32(int(t) + 4)
+        t[0] = t[0] + 8191
+        n -= 1
+    rounds = 5
+    while rounds:
+        t = x
         left = 0
-        k = 0
-        while k < 19:
-            left += x[k]
-            x[k] = left & 8191
+        if rounds == 2:  # now below 2^255; adding 19 reaches 2^255 exactly where the number is p or more
+            left = 19
+        n = 19
+        while n:
+            left += t[0]
+            if rounds != 2:
+                t[0] = left & 8191
             left >>= 13
-            k += 1
-        left += x[19]
-        x[19] = left & 255
-        x[0] = x[0] + 19 * (left >> 8)
-        rounds += 1
-    left = 19  # now below 2^255; adding 19 reaches 2^255 exactly where the number is p or more
-    k = 0
-    while k < 19:
-        left = (left + x[k]) >> 13
-        k += 1
-    left = 19 * ((left + x[19]) >> 8)
-    k = 0
-    while k < 19:
-        left += x[k]
-        x[k] = left & 8191
-        left >>= 13
-        k += 1
-    x[19] = (x[19] + left) & 255
+            t = ptr32(int(t) + 4)
+            n -= 1
+        left += t[0]
+        if rounds != 2:
+            t[0] = left & 255
+        if rounds != 1:
+            x[0] = x[0] + 19 * (left >> 8)
+        rounds -= 1
 
 
 @micropython.viper
-def multiply_add(x: ptr32, a: ptr32, b: ptr32, c: ptr32):
-    """a times b plus c in 41 limbs."""
+def multiply_add(t: ptr32, left: int, x: ptr32, factors: ptr32):
+    """a times b plus c in 41 limbs of x; a, b and c are the 60 limbs of `factors`. t and `left` are no matter."""
     left = 0
     k = 0
     while k < 40:
-        i = 0
-        last = k
-        if k > 19:
-            i = k - 19
-            last = 19
+        n = k + 1
+        t = factors
         if k < 20:
-            left += c[k]
-        while i <= last:
-            left += a[i] * b[k - i]
-            i += 1
+            left += factors[40 + k]
+        else:
+            n = 39 - k
+            t = ptr32(int(t) + 4 * (k - 19))
+        other = ptr32(2 * int(factors) + 4 * (20 + k) - int(t))
+        while n:
+            left = t[0] * other[0] + left
+            t = ptr32(int(t) + 4)
+            other = ptr32(int(other) - 4)
+            n -= 1
         x[k] = left & 8191
         left >>= 13
         k += 1
@@ -124,61 +110,64 @@ def multiply_add(x: ptr32, a: ptr32, b: ptr32, c: ptr32):
 
 
 @micropython.viper
-def reduce(x: ptr32, order: ptr32):
-    """41 limbs modulo L, into limbs 0 to 19. `order` is ORDER: 20 limbs of L, then 11 of 256 (L - 2^252)."""
-    i = 40
-    while i >= 20:  # 2^260 = -256 (L - 2^252) modulo L
-        low = ptr32(int(x) + 4 * (i - 20))
-        top = x[i]
-        x[i] = 0
-        j = 0
-        while j < 11:
-            low[j] = low[j] - top * order[20 + j]
-            j += 1
+def reduce(t: ptr32, left: int, x: ptr32, order: ptr32):
+    """41 limbs of x modulo L, into its first 20; t and `left` are no matter.
+
+    `order` is 20 limbs of L, then 11 of 256 (L - 2^252). 2^260 = -256 (L - 2^252) modulo L takes limbs 40 to 20 down.
+    """
+    bottom = int(x)
+    x = ptr32(bottom + 160)
+    while int(x) != bottom + 76:
+        left = x[0]
+        x[0] = 0
+        t = ptr32(int(x) - 80)
+        q = ptr32(int(order) + 80)
+        n = 11
+        while n:
+            t[0] = t[0] - q[0] * left
+            t = ptr32(int(t) + 4)
+            q = ptr32(int(q) + 4)
+            n -= 1
+        t = ptr32(int(x) - 80)
         left = 0
-        j = 0
-        while j < 19:
-            left += low[j]
-            low[j] = left & 8191
+        n = 19
+        while n:
+            left += t[0]
+            t[0] = left & 8191
             left >>= 13
-            j += 1
-        low[19] = low[19] + left
-        i -= 1
+            t = ptr32(int(t) + 4)
+            n -= 1
+        t[0] = t[0] + left
+        x = ptr32(int(x) - 4)
+    x = ptr32(bottom)
     top = (x[19] >> 5) - 1  # 2^252 = -(L - 2^252) modulo L; and L more, so that nothing is negative
     x[19] = (x[19] & 31) + 32
-    j = 0
-    while j < 10:
-        x[j] = x[j] - top * order[j]
-        j += 1
-    rounds = 0
-    while rounds < 3:
+    rounds = 5  # subtract; try L and take it back where it was too much, twice over
+    n = 10
+    q = order
+    while rounds:
+        t = x
+        while n:
+            t[0] = t[0] - q[0] * top
+            t = ptr32(int(t) + 4)
+            q = ptr32(int(q) + 4)
+            n -= 1
+        t = x
         left = 0
-        j = 0
-        while j < 19:
-            left += x[j]
-            x[j] = left & 8191
+        n = 19
+        while n:
+            left += t[0]
+            t[0] = left & 8191
             left >>= 13
-            j += 1
-        x[19] = x[19] + left
-        if rounds < 2:
-            j = 0
-            while j < 20:
-                x[j] = x[j] - order[j]
-                j += 1
-            left = 0
-            j = 0
-            while j < 19:
-                left += x[j]
-                x[j] = left & 8191
-                left >>= 13
-                j += 1
-            x[19] = x[19] + left
-            top = x[19] >> 31  # all ones where L was too much
-            j = 0
-            while j < 20:
-                x[j] = x[j] + (order[j] & top)
-                j += 1
-        rounds += 1
+            t = ptr32(int(t) + 4)
+            n -= 1
+        t[0] = t[0] + left
+        top = 1
+        if rounds & 1 == 0:
+            top = t[0] >> 31
+        n = 20
+        q = order
+        rounds -= 1
 
 
 @micropython.viper
