@@ -129,7 +129,7 @@ class Curve:
         for column in range(_COLUMNS - 1, -1, -1):
             self._run(DOUBLE[1])
             self._add_base(digits, column)
-            if column % 3 == 0:
+            if column % 2 == 0:
                 yield
 
     def _add_base(self, digits: "array[int]", column: int) -> None:

@@ -81,6 +81,7 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
     data = bytearray(32)
     scalar.pack(data, challenge)
     u, v = yield from _halve_steps(int.from_bytes(data, "little"))
+    yield
     curves = curve.Curve(curve.VERIFYING)
     if not (yield from curves.decompress_steps(public_key, curve.FIRST, True)):
         return False

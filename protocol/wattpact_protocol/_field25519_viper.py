@@ -18,8 +18,10 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
     scratch = int(w)
     bottom = int(registers)
     at = 0
-    op = int(program[0])
-    while op:
+    while True:
+        op = int(program[at])
+        if op == 0:
+            break
         h = ptr32(bottom + 80 * int(program[at + 1]))
         f = ptr32(bottom + 80 * int(program[at + 2]))
         n = int(program[at + 3])
@@ -145,7 +147,7 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
         else:
             if op == 1:
                 n = 1
-            while n:
+            while True:
                 w[0] = f[0]
                 w[1] = f[1]
                 w[2] = f[2]
@@ -229,7 +231,7 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
                 w[98] = w[18] - w[58]
                 w[99] = w[19] - w[59]
                 blocks = 3
-                while blocks:
+                while True:
                     if op == 1:
                         w[20] = w[0] * w[10]
                         s = w[0] * w[11]
@@ -389,6 +391,8 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
                         w[38] = w[9] * w[9]
                     w = ptr32(int(w) + 160)
                     blocks -= 1
+                    if blocks == 0:
+                        break
                 w = ptr32(scratch)
                 s = 0
                 s = w[30] + s
@@ -593,4 +597,5 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
                 h[2] = (s >> 13) + h[2]
                 f = h
                 n -= 1
-        op = int(program[at])
+                if n == 0:
+                    break
