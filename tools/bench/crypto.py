@@ -60,9 +60,15 @@ for make in (_ed25519_viper.sign_steps, (seed, message)), (_ed25519_viper.sign_s
 """
 KEYS = """
 import hashlib
+import micropython
 from wattpact_protocol import _ed25519_viper
-cases = [(hashlib.sha256(b"%d" % n).digest(), hashlib.sha256(b"message%d" % n).digest() * 3) for n in range(COUNT + 1)]
+from wattpact_protocol import _scalar25519_viper as scalar
 nothing = _ed25519_viper._expanded
+
+@micropython.viper
+def fill(target: ptr8, source: ptr8, at: int, size: int):
+    for i in range(size):
+        target[i] = source[at + i]
 
 def unchecked(*_):
     yield
@@ -78,9 +84,16 @@ def expand_and_sign(seed, message):
 _ed25519_viper.verify_steps = unchecked
 gc.disable()
 mark(); mark(); mark()
-for seed, message in cases:
+random = b"".join([hashlib.sha256(b"%d" % n).digest() for n in range(4 * COUNT + 4)])
+seed, message = bytes(32), bytes(96)
+for at in range(0, len(random), 128):
+    # The same objects and the same free memory each time: how long it takes to copy bytes depends on where they are.
     _ed25519_viper._expanded = nothing
-    gc.collect()  # what is free is the same for each, and so is the search for it
+    fill(seed, random, at, 32)
+    fill(message, random, at + 32, 96)
+    for _ in unchecked():
+        pass  # MicroPython keeps the last value that a generator returned: let it be this one's
+    gc.collect()
     expand_and_sign(seed, message)
 """
 
