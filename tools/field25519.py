@@ -59,15 +59,11 @@ def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
         g = ptr32(bottom + 80 * n)
         at += 4
         if op > 2:
-            if op & 1:
-                bias = 0
-                if op == 3:
-                    bias = {mask}
 '''
 
 
 def program_text() -> str:
-    head = HEAD.format(limbs=LIMBS, bits=BITS, radix=1 << BITS, wrap=WRAP, mask=MASK, words=3 * STRIDE)
+    head = HEAD.format(limbs=LIMBS, bits=BITS, radix=1 << BITS, wrap=WRAP, words=3 * STRIDE)
     lines = [head.rstrip("\n"), *_sums(), *_products()]
     return "\n".join([*lines, ""])
 
@@ -77,16 +73,20 @@ def _indented(depth: int, lines: Iterator[str]) -> Iterator[str]:
 
 
 def _sums() -> Iterator[str]:
-    yield from _indented(4, (f"h[{k}] = f[{k}] + g[{k}] - bias" for k in range(LIMBS)))
-    yield from _indented(4, iter(["if bias:", f"    h[0] = h[0] + {WRAP - 1}"]))
-    yield "            else:"
-    yield from _indented(4, (f"h[{k}] = f[{k}] - g[{k}]" for k in range(LIMBS)))
-    yield "            if op > 4:"
-    yield "                w = h"
-    yield "                s = 0"
-    for k in range(LIMBS):
-        yield from _indented(4, iter([f"s = w[{k}] + s", f"w[{k}] = s & {MASK}", f"s >>= {BITS}"]))
-    yield from _indented(4, _wrap("w"))
+    """Twice ten limbs: of what is fast enough without, no more is unrolled."""
+    yield from _indented(3, iter(["n = 2", "bias = 0", "if op == 3:", f"    bias = {MASK}", "while n:", "    if op & 1:"]))
+    yield from _indented(5, (f"h[{k}] = f[{k}] + g[{k}] - bias" for k in range(HALF)))
+    yield "                else:"
+    yield from _indented(5, (f"h[{k}] = f[{k}] - g[{k}]" for k in range(HALF)))
+    yield from _indented(4, (f"{name} = ptr32(int({name}) + {4 * HALF})" for name in "hfg"))
+    yield "                n -= 1"
+    yield f"            h = ptr32(int(h) - {4 * LIMBS})"
+    yield from _indented(3, iter(["if op == 3:", f"    h[0] = h[0] + {WRAP - 1}"]))
+    yield from _indented(3, iter(["if op > 4:", "    w = h", "    s = 0", "    n = 2", "    while n:"]))
+    for k in range(HALF):
+        yield from _indented(5, iter([f"s = w[{k}] + s", f"w[{k}] = s & {MASK}", f"s >>= {BITS}"]))
+    yield from _indented(5, iter([f"w = ptr32(int(w) + {4 * HALF})", "n -= 1"]))
+    yield from _indented(4, _wrap("h"))
     yield "                w = ptr32(scratch)"
 
 

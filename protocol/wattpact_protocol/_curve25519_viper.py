@@ -32,68 +32,68 @@ _CONSTANTS = (
     + _limbs(bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b"))
 )
 
-_DOUBLE = bytes((
-    2, 4, 0, 1,  # A = X^2
-    2, 5, 1, 1,  # B = Y^2
-    2, 6, 2, 1,  # Z^2
-    3, 7, 0, 1,  # X + Y
-    2, 7, 7, 1,
-    3, 6, 6, 6,  # C = 2 Z^2
-    3, 8, 4, 5,  # H = A + B
-    4, 4, 4, 5,  # G = A - B
-    6, 7, 8, 7,  # E = H - (X + Y)^2
-    5, 6, 6, 4,  # F = C + G
-    1, 0, 7, 6,  # X = E F
-    1, 1, 4, 8,  # Y = G H
-    1, 2, 6, 4,  # Z = F G
-))  # fmt: skip
-_DOUBLE_T = bytes((1, 3, 7, 8, 0))  # T = E H
-_ADD_HEAD = bytes((
-    4, 4, 1, 0,
-    1, 4, 4, 10,  # A = (Y - X) (y - x)
-    3, 5, 1, 0,
-    1, 5, 5, 9,  # B = (Y + X) (y + x)
-    1, 6, 3, 11,  # C = T 2dxy
-))  # fmt: skip
-_ADD_TAIL = bytes((
-    4, 8, 5, 4,  # E = B - A
-    3, 4, 5, 4,  # H = B + A
-    6, 5, 7, 6,  # F = D - C
-    5, 6, 7, 6,  # G = D + C
-    1, 0, 8, 5,  # X = E F
-    1, 1, 6, 4,  # Y = G H
-    1, 2, 5, 6,  # Z = F G
-))  # fmt: skip
-_ADD_T = bytes((1, 3, 8, 4, 0))  # T = E H
-_END = bytes(1)
+_DOUBLE = (
+    b"\x02\x04\x00\x01"  # A = X^2
+    b"\x02\x05\x01\x01"  # B = Y^2
+    b"\x02\x06\x02\x01"  # Z^2
+    b"\x03\x07\x00\x01"  # X + Y
+    b"\x02\x07\x07\x01"
+    b"\x03\x06\x06\x06"  # C = 2 Z^2
+    b"\x03\x08\x04\x05"  # H = A + B
+    b"\x04\x04\x04\x05"  # G = A - B
+    b"\x06\x07\x08\x07"  # E = H - (X + Y)^2
+    b"\x05\x06\x06\x04"  # F = C + G
+    b"\x01\x00\x07\x06"  # X = E F
+    b"\x01\x01\x04\x08"  # Y = G H
+    b"\x01\x02\x06\x04"  # Z = F G
+)
+_DOUBLE_T = b"\x01\x03\x07\x08\x00"  # T = E H
+_ADD_HEAD = (
+    b"\x04\x04\x01\x00"
+    b"\x01\x04\x04\x0a"  # A = (Y - X) (y - x)
+    b"\x03\x05\x01\x00"
+    b"\x01\x05\x05\x09"  # B = (Y + X) (y + x)
+    b"\x01\x06\x03\x0b"  # C = T 2dxy
+)
+_ADD_TAIL = (
+    b"\x04\x08\x05\x04"  # E = B - A
+    b"\x03\x04\x05\x04"  # H = B + A
+    b"\x06\x05\x07\x06"  # F = D - C
+    b"\x05\x06\x07\x06"  # G = D + C
+    b"\x01\x00\x08\x05"  # X = E F
+    b"\x01\x01\x06\x04"  # Y = G H
+    b"\x01\x02\x05\x06"  # Z = F G
+)
+_ADD_T = b"\x01\x03\x08\x04\x00"  # T = E H
+_END = b"\x00"
 DOUBLE = (_DOUBLE + _END, _DOUBLE + _DOUBLE_T)
-ADD_AFFINE = (_ADD_HEAD + bytes((3, 7, 2, 2)) + _ADD_TAIL + _END, _ADD_HEAD + bytes((3, 7, 2, 2)) + _ADD_TAIL + _ADD_T)
-ADD = (_ADD_HEAD + bytes((1, 7, 2, 12)) + _ADD_TAIL + _END, _ADD_HEAD + bytes((1, 7, 2, 12)) + _ADD_TAIL + _ADD_T)
+ADD_AFFINE = (_ADD_HEAD + b"\x03\x07\x02\x02" + _ADD_TAIL + _END, _ADD_HEAD + b"\x03\x07\x02\x02" + _ADD_TAIL + _ADD_T)
+ADD = (_ADD_HEAD + b"\x01\x07\x02\x0c" + _ADD_TAIL + _END, _ADD_HEAD + b"\x01\x07\x02\x0c" + _ADD_TAIL + _ADD_T)
 
 # Number 2 to the power 2^250 - 1 in number 5, and to the power 11 in number 4.
 _POWER = (
-    bytes((
-        2, 4, 2, 1, 2, 5, 4, 2, 1, 5, 2, 5, 1, 4, 4, 5, 2, 6, 4, 1, 1, 5, 5, 6,  # 2^5 - 1
-        2, 6, 5, 5, 1, 5, 6, 5, 2, 6, 5, 10, 1, 6, 6, 5, 2, 7, 6, 20, 1, 6, 7, 6,  # 2^10 - 1, 2^20 - 1, 2^40 - 1
-        2, 6, 6, 10, 1, 5, 6, 5, 0,  # 2^50 - 1
-    )),
-    bytes((2, 6, 5, 50, 1, 6, 6, 5, 0)),  # 2^100 - 1
-    bytes((2, 7, 6, 100, 1, 6, 7, 6, 0)),  # 2^200 - 1
-    bytes((2, 6, 6, 50, 1, 5, 6, 5, 0)),
-)  # fmt: skip
-_INVERT_AFFINE = bytes((2, 5, 5, 5, 1, 5, 5, 4, 1, 0, 0, 5, 1, 1, 1, 5, 0))  # 1/Z; X/Z, Y/Z
+    (
+        b"\x02\x04\x02\x01\x02\x05\x04\x02\x01\x05\x02\x05\x01\x04\x04\x05\x02\x06\x04\x01\x01\x05\x05\x06"  # 2^5 - 1
+        b"\x02\x06\x05\x05\x01\x05\x06\x05\x02\x06\x05\x0a\x01\x06\x06\x05\x02\x07\x06\x14\x01\x06\x07\x06"  # 2^10 - 1, 2^20 - 1, 2^40 - 1
+        b"\x02\x06\x06\x0a\x01\x05\x06\x05\x00"  # 2^50 - 1
+    ),
+    b"\x02\x06\x05\x32\x01\x06\x06\x05\x00",  # 2^100 - 1
+    b"\x02\x07\x06\x64\x01\x06\x07\x06\x00",  # 2^200 - 1
+    b"\x02\x06\x06\x32\x01\x05\x06\x05\x00",
+)
+_INVERT_AFFINE = b"\x02\x05\x05\x05\x01\x05\x05\x04\x01\x00\x00\x05\x01\x01\x01\x05\x00"  # 1/Z; X/Z, Y/Z
 # u = y^2 - 1 in 41, v = dy^2 + 1 in 42, uv^3 in 44, uv^7 in 2 (RFC 8032, 5.1.3, step 2)
-_QUOTIENT = bytes((
-    2, 40, 1, 1, 4, 41, 40, 14, 1, 42, 40, 15, 5, 42, 42, 14, 2, 43, 42, 1, 1, 43, 43, 42, 1, 44, 41, 43,
-    2, 43, 43, 1, 1, 43, 43, 42, 1, 2, 41, 43, 0,
-))  # fmt: skip
+_QUOTIENT = (
+    b"\x02\x28\x01\x01\x04\x29\x28\x0e\x01\x2a\x28\x0f\x05\x2a\x2a\x0e\x02\x2b\x2a\x01\x01\x2b\x2b\x2a\x01\x2c\x29\x2b"
+    b"\x02\x2b\x2b\x01\x01\x2b\x2b\x2a\x01\x02\x29\x2b\x00"
+)
 # x in 0 is uv^3 (uv^7)^(2^252 - 3); vx^2 - u in 7 and vx^2 + u in 8 (step 3)
-_CANDIDATE = bytes((2, 5, 5, 2, 1, 5, 5, 2, 1, 0, 44, 5, 2, 6, 0, 1, 1, 6, 6, 42, 6, 7, 6, 41, 5, 8, 6, 41, 0))
-_TIMES_ROOT = bytes((1, 0, 0, 16, 0))
-_NEGATE_X = bytes((6, 0, 13, 0, 0))
-_AFFINE = bytes((1, 3, 0, 1, 5, 2, 13, 14, 5, 17, 15, 15, 0))  # T = XY, Z = 1, and 2d from d
-_NEUTRAL = bytes((4, 0, 13, 13, 4, 1, 14, 13, 4, 2, 14, 13, 4, 3, 13, 13, 0))  # X = 0, Y = Z = 1, T = 0
-_Y_MINUS_Z = bytes((6, 7, 1, 2, 0))
+_CANDIDATE = b"\x02\x05\x05\x02\x01\x05\x05\x02\x01\x00\x2c\x05\x02\x06\x00\x01\x01\x06\x06\x2a\x06\x07\x06\x29\x05\x08\x06\x29\x00"
+_TIMES_ROOT = b"\x01\x00\x00\x10\x00"
+_NEGATE_X = b"\x06\x00\x0d\x00\x00"
+_AFFINE = b"\x01\x03\x00\x01\x05\x02\x0d\x0e\x05\x11\x0f\x0f\x00"  # T = XY, Z = 1, and 2d from d
+_NEUTRAL = b"\x04\x00\x0d\x0d\x04\x01\x0e\x0d\x04\x02\x0e\x0d\x04\x03\x0d\x0d\x00"  # X = 0, Y = Z = 1, T = 0
+_Y_MINUS_Z = b"\x06\x07\x01\x02\x00"
 
 
 @micropython.viper
