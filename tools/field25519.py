@@ -1,4 +1,4 @@
-"""Writes protocol/wattpact_protocol/_field25519_viper.py, the unrolled arithmetic modulo 2^255 - 19, and the comb's table.
+"""Writes _field25519_viper.py, the unrolled arithmetic modulo 2^255 - 19, and _ed25519_table.py, the comb's points.
 
     python tools/field25519.py             write both anew
     python tools/field25519.py --check     write nothing; fail where a file would change
@@ -12,7 +12,7 @@ over more than 4 kB wrong on ARM.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,10 +31,10 @@ WRAP = 608  # 2^260 modulo the prime
 
 HEAD = '''# mypy: ignore-errors
 # Written by tools/field25519.py; do not edit.
-"""Arithmetic modulo p = 2^255 - 19 for 32-bit integers, as a machine that runs short programs over an array of numbers.
+"""Arithmetic modulo p = 2^255 - 19 in 32-bit integers, as a machine that runs short programs over an array of numbers.
 
-A number is {limbs} limbs of {bits} bits in {limbs} words, not reduced. Multiplications want limbs from -{radix} to {radix} (and a few
-more) and leave them between 0 and {radix}; 2^260 = {wrap} modulo p. Which instructions run depends on the program alone.
+A number is {limbs} limbs of {bits} bits in {limbs} words, not reduced. Multiplications want limbs from -{radix} to
+{radix} (and a few more) and leave 0 to {radix}; 2^260 = {wrap} modulo p. The program alone decides what is executed.
 """
 
 import micropython
@@ -42,9 +42,9 @@ import micropython
 
 @micropython.viper
 def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
-    """Run instructions of four bytes (operation, result, first, second) until operation 0; `w` is {words} words of scratch.
+    """Run instructions of four bytes (operation, result, first, second) until operation 0; w is {words} words of room.
 
-    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference, carried.
+    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference carried.
     """
     scratch = int(w)
     bottom = int(registers)
@@ -74,7 +74,8 @@ def _indented(depth: int, lines: Iterator[str]) -> Iterator[str]:
 
 def _sums() -> Iterator[str]:
     """Twice ten limbs: of what is fast enough without, no more is unrolled."""
-    yield from _indented(3, iter(["n = 2", "bias = 0", "if op == 3:", f"    bias = {MASK}", "while n:", "    if op & 1:"]))
+    yield from _indented(3, iter(["n = 2", "bias = 0", "if op == 3:", f"    bias = {MASK}"]))
+    yield from _indented(3, iter(["while n:", "    if op & 1:"]))
     yield from _indented(5, (f"h[{k}] = f[{k}] + g[{k}] - bias" for k in range(HALF)))
     yield "                else:"
     yield from _indented(5, (f"h[{k}] = f[{k}] - g[{k}]" for k in range(HALF)))
@@ -143,7 +144,7 @@ def _square_terms(k: int) -> list[str]:
     return [*terms, *([f"w[{k // 2}] * w[{k // 2}]"] if k % 2 == 0 else [])]
 
 
-def _columns(terms_of) -> Iterator[str]:  # type: ignore[no-untyped-def]
+def _columns(terms_of: Callable[[int], list[str]]) -> Iterator[str]:
     for k in range(2 * HALF - 1):
         terms = terms_of(k)
         target = f"w[{2 * HALF + k}]"
@@ -184,9 +185,9 @@ def _column(k: int) -> Iterator[str]:
 TABLE_HEAD = '''# Written by tools/field25519.py; do not edit.
 """The {count} points of the signed comb that multiplies Ed25519's base point B: {blocks} blocks of {entries}.
 
-Entry i of block b is the sum over teeth t = 0 to {last} of +-2^({row} t + {spacing} b) B, + where t is {last} or bit t of i is set.
-Each is (y + x, y - x, 2dxy), each of those {limbs} limbs of {bits} bits, little-endian, two bytes a limb. A block has the first
-four bytes of its entries, one after the other, then the next four.
+Entry i of block b is the sum over teeth t = 0 to {last} of +-2^({row} t + {spacing} b) B, + where t is {last} or bit t
+of i is set. Each is (y + x, y - x, 2dxy), each of those {limbs} limbs of {bits} bits, little-endian, two bytes a limb.
+A block has the first four bytes of its entries, one after the other, then the next four.
 """
 
 '''
@@ -216,8 +217,8 @@ def table_text() -> str:
         count=BLOCKS << TEETH - 1, blocks=BLOCKS, entries=1 << TEETH - 1, last=TEETH - 1, row=BLOCKS * SPACING,
         spacing=SPACING, limbs=LIMBS, bits=BITS,
     )  # fmt: skip
-    rows = ["    b\"" + "".join(f"\\x{byte:02x}" for byte in points[i : i + 28]) + "\"" for i in range(0, len(points), 28)]
-    return head + "POINTS = (\n" + "\n".join(rows) + "\n)\n"
+    rows = ("".join(f"\\x{byte:02x}" for byte in points[i : i + 28]) for i in range(0, len(points), 28))
+    return head + "POINTS = (\n" + "\n".join(f'    b"{row}"' for row in rows) + "\n)\n"
 
 
 FILES = {"_field25519_viper.py": program_text, "_ed25519_table.py": table_text}

@@ -1,9 +1,9 @@
 # Written by tools/field25519.py; do not edit.
 """The 32 points of the signed comb that multiplies Ed25519's base point B: 2 blocks of 16.
 
-Entry i of block b is the sum over teeth t = 0 to 4 of +-2^(52 t + 26 b) B, + where t is 4 or bit t of i is set.
-Each is (y + x, y - x, 2dxy), each of those 20 limbs of 13 bits, little-endian, two bytes a limb. A block has the first
-four bytes of its entries, one after the other, then the next four.
+Entry i of block b is the sum over teeth t = 0 to 4 of +-2^(52 t + 26 b) B, + where t is 4 or bit t
+of i is set. Each is (y + x, y - x, 2dxy), each of those 20 limbs of 13 bits, little-endian, two bytes a limb.
+A block has the first four bytes of its entries, one after the other, then the next four.
 """
 
 POINTS = (

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 # Written by tools/field25519.py; do not edit.
-"""Arithmetic modulo p = 2^255 - 19 for 32-bit integers, as a machine that runs short programs over an array of numbers.
+"""Arithmetic modulo p = 2^255 - 19 in 32-bit integers, as a machine that runs short programs over an array of numbers.
 
-A number is 20 limbs of 13 bits in 20 words, not reduced. Multiplications want limbs from -8192 to 8192 (and a few
-more) and leave them between 0 and 8192; 2^260 = 608 modulo p. Which instructions run depends on the program alone.
+A number is 20 limbs of 13 bits in 20 words, not reduced. Multiplications want limbs from -8192 to
+8192 (and a few more) and leave 0 to 8192; 2^260 = 608 modulo p. The program alone decides what is executed.
 """
 
 import micropython
@@ -11,9 +11,9 @@ import micropython
 
 @micropython.viper
 def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
-    """Run instructions of four bytes (operation, result, first, second) until operation 0; `w` is 120 words of scratch.
+    """Run instructions of four bytes (operation, result, first, second) until operation 0; w is 120 words of room.
 
-    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference, carried.
+    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference carried.
     """
     scratch = int(w)
     bottom = int(registers)

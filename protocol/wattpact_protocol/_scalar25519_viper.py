@@ -172,7 +172,7 @@ def reduce(t: ptr32, left: int, x: ptr32, order: ptr32):
 
 @micropython.viper
 def recode(digits: ptr32, k: ptr32, order: ptr32):
-    """260 digits of -1 or 1 whose sum, the i-th times 2^i, is k modulo L; a digit is a bit, 0 for -1. k is below 2^259."""
+    """260 digits of -1 or 1 whose sum, the i-th times 2^i, is k modulo L, as bits, 0 for -1; k is below 2^259."""
     mask = (k[0] & 1) - 1  # L is odd: an even k takes it
     left = 0
     i = 0

@@ -18,11 +18,9 @@ try:
 except ImportError:
     try:
         # SyntaxError: no compiler to machine code here; ValueError: compiled ahead for other machines.
-        from wattpact_protocol import _ed25519_viper as _backend
+        from wattpact_protocol import _ed25519_viper as _backend  # type: ignore[no-redef]
     except (ImportError, SyntaxError, ValueError):
-        from wattpact_protocol import _ed25519_portable as _backend
-
-_IN_STEPS = hasattr(_backend, "sign_steps")
+        from wattpact_protocol import _ed25519_portable as _backend  # type: ignore[no-redef]
 
 
 class SeedError(ValueError):
@@ -48,11 +46,7 @@ def sign(seed: bytes, message: bytes) -> bytes:
 def sign_steps(seed: bytes, message: bytes) -> "Generator[None, None, bytes]":
     """As `sign`, giving way between steps."""
     _check_seed(seed)
-    if _IN_STEPS:
-        signature = yield from _backend.sign_steps(seed, message)
-    else:
-        yield
-        signature = _backend.sign(seed, message)
+    signature = yield from _backend.sign_steps(seed, message)
     return _released(signature)
 
 
@@ -65,11 +59,7 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes) -> "Genera
     """As `verify`, giving way between steps."""
     if len(public_key) != 32 or len(signature) != 64:
         return False
-    if _IN_STEPS:
-        valid = yield from _backend.verify_steps(public_key, message, signature)
-    else:
-        yield
-        valid = _backend.verify(public_key, message, signature)
+    valid = yield from _backend.verify_steps(public_key, message, signature)
     return valid
 
 

@@ -16,6 +16,7 @@ if hasattr(hashlib, "sha512"):
 else:
     try:
         # SyntaxError: no compiler to machine code here; ValueError: compiled ahead for other machines.
-        from wattpact_protocol._sha512_viper import digest
+        from wattpact_protocol import _sha512_viper as _backend
     except (ImportError, SyntaxError, ValueError):
-        from wattpact_protocol._sha512_portable import digest
+        from wattpact_protocol import _sha512_portable as _backend  # type: ignore[no-redef]
+    digest = _backend.digest

@@ -5,7 +5,7 @@ WATTPACT_SIGNATURES sets how many random signatures are compared.
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import on_micropython
@@ -83,7 +83,8 @@ def encodings(rng: random.Random) -> Iterator[Case]:
     for encoding in made:
         for number in range(3):
             message, nonce = b"%d" % number, rng.randrange(ORDER)
-            yield judged(encoding, message, portable._compress(portable._multiply_base(nonce)) + nonce.to_bytes(32, "little"))
+            r = portable._compress(portable._multiply_base(nonce))
+            yield judged(encoding, message, r + nonce.to_bytes(32, "little"))
             challenge = portable._hash_to_scalar(encoding + honest + message)
             yield judged(honest, message, encoding + (challenge * scalar % ORDER).to_bytes(32, "little"))
 
@@ -97,9 +98,12 @@ def beyond_the_order(rng: random.Random) -> Iterator[Case]:
             yield judged(key, b"m", signature[:32] + (s + multiple * ORDER).to_bytes(32, "little"))
 
 
+KINDS = [signing, damage, torsion, encodings, beyond_the_order]
+
+
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("make", [signing, damage, torsion, encodings, beyond_the_order], ids=lambda make: make.__name__)
-def test_micropython_agrees_with_libsodium(make, tmp_path: Path):
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+def test_micropython_agrees_with_libsodium(make: Callable[[random.Random], Iterator[Case]], tmp_path: Path) -> None:
     cases = list(make(random.Random(make.__name__)))
     for start in range(0, len(cases), PART):
         part = cases[start : start + PART]

@@ -22,7 +22,7 @@ def programs() -> dict[str, list[bytes]]:
     for node in ast.parse(SOURCE.read_text()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             try:
-                found[node.targets[0].id] = eval(ast.unparse(node.value), {"bytes": bytes}, found)  # noqa: S307
+                found[node.targets[0].id] = eval(ast.unparse(node.value), {"bytes": bytes}, found)
             except NameError:
                 continue
     listed = {name: value if isinstance(value, tuple) else (value,) for name, value in found.items()}

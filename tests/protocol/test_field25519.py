@@ -8,7 +8,8 @@ P = (1 << 255) - 19
 L = (1 << 252) + 27742317777372353535851937790883648493
 # Products, squares, sums and differences of numbers 0 and 1, and products of sums that were not carried.
 PROGRAM = bytes((
-    1, 2, 0, 1, 2, 3, 0, 1, 2, 4, 0, 5, 3, 5, 0, 1, 4, 6, 0, 1, 5, 7, 0, 1, 6, 8, 0, 1, 1, 9, 5, 6, 1, 10, 6, 6, 2, 11, 5, 1, 0,
+    1, 2, 0, 1, 2, 3, 0, 1, 2, 4, 0, 5, 3, 5, 0, 1, 4, 6, 0, 1, 5, 7, 0, 1, 6, 8, 0, 1,
+    1, 9, 5, 6, 1, 10, 6, 6, 2, 11, 5, 1, 0,
 ))  # fmt: skip
 
 if case.MICROPYTHON:
@@ -26,7 +27,7 @@ def value(numbers, at=0, count=20):
 
 
 def is_carried(numbers, at):
-    return all([-4 <= numbers[at + k] <= 8191 + 4 for k in range(20)])
+    return all(-4 <= numbers[at + k] <= 8191 + 4 for k in range(20))
 
 
 def check_program(a, b):
@@ -81,7 +82,7 @@ def test_reduce_is_modulo_the_order():
     for number in numbers_around(L, 1 << 533):
         x = limbs(number, 41)
         scalar.reduce(x, 0, x, _ed25519_viper._ORDER_LIMBS)
-        assert value(x) == number % L and all([0 <= limb < 8192 for limb in x[:20]]), number
+        assert value(x) == number % L and all(0 <= limb < 8192 for limb in x[:20]), number
         unpacked = array("i", bytes(160))
         scalar.unpack(unpacked, number.to_bytes(80, "little"), 40)
         assert value(unpacked, 0, 40) == number & (1 << 520) - 1
@@ -99,4 +100,4 @@ def test_products_and_digits_of_scalars():
         scalar.nonadjacent(sparse, limbs(number, 21))
         signed = [digit - 256 if digit > 127 else digit for digit in sparse]
         assert sum([digit << place for place, digit in enumerate(signed)]) == number
-        assert all([digit == 0 or digit & 1 and -8 < digit < 8 for digit in signed])
+        assert all(digit == 0 or digit & 1 and -8 < digit < 8 for digit in signed)

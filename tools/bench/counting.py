@@ -54,7 +54,7 @@ def counts(program: str) -> list[int]:
 
 
 def _run(place: Path) -> list[int]:
-    command = [
+    command: list[str | Path] = [
         "valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={place}/out",
         COUNTABLE / "usr/lib/ld-linux.so.2", "--library-path", COUNTABLE / LIBRARIES,
         COUNTABLE / "usr/bin/micropython", "-X", f"heapsize={HEAP}", place / "program.py", place / "device",
