@@ -9,9 +9,13 @@ works on, so that several may run in turns.
 import sys
 from array import array
 
-from wattpact_protocol import _curve25519_viper as curve
+# What _curve25519_viper imports, before it: an import within an import takes stack.
+from wattpact_protocol import _ed25519_table, _field25519_viper  # noqa: F401
 from wattpact_protocol import _scalar25519_viper as scalar
 from wattpact_protocol._sha512_viper import digest_steps
+
+# isort: split
+from wattpact_protocol import _curve25519_viper as curve
 
 if sys.maxsize != 0x7FFFFFFF:
     raise ImportError("needs 32-bit integers")
