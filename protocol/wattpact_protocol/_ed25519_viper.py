@@ -9,8 +9,8 @@ works on, so that several may run in turns.
 import sys
 from array import array
 
-# What _curve25519_viper imports, before it: an import within an import takes stack.
-from wattpact_protocol import _ed25519_table, _field25519_viper  # noqa: F401
+# What the others import, before them: an import within an import takes stack.
+from wattpact_protocol import _ed25519_table, _field25519_viper, _sha512_constants  # noqa: F401
 from wattpact_protocol import _scalar25519_viper as scalar
 from wattpact_protocol._sha512_viper import digest_steps
 
