@@ -60,8 +60,9 @@ lint: setup ## style: ruff
 types: setup ## types: mypy, strict
 	@.venv/bin/mypy
 
-vectors: setup ## the vectors in protocol/vectors are what tools/vectors.py writes
+vectors: setup ## the vectors in protocol/vectors are what tools/vectors.py writes; generated code likewise
 	@.venv/bin/python tools/vectors.py --check
+	@.venv/bin/python tools/field25519.py --check
 
 docs: setup ## links between documents, the command reference, the table of bodies
 	@.venv/bin/python tools/check_docs.py

@@ -85,7 +85,7 @@ def protocol_imports_only_itself(module: Module) -> Iterator[str]:
         if module.name.endswith("_host"):
             allowed |= HOST_BACKENDS_MAY_IMPORT
         if module.name.endswith("_viper"):
-            allowed.add("micropython")
+            allowed |= {"array", "micropython"}
         if "typing" not in module.loaded:
             allowed.add("typing")
         yield from (f"{module.name} imports {name}" for name in sorted(tops(module) - allowed))

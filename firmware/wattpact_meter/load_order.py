@@ -1,13 +1,17 @@
 """Loads the meter's modules from the bottom up, before anything else imports them.
 
 An import within an import takes stack, and from source a compiler on top of it: nested as they stand, these would need
-more than MicroPython has. Here each finds what it imports already loaded. The order is tested to be complete.
+more than MicroPython has. Here each finds what it imports already loaded. The order is tested to be complete. Machine
+code is left out where it does not run, and what would stand in for it where it does.
 """
 
+import sys
+
 PROTOCOL = (
-    "_cbor_portable", "cbor", "sha512", "_ed25519_portable", "ed25519", "cose", "register_ids", "readings", "bodies",
-    "entry", "log", "contracts", "datagram", "enrolment", "guard_memory", "guard_policy", "guard_knowledge",
-    "guard_rows", "guard_terms", "guard",
+    "_cbor_portable", "cbor", "_sha512_constants", "_sha512_viper", "_sha512_portable", "sha512", "_ed25519_table",
+    "_field25519_viper", "_scalar25519_viper", "_curve25519_viper", "_ed25519_viper", "_ed25519_portable", "ed25519",
+    "cose", "register_ids", "readings", "bodies", "entry", "log", "contracts", "datagram", "enrolment", "guard_memory",
+    "guard_policy", "guard_knowledge", "guard_rows", "guard_terms", "guard",
 )  # fmt: skip
 METER = (
     "clock", "fixedpoint", "calibration", "period", "sampling", "registers", "telegram", "p1", "settings", "journal",
@@ -20,6 +24,16 @@ METER = (
 def load() -> None:
     """Import all of it, in order."""
     for name in PROTOCOL:
-        __import__("wattpact_protocol." + name)
+        _load("wattpact_protocol." + name)
     for name in METER:
-        __import__("wattpact_meter." + name)
+        _load("wattpact_meter." + name)
+
+
+def _load(name: str) -> None:
+    if name.endswith("_portable") and name[:-8] + "viper" in sys.modules:
+        return
+    try:
+        __import__(name)
+    except (ImportError, SyntaxError, ValueError):
+        if not name.endswith("_viper"):
+            raise

@@ -6,6 +6,10 @@ big integers are not. Points are extended coordinates (X, Y, Z, T) with x = X/Z,
 
 from wattpact_protocol import sha512
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 _P = (1 << 255) - 19
 _ORDER = (1 << 252) + 27742317777372353535851937790883648493
 _Y_MASK = (1 << 255) - 1
@@ -42,6 +46,18 @@ def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     challenge = _hash_to_scalar(signature[:32] + public_key + message)
     commitment = _multiply_both(s, challenge, _negate(key))
     return _compress(commitment) == signature[:32] and not _has_small_order(commitment)
+
+
+def sign_steps(seed: bytes, message: bytes) -> "Generator[None, None, bytes]":
+    """As `sign`, in one step."""
+    yield
+    return sign(seed, message)
+
+
+def verify_steps(public_key: bytes, message: bytes, signature: bytes) -> "Generator[None, None, bool]":
+    """As `verify`, in one step."""
+    yield
+    return verify(public_key, message, signature)
 
 
 def _expand(seed: bytes) -> "tuple[int, bytes]":

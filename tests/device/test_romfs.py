@@ -17,6 +17,12 @@ from wattpact_protocol import cbor
 print(wattpact_protocol.__file__)
 print(cbor.decode(cbor.encode([1, b"two", {{3: None}}])))
 """
+SIGNATURE = """
+from wattpact_protocol import ed25519, sha512
+print(ed25519._backend.__name__)
+key, signature = ed25519.public_key(b"s" * 32), ed25519.sign(b"s" * 32, b"reading")
+print(ed25519.verify(key, b"reading", signature), ed25519.verify(key, b"other", signature) is False)
+"""
 
 
 @pytest.mark.parametrize("form", ["source", "compiled"])
@@ -26,6 +32,15 @@ def test_the_protocol_runs_from_the_image(form: str, tmp_path: Path):
     result = on_micropython.run("-c", PROGRAM.format(image=str(tmp_path / "image.romfs")))
     suffix = "py" if form == "source" else "mpy"
     assert result.stdout.splitlines() == [f"/rom/wattpact_protocol/__init__.{suffix}", "[1, b'two', {3: None}]"]
+
+
+@pytest.mark.parametrize(("form", "backend"), [("source", "viper"), ("compiled", "viper"), ("bytecode", "portable")])
+def test_signatures_work_from_the_image(form: str, backend: str, tmp_path: Path):
+    image = build_image(on_micropython.architecture() if form == "compiled" else form)
+    (tmp_path / "image.romfs").write_bytes(image)
+    program = PROGRAM.split("import wattpact_protocol")[0] + SIGNATURE
+    result = on_micropython.run("-c", program.format(image=str(tmp_path / "image.romfs")))
+    assert result.stdout.splitlines() == [f"wattpact_protocol._ed25519_{backend}", "True True"], result.stdout
 
 
 def test_extra_files_stand_beside_the_device_files(tmp_path: Path):

@@ -1,17 +1,36 @@
-"""Ed25519: RFC 8032, the vectors and Wycheproof, through the public names and through the portable backend."""
+"""Ed25519: RFC 8032, the vectors and Wycheproof, through the public names and each backend that runs here."""
 
 import json
 
 import case
 from wattpact_protocol import _ed25519_portable, ed25519
 
+BACKENDS = [ed25519, _ed25519_portable]
+if case.MICROPYTHON:
+    from wattpact_protocol import _curve25519_viper, _ed25519_viper, _scalar25519_viper
 
-def portable_verify(public_key, message, signature):
-    """As ed25519.verify checks lengths for either backend."""
-    return len(public_key) == 32 and len(signature) == 64 and _ed25519_portable.verify(public_key, message, signature)
+    BACKENDS.append(_ed25519_viper)
 
 
-VERIFIERS = (ed25519.verify, portable_verify)
+def verifier(backend):
+    """As ed25519.verify checks lengths for every backend."""
+    return lambda key, message, signature: (
+        len(key) == 32 and len(signature) == 64 and backend.verify(key, message, signature)
+    )
+
+
+VERIFIERS = [verifier(backend) for backend in BACKENDS]
+
+
+def finish(steps):
+    """(The value of a generator, how often it gave way.)"""
+    count = 0
+    while True:
+        try:
+            next(steps)
+            count += 1
+        except StopIteration as done:
+            return done.value, count
 
 
 def test_signatures_of_rfc_8032():
@@ -19,7 +38,7 @@ def test_signatures_of_rfc_8032():
         seed, key, message, signature = [
             bytes.fromhex(vector[name]) for name in ("seed", "public_key", "message", "signature")
         ]
-        for backend in (ed25519, _ed25519_portable):
+        for backend in BACKENDS:
             assert backend.public_key(seed) == key, vector["name"]
             assert backend.sign(seed, message) == signature, vector["name"]
         for verify in VERIFIERS:
@@ -73,3 +92,75 @@ def test_a_seed_of_another_length_or_type_is_refused():
         case.raises(ed25519.SeedError, ed25519.public_key, seed)
         case.raises(ed25519.SeedError, ed25519.sign, seed, b"")
     assert issubclass(ed25519.SeedError, ValueError)
+
+
+def test_machine_code_does_the_work_where_it_runs():
+    if case.MICROPYTHON:
+        assert ed25519._backend is _ed25519_viper
+
+
+def test_steps_lead_to_the_same_and_may_run_in_turns():
+    seed, message = bytes(range(32)), b"reading" * 20
+    key, signature = ed25519.public_key(seed), ed25519.sign(seed, message)
+    other = ed25519.sign(b"s" * 32, message)
+    for wrong in (b"", signature[:63], signature + b"\x00"):
+        assert finish(ed25519.verify_steps(key, message, wrong)) == (False, 0)
+    case.raises(ed25519.SeedError, finish, ed25519.sign_steps(bytes(31), message))
+    running = {
+        "sign": ed25519.sign_steps(seed, message),
+        "other": ed25519.sign_steps(b"s" * 32, message),
+        "valid": ed25519.verify_steps(key, message, signature),
+        "forged": ed25519.verify_steps(key, message + b"!", signature),
+    }
+    results, turns = {}, 0
+    while len(results) < 4:
+        for name, steps in running.items():
+            if name not in results:
+                try:
+                    next(steps)
+                    turns += 1
+                except StopIteration as done:
+                    results[name] = done.value
+    assert results == {"sign": signature, "other": other, "valid": True, "forged": False}
+    assert turns > 200 or not case.MICROPYTHON
+
+
+def faulty(module, name, at):
+    """Replace a function by itself with a limb of its first argument damaged after call `at`; what it was."""
+    function = getattr(module, name)
+    calls = [0]
+
+    def damaging(*arguments):
+        function(*arguments)
+        calls[0] += 1
+        if calls[0] == at:
+            arguments[2 if name == "select" else 0][3] ^= 4
+
+    setattr(module, name, damaging)
+    return function
+
+
+def test_a_faulty_signature_is_withheld():
+    if not case.MICROPYTHON:
+        return
+    # One addend of the commitment, of the check; the nonce, the challenge, s; digits of the nonce; a coordinate.
+    faults = [("select", 1), ("select", 30), ("select", 80), ("reduce", 1), ("reduce", 2), ("reduce", 3)]
+    faults += [("multiply_add", 1), ("recode", 1), ("canonical", 2)]
+    seed, message = b"f" * 32, b"reading"
+    signature = ed25519.sign(seed, message)
+    for name, at in faults:
+        ed25519.sign(seed, message)
+        right = faulty(_scalar25519_viper, name, at)
+        try:
+            case.raises(ed25519.FaultError, ed25519.sign, seed, message)
+        except AssertionError:
+            raise AssertionError("released in spite of a fault in call %d of %s" % (at, name))
+        finally:
+            setattr(_scalar25519_viper, name, right)
+        assert ed25519.sign(seed, message) == signature, (name, at)
+
+
+def test_a_table_at_an_odd_address_is_moved():
+    if case.MICROPYTHON:
+        assert _curve25519_viper._misaligned(_curve25519_viper._POINTS) == 0
+        assert _curve25519_viper._misaligned(memoryview(_curve25519_viper._POINTS)[1:]) == 1

@@ -1,6 +1,13 @@
 """SHA-512: FIPS 180-4's own examples, the padding's edges, and the constants derived from their definition."""
 
-from wattpact_protocol import sha512
+import case
+from wattpact_protocol import _sha512_constants, _sha512_portable, sha512
+
+DIGESTS = [sha512.digest, _sha512_portable.digest]
+if case.MICROPYTHON:
+    from wattpact_protocol import _sha512_viper
+
+    DIGESTS.append(_sha512_viper.digest)
 
 # FIPS 180-4's examples (NIST, Cryptographic Standards and Guidelines), and the empty message.
 EXAMPLES = [
@@ -29,16 +36,17 @@ CHAIN = (
 
 def test_published_examples():
     for message, expected in EXAMPLES:
-        assert sha512.digest(message).hex() == expected
-        assert sha512.portable_digest(message).hex() == expected
+        for digest in DIGESTS:
+            assert digest(message).hex() == expected
 
 
 def test_every_length_up_to_three_blocks():
     data = bytes([number % 256 for number in range(300)])
-    chain = b""
-    for length in range(301):
-        chain = sha512.portable_digest(chain + data[:length])
-    assert chain.hex() == CHAIN
+    for digest in DIGESTS:
+        chain = b""
+        for length in range(301):
+            chain = digest(chain + data[:length])
+        assert chain.hex() == CHAIN
 
 
 def integer_root(number, degree):
@@ -60,5 +68,20 @@ def test_constants_are_fractions_of_roots_of_primes():
             primes.append(number)
         number += 1
     mask = (1 << 64) - 1
-    assert [integer_root(prime << 128, 2) & mask for prime in primes[:8]] == list(sha512._START)
-    assert [integer_root(prime << 192, 3) & mask for prime in primes] == list(sha512._ROUND)
+    square, cube = [integer_root(prime << 128, 2) for prime in primes[:8]], [integer_root(p << 192, 3) for p in primes]
+    for roots, constants in ((square, _sha512_constants.START), (cube, _sha512_constants.ROUND)):
+        assert b"".join([(root & mask).to_bytes(8, "big") for root in roots]) == constants
+
+
+def test_machine_code_does_the_work_where_it_runs():
+    if case.MICROPYTHON:
+        assert sha512.digest is _sha512_viper.digest
+
+
+def test_carries_of_every_sum():
+    """Bits all set and all clear, and random blocks: each backend against the other."""
+    bits = case.Bits("sha512")
+    blocks = [b"\xff" * 128, bytes(128), b"\xff\xff\x00\x00" * 64]
+    blocks += [bits.bytes(128) for _ in range(case.scale(20, 60))]
+    for block in blocks:
+        assert len({digest(block) for digest in DIGESTS}) == 1
