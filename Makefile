@@ -18,7 +18,7 @@ SHARED_TESTS := tests/test_both_pythons.py tests/protocol tests/firmware tests/d
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test check lint types vectors docs bench web wheel micropython run-setup clean distclean
+.PHONY: help setup demo test test-tools check lint types vectors docs bench web wheel micropython run-setup clean distclean
 
 help: ## show this
 	@echo "Wattpact: neighbours buy and sell electricity from each other. Commands:"
@@ -32,7 +32,7 @@ help: ## show this
 demo: run-setup micropython web ## three meters and an aggregator, with a live page on http://localhost:PORT
 	@exec .venv/bin/wattpact demo --port $(PORT) $(ARGS)
 
-test: setup micropython web ## everything that is tested, under CPython and 32-bit MicroPython
+test: setup micropython web test-tools ## everything that is tested, under CPython and 32-bit MicroPython
 	@.venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)
 
 check: lint types vectors docs micropython ## style, types, vectors, links, and the tests of protocol and firmware
@@ -53,6 +53,9 @@ wheel: run-setup web ## build the installable package into dist/
 
 micropython: ## fetch the 32-bit MicroPython that runs meters and tests, into .cache
 	@tools/fetch_micropython.sh
+
+test-tools: ## what executes and counts machine code in tests, from Debian where this is root
+	@tools/fetch_test_tools.sh
 
 lint: setup ## style: ruff
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . && echo "ruff: clean"

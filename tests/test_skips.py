@@ -19,12 +19,19 @@ def test_by_pytest():
 
 def test_of_another_kind():
     raise case.Skip("needs root")
+
+@pytest.fixture
+def absent():
+    raise case.Skip("needs a program")
+
+def test_by_fixture(absent):
+    pass
 """
 
 
 @pytest.mark.parametrize(
     ("required", "closing"),
-    [("0", "3 skipped"), ("1", "2 failed, 1 skipped")],
+    [("0", "4 skipped"), ("1", "2 failed, 2 skipped")],
     ids=["optional", "required"],
 )
 def test_missing_data(tmp_path: Path, required: str, closing: str):
