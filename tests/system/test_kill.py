@@ -121,6 +121,9 @@ def _check(street: Street, wallbox: House) -> str:
         rules.no_sequence_is_used_twice(held, street.wire.said, journals)
         import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
         used = rules.attributed_once(held, wallbox.kid)
+        # A use may have ended since the last reading.
+        told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (bodies.USAGE, bodies.USAGE_END)]
+        import_wh = max(import_wh, *told)
         carried = rules.settled(held, street.clock())
         refused = reader.rejected()
     for house in street.houses.values():
