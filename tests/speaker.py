@@ -113,12 +113,15 @@ BODIES = {
         "evidence": 40, "evidence_root": ID, "estimated_wh": 0, "unsettled_meters": 0,
         "settled_to_s": 9000,
     },
+    "key_epoch": {"number": 2, "ephemeral_key": ID, "wraps": [[KID, bytes(40)], [bytes(8), bytes(40)]]},
+    "key_open": {"key_no": 7, "epoch": 2, "commitment": ID},
 }  # fmt: skip
 
 
 def all_bodies(speaker):
     """(kind, body) of every kind."""
-    full = certificate(speaker, supply_point="NL-1", accuracy_centi_percent=100, rated_w=11000, owner=KID)
+    optional = {"supply_point": "NL-1", "accuracy_centi_percent": 100, "rated_w": 11000, "owner": KID}
+    full = certificate(speaker, sealing_key=ID, **optional)
     found = [(bodies.CERTIFICATE, full)]
     found.append((bodies.READING, reading(instantaneous={64: [-250, []]})))
     for kind in sorted(bodies.NAMES):

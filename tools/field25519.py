@@ -12,7 +12,7 @@ over more than 4 kB wrong on ARM.
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,9 +25,10 @@ PRIME = (1 << 255) - 19
 LIMBS, BITS = 20, 13
 TEETH, BLOCKS, SPACING = 5, 2, 26
 HALF = LIMBS // 2
-STRIDE = 4 * HALF  # words of a block: half of f, half of g, and the 19 columns of their product
+STRIDE = 3 * HALF - 1  # words of a block: half of f, and the 19 columns of the product
 MASK = (1 << BITS) - 1
 WRAP = 608  # 2^260 modulo the prime
+FACTOR = 121665  # (486662 - 2) / 4 of RFC 7748, 5
 
 HEAD = '''# mypy: ignore-errors
 # Written by tools/field25519.py; do not edit.
@@ -44,59 +45,72 @@ import micropython
 def run(w: ptr32, s: int, registers: ptr32, program: ptr8):
     """Run instructions of four bytes (operation, result, first, second) until operation 0; w is {words} words of room.
 
-    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference carried.
+    1 product; 2 square, `second` times over; 3 sum - 32p and 4 difference, not carried; 5 sum and 6 difference carried;
+    7 first + {factor} second, carried.
     """
     scratch = int(w)
     bottom = int(registers)
-    at = 0
+    mask = {mask}
     while True:
-        op = int(program[at])
+        op = int(program[0])
         if op == 0:
             break
-        h = ptr32(bottom + 80 * int(program[at + 1]))
-        f = ptr32(bottom + 80 * int(program[at + 2]))
-        n = int(program[at + 3])
+        h = ptr32(bottom + 80 * int(program[1]))
+        f = ptr32(bottom + 80 * int(program[2]))
+        n = int(program[3])
         g = ptr32(bottom + 80 * n)
-        at += 4
+        program = ptr8(int(program) + 4)
         if op > 2:
 '''
 
 
 def program_text() -> str:
-    head = HEAD.format(limbs=LIMBS, bits=BITS, radix=1 << BITS, wrap=WRAP, words=3 * STRIDE)
+    head = HEAD.format(limbs=LIMBS, bits=BITS, radix=1 << BITS, wrap=WRAP, words=3 * STRIDE, factor=FACTOR, mask=MASK)
     lines = [head.rstrip("\n"), *_sums(), *_products()]
     return "\n".join([*lines, ""])
 
 
-def _indented(depth: int, lines: Iterator[str]) -> Iterator[str]:
+def _indented(depth: int, lines: Iterable[str]) -> Iterator[str]:
     return ("    " * depth + line for line in lines)
+
+
+def _each(text: str) -> Iterator[str]:
+    return (text.replace("@", str(k)) for k in range(HALF))
 
 
 def _sums() -> Iterator[str]:
     """Twice ten limbs: of what is fast enough without, no more is unrolled."""
-    yield from _indented(3, iter(["n = 2", "bias = 0", "if op == 3:", f"    bias = {MASK}"]))
-    yield from _indented(3, iter(["while n:", "    if op & 1:"]))
-    yield from _indented(5, (f"h[{k}] = f[{k}] + g[{k}] - bias" for k in range(HALF)))
+    yield from _indented(3, ["n = 2", "s = 0", "while n:", "    w = g"])
+    yield from _indented(4, _each("b@ = w[@]"))
+    yield from _indented(4, ["w = f", "if op == 3:"])
+    yield from _indented(5, _each("h[@] = w[@] + b@ - mask"))
+    yield "                elif op == 4:"
+    yield from _indented(5, _each("h[@] = w[@] - b@"))
+    yield "                elif op == 6:"
+    yield from _indented(5, _carried("w[@] - b@"))
     yield "                else:"
-    yield from _indented(5, (f"h[{k}] = f[{k}] - g[{k}]" for k in range(HALF)))
+    yield "                    if op == 7:"
+    yield from _indented(6, _each(f"b@ = b@ * {FACTOR}"))
+    yield from _indented(5, _carried("w[@] + b@"))
     yield from _indented(4, (f"{name} = ptr32(int({name}) + {4 * HALF})" for name in "hfg"))
     yield "                n -= 1"
     yield f"            h = ptr32(int(h) - {4 * LIMBS})"
-    yield from _indented(3, iter(["if op == 3:", f"    h[0] = h[0] + {WRAP - 1}"]))
-    yield from _indented(3, iter(["if op > 4:", "    w = h", "    s = 0", "    n = 2", "    while n:"]))
-    for k in range(HALF):
-        yield from _indented(5, iter([f"s = w[{k}] + s", f"w[{k}] = s & {MASK}", f"s >>= {BITS}"]))
-    yield from _indented(5, iter([f"w = ptr32(int(w) + {4 * HALF})", "n -= 1"]))
+    yield from _indented(3, ["w = ptr32(scratch)", "if op == 3:", f"    h[0] = h[0] + {WRAP - 1}", "elif op > 4:"])
     yield from _indented(4, _wrap("h"))
-    yield "                w = ptr32(scratch)"
+
+
+def _carried(term: str) -> Iterator[str]:
+    for k in range(HALF):
+        yield f"s = (s >> {BITS}) + {term}".replace("@", str(k))
+        yield f"h[{k}] = s & mask"
 
 
 def _wrap(h: str) -> Iterator[str]:
     """The carry out of the last limb, once round; what is left in limb 2 stays within a few of its range."""
-    yield f"s = s * {WRAP} + {h}[0]"
-    yield f"{h}[0] = s & {MASK}"
+    yield f"s = (s >> {BITS}) * {WRAP} + {h}[0]"
+    yield f"{h}[0] = s & mask"
     yield f"s = (s >> {BITS}) + {h}[1]"
-    yield f"{h}[1] = s & {MASK}"
+    yield f"{h}[1] = s & mask"
     yield f"{h}[2] = (s >> {BITS}) + {h}[2]"
 
 
@@ -109,8 +123,14 @@ def _products() -> Iterator[str]:
     yield "                blocks = 3"
     yield "                while True:"
     yield "                    if op == 1:"
+    yield "                        if blocks == 1:"
+    yield from _indented(7, _each("b@ = g[@] - b@"))
+    yield "                        else:"
+    yield from _indented(7, _each("b@ = g[@]"))
+    yield f"                            g = ptr32(int(g) + {8 * HALF} * blocks - {20 * HALF})"
     yield from _indented(6, _columns(_product_terms))
     yield "                    else:"
+    yield from _indented(6, (f"b{k} = w[{k}] << 1" for k in range(1, HALF)))
     yield from _indented(6, _columns(_square_terms))
     yield f"                    w = ptr32(int(w) + {4 * STRIDE})"
     yield "                    blocks -= 1"
@@ -126,60 +146,53 @@ def _products() -> Iterator[str]:
 
 
 def _load() -> Iterator[str]:
-    """Block 0: the low halves; block 1: the high halves; block 2: low minus high. A square has twice f for its g."""
+    """Block 0: the low half of f; block 1: the high half; block 2: low minus high."""
     yield from (f"w[{k % HALF + STRIDE * (k // HALF)}] = f[{k}]" for k in range(LIMBS))
-    yield "if op == 1:"
-    yield from (f"    w[{HALF + k % HALF + STRIDE * (k // HALF)}] = g[{k}]" for k in range(LIMBS))
-    yield "else:"
-    yield from (f"    w[{HALF + k % HALF + STRIDE * (k // HALF)}] = f[{k}] << 1" for k in range(LIMBS))
-    yield from (f"w[{2 * STRIDE + k}] = w[{k}] - w[{STRIDE + k}]" for k in range(2 * HALF))
+    yield from (f"w[{2 * STRIDE + k}] = w[{k}] - w[{STRIDE + k}]" for k in range(HALF))
 
 
 def _product_terms(k: int) -> list[str]:
-    return [f"w[{i}] * w[{HALF + k - i}]" for i in range(max(0, k - HALF + 1), min(k, HALF - 1) + 1)]
+    return [f"w[{i}] * b{k - i}" for i in range(max(0, k - HALF + 1), min(k, HALF - 1) + 1)]
 
 
 def _square_terms(k: int) -> list[str]:
-    terms = [f"w[{i}] * w[{HALF + k - i}]" for i in range(max(0, k - HALF + 1), (k + 1) // 2)]
-    return [*terms, *([f"w[{k // 2}] * w[{k // 2}]"] if k % 2 == 0 else [])]
+    """The square in the middle comes first, by way of s: it costs less than a product of two words."""
+    terms = [f"w[{i}] * b{k - i}" for i in range(max(0, k - HALF + 1), (k + 1) // 2)]
+    return [*([f"w[{k // 2}]", "s * s"] if k % 2 == 0 else []), *terms]
 
 
 def _columns(terms_of: Callable[[int], list[str]]) -> Iterator[str]:
     for k in range(2 * HALF - 1):
         terms = terms_of(k)
-        target = f"w[{2 * HALF + k}]"
+        target = f"w[{HALF + k}]"
         for number, term in enumerate(terms):
             left = target if number == len(terms) - 1 else "s"
-            yield f"{left} = {term} + s" if number else f"{left} = {term}"
+            yield f"{left} = {term} + s" if number and term != "s * s" else f"{left} = {term}"
 
 
 def _fold() -> Iterator[str]:
-    """Columns 20 to 38, carried into the words of the operands; then columns 0 to 19 with 608 times those."""
-    yield "s = 0"
+    """Columns 20 to 38, carried into the words of f; then columns 0 to 19 with 608 times those."""
+    room = [k % HALF + STRIDE * (k // HALF) for k in range(LIMBS)]
     for k in range(LIMBS, 2 * LIMBS - 1):
-        yield from _column(k)
-        yield f"w[{k - LIMBS}] = s & {MASK}"
-        yield f"s >>= {BITS}"
-    yield f"w[{LIMBS - 1}] = s"
-    yield "s = 0"
+        yield f"s = {_column(k, k > LIMBS)}"
+        yield f"w[{room[k - LIMBS]}] = s & mask"
+    yield f"w[{room[LIMBS - 1]}] = s >> {BITS}"
     for k in range(LIMBS):
-        yield from _column(k)
-        yield f"s = w[{k}] * {WRAP} + s"
-        yield f"h[{k}] = s & {MASK}"
-        yield f"s >>= {BITS}"
+        yield f"s = {_column(k, k > 0)}"
+        yield f"s = w[{room[k]}] * {WRAP} + s"
+        yield f"h[{k}] = s & mask"
 
 
-def _column(k: int) -> Iterator[str]:
-    """Add column k: low + 2^130 (low + high - block 2) + 2^260 high."""
-    last, columns = 2 * HALF - 2, 2 * HALF
-    if k <= last:
-        yield f"s = w[{columns + k}] + s"
+def _column(k: int, carry: bool) -> str:
+    """The carry and column k: low + 2^130 (low + high - block 2) + 2^260 high."""
+    last, columns = 2 * HALF - 2, HALF
+    low, high, middle = columns, STRIDE + columns, 2 * STRIDE + columns
+    terms = [f" + w[{low + k}]"] if k <= last else []
     if 0 <= k - HALF <= last:
-        yield f"s = w[{columns + k - HALF}] + s"
-        yield f"s = w[{STRIDE + columns + k - HALF}] + s"
-        yield f"s = s - w[{2 * STRIDE + columns + k - HALF}]"
+        terms += [f" + w[{low + k - HALF}]", f" + w[{high + k - HALF}]", f" - w[{middle + k - HALF}]"]
     if 0 <= k - LIMBS <= last:
-        yield f"s = w[{STRIDE + columns + k - LIMBS}] + s"
+        terms.append(f" + w[{high + k - LIMBS}]")
+    return f"(s >> {BITS})" + "".join(terms) if carry else "".join(terms)[3:]
 
 
 TABLE_HEAD = '''# Written by tools/field25519.py; do not edit.

@@ -25,7 +25,8 @@ and tested against the same table.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in
 millionths of the currency per kWh, amounts in thousand-millionths (`nano`), times in Unix seconds. A price has 32 bits
-like the Wh of a contract, so that what one contract comes to has 64.
+like the Wh of a contract, so that what one contract comes to has 64. Fields marked *sealable* may travel sealed, all
+those of a body together, as number 0: [sealing.md](sealing.md).
 """
 
 SAYS = {
@@ -46,6 +47,8 @@ SAYS = {
     "terminate": "A party or the issuer ends a contract. From a person it carries an order id and an expiry.",
     "receipt": "A host holds this author's log up to here, on disk.",
     "statement": "A person's figures for a period, said by a host, with the roots an auditor recomputes.",
+    "key_epoch": "A meter gives the secret of an epoch to its readers, wrapped for each. [sealing.md](sealing.md)",
+    "key_open": "A meter commits to the key of a stretch before it seals with it. [sealing.md](sealing.md)",
 }
 
 
@@ -64,6 +67,7 @@ def shape(row: tuple[str, int, int]) -> str:
         "kids": f"up to {high} kids",
         "days": f"up to {high} days since 1970-01-01",
         "registers": f"map of up to {high}: register to value",
+        "wraps": f"{low} to {high} of [kid, 40 bytes], each kid once",
     }[name]
 
 
@@ -76,8 +80,11 @@ def page() -> str:
             continue
         lines = [f"## {kind} {name}\n", SAYS[name], "", "| no. | field | type | |", "|---|---|---|---|"]
         for key, field, row, required in bodies.TABLE[kind][1]:
-            kind_of_value = "key" if field == "public_key" else shape(row)
-            lines.append(f"| {key} | `{field}` | {kind_of_value} | {'' if required else 'optional'} |")
+            kind_of_value = "key" if field.endswith("_key") else shape(row)
+            notes = [] if required else ["optional"]
+            if field in bodies.SEALABLE.get(kind, ()):
+                notes.append("sealable")
+            lines.append(f"| {key} | `{field}` | {kind_of_value} | {', '.join(notes)} |")
         parts.append("\n".join(lines) + "\n")
     codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(bodies.EVENTS.items()))
     parts.append(f"## Event codes\n\n| code | event |\n|---|---|\n{codes}\n")

@@ -4,7 +4,8 @@
     python tools/vectors.py --check     write nothing; show what would change, and fail if anything would
 
 One function here makes one file. Each case has a name and the clause that decides it. The values are reviewed by hand
-and anchored in published ones (RFC 8949, RFC 8032): a generator that shares the codec's bug would prove nothing.
+and anchored in published ones (RFC 8949, RFC 8032, RFC 3610, RFC 5869, ...): a generator that shares the codec's bug
+would prove nothing.
 """
 
 import argparse
@@ -20,13 +21,24 @@ VECTORS = ROOT / "protocol" / "vectors"
 sys.path.insert(0, str(ROOT / "protocol"))
 sys.path.insert(0, str(ROOT))
 
-from tools import vectors_ed25519, vectors_entries, vectors_primitives  # noqa: E402
+from tools import (  # noqa: E402
+    vectors_aead,
+    vectors_ed25519,
+    vectors_entries,
+    vectors_primitives,
+    vectors_sealing,
+    vectors_x25519,
+)
 
 FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "cbor": vectors_primitives.cbor_cases,
     "ed25519": vectors_ed25519.ed25519_cases,
+    "x25519": vectors_x25519.x25519_cases,
     "cose": vectors_primitives.cose_cases,
     "entry": vectors_entries.entry_cases,
+    "hkdf": vectors_aead.hkdf_cases,
+    "ccm": vectors_aead.ccm_cases,
+    "sealing": vectors_sealing.sealing_cases,
     "mangled": vectors_entries.mangled_cases,
 }
 

@@ -14,7 +14,7 @@ PAYLOAD = [bodies.CONTRACT, 0, 0, bytes(32), [1, 5, 1000, 0], {1: speaker.ID}]
 
 # (why, clause, place in the payload, value put there)
 BROKEN = [
-    ("a kind that is not in the table", "bodies.md", 0, 19),
+    ("a kind that is not in the table", "bodies.md", 0, 21),
     ("a kind that is a flag", "cbor.md", 0, True),
     ("a sequence beyond 63 bits", "entry.md", 2, 1 << 63),
     ("previous is not 32 bytes", "entry.md", 3, bytes(31)),

@@ -9,8 +9,9 @@ them refuses goes to the portable decoder.
 That the data is one item and no more is seen by decoding it as the first of two: the second is then `undefined`, put
 there by this module and in no data that the pattern takes.
 
-Most of what a host decodes is one shape, a reading of import, export and perhaps power. A pattern with every head and
-every count of it leaves nothing open, so there cbor2's value is taken as it is.
+Most of what a host decodes is of two shapes: a sealed reading, and the content of one of import, export and perhaps
+power, which an open reading has in itself. Patterns with every head and every count of them leave nothing open, so
+there cbor2's value is taken as it is.
 """
 
 import re
@@ -46,14 +47,20 @@ _NEGATIVE = rb"(?:[\x20-\x37]|\x38[\x18-\xff]|\x39(?!\0).{2}|\x3a(?!\0\0).{4}|\x
 _UINT_OR_NULL = rb"(?:\xf6|" + _UINT + rb")"
 # [value, [deltas]] with up to 23 of them.
 _REGISTER = rb"\x82" + _UINT + rb"(?:" + rb"|".join(rb"\x%02x%s{%d}" % (0x80 | n, _UINT, n) for n in range(24)) + rb")"
-_READING = re.compile(
+_SAID = (
     rb"\x86\x02" + _UINT + _UINT + rb"\x58\x20.{32}"  # kind, generation, sequence, previous
     + rb"\x84" + _UINT + _UINT + _UINT_OR_NULL + _UINT  # stamp
-    + rb"\x82\x00\x87" + _UINT * 4 + _UINT_OR_NULL  # register generation, t0, step, quality, calibration
-    + rb"(?:(\xa3)|\xa2)\x01" + _REGISTER + rb"\x02" + _REGISTER  # import, export
-    + rb"(?(1)\x18\x40\x82(?:" + _UINT + rb"|" + _NEGATIVE + rb")\x80)" + _UINT,  # power if there are three; bad mask
-    re.DOTALL,
 )  # fmt: skip
+_CONTENT = (
+    rb"\x87" + _UINT * 4 + _UINT_OR_NULL  # register generation, t0, step, quality, calibration
+    + rb"(?:(\xa3)|\xa2)\x01" + _REGISTER + rb"\x02" + _REGISTER  # import, export
+    + rb"(?(1)\x18\x40\x82(?:" + _UINT + rb"|" + _NEGATIVE + rb")\x80)" + _UINT  # power if there are three; bad mask
+)  # fmt: skip
+# Contents are padded to multiples of 32, and have a tag of 8.
+_CIPHERTEXT = rb"|".join(rb"\x58\x%02x.{%d}" % (n, n) for n in range(40, 256, 32))
+_SEALED = rb"\x82" + _UINT + rb"\x83\x43\xa1\x01\x0a\xa1\x05\x4d.{13}(?:" + _CIPHERTEXT + rb")"
+_OPEN = rb"\x82\x00" + _CONTENT.replace(rb"(?(1)", rb"(?(2)")
+_READING = re.compile(_SAID + _SEALED + rb"|" + _CONTENT + rb"|" + _SAID + _OPEN, re.DOTALL)
 _TWO_ITEMS, _UNDEFINED = b"\x82", b"\xf7"
 
 

@@ -9,9 +9,12 @@ SIGN1_TAG = 18
 
 _HIGHEST = (1 << 64) - 1
 _LOWEST = -(1 << 64)
+_STEP_COST = 150  # between two moments at which others may: bytes, and as many more for each part
+_PART_COST = 48
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
 
@@ -41,6 +44,19 @@ def encode(value: "Any") -> bytes:
     """The one encoding of the value; raises EncodeError where it has none."""
     out = bytearray()
     _write(out, value, MAX_DEPTH)
+    return bytes(out)
+
+
+def encode_steps(value: "Any", levels: int) -> "Generator[None, None, bytes]":
+    """As `encode` of a list or map, giving way between its items, and of those in a list down to so many levels; the
+    value must not change until then. An item that has a `to_list` is encoded as what that gives."""
+    out, cost = bytearray(), 0
+    for part in _parts(value, levels):
+        out.extend(part)
+        cost += len(part) + _PART_COST
+        if cost >= _STEP_COST:
+            cost = 0
+            yield
     return bytes(out)
 
 
@@ -175,8 +191,17 @@ def _simple(initial: int) -> "bool | None":
 
 
 def _write(out: bytearray, value: "Any", depth: int) -> None:
-    """Append the encoding of the value; `depth` as in decoding."""
-    if value is None or value is True or value is False:
+    """Append the encoding of the value; `depth` as in decoding. What is met most comes first."""
+    kind = type(value)
+    if kind is int:
+        if 0 <= value < 24:
+            out.append(value)
+        else:
+            _write_integer(out, value)
+    elif kind is bytes:
+        _write_head(out, 0x40, len(value))
+        out.extend(value)
+    elif value is None or value is True or value is False:
         out.append(0xF6 if value is None else 0xF5 if value else 0xF4)
     elif isinstance(value, int):
         _write_integer(out, value)
@@ -219,31 +244,63 @@ def _write_head(out: bytearray, major: int, argument: int) -> None:
 
 
 def _write_integer(out: bytearray, value: int) -> None:
-    if not _LOWEST <= value <= _HIGHEST:
+    if 0 <= value < 0x10000:
+        _write_head(out, 0x00, value)
+    elif not _LOWEST <= value <= _HIGHEST:
         raise EncodeError("integer beyond 64 bits")
-    if value >= 0:
+    elif value >= 0:
         _write_head(out, 0x00, value)
     else:
         _write_head(out, 0x20, -1 - value)
 
 
 def _write_text(out: bytearray, text: str) -> None:
-    if not is_unicode(text):
+    try:
+        raw = text.encode()
+    except ValueError:
         raise EncodeError("text has no UTF-8 form")
-    raw = text.encode()
+    if len(raw) != len(text) and not is_unicode(text):
+        raise EncodeError("text has no UTF-8 form")
     _write_head(out, 0x60, len(raw))
     out.extend(raw)
 
 
 def _write_map(out: bytearray, pairs: "dict[Any, Any]", depth: int) -> None:
+    _write_head(out, 0xA0, len(pairs))
+    for key in _in_order(pairs):
+        _write(out, key, 0)
+        _write(out, pairs[key], depth)
+
+
+def _in_order(pairs: "dict[Any, Any]") -> "list[Any]":
+    """The keys in the order of their encodings, which is that of numbers where all are such."""
+    for key in pairs:
+        if type(key) is not int or key < 0:
+            break
+    else:
+        return sorted(pairs)
     by_encoding = {}
     for key in pairs:
         if key is True or key is False or not isinstance(key, (int, str)):
             raise EncodeError("map key is neither integer nor text")
-        encoded = bytearray()
-        _write(encoded, key, 0)
-        by_encoding[bytes(encoded)] = pairs[key]
-    _write_head(out, 0xA0, len(by_encoding))
-    for encoding in sorted(by_encoding):
-        out.extend(encoding)
-        _write(out, by_encoding[encoding], depth)
+        by_encoding[encode(key)] = key
+    return [by_encoding[encoding] for encoding in sorted(by_encoding)]
+
+
+def _parts(value: "Any", levels: int) -> "Generator[bytes | bytearray, None, None]":
+    """The encoding in parts: the heads of lists and maps, and their items."""
+    head = bytearray()
+    _write_head(head, 0xA0 if isinstance(value, dict) else 0x80, len(value))
+    yield head
+    if isinstance(value, dict):
+        for key in _in_order(value):
+            part = bytearray()
+            _write(part, key, 0)
+            _write(part, value[key], MAX_DEPTH)
+            yield part
+        return
+    for item in value:
+        if levels > 1 and isinstance(item, (list, dict)):
+            yield from _parts(item, levels - 1)
+        else:
+            yield encode(item.to_list() if hasattr(item, "to_list") else item)

@@ -13,6 +13,7 @@ from array import array
 from wattpact_protocol import _ed25519_table, _field25519_viper, _sha512_constants  # noqa: F401
 from wattpact_protocol import _scalar25519_viper as scalar
 from wattpact_protocol._sha512_viper import digest_steps
+from wattpact_protocol.steps import finish
 
 # isort: split
 from wattpact_protocol import _curve25519_viper as curve
@@ -34,16 +35,9 @@ _SMALL_ORDER = tuple([
 ])  # fmt: skip
 
 
-def _limbs(data: bytes, count: int) -> "array[int]":
-    """Little-endian bytes as limbs of 13 bits, at least as many as the bytes fill."""
-    limbs = array("i", bytes(4 * count))
-    scalar.unpack(limbs, data + bytes(2 + (13 * count + 7 >> 3) - len(data)), count)
-    return limbs
-
-
 _ORDER = int.from_bytes(_ORDER_BYTES, "little")
 # As scalar.reduce wants it: 20 limbs of L, then 11 of 256 (L - 2^252).
-_ORDER_LIMBS = _limbs(_ORDER_BYTES, 20) + _limbs(b"\x00" + _ORDER_BYTES[:16], 11)
+_ORDER_LIMBS = scalar.limbs(_ORDER_BYTES, 20) + scalar.limbs(b"\x00" + _ORDER_BYTES[:16], 11)
 _expanded = (b"", b"", b"", b"")  # the last seed, and its secret scalar, prefix and public key: a meter has one seed
 
 
@@ -62,11 +56,12 @@ def sign_steps(seed: bytes, message: bytes):
     challenge = yield from _hash_to_scalar_steps(commitment + key + message)
     yield
     product = array("i", bytes(164))
-    scalar.multiply_add(product, 0, product, challenge[:20] + _limbs(secret, 20) + nonce[:20])
+    scalar.multiply_add(product, 0, product, challenge[:20] + scalar.limbs(secret, 20) + nonce[:20])
     scalar.reduce(product, 0, product, _ORDER_LIMBS)
     s = bytearray(32)
     scalar.pack(s, product)
     signature = commitment + bytes(s)
+    yield
     valid = yield from verify_steps(key, message, signature)
     # A disturbed nonce makes a valid signature, which beside the right one of the same message would give the key away.
     again = yield from _hash_to_scalar_steps(prefix + message)
@@ -87,11 +82,13 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
     u, v = yield from _halve_steps(int.from_bytes(data, "little"))
     yield
     curves = curve.Curve(curve.VERIFYING)
+    yield  # finding that much free memory takes its time
     if not (yield from curves.decompress_steps(public_key, curve.FIRST, True)):
         return False
     if not (yield from curves.decompress_steps(commitment, curve.SECOND, v > 0)):
         return False
-    base_digits = _recoded(_limbs((v * s % _ORDER).to_bytes(32, "little"), 20))
+    base_digits = recoded(scalar.limbs((v * s % _ORDER).to_bytes(32, "little"), 20))
+    yield
     vanishes = yield from curves.vanishes_steps(base_digits, _nonadjacent(u), _nonadjacent(abs(v)))
     return vanishes
 
@@ -100,24 +97,53 @@ def _halve_steps(challenge: int):
     """(u, v) of some 128 bits with u = challenge v modulo 8L, v odd: then sB - kA - R is zero where vsB - uA - vR is.
 
     Points have orders that divide 8L, to which v is coprime; half the doublings go (Antipa et al., Accelerated
-    Verification of ECDSA Signatures, 2005).
+    Verification of ECDSA Signatures, 2005). Euclid's steps are found from the leading bits, some eight at once
+    (Lehmer); wherever those lead, u = challenge v holds, and one of two neighbouring v is odd.
     """
     before, u = 8 * _ORDER, challenge
     v_before, v = 0, 1
-    number = 0
+    shift = 227
     while u >> 128:
-        quotient = before // u
-        before, u = u, before - quotient * u
-        v_before, v = v, v_before - quotient * v
-        number += 1
-        if number & 15 == 0:
-            yield
+        leading, a, b, c, d = _leading_steps(before >> shift, u >> shift, max(1 << 15, 1 << max(0, 128 - shift)))
+        if b:
+            before, u = a * before + b * u, c * before + d * u
+            v_before, v = a * v_before + b * v, c * v_before + d * v
+        else:
+            quotient = before // u
+            before, u = u, before - quotient * u
+            v_before, v = v, v_before - quotient * v
+            while before >> shift == 0:
+                shift -= 28
+            leading = before >> shift
+        while leading < 1 << 28:
+            leading <<= 1
+            shift -= 1
+        yield
     return (u, v) if v & 1 else (before, v_before)
+
+
+def _leading_steps(x: int, y: int, least: int) -> "tuple[int, int, int, int, int]":
+    """Euclid's steps while remainders are `least` or more: what x became; and a, b, c, d of (ax + by, cx + dy).
+
+    From 29 leading bits down to 15, what the other bits would change is less than any of the remainders. b is 0 where
+    there is no such step.
+    """
+    a, b, c, d = 1, 0, 0, 1
+    if y < least:
+        return x, a, b, c, d
+    quotient = x // y
+    remainder = x - quotient * y
+    while remainder >= least:
+        x, y = y, remainder
+        a, b, c, d = c, d, a - quotient * c, b - quotient * d
+        quotient = x // y
+        remainder = x - quotient * y
+    return x, a, b, c, d
 
 
 def _nonadjacent(number: int) -> bytes:
     digits = bytearray(260)
-    scalar.nonadjacent(digits, _limbs(number.to_bytes(32, "little"), 21))
+    scalar.nonadjacent(digits, scalar.limbs(number.to_bytes(32, "little"), 21))
     return bytes(digits)
 
 
@@ -128,7 +154,7 @@ def _expand_steps(seed: bytes):
         digest = yield from digest_steps(seed)
         secret = bytearray(digest[:32])
         scalar.clamp(secret)
-        key = yield from _multiply_base_steps(_limbs(secret, 20))
+        key = yield from _multiply_base_steps(scalar.limbs(secret, 20))
         _expanded = (seed, bytes(secret), digest[32:], key)
     return _expanded[1:]
 
@@ -136,12 +162,13 @@ def _expand_steps(seed: bytes):
 def _hash_to_scalar_steps(data: bytes):
     """SHA-512 modulo L, in 20 limbs and more."""
     digest = yield from digest_steps(data)
-    limbs = _limbs(digest, 41)
+    limbs = scalar.limbs(digest, 41)
     scalar.reduce(limbs, 0, limbs, _ORDER_LIMBS)
     return limbs
 
 
-def _recoded(limbs: "array[int]") -> "array[int]":
+def recoded(limbs: "array[int]") -> "array[int]":
+    """The digits by which a Curve multiplies its base point, of a number below 2^259."""
     digits = array("i", bytes(80))
     scalar.recode(digits, limbs, _ORDER_LIMBS)
     return digits
@@ -150,7 +177,7 @@ def _recoded(limbs: "array[int]") -> "array[int]":
 def _multiply_base_steps(limbs: "array[int]"):
     """The encoding of the base point times a secret number below 2^255."""
     point = curve.Curve(curve.SIGNING)
-    yield from point.multiply_base_steps(_recoded(limbs))
+    yield from point.multiply_base_steps(recoded(limbs))
     encoding = yield from point.compress_steps()
     return encoding
 
@@ -165,24 +192,16 @@ def _may_be_key(data: bytes) -> bool:
     return y not in _SMALL_ORDER and not (y[31] == 127 and y[0] >= 237 and y[1:31] == b"\xff" * 30)
 
 
-def _finish(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
-
-
 def public_key(seed: bytes) -> bytes:
     """The public key of a 32-byte seed."""
-    return _finish(public_key_steps(seed))
+    return finish(public_key_steps(seed))
 
 
 def sign(seed: bytes, message: bytes) -> "bytes | None":
     """The 64-byte signature of the message, or None if it does not verify and so is withheld."""
-    return _finish(sign_steps(seed, message))
+    return finish(sign_steps(seed, message))
 
 
 def verify(public_key: bytes, message: bytes, signature: bytes) -> bool:
     """Whether libsodium would accept: 32-byte key and 64-byte signature, checked by the caller for length."""
-    return _finish(verify_steps(public_key, message, signature))
+    return finish(verify_steps(public_key, message, signature))

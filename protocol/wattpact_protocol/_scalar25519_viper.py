@@ -5,12 +5,21 @@ Limbs have 13 bits, least significant first, 20 to a number. No value read from 
 except in `nonadjacent`, which is for public numbers.
 """
 
+from array import array
+
 import micropython
+
+
+def limbs(data: bytes, count: int) -> "array[int]":
+    """Little-endian bytes as limbs, at least as many as the bytes fill."""
+    made = array("i", bytes(4 * count))
+    unpack(made, data + bytes(2 + (13 * count + 7 >> 3) - len(data)), count)
+    return made
 
 
 @micropython.viper
 def clamp(data: ptr8):
-    """Make a secret scalar of 32 bytes (RFC 8032, 5.1.5, step 2)."""
+    """Make a secret scalar of 32 bytes (RFC 8032, 5.1.5, step 2; RFC 7748, 5)."""
     data[0] = data[0] & 248
     data[31] = data[31] & 63 | 64
 
@@ -263,6 +272,67 @@ def select(t: ptr32, s: int, point: ptr32, digits: ptr32):
         t[0] = (t[0] ^ minus) - minus
         t = ptr32(int(t) + 4)
         n -= 1
+
+
+@micropython.viper
+def look_up(t: ptr32, s: int, point: ptr32, digits: ptr32) -> int:
+    """As `select`, for public digits: one point, left as it is; 1, or 255 where its negative is meant."""
+    limb = s >> 4
+    bit = s & 15
+    minus = (digits[16 + limb] >> bit & 1) - 1
+    s = digits[limb] >> bit & 1 | (digits[4 + limb] >> bit & 1) << 1
+    s |= (digits[8 + limb] >> bit & 1) << 2 | (digits[12 + limb] >> bit & 1) << 3
+    t = ptr32(int(t) + 1920 * (limb >> 1) + 4 * (s ^ minus & 15))
+    n = 30
+    while n:
+        s = t[0]
+        point[0] = s & 65535
+        point[1] = s >> 16
+        point = ptr32(int(point) + 8)
+        t = ptr32(int(t) + 64)
+        n -= 1
+    return minus & 254 | 1
+
+
+@micropython.viper
+def aim(program: ptr8, at: int, digit: int, more: int):
+    """Have a program of `curve` that adds a point add what `digit`, 1 to 7 or -1 to -7 as a byte, names in a table.
+
+    The table has 1, 3, 5, 7 times a point in four numbers each from `at` on. T is made where `more` is not 0.
+    """
+    negative = digit >> 7
+    if negative:
+        at += 2 * (255 - digit)
+    else:
+        at += 2 * (digit - 1)
+    program[7] = at + 1 - negative  # y + x and y - x change places
+    program[15] = at + negative
+    program[19] = at + 2
+    if program[20] == 1:
+        program[23] = at + 3
+    program[32] = 6 - negative  # and 2dxy its sign
+    program[36] = 5 + negative
+    program[52] = int(more != 0)
+
+
+@micropython.viper
+def exchange(t: ptr32, s: int, secret: ptr8, place: int):
+    """Numbers 0 and 1 of t change places, and 2 and 3, where two bits of the secret, `place` and the next, differ."""
+    s = int(secret[place >> 3]) >> (place & 7)
+    place += 1
+    s ^= int(secret[place >> 3]) >> (place & 7)
+    mask = 0 - (s & 1)
+    blocks = 2
+    while blocks:
+        n = 20
+        while n:
+            s = (t[0] ^ t[20]) & mask
+            t[0] = t[0] ^ s
+            t[20] = t[20] ^ s
+            t = ptr32(int(t) + 4)
+            n -= 1
+        t = ptr32(int(t) + 80)
+        blocks -= 1
 
 
 @micropython.viper

@@ -2,10 +2,11 @@
 
 A body travels as a map with small integer keys (readings: an array, see `readings`) and is used as a dict with field
 names. `decode` accepts exactly what the table allows: no unknown key, no missing field, every value in its range.
-Specification: docs/spec/bodies.md; the same table as CDDL: docs/spec/wire.cddl.
+What a meter measured may be sealed: then `sealed` stands in the place of those fields (SEALABLE), all of them.
+Specification: docs/spec/bodies.md, docs/spec/sealing.md; the same table as CDDL: docs/spec/wire.cddl.
 """
 
-from wattpact_protocol import readings
+from wattpact_protocol import readings, sealed
 
 CERTIFICATE = 1
 READING = 2
@@ -25,6 +26,8 @@ USAGE_END = 15
 TERMINATE = 16
 RECEIPT = 17
 STATEMENT = 18
+KEY_EPOCH = 19
+KEY_OPEN = 20
 
 ROLE_ROOT, ROLE_ISSUER, ROLE_HOST, ROLE_METER, ROLE_PERSON, ROLE_AUDITOR = 1, 2, 3, 4, 5, 6
 ROLES = {1: "root", 2: "issuer", 3: "host", 4: "meter", 5: "person", 6: "auditor"}
@@ -82,6 +85,16 @@ NAME = ("text", 1, 32)
 KIDS = ("kids", 0, 8)
 DAYS = ("days", 0, 32)
 REGISTERS = ("registers", 0, 16)
+WRAPS = ("wraps", 1, 8)
+WRAPPED_BYTES = 40  # a secret of 32 bytes and the tag of its encryption
+
+SEALED = "sealed"
+SEALED_KEY = 0  # its number in a body's map
+# The fields that may be sealed, by kind. A reading is sealed whole.
+SEALABLE = {
+    EVENT: ("registers",), USAGE_START: ("import_wh",), USAGE: ("attributed_wh", "import_wh"),
+    USAGE_END: ("attributed_wh", "import_wh"),
+}  # fmt: skip
 
 # kind: (name, ((key, field, type, required), ...))
 TABLE = {
@@ -90,7 +103,7 @@ TABLE = {
         (4, "label", NAME, True), (5, "supply_point", NAME, False), (6, "generation", U32, True),
         (7, "epoch", U32, True), (8, "not_before_s", U63, True), (9, "not_after_s", U63, True),
         (10, "assurance", ("int", 0, 3), True), (11, "accuracy_centi_percent", U16, False),
-        (12, "rated_w", U32, False), (13, "owner", KID, False),
+        (12, "rated_w", U32, False), (13, "owner", KID, False), (14, "sealing_key", KEY, False),
     )),
     EVENT: ("event", (
         (1, "code", U8, True), (2, "registers", REGISTERS, False), (3, "detail", I63, False),
@@ -165,6 +178,13 @@ TABLE = {
         (19, "evidence_root", ID, True), (20, "estimated_wh", U63, True), (21, "unsettled_meters", U32, True),
         (22, "settled_to_s", U63, True),
     )),
+    KEY_EPOCH: ("key_epoch", (
+        (1, "number", ("int", 1, MAX_U32), True), (2, "ephemeral_key", KEY, True), (3, "wraps", WRAPS, True),
+    )),
+    KEY_OPEN: ("key_open", (
+        (1, "key_no", ("int", 1, MAX_U32), True), (2, "epoch", ("int", 1, MAX_U32), True),
+        (3, "commitment", ID, True),
+    )),
 }  # fmt: skip
 
 NAMES = {kind: row[0] for kind, row in TABLE.items()}
@@ -183,6 +203,22 @@ def _is_registers(value: object, limit: int) -> bool:
     )  # fmt: skip
 
 
+def _is_wraps(value: object, low: int, high: int) -> bool:
+    """[[kid, wrapped secret], ...], each reader once."""
+    if not isinstance(value, list) or not low <= len(value) <= high:
+        return False
+    for row in value:
+        if not isinstance(row, list) or len(row) != 2:
+            return False
+        if not (_is_bytes(row[0], 8) and _is_bytes(row[1], WRAPPED_BYTES)):
+            return False
+    return len({row[0] for row in value}) == len(value)
+
+
+def _is_bytes(value: object, length: int) -> bool:
+    return isinstance(value, bytes) and len(value) == length
+
+
 def _allows(shape: "tuple[str, int, int]", value: object) -> bool:
     name, low, high = shape
     if name == "int":
@@ -195,6 +231,8 @@ def _allows(shape: "tuple[str, int, int]", value: object) -> bool:
         return isinstance(value, str) and low <= len(value.encode()) <= high
     if name == "registers":
         return _is_registers(value, high)
+    if name == "wraps":
+        return _is_wraps(value, low, high)
     if not isinstance(value, list) or len(value) > high:
         return False
     if name == "kids":
@@ -212,8 +250,16 @@ def decode(kind: int, raw: object) -> "dict[str, object]":
     name, fields = row
     if not isinstance(raw, dict):
         raise BodyError("%s: the body is not a map" % name)
-    body = {}
+    body: "dict[str, object]" = {}
+    hidden: "tuple[str, ...]" = ()
+    if SEALED_KEY in raw and kind in SEALABLE:
+        hidden = SEALABLE[kind]
+        body[SEALED] = sealed.decode(raw[SEALED_KEY])
+        if body[SEALED] is None:
+            raise BodyError("%s: the sealed part is malformed" % name)
     for key, field, shape, required in fields:
+        if field in hidden:
+            continue
         if key in raw:
             value = raw[key]
             if not _allows(shape, value):
@@ -228,13 +274,20 @@ def decode(kind: int, raw: object) -> "dict[str, object]":
 
 def encode(kind: int, body: "dict[str, object]") -> object:
     """The body as it is put into CBOR; raises BodyError where `decode` would."""
+    return encode_checked(kind, body)[0]
+
+
+def encode_checked(kind: int, body: "dict[str, object]") -> "tuple[object, dict[str, object]]":
+    """The body as it is put into CBOR, and as `decode` gives it back; raises BodyError where that would."""
     if kind == READING:
-        return readings.encode(body, BodyError)
+        return readings.encode_checked(body, BodyError)
     row = TABLE.get(kind)
     if row is None:
         raise BodyError("kind %r is not in the table" % (kind,))
     raw = {key: body[field] for key, field, _, _ in row[1] if field in body}
+    part = body.get(SEALED)
+    if isinstance(part, sealed.Sealed):
+        raw[SEALED_KEY] = sealed.encode(part)
     if len(raw) != len(body):
         raise BodyError("%s: a field is unknown" % row[0])
-    decode(kind, raw)
-    return raw
+    return raw, decode(kind, raw)

@@ -212,7 +212,8 @@ class Book:
         elif new.kind == bodies.USAGE_START:
             self._start(contract, new)
         else:
-            contract.attributed_wh = max(contract.attributed_wh, new.body["attributed_wh"])
+            # Sealed to whoever folds this without the key; settlement does not rest on it.
+            contract.attributed_wh = max(contract.attributed_wh, new.body.get("attributed_wh", 0))
             if new.kind == bodies.USAGE_END and contract.end_reason is None:
                 contract.end_reason = new.body["reason"]
 

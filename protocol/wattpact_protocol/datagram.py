@@ -33,7 +33,9 @@ class DatagramError(ValueError):
 def encode(kind: int, community: bytes, body: "Any") -> bytes:
     """One datagram; raises DatagramError where `decode` would."""
     data = cbor.encode([VERSION, kind, community, body])
-    decode(data, community)
+    fits = kind in _SHAPES and _fits([body] if kind == ENTRY else body, _SHAPES[kind])
+    if not fits or len(data) > MAX_DATAGRAM_BYTES or not isinstance(community, bytes):
+        decode(data, community)  # which says what is wrong
     return data
 
 

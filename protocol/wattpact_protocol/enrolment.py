@@ -5,7 +5,7 @@
 Whoever types the code in at the host accepts that key and no other. Specification: docs/spec/enrolment.md.
 """
 
-import hashlib
+from wattpact_protocol import hkdf
 
 CODE_BYTES = 16
 _BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"  # RFC 4648 section 6
@@ -15,26 +15,9 @@ class CodeError(ValueError):
     """A sticker code that was mistyped."""
 
 
-def hmac_sha256(key: bytes, message: bytes) -> bytes:
-    """RFC 2104; keys up to 64 bytes."""
-    block = key + bytes(64 - len(key))
-    inner = hashlib.sha256(bytes([b ^ 0x36 for b in block]) + message).digest()
-    return hashlib.sha256(bytes([b ^ 0x5C for b in block]) + inner).digest()
-
-
 def proof(code: bytes, community: bytes, public_key: bytes) -> bytes:
     """32 bytes that only a holder of the sticker code can make."""
-    return hmac_sha256(code, b"wattpact/enrol" + community + public_key)
-
-
-def same(a: bytes, b: bytes) -> bool:
-    """Equality in a time that does not tell where they differ."""
-    if len(a) != len(b):
-        return False
-    difference = 0
-    for x, y in zip(a, b):
-        difference |= x ^ y
-    return difference == 0
+    return hkdf.hmac_sha256(code, b"wattpact/enrol" + community + public_key)
 
 
 def format_code(code: bytes) -> str:

@@ -10,11 +10,11 @@ until `verify`, nor about its place in the log until `log.judge`. Specification:
 
 import hashlib
 
-from wattpact_protocol import bodies, cbor, cose
+from wattpact_protocol import bodies, cbor, cose, steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import Any
 
 MAX_ENTRY_BYTES = 1024
@@ -26,6 +26,7 @@ CLOCK_DIFFERENT_BASE = 0x04
 CLOCK_INVALID_STATUS = 0x08
 CLOCK_DAYLIGHT_SAVING = 0x80
 _CLOCK_BITS = 0x8F
+_LEVELS = 4  # of a payload that are encoded item by item: down to the registers of a reading
 
 
 def sha256(data: bytes) -> bytes:
@@ -76,6 +77,16 @@ class Entry:
     def name(self) -> str:
         return bodies.NAMES[self.kind]
 
+    @property
+    def is_sealed(self) -> bool:
+        """Whether part of its body is sealed, so that only who has the key knows it."""
+        return bodies.SEALED in self.body
+
+    def with_body(self, body: "dict[str, Any]") -> "Entry":
+        """The same entry with its body opened."""
+        place = (self.kind, self.generation, self.sequence, self.previous, self.stamp, body)
+        return Entry(self.raw, self.kid, self.signed, self.id, self.signature, place)
+
     def __repr__(self) -> str:
         return "<%s %s/%d/%d %s>" % (self.name, self.kid.hex(), self.generation, self.sequence, self.id.hex()[:12])
 
@@ -114,22 +125,40 @@ def _decode_stamp(raw: object) -> Stamp:
 
 def decode(raw: bytes, community: bytes) -> Entry:
     """The entry in `raw`, at most 1,024 bytes; raises EntryError and nothing else."""
+    envelope = _envelope_of(raw)
+    return _judged(raw, community, envelope, _payload_of(envelope))
+
+
+def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]":
+    """As `decode`, giving way between steps."""
+    envelope = _envelope_of(raw)
+    yield
+    payload = _payload_of(envelope)
+    yield
+    return _judged(raw, community, envelope, payload)
+
+
+def _envelope_of(raw: bytes) -> cose.Sign1:
     if not isinstance(raw, bytes) or len(raw) > MAX_ENTRY_BYTES:
         raise EntryError("an entry is at most 1024 bytes")
     try:
-        envelope = cose.decode1(raw)
-        payload = cbor.decode(envelope.payload)
+        return cose.decode1(raw)
     except ValueError as error:
         raise EntryError(str(error))
+
+
+def _payload_of(envelope: cose.Sign1) -> "Any":
+    try:
+        return cbor.decode(envelope.payload)
+    except ValueError as error:
+        raise EntryError(str(error))
+
+
+def _judged(raw: bytes, community: bytes, envelope: cose.Sign1, payload: "Any") -> Entry:
     if not isinstance(payload, list) or len(payload) != 6:
         raise EntryError("the payload is not an array of six")
     kind, generation, sequence, previous, stamp, body = payload
-    if type(kind) is not int or type(generation) is not int or type(sequence) is not int:
-        raise EntryError("kind, generation or sequence is no integer")
-    if not (0 <= kind <= 255 and 0 <= generation <= bodies.MAX_U32 and 0 <= sequence <= bodies.MAX_UINT):
-        raise EntryError("kind, generation or sequence is out of range")
-    if not isinstance(previous, bytes) or len(previous) != 32:
-        raise EntryError("previous is not 32 bytes")
+    _check_place(kind, generation, sequence, previous)
     try:
         fields = bodies.decode(kind, body)
     except bodies.BodyError as error:
@@ -137,6 +166,15 @@ def decode(raw: bytes, community: bytes) -> Entry:
     signed = cose.signed_part(raw, aad_of(community))
     place = (kind, generation, sequence, previous, _decode_stamp(stamp), fields)
     return Entry(raw, envelope.kid, signed, sha256(signed), envelope.signature, place)
+
+
+def _check_place(kind: object, generation: object, sequence: object, previous: object) -> None:
+    if type(kind) is not int or type(generation) is not int or type(sequence) is not int:
+        raise EntryError("kind, generation or sequence is no integer")
+    if not (0 <= kind <= 255 and 0 <= generation <= bodies.MAX_U32 and 0 <= sequence <= bodies.MAX_UINT):
+        raise EntryError("kind, generation or sequence is out of range")
+    if not isinstance(previous, bytes) or len(previous) != 32:
+        raise EntryError("previous is not 32 bytes")
 
 
 def sign(
@@ -149,14 +187,72 @@ def sign(
     signer: "Callable[[bytes], bytes]",
 ) -> Entry:
     """A new entry at `place` (generation, sequence, previous); `signer(message)` gives 64 bytes. Raises EntryError."""
+    draft = steps.finish(_draft_steps(kind, body, place, stamp, kid, community))
+    return _signed(draft, signer(draft.signed))
+
+
+def sign_steps(
+    kind: int,
+    body: "dict[str, Any]",
+    place: "tuple[int, int, bytes]",
+    stamp: Stamp,
+    kid: bytes,
+    community: bytes,
+    signer_steps: "Callable[[bytes], Generator[None, None, bytes]]",
+) -> "Generator[None, None, Entry]":
+    """As `sign`, giving way between steps; so does `signer_steps`, whose value is the 64 bytes."""
+    draft = yield from _draft_steps(kind, body, place, stamp, kid, community)
+    yield
+    signature = yield from signer_steps(draft.signed)
+    yield
+    return _signed(draft, signature)
+
+
+def _draft_steps(
+    kind: int, body: "dict[str, Any]", place: "tuple[int, int, bytes]", stamp: Stamp, kid: bytes, community: bytes
+) -> "Generator[None, None, Entry]":
+    """The entry but for its signature, which is 64 zeros: `decode` would give the same, and refuse the same."""
     generation, sequence, previous = place
+    _check_place(kind, generation, sequence, previous)
+    times = stamp.to_list()
+    stamp = _decode_stamp(times)
     try:
-        payload = cbor.encode([kind, generation, sequence, previous, stamp.to_list(), bodies.encode(kind, body)])
+        part, fields = bodies.encode_checked(kind, body)
+        yield
+        payload = yield from cbor.encode_steps([kind, generation, sequence, previous, times, part], _LEVELS)
+        yield
+        raw = cose.sign1(kid, payload, aad_of(community), _no_signature)
     except ValueError as error:
         raise EntryError(str(error))
-    return decode(cose.sign1(kid, payload, aad_of(community), signer), community)
+    signed = cose.signed_part(raw, aad_of(community))
+    held = (kind, generation, sequence, previous, stamp, fields)
+    return Entry(raw, kid, signed, sha256(signed), raw[-cose.SIGNATURE_LENGTH :], held)
+
+
+def _no_signature(message: bytes) -> bytes:
+    return bytes(cose.SIGNATURE_LENGTH)
+
+
+def _signed(draft: Entry, signature: bytes) -> Entry:
+    if len(signature) != cose.SIGNATURE_LENGTH:
+        raise EntryError("a signature is %d bytes" % cose.SIGNATURE_LENGTH)
+    draft.raw = draft.raw[: -cose.SIGNATURE_LENGTH] + signature
+    draft.signature = signature
+    return draft
 
 
 def verify(entry: Entry, public_key: bytes, verifier: "Callable[[bytes, bytes, bytes], bool]") -> bool:
     """Whether `public_key` is the author's and signed it; `verifier(public_key, message, signature)`."""
     return kid_of(public_key) == entry.kid and verifier(public_key, entry.signed, entry.signature)
+
+
+def verify_steps(
+    entry: Entry, public_key: bytes, verifier_steps: "Callable[[bytes, bytes, bytes], Generator[None, None, bool]]"
+) -> "Generator[None, None, bool]":
+    """As `verify`, giving way between steps."""
+    if kid_of(public_key) != entry.kid:
+        return False
+    yield
+    valid = yield from verifier_steps(public_key, entry.signed, entry.signature)
+    yield
+    return valid

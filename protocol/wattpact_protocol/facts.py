@@ -3,7 +3,8 @@
     readings -> loads;  offers ... terminations -> book;  tariffs -> tariff;  certificates -> who answers for a meter
 
 What always holds: entries of one author are applied in the order of its log; what breaks the rules counts for nothing
-and is kept in `voids` or `book.refused` with its reason. Specification: docs/spec/settlement.md, "What counts".
+and is kept in `voids` or `book.refused` with its reason; a reading that nobody opened is counted in `sealed` and says
+nothing. Specification: docs/spec/settlement.md, "What counts".
 """
 
 from wattpact_protocol import bodies, continuity, entry, readings
@@ -28,6 +29,7 @@ class Facts:
         self.book = Book()
         self.tariff = Tariff()
         self.voids: list[tuple[bytes, str]] = []
+        self.sealed: dict[bytes, int] = {}  # readings that could not be opened here, by meter
         self.labels: dict[bytes, str] = {}
         self._certificates: dict[bytes, list[tuple[int, int, dict[str, Any]]]] = {}
         self._registers: dict[bytes, continuity.Continuity] = {}
@@ -105,6 +107,9 @@ class Facts:
 
     def _read(self, new: entry.Entry) -> "str | None":
         kid = new.kid
+        if new.is_sealed:
+            self.sealed[kid] = self.sealed.get(kid, 0) + 1
+            return None
         registers = self._registers.get(kid)
         if registers is None:
             registers = self._registers[kid] = continuity.Continuity(0)

@@ -54,9 +54,9 @@ def judge(head: Head, new: entry.Entry, known_id: "bytes | None") -> str:
 
 
 def judge_time(new: entry.Entry, now_s: int) -> "str | None":
-    """FUTURE where the stamp, or a reading's last value, lies beyond what two honest clocks differ by."""
+    """FUTURE where the stamp, or an open reading's last value, lies beyond what two honest clocks differ by."""
     latest_s = new.stamp.unix_s
-    if new.kind == bodies.READING:
+    if new.kind == bodies.READING and not new.is_sealed:
         end_s = new.body["t0_s"] + new.body["step_s"] * len(new.body["registers"][1][1])
         latest_s = end_s if latest_s is None or end_s > latest_s else latest_s
     return FUTURE if latest_s is not None and latest_s > now_s + MAX_AHEAD_S else None
@@ -71,7 +71,7 @@ MAY_SAY = {
     bodies.ROLE_HOST: (bodies.RECEIPT, bodies.STATEMENT),
     bodies.ROLE_METER: (
         bodies.READING, bodies.EVENT, bodies.OFFER, bodies.DEMAND, bodies.ACCEPTANCE, bodies.CONTRACT,
-        bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END, bodies.TERMINATE,
+        bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END, bodies.TERMINATE, bodies.KEY_EPOCH, bodies.KEY_OPEN,
     ),
     bodies.ROLE_PERSON: (bodies.MANDATE, bodies.TERMINATE),
     bodies.ROLE_AUDITOR: (),

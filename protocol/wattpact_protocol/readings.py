@@ -1,14 +1,14 @@
-"""The body of a reading: registers at t0 and their steps after it, open or (later) sealed under a key.
+"""The body of a reading: registers at t0 and their steps after it, open or sealed under a key.
 
     body    = [0, content] | [key_no, COSE_Encrypt0]
     content = [register_generation, t0_s, step_s, quality, calibration / null, {id: [value, [delta, ...]]}, bad_mask]
 
 Energy registers never fall: their deltas are unsigned. Every energy register of one reading has the same number of
 deltas, 0 to 60; instantaneous registers (ids from 64) are for display and have none.
-Specification: docs/spec/readings.md.
+A sealed reading has the one field `sealed` instead. Specification: docs/spec/readings.md, docs/spec/sealing.md.
 """
 
-from wattpact_protocol import register_ids
+from wattpact_protocol import register_ids, sealed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,8 +56,13 @@ def _intervals(registers: "dict[int, list[Any]]") -> int:
 
 def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
     """The fields of a reading by name; raises `error`. A reading always has the total import and export registers."""
-    if not isinstance(raw, list) or len(raw) != 2 or raw[0] != 0 or not _int(raw[0], 0, 0):
-        raise error("reading: not an open body")
+    if not isinstance(raw, list) or len(raw) != 2:
+        raise error("reading: not an array of two")
+    if not _int(raw[0], 0, 0):
+        part = sealed.decode(raw)
+        if part is None:
+            raise error("reading: neither an open body nor a sealed one")
+        return {"sealed": part}
     content = raw[1]
     if not isinstance(content, list) or len(content) != 7:
         raise error("reading: the content is not an array of seven")
@@ -87,6 +92,15 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
 
 def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
     """The body as it is put into CBOR; raises `error` where `decode` would."""
+    return encode_checked(body, error)[0]
+
+
+def encode_checked(body: "dict[str, Any]", error: "type[ValueError]") -> "tuple[object, dict[str, Any]]":
+    """The body as it is put into CBOR, and as `decode` gives it back; raises `error` where that would."""
+    part = body.get("sealed")
+    if isinstance(part, sealed.Sealed) and len(body) == 1:
+        shut = sealed.encode(part)
+        return shut, decode(shut, error)
     try:
         content = [
             body["register_generation"], body["t0_s"], body["step_s"], body["quality"],
@@ -95,8 +109,7 @@ def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
     except KeyError as missing:
         raise error("reading: %s is missing" % missing)
     raw = [0, content]
-    decode(raw, error)
-    return raw
+    return raw, decode(raw, error)
 
 
 def intervals(body: "dict[str, Any]") -> int:

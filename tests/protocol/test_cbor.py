@@ -2,7 +2,7 @@
 
 import case
 import diagnostic
-from wattpact_protocol import _cbor_portable, cbor
+from wattpact_protocol import _cbor_portable, cbor, steps
 
 DECODERS = (cbor.decode, _cbor_portable.decode)
 
@@ -214,3 +214,22 @@ def test_random_values_survive_and_any_changed_byte_gives_other_bytes_back():
         except cbor.DecodeError:
             continue
         assert cbor.encode(other) == changed
+
+
+def test_encoding_in_steps_gives_the_same_bytes_and_gives_way():
+    bits, longest = case.Bits("cbor in steps"), 0
+    for _ in range(case.scale(1000, 200)):
+        value = [random_value(bits, 4) for _ in range(bits.below(12))]
+        for whole in (value, dict(enumerate(value)), {"x%d" % n: item for n, item in enumerate(value)}):
+            encoding = cbor.encode_steps(whole, 1 + bits.below(4))
+            given = 0
+            while True:
+                try:
+                    next(encoding)
+                except StopIteration as done:
+                    assert done.value == cbor.encode(whole)
+                    break
+                given += 1
+            longest = max(longest, given)
+    assert longest > 3
+    case.raises(cbor.EncodeError, steps.finish, cbor.encode_steps([1, {b"no key": 1}], 2))

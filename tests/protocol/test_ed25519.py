@@ -131,10 +131,11 @@ def faulty(module, name, at):
     calls = [0]
 
     def damaging(*arguments):
-        function(*arguments)
+        result = function(*arguments)
         calls[0] += 1
         if calls[0] == at:
-            arguments[2 if name == "select" else 0][3] ^= 4
+            arguments[2 if name in ("select", "look_up") else 0][3] ^= 4
+        return result
 
     setattr(module, name, damaging)
     return function
@@ -144,7 +145,7 @@ def test_a_faulty_signature_is_withheld():
     if not case.MICROPYTHON:
         return
     # One addend of the commitment, of the check; the nonce, the challenge, s; digits of the nonce; a coordinate.
-    faults = [("select", 1), ("select", 30), ("select", 80), ("reduce", 1), ("reduce", 2), ("reduce", 3)]
+    faults = [("select", 1), ("select", 30), ("look_up", 20), ("reduce", 1), ("reduce", 2), ("reduce", 3)]
     faults += [("multiply_add", 1), ("recode", 1), ("canonical", 2)]
     seed, message = b"f" * 32, b"reading"
     signature = ed25519.sign(seed, message)

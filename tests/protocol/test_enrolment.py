@@ -1,29 +1,19 @@
-"""enrolment and merkle: RFC 4231 and RFC 9162 anchors, mistyped codes."""
+"""enrolment and merkle: RFC 9162 anchors, mistyped codes."""
 
 import case
-from wattpact_protocol import enrolment, merkle
-
-
-def test_hmac_is_rfc_4231s():
-    # RFC 4231 section 4.2 and 4.3, test cases 1 and 2.
-    assert enrolment.hmac_sha256(b"\x0b" * 20, b"Hi There").hex() == (
-        "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
-    )
-    assert enrolment.hmac_sha256(b"Jefe", b"what do ya want for nothing?").hex() == (
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    )
+from wattpact_protocol import enrolment, hkdf, merkle
 
 
 def test_a_proof_is_for_one_code_community_and_key():
     base = enrolment.proof(bytes(16), bytes(16), bytes(32))
-    assert enrolment.same(base, enrolment.proof(bytes(16), bytes(16), bytes(32)))
+    assert hkdf.equal(base, enrolment.proof(bytes(16), bytes(16), bytes(32)))
     for other in (
         enrolment.proof(b"\x01" + bytes(15), bytes(16), bytes(32)),
         enrolment.proof(bytes(16), b"\x01" + bytes(15), bytes(32)),
         enrolment.proof(bytes(16), bytes(16), b"\x01" + bytes(31)),
         base[:-1],
     ):
-        assert not enrolment.same(base, other)
+        assert not hkdf.equal(base, other)
 
 
 def test_codes():

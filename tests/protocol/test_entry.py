@@ -2,7 +2,7 @@
 
 import case
 import speaker
-from wattpact_protocol import bodies, cbor, cose, entry
+from wattpact_protocol import bodies, cbor, cose, entry, steps
 
 
 def test_every_kind_is_signed_and_verified_for_real():
@@ -12,6 +12,11 @@ def test_every_kind_is_signed_and_verified_for_real():
         again = entry.decode(said.raw, author.community)
         assert (again.kind, again.body, again.id, again.kid) == (kind, body, said.id, author.kid)
         assert entry.verify(again, author.public_key, author.verify)
+        for name in entry.Entry.__slots__:
+            if name != "stamp":
+                assert getattr(said, name) == getattr(again, name), (kind, name)
+        assert said.stamp.to_list() == again.stamp.to_list()
+        assert steps.finish(entry.decode_steps(said.raw, author.community)).body == body
 
 
 def test_vectors():

@@ -6,10 +6,10 @@ import case
 
 P = (1 << 255) - 19
 L = (1 << 252) + 27742317777372353535851937790883648493
-# Products, squares, sums and differences of numbers 0 and 1, and products of sums that were not carried.
+# Products, squares, sums and differences of numbers 0 and 1, products of sums that were not carried, and 0 + 121665 1.
 PROGRAM = bytes((
     1, 2, 0, 1, 2, 3, 0, 1, 2, 4, 0, 5, 3, 5, 0, 1, 4, 6, 0, 1, 5, 7, 0, 1, 6, 8, 0, 1,
-    1, 9, 5, 6, 1, 10, 6, 6, 2, 11, 5, 1, 0,
+    1, 9, 5, 6, 1, 10, 6, 6, 2, 11, 5, 1, 7, 12, 0, 1, 0,
 ))  # fmt: skip
 
 if case.MICROPYTHON:
@@ -31,9 +31,9 @@ def is_carried(numbers, at):
 
 
 def check_program(a, b):
-    numbers = limbs(a) + limbs(b) + array("i", bytes(800))
-    run(array("i", bytes(480)), 0, numbers, PROGRAM)
-    expected = {2: a * b, 3: a * a, 4: pow(a, 32, P), 5: a + b, 6: a - b, 7: a + b, 8: a - b}
+    numbers = limbs(a) + limbs(b) + array("i", bytes(880))
+    run(array("i", bytes(348)), 0, numbers, PROGRAM)
+    expected = {2: a * b, 3: a * a, 4: pow(a, 32, P), 5: a + b, 6: a - b, 7: a + b, 8: a - b, 12: a + 121665 * b}
     expected.update({9: (a + b) * (a - b), 10: (a - b) * (a - b), 11: (a + b) * (a + b)})
     for index, right in expected.items():
         assert (value(numbers, 20 * index) - right) % P == 0, (index, a, b)
@@ -101,3 +101,25 @@ def test_products_and_digits_of_scalars():
         signed = [digit - 256 if digit > 127 else digit for digit in sparse]
         assert sum([digit << place for place, digit in enumerate(signed)]) == number
         assert all(digit == 0 or digit & 1 and -8 < digit < 8 for digit in signed)
+
+
+def finish(steps):
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def test_challenges_are_halved():
+    if not case.MICROPYTHON:
+        return
+    bits = case.Bits("halves")
+    challenges = [0, 1, 2, L - 1, L >> 1, (1 << 128) - 1, 1 << 128, (1 << 128) + 1, 8 * L >> 120, (8 * L >> 120) + 1]
+    challenges += [L // n for n in range(2, 9)] + [1 << n for n in range(100, 252, 8)]
+    challenges += [int.from_bytes(bits.bytes(40), "little") % L for _ in range(300)]
+    for challenge in challenges:
+        u, v = finish(_ed25519_viper._halve_steps(challenge))
+        assert (u - challenge * v) % (8 * L) == 0 and v % 2 == 1, challenge
+        assert 0 <= u < L and abs(v) < L, challenge
+        assert u < 1 << 142 and abs(v) < 1 << 142 or challenge in challenges[:-300], (challenge, u, v)

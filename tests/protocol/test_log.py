@@ -3,7 +3,7 @@
 import case
 import mangled
 import speaker
-from wattpact_protocol import bodies, entry, log
+from wattpact_protocol import bodies, entry, log, sealed
 
 
 def _event(text="x"):
@@ -43,6 +43,13 @@ def test_time_may_not_run_ahead():
     assert log.judge_time(author.say(bodies.READING, body, 1000), 1060) is None
 
 
+def test_of_a_sealed_reading_only_the_stamp_is_judged():
+    author = speaker.Speaker(speaker.ROOT_SEED)
+    part = sealed.Sealed(1, bytes(13), bytes(40))
+    said = author.say(bodies.READING, {"sealed": part}, 1000)
+    assert log.judge_time(said, 700) is None and log.judge_time(said, 699) == log.FUTURE
+
+
 def test_roles():
     author = speaker.Speaker(speaker.ROOT_SEED)
     allowed = {}
@@ -56,6 +63,7 @@ def test_roles():
         "certificate": "i", "reading": "m", "event": "m", "community": "i", "tariff": "i", "policy": "i",
         "mandate": "p", "offer": "m", "demand": "m", "acceptance": "m", "contract": "m", "grant": "i",
         "usage_start": "m", "usage": "m", "usage_end": "m", "terminate": "imp", "receipt": "h", "statement": "h",
+        "key_epoch": "m", "key_open": "m",
     }  # fmt: skip
     for role in sorted(bodies.ROLES):
         by_root = role in (bodies.ROLE_ROOT, bodies.ROLE_ISSUER)

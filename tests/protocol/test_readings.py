@@ -54,8 +54,9 @@ def test_registers_are_strict():
     bodies.decode(bodies.READING, _raw(registers=longest, bad_mask=(1 << 60) - 1))
 
 
-def test_sealed_readings_have_their_place_but_are_not_accepted_yet():
-    assert "not an open body" in _refused([1, b"ciphertext"])
+def test_a_reading_is_open_or_sealed_and_nothing_else():
+    for raw in ([1, b"ciphertext"], [1], [1, 2, 3], [None, []], [-1, []], [True, []], {0: 1}, b"sealed"):
+        assert "reading: n" in _refused(raw), raw
 
 
 def _state(rated_w=3000):
