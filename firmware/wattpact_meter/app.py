@@ -1,19 +1,22 @@
 """The application: a board's drivers and the meter's core, joined by a few tasks.
 
-    sample    what the source measured        -> the core
-    network   datagrams, both ways            <-> the core
-    tick      the guard's decision            -> the relay; feeds the watchdog
+    sample    what the source measured        -> what waits for the core
+    network   datagrams, both ways            <-> what waits for the core
+    tick      the core: what waited, the guard's decision -> the relay, one entry; feeds the watchdog
     status    a line now and then             -> the board's console
 
-A task is a step without waiting, called again after as many ms as it returns. What always holds: an exception in a
-step is reported and counted, and the step is called again; where it fails FAILURES times running the meter restarts,
-and its watchdog is fed only while every task runs. Nothing here decides; time, randomness and I/O come from the board.
+A task is a step without waiting, called again after as many ms as it returns. The core's alone is a generator, and the
+others get their turn whenever it gives way. What always holds: only that task touches the core, and while it is at work
+all that comes waits (`waiting`); an exception in a step is reported and counted, and the step is called again; where it
+fails FAILURES times running the meter restarts, and its watchdog is fed only while every task runs. Nothing here
+decides; time, randomness and I/O come from the board.
 """
 
 import asyncio
 import gc
+import sys
 
-from wattpact_protocol import enrolment, readings, register_ids
+from wattpact_protocol import enrolment, readings, register_ids, steps
 
 from wattpact_meter import status
 from wattpact_meter.identity import Identity
@@ -21,29 +24,31 @@ from wattpact_meter.journal import Journal
 from wattpact_meter.relay import Relay
 from wattpact_meter.starting import start
 from wattpact_meter.state import Store
+from wattpact_meter.waiting import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import Any
 
     from wattpact_meter.clock import Now
 
-    Step = Callable[["Now"], int]
+    Step = Callable[["Now"], int | Generator[None, None, int]]
 
 FAILURES = 10
 RETRY_MS = 1_000
 DEAD_MS = 10_000  # a source that measured nothing for so long is dead
 STUCK_MS = 30_000  # a task that did not run for so long is stuck
-TICK_MS = 50
+TICK_MS = 20
 NETWORK_MS = 20
 STATUS_MS = 3_000
-DATAGRAMS_A_STEP = 8
+LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
 
 _VOLTAGES = (register_ids.VOLTAGE_1_MV, register_ids.VOLTAGE_2_MV, register_ids.VOLTAGE_3_MV)
 _CURRENTS = (register_ids.CURRENT_1_MA, register_ids.CURRENT_2_MA, register_ids.CURRENT_3_MA)
 _NOMINAL_MV = 230_000
+_COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
 
 class App:
@@ -63,16 +68,22 @@ class App:
         self.errors: dict[str, int] = {}
         self.restarting = False
         self._running = True
+        self.waiting = Waiting()
         self._told = True  # something came that the guard has not seen
+        self._urgent = False  # something came that the core must not finish its work before
+        self._has_heard = False  # the core's last work was to hear
         self._closed: bool | None = None
         self._reason = ""
         self._over_current = False
+        self._light_rounds = 0
         now = board.now()
         self._measured_ms = now.uptime_ms
         self._status_ms = now.uptime_ms
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
-        self.meter = start(parts, board.draw, now, board.power_failed, self.relay.sensed())
+        self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
+        if _COLLECTS:
+            gc.collect()
         self._report("started", now, {
             "public_key": self.identity.public_key.hex(), "kid": self.identity.kid.hex(),
             "code": enrolment.format_code(self.identity.code), "next_sequence": self.journal.next_sequence,
@@ -80,9 +91,11 @@ class App:
 
     async def run(self) -> bool:
         """Until `stop`, or until the meter must restart: whether it must."""
-        steps = [("sample", self.sample), ("network", self.exchange), ("tick", self.tick), ("status", self.tell)]
+        tasks: list[tuple[str, Step]] = [
+            ("sample", self.sample), ("network", self.exchange), ("tick", self.tick_steps), ("status", self.tell),
+        ]  # fmt: skip
         try:
-            await asyncio.gather(*[self._repeat(name, step) for name, step in steps])
+            await asyncio.gather(*[self._repeat(name, step) for name, step in tasks])
         finally:
             self.journal.close()
         return self.restarting
@@ -98,6 +111,8 @@ class App:
             self._ran[name] = now.uptime_ms
             try:
                 pause_ms = step(now)
+                if not isinstance(pause_ms, int):
+                    pause_ms = await self._drive(pause_ms)
                 failures = 0
             except Exception as error:
                 failures += 1
@@ -108,6 +123,20 @@ class App:
                     self.stop()
             await self.board.sleep_ms(pause_ms)
 
+    async def _drive(self, work: "Generator[None, None, int]") -> int:
+        """Do the work while others take turns; it is given up, and begun anew later, where something is urgent, but
+        not before what had its effect is in flash."""
+        try:
+            while True:
+                next(work)
+                await self.board.sleep_ms(0)
+                if (self._urgent or not self._running) and not self.meter.is_keeping:
+                    return 0
+        except StopIteration as done:
+            return int(done.value)
+        finally:
+            work.close()
+
     def _note(self, name: str, error: Exception) -> None:
         self.errors[name] = self.errors.get(name, 0) + 1
         if isinstance(error, MemoryError):
@@ -117,18 +146,20 @@ class App:
     # The steps
 
     def sample(self, now: "Now") -> int:
-        """Give the core what the source has measured."""
+        """Take what the source has measured."""
         powers, telegrams = self.board.source.take(now.uptime_ms * 1000)
         for active_mw, duration_us, instantaneous, quality in powers:
             if not quality & readings.SENSOR_FAULT:
                 self._measured_ms = now.uptime_ms
-            self.meter.on_power(now, active_mw, duration_us, instantaneous, quality)
+            self.waiting.add_power(now, (active_mw, duration_us, instantaneous, quality))
         for telegram in telegrams:
             self._measured_ms = now.uptime_ms
-            self.meter.on_telegram(now, telegram)
+            self.waiting.add_telegram(now, telegram)
         currents = [power[2] for power in powers] + [telegram.instantaneous for telegram in telegrams]
         if currents:
-            self._over_current = any(self._is_over_current(instantaneous) for instantaneous in currents)
+            is_over = any(self._is_over_current(instantaneous) for instantaneous in currents)
+            self._urgent = self._urgent or (is_over and not self._over_current)
+            self._over_current = is_over
             self._told = True
         return int(self.board.source.pause_ms)
 
@@ -141,35 +172,77 @@ class App:
         return False
 
     def exchange(self, now: "Now") -> int:
-        """Take a few datagrams, and send what is due. After a signature, slow on a chip, the guard goes first."""
-        network, verified = self.board.network, self.meter.trust.verifications
-        for _ in range(DATAGRAMS_A_STEP):
+        """Take datagrams while there is room, and send what is due."""
+        network = self.board.network
+        while self.waiting.has_room:
             data = network.receive()
             if data is None:
                 break
-            self._told = True
-            self.meter.on_datagram(now, data)
-            if self.meter.trust.verifications != verified:
-                break
+            self.waiting.datagrams.append(data)
         for data in self.meter.take_datagrams():
             network.send(data)
         return NETWORK_MS
 
     def tick(self, now: "Now") -> int:
-        """Let the guard decide when something was told or is due, and do what it decided."""
-        if self._told or now.uptime_ms >= self.meter.next_tick_ms(now):
+        """`tick_steps` in one go."""
+        return steps.finish(self.tick_steps(now))
+
+    def tick_steps(self, now: "Now") -> "Generator[None, None, int]":
+        """One round of the core: what was measured, then the guard's decision when something was told or is due, then
+        hearing or speaking in turns, each with one signature at the most: so long the guard may have to wait."""
+        self._urgent = False
+        came = len(self.waiting.datagrams)
+        yield from self.waiting.tell_steps(self.meter)
+        is_due = self._told or now.uptime_ms >= self.meter.next_tick_ms(now)
+        if is_due:
+            yield from self.meter.catch_up_steps(now)
+            yield
             self._told = False
-            self._decide(now)
+            yield from self._decide_steps(now)
+            yield
         if not [name for name, ran_ms in self._ran.items() if now.uptime_ms - ran_ms > STUCK_MS]:
             self.board.feed()
-        return TICK_MS
+        yield
+        self._has_heard = came > 0 and not self._has_heard
+        has_more = False
+        if self._has_heard:
+            yield from self._hear_steps(now, came)
+        elif is_due:
+            has_more = yield from self.meter.work_steps(now)
+        yield from self._tidy_steps(self._has_heard or has_more)
+        return 0 if has_more or self._has_heard or self.waiting.datagrams else TICK_MS
 
-    def _decide(self, now: "Now") -> None:
+    def _tidy_steps(self, was_heavy: bool) -> "Generator[None, None, None]":
+        """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
+        self._light_rounds += 1
+        if _COLLECTS and (was_heavy or self._light_rounds >= LIGHT_ROUNDS):
+            self._light_rounds = 0
+            yield
+            gc.collect()
+            yield
+
+    def _hear_steps(self, now: "Now", count: int) -> "Generator[None, None, None]":
+        """Hear so many datagrams, or until a signature was verified. What is given up is heard again."""
+        datagrams, trust = self.waiting.datagrams, self.meter.trust
+        verified = trust.verifications
+        for _ in range(count):
+            if trust.verifications != verified:
+                break
+            self._told = True
+            data = datagrams.pop(0)
+            try:
+                yield from self.meter.hear_steps(now, data)
+            except GeneratorExit:
+                datagrams.insert(0, data)
+                raise
+            yield
+
+    def _decide_steps(self, now: "Now") -> "Generator[None, None, None]":
         around = self.board.pressed()
         around.over_current = self._over_current
         around.sensed_closed = self.relay.sensed()
         around.sensor_dead = now.uptime_ms - self._measured_ms > DEAD_MS
-        decision = self.meter.tick(now, around)
+        decision = yield from self.meter.decide_steps(now, around)
         self.relay.apply(decision)
         if decision.closed != self._closed or decision.reason != self._reason:
             self._closed, self._reason = decision.closed, decision.reason

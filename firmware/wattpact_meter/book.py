@@ -313,8 +313,8 @@ class Book:
     # What is kept
 
     def to_list(self) -> "list[Any]":
-        tables: list[Any] = [self.mandates, self.own_offers, self.offers, self.acceptances]
-        return [[record.to_list() for record in table] for table in tables]
+        """The tables, whose rows are encoded one by one as they are kept."""
+        return [self.mandates, self.own_offers, self.offers, self.acceptances]
 
     def restore(self, saved: "list[Any]") -> None:
         mandates, own_offers, offers, acceptances = saved

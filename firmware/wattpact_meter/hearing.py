@@ -16,6 +16,8 @@ from wattpact_meter.usage import UNKNOWN_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from wattpact_meter.book import Book
     from wattpact_meter.policies import Policies
     from wattpact_meter.trust import Trust
@@ -53,33 +55,39 @@ class Hearing:
         self._policies = policies
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
 
-    def hear(self, raw: bytes, now_s: "int | None", must_prove: bool = False) -> Verdict:
-        """Apply the entry in `raw`. What was refused, and may be damaged or forged, does not move the inbox.
-        must_prove: verify a certificate even where it changes nothing."""
+    def hear_steps(self, raw: bytes, now_s: "int | None", must_prove: bool = False) -> "Generator[None, None, Verdict]":
+        """Apply the entry in `raw`, giving way while it is verified. What was refused, and may be damaged or forged,
+        does not move the inbox. must_prove: verify a certificate even where it changes nothing."""
         try:
-            new = entry.decode(raw, self._trust.community)
+            new = yield from entry.decode_steps(raw, self._trust.community)
         except entry.EntryError:
             return Verdict(False, MALFORMED)
+        yield
         kind = new.kind
         if kind == bodies.CERTIFICATE:
-            return self._learn(new, now_s, must_prove)
+            verdict = yield from self._learn_steps(new, now_s, must_prove)
+            return verdict
         if kind == bodies.RECEIPT:
             return Verdict(True, receipt=raw if new.body["author"] == self._kid else None)
-        if kind not in _EFFECTS or new.kid == self._kid:
+        if (kind not in _EFFECTS and kind != bodies.POLICY) or new.kid == self._kid:
             return Verdict(True)
         reason = self._unwanted(new)
         if reason:
             return Verdict(True, reason)
-        reason = self._trust.check(new, now_s)
+        reason = yield from self._trust.check_steps(new, now_s)
         if reason:
             return Verdict(False, reason)
-        reason = _EFFECTS[kind](self, new, now_s)
+        if kind == bodies.POLICY:
+            reason = yield from self._policies.take_steps(new.body)
+        else:
+            reason = _EFFECTS[kind](self, new, now_s)
         return Verdict(True, reason, True, reason is None and kind != bodies.POLICY)
 
-    def _learn(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> Verdict:
-        reason = self._trust.learn(new, now_s)
+    def _learn_steps(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> "Generator[None, None, Verdict]":
+        reason = yield from self._trust.learn_steps(new, now_s)
         if reason == OLD_VERSION:
-            return Verdict(True, proven=must_prove and self._trust.check(new, now_s) is None)
+            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else OLD_VERSION
+            return Verdict(True, proven=problem is None)
         if reason == KNOWN:
             return Verdict(True, proven=True)
         is_genuine = reason in (None, FULL)
@@ -116,9 +124,6 @@ class Hearing:
             return NO_TIME
         return ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
 
-    def _policy(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        return self._policies.take(new.body)
-
     def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         own = self._trust.author(self._kid)
         return self._book.hear_mandate(new, own["owner"] if own else None, now_s)
@@ -153,7 +158,6 @@ class Hearing:
 
 
 _EFFECTS = {
-    bodies.POLICY: Hearing._policy,
     bodies.MANDATE: Hearing._mandate,
     bodies.OFFER: Hearing._offer,
     bodies.ACCEPTANCE: Hearing._acceptance,

@@ -9,7 +9,7 @@ from wattpact_protocol import ed25519, enrolment, entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from wattpact_meter.state import Store
 
@@ -41,6 +41,10 @@ class Identity:
     def sign(self, message: bytes) -> bytes:
         """The 64-byte Ed25519 signature of the message."""
         return ed25519.sign(self._seed, message)
+
+    def sign_steps(self, message: bytes) -> "Generator[None, None, bytes]":
+        """As `sign`, giving way between steps; raises ed25519.FaultError where the computation was disturbed."""
+        return ed25519.sign_steps(self._seed, message)
 
     def __repr__(self) -> str:
         return "<identity %s>" % self.kid.hex()

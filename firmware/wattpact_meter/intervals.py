@@ -136,8 +136,8 @@ class Intervals:
 
     def _aim(self, unix_ms: int) -> None:
         """The first boundary from here on that lies behind everything said."""
-        first_s = -(-unix_ms // 1000)
-        self._next_s = max(-(-first_s // self.step_s) * self.step_s, self.last_end_s)
+        first_s = max(-(-unix_ms // 1000), self.last_end_s)
+        self._next_s = -(-first_s // self.step_s) * self.step_s
 
     def _skip(self, unix_ms: int) -> None:
         """Too many boundaries went by unseen: what is known is closed, and a gap is left."""

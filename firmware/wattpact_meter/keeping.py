@@ -9,10 +9,13 @@ from wattpact_protocol import bodies, entry, readings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from wattpact_meter.book import Book
     from wattpact_meter.journal import Journal
     from wattpact_meter.ownlog import OwnLog
     from wattpact_meter.recorder import Recorder
+    from wattpact_meter.sealer import Sealer
     from wattpact_meter.state import Store
     from wattpact_meter.usage import Usage
 
@@ -62,9 +65,9 @@ class Keeper:
         self.boot += 1
         self._store.save(NAME, [self.boot, self.not_before_s])
 
-    def replay(self, log: "OwnLog") -> "tuple[int, dict[int, int]]":
+    def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Tell book and usage of own entries said after they were kept; the registers that were said last, as
-        (generation, register id -> Wh)."""
+        (generation, register id -> Wh). Of an entry whose secret was lost only what is open is known."""
         generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
         first = min(self._book_through, self._usage_through)
         if REGISTERS in self.lost:
@@ -73,6 +76,7 @@ class Keeper:
             new = log.read(sequence)
             if new is None:
                 continue
+            new = sealer.open(new)
             if sequence >= self._book_through:
                 self._book.said(new)
             if sequence >= self._usage_through:
@@ -87,31 +91,31 @@ class Keeper:
             self._usage.base_wh = self._recorder.import_wh
         self._usage.settle(self._recorder.import_wh)
 
-    def keep_book(self) -> None:
-        """The book as it is now is durable when this returns."""
+    def keep_book_steps(self) -> "Generator[None, None, None]":
+        """The book as it is now is durable when this ends."""
         through = self._journal.next_sequence
-        self._store.save(BOOK, [through, self._book.to_list()])
+        yield from self._store.save_steps(BOOK, [through, self._book.to_list()])
         self._book_through = through
 
-    def keep_usage(self) -> None:
-        """Usage as it is now is durable when this returns."""
+    def keep_usage_steps(self) -> "Generator[None, None, None]":
+        """Usage as it is now is durable when this ends."""
         through = self._journal.next_sequence
         recorder = self._recorder
         places = [through, recorder.intervals.last_end_s, recorder.opened, recorder.bank.generation]
-        self._store.save(USAGE, places + [self._usage.to_list()])
+        yield from self._store.save_steps(USAGE, places + [self._usage.to_list()])
         self._usage_through = through
 
-    def keep_up(self) -> None:
+    def keep_up_steps(self) -> "Generator[None, None, None]":
         """Keep what the journal has run too far ahead of."""
         if self._journal.next_sequence - self._book_through > REPLAY_ENTRIES:
-            self.keep_book()
+            yield from self.keep_book_steps()
         if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
-            self.keep_usage()
+            yield from self.keep_usage_steps()
 
-    def prune(self, before: int) -> None:
+    def prune_steps(self, before: int) -> "Generator[None, None, None]":
         """Free the journal's entries before that sequence, once state no longer needs them."""
-        self.keep_book()
-        self.keep_usage()
+        yield from self.keep_book_steps()
+        yield from self.keep_usage_steps()
         self._journal.prune(before)
 
 
@@ -119,6 +123,8 @@ def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") 
     """The highest register values in what was said, of the newest register generation."""
     body = new.body
     if new.kind == bodies.READING:
+        if new.is_sealed:
+            return generation, floor_wh
         if body["register_generation"] > generation:
             generation, floor_wh = body["register_generation"], {}
         for number in body["registers"]:

@@ -8,10 +8,12 @@ What always holds: nothing that came over the link can do more than make this me
 journal is sent. Time is an argument. Rules: docs/spec/datagrams.md.
 """
 
-from wattpact_protocol import datagram
+from wattpact_protocol import datagram, steps
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from wattpact_meter.journal import Journal
     from wattpact_meter.state import Store
 
@@ -121,13 +123,22 @@ class Link:
 
     def poll(self, now_ms: int, generation: int, is_open: bool) -> "list[bytes]":
         """The datagrams that are due."""
+        datagrams: list[bytes] = []
+        steps.finish(self.poll_steps(datagrams, now_ms, generation, is_open))
+        return datagrams
+
+    def poll_steps(
+        self, datagrams: "list[bytes]", now_ms: int, generation: int, is_open: bool
+    ) -> "Generator[None, None, None]":
+        """Add the datagrams that are due, giving way behind each. The list may be emptied in between."""
         is_idle = self._sent == self.acknowledged
-        datagrams = self._push() if is_open else []
-        if datagrams:
+        for data in self._push() if is_open else ():
             if is_idle:
                 self._moved_ms = now_ms
             if self.is_heard(now_ms):
                 self._digest_at_ms = now_ms
+            datagrams.append(data)
+            yield
         if now_ms >= self._digest_at_ms:
             next_sequence = self._journal.next_sequence if is_open else 0
             body = [self._kid, generation, next_sequence, self.inbox, self.cursor]
@@ -136,7 +147,6 @@ class Link:
             self._digest_at_ms = now_ms + self._digest_every_ms
             if not self.is_heard(now_ms):
                 self._digest_every_ms = min(2 * self._digest_every_ms, SLOWEST_DIGEST_MS)
-        return datagrams
 
     def enrol(self, now_ms: int, public_key: bytes, proof: bytes) -> "list[bytes]":
         """The request for a certificate, when it is due."""
@@ -160,15 +170,13 @@ class Link:
     def _window_end(self) -> int:
         return min(self._journal.next_sequence, (self.acknowledged or 0) + WINDOW)
 
-    def _push(self) -> "list[bytes]":
-        datagrams: list[bytes] = []
+    def _push(self) -> "Generator[bytes, None, None]":
         if self.acknowledged is None:
-            return datagrams
+            return
         end = self._window_end()
         self._sent = max(self._sent, self._journal.first)
         while self._sent < end:
             raw = self._journal.read(self._sent)
             self._sent += 1
             if raw is not None:
-                datagrams.append(datagram.encode(datagram.ENTRY, self._community, raw))
-        return datagrams
+                yield datagram.encode(datagram.ENTRY, self._community, raw)

@@ -4,12 +4,16 @@ guard's decisions come out. No I/O but the journal and the store, no clock, no r
 What always holds: what this meter says is in its journal, and the registers in it under a checkpoint, before anyone
 sees it; what it heard has had its effect in flash before the inbox moves; so that after a restart at any moment it says
 nothing twice and forgets nothing. It goes on alike with and without a host. Rules: docs/spec/meter.md.
+
+What signs, verifies or keeps is a generator that gives way (`on_power_steps`, `hear_steps`, `catch_up_steps`,
+`work_steps`). Until one of these has ended or was closed nothing else of the meter may be called. It may be closed
+early, except while `is_keeping`: it has said nothing then, and heard nothing.
 """
 
-from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, readings
+from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, readings, steps
 from wattpact_protocol.guard import Guard, Inputs
 
-from wattpact_meter import keeping, link
+from wattpact_meter import keeping, link, sealer
 from wattpact_meter.book import Book
 from wattpact_meter.hearing import Hearing
 from wattpact_meter.journal import JournalError
@@ -23,12 +27,13 @@ from wattpact_meter.usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Generator
+    from typing import Any, TypeVar
 
     from wattpact_protocol.guard import Decision
 
     from wattpact_meter.clock import Now
+    from wattpact_meter.hearing import Verdict
     from wattpact_meter.identity import Identity
     from wattpact_meter.journal import Journal
     from wattpact_meter.settings import Settings
@@ -36,12 +41,14 @@ if TYPE_CHECKING:
     from wattpact_meter.telegram import Telegram
 
     Boundaries = list[tuple[int, int]]
+    T = TypeVar("T")
 
 GUARD = "guard"
 TICK_MS = 1_000
 KEEP_ENTRIES = 256
 PRUNE_STEP = 32
 MAX_DATAGRAMS = 48
+UNSENT = 4  # entries that wait for others to be said, so that one digest tells of all of them
 
 
 class Surroundings:
@@ -58,7 +65,8 @@ class Surroundings:
 
 
 class Meter:
-    """Meter(identity, journal, store, settings, draw), then boot once; draw(n) is a random number below n."""
+    """Meter(identity, journal, store, settings, draw, urandom), then boot once; draw(n) is a random number below n,
+    urandom(n) are n random bytes that nobody can guess."""
 
     def __init__(
         self,
@@ -67,7 +75,8 @@ class Meter:
         store: "Store",
         settings: "Settings",
         draw: "Callable[[int], int]",
-        verifier: "Callable[[bytes, bytes, bytes], bool]" = ed25519.verify,
+        urandom: "Callable[[int], bytes]",
+        verifier_steps: "Callable[[bytes, bytes, bytes], Generator[None, None, bool]]" = ed25519.verify_steps,
     ) -> None:
         self.kid = identity.kid
         self._identity = identity
@@ -75,7 +84,8 @@ class Meter:
         self._store = store
         self._draw = draw
         self.rejected: dict[str, int] = {}
-        self.trust = Trust(settings.root_public_key, store, verifier)
+        self.trust = Trust(settings.root_public_key, store, verifier_steps)
+        self.sealer = sealer.Sealer(self.kid, self.trust, store, urandom)
         self.policies = Policies(store, self.kid)
         self.recorder = Recorder(
             store, self.kid.hex(), settings.rated_w, settings.step_s, settings.intervals, settings.calibration_id
@@ -90,6 +100,8 @@ class Meter:
         self._power_failed = False
         self._due = True
         self._datagrams: list[bytes] = []
+        self._unsent = 0
+        self._must_end = False
 
     # The start
 
@@ -99,10 +111,11 @@ class Meter:
         self.keeper.restore(self.trust.community)
         self.hearing.not_before_s = self.keeper.not_before_s
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self.keeper.boot)
-        generation, floor_wh = self.keeper.replay(self.log)
+        self.sealer.restore(self.log, self.keeper.boot)
+        generation, floor_wh = self.keeper.replay(self.log, self.sealer)
         self.recorder.restore(generation, floor_wh)
         self.keeper.settle()
-        self.speaker = Speaker(self.log, self.recorder, self.book, self.usage)
+        self.speaker = Speaker(self.log, self.sealer, self.recorder, self.book, self.usage, self._count)
         self._open_log()
         saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
@@ -114,6 +127,7 @@ class Meter:
             self.speaker.note(bodies.EVENT_POWER_FAILURE, {})
             self.recorder.intervals.mark(readings.POWER_FAILURE)
         lost = self.keeper.lost + (["journal"] if self._journal.corrupt else [])
+        lost += [sealer.NAME] if self.sealer.lost else []
         if [name for name in lost if name in keeping.HEARD]:
             self.link.forget_inbox()
         if lost:
@@ -131,14 +145,39 @@ class Meter:
         self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", faults: int
     ) -> None:
         """Mean active power, import positive, over the duration that ends now; faults are a reading's quality bits."""
-        crossed = self.recorder.measure(now, active_mw, duration_us, instantaneous, faults)
-        self._keep(self._end_steps, crossed)
+        steps.finish(self.on_power_steps(now, active_mw, duration_us, instantaneous, faults))
+
+    def on_power_steps(
+        self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", faults: int
+    ) -> "Generator[None, None, None]":
+        """As `on_power`, giving way only while what follows is kept."""
         self._due = True
+        crossed = self.recorder.measure(now, active_mw, duration_us, instantaneous, faults)
+        yield from self._whole_steps(self._end_steps(crossed))
 
     def on_telegram(self, now: "Now", telegram: "Telegram") -> None:
         """What a meter with registers of its own says."""
-        self._keep(self._end_steps, self.recorder.adopt(now, telegram))
+        steps.finish(self.on_telegram_steps(now, telegram))
+
+    def on_telegram_steps(self, now: "Now", telegram: "Telegram") -> "Generator[None, None, None]":
+        """As `on_telegram`, giving way only while what follows is kept."""
         self._due = True
+        crossed = self.recorder.adopt(now, telegram)
+        yield from self._whole_steps(self._end_steps(crossed))
+
+    @property
+    def is_keeping(self) -> bool:
+        """Whether what had its effect is on its way to flash: the work must be driven on."""
+        return self._must_end or self._store.is_saving
+
+    def _whole_steps(self, work: "Generator[None, None, T]") -> "Generator[None, None, T | None]":
+        """As `_keep_steps`, for what follows from something that had its effect."""
+        self._must_end = True
+        try:
+            result = yield from self._keep_steps(work)
+        finally:
+            self._must_end = False
+        return result
 
     def _keep(self, action: "Callable[..., None]", *arguments: "Any") -> None:
         """Do what writes to flash; a flash that fails stops neither registers nor guard, and is counted."""
@@ -147,54 +186,75 @@ class Meter:
         except (StateError, JournalError):
             self._count("flash_failed")
 
+    def _keep_steps(self, work: "Generator[None, None, T]") -> "Generator[None, None, T | None]":
+        """As `_keep`, for work in steps; a signature that was disturbed is counted too, and tried again later."""
+        try:
+            result = yield from work
+        except (StateError, JournalError):
+            self._count("flash_failed")
+            return None
+        except ed25519.FaultError:
+            self._count("signature_disturbed")
+            return None
+        return result
+
     def _count(self, reason: str) -> None:
         self.rejected[reason] = self.rejected.get(reason, 0) + 1
 
-    def _end_steps(self, crossed: "Boundaries") -> None:
+    def _end_steps(self, crossed: "Boundaries") -> "Generator[None, None, None]":
         """At each boundary consumption is allotted, and kept before it is said."""
         if self.recorder.rebased:
             self.usage.rebase(*self.recorder.rebased)
             self.recorder.rebased = None
+            yield
             self.recorder.checkpoint()
-            self.keeper.keep_usage()
+            yield
+            yield from self.keeper.keep_usage_steps()
         if not crossed:
             return
         for boundary_s, import_wh in crossed:
+            yield
             self.speaker.overflow = self.usage.overflow(boundary_s, import_wh) or self.speaker.overflow
             self.usage.end_step(boundary_s, import_wh)
+        yield
         self.recorder.checkpoint()
+        yield
         if self.usage.in_use():
-            self.keeper.keep_usage()
-        self.keeper.keep_up()
+            yield from self.keeper.keep_usage_steps()
+        yield from self.keeper.keep_up_steps()
 
     def on_datagram(self, now: "Now", data: bytes) -> None:
         """A datagram from anywhere; never raises. What is not taken is counted by its reason in `rejected`."""
-        self._keep(self._take, now, data)
-        self._due = True
+        steps.finish(self.hear_steps(now, data))
 
-    def _take(self, now: "Now", data: bytes) -> None:
-        reason = self._hear(now, data)
+    def hear_steps(self, now: "Now", data: bytes) -> "Generator[None, None, None]":
+        """As `on_datagram`, giving way while a signature is verified."""
+        reason = yield from self._keep_steps(self._take_steps(now, data))
         if reason:
             self._count(reason)
+        self._due = True
 
-    def _hear(self, now: "Now", data: bytes) -> "str | None":
+    def _take_steps(self, now: "Now", data: bytes) -> "Generator[None, None, str | None]":
         try:
             kind, body = datagram.decode(data, self.trust.community)
         except datagram.DatagramError as error:
             return str(error)
+        yield
         if kind == datagram.HEAD:
             if body[0] != self.kid:
                 return "other_meter"
             self.link.hear(now.uptime_ms)
             reason = self.link.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
-            self._send(now)
+            yield
+            yield from self._send_steps(now)
             return reason
         if kind != datagram.INBOX:
             return "unexpected_type"
         self.link.hear(now.uptime_ms)
-        return self._take_inbox(now, body)
+        reason = yield from self._take_inbox_steps(now, body)
+        return reason
 
-    def _take_inbox(self, now: "Now", body: "list[Any]") -> "str | None":
+    def _take_inbox_steps(self, now: "Now", body: "list[Any]") -> "Generator[None, None, str | None]":
         inbox, after, cursor, raw = body
         reason = self.link.judge_inbox(inbox, after, cursor)
         if reason:
@@ -202,11 +262,22 @@ class Meter:
                 self.link.tell_cursor(now.uptime_ms, link.GAP_MS)
             return reason
         is_other = inbox != self.link.inbox
-        verdict = self.hearing.hear(raw, now.unix_s, is_other)
+        verdict = yield from self.hearing.hear_steps(raw, now.unix_s, is_other)
+        result = yield from self._whole_steps(self._heard_steps(now, body, is_other, verdict))
+        return result
+
+    def _heard_steps(
+        self, now: "Now", body: "list[Any]", is_other: bool, verdict: "Verdict"
+    ) -> "Generator[None, None, str | None]":
+        """What was heard is kept, and then the inbox moves."""
+        inbox, _, cursor, raw = body
         self._open_log()
         if verdict.changed:
-            self.keeper.keep_book()
-            self.keeper.keep_usage()
+            yield
+            yield from self.keeper.keep_book_steps()
+            yield
+            yield from self.keeper.keep_usage_steps()
+        yield
         if is_other and not verdict.proven:
             return verdict.reason or link.NOT_PROVEN
         if verdict.moves or self.link.insists_on(entry.sha256(raw)):
@@ -218,28 +289,58 @@ class Meter:
     # What is decided
 
     def tick(self, now: "Now", around: "Surroundings | None" = None) -> "Decision":
-        """The guard's decision, which the caller carries out at once; then, while nothing is to be done, what is due is
-        said and sent. To be called when something was told, and at next_tick_ms at the latest."""
-        self._due = False
-        self._keep(self._end_steps, self.recorder.idle(now))
-        self._keep(self.recorder.keep_up, now)
-        if self.policies.is_changed:
-            self.guard.adopt(self.policies.take_change())
-        decision = self.guard.decide(self._inputs(now, around or Surroundings()))
-        if decision.save:
-            self._keep(self._store.save, GUARD, self.guard.saved())
-        self.speaker.note_decision(decision, now)
-        self.decision = decision
-        if decision.operate:
-            self._due = True
-            return decision
-        self._keep(self._work, now, decision)
+        """`catch_up_steps`, `decide` and `work_steps` in one go; the caller carries out the decision it returns."""
+        steps.finish(self.catch_up_steps(now))
+        decision = self.decide(now, around)
+        steps.finish(self.work_steps(now))
         return decision
 
-    def _work(self, now: "Now", decision: "Decision") -> None:
-        self._due = self.speaker.speak(now, decision, self.link.is_heard(now.uptime_ms))
-        self._prune()
-        self._send(now)
+    def catch_up_steps(self, now: "Now") -> "Generator[None, None, None]":
+        """Before `decide`: what the time alone brings is counted and kept."""
+        yield from self._whole_steps(self._end_steps(self.recorder.idle(now)))
+        self._keep(self.recorder.keep_up, now)
+        if self.policies.is_changed:
+            yield
+            self.guard.adopt(self.policies.take_change())
+
+    def decide(self, now: "Now", around: "Surroundings | None" = None) -> "Decision":
+        """`decide_steps` in one go."""
+        return steps.finish(self.decide_steps(now, around))
+
+    def decide_steps(self, now: "Now", around: "Surroundings | None" = None) -> "Generator[None, None, Decision]":
+        """The guard's decision, which the caller carries out at once. To be called when something was told, and at
+        next_tick_ms at the latest; then `work_steps`. Gives way only while the guard's memory is kept."""
+        decision = self.guard.decide(self._inputs(now, around or Surroundings()))
+        if decision.save:
+            yield from self._whole_steps(self._save_guard_steps())
+        self.speaker.note_decision(decision, now)
+        self.decision = decision
+        self._due = decision.operate
+        return decision
+
+    def _save_guard_steps(self) -> "Generator[None, None, None]":
+        yield
+        self._store.save(GUARD, self.guard.saved())
+        yield
+
+    def work_steps(self, now: "Now") -> "Generator[None, None, bool]":
+        """Where the relay is not operated: say the entry that is due first, or free what was receipted, and send. Gives
+        way while it signs or verifies, once at the most, so that the guard decides again. Whether an entry was said,
+        and another may be due."""
+        decision = self.decision
+        if decision is None or decision.operate:
+            return False
+        yield from self._keep_steps(self._say_and_send_steps(now, decision))
+        return self._due
+
+    def _say_and_send_steps(self, now: "Now", decision: "Decision") -> "Generator[None, None, None]":
+        self._due = yield from self.speaker.speak_steps(now, decision, self.link.is_heard(now.uptime_ms))
+        self._unsent += 1
+        if not self._due:
+            yield from self._prune_steps()
+        if not self._due or self._unsent >= UNSENT:
+            yield
+            yield from self._send_steps(now)
 
     def _inputs(self, now: "Now", around: Surroundings) -> Inputs:
         import_wh = self.recorder.import_wh
@@ -258,18 +359,21 @@ class Meter:
 
     # What is sent, and what is freed
 
-    def _send(self, now: "Now") -> None:
+    def _send_steps(self, now: "Now") -> "Generator[None, None, None]":
+        self._unsent = 0
         is_enrolled = self.log.is_open
         if not is_enrolled:
             proof = enrolment.proof(self._identity.code, self.trust.community, self._identity.public_key)
             self._datagrams += self.link.enrol(now.uptime_ms, self._identity.public_key, proof)
-        self._datagrams += self.link.poll(now.uptime_ms, self.log.generation, is_enrolled)
+            yield
+        yield from self.link.poll_steps(self._datagrams, now.uptime_ms, self.log.generation, is_enrolled)
         if len(self._datagrams) > MAX_DATAGRAMS:
             del self._datagrams[: len(self._datagrams) - MAX_DATAGRAMS]
 
     def take_datagrams(self) -> "list[bytes]":
         """What is to be sent to the host now."""
-        datagrams, self._datagrams = self._datagrams, []
+        datagrams = list(self._datagrams)
+        self._datagrams.clear()  # the list itself: more may be on its way into it
         return datagrams
 
     def next_tick_ms(self, now: "Now") -> int:
@@ -279,30 +383,32 @@ class Meter:
         link_ms = max(now.uptime_ms, self.link.next_at_ms(self.log.is_open))
         return min(now.uptime_ms + TICK_MS, self.decision.next_at_ms, link_ms)
 
-    def _prune(self) -> None:
+    def _prune_steps(self) -> "Generator[None, None, None]":
         """Free what a host has signed for, once that is worth a verification, and keep the newest entries."""
         journal, raw = self._journal, self.link.receipt
         keep = 0 if self.log.full else KEEP_ENTRIES
         if raw is None or journal.next_sequence - journal.first < keep + PRUNE_STEP:
             return
+        sequence = yield from self._receipted_steps(raw)
         self.link.receipt = None
-        sequence = self._receipted(raw)
         if sequence is None:
             return
         before = min(sequence + 1, journal.next_sequence - keep)
         if before > journal.first:
-            self.keeper.prune(before)
+            yield from self.keeper.prune_steps(before)
             self.log.full = False
 
-    def _receipted(self, raw: bytes) -> "int | None":
+    def _receipted_steps(self, raw: bytes) -> "Generator[None, None, int | None]":
         """The sequence that a receipt signs for, where it is a host's and names this log's own entry."""
         try:
-            new = entry.decode(raw, self.trust.community)
+            new = yield from entry.decode_steps(raw, self.trust.community)
         except entry.EntryError:
             return None
         body = new.body
         own = self.log.read(body["sequence"]) if body["generation"] == self.log.generation else None
-        reason = self.trust.check(new, None) if own is not None and own.id == body["head"] else "wrong_head"
+        reason: str | None = "wrong_head"
+        if own is not None and own.id == body["head"]:
+            reason = yield from self.trust.check_steps(new, None)
         if reason:
             self._count(reason)
             return None

@@ -10,6 +10,7 @@ from wattpact_meter.journal import JournalError, JournalFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
     from wattpact_meter.clock import Now
@@ -61,15 +62,18 @@ class OwnLog:
         except entry.EntryError:
             return None
 
-    def say(self, kind: int, body: "dict[str, Any]", now: "Now") -> "entry.Entry | None":
-        """The entry, in the journal; or None, and nothing was said."""
+    def say_steps(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
+        """The entry, in the journal; or None, and nothing was said. Gives way while it is signed; given up in between,
+        or disturbed (ed25519.FaultError), it has said nothing and its place is free."""
         if not self.is_open:
             return None
         sequence = self._journal.next_sequence
         stamp = entry.Stamp(self._boot, now.uptime_ms // 1000, now.unix_s, now.clock_status)
         place = (self.generation, sequence, self._previous)
         try:
-            new = entry.sign(kind, body, place, stamp, self._identity.kid, self._community, self._identity.sign)
+            new = yield from entry.sign_steps(
+                kind, body, place, stamp, self._identity.kid, self._community, self._identity.sign_steps
+            )
             self._journal.append(new.raw, sequence)
         except (entry.EntryError, JournalError) as error:
             self.full = isinstance(error, JournalFull)

@@ -8,6 +8,7 @@ from wattpact_protocol.guard import Policy, PolicyError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
     from wattpact_meter.state import Store
@@ -42,16 +43,17 @@ class Policies:
     def _place(self, body: "dict[str, Any]") -> int:
         return 0 if "meter" in body else 1
 
-    def take(self, body: "dict[str, Any]") -> "str | None":
-        """Keep a verified policy; durable when this returns None. Else why it is not kept."""
+    def take_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
+        """Keep a verified policy; durable when the value is None. Else why it is not kept."""
         if not self.is_newer(body):
             return OLD
         try:
             Policy.from_fields(body)
         except PolicyError:
             return UNUSABLE
+        yield
         self._fields[self._place(body)] = body
-        self._store.save(NAME, self._fields)
+        yield from self._store.save_steps(NAME, self._fields)
         self.is_lost = False
         self.is_changed = True
         return None

@@ -141,7 +141,9 @@ class Recorder:
 
     def said(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
-        if new.kind == bodies.READING:
+        if new.kind == bodies.READING and new.is_sealed:  # what it says was lost; it ended before it was said
+            self.intervals.last_end_s = max(self.intervals.last_end_s, new.stamp.unix_s or 0)
+        elif new.kind == bodies.READING:
             self.intervals.last_end_s = readings.end_s(new.body)
         elif new.kind == bodies.EVENT and new.body["code"] == bodies.EVENT_REGISTER_OPEN:
             self.opened = max(self.opened, new.body.get("detail", 0))

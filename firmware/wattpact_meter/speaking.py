@@ -1,16 +1,18 @@
-"""What this meter has to say, in its order: events, usage, readings, then offers, acceptances and contracts.
+"""What this meter has to say, in its order: keys, events, usage, readings, then offers, acceptances and contracts.
 
 What always holds: an entry is in the journal, under a checkpoint of the registers in it, before book and usage take it
-for said; what could not be said stays due. Rules: docs/spec/meter.md, "Speaking".
+for said; what is to be sealed is sealed or not said; what could not be said stays due. Rules: docs/spec/meter.md,
+"Speaking".
 """
 
-from wattpact_protocol import bodies, readings
+from wattpact_protocol import bodies, readings, sealing
 
 from wattpact_meter import intervals
 from wattpact_meter.commitments import Supply
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
     from typing import Any
 
     from wattpact_protocol import entry
@@ -20,10 +22,11 @@ if TYPE_CHECKING:
     from wattpact_meter.clock import Now
     from wattpact_meter.ownlog import OwnLog
     from wattpact_meter.recorder import Recorder
+    from wattpact_meter.sealer import Sealer
     from wattpact_meter.usage import Usage
 
-SAY_A_TICK = 4  # entries signed before the guard is asked again: a signature takes a chip its time
 MAX_EVENTS = 16
+NOT_SEALED = "not_sealed"
 
 # A reason of the guard that is news, when it begins.
 _NEWS = {
@@ -33,10 +36,16 @@ _NEWS = {
 
 
 class Speaker:
-    """Speaker(log, recorder, book, usage): what it says comes from the last three."""
+    """Speaker(log, sealer, recorder, book, usage, count): what it says comes from recorder, book and usage;
+    `count(reason)` is told of what could not be sealed."""
 
-    def __init__(self, log: "OwnLog", recorder: "Recorder", book: "Book", usage: "Usage") -> None:
+    def __init__(
+        self, log: "OwnLog", sealer: "Sealer", recorder: "Recorder", book: "Book", usage: "Usage",
+        count: "Callable[[str], None]",
+    ) -> None:  # fmt: skip
         self._log = log
+        self._sealer = sealer
+        self._count = count
         self._recorder = recorder
         self._book = book
         self._usage = usage
@@ -63,47 +72,74 @@ class Speaker:
             self.note(_NEWS[decision.reason], {"text": decision.reason, "detail": wait_ms // 1000})
         self._reason = decision.reason
 
-    def speak(self, now: "Now", decision: "Decision", may_ask: bool) -> bool:
-        """Say what is due, up to SAY_A_TICK entries; whether that many were."""
+    def speak_steps(self, now: "Now", decision: "Decision", may_ask: bool) -> "Generator[None, None, bool]":
+        """Say the entry that is due first, giving way while it is signed; whether one was said. Raises FaultError."""
         events = self._recorder.events
         if len(events) > MAX_EVENTS:
             del events[: len(events) - MAX_EVENTS]
-        for _ in range(SAY_A_TICK):
-            if not (
-                self._say_event(now)
-                or self._say_usage(now, decision)
-                or self._say_reading(now)
-                or self._say_trade(now, may_ask)
-            ):
-                return False
-        return True
+        is_said = (
+            (yield from self._say_key(now))
+            or (yield from self._say_event(now))
+            or (yield from self._say_usage(now, decision))
+            or (yield from self._say_reading(now))
+            or (yield from self._say_trade(now, may_ask))
+        )
+        return bool(is_said)
 
-    def _say(self, kind: int, body: "dict[str, Any]", now: "Now") -> "entry.Entry | None":
-        new = self._log.say(kind, body, now)
+    def _say(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
+        """The one way from a body to an entry: sealed, in the journal, and then known to book, usage and recorder, as
+        it was before it was sealed."""
+        yield
+        try:
+            sealed = yield from self._sealer.seal_steps(kind, body)
+        except sealing.NoKeyError:
+            return None
+        except (sealing.SealError, bodies.BodyError):
+            self._count(NOT_SEALED)
+            return None
+        yield
+        new = yield from self._log.say_steps(kind, sealed, now)
         if new is not None:
+            new = new.with_body(body)
             self._book.said(new)
             self._usage.said(new)
             self._recorder.said(new)
         return new
 
-    def _say_event(self, now: "Now") -> bool:
+    def _say_key(self, now: "Now") -> "Generator[None, None, bool]":
+        """The epoch or the key without which nothing can be sealed."""
+        try:
+            due = yield from self._sealer.due_steps(now)
+        except sealing.SealError:
+            self._count(NOT_SEALED)
+            return False
+        yield
+        new = None if due is None else (yield from self._log.say_steps(due[0], due[1], now))
+        if new is not None:
+            self._sealer.said(new)
+        return new is not None
+
+    def _say_event(self, now: "Now") -> "Generator[None, None, bool]":
         if not self._recorder.events:
             return False
         code, fields = self._recorder.events[0]
         self._recorder.cover(fields.get("registers", {}))
         fields["code"] = code
-        if self._say(bodies.EVENT, fields, now) is None:
+        new = yield from self._say(bodies.EVENT, fields, now)
+        if new is None:
             return False
         del self._recorder.events[0]
         return True
 
-    def _say_usage(self, now: "Now", decision: "Decision") -> bool:
+    def _say_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
         due = self._usage_due(now, decision)
+        yield
         if due is None:
             return False
         kind, body = due
         self._recorder.cover({readings.IMPORT_WH: body["import_wh"]})
-        return self._say(kind, body, now) is not None
+        new = yield from self._say(kind, body, now)
+        return new is not None
 
     def _usage_due(self, now: "Now", decision: "Decision") -> "tuple[int, dict[str, Any]] | None":
         usage, import_wh = self._usage, self._recorder.import_wh
@@ -118,23 +154,25 @@ class Speaker:
         body = usage.report()
         return None if body is None else (bodies.USAGE, body)
 
-    def _say_reading(self, now: "Now") -> bool:
+    def _say_reading(self, now: "Now") -> "Generator[None, None, bool]":
         body = self._recorder.intervals.waiting()
         if body is None:
             return False
-        new = self._say(bodies.READING, body, now)
+        new = yield from self._say(bodies.READING, body, now)
         if new is None and not self._log.full:
-            new = self._say(bodies.READING, intervals.slim(body), now)
+            new = yield from self._say(bodies.READING, intervals.slim(body), now)
         if new is None:
             return False
         self._recorder.intervals.take()
         return True
 
-    def _say_trade(self, now: "Now", may_ask: bool) -> bool:
+    def _say_trade(self, now: "Now", may_ask: bool) -> "Generator[None, None, bool]":
         if now.unix_s is None:
             return False
+        yield
         due = self._book.next(now.unix_s, self._supply(now.unix_s), may_ask)
-        return due is not None and self._say(due[0], due[1], now) is not None
+        new = None if due is None else (yield from self._say(due[0], due[1], now))
+        return new is not None
 
     def _supply(self, now_s: int) -> Supply:
         supply = Supply()

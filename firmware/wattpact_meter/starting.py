@@ -1,8 +1,8 @@
 """The start of a meter: its core made and booted from what the flash holds, whoever wrote it.
 
 Values that check but that this firmware cannot read, because another version kept them in another shape, are given
-up like damaged ones: the registers come from the newest signed reading, the rest is told again by the host. The key and
-the journal are never given up.
+up like damaged ones: the registers come from the newest signed reading, the rest is told again by the host. The key,
+the journal and the secrets that open it are never given up.
 """
 
 from wattpact_meter import keeping
@@ -25,28 +25,30 @@ UNREADABLE = (TypeError, ValueError, IndexError, KeyError, AttributeError, Overf
 def start(
     parts: "tuple[Identity, Journal, Store, Settings]",
     draw: "Callable[[int], int]",
+    urandom: "Callable[[int], bytes]",
     now: "Now",
     power_failed: bool,
     relay_sensed: "bool | None",
 ) -> Meter:
     """A booted meter; raises what the journal and the store raise."""
     try:
-        return _booted(parts, draw, now, power_failed, relay_sensed)
+        return _booted(parts, draw, urandom, now, power_failed, relay_sensed)
     except UNREADABLE:
         store = parts[2]
         for name in KEPT:
             store.condemn(name)
-        return _booted(parts, draw, now, power_failed, relay_sensed)
+        return _booted(parts, draw, urandom, now, power_failed, relay_sensed)
 
 
 def _booted(
     parts: "tuple[Identity, Journal, Store, Settings]",
     draw: "Callable[[int], int]",
+    urandom: "Callable[[int], bytes]",
     now: "Now",
     power_failed: bool,
     relay_sensed: "bool | None",
 ) -> Meter:
     identity, journal, store, settings = parts
-    meter = Meter(identity, journal, store, settings, draw)
+    meter = Meter(identity, journal, store, settings, draw, urandom)
     meter.boot(now, power_failed, relay_sensed)
     return meter

@@ -5,6 +5,8 @@ so that after a power cut at any byte there is the old value or the new one, nev
 
     file = "WS" | length (2) | CRC-32 (4) | deterministic CBOR
 
+Encoding a long value takes long, so that `save_steps` gives way in it; the file is written in one step at the end.
+
 There is one copy. A value that does not check is reported in `corrupt` and not replaced by an older one: an old
 register would be a falling one, and the guard would rather know.
 """
@@ -16,13 +18,14 @@ from wattpact_protocol import cbor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import Any, BinaryIO
 
 MAX_VALUE_BYTES = 12 * 1024
 _MAGIC = b"WS"
 _HEAD_BYTES = 8
 _NEW = ".new"
+_LEVELS = 4  # of lists within lists that are encoded item by item
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
@@ -37,13 +40,16 @@ def flushed(file: "BinaryIO") -> None:
 class Store:
     """Store(directory): opens it, or makes it. `fsync(file)` makes what was written durable.
 
-    corrupt: the names whose value was there and did not check; saving a name takes it out.
+    corrupt: the names whose value was there and did not check; saving a name takes it out. is_saving: a value is on its
+    way to flash, and whoever drives those steps must drive them to their end: what they keep has had its effect.
     """
 
     def __init__(self, directory: str, fsync: "Callable[[BinaryIO], None]" = flushed) -> None:
         self._directory = directory
         self._fsync = fsync
         self.corrupt: set[str] = set()
+        self.is_saving = False
+        self._names: set[str] = set()  # that are sound
         try:
             os.mkdir(directory)
         except OSError as error:
@@ -55,7 +61,7 @@ class Store:
 
     def load(self, name: str) -> "Any":
         """The value last saved under the name; None where there is none, or it is damaged."""
-        _check_name(name)
+        self._check_name(name)
         try:
             with open(self._path(name), "rb") as file:
                 data = file.read(_HEAD_BYTES + MAX_VALUE_BYTES + 1)
@@ -74,11 +80,28 @@ class Store:
 
     def save(self, name: str, value: "Any") -> None:
         """Keep the value; durable when this returns. Raises StateError, and the value before it is kept."""
-        _check_name(name)
+        self._check_name(name)
         try:
-            body = cbor.encode(value)
+            self._write(name, cbor.encode(value))
         except cbor.EncodeError as error:
             raise StateError("%s: %s" % (name, error))
+
+    def save_steps(self, name: str, value: "Any") -> "Generator[None, None, None]":
+        """As `save`, giving way while it is encoded; until this ends the value must not change. Lists may hold
+        records: what has a `to_list`, and is encoded as what that gives."""
+        self._check_name(name)
+        self.is_saving = True
+        try:
+            yield
+            body = yield from cbor.encode_steps(value, _LEVELS)
+            yield
+        except cbor.EncodeError as error:
+            raise StateError("%s: %s" % (name, error))
+        finally:
+            self.is_saving = False
+        self._write(name, body)
+
+    def _write(self, name: str, body: bytes) -> None:
         if len(body) > MAX_VALUE_BYTES:
             raise StateError("%s is %d bytes, and %d fit" % (name, len(body), MAX_VALUE_BYTES))
         path = self._path(name)
@@ -93,7 +116,7 @@ class Store:
 
     def condemn(self, name: str) -> None:
         """Give a value up that is sound but of no use: it is gone, and `corrupt` from now on."""
-        _check_name(name)
+        self._check_name(name)
         if self.load(name) is not None:
             try:
                 os.remove(self._path(name))
@@ -101,14 +124,16 @@ class Store:
                 raise StateError("%s: flash failed: %s" % (name, error))
             self.corrupt.add(name)
 
+    def _check_name(self, name: str) -> None:
+        if name in self._names:
+            return
+        if not 0 < len(name) <= 24 or [c for c in name if c not in _LETTERS]:
+            raise StateError("%r is no name: up to 24 of a to z, 0 to 9 and _" % name)
+        self._names.add(name)
+
     def _path(self, name: str) -> str:
         return self._directory + "/" + name
 
 
 def _head(body: bytes) -> bytes:
     return _MAGIC + len(body).to_bytes(2, "big") + (binascii.crc32(body) & 0xFFFFFFFF).to_bytes(4, "big")
-
-
-def _check_name(name: str) -> None:
-    if not 0 < len(name) <= 24 or [c for c in name if c not in _LETTERS]:
-        raise StateError("%r is no name: up to 24 of a to z, 0 to 9 and _" % name)

@@ -25,7 +25,7 @@ def of(meter: "Meter") -> "dict[str, Any]":
         },
         "grants": [_of_grant(grant) for grant in meter.usage.grants], "beyond_wh": meter.usage.beyond_wh,
         "mandates": len(book.mandates), "offers": len(book.offers), "dropped": book.dropped,
-        "given_up": book.given_up, "rejected": meter.rejected,
+        "given_up": book.given_up, "rejected": meter.rejected, "key_no": meter.sealer.key_no,
     }  # fmt: skip
 
 

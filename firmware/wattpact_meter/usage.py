@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_GRANTS = 16
 MAX_ISSUERS = 4
+_NOT_SAID = -1
 
 OLD_GRANT = "old_grant"
 OTHER_METER = "other_meter"
@@ -163,6 +164,9 @@ class Usage:
             grant.attributed_wh += wh
             grant.counted_to_s = max(grant.counted_to_s, boundary_s)
             rest_wh -= wh
+        for grant in self.grants:
+            if grant.used_from_s is not None and grant.wh:
+                grant.said_wh = _NOT_SAID
         self.base_wh = import_wh
         self.beyond_wh += rest_wh
 
@@ -217,7 +221,8 @@ class Usage:
         return None
 
     def report(self) -> "dict[str, Any] | None":
-        """The body of the next USAGE: a grant whose Wh, attributed up to the last boundary, were not said yet."""
+        """The body of the next USAGE: a grant whose Wh, attributed up to the last boundary, were not said yet. What
+        was not used is said too, or the entries by themselves would tell when nobody is at home."""
         for grant in self.grants:
             if grant.attributed_wh != grant.said_wh:
                 return {"contract": grant.contract, "attributed_wh": grant.attributed_wh, "import_wh": self.base_wh}
@@ -243,18 +248,19 @@ class Usage:
         grant = self.find(body["contract"])
         if grant is None:
             return
+        attributed_wh = body.get("attributed_wh", grant.attributed_wh)  # sealed with what was lost: what was kept
         if new.kind == bodies.USAGE_START:
             self._began(grant, new)
         elif new.kind == bodies.USAGE:
-            self._count(grant, body["attributed_wh"], new.stamp.unix_s)
-            grant.said_wh = body["attributed_wh"]
+            self._count(grant, attributed_wh, new.stamp.unix_s)
+            grant.said_wh = attributed_wh
         else:
-            self._count(grant, body["attributed_wh"], new.stamp.unix_s)
+            self._count(grant, attributed_wh, new.stamp.unix_s)
             self.grants = [other for other in self.grants if other is not grant]
 
     def _began(self, grant: Grant, new: "entry.Entry") -> None:
         if grant.used_from_s is None and new.stamp.unix_s is not None:
-            self.settle(new.body["import_wh"])
+            self.settle(new.body.get("import_wh", self.base_wh))
             grant.used_from_s = grant.counted_to_s = max(new.stamp.unix_s, grant.from_s)
 
     def _count(self, grant: Grant, attributed_wh: int, unix_s: "int | None") -> None:
@@ -269,7 +275,8 @@ class Usage:
     # What is kept
 
     def to_list(self) -> "list[Any]":
-        return [self.base_wh, self.beyond_wh, self._numbers, [grant.to_list() for grant in self.grants]]
+        """What counts, and the grants, which are encoded one by one as they are kept."""
+        return [self.base_wh, self.beyond_wh, self._numbers, self.grants]
 
     def restore(self, saved: "list[Any]") -> None:
         self.base_wh, self.beyond_wh, self._numbers, grants = saved

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import on_micropython
 import pytest
+from wattpact_protocol import _ed25519_table
 
 from tools.romfs import build_image
 
@@ -41,6 +42,11 @@ def test_signatures_work_from_the_image(form: str, backend: str, tmp_path: Path)
     program = PROGRAM.split("import wattpact_protocol")[0] + SIGNATURE
     result = on_micropython.run("-c", program.format(image=str(tmp_path / "image.romfs")))
     assert result.stdout.splitlines() == [f"wattpact_protocol._ed25519_{backend}", "True True"], result.stdout
+
+
+@pytest.mark.parametrize("arch", ["x86", "xtensawin", "rv32imc"])
+def test_the_combs_table_is_read_in_place(arch: str):
+    assert build_image(arch).index(_ed25519_table.POINTS) % 4 == 0
 
 
 def test_extra_files_stand_beside_the_device_files(tmp_path: Path):

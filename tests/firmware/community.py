@@ -6,6 +6,7 @@ Keys sign either with Ed25519 or with a stand-in that costs nothing; the meters 
 
 import hashlib
 
+from case import Bits
 from wattpact_meter import load_order
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
@@ -14,11 +15,13 @@ from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.journal import Journal as FileJournal  # noqa: E402
 from wattpact_meter.journal import JournalFull  # noqa: E402
 from wattpact_meter.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.state import MAX_VALUE_BYTES  # noqa: E402
 from wattpact_meter.state import Store as FileStore  # noqa: E402
-from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings  # noqa: E402
+from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings, sealing, x25519  # noqa: E402
 
 START_S = 1_800_000_000
 YEAR_S = 31_536_000
+TICKS_A_STEP = 5  # a tick says one entry at the most
 
 
 class PowerCut(Exception):
@@ -41,6 +44,16 @@ class StandIn:
         return signature == StandIn._signature(public_key, message)
 
     @staticmethod
+    def sign_steps(seed, message):
+        yield
+        return StandIn.sign(seed, message)
+
+    @staticmethod
+    def verify_steps(public_key, message, signature):
+        yield
+        return StandIn.verify(public_key, message, signature)
+
+    @staticmethod
     def _signature(public_key, message):
         digest = hashlib.sha256(public_key + message).digest()
         return digest + digest
@@ -58,6 +71,9 @@ class Identity:
 
     def sign(self, message):
         return self._crypto.sign(self.seed, message)
+
+    def sign_steps(self, message):
+        return self._crypto.sign_steps(self.seed, message)
 
 
 class Flash:
@@ -127,14 +143,29 @@ class Store:
     def __init__(self, flash):
         self._flash = flash
         self.corrupt = {name for name, data in flash.values.items() if data is None}
+        self.is_saving = False
 
     def load(self, name):
         data = self._flash.values.get(name)
-        return None if data is None else cbor.decode(data, limit=8192)
+        return None if data is None else cbor.decode(data, limit=MAX_VALUE_BYTES)
+
+    def condemn(self, name):
+        self._flash.values[name] = None
+        self.corrupt.add(name)
 
     def save(self, name, value):
-        data = cbor.encode(value)
-        assert len(data) <= 8192, "%s is %d bytes" % (name, len(data))
+        self._write(name, cbor.encode(value))
+
+    def save_steps(self, name, value):
+        self.is_saving = True
+        try:
+            data = yield from cbor.encode_steps(value, 4)
+        finally:
+            self.is_saving = False
+        self._write(name, data)
+
+    def _write(self, name, data):
+        assert len(data) <= MAX_VALUE_BYTES, "%s is %d bytes" % (name, len(data))
 
         def put():
             self._flash.values[name] = data
@@ -163,6 +194,7 @@ class House:
         self.folder = folder  # where the meter's own journal and store keep files, instead of `flash`
         self.identity = Identity(name, community.crypto)
         self.kid = self.identity.kid
+        self.urandom = Bits("chance of " + name).bytes
         self.settings = Settings(community.root.public_key, step_s, intervals)
         self.closed = False
         self.boots = 0
@@ -187,8 +219,8 @@ class House:
         if self.folder:
             self.journal, store = FileJournal(self.folder + "/journal"), FileStore(self.folder + "/state")
         self.meter = Meter(
-            self.identity, self.journal, store, self.settings, lambda n: n // 2,
-            self.community.verify,
+            self.identity, self.journal, store, self.settings, lambda n: n // 2, self.urandom,
+            self.community.crypto.verify_steps,
         )  # fmt: skip
         self.meter.boot(self.now(world_ms), power_failed, self.closed)
 
@@ -198,19 +230,25 @@ class House:
         watts = self.load(world_ms, self.closed)
         self.meter.on_power(now, watts * 1000, (world_ms - self.at_ms) * 1000, {}, 0)
         self.at_ms = world_ms
-        self.around.sensed_closed = self.closed
-        decision = self.meter.tick(now, self.around)
-        if decision.operate:
-            self.closed = decision.closed
-            self.operations.append((world_ms, decision.closed, decision.reason))
+        for _ in range(TICKS_A_STEP):
+            self.around.sensed_closed = self.closed
+            decision = self.meter.tick(now, self.around)
+            if decision.operate:
+                self.closed = decision.closed
+                self.operations.append((world_ms, decision.closed, decision.reason))
+            if decision.operate or self.meter.next_tick_ms(now) > now.uptime_ms:
+                break
         return self.meter.take_datagrams()
 
     def entries(self, kind=None):
-        """What this meter has said and still holds."""
+        """What this meter has said and still holds, opened as the operator would."""
         journal = self.journal
         raws = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
         decoded = [entry.decode(raw, self.community.id) for raw in raws]
-        return [new for new in decoded if kind is None or new.kind == kind]
+        operator = self.community.operator
+        for new in decoded:
+            operator.follow(new)
+        return [operator.open(new) for new in decoded if kind is None or new.kind == kind]
 
 
 class Author:
@@ -219,15 +257,62 @@ class Author:
         self.kid = self.identity.kid
         self.public_key = self.identity.public_key
         self.role = role
+        self.secret = sealing.sealing_secret(self.identity.seed)
         self.certificate = None
         self.head = None
 
 
-class Community:
-    """The operator's keys and the host in one. rows are entries in order of arrival; row n has cursor n + 1."""
+class Operator:
+    """Opens what meters sealed, with the sealing secret of one reader and what their logs say of keys."""
 
-    def __init__(self, crypto=StandIn, grants=True):
+    def __init__(self, community, reader):
+        self._community = community
+        self._reader = reader
+        self._secrets = {}
+        self._epochs = {}
+        self._said = {}
+        self.opening = sealing.Opening(community.id, self._key_of)
+
+    def follow(self, new):
+        """Take note of an entry about keys: each number is used once."""
+        if new.kind == bodies.KEY_EPOCH:
+            place = (new.kid, new.generation, new.body["number"])
+            self._once(bodies.KEY_EPOCH, place, new)
+            try:
+                reader = self._reader
+                secret = sealing.unwrap(reader.secret, reader.kid, (self._community.id, new.kid), new.body)
+            except sealing.NoKeyError:
+                secret = None
+            self._secrets[place] = secret
+        elif new.kind == bodies.KEY_OPEN:
+            place = (new.kid, new.generation, new.body["key_no"])
+            self._once(bodies.KEY_OPEN, place, new)
+            self._epochs[place] = new.body["epoch"]
+            assert self.opening.follow(new)
+
+    def _once(self, kind, place, new):
+        assert self._said.setdefault((kind,) + place, new.id) == new.id, "a number was used twice"
+
+    def open(self, new):
+        """The entry as it was measured, or as it is where this reader has no key."""
+        try:
+            return self.opening.open(new)
+        except sealing.NoKeyError:
+            return new
+
+    def _key_of(self, kid, generation, key_no):
+        secret = self._secrets.get((kid, generation, self._epochs[kid, generation, key_no]))
+        return None if secret is None else sealing.stretch_key(secret, kid, key_no)
+
+
+class Community:
+    """The operator's keys and the host in one. rows are entries in order of arrival, opened; row n has cursor n + 1.
+
+    sealed: whether its certificates have sealing keys."""
+
+    def __init__(self, crypto=StandIn, grants=True, sealed=True):
         self.crypto = crypto
+        self.sealed = sealed
         self.verify = crypto.verify
         self.root = Author(self, "root", bodies.ROLE_ROOT)
         self.id = entry.community_id(self.root.public_key)
@@ -246,6 +331,7 @@ class Community:
         self.heard_by = {}  # kid -> (cursors of what concerns it, rows that were looked at)
         self.now_s = START_S
         self.issuer = Author(self, "issuer", bodies.ROLE_ISSUER)
+        self.operator = Operator(self, self.issuer)
         self.host = Author(self, "host", bodies.ROLE_HOST)
         self.certify(self.root, self.root, bodies.ROLE_ROOT)
         self.certify(self.issuer, self.root, bodies.ROLE_ISSUER)
@@ -258,6 +344,8 @@ class Community:
             "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0,
             "epoch": 0, "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
         }  # fmt: skip
+        if self.sealed and role in (bodies.ROLE_ISSUER, bodies.ROLE_PERSON):
+            body["sealing_key"] = x25519.public_key(subject.secret)
         body.update(more)
         if signer.head is None:
             signer.head = log.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
@@ -289,6 +377,13 @@ class Community:
         if owner is not None:
             more["owner"] = owner.kid
         return self.certify(subject, self.issuer, bodies.ROLE_METER, **more)
+
+    def enrol_again(self, house, owner, **more):
+        """A newer certificate for a meter, with another owner."""
+        subject = self.authors[house.kid]
+        version = subject.certificate.body["version"] + 1
+        more = dict(more, rated_w=10_000, owner=owner.kid)
+        return self.certify(subject, self.issuer, bodies.ROLE_METER, version, **more)
 
     def order(self, person, kind, body, name):
         """An order of a person: no log, but an id and an expiry."""
@@ -343,6 +438,8 @@ class Community:
     # What the host keeps
 
     def keep(self, new):
+        self.operator.follow(new)
+        new = self.operator.open(new)
         self.rows.append(new)
         self.ids[new.kid, new.sequence] = new.id
         if new.kind == bodies.OFFER:

@@ -2,105 +2,11 @@
 
 import asyncio
 
-import case
 import flash
+from stand_in import Board
 from wattpact_meter.app import DEAD_MS, FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
-from wattpact_meter.meter import Surroundings
-from wattpact_meter.settings import Settings
 from wattpact_protocol import readings, register_ids
-
-
-class Relay:
-    closed = False
-
-    def drive(self, closed):
-        self.closed = closed
-
-    def sensed(self):
-        return self.closed
-
-
-class Source:
-    """Gives what `next` holds; raises instead as many times as `fails` says."""
-
-    pause_ms = 100
-
-    def __init__(self):
-        self.next = []
-        self.fails = 0
-        self.rejected = {}
-
-    def take(self, now_us):
-        if self.fails:
-            self.fails -= 1
-            raise ValueError("no samples")
-        powers, self.next = self.next, []
-        return powers, []
-
-
-class Network:
-    def __init__(self):
-        self.incoming = []
-        self.sent = []
-        self.failed = 0
-
-    def receive(self):
-        return self.incoming.pop(0) if self.incoming else None
-
-    def send(self, data):
-        self.sent.append(data)
-
-
-class Board:
-    journal_bytes = 64 * 1024
-    power_failed = False
-
-    def __init__(self, folder):
-        self.flash = folder
-        self.settings = Settings(
-            {"host": ["none", 1], "root_public_key": "ab" * 32, "rated_w": 10000, "source": {"kind": "none"}}
-        )
-        self.source = Source()
-        self.network = Network()
-        self.relay = Relay()
-        self.uptime_ms = 0
-        self.slept_ms = 0
-        self.most_ms = 1 << 30  # of uptime, then `stop` is called
-        self.stop = None
-        self.fed = 0
-        self.events = []
-        self.failures = []
-        self.told = None
-
-    def now(self):
-        return Now(self.uptime_ms, None)
-
-    def urandom(self, n):
-        return case.Bits("app").bytes(n)
-
-    def draw(self, n):
-        return 0
-
-    def pressed(self):
-        self.told = Surroundings()
-        self.told.consent = True
-        return self.told
-
-    def feed(self):
-        self.fed += 1
-
-    def report(self, event):
-        self.events.append(event)
-
-    def report_error(self, where, error):
-        self.failures.append((where, str(error)))
-
-    async def sleep_ms(self, pause_ms):
-        self.uptime_ms += 5  # four tasks sleep side by side; only that time goes on matters here
-        if self.uptime_ms > self.most_ms:
-            self.stop()
-        await asyncio.sleep(0)
 
 
 def made(folder):
@@ -199,17 +105,49 @@ def test_over_current_in_any_of_several_measurements_is_told():
 def test_the_guard_is_asked_between_two_verifications():
     with flash.Folder() as folder:
         app, board = made(folder)
-        trust = app.meter.trust
+        meter, done = app.meter, []
+        decide_steps = meter.decide_steps
 
         def hear(now, data):
-            trust.verifications += data == b"costly"
+            meter.trust.verifications += data == b"costly"
+            done.append(data)
+            yield
 
-        app.meter.on_datagram = hear
+        def decided(now, around):
+            done.append(b"guard")
+            return decide_steps(now, around)
+
+        meter.hear_steps, meter.decide_steps = hear, decided
         board.network.incoming = [b"cheap", b"costly", b"cheap", b"costly"]
         app.exchange(Now(1000, None))
-        assert board.network.incoming == [b"cheap", b"costly"] and app._told
-        app.exchange(Now(1020, None))
-        assert board.network.incoming == []
+        while app.tick(Now(1000, None)) == 0:
+            pass
+        guard = done.index(b"costly")
+        assert done[:guard] == [b"guard", b"cheap"] and done[guard + 1] == b"guard", done
+        assert [what for what in done if what != b"guard"] == [b"cheap", b"costly"] * 2 and done[-1] == b"guard"
+
+
+def test_what_is_urgent_does_not_wait_for_a_signature():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        meter, done = app.meter, []
+
+        def work(now):
+            for step in range(50):
+                done.append(step)
+                if step == 7 and not app._over_current:
+                    board.source.next = [(0, 200_000, {register_ids.CURRENT_1_MA: 65_500}, 0)]
+                yield
+            return False
+
+        meter.work_steps = work
+        board.most_ms = 2000
+        asyncio.run(app.run())
+        begun = [place for place in range(len(done)) if done[place] == 0]
+        assert 8 <= begun[1] <= 12, done  # given up in its midst, and begun anew
+        assert done[begun[1] :][:50] == list(range(50)), "an over-current that goes on does not interrupt again"
+        told = [event for event in board.events if event["event"] == "relay"]
+        assert told[-1]["reason"] == "over_current" and not app.errors
 
 
 def test_a_source_that_measures_nothing_is_dead():

@@ -7,10 +7,14 @@ from community import START_S
 from wattpact_meter import book
 from wattpact_meter.book import Book
 from wattpact_meter.commitments import DAY_S, Supply
-from wattpact_protocol import bodies, cbor, entry
+from wattpact_protocol import bodies, cbor, entry, steps
 
 ROOF, WALLBOX, OWNER = b"the roof", b"the wall", b"an owner"
 STEP_S = 60
+
+
+def encoded(value):
+    return steps.finish(cbor.encode_steps(value, 4))
 
 
 class Entry:
@@ -296,7 +300,7 @@ def test_the_book_is_bounded_and_fits_the_store():
             accept(desk, own, 1, kid=ROOF)
             desk.work()
     assert all(len(own.confirmed) <= book.MAX_CONFIRMED for own in desk.book.own_offers)
-    assert len(cbor.encode([1 << 40, desk.book.to_list()])) <= 8192
+    assert len(encoded([1 << 40, desk.book.to_list()])) <= 8192
 
 
 def test_mandates_and_offers_go_when_they_expire():
@@ -313,7 +317,7 @@ def test_after_a_restart_nothing_is_said_twice():
     for seed in range(case.scale(100, 15)):
         bits = case.Bits("book %d" % seed)
         desk = Desk(WALLBOX)
-        kept, through = cbor.encode(desk.book.to_list()), 0
+        kept, through = encoded(desk.book.to_list()), 0
         heard = [mandate(bodies.BUY, 90, meter=WALLBOX), mandate(bodies.SELL, 70, meter=WALLBOX)]
         heard += [offer(100_000 + bits.below(150_000), 20 + bits.below(40)) for _ in range(5)]
         bits.shuffle(heard)
@@ -321,15 +325,15 @@ def test_after_a_restart_nothing_is_said_twice():
         for _ in range(30):
             if heard and bits.below(2):
                 desk.hear(heard.pop())
-                kept, through = cbor.encode(desk.book.to_list()), len(desk.said)  # kept before the inbox moves
+                kept, through = encoded(desk.book.to_list()), len(desk.said)  # kept before the inbox moves
             for new in desk.work(seconds=bits.below(4) // 2):
                 if new.kind == bodies.OFFER:
                     sold = new
                 if new.kind == bodies.ACCEPTANCE and bits.below(3):
                     confirm(desk, new)
-                    kept, through = cbor.encode(desk.book.to_list()), len(desk.said)
+                    kept, through = encoded(desk.book.to_list()), len(desk.said)
             if sold and bits.below(6) == 0 and accept(desk, sold, 1 + bits.below(20), kid=ROOF)[1] is None:
-                kept, through = cbor.encode(desk.book.to_list()), len(desk.said)
+                kept, through = encoded(desk.book.to_list()), len(desk.said)
             if bits.below(4) == 0:
                 restored = Book(WALLBOX, STEP_S)
                 restored.restore(cbor.decode(kept, limit=8192))

@@ -6,8 +6,8 @@ import case
 import flash
 from case import raises
 from wattpact_meter.identity import Identity, IdentityError
-from wattpact_meter.state import Store
-from wattpact_protocol import ed25519, entry
+from wattpact_meter.state import StateError, Store
+from wattpact_protocol import ed25519, entry, steps
 
 # RFC 8032, 7.1, test 1
 SEED = binascii.unhexlify("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -83,3 +83,34 @@ def test_the_seed_is_not_shown():
             shown += repr(getattr(identity, name))
         assert SEED not in [getattr(identity, name) for name in public]
         assert SEED.hex() not in shown and repr(SEED) not in shown
+
+
+def test_what_a_fault_in_signing_says_does_not_show_the_seed():
+    with flash.Folder() as folder:
+        identity = Identity(Store(folder), Chance())
+        backend_sign_steps = ed25519._backend.sign_steps
+
+        def disturbed(seed, message):
+            yield
+            return None
+
+        ed25519._backend.sign_steps = disturbed
+        try:
+            fault = raises(ed25519.FaultError, steps.finish, identity.sign_steps(b"message"))
+        finally:
+            ed25519._backend.sign_steps = backend_sign_steps
+        told = [fault] + [raises(ed25519.SeedError, ed25519.sign, seed, b"") for seed in (SEED[:31], SEED + b"x")]
+        work = identity.sign_steps(b"message")
+        next(work)
+        for shown in [repr(one) + str(one) for one in told] + [repr(work)]:
+            assert SEED.hex() not in shown and repr(SEED)[2:20] not in shown, shown
+        assert steps.finish(identity.sign_steps(b"")) == SIGNATURE
+
+
+def test_a_value_that_cannot_be_kept_is_not_shown():
+    with flash.Folder() as folder:
+        store = Store(folder)
+        for wrong in ([SEED, 1.5], [SEED, object()], [SEED * 400, SEED], {SEED: SEED}):
+            error = raises(StateError, store.save, "identity", wrong)
+            shown = repr(error) + str(error) + repr(store)
+            assert SEED.hex() not in shown and repr(SEED)[2:20] not in shown, shown

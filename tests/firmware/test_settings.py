@@ -89,3 +89,16 @@ def test_nonsense_raises_nothing_else():
             Settings(settings.decode(bytes(data)))
         except SettingsError:
             pass
+
+
+def test_the_password_is_not_shown():
+    password = "correct horse battery"
+    for wifi in ({"ssid": "x", "password": password * 4}, {"ssid": "", "password": password}, {"password": password}):
+        error = raises(SettingsError, Settings, changed("wifi", wifi))
+        assert password not in repr(error) + str(error)
+    text = json.dumps(changed("wifi", {"ssid": "x", "password": password}))
+    for broken in ("{" + text, "[" + text + "]"):
+        error = raises(SettingsError, settings.decode, broken.encode())
+        assert password not in repr(error) + str(error)
+    kept = Settings(changed("wifi", {"ssid": "x", "password": password}))
+    assert password not in repr(kept) + "%r %s" % (kept, kept)

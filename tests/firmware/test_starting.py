@@ -2,23 +2,28 @@
 
 import case
 import flash
-from wattpact_meter import status
-from wattpact_meter.clock import Now
-from wattpact_meter.identity import Identity
-from wattpact_meter.journal import Journal
-from wattpact_meter.settings import Settings
-from wattpact_meter.starting import KEPT, start
-from wattpact_meter.state import Store
+from wattpact_meter import load_order
+
+load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
+
+from wattpact_meter import sealer, status  # noqa: E402
+from wattpact_meter.clock import Now  # noqa: E402
+from wattpact_meter.identity import Identity  # noqa: E402
+from wattpact_meter.journal import Journal  # noqa: E402
+from wattpact_meter.settings import Settings  # noqa: E402
+from wattpact_meter.starting import KEPT, start  # noqa: E402
+from wattpact_meter.state import Store  # noqa: E402
 
 STRANGE = [0, -1, True, "text", b"\xff" * 40, [], [1], [1, 2, 3, 4, 5, 6, 7, 8], [[]], [None, None, None], {}, {"a": 1}]
 SETTINGS = {"host": ["h", 1], "root_public_key": "07" * 32, "rated_w": 5000, "source": {"kind": "none"}, "step_s": 5}
 
 
 def _boot(folder, now):
+    bits = case.Bits("chance")
     store = Store(folder + "/state")
     journal = Journal(folder + "/journal")
     identity = Identity(store, case.Bits("identity").bytes)
-    meter = start((identity, journal, store, Settings(dict(SETTINGS))), lambda n: n // 2, now, False, None)
+    meter = start((identity, journal, store, Settings(dict(SETTINGS))), lambda n: n // 2, bits.bytes, now, False, None)
     journal.close()
     return meter
 
@@ -38,7 +43,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
         kid = status.of(meter)["kid"]
         for _ in range(case.scale(60, 15)):
             store = Store(folder + "/state")
-            for name in KEPT:
+            for name in KEPT + (sealer.NAME,):
                 if bits.below(2):
                     store.save(name, bits.choice(STRANGE))
             meter = _boot(folder, Now(0, 1_760_000_000))
@@ -50,7 +55,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
 def test_each_value_strange_by_itself():
     with flash.Folder() as folder:
         _run(_boot(folder, Now(0, 1_760_000_000)), 12)
-        for name in KEPT:
+        for name in KEPT + (sealer.NAME,):
             for strange in STRANGE:
                 Store(folder + "/state").save(name, strange)
                 _run(_boot(folder, Now(0, 1_760_000_000)), 2)

@@ -4,11 +4,12 @@ import case
 import community
 from community import START_S, YEAR_S, Author, Community, Flash, Store
 from wattpact_meter import trust
+from wattpact_meter.state import MAX_VALUE_BYTES
 from wattpact_protocol import bodies, cbor, entry
 
 
 def fresh(village, flash=None):
-    return trust.Trust(village.root.public_key, Store(flash or Flash()), village.verify)
+    return trust.Trust(village.root.public_key, Store(flash or Flash()), village.crypto.verify_steps)
 
 
 def taught(village, flash=None):
@@ -161,7 +162,7 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
         subject = Author(village, "n%d" % number, bodies.ROLE_METER)
         reason = held.learn(signed_by(village, village.issuer, subject, bodies.ROLE_METER), START_S)
         assert reason == (None if number < trust.MAX_AUTHORS - 3 else trust.FULL), number
-    assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < 8192
+    assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < MAX_VALUE_BYTES
     again = fresh(village, flash)
     assert len(again) == len(held) and again.author(village.host.kid) == held.author(village.host.kid)
     assert again.verifications == 0
@@ -178,6 +179,23 @@ def test_what_is_kept_is_data_that_any_store_holds():
     village = Community()
     flash = Flash()
     taught(village, flash)
-    rows = cbor.decode(flash.values["trust"], limit=8192)
-    assert len(rows) == 3 and all(isinstance(row, bytes) and len(row) == 101 for row in rows)
-    case.raises(AssertionError, Store(flash).save, "big", bytes(9000))
+    rows = cbor.decode(flash.values["trust"])
+    assert len(rows) == 3 and sorted([len(row) for row in rows]) == [105, 105, 137]
+    case.raises(AssertionError, Store(flash).save, "big", bytes(13000))
+
+
+def test_sealing_keys_and_epochs_are_kept_and_old_records_are_given_up():
+    village = Community()
+    person, flash = village.person("anyone"), Flash()
+    house = Author(village, "house", bodies.ROLE_METER)
+    village.certify(house, village.issuer, bodies.ROLE_METER, epoch=7)
+    taught(village, flash)
+    held = fresh(village, flash)
+    assert held.author(person.kid)["sealing_key"] == person.certificate.body["sealing_key"]
+    assert held.author(house.kid)["epoch"] == 7 and held.author(house.kid)["sealing_key"] is None
+    assert held.issuers() == [village.issuer.kid] and held.author(village.issuer.kid)["sealing_key"]
+    rows = cbor.decode(flash.values["trust"])
+    flash.values["trust"] = cbor.encode([row[:101] for row in rows])  # as a firmware before sealing kept them
+    store = Store(flash)
+    old = trust.Trust(village.root.public_key, store, village.crypto.verify_steps)
+    assert len(old) == 0 and store.corrupt == {"trust"}

@@ -1,7 +1,7 @@
 """The audit of a month against libsodium: one bundle checked whole, beside bare verifications of its signatures.
 
 The bundle is a consumer's: its own quarter-hour readings and its supplier's for a month, one interval an entry, under a
-contract a day. Both run on one thread, as an auditor's program does.
+contract a day, sealed under a key a day; the audit opens them. Both run on one thread, as an auditor's program does.
 """
 
 import io
@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
 from wattpact import audit, bill, bundle
+from wattpact.disclosure import Disclosure, StretchKey
 from wattpact.ledger import Ledger
-from wattpact_protocol import bodies, entry, log
+from wattpact_protocol import bodies, entry, log, sealing
 
 from tools.bench import corpus
 
@@ -33,10 +34,12 @@ class Result(NamedTuple):
 
 
 class Month:
-    """A community with one supplier and one consumer, and what they say in so many days."""
+    """A community with one supplier and one consumer, and what they say in so many days: opened, over sealed bytes."""
 
     def __init__(self, days: int) -> None:
         self.entries: list[entry.Entry] = []
+        self.keys: list[StretchKey] = []
+        self._newest: dict[bytes, StretchKey] = {}
         self.orders = 0
         self.root = corpus.Author(b"r" * 32)
         self._say(self.root, bodies.CERTIFICATE, corpus.certificate(self.root, bodies.ROLE_ROOT, "root"))
@@ -61,6 +64,21 @@ class Month:
         said = by.say(kind, body, unix_s)
         self.entries.append(said)
         return said
+
+    def _open_key(self, meter: corpus.Author, start_s: int) -> None:
+        """The meter's key for a day, committed to."""
+        before = self._newest.get(meter.kid)
+        key_no = before.key_no + 1 if before else 1
+        key = sealing.stretch_key(entry.sha256(meter.seed), meter.kid, key_no)
+        self._newest[meter.kid] = StretchKey(meter.kid, 0, key_no, key)
+        self.keys.append(self._newest[meter.kid])
+        opened = {"key_no": key_no, "epoch": 1, "commitment": sealing.commitment(key)}
+        self._say(meter, bodies.KEY_OPEN, opened, start_s)
+
+    def _say_sealed(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int) -> None:
+        key = self._newest[by.kid]
+        hidden = sealing.seal_body(key.key, key.key_no, (by.community, by.kid, 0), kind, body)
+        self.entries.append(by.say(kind, hidden, unix_s).with_body(body))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
         made = corpus.Author(seed * 32, self.root.community)
@@ -97,9 +115,11 @@ class Month:
         return contract.id
 
     def _day(self, start_s: int) -> None:
+        for meter in (self.roof, self.house):
+            self._open_key(meter, start_s)
         contract = self._agree(start_s)
         imported_wh = self._registers[self.house.kid][0]
-        self._say(self.house, bodies.USAGE_START, {
+        self._say_sealed(self.house, bodies.USAGE_START, {
             "contract": contract, "grant": self.orders, "import_wh": imported_wh,
         }, start_s)  # fmt: skip
         for number, t0_s in enumerate(range(start_s, start_s + DAY_S, SLOT_S)):
@@ -110,7 +130,7 @@ class Month:
         registers = self._registers[meter.kid]
         body = corpus.reading(t0_s, registers[0], [imported], SLOT_S)
         body["registers"] = {1: [registers[0], [imported]], 2: [registers[1], [exported]]}
-        self._say(meter, bodies.READING, body, t0_s + SLOT_S)
+        self._say_sealed(meter, bodies.READING, body, t0_s + SLOT_S)
         registers[0] += imported
         registers[1] += exported
 
@@ -131,13 +151,15 @@ def measure(days: int = 31, rounds: int = 5) -> Result:
     people = (month.root, month.issuer, month.host, month.seller, month.buyer, month.roof, month.house)
     keys = {one.kid: one.public_key for one in people}
     pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]
+    given = Disclosure(month.root.community, month.keys)
     audits, references = [], []
     for _ in range(rounds):
         references.append(_verify_all(pairs))
         begin = time.perf_counter()
-        report = audit.audit(io.BytesIO(data), month.root.public_key)
+        report = audit.audit(io.BytesIO(data), month.root.public_key, [given])
         audits.append(time.perf_counter() - begin)
         assert report.counts["entries"] == len(said), report.counts
+        assert sum(row["readings"] for row in report.opened) == report.counts["reading"], report.opened
     ratio = median(one / other for one, other in zip(audits, references, strict=True))
     return Result(len(said), len(data), median(audits), median(references), ratio)
 

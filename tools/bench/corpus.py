@@ -1,11 +1,14 @@
-"""A community with meters and their signed readings, made once for a run."""
+"""A community with meters and their signed and sealed readings, made once for a run."""
 
+from collections.abc import Generator
 from pathlib import Path
 
+from wattpact.keys import Signer
 from wattpact.store import Accepted, Store
-from wattpact_protocol import bodies, ed25519, entry, log
+from wattpact_protocol import bodies, ed25519, entry, log, sealing
 
 NOW_S = 1_760_000_000
+ISSUER = Signer(b"i" * 32, "issuer")
 
 
 class Author:
@@ -17,6 +20,23 @@ class Author:
         self.kid = entry.kid_of(self.public_key)
         self.community = community or entry.community_id(self.public_key)
         self.head = log.start(self.kid, 0, entry.NO_PREVIOUS)
+        self.key = b""
+
+    def open_key(self) -> list[entry.Entry]:
+        """An epoch for the issuer and its first key: from now on `seal` does."""
+        secret = entry.sha256(self.seed)
+        place, readers = (self.community, self.kid), [(ISSUER.kid, ISSUER.sealing_key)]
+        steps = sealing.wrap_steps(secret, entry.sha256(secret), 1, place, readers)
+        self.key = sealing.stretch_key(secret, self.kid, 1)
+        opened = {"key_no": 1, "epoch": 1, "commitment": sealing.commitment(self.key)}
+        return [self.say(bodies.KEY_EPOCH, _value_of(steps)), self.say(bodies.KEY_OPEN, opened)]
+
+    def seal(self, kind: int, body: dict[str, object]) -> dict[str, object]:
+        return sealing.seal_body(self.key, 1, (self.community, self.kid, 0), kind, body) if self.key else body
+
+    def opened(self, said: entry.Entry) -> entry.Entry:
+        """As who has the key reads it."""
+        return said.with_body(sealing.open_body(self.key, (self.community, self.kid, 0), said.kind, said.body))
 
     def say(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
         place = (self.head.generation, self.head.next_sequence, self.head.previous)
@@ -28,11 +48,22 @@ class Author:
         return ed25519.sign(self.seed, message)
 
 
+def _value_of(steps: Generator[None, None, dict[str, object]]) -> dict[str, object]:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return dict(done.value)
+
+
 def certificate(author: Author, role: int, label: str, **more: object) -> dict[str, object]:
     return {
         "version": 1, "public_key": author.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
         "not_before_s": 0, "not_after_s": 1 << 33, "assurance": 0, **more,
     }  # fmt: skip
+
+
+_READS: dict[str, object] = {"sealing_key": ISSUER.sealing_key}
 
 
 def reading(t0_s: int, imported_wh: int, deltas: list[int], step_s: int) -> dict[str, object]:
@@ -48,7 +79,7 @@ def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     root = Author(b"r" * 32)
     issuer = Author(b"i" * 32, root.community)
     said = [root.say(bodies.CERTIFICATE, certificate(root, bodies.ROLE_ROOT, "root"))]
-    said.append(root.say(bodies.CERTIFICATE, certificate(issuer, bodies.ROLE_ISSUER, "issuer")))
+    said.append(root.say(bodies.CERTIFICATE, certificate(issuer, bodies.ROLE_ISSUER, "issuer", **_READS)))
     issuer.head = log.start(issuer.kid, 0, said[-1].id)
     enrolled: list[Author] = []
     for number in range(meters):
@@ -60,15 +91,20 @@ def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     return root, said, enrolled
 
 
-def readings_of(meters: list[Author], count: int, intervals: int, step_s: int = 60) -> list[entry.Entry]:
-    """`count` readings, one meter after the other, each of `intervals` intervals, from a day in the past on."""
-    made = []
+def readings_of(
+    meters: list[Author], count: int, intervals: int, step_s: int = 60, seals: bool = True
+) -> list[entry.Entry]:
+    """`count` readings, one meter after the other, each of `intervals` intervals, from a day in the past on.
+
+    Where they are sealed, what opens their keys comes before them, two entries a meter."""
+    made = [one for meter in meters for one in meter.open_key()] if seals else []
     at = {meter.kid: (NOW_S, 120_000) for meter in meters}
     for number in range(count):
         meter = meters[number % len(meters)]
         t0_s, wh = at[meter.kid]
         deltas = [(number * 7 + i) % 60 for i in range(intervals)]
-        made.append(meter.say(bodies.READING, reading(t0_s, wh, deltas, step_s), t0_s + step_s * intervals))
+        body = meter.seal(bodies.READING, reading(t0_s, wh, deltas, step_s))
+        made.append(meter.say(bodies.READING, body, t0_s + step_s * intervals))
         at[meter.kid] = (t0_s + step_s * intervals, wh + sum(deltas))
     return made
 

@@ -43,28 +43,33 @@ def available() -> str:
 
 def counts(program: str) -> list[int]:
     """Instructions between one mark and the next, for each pair; the device's modules come compiled ahead for x86."""
+    return printed_counts(program)[1]
+
+
+def printed_counts(program: str, heap: str = HEAP) -> tuple[list[str], list[int]]:
+    """The lines that the program prints, and its counts."""
     _make_countable()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         compile_device("x86", place / "device")
         (place / "program.py").write_text(HEAD + program)
-        marks = _run(place)
+        printed, marks = _run(place, heap)
     # Three marks open the program: between the first two lies nothing. After them every other stretch is measured.
-    return [count - marks[1] for count in marks[4::2]]
+    return printed.splitlines(), [count - marks[1] for count in marks[4::2]]
 
 
-def _run(place: Path) -> list[int]:
+def _run(place: Path, heap: str) -> tuple[str, list[int]]:
     command: list[str | Path] = [
         "valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={place}/out",
         COUNTABLE / "usr/lib/ld-linux.so.2", "--library-path", COUNTABLE / LIBRARIES,
-        COUNTABLE / "usr/bin/micropython", "-X", f"heapsize={HEAP}", place / "program.py", place / "device",
+        COUNTABLE / "usr/bin/micropython", "-X", f"heapsize={heap}", place / "program.py", place / "device",
     ]  # fmt: skip
     result = subprocess.run(command, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin"}, cwd=ROOT)
     if result.returncode:
         raise CountError((result.stdout + result.stderr)[-2000:])
     dumps = sorted(place.glob("out.*"), key=lambda path: int(path.suffix[1:]))
     found = (re.search(r"^summary: (\d+)$", path.read_text(), re.MULTILINE) for path in dumps)
-    return [int(match.group(1)) for match in found if match]
+    return result.stdout, [int(match.group(1)) for match in found if match]
 
 
 def _make_countable() -> None:

@@ -25,6 +25,7 @@ from tools.device_files import ROOTS, device_files
 START_S = 1_783_900_800  # a Monday, 00:00 UTC
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
 FORMS = ("py", "mpy", "romfs")
+COLLECTS = 12  # garbage is collected after as much of the heap was taken: 16 KiB of 192, as the board of a chip has it
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False,
@@ -48,6 +49,7 @@ if image:
     vfs.mount(vfs.VfsRom(data), "/rom")
     path = "/rom"
 sys.path[:] = path.split(":") + [".frozen"]
+gc.threshold({collect_bytes!r})
 from boards.virtual.lockstep import run
 sys.exit(run(sys.argv[-1]))
 """
@@ -79,6 +81,7 @@ def architecture() -> str:
 def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     """Build what the form loads, and a program that runs lockstep.py in it, with so much heap beside an image."""
     folder.mkdir(parents=True)
+    collect_bytes = heap_bytes // COLLECTS
     image, path = None, ":".join(str(root.parent) for root in ROOTS.values())
     size = sum(source.stat().st_size for _, source in device_files())
     if name == "mpy":
@@ -88,7 +91,7 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
         size = image.write_bytes(romfs.build_image(architecture()))
         heap_bytes += size + 16
     launcher = folder / "launcher.py"
-    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path))
+    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes))
     program = folder / "micropython"
     # A program in MicroPython's place: of the words it is given, only the configuration matters.
     program.write_text(

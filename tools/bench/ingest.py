@@ -1,8 +1,9 @@
-"""Ingest against libsodium: entries a second decoded, verified, chained and durably stored, and bare verifications.
+"""Ingest against libsodium: entries a second decoded, verified, chained and durably stored, then opened and measured,
+and bare verifications.
 
 Both get the same entries and the same cores, the reference as many threads as there are of them. A round times the
-reference, the ingest and the reference again; the first batch of each ingest is not timed, so that what is started
-with it is not counted.
+reference, the ingest, the reference, the ingest with opening, and the reference again; the first batch of each ingest
+is not timed, so that what is started with it is not counted.
 """
 
 import os
@@ -17,6 +18,8 @@ from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
 from wattpact.ingest import Ingest
+from wattpact.measuring import Measuring
+from wattpact.opening import Opener
 from wattpact.store import MAX_BATCH
 from wattpact_protocol import entry
 
@@ -30,13 +33,20 @@ class Cost(NamedTuple):
     cpu_s: float
 
 
-class Result(NamedTuple):
-    """Medians over the rounds; the ratios are of one round each."""
+class Rate(NamedTuple):
+    """Medians over the rounds; the ratios to the reference are of one round each."""
 
     entries_per_s: float
-    verifications_per_s: float
     ratio: float
     cpu_ratio: float
+
+
+class Result(NamedTuple):
+    """Both rates beside the reference's. Of open readings they differ by little: nothing is left to be opened."""
+
+    stored: Rate
+    measured: Rate
+    verifications_per_s: float
 
 
 @contextmanager
@@ -86,40 +96,56 @@ def raw_verification(said: list[entry.Entry], keys: dict[bytes, bytes], threads:
         return watch.stop()
 
 
-def take(root: corpus.Author, certificates: list[entry.Entry], said: list[entry.Entry], cores: int) -> Cost:
-    """What it takes to store all but the first batch on disk; raises AssertionError unless all were stored."""
+def take(
+    root: corpus.Author, certificates: list[entry.Entry], said: list[entry.Entry], cores: int, opens: bool = False
+) -> Cost:
+    """What it takes to store all but the first batch on disk; where it `opens`, as a node with the operator's key does,
+    also to open and measure it. Raises AssertionError unless every entry was stored and counts."""
     raws = [one.raw for one in said]
     with tempfile.TemporaryDirectory() as folder:
         store = corpus.store_with(Path(folder, "bench.db"), root.community, certificates)
         ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
+        if opens:
+            opener = Opener(store, [corpus.ISSUER])
+            ingest.follower = Measuring(store, opener, ingest.rejections, lambda: corpus.NOW_S).catch_up
         try:
             verdicts = ingest.take(raws[:MAX_BATCH])
             watch = _Stopwatch()
             verdicts += ingest.take(raws[MAX_BATCH:])
             cost = watch.stop()
+            voids = store.value("SELECT count(*) FROM entries WHERE void_reason IS NOT NULL")
+            closed = sum(store.sealing().values())
         finally:
             ingest.close()
             store.close()
-    stored = sum(verdict.reason == "stored" and not verdict.void_reason for verdict in verdicts)
-    assert stored == len(raws), f"only {stored} of {len(raws)} were stored"
+    counting = sum(verdict.reason == "stored" for verdict in verdicts) - voids - closed
+    assert counting == len(raws), f"only {counting} of {len(raws)} were stored"
     return cost
 
 
-def measure(intervals: int, cores: int, entries: int = 8192, rounds: int = 7) -> Result:
+def measure(intervals: int, cores: int, entries: int = 8192, rounds: int = 7, seals: bool = True) -> Result:
     """Ingest of so many entries after the first batch, beside bare verification of the same, on so many cores."""
     root, certificates, meters = corpus.community(16)
-    said = corpus.readings_of(meters, MAX_BATCH + entries, intervals)
+    said = corpus.readings_of(meters, MAX_BATCH + entries, intervals, seals=seals)
+    said = said[: MAX_BATCH + entries]
     keys = {meter.kid: meter.public_key for meter in meters}
-    whole, raw = [], []
+    stored: list[tuple[Cost, Cost]] = []
+    measured: list[tuple[Cost, Cost]] = []
     with on_cores(cores) as count:
+        before = raw_verification(said[MAX_BATCH:], keys, count)
         for _ in range(rounds):
-            before = raw_verification(said[MAX_BATCH:], keys, count)
-            whole.append(take(root, certificates, said, count))
-            after = raw_verification(said[MAX_BATCH:], keys, count)
-            raw.append(Cost((before.wall_s + after.wall_s) / 2, (before.cpu_s + after.cpu_s) / 2))
-    return Result(
-        entries / median(cost.wall_s for cost in whole),
-        entries / median(cost.wall_s for cost in raw),
-        median(one.wall_s / other.wall_s for one, other in zip(raw, whole, strict=True)),
-        median(one.cpu_s / other.cpu_s for one, other in zip(raw, whole, strict=True)),
+            for costs, opens in ((stored, False), (measured, True)):
+                cost = take(root, certificates, said, count, opens)
+                after = raw_verification(said[MAX_BATCH:], keys, count)
+                costs.append((Cost((before.wall_s + after.wall_s) / 2, (before.cpu_s + after.cpu_s) / 2), cost))
+                before = after
+    raw = [reference.wall_s for reference, _ in stored + measured]
+    return Result(_rate(entries, stored), _rate(entries, measured), entries / median(raw))
+
+
+def _rate(entries: int, pairs: list[tuple[Cost, Cost]]) -> Rate:
+    return Rate(
+        entries / median(cost.wall_s for _, cost in pairs),
+        median(one.wall_s / other.wall_s for one, other in pairs),
+        median(one.cpu_s / other.cpu_s for one, other in pairs),
     )

@@ -1,9 +1,9 @@
-"""Bytes on the wire for each reading: the signed entry, its datagram, and the same numbers as unsigned JSON."""
+"""Bytes on the wire for each reading: the sealed, signed entry, its datagram, and the same numbers as unsigned JSON."""
 
 import json
 from typing import NamedTuple
 
-from wattpact_protocol import datagram, entry
+from wattpact_protocol import bodies, datagram, entry
 
 from tools.bench import corpus
 
@@ -19,13 +19,14 @@ class Result(NamedTuple):
 def measure(intervals: int, entries: int = 512) -> Result:
     """Means over so many entries of so many intervals each, of registers with some past behind them."""
     root, _, meters = corpus.community(4)
-    said = corpus.readings_of(meters, entries, intervals)
+    by_kid = {meter.kid: meter for meter in meters}
+    said = [one for one in corpus.readings_of(meters, entries, intervals) if one.kind == bodies.READING]
     count = entries * intervals
     sent = sum(len(datagram.encode(datagram.ENTRY, root.community, one.raw)) for one in said)
     return Result(
         100 * sum(len(one.raw) for one in said) // count,
         100 * sent // count,
-        100 * sum(_json_bytes(one) for one in said) // count,
+        100 * sum(_json_bytes(by_kid[one.kid].opened(one)) for one in said) // count,
     )
 
 

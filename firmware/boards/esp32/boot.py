@@ -1,5 +1,12 @@
-"""What /boot.py of an ESP32 imports, before main: room to report an error in when memory has run out."""
+"""What /boot.py of an ESP32 imports, before main: room to report an error in when memory has run out, and garbage
+collected before it lies everywhere, since signatures and files want 4 KB in a piece.
+"""
+
+import gc
 
 import micropython
 
+COLLECT_BYTES = 16 * 1024
+
 micropython.alloc_emergency_exception_buf(100)
+gc.threshold(COLLECT_BYTES)  # type: ignore[attr-defined]

@@ -79,7 +79,8 @@ class Board:
         sys.print_exception(error, sys.stderr)  # type: ignore[attr-defined]
 
     async def sleep_ms(self, pause_ms: int) -> None:
-        await asyncio.sleep_ms(max(1, pause_ms // self.clock.speed))  # type: ignore[attr-defined]
+        pause_ms = max(1, pause_ms // self.clock.speed) if pause_ms else 0
+        await asyncio.sleep_ms(pause_ms)  # type: ignore[attr-defined]
 
 
 def read_configuration(path: str) -> "dict[str, Any]":

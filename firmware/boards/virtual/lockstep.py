@@ -100,7 +100,7 @@ class Lockstep:
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
         parts = (self._identity, self._journal, store, self._settings)
-        self._meter = start(parts, _draw, self._now(self._t_ms), power_failed, self._relay.sensed())
+        self._meter = start(parts, _draw, os.urandom, self._now(self._t_ms), power_failed, self._relay.sensed())
         self._decide()
 
     def greeting(self) -> "dict[str, Any]":

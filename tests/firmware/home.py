@@ -1,0 +1,78 @@
+"""A home whose meter is enrolled: the application on a board of stand-ins, and a community whose host answers it."""
+
+import hashlib
+
+import case
+import community
+from community import START_S, Community
+from stand_in import Board
+from wattpact_meter.app import App
+from wattpact_protocol import ed25519, entry, log
+
+ROUND_MS = 250
+
+
+class Home:
+    """An application on a stand-in board, enrolled in a community whose host answers it."""
+
+    def __init__(self, folder, board=Board):
+        self.village = Community(community.REAL)
+        self.name = "home"
+        self.seed = hashlib.sha256(self.name.encode()).digest()
+        self.folder = folder
+        self.kind = board
+        self.round = 0
+        self.answers = []
+        self.drawn = [self.seed, self.seed]  # for who it is; then comes chance
+        self.chance = case.Bits("chance")
+        self.start()
+        self.village.enrol(self, self.village.person("owner"))
+        self.village.demo_policy()
+
+    def start(self):
+        self.board = self.kind(self.folder, self.village.root.public_key, step_s=1)
+        self.board.urandom = lambda n: self.drawn.pop()[:n] if self.drawn else self.chance.bytes(n)
+        self.board.start_s = START_S
+        self.board.uptime_ms = self.round * ROUND_MS
+        self.app = App(self.board)
+        self.kid = self.app.identity.kid
+
+    def turn(self, between):
+        """One round of the core; `between(work)` drives it, and lets come what comes."""
+        self.round += 1
+        self.board.uptime_ms = self.round * ROUND_MS
+        self.village.now_s = START_S + self.board.uptime_ms // 1000
+        work = self.app.tick_steps(self.board.now())
+        try:
+            between(work)
+        finally:
+            work.close()
+        for data in self.app.meter.take_datagrams():
+            self.answers += self.village.take_datagram(data, self.kid)
+
+    def rest(self):
+        """Rounds until nothing more is to be said or heard."""
+        for _ in range(60):
+            while self.answers and self.app.waiting.has_room:
+                self.app.waiting.datagrams.append(self.answers.pop(0))
+            self.turn(driven)
+        assert not self.app.waiting.datagrams
+
+    def said(self):
+        journal = self.app.journal
+        return [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
+
+    def check_log(self):
+        """Every entry follows the one before it, and is signed."""
+        head = log.start(self.kid, 0, self.village.authors[self.kid].certificate.id)
+        for raw in self.said():
+            new = entry.decode(raw, self.village.id)
+            assert log.judge(head, new, None) == log.NEXT, new
+            assert entry.verify(new, self.app.identity.public_key, ed25519.verify), new
+            head.accept(new)
+        return head
+
+
+def driven(work):
+    for _ in work:
+        pass

@@ -1,0 +1,593 @@
+"""Sealing on the meter: what is measured leaves it sealed, whatever changes, breaks, is lost or is set back."""
+
+import json
+
+import case
+import community
+import flash
+from community import START_S, Author, Community, House, Operator, PowerCut, World
+from home import Home
+from wattpact_meter import intervals, sealer, status
+from wattpact_meter.clock import Now
+from wattpact_meter.trust import Trust
+from wattpact_protocol import bodies, cbor, continuity, entry, sealing, steps
+
+DAY_MS = 86_400_000
+MEASURED = (bodies.READING, bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END)
+KEYS = (bodies.KEY_EPOCH, bodies.KEY_OPEN)
+EPOCH, OPEN = KEYS
+
+
+def alone(load=lambda ms, closed: 3600, sealed=True, step_ms=250, **settings):
+    """One enrolled house with an owner."""
+    village = Community(sealed=sealed)
+    house = House(village, "alone", load, **settings)
+    world = World(village, [house], step_ms=step_ms)
+    world.owner = village.person("owner")
+    village.enrol(house, world.owner)
+    village.demo_policy()
+    return world, village, house
+
+
+def raw_entries(house):
+    """What the meter holds, as it travels."""
+    journal = house.journal
+    held = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
+    return [entry.decode(raw, house.community.id) for raw in held]
+
+
+def keys_of(house):
+    """(kind, number) of its entries about keys."""
+    return [(new.kind, new.body.get("key_no") or new.body["number"]) for new in raw_entries(house) if new.kind in KEYS]
+
+
+def check_sealed(house, since=0):
+    """Nothing that was measured is open, and the operator opens all of it."""
+    count = 0
+    for new in raw_entries(house)[since:]:
+        if new.kind in MEASURED or "registers" in new.body:
+            assert new.is_sealed, new
+        count += new.is_sealed
+    assert not [new for new in house.entries() if new.is_sealed]
+    return count
+
+
+def check_readings(house):
+    registers = continuity.Continuity(10_000)
+    for new in house.community.rows:
+        if new.kid == house.kid and new.kind == bodies.READING and not new.is_sealed:
+            assert registers.apply(new.body) is None, (new, new.body)
+
+
+def seen_by(house, reader):
+    """The meter's sealed entries that one reader can open, and those it cannot."""
+    operator, seen, hidden = Operator(house.community, reader), [], []
+    for new in raw_entries(house):
+        operator.follow(new)
+        if new.is_sealed:
+            (hidden if operator.open(new).is_sealed else seen).append(new.sequence)
+    return seen, hidden
+
+
+def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    measured, seal_steps = [], house.meter.sealer.seal_steps
+
+    def note(kind, body):
+        sealed = yield from seal_steps(kind, body)
+        if sealed is not body:
+            measured.append((kind, dict(body)))
+        return sealed
+
+    house.meter.sealer.seal_steps = note
+    world.run(4)
+    village.give(house, 20)
+    world.run(40)
+    assert [new.kind for new in raw_entries(house)[:3]] == [EPOCH, OPEN, bodies.EVENT]
+    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
+    assert check_sealed(house) == len(measured) > 15
+    raws = raw_entries(house)
+    opened = [(new.kind, new.body) for new, raw in zip(house.entries(), raws) if raw.is_sealed]
+    assert opened == measured
+    for kind in MEASURED:
+        assert kind in [kind for kind, _ in opened]
+    held = [new for new in village.rows if new.kid == house.kid]
+    assert [new.body for new in held] == [new.body for new in house.entries()][: len(held)]
+    assert seen_by(house, world.owner)[1] == [] and len(seen_by(house, world.owner)[0]) == len(measured)
+    assert seen_by(house, village.person("neighbour"))[0] == []
+
+
+def test_without_a_sealing_key_in_the_community_readings_are_open():
+    world, village, house = alone(sealed=False)
+    world.run(20)
+    held = raw_entries(house)
+    assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
+    village.sealed = True
+    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2)
+    world.run(20)
+    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
+    later = [new for new in raw_entries(house) if new.kind == bodies.READING][-2:]
+    assert later[0].is_sealed and later[1].is_sealed
+    village.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
+    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 3)
+    world.run(20)
+    house.boot(world.ms)
+    world.run(20)
+    assert [new for new in raw_entries(house) if new.kind == bodies.READING][-1].is_sealed
+    check_readings(house)
+
+
+def test_a_new_owner_and_the_one_before_do_not_read_each_other():
+    world, village, house = alone()
+    world.run(12)
+    moved_in = village.person("moved in")
+    world.run(2)
+    before = house.journal.next_sequence
+    village.enrol_again(house, moved_in)
+    world.run(12)
+    old, new = seen_by(house, world.owner), seen_by(house, moved_in)
+    assert old[0] and new[0] and old[0] == new[1] and new[0] == old[1]
+    assert max(old[0]) < min(new[0]) and min(new[0]) >= before
+    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1), (EPOCH, 2), (OPEN, 2)]
+    village.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
+    world.run(12)
+    assert keys_of(house)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(house)
+    village.certify(moved_in, village.issuer, bodies.ROLE_PERSON, 2, sealing_key=world.owner.secret)
+    world.run(12)
+    assert keys_of(house)[6:] == [(EPOCH, 4), (OPEN, 4)]
+    village.certify(village.host, village.issuer, bodies.ROLE_HOST, 2)
+    village.person("somebody else")
+    world.run(12)
+    assert len(keys_of(house)) == 8, "an epoch begins only with its readers"
+    check_readings(house)
+
+
+def test_an_epoch_goes_on_over_a_restart():
+    world, village, house = alone()
+    world.run(12)
+    for _ in range(3):
+        house.boot(world.ms)
+        world.run(8)
+    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)] and check_sealed(house) > 8
+    house.clock_known = False  # as after most starts: the day comes later
+    house.boot(world.ms)
+    world.run(4)
+    house.clock_known = True
+    world.run(12)
+    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
+    check_readings(house)
+
+
+def test_each_day_has_its_key():
+    world, village, house = alone(step_ms=60_000, step_s=3600)
+    world.run(3 * 86_400)
+    assert keys_of(house) == [(EPOCH, 1)] + [(OPEN, number) for number in range(1, 5)]
+    opened = [new for new in raw_entries(house) if new.kind == OPEN]
+    assert [new.stamp.unix_s // 86_400 - START_S // 86_400 for new in opened] == [0, 1, 2, 3]
+    for new in raw_entries(house):
+        if new.is_sealed:
+            day = new.stamp.unix_s // 86_400 - START_S // 86_400
+            assert new.body["sealed"].key_no == day + 1
+    check_sealed(house)
+
+
+def test_without_a_clock_entries_are_counted():
+    before, sealer.MAX_ENTRIES = sealer.MAX_ENTRIES, 20
+    try:
+        world, village, house = alone()
+        house.clock_known = False
+        world.run(5)
+        for number in range(70):
+            house.meter.speaker.note(bodies.EVENT_TAMPER, {"registers": {1: number}})
+            world.run(1)
+            if number == 30:
+                house.boot(world.ms)
+        places = [new.sequence for new in raw_entries(house) if new.kind == OPEN]
+        assert len(places) == 4
+        assert [later - place for place, later in zip(places, places[1:])] == [21] * 3  # itself, and 20 under it
+        check_sealed(house)
+    finally:
+        sealer.MAX_ENTRIES = before
+
+
+def test_a_cut_at_any_write_uses_no_number_twice():
+    """Cuts from the first word of the host on: between what is kept and the entry that shows it, and elsewhere."""
+    boots = 0
+    for after in (False, True):
+        for first in range(1, case.scale(40, 12)):
+            world, village, house = alone(step_ms=500)
+            heir = village.person("heir")
+            cuts = [first, 1, 2, 3]
+
+            def cut(house, world=world, cuts=cuts, after=after):
+                while True:
+                    house.flash.cut_in, house.flash.cut_after = (cuts.pop(0) if cuts else None), after
+                    try:
+                        return house.boot(world.ms)
+                    except PowerCut:
+                        pass
+
+            world.on_cut = cut
+            cut(house)
+            world.run(8)
+            village.enrol_again(house, heir)
+            world.run(12)
+            assert house.boots > 1 and check_sealed(house), (after, first)
+            assert seen_by(house, heir)[0]
+            boots += house.boots
+            numbers = [number for kind, number in keys_of(house) if kind == OPEN]
+            assert numbers == sorted(set(numbers))
+            check_readings(house)
+    assert boots > case.scale(200, 60), boots
+
+
+def test_lost_secrets_begin_anew_above_all_that_was_used():
+    for damaged in (None, b"\x80", cbor.encode([0, bytes(32), [], 1, 1, 1])):
+        world, village, house = alone(lambda ms, closed: 720 if closed else 0)
+        world.run(4)
+        grant = village.give(house, 500)
+        world.run(20)
+        held, kept_wh = house.journal.next_sequence, house.meter.registers()[1]
+        house.flash.values["sealing"] = damaged
+        house.flash.values["registers"] = None
+        house.boot(world.ms)
+        world.run(20)
+        kinds = [new.kind for new in raw_entries(house)[held:]]
+        assert kinds[:2] == [EPOCH, OPEN] and check_sealed(house)
+        (_, epoch), (_, key_no) = keys_of(house)[-2:]
+        assert epoch > held and key_no > held, "a number of the past may have been used"
+        said = [new.body for new in house.entries() if new.kind == bodies.EVENT]
+        assert "sealing" in [body["text"] for body in said if body["code"] == bodies.EVENT_STATE_CORRUPT][0]
+        assert not house.meter.keeper.lost == [] and house.meter.sealer.lost
+        # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
+        assert kinds.count(bodies.USAGE_START) == 0 and house.closed
+        assert house.meter.usage.grants[0].contract == grant.body["contract"]
+        assert house.meter.usage.grants[0].used_from_s and kept_wh
+        ends = [new.body["t0_s"] for new in house.entries(bodies.READING)]
+        assert ends == sorted(ends)
+
+
+def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
+    for names in (("trust",), ("trust", "sealing")):
+        world, village, house = alone()
+        world.run(12)
+        world.network.up = False
+        for name in names:
+            house.flash.values[name] = None
+        house.boot(world.ms)
+        world.run(20)
+        since = [new for new in raw_entries(house) if new.stamp.boot == 2]
+        if "sealing" in names:
+            assert not [new for new in since if new.is_sealed or new.kind == bodies.READING]
+        else:
+            assert [new for new in since if new.kind == bodies.READING]
+        world.network.up = True
+        world.run(30)
+        assert len(raw_entries(house)) > len(since) + 4 and check_sealed(house)
+        assert len(keys_of(house)) == 2 * len(names)
+        check_readings(house)
+
+
+def test_own_entries_are_opened_again_after_a_restart():
+    world, village, house = alone(lambda ms, closed: 7200 if closed else 0)
+    heir = village.person("heir")
+    world.run(4)
+    kept = {name: house.flash.values.get(name) for name in ("book", "usage", "registers")}
+    village.give(house, 200)
+    world.run(8)
+    village.enrol_again(house, heir)  # some of it is sealed with the secret before
+    world.run(12)
+    usage, registers = house.meter.usage, house.meter.registers()
+    before = [(grant.contract, grant.attributed_wh, grant.used_from_s) for grant in usage.grants]
+    assert before and before[0][1] > 20
+    house.flash.values["registers"] = None
+    house.boot(world.ms)
+    again = house.meter.registers()
+    said = max([new.body["import_wh"] for new in house.entries(bodies.USAGE)])
+    assert said <= again[1] <= registers[1]
+    house.flash.values["usage"] = house.flash.values["inbox"] = None
+    house.flash.values.update({name: data for name, data in kept.items() if data is not None})
+    for name in ("usage", "book"):
+        if kept[name] is None:
+            house.flash.values.pop(name, None)
+    sealed = [new for new in raw_entries(house) if new.kind == bodies.USAGE]
+    opened = [house.meter.sealer.open(new) for new in sealed]
+    assert [new.body for new in opened] == [new.body for new in house.entries(bodies.USAGE)]
+    assert len({new.body["sealed"].key_no for new in sealed}) == 2
+    house.boot(world.ms)
+    assert house.meter.registers()[1] >= said
+
+
+class Log:
+    """A log as far as a sealer looks at it."""
+
+    def __init__(self, generation=0):
+        self.generation = generation
+        self.is_open = True
+        self.entries = []
+
+    @property
+    def next_sequence(self):
+        return len(self.entries)
+
+    def read(self, sequence):
+        return self.entries[sequence] if 0 <= sequence < len(self.entries) else None
+
+
+class Said:
+    is_sealed = False
+
+    def __init__(self, kind, body):
+        self.kind = kind
+        self.body = body
+
+
+class Bench:
+    """A sealer by itself, with the certificates of a community."""
+
+    def __init__(self, log=None, store=None, urandom=None, boot=1):
+        self.village = Community()
+        self.owner = self.village.person("owner")
+        self.meter = Author(self.village, "meter", bodies.ROLE_METER)
+        self.village.certify(self.meter, self.village.issuer, bodies.ROLE_METER, owner=self.owner.kid)
+        self.store = store or community.Store(community.Flash())
+        other = community.Store(community.Flash())
+        trust = Trust(self.village.root.public_key, other, self.village.crypto.verify_steps)
+        for new in self.village.rows:
+            trust.learn(new, START_S)
+        self.log = log or Log()
+        self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)
+        self.sealer.restore(self.log, boot)
+
+    def due(self, unix_s=START_S, is_said=True):
+        """The entry that is due, said at once or not at all."""
+        found = None
+        steps = self.sealer.due_steps(Now(1000, unix_s))
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                found = done.value
+                break
+        if found is not None and is_said:
+            self.log.entries.append(Said(found[0], found[1]))
+            self.sealer.said(self.log.entries[-1])
+        return found
+
+    def numbers(self):
+        """(kind, number) of all that is due until nothing is."""
+        found = []
+        while True:
+            due = self.due()
+            if due is None:
+                return found
+            found.append((due[0], due[1].get("key_no") or due[1]["number"]))
+
+
+READING = {
+    "register_generation": 1, "t0_s": START_S, "step_s": 900, "quality": 0, "calibration": None,
+    "registers": {1: [7, [2]], 2: [0, [0]]}, "bad_mask": 0,
+}  # fmt: skip
+
+
+def test_a_new_generation_of_the_log_begins_an_epoch():
+    first = Bench()
+    assert first.numbers() == [(EPOCH, 1), (OPEN, 1)]
+    later = Bench(Log(1), first.store, case.Bits("later").bytes, 2)
+    case.raises(sealing.NoKeyError, steps.finish, later.sealer.seal_steps(bodies.READING, READING))
+    assert later.numbers() == [(EPOCH, 2), (OPEN, 2)]
+    assert steps.finish(later.sealer.seal_steps(bodies.READING, READING))["sealed"].key_no == 2
+
+
+def test_what_was_not_said_is_prepared_again():
+    bench = Bench()
+    first = bench.due(is_said=False)
+    writes = bench.store._flash.writes
+    again = bench.due(is_said=False)
+    assert first == again and first[1]["number"] == 1 and bench.store._flash.writes == writes
+    case.raises(sealing.NoKeyError, steps.finish, bench.sealer.seal_steps(bodies.READING, READING))
+    after_cut = Bench(bench.log, bench.store, case.Bits("x").bytes, 2)
+    assert after_cut.due()[1]["number"] == 2, "the first may have been said"
+    first = after_cut.due(is_said=False)
+    writes = bench.store._flash.writes
+    assert first == after_cut.due(is_said=False) and bench.store._flash.writes == writes
+    after_cut = Bench(bench.log, bench.store, case.Bits("y").bytes, 3)
+    assert after_cut.numbers() == [(OPEN, 2)]
+    assert Bench(bench.log, bench.store, case.Bits("z").bytes, 4).numbers() == []
+
+
+def test_broken_chance_is_refused_and_nothing_said():
+    good = case.Bits("good")
+    stuck = good.bytes(32)
+    for chance in (lambda n: bytes(n), lambda n: b"\xff" * n, lambda n: stuck[:n], lambda n: b"", lambda n: None):
+        bench = Bench(urandom=chance)
+        for _ in range(3):
+            error = case.raises(sealing.SealError, bench.due)
+            assert str(error) == "chance failed"
+        assert not bench.store._flash.values and not bench.log.entries
+        case.raises(sealing.NoKeyError, steps.finish, bench.sealer.seal_steps(bodies.READING, READING))
+        bench.sealer._urandom = good.bytes
+        assert bench.numbers() == [(EPOCH, 1), (OPEN, 1)]
+    kept = Bench(urandom=good.bytes)
+    kept.numbers()
+    secret = cbor.decode(kept.store._flash.values["sealing"])[2][0][1]
+    after = Bench(Log(1), kept.store, lambda n: secret, 2)
+    case.raises(sealing.SealError, after.due)
+
+
+def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    house.meter.sealer._urandom = lambda n: bytes(n)
+    world.run(5)
+    village.give(house, 50)
+    world.run(20)
+    assert not house.flash.entries and house.meter.registers()[1] > 10 and house.closed
+    assert house.meter.rejected["not_sealed"] > 5
+    house.meter.sealer._urandom = case.Bits("mended").bytes
+    world.run(60)
+    assert check_sealed(house) and len(house.entries(bodies.USAGE_END)) == 1 and not house.closed
+
+
+def test_readers_without_a_key_that_works_are_not_asked_again():
+    world, village, house = alone()
+    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2, sealing_key=bytes(32))
+    village.certify(world.owner, village.issuer, bodies.ROLE_PERSON, 2, sealing_key=bytes(32))
+    world.run(20)
+    assert not house.flash.entries and house.meter.rejected["not_sealed"] <= 3
+    assert "sealing" not in house.flash.values
+    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 3)
+    world.run(10)
+    assert check_sealed(house) and seen_by(house, world.owner)[0] == []
+
+
+def test_the_operator_may_own_a_meter():
+    world, village, house = alone()
+    world.run(8)
+    village.enrol_again(house, village.issuer)
+    world.run(12)
+    assert [len(new.body["wraps"]) for new in raw_entries(house) if new.kind == EPOCH] == [2, 1]
+    assert check_sealed(house) and raw_entries(house)[-1].body["sealed"].key_no == 2
+
+
+def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
+    world, village, house = alone()
+    world.run(12)
+    heir = Author(village, "heir", bodies.ROLE_PERSON)
+    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2, sealing_key=bytes(32))
+    village.certify(heir, village.issuer, bodies.ROLE_PERSON, sealing_key=bytes(32))
+    village.enrol_again(house, heir)
+    world.run(2)
+    held = house.journal.next_sequence
+    world.run(20)
+    assert house.journal.next_sequence == held and house.meter.rejected["not_sealed"] <= 3
+    village.certify(heir, village.issuer, bodies.ROLE_PERSON, 2)
+    world.run(12)
+    assert seen_by(house, heir)[0] and max(seen_by(house, world.owner)[0]) < held
+
+
+def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
+    """By what it might need, not by what it does: what does not fit would tell of a busy home."""
+    world, village, house = alone(step_s=900)
+    world.run(4)
+    house.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
+    sizes = set()
+    for count, wh in enumerate((0, 60_000), 1):
+        body = dict(READING, registers={number: [1, [wh] * 60] for number in (1, 2, 3, 4, 5)}, step_s=60)
+        house.meter.recorder.intervals._waiting.append(body)
+        world.run(2)
+        said, raw = house.entries(bodies.READING)[-1], raw_entries(house)[-1]
+        assert said.body == intervals.slim(body) and raw.is_sealed
+        assert house.meter.rejected == {"not_sealed": count}
+        sizes.add(len(raw.raw))
+    assert len(sizes) == 1
+
+
+class Watched:
+    """AES-CCM that keeps what it was given: rows of (key, nonce, plaintext)."""
+
+    def __init__(self, ccm):
+        self._ccm = ccm
+        self.used = set()
+        self.open = ccm.open
+
+    def seal(self, key, nonce, aad, plaintext):
+        self.used.add((key, nonce, plaintext))
+        return self._ccm.seal(key, nonce, aad, plaintext)
+
+
+def history(house, image, bits):
+    """What is sealed from one image of the flash on, in a life of its own."""
+    watched = sealing.ccm = Watched(sealing.ccm)
+    try:
+        house.flash.entries, house.flash.values = list(image[0]), dict(image[1])
+        house.community.operator = Operator(house.community, house.community.issuer)
+        house.urandom = bits.bytes
+        house.boot(20_000)
+        for second in range(1, case.scale(60, 25)):
+            now = Now(second * 1000, START_S + 20 + second)
+            house.meter.on_power(now, bits.below(9000) * 1_000_000, 1_000_000, {}, 0)
+            for _ in range(4):
+                house.meter.tick(now)
+        assert len(house.entries(bodies.READING)) > case.scale(40, 15)
+        return watched.used
+    finally:
+        sealing.ccm = watched._ccm
+
+
+def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
+    world, village, house = alone(lambda ms, closed: 1000, step_s=1)
+    world.run(10)
+    image = list(house.flash.entries), dict(house.flash.values)
+    lives = [history(house, image, case.Bits("history %d" % number)) for number in range(2)]
+    keys = [{key for key, _, _ in life} for life in lives]
+    assert keys[0] & keys[1], "both seal with one key, or this test tests nothing"
+    both = lives[0] | lives[1]
+    assert len(both) > len(lives[0]) + case.scale(30, 15), "both say the same"
+    contents = {}
+    for key, nonce, plaintext in both:
+        assert contents.setdefault((key, nonce), plaintext) == plaintext, "a nonce served twice"
+
+
+def test_given_up_at_any_step_no_number_serves_twice():
+    for seed in range(case.scale(6, 3)):
+        bits = case.Bits("given up %d" % seed)
+        with flash.Folder() as folder:
+            home = Home(folder)
+
+            def some(work, home=home, bits=bits):
+                left = bits.below(case.scale(24, 240))
+                for _ in work:
+                    left -= 1
+                    if left < 0 and not home.app.meter.is_keeping:
+                        return
+
+            for turn in range(60):
+                while home.answers and home.app.waiting.has_room:
+                    home.app.waiting.datagrams.append(home.answers.pop(0))
+                at_ms = (home.round + 1) * 250
+                now = Now(at_ms, START_S + at_ms // 1000)
+                home.app.waiting.add_power(now, (bits.below(9_000_000), 250_000, {}, 0))
+                home.turn(some)
+                if turn == 30:
+                    home.app.journal.close()
+                    home.start()
+            home.rest()
+            home.check_log()
+            operator, opened = Operator(home.village, home.village.issuer), 0
+            for raw in home.said():
+                new = entry.decode(raw, home.village.id)
+                operator.follow(new)
+                assert not operator.open(new).is_sealed
+                opened += new.is_sealed
+            assert opened > 3, opened
+            home.app.journal.close()
+
+
+def test_no_secret_is_shown():
+    with flash.Folder() as folder:
+        home = Home(folder)
+        home.rest()
+        for unix_s in range(3):
+            home.app.tell(Now(home.board.uptime_ms, START_S + unix_s))
+        meter = home.app.meter
+        saved = meter._store.load(sealer.NAME)
+        secrets = [row[1] for row in saved[2]] + [meter.sealer._key]
+        assert len(secrets) == 2
+        told = json.dumps(home.board.events) + json.dumps(status.of(meter)) + repr(meter.sealer) + repr(home.app.errors)
+        told += repr(home.village.rows[-1]) + repr(raw_body(home))
+        long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
+        errors = [case.raises(sealing.SealError, steps.finish, meter.sealer.seal_steps(bodies.READING, long))]
+        told += "".join([repr(error) for error in errors])
+        for secret in secrets:
+            assert secret.hex() not in told and repr(secret)[2:-1] not in told and repr(secret[:8])[2:-1] not in told
+        assert '"key_no": 1' in told
+        home.app.journal.close()
+
+
+def raw_body(home):
+    """A sealed body as somebody might print it."""
+    for raw in home.said():
+        new = entry.decode(raw, home.village.id)
+        if new.is_sealed:
+            return new.body
+    raise AssertionError("nothing is sealed")

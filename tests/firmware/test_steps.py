@@ -1,0 +1,321 @@
+"""The core in steps: what comes between two of them changes nothing; given up at any of them, it has done nothing."""
+
+import case
+import community
+import flash
+from community import START_S
+from home import ROUND_MS, Home, driven
+from stand_in import Board
+from wattpact_meter.clock import Now
+from wattpact_meter.state import StateError, Store
+from wattpact_meter.telegram import Telegram
+from wattpact_protocol import bodies, ed25519, entry, readings, register_ids
+
+SERIAL = "TELLS REGISTERS"
+
+
+def arrivals(home, bits, meters, energy):
+    """What comes during a round: functions that let it come."""
+    app, now = home.app, Now((home.round + 1) * ROUND_MS, community.START_S + (home.round + 1) * ROUND_MS // 1000)
+    came = []
+    if meters == "samples":
+        power = (bits.below(4_000_000) * 1000 - 1_000_000, ROUND_MS * 1000, {}, 0)
+        energy[power[0] > 0] += power[0] * power[1]
+        came.append(lambda: app.waiting.add_power(now, power))
+    else:
+        energy[1] += bits.below(3)
+        telegram = Telegram(SERIAL)
+        telegram.registers = {register_ids.IMPORT_WH: 1000 + energy[1], register_ids.EXPORT_WH: 7}
+        came.append(lambda: app.waiting.add_telegram(now, telegram))
+    if bits.below(5) == 0:
+        home.village.give(home, 1 + bits.below(50))
+    if bits.below(6) == 0:
+        app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
+    told, home.answers = home.answers[:8], home.answers[8:]
+    came += [lambda data=data: app.waiting.datagrams.append(data) for data in told if bits.below(10)]
+    return came
+
+
+def live(meters, rounds, seed, in_steps):
+    """A life of so many rounds; the journal, the registers and what was measured. in_steps: it comes between steps."""
+    with flash.Folder() as folder:
+        home, bits, where, energy = Home(folder), case.Bits(seed), case.Bits("%s where" % seed), [0, 0]
+        for _ in range(rounds):
+            came = arrivals(home, bits, meters, energy)
+
+            def between(work, came=came):
+                for _ in work:
+                    while in_steps and came and where.below(3) == 0:
+                        came.pop(0)()
+                for one in came:
+                    one()
+
+            home.turn(between)
+        home.app.waiting.tell(home.app.meter)
+        home.check_log()
+        assert not home.app.meter.rejected.get("bad_signature"), home.app.meter.rejected
+        said, registers = home.said(), home.app.meter.registers()
+        home.app.journal.close()
+        return said, registers, energy
+
+
+def test_what_comes_between_two_steps_is_taken_as_if_it_came_after_them():
+    for meters in ("samples", "telegrams"):
+        for seed in range(case.scale(4, 1)):
+            rounds = case.scale(120, 60)
+            said, registers, energy = live(meters, rounds, seed, False)
+            assert live(meters, rounds, seed, True) == (said, registers, energy)
+            assert len(said) > 20, len(said)
+            if meters == "samples":
+                wh = energy[1] // 3_600_000_000_000, -energy[0] // 3_600_000_000_000
+            else:
+                wh = 1000 + energy[1], 7
+            assert (registers[readings.IMPORT_WH], registers[readings.EXPORT_WH]) == wh, (registers, energy)
+
+
+def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
+    with flash.Folder() as folder:
+        home = Home(folder)
+        home.rest()
+        count, steps = home.app.journal.next_sequence, 0
+        for at in range(1000):
+            home.app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "%d" % at})
+            home.app._told = True
+            steps = 0
+
+            def abandon(work, at=at):
+                nonlocal steps
+                for _ in work:
+                    steps += 1
+                    if steps > at:
+                        return
+
+            home.turn(abandon)
+            if steps <= at:
+                break
+            was_said = home.app.journal.next_sequence > count
+            assert not was_said or at == steps - 1, (at, steps)
+            assert len(home.said()) == home.app.journal.next_sequence
+            home.rest()
+            assert home.app.journal.next_sequence == count + 1
+            assert home.check_log().next_sequence == count + 1
+            count += 1
+        assert steps > case.scale(2, 40), steps
+        before = home.app.meter.registers()
+        home.app.journal.close()
+        home.start()  # as after a cut
+        assert home.app.journal.next_sequence >= count and not home.app.journal.corrupt
+        assert home.app.meter.registers() == before and not home.app.meter.state_corrupt
+        home.rest()
+        home.check_log()
+
+
+def test_a_datagram_that_was_given_up_is_heard_again():
+    with flash.Folder() as folder:
+        home = Home(folder)
+        home.rest()
+        authors = len(home.app.meter.trust)
+        home.village.person("newcomer")
+        told = home.village.tell(home.kid, home.app.meter.link.inbox, home.app.meter.link.cursor)
+        assert len(told) == 1
+        home.app.waiting.datagrams += told
+        cursor = home.app.meter.link.cursor
+        for at in range(1, case.scale(2, 30)):
+
+            def abandon(work, at=at):
+                for _ in range(at):
+                    next(work)
+
+            while not home.app.waiting.datagrams:
+                home.turn(driven)
+            home.app._has_heard = False
+            home.turn(abandon)
+            assert home.app.waiting.datagrams == told, at
+            assert len(home.app.meter.trust) == authors and home.app.meter.link.cursor == cursor
+        home.app._has_heard = False
+        home.rest()
+        assert len(home.app.meter.trust) == authors + 1 and home.app.meter.link.cursor > cursor
+
+
+def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
+    with flash.Folder() as folder:
+        home = Home(folder)
+        home.rest()
+        count, sign_steps, disturbed = home.app.journal.next_sequence, home.app.identity.sign_steps, [3]
+
+        def sometimes(message):
+            yield
+            if disturbed[0]:
+                disturbed[0] -= 1
+                raise ed25519.FaultError("the signature does not verify")
+            signature = yield from sign_steps(message)
+            return signature
+
+        home.app.identity.sign_steps = sometimes
+        home.app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "said once"})
+        home.app._told = True
+        home.rest()
+        assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors
+        assert home.app.journal.next_sequence == count + 1
+        home.check_log()
+        assert entry.decode(home.said()[-1], home.village.id).body["text"] == "said once"
+
+
+def kept(folder):
+    """What a start would find of it."""
+    store = Store(folder + "/state")
+    return [store.load(name) for name in ("book", "usage", "trust", "policy", "inbox")]
+
+
+def known(app):
+    """Of what the core has heard: contracts, how many authors, the version of its policy, the place in the inbox."""
+    meter = app.meter
+    contracts = [grant.contract for grant in meter.usage.grants]
+    return [contracts, len(meter.trust), meter.policies.version, meter.link.cursor]
+
+
+def told(home, round_no):
+    """A round in which a grant, a certificate, a policy and a boundary with consumption come."""
+    village = home.village
+    if not round_no:
+        village.give(home, 500)
+        village.person("newcomer")
+        village.demo_policy(version=2)
+    now = Now((home.round + 1) * ROUND_MS, START_S + (home.round + 1) * ROUND_MS // 1000)
+    home.app.waiting.add_power(now, (7_200_000, ROUND_MS * 1000, {}, 0))
+
+
+def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
+    """Urgent at every step: the work is given up, and what the core knows then is what a start would know."""
+    given_up = driven_on = 0
+    with flash.Folder() as folder:
+        home = Home(folder, Unhurried)
+        home.rest()
+        app, bits = home.app, case.Bits("urgent")
+        for round_no in range(case.scale(400, 60)):
+            told(home, round_no % 20)
+            while home.answers and app.waiting.has_room:
+                app.waiting.datagrams.append(home.answers.pop(0))
+            home.round += 1
+            home.board.uptime_ms = home.round * ROUND_MS
+            home.village.now_s = START_S + home.board.uptime_ms // 1000
+            left = bits.below(case.scale(40, 400))  # a verification has more steps there
+
+            def hurry():
+                nonlocal left, driven_on
+                left -= 1
+                if left < 0 or (app.meter.is_keeping and bits.below(4) == 0):
+                    app._urgent = True
+                    driven_on += app.meter.is_keeping
+
+            home.board.between = hurry
+            finished(app._drive(app.tick_steps(home.board.now())))
+            given_up += app._urgent
+            app._urgent = False
+            assert not app.meter.is_keeping
+            usage, authors, policy, inbox = kept(folder)[1:]
+            contracts, trusted, version, cursor = known(app)
+            if usage is not None:
+                assert usage[-1][1] + sum([row[12] for row in usage[-1][3]]) == usage[-1][0]
+                assert not set(contracts) - {row[0] for row in usage[-1][3]}
+            assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
+            for data in app.meter.take_datagrams():
+                home.answers += home.village.take_datagram(data, home.kid)
+        assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
+        home.rest()
+        home.check_log()
+
+
+class Unhurried(Board):
+    """Between two steps of the core, what a test says."""
+
+    def between(self):
+        pass
+
+    def sleep_ms(self, pause_ms):
+        self.between()
+        return Pause()
+
+
+class Pause:
+    def __iter__(self):
+        yield 0
+
+    __await__ = __iter__
+
+
+def finished(coroutine):
+    try:
+        while True:
+            coroutine.send(None)
+    except StopIteration:
+        pass
+
+
+def crashed(at):
+    """A life that ends at that step and goes on from flash: how many steps it had, and what is known at its end."""
+    with flash.Folder() as folder:
+        home, steps = Home(folder), 0
+        home.rest()
+        before = home.app.journal.next_sequence
+        for round_no in range(14):
+            told(home, round_no)
+            while home.answers and home.app.waiting.has_room:
+                home.app.waiting.datagrams.append(home.answers.pop(0))
+
+            def until(work):
+                nonlocal steps
+                for _ in work:
+                    steps += 1
+                    if steps == at:
+                        return
+
+            home.turn(until)
+            if steps == at:
+                home.app.journal.close()
+                home.start()
+                steps += 1
+        for _ in range(3):
+            home.round += 8  # the host is asked again
+            home.rest()
+        head, app = home.check_log(), home.app
+        usage = app.meter.usage
+        assert usage.beyond_wh + sum([grant.attributed_wh for grant in usage.grants]) == usage.base_wh
+        assert usage.base_wh <= app.meter.recorder.import_wh and not app.meter.state_corrupt and not app.errors
+        assert app.journal.next_sequence == head.next_sequence > before
+        app.journal.close()
+        return steps, known(app)
+
+
+def test_power_lost_at_any_step_loses_nothing_that_was_heard():
+    steps, whole = crashed(0)
+    assert whole[0] and whole[2] == 2
+    for at in range(1, steps, case.scale(max(1, steps // 60), max(1, steps // 3))):
+        assert crashed(at)[1] == whole, at
+
+
+def test_a_flash_that_fails_in_between_is_counted_and_the_core_goes_on():
+    with flash.Folder() as folder:
+        home = Home(folder)
+        home.rest()
+        app, failing = home.app, [True]
+        write = app.meter._store._write
+
+        def fail(name, body):
+            if failing[0]:
+                raise StateError(name)
+            write(name, body)
+
+        app.meter._store._write = fail
+        told(home, 0)
+        for _ in range(12):
+            while home.answers and app.waiting.has_room:
+                app.waiting.datagrams.append(home.answers.pop(0))
+            home.turn(driven)
+        assert app.meter.rejected["flash_failed"] and not app.meter.is_keeping and not app.errors
+        failing[0] = False
+        for _ in range(3):
+            home.round += 8
+            home.rest()
+        assert kept(folder)[4][1] == app.meter.link.cursor and len(kept(folder)[2]) == len(app.meter.trust)
+        home.check_log()

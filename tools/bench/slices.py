@@ -1,0 +1,239 @@
+"""The longest that the meter's sampler waits, in instructions: between two of its turns, while the core signs,
+verifies, seals, keeps and sends.
+
+python -m tools.bench.slices [--rounds N]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tools import romfs
+from tools.bench import counting
+
+BAR = 400_000  # instructions in cryptography: docs/spec/meter.md, rule 28
+ROUNDS = 24
+HEAP = "256k"
+CRYPTOGRAPHY = ("signing", "verifying", "sealing")
+
+# A slice is what runs between two points at which the sampler may; it is called by the last thing that began in it.
+# The sampler's own work is not counted, and files are the computer's: littlefs and a
+# flash are not in these counts. How long it takes to find free memory depends on what lives in it: the code lies in an
+# image outside of the heap, as on a chip, and what the host says was recorded before.
+LIFE = """
+def live(app, board, answer, begin, counted):
+    meter = app.meter
+    for n in range(ROUNDS):
+        board.uptime_ms += 1000
+        now = board.now()
+        begin(n, now.unix_s)
+        shown = {number: 230000 + n for number in register_ids.TABLE if number >= register_ids.FIRST_INSTANTANEOUS}
+        board.source.next = [(n * 1000000, 1000000, shown, 0)]
+        app.sample(now)
+        counted("sending", app.exchange, now)
+        for _ in range(200):
+            work = app.tick_steps(now)
+            while counted("doing else", advance, work):
+                pass
+            counted("sending", app.exchange, now)
+            sent, board.network.sent = board.network.sent, []
+            board.network.incoming += answer(sent)
+            if not board.network.incoming and not app.waiting.datagrams and meter.next_tick_ms(now) > now.uptime_ms:
+                break
+        if n % 3 == 0:
+            counted("telling", app.tell, now)
+    print(app.journal.next_sequence, meter.trust.verifications, app.errors, meter.rejected, sep="|")
+
+def advance(work):
+    try:
+        next(work)
+        return True
+    except StopIteration:
+        return False
+"""
+RECORDING = r"""
+import gc
+from home import Home
+from wattpact_protocol import bodies, entry, register_ids
+LIFE
+
+class Neighbour:
+    def __init__(self, name):
+        self.name = name
+
+def begin(n, now_s):
+    village.now_s = now_s
+    if n == 4:
+        village.mandate(owner, home, bodies.BUY, 250000, 900, "buy")
+    if n >= 4 and n % 2 == 0:
+        village.give(home, 40 + n)
+        village.say(village.authors[entry.kid_of(sellers[n % 3])], bodies.OFFER, {
+            "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
+            "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
+        })
+
+def answer(sent):
+    told = []
+    for data in sent:
+        told += village.take_datagram(data, home.kid)
+    file.write(",".join([data.hex() for data in told]) + "\n")
+    return told
+
+home = Home(FOLDER)
+village = home.village
+owner = village.person("seller")
+sellers = [village.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
+with open(FOLDER + "/told", "w") as file:
+    file.write("%s\n%d\n" % (village.root.public_key.hex(), home.board.start_s))
+    live(home.app, home.board, answer, begin, lambda name, function, *arguments: function(*arguments))
+"""
+COUNTED = r"""
+import os, uctypes, vfs
+size = os.stat(FOLDER + "/image")[6]
+image = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
+with open(FOLDER + "/image", "rb") as file:
+    file.readinto(image)
+vfs.mount(vfs.VfsRom(image), "/rom")
+sys.path[:] = ["/rom", ".frozen", "tests", "tests/firmware"]
+import binascii, hashlib
+import case
+from stand_in import Board
+from wattpact_meter import app as application
+from wattpact_meter.app import App
+from wattpact_protocol import entry, register_ids, sealing, x25519
+LIFE
+doing = [""]
+names = open(FOLDER + "/names", "w")
+
+def noted(name, function):
+    def run(*arguments):
+        doing[0] = name
+        return function(*arguments)
+    return run
+
+def stepped(name, function):
+    def run(*arguments):
+        steps = function(*arguments)
+        while True:
+            doing[0] = name
+            try:
+                next(steps)
+            except StopIteration as done:
+                return done.value
+            yield
+    return run
+
+class Collector:
+    collect = staticmethod(noted("collecting", gc.collect))
+
+def counted(name, function, *arguments):
+    doing[0] = name
+    mark()
+    result = function(*arguments)
+    mark()
+    names.write(doing[0] + "\n")
+    return result
+
+file = open(FOLDER + "/told")
+root_public_key = binascii.unhexlify(file.readline().strip())
+board = Board(FOLDER + "/again", root_public_key, step_s=1)
+seed = hashlib.sha256(b"home").digest()
+drawn, chance = [seed, seed], case.Bits("chance")
+board.urandom = lambda n: drawn.pop()[:n] if drawn else chance.bytes(n)
+board.start_s = int(file.readline())
+app = App(board)
+meter = app.meter
+app.identity.sign_steps = stepped("signing", app.identity.sign_steps)
+meter.trust._verifier_steps = stepped("verifying", meter.trust._verifier_steps)
+meter.on_power_steps = stepped("measuring", meter.on_power_steps)
+meter._store.save = noted("keeping", meter._store.save)
+meter._store.save_steps = stepped("keeping", meter._store.save_steps)
+entry._draft_steps = stepped("encoding", entry._draft_steps)
+entry.decode = noted("decoding", entry.decode)
+entry.decode_steps = stepped("decoding", entry.decode_steps)
+app.journal.append = noted("saying", app.journal.append)
+meter.link.judge_inbox = noted("hearing", meter.link.judge_inbox)
+meter.guard.decide = noted("deciding", meter.guard.decide)
+application.gc = Collector()
+sealing.seal_steps = stepped("sealing", sealing.seal_steps)
+x25519.public_key_steps = stepped("sealing", x25519.public_key_steps)
+x25519.shared_steps = stepped("sealing", x25519.shared_steps)
+
+def answer(sent):
+    return [binascii.unhexlify(data) for data in file.readline().strip().split(",") if data]
+
+mark(); mark(); mark()
+live(app, board, answer, lambda n, now_s: None, counted)
+names.close()
+"""
+
+
+class Slices(NamedTuple):
+    """The longest slice of each kind, instructions; entries that were signed, signatures that were verified, and how
+    often garbage was collected."""
+
+    longest: dict[str, int]
+    entries: int
+    verifications: int
+    collections: int
+
+
+def _program(text: str, rounds: int, folder: Path) -> str:
+    return text.replace("LIFE", LIFE.replace("ROUNDS", str(rounds))).replace("FOLDER", repr(str(folder)))
+
+
+def _record(program: str, folder: Path) -> str:
+    """Live the same life beside a host, and keep what that says; the line that is printed at the end."""
+    path = [str(counting.ROOT / part) for part in ("protocol", "firmware", "tests", "tests/firmware")]
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=folder,
+        env={**os.environ, "PYTHONPATH": ":".join(path)},
+    )  # fmt: skip
+    if result.returncode:
+        raise counting.CountError(result.stderr[-2000:])
+    return result.stdout.strip()
+
+
+def unavailable() -> str:
+    """Empty if slices can be counted here, else what is missing."""
+    return counting.available()
+
+
+def measure(rounds: int = ROUNDS) -> Slices:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "again").mkdir()
+        (folder / "image").write_bytes(romfs.build_image("x86"))
+        recorded = _record(_program(RECORDING, rounds, folder), folder)
+        lines, counts = counting.printed_counts(_program(COUNTED, rounds, folder), HEAP)
+        names = (folder / "names").read_text().splitlines()
+    entries, verifications, errors = lines[0].split("|")[:3]
+    if errors != "{}" or len(counts) != len(names) or lines[0].split("|")[:3] != recorded.split("|")[:3]:
+        raise counting.CountError(f"{len(counts)} counts of {len(names)} slices; {lines[0]}; before {recorded}")
+    longest: dict[str, int] = {}
+    for name, count in zip(names, counts, strict=True):
+        longest[name] = max(count, longest.get(name, 0))
+    return Slices(longest, int(entries), int(verifications), names.count("collecting"))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Count the longest that the sampler waits for the meter's core.")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="seconds of the meter's life")
+    rounds = parser.parse_args().rounds
+    if unavailable():
+        print(unavailable(), file=sys.stderr)
+        return 1
+    found = measure(rounds)
+    print(f"{found.entries} entries signed, {found.verifications} signatures verified; i386 instructions, callgrind")
+    print(f"garbage collected {found.collections} times in {rounds} seconds")
+    for name, count in sorted(found.longest.items(), key=lambda row: -row[1]):
+        print(f"longest slice while {name:12} {count:10,}" + (f"   <= {BAR:,}" if name in CRYPTOGRAPHY else ""))
+    return int(any(found.longest.get(name, 0) > BAR for name in CRYPTOGRAPHY))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
