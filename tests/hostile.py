@@ -1,6 +1,6 @@
 """Bodies that the table allows and nobody sane would say: fields at an end of their range, or near what others said."""
 
-from wattpact_protocol import bodies
+from wattpact_protocol import bodies, sealed
 
 
 def number(bits, low, high, near):
@@ -24,6 +24,8 @@ def field(bits, shape, near, ids, kids):
         return bits.choice(kids if high == 8 else ids)
     if name == "registers":
         return {n + 1: number(bits, -bodies.MAX_UINT, bodies.MAX_UINT, near) for n in range(bits.below(high + 1))}
+    if name == "wraps":
+        return [[kid, bits.bytes(40)] for kid in {bits.choice(kids) for _ in range(max(low, bits.below(high + 1)))}]
     if name == "kids":
         return [bits.choice(kids) for _ in range(bits.below(high + 1))]
     return [number(bits, 0, 1 << 20, near) for _ in range(bits.below(high + 1))]
@@ -41,6 +43,11 @@ def reading(bits, near, start_wh):
         "step_s": number(bits, 1, 86400, (60,)), "quality": bits.below(256), "calibration": None,
         "registers": values, "bad_mask": bits.below(1 << count) if count else 0,
     }  # fmt: skip
+
+
+def sealed_part(bits, key_nos):
+    """What stands in the place of what was measured, and opens to nothing."""
+    return sealed.Sealed(bits.choice(key_nos), bits.bytes(13), bits.bytes(9 + bits.below(500)))
 
 
 def body(bits, kind, near, ids, kids):

@@ -17,7 +17,7 @@ ROOTS = [CHECKOUT / "protocol", CHECKOUT / "firmware", CHECKOUT / "host"]
 
 HARDWARE = {"bluetooth", "esp", "esp32", "machine", "neopixel", "network"}
 PROTOCOL_MAY_IMPORT = {"binascii", "collections", "hashlib", "struct", "sys", "wattpact_protocol"}
-HOST_BACKENDS_MAY_IMPORT = {"cbor2", "nacl", "re", "typing"}
+HOST_BACKENDS_MAY_IMPORT = {"cbor2", "cryptography", "hmac", "nacl", "re", "typing"}
 TOP = {"api", "cli", "demo", "web"}
 PARTS = {"gossip", "ledger", "market", "store"}
 # No module may reach, through whatever lies between, a module of these.
@@ -27,7 +27,9 @@ OUT_OF_REACH = {
     "audit": TOP | {"ledger", "market", "node", "store"},
 }
 PURE = {"ledger", "market"}
-EXACT = {"audit", "bill", "bundle", "ledger", "market", "settlement", "statement"}
+# The parts that an auditor runs, and what each may import of the host besides itself.
+AUDITED_WITH = {"audit": {"bundle", "disclosure", "money"}, "bundle": set(), "disclosure": set(), "money": set()}
+EXACT = {"audit", "bill", "bundle", "disclosing", "disclosure", "ledger", "market", "settlement", "statement"}
 
 
 class Module:
@@ -86,6 +88,8 @@ def protocol_imports_only_itself(module: Module) -> Iterator[str]:
             allowed |= HOST_BACKENDS_MAY_IMPORT
         if module.name.endswith("_viper"):
             allowed |= {"array", "micropython"}
+        if module.name.endswith("_cryptolib"):
+            allowed.add("cryptolib")
         if "typing" not in module.loaded:
             allowed.add("typing")
         yield from (f"{module.name} imports {name}" for name in sorted(tops(module) - allowed))
@@ -110,6 +114,14 @@ def ledger_and_market_import_only_the_protocol(module: Module) -> Iterator[str]:
             inside = top in sys.stdlib_module_names or top == "wattpact_protocol" or (name + ".").startswith(own + ".")
             if not inside:
                 yield f"{module.name} imports {name}"
+
+
+def the_audit_imports_few_parts(module: Module) -> Iterator[str]:
+    for name in sorted(module.imports - {"wattpact"} if module.part in AUDITED_WITH else ()):
+        top, part = name.split(".")[0], (name + ".").split(".")[1]
+        inside = top in sys.stdlib_module_names or top == "wattpact_protocol"
+        if not inside and not (top == "wattpact" and part in AUDITED_WITH[module.part] | {module.part}):
+            yield f"{module.name} imports {name}"
 
 
 def no_part_reaches_upwards(modules: Iterable[Module]) -> Iterator[str]:
@@ -167,6 +179,7 @@ RULES: list[Rule] = [
     firmware_and_host_never_meet,
     only_drivers_and_boards_touch_hardware,
     ledger_and_market_import_only_the_protocol,
+    the_audit_imports_few_parts,
     amounts_are_integers,
 ]
 
@@ -197,6 +210,7 @@ def test_no_part_reaches_upwards(modules: list[Module]):
         (protocol_imports_only_itself, "wattpact_protocol.entry", "def f():\n    from os import urandom"),
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "try:\n    import cbor2\nexcept ImportError: pass"),
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "x = __import__('cbor2')"),
+        (protocol_imports_only_itself, "wattpact_protocol.ccm", "import cryptolib"),
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "x = __import__(name)"),
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "from typing import Any"),
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "if TYPE_CHECKING:\n    import wattpact"),
@@ -211,6 +225,10 @@ def test_no_part_reaches_upwards(modules: list[Module]):
         (ledger_and_market_import_only_the_protocol, "wattpact.ledger.accounts", "from wattpact import store"),
         (ledger_and_market_import_only_the_protocol, "wattpact.ledger", "from . import market"),
         (ledger_and_market_import_only_the_protocol, "wattpact.market", "import numpy"),
+        (the_audit_imports_few_parts, "wattpact.audit.page", "from wattpact import bill"),
+        (the_audit_imports_few_parts, "wattpact.audit.page", "import cryptography"),
+        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact import keys"),
+        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact import bundle"),
         (amounts_are_integers, "wattpact_protocol.settlement", "share = 0.5"),
         (amounts_are_integers, "wattpact_meter.metering", "energy_wh = total / 3600"),
         (amounts_are_integers, "wattpact.ledger.accounts", "total /= 2"),
@@ -229,6 +247,8 @@ def test_rule_can_fail(rule: Rule, name: str, source: str):
         (protocol_imports_only_itself, "wattpact_protocol.cbor", "if TYPE_CHECKING:\n    from typing import Any"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.drivers.relay", "from machine import Pin"),
         (ledger_and_market_import_only_the_protocol, "wattpact.ledger.accounts", "from . import transfer"),
+        (the_audit_imports_few_parts, "wattpact.audit.page", "from wattpact import disclosure"),
+        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact_protocol import sealing"),
         (amounts_are_integers, "wattpact_meter.metering", "energy_wh = total // 3600"),
         (amounts_are_integers, "wattpact.node", "timeout = 0.5"),
     ],

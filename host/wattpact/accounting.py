@@ -1,44 +1,65 @@
 """The store's entries on their way into the ledger: all at once for a command, or as they come for a node.
 
 What always holds: entries reach the ledger in the order of their arrival, void ones with the rest, since the ledger
-judges for itself; a certificate that changed nothing does not.
+judges for itself; a certificate that changed nothing does not. What is sealed reaches it opened, as far as there is a
+key; a reading that no honest meter sealed so is void, of any other word what is open still counts.
 """
 
 from collections.abc import Iterator
 
 from wattpact_protocol import bodies, entry
 from wattpact_protocol.entry import Entry
+from wattpact_protocol.sealing import NoKeyError, SealError
 from wattpact_protocol.statement import Statement
 
 from wattpact.bill import BillError
 from wattpact.ledger import Ledger
+from wattpact.opening import BAD_SEAL, Opener
 from wattpact.reader import Reader
 
 _IDLE = (bodies.RECEIPT, bodies.STATEMENT, bodies.POLICY)
+_KEYS = (bodies.KEY_EPOCH, bodies.KEY_OPEN)  # links of a meter's log that say nothing of money
 _WORDS = [kind for kind in bodies.NAMES if kind != bodies.READING and kind not in _IDLE]
 
 
 def entries(reader: Reader, after: int = 0) -> Iterator[tuple[int, Entry]]:
-    """(cursor, entry) of everything that was stored after a cursor and that money may rest on."""
+    """(cursor, entry) of everything that was stored after a cursor and that money may rest on, sealed as it came."""
     community = reader.meta("community") or b""
     for row in reader.stream(after=after):
-        if row.kind not in _IDLE and (row.kind != bodies.CERTIFICATE or row.void_reason is None):
+        if row.kind not in (*_IDLE, *_KEYS) and (row.kind != bodies.CERTIFICATE or row.void_reason is None):
             yield row.cursor, entry.decode(row.raw, community)
 
 
-def evidence_for(reader: Reader, statement: Statement) -> Iterator[Entry]:
-    """What a statement's evidence is picked from: every word, and the readings of the meters that it rests on."""
+def feed(ledger: Ledger, opener: Opener, new: Entry) -> None:
+    """One entry, opened if there is a key; a reading without one is counted in `facts.sealed`."""
+    try:
+        new = opener.open(new)
+    except NoKeyError:
+        pass
+    except SealError:
+        if new.kind == bodies.READING:
+            ledger.facts.voids.append((new.id, BAD_SEAL))
+            return
+    ledger.apply([new])
+
+
+def evidence_for(reader: Reader, statement: Statement, opener: Opener | None = None) -> Iterator[Entry]:
+    """What a statement's evidence is picked from: every word, and the readings of the meters that it rests on, opened;
+    each keeps the bytes in which it was signed."""
     community = reader.meta("community") or b""
+    opener = opener or Opener(reader)
     for row in reader.stream(kinds=_WORDS):
-        yield entry.decode(row.raw, community)
+        yield opener.look(entry.decode(row.raw, community))
     for kid in statement.closure:
         for row in reader.entries(author=kid, kinds=(bodies.READING,)):
-            yield entry.decode(row.raw, community)
+            yield opener.look(entry.decode(row.raw, community))
 
 
-def ledger_of(reader: Reader, now_s: int) -> Ledger:
-    """A ledger of all that is stored, settled as far as it can be by now; raises BillError, StoreError."""
-    ledger = Following().refresh(reader, now_s)
+def ledger_of(reader: Reader, now_s: int, opener: Opener | None = None) -> Ledger:
+    """A ledger of all that is stored, settled as far as it can be by now; raises BillError, StoreError.
+
+    Without an `opener` of that reader, what is sealed stays so."""
+    ledger = Following().refresh(reader, now_s, opener)
     if ledger.facts.community is None:
         raise BillError("no community has been founded yet")
     return ledger
@@ -57,14 +78,12 @@ class Following:
         self.ledger = Ledger()
         self.cursor = 0
 
-    def refresh(self, reader: Reader, now_s: int) -> Ledger:
+    def refresh(self, reader: Reader, now_s: int, opener: Opener | None = None) -> Ledger:
         """Take in what is new and settle; raises StoreError."""
-        self.ledger.apply(self._new(reader))
+        opener = opener or Opener(reader)
+        for cursor, new in entries(reader, self.cursor):
+            feed(self.ledger, opener, new)
+            self.cursor = cursor
         if self.ledger.facts.community is not None:
             self.ledger.settle(now_s)
         return self.ledger
-
-    def _new(self, reader: Reader) -> Iterator[Entry]:
-        for cursor, new in entries(reader, self.cursor):
-            self.cursor = cursor
-            yield new

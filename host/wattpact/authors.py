@@ -16,7 +16,7 @@ STALE_VERSION = "stale_version"
 
 
 class Author:
-    """One author: newest certificate, head of its log, last good registers if it is a meter."""
+    """One author: newest certificate, head of its log, last good registers if it is a meter that does not seal."""
 
     def __init__(self, kid: bytes, certificate_id: bytes, certificate: dict[str, Any]) -> None:
         self.kid = kid
@@ -24,6 +24,7 @@ class Author:
         self.head = log.start(kid, certificate["generation"], certificate_id)
         self.registers = Continuity(0)
         self.frozen = False
+        self.seals = False
         self._of_generation: list[dict[str, Any]] = []
         self.certify(certificate_id, certificate)
 
@@ -41,7 +42,10 @@ class Author:
 
     def is_certified_at(self, unix_s: int | None) -> bool:
         """Whether any certificate of this generation of the log covers that time: a renewal takes nothing back."""
-        return any(log.valid_at(certificate, unix_s) for certificate in self._of_generation)
+        for certificate in self._of_generation:  # no generator: this is asked of every entry
+            if log.valid_at(certificate, unix_s):
+                return True
+        return False
 
 
 class Authors:
@@ -70,6 +74,7 @@ class Authors:
                 author.head.next_sequence, author.head.previous = head[0] + 1, head[1]
         for registers in self._reader.registers():
             self._restore_registers(registers.meter)
+        self._restore_sealing()
         for found in self._reader.evidence():
             self._freeze(found.author, found.generation)
 
@@ -92,8 +97,9 @@ class Authors:
         if row.kind == bodies.CERTIFICATE and row.void_reason is None:
             body = entry.decode(row.raw, self._reader.community).body
             self._certify(row.id, body)
-        elif row.kind == bodies.READING and author is not None:
+        elif row.kind == bodies.READING and author is not None and not author.seals:
             self._restore_registers(row.author)
+            self._restore_sealing()
 
     def _certify(self, certificate_id: bytes, body: dict[str, Any]) -> None:
         kid = entry.kid_of(body["public_key"])
@@ -109,6 +115,12 @@ class Authors:
             if author is not None:
                 kept = author.registers
                 kept.generation, kept.end_s, kept.values = row.generation, row.end_s, dict(row.energy)
+
+    def _restore_sealing(self) -> None:
+        for kid in self._reader.sealing():
+            author = self._by_kid.get(kid)
+            if author is not None:
+                author.seals = True
 
     def _freeze(self, kid: bytes, generation: int) -> None:
         author = self._by_kid.get(kid)

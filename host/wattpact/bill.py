@@ -110,7 +110,20 @@ def make(ledger: Ledger, subject: bytes, month: str) -> Bill:
     if community is None:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
+    _check_open(ledger, made)
     return Bill(month, made, made.fields([]), community, dict(ledger.facts.labels))
+
+
+def _check_open(ledger: Ledger, made: Statement) -> None:
+    """Nothing is said of meters whose readings are closed to this host; raises BillError."""
+    facts = ledger.facts
+    closed = sorted(facts.labels.get(kid, kid.hex()) for kid in made.closure if facts.sealed.get(kid))
+    if closed:
+        names = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+        raise BillError(
+            f"readings of {names} are sealed, and this host has no key to them: put issuer.key back, or make the bill "
+            "where it is"
+        )
 
 
 def make_all(ledger: Ledger, month: str) -> list[Bill]:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from wattpact_protocol import bodies, enrolment
 
-from wattpact import enrol, home
+from wattpact import access, enrol, home
 from wattpact.home import Home
 from wattpact.keys import Signer
 from wattpact.node import Node
@@ -102,6 +102,16 @@ def prepare(folder: Path, now_s: int) -> Home:
         store.say(_issuer(made), bodies.POLICY, POLICY, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
     return made
+
+
+def links(of: Home, store: Store, url: str, now_s: int) -> list[tuple[str, str]]:
+    """New links for a day to the page at `url`, each with whose it is: the operator, and each house."""
+    people = [(house.owner, of.keyring.person(house.name).kid) for house in HOUSES]
+    found = []
+    for whose, kid in [("Operator", None), *people]:
+        text = access.issue(store, secrets.token_bytes(access.CODE_BYTES), kid, "demo", now_s, access.DAY_S)
+        found.append((whose, access.link(url, text)))
+    return found
 
 
 def _issuer(of: Home) -> Signer:

@@ -8,7 +8,7 @@ who holds the meter; labels are unique within a role. docs/spec/enrolment.md.
 
 from typing import Any, NamedTuple
 
-from wattpact_protocol import bodies, enrolment, entry
+from wattpact_protocol import bodies, enrolment, entry, hkdf
 
 from wattpact.keys import Signer
 from wattpact.reader import Certified, Pending, Reader
@@ -71,8 +71,11 @@ def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: 
     """Say what a community starts with, by its `root`, `issuer` and `host` keys."""
     root, issuer, host = keys["root"], keys["issuer"], keys["host"]
     with store.transaction():
-        for signer, role in ((root, bodies.ROLE_ROOT), (issuer, bodies.ROLE_ISSUER)):
-            body = certificate(signer.public_key, role, signer.name or bodies.ROLES[role], now_s)
+        reads = {"sealing_key": issuer.sealing_key}
+        for body in (
+            certificate(root.public_key, bodies.ROLE_ROOT, root.name or "root", now_s),
+            certificate(issuer.public_key, bodies.ROLE_ISSUER, issuer.name or "issuer", now_s, **reads),
+        ):
             store.say(root, bodies.CERTIFICATE, body, now_s)
         body = certificate(host.public_key, bodies.ROLE_HOST, host.name or "host", now_s)
         store.say(issuer, bodies.CERTIFICATE, body, now_s)
@@ -84,7 +87,7 @@ def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s
     """Certify a person's key; raises EnrolError where the label is taken."""
     with store.transaction():
         _check_free(store, bodies.ROLE_PERSON, person.public_key, label)
-        body = certificate(person.public_key, bodies.ROLE_PERSON, label, now_s)
+        body = certificate(person.public_key, bodies.ROLE_PERSON, label, now_s, sealing_key=person.sealing_key)
         return store.say(issuer, bodies.CERTIFICATE, body, now_s)
 
 
@@ -112,7 +115,7 @@ def _check_free(reader: Reader, role: int, public_key: bytes, label: str) -> Non
 def with_code(waiting: list[Pending], code: bytes, community: bytes) -> bytes:
     """The public key among those waiting that the sticker's code proves; raises EnrolError."""
     for pending in waiting:
-        if enrolment.same(enrolment.proof(code, community, pending.public_key), pending.proof):
+        if hkdf.equal(enrolment.proof(code, community, pending.public_key), pending.proof):
             return pending.public_key
     if not waiting:
         raise EnrolError("no meter is asking to be enrolled; is it powered, and on this network?")

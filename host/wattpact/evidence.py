@@ -3,12 +3,13 @@
     statement -> meters and contracts of its closure -> runs of logs, documents, certificates -> sorted entries
 
 What always holds: of every meter in the closure the log is whole from the reading that brackets the window's start
-to the one that reaches its end; whatever an entry names is there if the host has it. docs/spec/bundle.md.
+to the one that reaches its end; whatever an entry names is there if the host has it, and so is what commits to the key
+of each sealed entry. Entries are looked at as they were opened, and stay sealed in the bundle. docs/spec/bundle.md.
 """
 
 from collections.abc import Iterable
 
-from wattpact_protocol import bodies, entry, readings
+from wattpact_protocol import bodies, cbor, cose, entry, readings
 from wattpact_protocol.entry import Entry
 from wattpact_protocol.facts import Facts
 from wattpact_protocol.statement import Statement
@@ -17,10 +18,13 @@ from wattpact import bundle
 
 _NAMES = ("contract", "acceptance", "offer", "demand", "mandate")
 _USAGE = (bodies.USAGE, bodies.USAGE_END)
+_SEALABLE = (bodies.READING, *bodies.SEALABLE)
 
 
 def collect(entries: Iterable[Entry], facts: Facts, statement: Statement, host: bytes) -> list[Entry]:
-    """Everything but the statement itself, in the bundle's order; `host` is who will sign it."""
+    """Everything but the statement itself, in the bundle's order; `host` is who will sign it.
+
+    `entries` are opened; a reading that is still sealed is void."""
     voids = {name for name, _ in facts.voids}
     held = _Held(new for new in entries if new.kind != bodies.CERTIFICATE or new.id not in voids)
     picked: dict[bytes, Entry] = {}
@@ -31,6 +35,7 @@ def collect(entries: Iterable[Entry], facts: Facts, statement: Statement, host: 
         picked[new.id] = new
     for new in held.default_supply(set(statement.closure)):
         picked[new.id] = new
+    held.add_key_openings(picked)
     held.add_named(picked)
     for new in held.community:
         if new.kind == bodies.COMMUNITY or new.body["from_s"] < statement.to_s:
@@ -96,6 +101,26 @@ class _Held:
                     picked[named.id] = named
                     waiting.append(named)
 
+    def add_key_openings(self, picked: dict[bytes, Entry]) -> None:
+        """Add the KEY_OPEN of each key that seals a picked entry; where there is none, the log up to that entry, so
+        that it shows."""
+        openings: dict[tuple[bytes, int, int], Entry] = {}
+        for log in self.logs.values():
+            for new in log:
+                if new.kind == bodies.KEY_OPEN:
+                    openings.setdefault((new.kid, new.generation, new.body["key_no"]), new)
+        for new in list(picked.values()):
+            key_no = key_no_of(new)
+            if key_no is None:
+                continue
+            opening = openings.get((new.kid, new.generation, key_no))
+            if opening is not None and opening.sequence < new.sequence:
+                picked[opening.id] = opening
+                continue
+            for other in self.logs[new.kid]:
+                if other.generation == new.generation and other.sequence < new.sequence:
+                    picked[other.id] = other
+
     def certificates_of(self, kids: set[bytes]) -> list[Entry]:
         """All versions, and those of whoever certified, up to the root."""
         found: dict[bytes, list[Entry]] = {}
@@ -108,6 +133,17 @@ class _Held:
         return [new for rows in found.values() for new in rows]
 
 
+def key_no_of(new: Entry) -> int | None:
+    """The number of the key that an entry is sealed with, opened here or not; None for what is not sealed."""
+    if new.kind not in _SEALABLE:
+        return None
+    body = new.body
+    if not new.is_sealed:
+        body = bodies.decode(new.kind, cbor.decode(cose.decode1(new.raw).payload)[5])
+    part = body.get(bodies.SEALED)
+    return None if part is None else int(part.key_no)
+
+
 def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Entry]:
     """The stretch of a meter's log that says its registers from from_s to to_s.
 
@@ -115,7 +151,7 @@ def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Ent
     log; it ends with the first good reading that reaches to_s, or with the log."""
     first, last, known_s = 0, len(log), -1
     for index, new in enumerate(log):
-        if new.kind != bodies.READING or new.id in voids:
+        if new.kind != bodies.READING or new.id in voids or new.is_sealed:
             continue
         if known_s <= new.body["t0_s"] <= from_s:
             first = index

@@ -72,6 +72,11 @@ class Home:
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
 
+    def readers(self) -> list[Signer]:
+        """Whose keys are here to open what meters seal: the operator's, and people's. Raises KeyFileError."""
+        issuer = self.issuer()
+        return ([] if issuer is None else [issuer]) + self.keyring.people()
+
 
 def _pinned(path: Path) -> bytes:
     try:

@@ -4,23 +4,24 @@
 
 What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
 log (a person's order: new); a batch is durable when `take` returns; heads in memory never run ahead of the disk.
+Nothing is opened here: what a meter sealed is for `follower`, which is told of it in the transaction that stores it.
 docs/spec/ingest.md has the reasons and their order.
 """
 
 import gc
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, entry, log, readings
+from wattpact_protocol import bodies, entry, log
 from wattpact_protocol.entry import Entry
 
 from wattpact.authors import Author, Authors
 from wattpact.reader import Evidence, Registers
 from wattpact.rejections import Rejections
-from wattpact.store import MAX_BATCH, Accepted, Store
+from wattpact.store import MAX_BATCH, Accepted, Store, goes_on_from, registers_of
 from wattpact.verifying import Claim, Group, Verifying, verify
 
 STORED = "stored"
@@ -31,6 +32,7 @@ NOT_ALLOWED = "not_allowed"
 EXPIRED = "certificate_expired"
 FROZEN = "frozen_log"
 ORDER_EXPIRED = "order_expired"
+KEY_OPENED_TWICE = "key_opened_twice"
 
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
 # or in the one before, which is judged after this one is decoded.
@@ -54,7 +56,8 @@ _WAITING = Verdict("")
 class Ingest:
     """Takes entries into a store, on so many cores: those there are, unless told otherwise.
 
-    `clock()` gives Unix seconds; close() ends the processes that help with large batches."""
+    `clock()` gives Unix seconds; close() ends the processes that help with large batches. `follower`, where there is
+    one, is told of every batch, entries by cursor, in the transaction that stores it; what it raises, `take` does."""
 
     def __init__(
         self, store: Store, root_public_key: bytes, clock: Callable[[], int], cores: int | None = None
@@ -62,6 +65,7 @@ class Ingest:
         self.store = store
         self.authors = Authors(store, root_public_key)
         self.rejections = Rejections()
+        self.follower: Callable[[Mapping[int, Entry]], None] | None = None
         self._clock = clock
         self.verifying = Verifying((cores or _cores()) - 1)
         self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
@@ -77,7 +81,7 @@ class Ingest:
         self.authors.refresh()
         batches: list[_Batch] = []
         try:
-            with _without_collector():
+            with without_collector():
                 for start in range(0, len(raws), MAX_BATCH):
                     batches.append(_Batch(self, now_s, batches[-1] if batches else None))
                     batches[-1].read(raws[start : start + MAX_BATCH])
@@ -96,7 +100,7 @@ class Ingest:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     """Entries form no cycles, and looking for some among thousands of them costs a sixth of all but the signatures."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -204,7 +208,13 @@ class _Batch:
             for _, index, new, author in sorted(late, key=lambda row: row[:2]):
                 self.verdicts[index] = judged.judge(author, new)
             if judged.accepted:
+                self.ingest.verifying.hand_out()
                 store.append(judged.accepted, self.now_s, judged.registers())
+                self.ingest.verifying.hand_out()
+                if self.ingest.follower is not None:
+                    entries = (accepted.entry for accepted in judged.accepted)
+                    self.ingest.follower(dict(enumerate(entries, before + 1)))
+                    self.ingest.verifying.hand_out()
         self._finish(judged, before)
 
     def _genuine(self) -> list[bool]:
@@ -232,6 +242,7 @@ class _Judged:
         self.now_s = now_s
         self.accepted: list[Accepted] = []
         self._last: dict[bytes, tuple[Author, Entry]] = {}
+        self._opened: dict[tuple[bytes, int, int], bytes] = {}  # commitments that are not in the store yet
 
     def judge(self, author: Author, new: Entry) -> Verdict:
         reason = self._reason(author, new)
@@ -239,17 +250,30 @@ class _Judged:
             return Verdict(reason, new)
         if author.chained:
             author.head.accept(new)
-        void_reason, goes_on = None, False
+        void_reason, goes_on, deferred = None, False, False
         if new.kind == bodies.READING:
-            kept, body = author.registers, new.body
-            goes_on = kept.end_s == body["t0_s"] and kept.generation == body["register_generation"]
-            void_reason = kept.apply(body)
-            if void_reason is None:
-                self._last[new.kid] = (author, new)
+            author.seals = deferred = author.seals or new.is_sealed
+            if not deferred:
+                goes_on = goes_on_from(author.registers, new.body)
+                void_reason = self._measure(author, new)
         elif new.kind == bodies.CERTIFICATE:
             void_reason = self.authors.certificate_problem(new.body)
-        self.accepted.append(Accepted(new, author.chained, void_reason, goes_on))
+        elif new.kind == bodies.KEY_OPEN and not self._is_first(new):
+            void_reason = KEY_OPENED_TWICE
+        self.accepted.append(Accepted(new, author.chained, void_reason, goes_on, deferred))
         return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
+
+    def _measure(self, author: Author, new: Entry) -> str | None:
+        void_reason = author.registers.apply(new.body)
+        if void_reason is None:
+            self._last[new.kid] = (author, new)
+        return void_reason
+
+    def _is_first(self, new: Entry) -> bool:
+        """Whether the key's number is free; said again with the same commitment it does no harm."""
+        place, commitment = (new.kid, new.generation, new.body["key_no"]), new.body["commitment"]
+        held = self.store.stretch(*place)
+        return bool((held[2] if held else self._opened.setdefault(place, commitment)) == commitment)
 
     def _reason(self, author: Author, new: Entry) -> str | None:
         certificate = author.certificate
@@ -305,10 +329,5 @@ class _Judged:
         """The last good registers of every meter that moved."""
         rows = []
         for kid, (author, new) in self._last.items():
-            kept = author.registers
-            shown = {
-                number: value[0] for number, value in new.body["registers"].items()
-                if number >= readings.FIRST_INSTANTANEOUS
-            }  # fmt: skip
-            rows.append(Registers(kid, kept.generation, kept.end_s, self.now_s, dict(kept.values), shown))
+            rows.append(registers_of(kid, author.registers, new.body, self.now_s))
         return rows

@@ -1,15 +1,18 @@
-"""Signing keys on disk: one file a key, readable by its owner alone.
+"""Keys on disk: one file a key, readable by its owner alone; its seed signs, and opens what was sealed for its holder.
 
-What always holds: a seed leaves this module only inside a Signer, never in a message or a repr; a key file appears
-whole or not at all, mode 0600, and no key file is ever overwritten. docs/spec/enrolment.md says who holds which key.
+What always holds: a seed, and what follows from it, leaves this module only inside a Signer, never in a message or a
+repr; a key file appears whole or not at all, mode 0600, and no key file is ever overwritten. docs/spec/enrolment.md
+says who holds which key, docs/spec/sealing.md what the sealing key is for.
 """
 
+import functools
 import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
-from wattpact_protocol import ed25519, entry
+from wattpact_protocol import ed25519, entry, sealing, x25519
 
 ROOT, ISSUER, HOST = "root", "issuer", "host"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
@@ -21,7 +24,7 @@ class KeyFileError(ValueError):
 
 
 class Signer:
-    """A key that signs. `name` is its file's, for messages."""
+    """A key that signs, and reads what meters sealed for its holder. `name` is its file's, for messages."""
 
     def __init__(self, seed: bytes, name: str = "") -> None:
         self._seed = seed
@@ -31,6 +34,15 @@ class Signer:
 
     def sign(self, message: bytes) -> bytes:
         return ed25519.sign(self._seed, message)
+
+    @functools.cached_property
+    def sealing_key(self) -> bytes:
+        """The X25519 key that meters wrap the secrets of their epochs for; a certificate's `sealing_key`."""
+        return x25519.public_key(sealing.sealing_secret(self._seed))
+
+    def unwrap(self, body: dict[str, Any], community: bytes, meter: bytes) -> bytes:
+        """The secret of the epoch that a meter's KEY_EPOCH gives; raises sealing.NoKeyError, sealing.SealError."""
+        return sealing.unwrap(sealing.sealing_secret(self._seed), self.kid, (community, meter), body)
 
     def __repr__(self) -> str:
         return f"<Signer {self.name} {self.kid.hex()}>"

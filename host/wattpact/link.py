@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
-from wattpact_protocol import bodies, datagram, enrolment, entry
+from wattpact_protocol import bodies, datagram, entry, hkdf
 from wattpact_protocol.datagram import DatagramError
 
 from wattpact.authors import Author, Authors
@@ -145,7 +145,7 @@ class Link:
             peer = self._heard(kid, address, now_ms, now_s)
             return [] if known and now_ms - peer.sent_ms < RESEND_MS else self._tell(kid, peer, now_ms)
         last = self._asking.get(kid)
-        if last is None or not enrolment.same(last[1], proof) or now_s - last[2] >= ENROL_AGAIN_S:
+        if last is None or not hkdf.equal(last[1], proof) or now_s - last[2] >= ENROL_AGAIN_S:
             if not self._may_enrol(now_s):
                 self._count(FLOOD, b"", address[0])
                 return []

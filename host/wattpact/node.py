@@ -1,6 +1,6 @@
 """The node: one asyncio process that joins link, ingest, market and inboxes over one store.
 
-    datagrams -> batch -> ingest -> receipts -> book, grants, inboxes -> datagrams
+    datagrams -> batch -> ingest -> receipts -> registers, book, grants, inboxes -> datagrams
 
 What always holds: everything in memory can be had again from the store, so the process may die at any moment; whatever
 another program says in the store is noticed within POLL_S. docs/architecture.md.
@@ -9,7 +9,7 @@ another program says in the store is noticed within POLL_S. docs/architecture.md
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from wattpact_protocol import bodies, entry
@@ -19,6 +19,8 @@ from wattpact.ingest import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.link import Address, Datagrams, Edge, Link, now_ms
 from wattpact.market import Market
+from wattpact.measuring import Measuring
+from wattpact.opening import Opener
 from wattpact.reader import Stored, StoreError
 from wattpact.store import Store
 
@@ -56,7 +58,8 @@ class Sender(Protocol):
 
 
 class Node:
-    """`issuer` may be absent: then nothing is granted here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
+    """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is opened,
+    whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
 
     def __init__(
         self,
@@ -66,19 +69,24 @@ class Node:
         issuer: Signer | None,
         clock: Callable[[], int],
         clock_ms: Callable[[], int] = now_ms,
+        people: Sequence[Signer] = (),
     ) -> None:
         self.store = store
+        self.readers = (*(() if issuer is None else (issuer,)), *people)
         self.clock = clock
         self._clock_ms = clock_ms
         self.ingest = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
+        self._measuring = Measuring(store, Opener(store, self.readers), self.ingest.rejections, clock)
+        self.ingest.follower = self._measuring.catch_up
         self._listeners: set[asyncio.Queue[Event]] = set()
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._rebuild()
         self.link = Link(store, self.ingest.authors, self.inbox, self._count)
+        self._measuring.catch_up()  # what a key that has come since can open; in several transactions where it is much
         self._catch_up()
 
     def _rebuild(self) -> None:
@@ -113,7 +121,7 @@ class Node:
                     self.store.say(self._host, bodies.RECEIPT, body, self.clock())
 
     def catch_up(self) -> None:
-        """Fold what is new in the store, grant what is due, and push it to the meters it concerns."""
+        """Measure and fold what is new in the store, grant what is due, and push it to the meters it concerns."""
         self._catch_up()
         if self._edge is not None:
             self._edge.send(self.link.push(self._clock_ms()))
@@ -124,6 +132,7 @@ class Node:
         self.ingest.authors.refresh()
         try:
             with self.store.transaction():
+                self._measuring.catch_up()
                 while self._fold():
                     self._grant()
                 self.inbox.commit(self.cursor)
@@ -180,6 +189,10 @@ class Node:
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
         self.ingest.rejections.count(reason, author, source, self.clock())
+
+    def refused_access(self, source: str) -> None:
+        """Count a code that opens nothing, tried from there."""
+        self._count("bad_access_code", b"", source)
 
     # Life
 

@@ -224,6 +224,25 @@ class Reader:
         )  # fmt: skip
         return (int(found[0][0]), found[0][1]) if found else None
 
+    def stretch(self, meter: bytes, generation: int, key_no: int) -> tuple[int, int, bytes] | None:
+        """(sequence, epoch, commitment) of the KEY_OPEN that opened a key of a meter, None where there is none."""
+        sql = "SELECT sequence, epoch, commitment FROM stretches WHERE (meter, generation, key_no) = (?, ?, ?)"
+        found = self.rows(sql, meter, generation, key_no)
+        return tuple(found[0]) if found else None
+
+    def epoch(self, meter: bytes, number: int, before: tuple[int, int]) -> Stored | None:
+        """A meter's last KEY_EPOCH of that number before a (generation, sequence) of its log."""
+        found = self.rows(
+            f"{_ENTRY} WHERE cursor = (SELECT cursor FROM epochs WHERE meter = ? AND number = ?"
+            " AND (generation, sequence) < (?, ?) ORDER BY generation DESC, sequence DESC LIMIT 1)",
+            meter, number, *before,
+        )  # fmt: skip
+        return Stored(*found[0]) if found else None
+
+    def sealing(self) -> dict[bytes, int]:
+        """The meters that seal, each with how many of its readings could not be opened here."""
+        return dict(self.rows("SELECT meter, unopened FROM sealing"))
+
     def certificates(self, after: int = 0) -> list[Certified]:
         """The newest certificate of each author whose newest came after that cursor, oldest first."""
         found = self.rows(
@@ -234,6 +253,12 @@ class Reader:
         return [
             Certified(kid, name, cursor, entry.decode(raw, self.community).body) for kid, name, cursor, raw in found
         ]
+
+    def has_issuer(self, kids: Sequence[bytes]) -> bool:
+        """Whether one of them is, or was, an issuer here."""
+        marks = ", ".join("?" * len(kids))
+        sql = f"SELECT 1 FROM certificates WHERE role = ? AND kid IN ({marks}) LIMIT 1"
+        return bool(self.rows(sql, bodies.ROLE_ISSUER, *kids))
 
     def points(self, meter: bytes, from_s: int = 0, to_s: int = bodies.MAX_UINT) -> list[Point]:
         """Registers of a meter with from_s <= unix_s <= to_s, in the order of (generation, time)."""

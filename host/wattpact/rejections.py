@@ -23,22 +23,22 @@ class Rejections:
         self._counts: dict[tuple[str, bytes, str], list[int]] = {}
         self._bursts: dict[tuple[str, bytes], list[int]] = {}
 
-    def count(self, reason: str, author: bytes, source: str, now_s: int) -> None:
-        """One more refusal; `author` is who the entry says it is by, empty where it says nothing."""
+    def count(self, reason: str, author: bytes, source: str, now_s: int, place: str = "") -> None:
+        """One more refusal; `author` is who the entry says it is by, empty where it says nothing. `place` names the
+        entry in the log, where it is known only after it was stored."""
         key = (reason, author, source)
         if key not in self._counts and len(self._counts) >= MAX_HELD:
             key = (reason, b"", "")
         row = self._counts.setdefault(key, [0, now_s, now_s])
         row[0] += 1
         row[2] = now_s
-        self._name(reason, author, source, now_s)
+        self._name(reason, author, f"its entry {place}" if place else source or "this machine", now_s)
 
-    def _name(self, reason: str, author: bytes, source: str, now_s: int) -> None:
+    def _name(self, reason: str, author: bytes, where: str, now_s: int) -> None:
         key = (reason, author if len(self._bursts) < MAX_HELD else b"")
         burst = self._bursts.get(key)
         if burst is None:
             self._bursts[key] = [0, now_s]
-            where = source or "this machine"
             _LOG.log(_level(reason), "refused: %s, by %s, from %s", reason, _named(author), where)
         else:
             burst[0] += 1

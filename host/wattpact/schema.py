@@ -96,6 +96,47 @@ CREATE TABLE inbox (
 );
 CREATE INDEX inbox_by_meter ON inbox (meter, position);
 """,
+    """
+-- Which KEY_EPOCH gives the secret of an epoch; of two of one number the later, until the next one, counts.
+CREATE TABLE epochs (
+    meter BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    cursor INTEGER NOT NULL REFERENCES entries (cursor),
+    PRIMARY KEY (meter, number, generation, sequence)
+) WITHOUT ROWID;
+
+-- What a KEY_OPEN said of a key; of two of one number the first counts.
+CREATE TABLE stretches (
+    meter BLOB NOT NULL,
+    generation INTEGER NOT NULL,
+    key_no INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    commitment BLOB NOT NULL,
+    PRIMARY KEY (meter, generation, key_no)
+) WITHOUT ROWID;
+
+-- Meters that seal: from which entry on, and how many readings could not be opened with the keys of those `tried`.
+CREATE TABLE sealing (
+    meter BLOB PRIMARY KEY,
+    since INTEGER NOT NULL REFERENCES entries (cursor),
+    unopened INTEGER NOT NULL,
+    tried BLOB NOT NULL
+) WITHOUT ROWID;
+""",
+    """
+-- Links that open the page. A code is here as its SHA-256 alone; `person` is a key id, NULL for the operator.
+CREATE TABLE access (
+    digest BLOB PRIMARY KEY,
+    person BLOB,
+    label TEXT NOT NULL,
+    created_s INTEGER NOT NULL,
+    expires_s INTEGER NOT NULL,
+    last_used_s INTEGER
+) WITHOUT ROWID;
+""",
 )
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from wattpact_protocol import bodies, entry, readings
+from wattpact_protocol.continuity import Continuity
 from wattpact_protocol.entry import Entry
 
 from wattpact import schema
@@ -31,6 +32,9 @@ _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_POINT = "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)"
 
 
+Point = tuple[bytes, int, int, int, int, int]  # meter, register generation, time, import, export, estimated
+
+
 class Accepted(NamedTuple):
     """A verified entry to store. Outside a chain it is a person's order; a void one holds its place and no more."""
 
@@ -38,6 +42,7 @@ class Accepted(NamedTuple):
     chained: bool = True
     void_reason: str | None = None
     goes_on: bool = False  # a reading that begins at the time at which the last one ended
+    deferred: bool = False  # a reading whose registers are judged when those sealed before it are
 
 
 class Store(Reader):
@@ -143,32 +148,57 @@ class Store(Reader):
         """Store entries whose places are free, and the registers they lead to; the cursor of the last."""
         with self.transaction():
             cursor = self.last_cursor()
-            rows, points = [], []
-            for new, chained, void_reason, goes_on in batch:
+            rows: list[tuple[Any, ...]] = []
+            points: list[Point] = []
+            others: list[tuple[int, Entry, str | None]] = []
+            sealing: dict[bytes, int] = {}
+            for new, chained, void_reason, goes_on, deferred in batch:
                 cursor += 1
                 order_id = None if chained else new.body["order_id"]
                 rows.append((
                     cursor, new.id, new.kid, new.kind, new.generation, new.sequence, order_id,
                     new.stamp.unix_s, received_s, new.raw, void_reason,
                 ))  # fmt: skip
-                if new.kind == bodies.READING and void_reason is None:
-                    points += _points(new, goes_on)
+                if new.kind != bodies.READING:
+                    others.append((cursor, new, void_reason))
+                elif new.is_sealed:
+                    sealing.setdefault(new.kid, cursor)
+                elif void_reason is None and not deferred:
+                    points += points_of(new.kid, new.body, goes_on)
             self._db.executemany(_INSERT_ENTRY, rows)
             self._db.executemany(_INSERT_POINT, points)
-            self._keep_certificates(cursor - len(batch), batch)
-            self._keep_registers(registers)
+            self._db.executemany("INSERT OR IGNORE INTO sealing VALUES (?, ?, 0, x'')", sealing.items())
+            self._keep_what_others_rest_on(others)
+            self.keep_registers(registers)
         return cursor
 
-    def _keep_certificates(self, before: int, batch: Sequence[Accepted]) -> None:
-        for cursor, (new, _, void_reason, _) in enumerate(batch, before + 1):
-            if new.kind == bodies.CERTIFICATE and void_reason is None:
+    def _keep_what_others_rest_on(self, said: Iterable[tuple[int, Entry, str | None]]) -> None:
+        """Certificates, and keys that were opened, by cursor."""
+        for cursor, new, void_reason in said:
+            if void_reason is not None:
+                continue
+            if new.kind == bodies.CERTIFICATE:
+                self._keep_certificate(cursor, new)
+            elif new.kind == bodies.KEY_EPOCH:
+                values = (new.kid, new.body["number"], new.generation, new.sequence, cursor)
+                self._db.execute("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", values)
+            elif new.kind == bodies.KEY_OPEN:
                 body = new.body
-                kid = entry.kid_of(body["public_key"])
-                values = (cursor, new.id, kid, body["version"], body["role"], body["label"])
-                self._db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?)", values)
-                self._db.execute("DELETE FROM pending WHERE public_key = ?", (body["public_key"],))
+                opened = (new.kid, new.generation, body["key_no"], new.sequence, body["epoch"], body["commitment"])
+                self._db.execute("INSERT OR IGNORE INTO stretches VALUES (?, ?, ?, ?, ?, ?)", opened)
 
-    def _keep_registers(self, registers: Iterable[Registers]) -> None:
+    def _keep_certificate(self, cursor: int, new: Entry) -> None:
+        body = new.body
+        values = (cursor, new.id, entry.kid_of(body["public_key"]), body["version"], body["role"], body["label"])
+        self._db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?)", values)
+        self._db.execute("DELETE FROM pending WHERE public_key = ?", (body["public_key"],))
+
+    def keep_points(self, rows: Iterable[Point]) -> None:
+        """Rows of `points_of`; a time that is there already stays as it is."""
+        self.execute(_INSERT_POINT, rows)
+
+    def keep_registers(self, registers: Iterable[Registers]) -> None:
+        """The last good registers of meters; inside a transaction of the caller's."""
         self._db.executemany(
             "INSERT OR REPLACE INTO registers VALUES (?, ?, ?, ?, ?, ?)",
             [(*row[:4], json.dumps(row.energy), json.dumps(row.instantaneous)) for row in registers],
@@ -235,9 +265,8 @@ class Store(Reader):
                 )  # fmt: skip
 
 
-def _points(new: Entry, goes_on: bool) -> list[tuple[bytes, int, int, int, int, int]]:
+def points_of(kid: bytes, body: dict[str, Any], goes_on: bool) -> list[Point]:
     """Rows of `points`: the registers at t0, unless they are there from the reading before, and after each step."""
-    body, kid = new.body, new.kid
     generation, unix_s, step_s = body["register_generation"], body["t0_s"], body["step_s"]
     import_wh, imports = body["registers"][readings.IMPORT_WH]
     export_wh, exports = body["registers"][readings.EXPORT_WH]
@@ -250,3 +279,16 @@ def _points(new: Entry, goes_on: bool) -> list[tuple[bytes, int, int, int, int, 
         points.append((kid, generation, unix_s, import_wh, export_wh, all_estimated or bad_mask & 1))
         bad_mask >>= 1
     return points
+
+
+def goes_on_from(last: Continuity, body: dict[str, Any]) -> bool:
+    """Whether a reading begins where the last one ended, so that its first point is there already."""
+    return bool(last.end_s == body["t0_s"] and last.generation == body["register_generation"])
+
+
+def registers_of(meter: bytes, kept: Continuity, body: dict[str, Any], received_s: int) -> Registers:
+    """A meter's last good registers, which a reading led to."""
+    shown = {
+        number: value[0] for number, value in body["registers"].items() if number >= readings.FIRST_INSTANTANEOUS
+    }  # fmt: skip
+    return Registers(meter, kept.generation, kept.end_s, received_s, dict(kept.values), shown)

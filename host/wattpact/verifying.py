@@ -53,13 +53,13 @@ class Verifying:
             self._processes = [_Process() for _ in range(self._wanted)]
         group = Group(claims)
         self._queue.append(group)
-        self._hand_out()
+        self.hand_out()
         return group
 
     def result(self, group: Group) -> list[bool]:
         """The verdicts on a group; until they are here, this process verifies what nobody has in hand."""
         while group.verdicts is None:
-            self._hand_out()
+            self.hand_out()
             if group.verdicts is None and self._queue:
                 mine = self._queue.popleft()
                 mine.verdicts = verify(mine.claims)
@@ -69,8 +69,9 @@ class Verifying:
                         process.answer()
         return group.verdicts
 
-    def _hand_out(self) -> None:
-        """Take the answers that are there, and see that every process has enough to do."""
+    def hand_out(self) -> None:
+        """Take the answers that are there, and see that every process has enough to do; to be called now and then by
+        who has other work meanwhile."""
         for process in self._processes or ():
             process.take_answers()
             while self._queue and process.alive and len(process.groups) < _IN_HAND:

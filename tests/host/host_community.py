@@ -4,8 +4,10 @@
     house = community.person("House 1")
     meter = community.meter("House 1 solar", owner=house)
     meter.say("reading", readings_body(T0, [(5, 0), (4, 0)]), T0 + 30)     a signed entry, next of the meter's log
-    community.take([...])                                                  verdicts of the ingest
+    community.take([...])                                                  verdicts of the ingest; then what can be
+                                                                           opened is measured, as a node does
 
+Meters seal what they measure unless told otherwise: their first two entries open a key, and are taken in at once.
 Keys come from their names, so the same test signs the same bytes each time.
 """
 
@@ -14,8 +16,10 @@ from pathlib import Path
 from wattpact import enrol
 from wattpact.ingest import STORED, Ingest
 from wattpact.keys import Signer
+from wattpact.measuring import Measuring
+from wattpact.opening import Opener
 from wattpact.store import Store
-from wattpact_protocol import bodies, entry
+from wattpact_protocol import bodies, entry, sealing
 
 T0 = 1_790_000_000
 TERMS = enrol.Terms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
@@ -37,8 +41,17 @@ def readings_body(t0_s, steps, start=(0, 0), step_s=15, **more):
     }  # fmt: skip
 
 
+def value_of(steps):
+    """What a generator of steps comes to."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
 class Speaker:
-    """An enrolled author that keeps the place of its own next entry."""
+    """An enrolled author that keeps the place of its own next entry; with a key it seals what it measured."""
 
     def __init__(self, community, signer, certificate, certificate_id):
         self.community = community
@@ -51,10 +64,45 @@ class Speaker:
         self.sequence = 0
         self.previous = certificate_id
         self.registers = (0, 0)
+        self.epoch = 0
+        self.secret = b""
+        self.key_no = 0
+
+    def begin_epoch(self, readers, t):
+        """A KEY_EPOCH: a new secret, for those signers."""
+        self.epoch += 1
+        self.secret = entry.sha256(b"test secret" + self.kid + bytes([self.epoch]))
+        wanted = [(reader.kid, reader.sealing_key) for reader in readers]
+        place = (self.community.id, self.kid)
+        return self.say(
+            "key_epoch", value_of(sealing.wrap_steps(self.secret, self.secret[::-1], self.epoch, place, wanted)), t
+        )
+
+    def open_key(self, t, **more):
+        """A KEY_OPEN: what is measured from now on is sealed with the next key."""
+        self.key_no += 1
+        body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": sealing.commitment(self.key)}
+        return self.say("key_open", {**body, **more}, t)
+
+    @property
+    def key(self):
+        return sealing.stretch_key(self.secret, self.kid, self.key_no)
+
+    def seal(self, kind, body):
+        """The body as it travels; one that says nothing measured, or is sealed, stays as it is."""
+        if bodies.SEALED in body or not (kind == bodies.READING or set(body) & set(bodies.SEALABLE.get(kind, ()))):
+            return body
+        place = (self.community.id, self.kid, self.generation)
+        try:
+            return sealing.seal_body(self.key, self.key_no, place, kind, body)
+        except ValueError as error:
+            raise entry.EntryError(str(error)) from None
 
     def say(self, kind, body, t):
         """The next entry of this author's log, or an order of a person's; kept nowhere but in the log's end."""
-        new = self.sign(kind, body, (self.generation, self.sequence, self.previous), t)
+        number = bodies.KINDS[kind] if isinstance(kind, str) else kind
+        body = self.seal(number, body) if self.key_no else body
+        new = self.sign(number, body, (self.generation, self.sequence, self.previous), t)
         if self.chained:
             self.sequence, self.previous = new.sequence + 1, new.id
         return new
@@ -74,21 +122,27 @@ class Speaker:
 
 
 class Community:
-    """Root, issuer and host, a store at directory/wattpact.db and an ingest whose clock is `now_s`."""
+    """Root, issuer and host, a store at directory/wattpact.db and an ingest whose clock is `now_s`.
 
-    def __init__(self, directory: Path, now_s=T0, terms=TERMS, threads=None):
+    `readers` are those whose keys open what is sealed here: the issuer, unless said otherwise."""
+
+    def __init__(self, directory: Path, now_s=T0, terms=TERMS, threads=None, seals=True, readers=None):
         self.keys = {name: key(name) for name in ("root", "issuer", "host")}
         self.root, self.issuer, self.host = self.keys["root"], self.keys["issuer"], self.keys["host"]
         self.id = entry.community_id(self.root.public_key)
         self.path = Path(directory) / "wattpact.db"
         self.now_s = now_s
         self._threads = threads
+        self.seals = seals
+        self.readers = [self.issuer] if readers is None else readers
         self.open()
         enrol.found_community(self.store, self.keys, terms, now_s)
 
     def open(self):
         self.store = Store(self.path, self.id)
         self.ingest = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
+        self.opener = Opener(self.store, self.readers)
+        self.measuring = Measuring(self.store, self.opener, self.ingest.rejections, lambda: self.now_s)
 
     def reopen(self):
         """As after a restart: nothing but the files remains."""
@@ -103,12 +157,15 @@ class Community:
         signer = key(f"person {label}")
         return self._speaker(signer, enrol.enrol_person(self.store, self.issuer, signer, label, self.now_s))
 
-    def meter(self, label, owner=None, rated_w=11_000, **more):
+    def meter(self, label, owner=None, rated_w=11_000, seals=None, **more):
         signer = key(label)
         owner = self.person(f"owner of {label}"[:32]) if owner is None else owner
         arguments = (self.store, self.issuer, signer.public_key, label, owner.kid, self.now_s)
         speaker = self._speaker(signer, enrol.enrol_meter(*arguments, rated_w=rated_w, **more))
         speaker.owner = owner
+        if self.seals if seals is None else seals:
+            readers = [self.issuer, owner.signer]
+            self.stored(speaker.begin_epoch(readers, self.now_s), speaker.open_key(self.now_s))
         return speaker
 
     def _speaker(self, signer, certificate):
@@ -119,7 +176,13 @@ class Community:
         return self.store.say(signer, bodies.KINDS[kind], body, self.now_s)
 
     def take(self, entries, source="test"):
-        return self.ingest.take([getattr(new, "raw", new) for new in entries], source)
+        verdicts = self.ingest.take([getattr(new, "raw", new) for new in entries], source)
+        self.measuring.catch_up()
+        return verdicts
+
+    def open_entry(self, row):
+        """A stored row as who has the readers' keys reads it."""
+        return self.opener.look(entry.decode(row.raw, self.id))
 
     def stored(self, *entries):
         """Take entries in and insist that each was stored; gives the last."""

@@ -1,8 +1,15 @@
-"""A small community with real signatures and a month's dealings, every kind of evidence among them, for tests."""
+"""A small community with real signatures and a month's dealings, every kind of evidence among them, for tests.
 
+Its meters seal what they measure, unless `sealed` is False."""
+
+import json
+
+from sealed_village import SealedVillage
 from village import START_S, Village
-from wattpact import bill
+from wattpact import bill, keys
+from wattpact.ingest import STORED, Ingest
 from wattpact.ledger import Ledger
+from wattpact.store import Store
 from wattpact_protocol import bodies, ed25519
 
 S = START_S  # 2026-10-01 00:00 UTC; bills here are for October in Amsterdam
@@ -13,8 +20,8 @@ MONTH = "2026-10"
 class Scene:
     """Three houses; contracts with a shortfall, a termination by a person, a gap, a doubtful clock, a void reading."""
 
-    def __init__(self, name: str = "scene"):
-        self.village = village = Village(900, ed25519=ed25519, name=name)
+    def __init__(self, name: str = "scene", sealed: bool = True):
+        self.village = village = (SealedVillage if sealed else Village)(900, ed25519=ed25519, name=name)
         self.east, self.west, self.north = (village.person(each) for each in ("east", "west", "north"))
         self.roof = village.meter("roof", self.east, 9000)
         self.wallbox = village.meter("wallbox", self.west, 12000)
@@ -77,9 +84,19 @@ class Scene:
 
     def ledger(self) -> Ledger:
         ledger = Ledger()
-        ledger.apply(self.village.entries)
+        ledger.apply(self.opened)
         ledger.settle(self.now_s)
         return ledger
+
+    @property
+    def opened(self):
+        """All entries, as who has the keys reads them."""
+        return self.village.opened() if isinstance(self.village, SealedVillage) else self.village.entries
+
+    @property
+    def keys(self):
+        """What an auditor gets besides the bundle."""
+        return [self.village.disclosure()] if isinstance(self.village, SealedVillage) else []
 
     def say(self, kind, body):
         return self.village.say(self.village.host, kind, body, self.now_s)
@@ -87,4 +104,23 @@ class Scene:
     def bundle(self, owner=None, month=MONTH) -> bytes:
         ledger = self.ledger()
         made = bill.make(ledger, (owner or self.west).kid, month)
-        return bill.export(made, ledger, list(self.village.entries), self.village.host.kid, self.say)
+        return bill.export(made, ledger, list(self.opened), self.village.host.kid, self.say)
+
+    def fill(self, folder):
+        """A data directory of the operator's, with west's and north's keys too, that took in all that was said."""
+        village = self.village
+        content = {"wattpact_data": 1, "root_public_key": village.root.public_key.hex()}
+        (folder / "settings.json").write_text(json.dumps(content))
+        ring = keys.Keyring(folder / "keys")
+        for name, author in (("host", village.host), ("issuer", village.issuer)):
+            ring.create(name, author.seed)
+        for author in (self.west, self.north):
+            ring.create_person(author.name, author.seed)
+        now_s = 0
+        with Store(folder / "wattpact.db", village.community) as store:
+            ingest = Ingest(store, village.root.public_key, lambda: now_s)
+            for new in village.entries:
+                now_s = max(now_s, new.stamp.unix_s or 0)
+                assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
+            ingest.close()
+        return folder

@@ -18,8 +18,8 @@ WH = 40
 
 
 class Street:
-    def __init__(self, directory, now_s=T0, terms=TERMS):
-        self.community = Community(directory, now_s, terms)
+    def __init__(self, directory, now_s=T0, terms=TERMS, **more):
+        self.community = Community(directory, now_s, terms, **more)
         self.now_s = now_s
         self.number = 0
         self.contracts = []

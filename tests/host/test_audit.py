@@ -11,7 +11,7 @@ import pytest
 from generated import Generated
 from scene import HOUR, MONTH, S, Scene
 from village import Village
-from wattpact import audit, bill, bundle, evidence
+from wattpact import audit, bill, bundle, disclosure, evidence
 from wattpact.ledger import Ledger
 from wattpact_protocol import bodies, cbor, cose, ed25519, entry
 
@@ -29,7 +29,7 @@ def good(scene: Scene) -> bytes:
 
 
 def check(data: bytes, scene: Scene) -> audit.Report:
-    return audit.audit(io.BytesIO(data), scene.village.root.public_key)
+    return audit.audit(io.BytesIO(data), scene.village.root.public_key, scene.keys)
 
 
 def refuse(data: bytes, scene: Scene) -> audit.Refuted:
@@ -117,7 +117,7 @@ def test_every_field_of_every_kind_is_covered_by_the_signature(scene, good):
             refuted = refuse(data, scene)
             assert refuted.entry and refuted.entry["number"] == number, refuted.sentence()
             cases += 1
-    assert len(seen) == 16 and cases > 250
+    assert len(seen) == 18 and cases > 250
 
 
 def test_an_entry_removed_repeated_or_moved_is_refused(scene, good):
@@ -197,7 +197,7 @@ class Liar:
     def bundle(self, keep, change=None) -> bytes:
         ledger = self.scene.ledger()
         made = bill.make(ledger, self.scene.west.kid, MONTH)
-        entries = list(self.scene.village.entries)
+        entries = list(self.scene.opened)
         host = self.scene.village.host.kid
         picked = [new for new in evidence.collect(entries, ledger.facts, made.statement, host) if keep(new)]
         fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
@@ -218,7 +218,7 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
 
 def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(scene):
     made = bill.make(scene.ledger(), scene.west.kid, MONTH).statement
-    picked = evidence.collect(scene.village.entries, scene.ledger().facts, made, scene.village.host.kid)
+    picked = evidence.collect(scene.opened, scene.ledger().facts, made, scene.village.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
         stated = scene.say(bodies.STATEMENT, made.fields([new.id for new in moved]))
@@ -326,7 +326,7 @@ def back_again(scene: Scene) -> None:
     [
         (forked, "tariff", "same place"), (unlinked("issuer"), "tariff", "does not name the entry before it"),
         (unlinked("pump"), "event", "does not name the entry before it"),
-        (unfounded, "reading", "does not name its author's certificate"),
+        (unfounded, "key_epoch", "does not name its author's certificate"),
         (another_root, "certificate", "may not say this"),
         (too_early, "tariff", "outside its author's certificates"), (two_orders, "mandate", "no order"),
         (own_role, "certificate", "another role"), (back_again, "certificate", "generation that was closed"),
@@ -392,20 +392,23 @@ def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(scene, good,
         "def refuse(*_): raise SystemExit('a socket was opened')\n"
         "socket.socket = refuse\n"
         "from wattpact import audit\n"
-        "report = audit.audit(open(sys.argv[1], 'rb'), audit.read_pin(sys.argv[2]))\n"
         "import wattpact.audit.program\n"
+        "from wattpact import disclosure\n"
+        "given = [disclosure.read(sys.argv[3])]\n"
+        "report = audit.audit(open(sys.argv[1], 'rb'), audit.read_pin(sys.argv[2]), given)\n"
         "loaded = sorted(name for name in sys.modules if name.startswith('wattpact.'))\n"
         "print(report.fields['net_nano'], ' '.join(loaded))\n"
     )
     path = tmp_path / "bundle"
     path.write_bytes(good)
+    disclosure.write(tmp_path / "keys", *scene.keys)
     environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol"}
-    command = [sys.executable, "-c", program, str(path), scene.village.root.public_key.hex()]
+    command = [sys.executable, "-c", program, str(path), scene.village.root.public_key.hex(), str(tmp_path / "keys")]
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert result.returncode == 0, result.stderr
     net_nano, *loaded = result.stdout.split()
     assert int(net_nano) == bill.make(scene.ledger(), scene.west.kid, MONTH).fields["net_nano"]
-    assert {name.split(".")[1] for name in loaded} == {"audit", "bundle", "money"}
+    assert {name.split(".")[1] for name in loaded} == {"audit", "bundle", "disclosure", "money"}
 
 
 def test_a_pin_is_hex_or_a_file_with_it(tmp_path):

@@ -2,16 +2,15 @@
 
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from scene import MONTH, S, Scene
-from wattpact import bill, home, keys, money
+from wattpact import bill, home, money
 from wattpact.cli import main
-from wattpact.ingest import STORED, Ingest
-from wattpact.store import Store
 from wattpact_protocol import bodies
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -99,21 +98,7 @@ def test_an_owner_is_found_by_name_or_key(scene):
 @pytest.fixture(scope="module")
 def node(scene, tmp_path_factory) -> Path:
     """A data directory that has taken in all that the scene's authors said."""
-    folder = tmp_path_factory.mktemp("node")
-    village = scene.village
-    (folder / "settings.json").write_text(
-        json.dumps({"wattpact_data": 1, "root_public_key": village.root.public_key.hex()})
-    )
-    keys.Keyring(folder / "keys").create("host", village.host.seed)
-    store = Store(folder / "wattpact.db", village.community)
-    now_s = 0
-    ingest = Ingest(store, village.root.public_key, lambda: now_s)
-    for new in village.entries:
-        now_s = max(now_s, new.stamp.unix_s or 0)
-        assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
-    ingest.close()
-    store.close()
-    return folder
+    return scene.fill(tmp_path_factory.mktemp("node"))
 
 
 def run(node: Path, *arguments: str) -> int:
@@ -126,30 +111,45 @@ def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys
     monkeypatch.setattr(home, "clock", lambda: scene.now_s)
     root = scene.village.root.public_key.hex()
     for owner in ("east", "west", "north"):
-        target = str(tmp_path / f"{owner}.bundle")
-        assert run(node, "bill", "--owner", owner, "--month", MONTH, "--export", target, "--json") == 0
+        target, keys = str(tmp_path / f"{owner}.bundle"), str(tmp_path / f"{owner}.keys")
+        words = ("--owner", owner, "--month", MONTH, "--export", target, "--keys", keys, "--json")
+        assert run(node, "bill", *words) == 0
         billed = json.loads(capsys.readouterr().out)
-        assert run(node, "audit", target, "--root", root, "--json") == 0
+        assert run(node, "audit", target, "--root", root, "--keys", keys, "--json") == 0
         audited = json.loads(capsys.readouterr().out)
         same = set(billed) & set(audited["statement"]) - {"lines"}
         assert len(same) >= 16
         assert {name: billed[name] for name in same} == {name: audited["statement"][name] for name in same}
-        assert run(node, "audit", target, "--root", root) == 0
+        assert run(node, "audit", target, "--root", root, "--keys", keys) == 0
         page = capsys.readouterr().out
         assert page.startswith("AGREES") and money.exact(abs(billed["net_nano"]), "EUR") in page
 
 
 def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(home, "clock", lambda: scene.now_s)
-    target = tmp_path / "west.bundle"
+    target, root = tmp_path / "west.bundle", scene.village.root.public_key.hex()
     assert run(node, "bill", "--owner", "west", "--month", MONTH, "--export", str(target)) == 0
-    assert "wattpact audit" in capsys.readouterr().out
-    command = [sys.executable, "-m", "wattpact.audit", str(target), "--root", scene.village.root.public_key.hex()]
+    page = capsys.readouterr().out
+    keys = tmp_path / "west.keys"
+    assert f"wattpact disclose --bundle {target} -o {keys}\n" in page and not keys.exists()
+    assert f"wattpact audit {target} --root {root} --keys {keys}\n" in page
+    words = ("bill", "--owner", "west", "--month", MONTH, "--export", str(target), "--keys", str(keys))
+    assert run(node, *words) == 0
+    page = capsys.readouterr().out
+    assert f"wattpact audit {target} --root {root} --keys {keys}\n" in page and "wattpact disclose" not in page
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o600
+    command = [sys.executable, "-m", "wattpact.audit", str(target), "--root", root, "--keys", str(keys)]
     if subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode == 0:
         command = ["unshare", "-rn", *command]
     environment = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol"}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
     assert (result.returncode, result.stderr) == (0, "") and result.stdout.startswith("AGREES")
+    bare = subprocess.run(command[:-2], capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
+    assert (bare.returncode, bare.stdout) == (2, "") and bare.stderr.startswith("wattpact: undecided: ")
+    for content in (b"", b"{}", keys.read_bytes()[:-2]):
+        keys.write_bytes(content)
+        result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, cwd=tmp_path)
+        assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +158,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
         (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
         (["--owner", "west", "--month", "soon"], "'soon' is no month"),
         (["--month", MONTH, "--export", "x"], "--owner"),
+        (["--owner", "west", "--month", MONTH, "--keys", "x"], "write it with --export"),
         (["--owner", "west", "--export", "/nowhere/x"], "nowhere"),
     ],
 )

@@ -5,6 +5,7 @@ import io
 import case
 import pytest
 from scene import HOUR, MONTH, S, Scene
+from sealed_village import SealedVillage
 from village import Village
 from wattpact import bill, bundle, evidence
 from wattpact.ledger import Ledger
@@ -23,7 +24,7 @@ def split(data: bytes) -> list[bytes]:
 def collected(scene: Scene, owner, entries=None, month=MONTH):
     ledger = scene.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return evidence.collect(entries or scene.village.entries, ledger.facts, made.statement, scene.village.host.kid)
+    return evidence.collect(entries or scene.opened, ledger.facts, made.statement, scene.village.host.kid)
 
 
 def test_a_bundle_is_whole_entries_and_nothing_else(scene):
@@ -37,7 +38,7 @@ def test_a_bundle_is_whole_entries_and_nothing_else(scene):
 def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(scene):
     expected = [new.id for new in collected(scene, scene.west)]
     for seed in range(20):
-        entries = list(scene.village.entries)
+        entries = list(scene.opened)
         case.Bits(seed).shuffle(entries)
         assert [new.id for new in collected(scene, scene.west, entries)] == expected
 
@@ -77,6 +78,26 @@ def test_a_run_brackets_its_window():
     back = village.reading(meter, S + 8100, [0, 1, 2], register_generation=1)
     log.append(back)
     assert run(S + 8999, S + 9900) == [10, 11]
+
+
+def test_a_reading_that_nobody_opened_bounds_no_run():
+    village = SealedVillage(900)
+    meter = village.meter("meter", village.person("owner"))
+    for i in range(6):
+        village.reading(meter, S + 900 * i, [i, i + 1])
+    log = [new for new in village.opened() if new.kid == meter.kid]
+    shut = [new for new in village.entries if new.kid == meter.kid]
+    assert [new.kind for new in log[:2]] == [bodies.KEY_EPOCH, bodies.KEY_OPEN]
+
+    def run(closed=()):
+        entries = [shut[i] if i in closed else log[i] for i in range(len(log))]
+        return [entries.index(new) for new in evidence.run(entries, set(), S + 1800, S + 3600)]
+
+    assert run() == [4, 5]
+    assert run([4, 5]) == [3, 4, 5, 6]
+    assert run(range(len(log))) == list(range(len(log)))
+    assert {evidence.key_no_of(new) for new in log[2:] + shut[2:]} == {1}
+    assert evidence.key_no_of(log[1]) is evidence.key_no_of(village.entries[0]) is None
 
 
 def test_a_meter_with_many_readings_gives_those_of_the_month_alone():

@@ -67,7 +67,7 @@ def nested(rng: random.Random) -> Any:
 
 
 def reading(rng: random.Random) -> Any:
-    """The payload of a reading, or something near it."""
+    """The payload of a reading, open or sealed, or the content that is sealed in it; or something near one of them."""
     few = [rng.getrandbits(rng.randrange(1, 65)) for _ in range(12)]
     deltas = [rng.getrandbits(rng.choice((3, 7, 12))) for _ in range(rng.randrange(26))]
     registers = {1: [few[0], deltas], 2: [few[1], [0] * len(deltas)]}
@@ -75,6 +75,13 @@ def reading(rng: random.Random) -> Any:
         registers[rng.choice((64, 64, 64, 65, 3))] = [rng.choice((few[2], -1 - few[2])), [0] * (rng.random() < 0.1)]
     stamp = [few[3], few[4], rng.choice((None, few[5])), 0]
     body = [0, [few[6], few[7], few[8], 0, rng.choice((None, few[9])), registers, few[10]]]
+    shape = rng.randrange(3)
+    if shape == 0:
+        return body[1]
+    if shape == 1:
+        length = rng.choice((40, 72, 104, 104, 136, 232, 264, rng.randrange(300)))
+        part = [b"\xa1\x01\x0a", {5: rng.randbytes(rng.choice((13, 13, 13, 12)))}, rng.randbytes(length)]
+        body = [rng.choice((1, few[10])), part]
     return [2, 0, few[11], rng.randbytes(32), stamp, body]
 
 

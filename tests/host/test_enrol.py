@@ -121,3 +121,13 @@ def test_the_specifications_example_holds():
     assert hmac.new(CODE, message, hashlib.sha256).hexdigest() == proof
     assert enrolment.proof(CODE, bytes(16), bytes(32)).hex() == proof
     assert enrolment.format_code(CODE) == "AAAQE-AYEAU-DAOCA-JBIFQ-YDIOB-4"
+
+
+def test_issuer_and_persons_are_certified_with_the_key_that_is_sealed_for_and_nobody_else_is(community):
+    person = community.person("East")
+    community.meter("House 1", person)
+    found = {known.body["label"]: known.body.get("sealing_key") for known in community.store.certificates()}
+    assert found == {
+        "root": None, "issuer": community.issuer.sealing_key, "host": None, "East": person.signer.sealing_key,
+        "House 1": None,
+    }  # fmt: skip

@@ -5,11 +5,10 @@ import pytest
 from case import Bits
 from fastapi.testclient import TestClient
 from host_community import T0, Community, Deal
+from links import app_at, by, code
 from wattpact import accounting, bill
-from wattpact.api import app_of
 from wattpact.ingest import STORED
 from wattpact.node import Node
-from wattpact.views.stored import StoredViews
 from wattpact_protocol import bodies, entry
 
 SAYS = {
@@ -95,10 +94,62 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
         restarted.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
     grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(kinds=[bodies.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
-    ledger = accounting.ledger_of(community.store.reader(), community.now_s)
+    reader = community.store.reader()
+    ledger = accounting.ledger_of(reader, community.now_s, community.opener.on(reader))
     figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
-    with TestClient(app_of(StoredViews(community.path, lambda: community.now_s), None)) as client:
+    app = app_at(community.path, lambda: community.now_s)
+    with TestClient(app, headers=by(code(community.store))) as client:
         for question in QUESTIONS:
             answer = client.get(f"/api/{question}")
             assert answer.status_code == 200, (question, answer.text)
+
+
+SEALS = [bodies.READING, bodies.EVENT, bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END]
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.timeout(60)
+def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
+    """Epochs for nobody, keys of no epoch, ciphertexts of nothing: honest neighbours are billed as before."""
+    bits = Bits(f"sealed and hostile {seed}")
+    bad, seller, buyer = (community.meter(f"House {n}") for n in range(3))
+    kids = [bad.kid, bad.owner.kid, community.issuer.kid, seller.owner.kid]
+    node = node_of(community)
+    honest = Deal(seller, buyer, t=community.now_s)
+    node.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
+    key_nos = [1, 2, 3, 4, 5, bodies.MAX_U32]
+    said = []
+    for n in range(200):
+        kind = bits.choice([bodies.KEY_EPOCH, bodies.KEY_OPEN, *SEALS, *SEALS])
+        made = hostile.body(bits, kind, (community.now_s, 1, 3), [honest.contract.id], kids)
+        if kind in SEALS:
+            hidden = {} if kind == bodies.READING else made
+            made = {name: value for name, value in hidden.items() if name not in bodies.SEALABLE[kind]}
+            made[bodies.SEALED] = hostile.sealed_part(bits, key_nos)
+        try:
+            said.append(bad.say(kind, made, community.now_s))
+        except entry.EntryError:
+            continue  # too long to be said
+        if n % 10 == 0:
+            said += [meter.reading(community.now_s, [(n % 7, 0)]) for meter in (seller, buyer)]
+            community.now_s += 15
+        if len(said) > 40:
+            assert {verdict.reason for verdict in node.take([(new.raw, ("10.0.0.1", 1)) for new in said])} == {STORED}
+            said = []
+            if bits.below(3) == 0:
+                node = node_of(community)
+    assert not [row for row in community.store.registers() if row.meter == bad.kid]
+    voids = [row.void_reason for row in community.store.entries(author=bad.kid, kinds=(bodies.READING,))]
+    assert voids.count("bad_seal") + community.store.sealing()[bad.kid] == len(voids) > 10
+    assert voids.count("bad_seal") > 3
+    reader = community.store.reader()
+    ledger = accounting.ledger_of(reader, community.now_s + 86400, community.opener.on(reader))
+    month = bill.month_of(community.now_s, "UTC")
+    assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
+    app = app_at(community.path, lambda: community.now_s)
+    with TestClient(app, headers=by(code(community.store))) as client:
+        for question in QUESTIONS[:4]:
+            assert client.get(f"/api/{question}").status_code == 200, question
+        mine = client.get(f"/api/bills?owner={buyer.owner.kid.hex()}&month={month}")
+        assert mine.status_code == 200, mine.text

@@ -12,7 +12,7 @@ from wattpact_protocol import bodies, entry, log
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = Community(tmp_path, seals=False)
     yield made
     made.close()
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from wattpact import ingest as module
 from wattpact.ingest import Ingest
+from wattpact.measuring import Measuring
+from wattpact.opening import Opener
 from wattpact_protocol import bodies, entry, log
 
 from tools.bench import corpus
@@ -13,27 +15,28 @@ from tools.bench import corpus
 GROUPS = 3 * module.MAX_BATCH + 100
 
 
-def stream() -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
+def stream(seals: bool) -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
     """A root, certificates, and entries in an order that needs no second look: repeated, forged, of strangers, falling
     registers, and a meter that is certified in the middle."""
     rng = random.Random(11)
     root, certificates, meters = corpus.community(5)
     late = meters.pop()
     certified = certificates.pop()
-    said = corpus.readings_of(meters, GROUPS, 2)
-    falling = meters[0].say(bodies.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60), corpus.NOW_S + 10**6)
+    said = corpus.readings_of(meters, GROUPS, 2, seals=seals)
+    fell = meters[0].seal(bodies.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60))
+    falling = meters[0].say(bodies.READING, fell, corpus.NOW_S + 10**6)
     stranger = corpus.Author(b"?" * 32, root.community)
     raws: list[bytes] = []
     for number, one in enumerate([*said, falling]):
         if number == GROUPS // 2:
             raws.append(certified.raw)
-            raws += [new.raw for new in corpus.readings_of([late], 40, 1)]
+            raws += [new.raw for new in corpus.readings_of([late], 40, 1, seals=seals)]
         what = rng.randrange(8)
         if what == 0:
             raws.append(one.raw[:-1] + bytes([one.raw[-1] ^ 1]))
         elif what == 1:
             # A genuine one: of a forged copy the verdict is duplicate or bad signature, whichever shows first.
-            raws.append(said[rng.randrange(number + 1)].raw if number < GROUPS else one.raw)
+            raws.append(said[rng.randrange(number + 1)].raw if number < len(said) else one.raw)
         elif what == 2:
             raws.append(one.raw[: rng.randrange(len(one.raw))])
         elif what == 3:
@@ -47,6 +50,8 @@ def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[ent
     root, certificates, raws = said
     store = corpus.store_with(path, root.community, certificates)
     ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
+    opener = Opener(store, [corpus.ISSUER])
+    ingest.follower = Measuring(store, opener, ingest.rejections, lambda: corpus.NOW_S).catch_up
     verdicts = []
     for start in range(0, len(raws), size):
         verdicts += ingest.take(raws[start : start + size])
@@ -57,9 +62,9 @@ def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[ent
     return [(verdict.reason, verdict.void_reason, verdict.cursor) for verdict in verdicts], rows, points
 
 
-@pytest.mark.parametrize("cores", [1, 3])
-def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int) -> None:
-    said = stream()
+@pytest.mark.parametrize(("cores", "seals"), [(1, False), (3, True), (1, True)])
+def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int, seals: bool) -> None:
+    said = stream(seals)
     one_by_one = taken(tmp_path / "one.db", 1, 1, said)
     assert taken(tmp_path / "all.db", len(said[2]), cores, said) == one_by_one
     assert taken(tmp_path / "some.db", 300, cores, said) == one_by_one
@@ -67,5 +72,7 @@ def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int) -> None:
     assert reasons == {
         "stored", module.BAD_SIGNATURE, module.MALFORMED, module.UNKNOWN_AUTHOR, log.DUPLICATE,
     }  # fmt: skip
-    assert len(one_by_one[1]) == len(said[1]) + GROUPS + 1 + 1 + 40
+    keys = 2 * 5 if seals else 0
+    assert len(one_by_one[1]) == len(said[1]) + keys + GROUPS + 1 + 1 + 40
+    assert len(one_by_one[2]) == 2 * GROUPS + 4 + 40 + 1
     assert [void for _, _, _, void in one_by_one[1] if void] == ["falling_register"]

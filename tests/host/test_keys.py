@@ -5,7 +5,9 @@ import os
 import stat
 
 import pytest
+from nacl.bindings import crypto_scalarmult_base
 from wattpact.keys import KeyFileError, Keyring, Signer
+from wattpact_protocol import ed25519, sealing
 
 SEED = bytes(range(32))
 
@@ -67,3 +69,41 @@ def test_a_name_cannot_lead_out_of_the_folder(tmp_path, name):
     with pytest.raises(KeyFileError, match="no name for a key"):
         Keyring(tmp_path).create_person(name, SEED)
     assert not (tmp_path / "people").exists()
+
+
+def test_the_sealing_key_is_another_than_the_signing_key_and_libsodium_makes_the_same_of_its_secret():
+    signer = Signer(SEED, "issuer")
+    assert signer.sealing_key == crypto_scalarmult_base(sealing.sealing_secret(SEED))
+    assert signer.sealing_key not in (signer.public_key, crypto_scalarmult_base(SEED), ed25519.public_key(SEED))
+
+
+def epoch_for(*signers, place=(bytes(16), bytes(8)), secret=b"s" * 32):
+    steps = sealing.wrap_steps(secret, b"e" * 32, 1, place, [(each.kid, each.sealing_key) for each in signers])
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            return done.value
+
+
+def test_a_secret_is_unwrapped_for_its_readers_in_its_place_alone():
+    one, two, three = (Signer(bytes([n]) * 32) for n in range(3))
+    body = epoch_for(one, two)
+    assert one.unwrap(body, bytes(16), bytes(8)) == two.unwrap(body, bytes(16), bytes(8)) == b"s" * 32
+    with pytest.raises(sealing.NoKeyError):
+        three.unwrap(body, bytes(16), bytes(8))
+    for place in ((b"x" * 16, bytes(8)), (bytes(16), b"x" * 8)):
+        with pytest.raises(sealing.SealError):
+            one.unwrap(body, *place)
+
+
+def test_neither_seed_nor_sealing_secret_shows():
+    signer = Signer(SEED, "issuer")
+    body = epoch_for(signer)
+    body["wraps"][0][1] = bytes(40)
+    assert len(signer.sealing_key) == 32
+    with pytest.raises(sealing.SealError) as caught:
+        signer.unwrap(body, bytes(16), bytes(8))
+    for secret in (SEED, sealing.sealing_secret(SEED), b"s" * 32):
+        for text in (repr(signer), str(signer), str(caught.value), repr(caught.value.args)):
+            assert secret.hex() not in text and repr(secret)[2:-1] not in text

@@ -75,7 +75,7 @@ def test_what_is_no_datagram_for_a_host_is_counted_and_not_answered(community, m
 
 def test_a_digest_is_answered_with_the_head_and_the_inbox(community, meter):
     head, *told = hear(community, digest(community, meter))
-    assert head == (datagram.HEAD, [meter.kid, 0, 0], A)
+    assert head == (datagram.HEAD, [meter.kid, 0, 2], A)
     afters = [body[1] for _, body, _ in told]
     cursors = [body[2] for _, body, _ in told]
     assert afters == [0, *cursors[:-1]] and {body[0] for _, body, _ in told} == {community.node.inbox.id}
@@ -178,7 +178,7 @@ def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter
     verdicts = community.node.take(batch)
     answers = community.node.link.answer(verdicts, [address for _, address in batch])
     decoded = [(datagram.decode(raw, community.id)[1], to) for raw, to in answers]
-    assert decoded == [([meter.kid, 0, 2], A), ([two.kid, 0, 1], B)]
+    assert decoded == [([meter.kid, 0, 4], A), ([two.kid, 0, 3], B)]
 
 
 def test_a_forged_entry_gets_no_answer(community, meter):
@@ -205,13 +205,13 @@ def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
         for wire, meter in ((seller, supplier), (buyer, consumer)):
             wire.send(datagram.DIGEST, [meter.kid, 0, 0, NOWHERE, 0])
             kind, body = await wire.receive()
-            assert (kind, body) == (datagram.HEAD, [meter.kid, 0, 0])
+            assert (kind, body) == (datagram.HEAD, [meter.kid, 0, 2])
         community.node.take([(new.raw, ("127.0.0.1", 9)) for new in (deal.sell, deal.buy)])
         for new in deal.entries[2:-1]:
             (seller if new.kid == supplier.kid else buyer).send(datagram.ENTRY, new.raw)
-        await buyer.until(lambda kind, body: kind == datagram.HEAD and body[2] == 2)
+        await buyer.until(lambda kind, body: kind == datagram.HEAD and body[2] == 4)
         cursor = community.node.inbox.last(consumer.kid)
-        buyer.send(datagram.DIGEST, [consumer.kid, 0, 2, community.node.inbox.id, cursor])
+        buyer.send(datagram.DIGEST, [consumer.kid, 0, 4, community.node.inbox.id, cursor])
         await buyer.receive()
         began = loop.time()
         seller.send(datagram.ENTRY, deal.contract.raw)
@@ -246,12 +246,12 @@ def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, me
         for n, new in enumerate(entries):
             if n % 5 != 3:  # lost on the way
                 wire.send(datagram.ENTRY, new.raw)
-        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 3)
+        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 2 + 3)
         for new in entries[3:]:
             wire.send(datagram.ENTRY, new.raw)
-        found = await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 40)
+        found = await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 2 + 40)
         with community.store.reader() as reader:
-            assert reader.head(meter.kid, 0) == (39, entries[-1].id)
+            assert reader.head(meter.kid, 0) == (2 + 39, entries[-1].id)
         assert len(found) < 40
         wire.socket.close()
         await close(community)

@@ -51,7 +51,7 @@ def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     take(community, *entries, order)
     receipts = {new.body["author"]: new.body for new in said(community, bodies.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
-    assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 1, "head": entries[2].id}
+    assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 3, "head": entries[2].id}
     take(community, entries[0])
     assert len(said(community, bodies.RECEIPT)) == 2
 
@@ -193,7 +193,7 @@ def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
             if n % 20 == 0:
                 await asyncio.sleep(0.005)
         wire.send(datagram.ENTRY, meter.say("event", {"code": 1}, T0).raw)
-        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 1)
+        await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == meter.sequence)
         wire.socket.close()
         await community.node.stop()
 

@@ -1,9 +1,11 @@
 """What must hold of a store, whatever its node and its meters went through. Each rule says whom it found at fault."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from wattpact import accounting
+from wattpact.keys import Signer
 from wattpact.ledger import Ledger
+from wattpact.opening import Opener
 from wattpact.reader import Reader
 from wattpact_protocol import bodies, entry, log, readings
 from wattpact_protocol.continuity import Continuity
@@ -13,13 +15,14 @@ Logs = dict[bytes, list[Entry]]  # meter: its entries in the order of the store
 
 
 class Held:
-    """Everything in a store, read once."""
+    """Everything in a store, read once, and opened with the keys of `signers`."""
 
-    def __init__(self, reader: Reader, meters: Iterable[bytes]) -> None:
+    def __init__(self, reader: Reader, meters: Iterable[bytes], signers: Sequence[Signer]) -> None:
         self.reader = reader
+        self.opener = Opener(reader, signers)
         self.certificates = {known.kid: known for known in reader.certificates()}
         self.rows = list(reader.stream())
-        self.entries = [entry.decode(row.raw, reader.community) for row in self.rows]
+        self.entries = [self.opener.open(entry.decode(row.raw, reader.community)) for row in self.rows]
         self.logs: Logs = {kid: [] for kid in meters}
         for new in self.entries:
             if new.kid in self.logs:
@@ -29,7 +32,7 @@ class Held:
         return [new for new in self.entries if new.kind == kind and author in (None, new.kid)]
 
     def ledger(self, now_s: int) -> Ledger:
-        return accounting.ledger_of(self.reader, now_s)
+        return accounting.ledger_of(self.reader, now_s, self.opener)
 
 
 def logs_are_whole(held: Held) -> None:

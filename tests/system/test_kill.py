@@ -115,7 +115,7 @@ async def _play(folder: Path, record_property: Any) -> None:
 def _check(street: Street, wallbox: House) -> str:
     journals = {house.kid: journal(house) for house in street.houses.values()}
     with street.home.reader() as reader:
-        held = rules.Held(reader, journals)
+        held = rules.Held(reader, journals, street.home.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
         rules.no_sequence_is_used_twice(held, street.wire.said, journals)

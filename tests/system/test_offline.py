@@ -82,7 +82,7 @@ def _check_relays(one: House, other: House, away_s: float, back_s: float) -> Non
 def _check_store(street: Street, one: House, other: House, away_s: int, back_s: int) -> int:
     journals = {house.kid: journal(house) for house in street.houses.values()}
     with street.home.reader() as reader:
-        held = rules.Held(reader, journals)
+        held = rules.Held(reader, journals, street.home.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
         rules.no_sequence_is_used_twice(held, street.wire.said, journals)

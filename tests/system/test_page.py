@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import re
 import subprocess
 import threading
 import time
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from host_community import Community
+from links import ISSUER, app_at, code
 from street import TERMS, Street
-from wattpact.api import app_of, page
-from wattpact.views.stored import StoredViews
+from wattpact import access
+from wattpact.api import page
 from wattpact.webserver import WebServer
 
 playwright = pytest.importorskip("playwright.sync_api", reason="there is no Playwright for this machine")
@@ -23,19 +25,23 @@ ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-SCREENS = ("now", "usage?span=minutes", "contracts", "log", "bill")
+SCREENS = ("now", "usage?span=minutes", "contracts", "log", "bill", "you")
 SIZES = {"phone": (360, 800), "desk": (1280, 900)}
 KILOBYTE = 1000
 LEFT = ".link .left strong"
 
 
 class Served:
-    """The application on a port, from a thread of its own; it can stop and come back on the same port."""
+    """A community's application on a port, from a thread of its own; it can stop and come back on the same port."""
 
-    def __init__(self, views):
-        self._views = views
+    def __init__(self, community, clock, heard_s=dict, signers=ISSUER):
+        self._store, self._clock, self._heard_s, self._signers = community.store, clock, heard_s, signers
         self.port = 0
         self.start()
+
+    def link(self, person=None):
+        """What the operator opens, or a person."""
+        return access.link(self.base, code(self._store, person, self._clock()))
 
     @property
     def base(self):
@@ -48,7 +54,7 @@ class Served:
         assert started.wait(10)
 
     async def _run(self, started):
-        app = app_of(self._views, DIST)
+        app = app_at(self._store.path, self._clock, DIST, self._heard_s, signers=self._signers)
         server = WebServer(app, app.state.feed.close)
         self.port = await server.start("127.0.0.1", self.port)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
@@ -90,7 +96,7 @@ def served(street):
     def heard():
         return {meter.kid: int(time.time()) for meter in street.meters}
 
-    made = Served(StoredViews(street.path, lambda: max(street.now_s, int(time.time())), heard))
+    made = Served(street.community, lambda: max(street.now_s, int(time.time())), heard)
     yield made
     made.stop()
 
@@ -98,15 +104,23 @@ def served(street):
 class Watched:
     """A page, and what went wrong in it: errors in its console, and requests to anyone but the node."""
 
-    def __init__(self, browser, size="desk", theme="light", **more):
+    def __init__(self, browser, size="desk", theme="light", link=None, **more):
         width, height = SIZES[size]
         self.context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, **more)
         self.problems = []
         self.context.route("**/*", self._pass_or_stop)
         self.page = self.context.new_page()
         self.page.set_default_timeout(8000)
+        if link is not None:
+            self.open(link)
         self.page.on("console", lambda said: said.type in ("error", "warning") and self.problems.append(said.text))
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+
+    def open(self, link):
+        """Sign in: the code is gone from the address, and the page knows who looks."""
+        self.page.goto(link)
+        playwright.expect(self.page.locator(".who")).not_to_have_class("who nobody")
+        assert "code=" not in self.page.url
 
     def _pass_or_stop(self, route):
         if route.request.url.startswith("http://localhost:"):
@@ -141,7 +155,7 @@ def test_types_style_and_pure_parts():
 
 def test_what_happens_appears_by_itself(browser, served, street):
     """A reading, the end of a contract and a relay that opens show within moments, and nothing was reloaded."""
-    with Watched(browser) as watched:
+    with Watched(browser, link=served.link()) as watched:
         shown = watched.page
         shown.goto(served.base)
         shown.wait_for_selector("text=Live")
@@ -211,10 +225,12 @@ AUDIT = """() => {
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
-def test_every_screen_can_be_read(browser, served, size, theme):
+@pytest.mark.parametrize("viewer", ["operator", "owner", "nobody"])
+def test_every_screen_can_be_read(browser, served, street, viewer, size, theme):
     """Contrast of WCAG AA, a name for every control, no sideways scrolling; phone and desk, light and dark."""
     found = []
-    with Watched(browser, size, theme, reduced_motion="reduce") as watched:
+    links = {"operator": served.link, "owner": lambda: served.link(street.wallbox.owner.kid), "nobody": lambda: None}
+    with Watched(browser, size, theme, links[viewer](), reduced_motion="reduce") as watched:
         for screen in SCREENS:
             watched.page.goto(f"{served.base}/#/{screen}")
             watched.page.wait_for_selector("main .card, main .log")
@@ -258,7 +274,8 @@ def test_the_theme_is_the_machines_until_one_is_chosen(browser, served):
 
 def test_nothing_moves_for_who_does_not_want_it(browser, served, street):
     counted = "document.getAnimations().filter((one) => one.playState === 'running').length"
-    with Watched(browser) as moving, Watched(browser, reduced_motion="reduce") as still:
+    link = served.link()
+    with Watched(browser, link=link) as moving, Watched(browser, link=link, reduced_motion="reduce") as still:
         for watched in (moving, still):
             watched.page.goto(served.base)
             watched.page.wait_for_selector(".house")
@@ -267,7 +284,7 @@ def test_nothing_moves_for_who_does_not_want_it(browser, served, street):
 
 
 def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, street):
-    with Watched(browser, "phone") as watched:
+    with Watched(browser, "phone", link=served.link()) as watched:
         shown = watched.page
         shown.goto(f"{served.base}/#/usage?span=minutes&meter={street.wallbox.kid.hex()}")
         chart = shown.locator(".chart")
@@ -286,7 +303,7 @@ def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, stree
 
 
 def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
-    with Watched(browser) as watched:
+    with Watched(browser, link=served.link()) as watched:
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-03&to=2026-02-01")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not lie after")
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-01&to=2026-02-03")
@@ -295,7 +312,7 @@ def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
 
 
 def test_the_log_of_one_meter(browser, served, street):
-    with Watched(browser) as watched:
+    with Watched(browser, link=served.link()) as watched:
         shown = watched.page
         shown.goto(f"{served.base}/#/log")
         shown.wait_for_selector(".row")
@@ -312,7 +329,7 @@ def test_the_log_of_one_meter(browser, served, street):
 
 
 def test_a_node_that_goes_and_comes_back(browser, street):
-    served = Served(StoredViews(street.path, lambda: max(street.now_s, int(time.time()))))
+    served = Served(street.community, lambda: max(street.now_s, int(time.time())))
     with Watched(browser) as watched:
         shown = watched.page
         shown.goto(served.base)
@@ -331,7 +348,7 @@ def test_a_node_that_goes_and_comes_back(browser, street):
 
 def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
     community = Community(tmp_path, int(time.time()), TERMS)
-    served = Served(StoredViews(community.path, lambda: int(time.time())))
+    served = Served(community, lambda: int(time.time()))
     try:
         with Watched(browser, "phone") as watched:
             watched.page.goto(served.base)
@@ -343,3 +360,139 @@ def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
     finally:
         served.stop()
         community.close()
+
+
+SEALED = "Sealed: for its owner and the operator."
+
+
+def card(shown, label):
+    return shown.locator("li.meter", has_text=label)
+
+
+def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, served, street):
+    with Watched(browser) as watched:
+        shown = watched.page
+        shown.goto(served.base)
+        playwright.expect(shown.locator("main")).to_contain_text("What is measured is sealed")
+        playwright.expect(shown.locator("li.meter .sealed")).to_have_text([SEALED] * 3)
+        playwright.expect(shown.locator(".who")).to_have_text("Not signed in")
+        cards = " ".join(shown.locator("li.meter").all_inner_texts())
+        assert not re.search(r"\d\s(Wh|kWh|W|kW)\b", cards), cards
+        assert shown.title() == "Sun Street"
+        for screen in ("usage", "bill", "you"):
+            shown.goto(f"{served.base}/#/{screen}")
+            playwright.expect(shown.get_by_label("Link or code")).to_be_visible()
+        shown.goto(f"{served.base}/#/log?routine=yes")
+        row = shown.locator(".row.kind-reading .text").first
+        playwright.expect(row).to_have_text("A sealed reading")
+        shown.goto(f"{served.base}/#/contracts")
+        playwright.expect(shown.locator(".contract .sealed").first).to_contain_text(
+            "for its two sides and the operator"
+        )
+        assert watched.problems == []
+
+
+def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, street):
+    """House 1 sells to House 3: its own meter, its bill and the usage of its contract; nothing else."""
+    with Watched(browser, link=served.link(street.solar.owner.kid)) as watched:
+        shown = watched.page
+        playwright.expect(shown.locator(".who")).to_have_text("House 1")
+        own = shown.locator("li.meter").first
+        playwright.expect(own).to_contain_text("House 1 solar")
+        playwright.expect(own).to_contain_text("Export register")
+        for label in ("House 2 battery", "House 3 wallbox"):
+            playwright.expect(card(shown, label)).to_contain_text(SEALED)
+        playwright.expect(shown.locator(".net-head")).to_contain_text("House 1")
+        shown.goto(f"{served.base}/#/contracts")
+        playwright.expect(shown.locator(".contract .progress").first).to_contain_text("carried")
+        playwright.expect(
+            shown.locator(".contract", has_text="House 2 battery").locator(".sealed").first
+        ).to_be_visible()
+        shown.goto(f"{served.base}/#/usage?meter={street.wallbox.kid.hex()}")
+        playwright.expect(shown.locator("main .sealed")).to_contain_text(
+            "Readings of House 3 wallbox are for its owner"
+        )
+        other = watched.context.new_page()
+        other.goto(served.base)
+        playwright.expect(other.locator(".who")).to_have_text("House 1")
+        shown.goto(f"{served.base}/#/you")
+        shown.get_by_role("button", name="Sign out").click()
+        for tab in (shown, other):
+            playwright.expect(tab.locator(".who")).to_have_text("Not signed in")
+        playwright.expect(other.locator("li.meter .sealed")).to_have_count(3)
+        playwright.expect(other.get_by_role("alert")).to_have_count(0)
+        shown.goto(f"{served.base}/#/now")
+        playwright.expect(shown.locator("li.meter .sealed")).to_have_count(3)
+        shown.reload()
+        playwright.expect(shown.locator(".who")).to_have_text("Not signed in")
+        assert watched.problems == []
+
+
+def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, served, street):
+    with Watched(browser, "phone") as watched:
+        shown = watched.page
+        shown.goto(served.base)
+        field = shown.get_by_label("Link or code")
+        field.fill("what is this")
+        field.press("Enter")
+        playwright.expect(shown.get_by_role("alert")).to_contain_text("That is no link of this page")
+        field.fill(served.link(street.battery.owner.kid))
+        field.press("Enter")
+        playwright.expect(shown.locator(".who")).to_have_text("House 2")
+        shown.evaluate("link => { location.href = link }", served.link(street.wallbox.owner.kid))
+        playwright.expect(shown.locator(".who")).to_have_text("House 3")
+        playwright.expect(shown.locator("li.meter").first).to_contain_text("House 3 wallbox")
+        assert "code=" not in shown.url
+        assert shown.evaluate("document.cookie") == ""
+        assert watched.problems == []
+
+
+def test_a_link_that_opens_nothing_says_so(browser, served):
+    with Watched(browser) as watched:
+        shown = watched.page
+        for fragment, words in (("code=" + "a" * 26, "not known here"), ("code=short", "is damaged")):
+            shown.goto("about:blank")
+            shown.goto(f"{served.base}/#{fragment}")
+            playwright.expect(shown.get_by_role("alert")).to_contain_text(words)
+            assert "code=" not in shown.url
+        assert all("401" in problem for problem in watched.problems), watched.problems
+
+
+def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, monkeypatch):
+    monkeypatch.setattr("wattpact.api.events.CHECKED_EVERY_S", 0.5)
+    kid = street.battery.owner.kid
+    with Watched(browser, link=served.link(kid)) as watched:
+        playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
+        store = street.community.store
+        access.revoke(store, [row.digest for row in access.listed(store) if row.person == kid])
+        playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was withdrawn")
+        playwright.expect(watched.page.locator("li.meter .sealed")).to_have_count(3)
+
+
+def test_a_host_without_the_key_says_so(browser, tmp_path):
+    """To the operator as to everyone; what is open it shows all the same."""
+    street = Street(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
+    street.trade()
+    street.run(slots=2)
+    served = Served(street.community, lambda: max(street.now_s, int(time.time())), signers=())
+    words = "This host has no key to the readings"
+    try:
+        with Watched(browser, "phone", link=served.link()) as watched:
+            shown = watched.page
+            playwright.expect(shown.locator("main h2").first).to_have_text(words)
+            playwright.expect(shown.locator("li.meter .sealed")).to_have_text([f"{words}."] * 3)
+            playwright.expect(card(shown, "House 3 wallbox")).to_contain_text("Relay closed")
+            assert shown.evaluate(AUDIT) == []
+            for screen in ("usage", "bill", "contracts"):
+                shown.goto(f"{served.base}/#/{screen}")
+                playwright.expect(shown.locator("main .sealed").first).to_contain_text(words)
+                assert shown.evaluate(AUDIT) == []
+            assert watched.problems == []
+        with Watched(browser) as watched:
+            watched.page.goto(served.base)
+            playwright.expect(watched.page.locator("main h2").first).to_have_text(words)
+            playwright.expect(watched.page.locator(".relayline")).to_have_count(0)
+    finally:
+        served.stop()
+        street.close()

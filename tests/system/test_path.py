@@ -108,7 +108,7 @@ def test_the_demo_runs_a_whole_cycle_within_two_minutes(tmp_path: Path, record_p
     assert list(_meters_running(shown.folder)) == []
     with made.reader() as reader:
         kids = {known.body["label"]: known.kid for known in reader.certificates() if known.body["role"] == METER}
-        _check_store(rules.Held(reader, kids.values()), kids)
+        _check_store(rules.Held(reader, kids.values(), made.readers()), kids)
 
 
 def _meters_running(folder: Path) -> Iterator[str]:

@@ -220,7 +220,7 @@ async def _flood(folder: Path) -> str:
         assert await street.process.stop() == 0
         with street.home.reader() as reader:
             assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
-            rules.logs_are_whole(rules.Held(reader, [roof.kid]))
+            rules.logs_are_whole(rules.Held(reader, [roof.kid], street.home.readers()))
         player.socket.close()
         return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
 

@@ -72,7 +72,7 @@ def _has_heard(street: Street, house: House) -> bool:
 def _check(street: Street, wallbox: House, rain: Rain) -> str:
     journals = {house.kid: journal(house) for house in street.houses.values()}
     with street.home.reader() as reader:
-        held = rules.Held(reader, journals)
+        held = rules.Held(reader, journals, street.home.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
         rules.no_sequence_is_used_twice(held, street.wire.said, journals)

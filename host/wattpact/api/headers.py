@@ -33,6 +33,8 @@ class SecurityHeaders:
             return
         is_head = scope["method"] == "HEAD" and scope["path"] != ENDLESS
         is_asset = scope["path"].startswith("/assets/")
+        # What one viewer is shown lies in no cache where another may find it.
+        ordinary = "no-store" if scope["path"].startswith("/api/") else "no-cache"
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -40,7 +42,7 @@ class SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 lasting = is_asset and message["status"] == 200
-                headers.setdefault("cache-control", "public, max-age=31536000, immutable" if lasting else "no-cache")
+                headers.setdefault("cache-control", "public, max-age=31536000, immutable" if lasting else ordinary)
             elif is_head:
                 message = {**message, "body": b""}
             await send(message)

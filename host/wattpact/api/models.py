@@ -16,10 +16,15 @@ Price = Annotated[int, Field(description="price, millionths of the currency per 
 Nano = Annotated[int, Field(description="money, billionths of the currency")]
 
 Kind = Literal[
-    "acceptance", "certificate", "community", "contract", "demand", "event", "grant", "mandate", "offer", "policy",
-    "reading", "receipt", "statement", "tariff", "terminate", "usage", "usage_end", "usage_start",
+    "acceptance", "certificate", "community", "contract", "demand", "event", "grant", "key_epoch", "key_open",
+    "mandate", "offer", "policy", "reading", "receipt", "statement", "tariff", "terminate", "usage", "usage_end",
+    "usage_start",
 ]  # fmt: skip
 ContractState = Literal["matched", "granted", "active", "ended", "void", "settled"]
+Sealed = Annotated[
+    Literal["viewer", "host"] | None,
+    Field(description="why measured values are not shown: not for this viewer, or this host has no key; null if shown"),
+]
 
 
 class Model(BaseModel):
@@ -30,6 +35,15 @@ class Problem(Model):
     """Why a request was refused."""
 
     detail: Annotated[str, Field(description="one sentence for a person")]
+
+
+class Session(Model):
+    """Who asks."""
+
+    role: Literal["operator", "person", "nobody"]
+    kid: Annotated[Kid | None, Field(description="the person's")]
+    label: Annotated[str | None, Field(description="what the person is called")]
+    expires_s: Annotated[int | None, Field(description="when the link ends, Unix seconds")]
 
 
 class Tariff(Model):
@@ -43,6 +57,7 @@ class Counts(Model):
     entries: Annotated[int, Field(description="entries stored")]
     rejected: Annotated[dict[str, int], Field(description="entries and datagrams refused, by reason")]
     pending: Annotated[int, Field(description="meters that ask to be enrolled")]
+    sealed: Annotated[int, Field(description="readings that this host has no key to")]
 
 
 class Community(Model):
@@ -74,7 +89,8 @@ class LogPlace(Model):
 
 
 class Meter(Model):
-    """One meter: what it measures, whether it supplies, and how well it is heard."""
+    """One meter: what it measures, whether it supplies, and how well it is heard. Registers, power and relay are null
+    for others than its owner and the operator."""
 
     kid: Kid
     label: str
@@ -89,13 +105,14 @@ class Meter(Model):
     import_wh: Annotated[int | None, Field(description="import register, Wh")]
     export_wh: Annotated[int | None, Field(description="export register, Wh")]
     power_w: Annotated[int | None, Field(description="power now, W; import positive, export negative")]
-    relay: Relay
+    relay: Relay | None
     log: LogPlace
     register_time_s: Annotated[int | None, Field(description="when the registers were read, Unix seconds")]
+    sealed: Sealed
 
 
 class Point(Model):
-    """A meter's registers at one time; null outside what it has measured."""
+    """A meter's registers at one time; null outside what it has measured, and while it was somebody else's."""
 
     t_s: Seconds
     import_wh: Annotated[int | None, Field(description="import register, Wh; goes on over a change of registers")]
@@ -114,7 +131,8 @@ class Readings(Model):
 
 
 class Contract(Model):
-    """Energy that one meter sells to another."""
+    """Energy that one meter sells to another. Terms are open; what came of it is null for others than both
+    sides' owners and the operator."""
 
     id: EntryId
     supplier: Kid
@@ -123,10 +141,10 @@ class Contract(Model):
     consumer_label: str
     state: ContractState
     wh: Annotated[int, Field(description="energy agreed, Wh")]
-    carried_wh: Annotated[int, Field(description="energy carried, by settlement of the registers, Wh")]
-    short_wh: Annotated[int, Field(description="energy asked for that the supplier did not export, Wh")]
-    unused_wh: Annotated[int, Field(description="energy due without having been taken, Wh")]
-    attributed_wh: Annotated[int, Field(description="energy carried as the consumer's meter says, Wh")]
+    carried_wh: Annotated[int | None, Field(description="energy carried, by settlement of the registers, Wh")]
+    short_wh: Annotated[int | None, Field(description="energy asked for that the supplier did not export, Wh")]
+    unused_wh: Annotated[int | None, Field(description="energy due without having been taken, Wh")]
+    attributed_wh: Annotated[int | None, Field(description="energy carried as the consumer's meter says, Wh")]
     price_micro_per_kwh: Price
     max_w: Annotated[int, Field(description="the most power it carries, W")]
     priority: Annotated[int, Field(description="1 is filled first")]
@@ -135,8 +153,9 @@ class Contract(Model):
     used_from_s: Annotated[int | None, Field(description="when it began to carry energy, Unix seconds")]
     ended_s: Annotated[int | None, Field(description="when it ended, Unix seconds")]
     end_reason: Annotated[str | None, Field(description="why it ended: used up, expired, terminated or void")]
-    due_nano: Annotated[int, Field(description="what is due for it so far, billionths of the currency")]
-    flow_w: Annotated[int, Field(description="power that it carries now, W")]
+    due_nano: Annotated[int | None, Field(description="what is due for it so far, billionths of the currency")]
+    flow_w: Annotated[int | None, Field(description="power that it carries now, W")]
+    sealed: Sealed
 
 
 class LogRow(Model):
@@ -151,8 +170,13 @@ class LogRow(Model):
     sequence: int
     time_s: Annotated[int | None, Field(description="the author's clock, Unix seconds; null when it had no time")]
     clock_status: Annotated[int, Field(description="DLMS clock status; 0 is a good clock")]
-    text: Annotated[str, Field(description="what it says, in one plain sentence")]
-    void_reason: Annotated[str | None, Field(description="why it counts for nothing, null where it counts")]
+    text: Annotated[
+        str, Field(description="what it says, in one plain sentence; of others' private things no more than what it is")
+    ]
+    void_reason: Annotated[
+        str | None, Field(description="why it counts for nothing; null where it counts, or is sealed")
+    ]
+    sealed: Sealed
 
 
 class Log(Model):

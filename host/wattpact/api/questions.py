@@ -1,4 +1,7 @@
-"""The questions a browser or another program may ask. Each runs in a thread, so that none holds up the node."""
+"""The questions a browser or another program may ask. Each runs in a thread, so that none holds up the node.
+
+What an asker is shown is decided in `wattpact.views.visible`.
+"""
 
 from typing import Annotated, Any
 
@@ -6,7 +9,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from wattpact_protocol import bodies
 
 from wattpact.api import models
-from wattpact.views import BadQuestion, Views
+from wattpact.api.asker import BAD_CODE, Entered, viewer_of
+from wattpact.views import BadQuestion
+from wattpact.views.visible import Seen
 
 KID = r"^[0-9a-f]{16}$"
 MONTH = r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$"
@@ -25,19 +30,18 @@ def known_parameters(request: Request) -> None:
             raise BadQuestion(f"{name} may be given once.")
 
 
-def views_of(request: Request) -> Views:
-    views: Views = request.app.state.views
-    return views
+def seen_by(request: Request, known: Entered) -> Seen:
+    return Seen(request.app.state.views, viewer_of(known))
 
 
-router = APIRouter(
-    prefix="/api",
-    dependencies=[Depends(known_parameters)],
-    responses={422: {"model": models.Problem, "description": "The question makes no sense"}},
-)
-Ask = Annotated[Views, Depends(views_of)]
+NONSENSE: dict[int | str, dict[str, Any]] = {
+    422: {"model": models.Problem, "description": "The question makes no sense"}
+}
+router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=NONSENSE | BAD_CODE)
+Ask = Annotated[Seen, Depends(seen_by)]
 MeterKid = Annotated[str | None, Query(pattern=KID, description="only this meter, by its kid")]
 NOT_THERE: dict[int | str, dict[str, Any]] = {404: {"model": models.Problem, "description": "There is no such thing"}}
+NOT_YOURS: dict[int | str, dict[str, Any]] = {403: {"model": models.Problem, "description": "It is not for this asker"}}
 
 
 def _kid(text: str | None) -> bytes | None:
@@ -52,7 +56,7 @@ def community(views: Ask) -> Any:
 
 @router.get("/meters", response_model=list[models.Meter])
 def meters(views: Ask) -> Any:
-    """Every meter: power now, registers, the relay and why."""
+    """Every meter; of the asker's own, power now, registers, the relay and why."""
     return views.meters()
 
 
@@ -62,7 +66,7 @@ def meter(views: Ask, kid: Annotated[str, Path(pattern=KID, description="the met
     return views.meter(bytes.fromhex(kid))
 
 
-@router.get("/readings", response_model=models.Readings, responses=NOT_THERE)
+@router.get("/readings", response_model=models.Readings, responses=NOT_THERE | NOT_YOURS)
 def readings(
     views: Ask,
     meter: Annotated[str, Query(pattern=KID, description="the meter's kid")],
@@ -72,7 +76,7 @@ def readings(
         int | None, Query(alias="step", ge=1, le=366 * 86400, description="seconds; chosen to suit the period")
     ] = None,
 ) -> Any:
-    """A meter's registers at every step from `from` to `to`, at most 2,000 points."""
+    """The registers of a meter of the asker's at every step from `from` to `to`, at most 2,000 points."""
     return views.readings(bytes.fromhex(meter), from_s, to_s, step_s)
 
 
@@ -82,7 +86,7 @@ def contracts(
     state: Annotated[list[models.ContractState] | None, Query(description="only these states")] = None,
     meter: MeterKid = None,
 ) -> Any:
-    """Contracts, newest first; the newest 1,000."""
+    """Contracts, newest first; the newest 1,000. Of the asker's own, what came of them."""
     return views.contracts(state or (), _kid(meter))
 
 
@@ -98,11 +102,11 @@ def log(
     return views.log(_kid(meter), kind or (), before, limit)
 
 
-@router.get("/bills", response_model=list[models.Bill], responses=NOT_THERE)
+@router.get("/bills", response_model=list[models.Bill], responses=NOT_THERE | NOT_YOURS)
 def bills(
     views: Ask,
     month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; this month")] = None,
     owner: Annotated[str | None, Query(pattern=KID, description="only this owner, by its kid")] = None,
 ) -> Any:
-    """What each owner's month comes to so far, and the contracts behind it."""
+    """What the asker's month comes to so far, and the contracts behind it; to the operator, every owner's."""
     return views.bills(month, _kid(owner))

@@ -1,5 +1,6 @@
 """Refusals: whatever was wrong, the answer is a fitting status and one sentence in `detail`."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -8,11 +9,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from wattpact.access import BadCode
+from wattpact.api import session
+from wattpact.api.asker import GUESS_COSTS_S, access_of
 from wattpact.api.headers import ENDLESS
 from wattpact.reader import StoreError
-from wattpact.views import BadQuestion, NoSuchThing
+from wattpact.views import BadQuestion, NoSuchThing, NotForYou
 
 log = logging.getLogger(__name__)
+
+BAD_BODY = 'The body must be JSON of the form {"code": "..."}.'  # what was sent may be a code: it is not repeated
 
 
 def refuse(status: int, sentence: str, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -21,6 +27,8 @@ def refuse(status: int, sentence: str, headers: dict[str, str] | None = None) ->
 
 def explain(error: dict[str, Any]) -> str:
     """One validation error of pydantic's as a sentence."""
+    if error["loc"][:1] == ("body",):
+        return BAD_BODY
     place = [str(part) for part in error["loc"] if part not in ("query", "path")]
     name = place[0] if place else "the request"
     if error["type"] == "missing":
@@ -38,6 +46,9 @@ _FORMS = {
 }  # fmt: skip
 
 
+_METHODS = {ENDLESS: "GET", session.PATH: session.METHODS}
+
+
 def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -51,6 +62,18 @@ def install(app: FastAPI) -> None:
     async def absent(_: Request, error: NoSuchThing) -> JSONResponse:
         return refuse(404, str(error))
 
+    @app.exception_handler(NotForYou)
+    async def private(_: Request, error: NotForYou) -> JSONResponse:
+        return refuse(403, str(error))
+
+    @app.exception_handler(BadCode)
+    async def locked(request: Request, error: BadCode) -> JSONResponse:
+        """A guess is counted, and takes its time; the node and other askers do not wait for it."""
+        if error.is_guess:
+            access_of(request).refused(request.client.host if request.client else "")
+            await asyncio.sleep(GUESS_COSTS_S)
+        return refuse(401, str(error), {"www-authenticate": "Bearer"})
+
     @app.exception_handler(StoreError)
     async def unavailable(request: Request, error: StoreError) -> JSONResponse:
         log.error("%s: %s", request.url.path, error)
@@ -63,9 +86,12 @@ def install(app: FastAPI) -> None:
         sentence = str(error.detail)
         if error.status_code == 404:
             sentence = "There is nothing at this address; /openapi.json lists what there is."
+        elif error.status_code == 400:  # of the framework's, for a body that is not even text
+            return refuse(422, BAD_BODY)
         elif error.status_code == 405:
-            sentence = "This API only reads: use GET."
-            headers = {"allow": "GET" if request.url.path == ENDLESS else "GET, HEAD"}
+            allowed = _METHODS.get(request.url.path, "GET, HEAD")
+            sentence = f"This API only reads: use {'GET, POST or DELETE' if 'POST' in allowed else 'GET'}."
+            headers = {"allow": allowed}
         return refuse(error.status_code, sentence, headers)
 
     @app.exception_handler(Exception)

@@ -8,7 +8,8 @@ from wattpact_protocol.entry import Entry
 from wattpact_protocol.settlement import Settlement
 from wattpact_protocol.statement import Line, Statement
 
-from wattpact.audit.findings import Report
+from wattpact.audit.findings import Report, stretches
+from wattpact.audit.seals import BAD_SEAL, Stretch
 from wattpact.audit.times import utc
 
 if TYPE_CHECKING:
@@ -29,14 +30,59 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     _look_at_meters(checker, made, settlement, found)
     _look_at_contracts(checker, made, found)
     _look_at_logs(checker, found)
+    _look_at_keys(checker, found)
     refused = [(*checker.numbers[name], reason) for name, reason in facts.book.refused.items()]
     refused += [(*checker.numbers[name], reason) for name, reason in facts.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
-        found.void.append(f"entry {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
+        what = "what is sealed in entry" if reason == BAD_SEAL and new.kind != bodies.READING else "entry"
+        found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
     for kid, numbers in sorted(checker.doubtful.items()):
         first = ", ".join(str(number) for number in numbers[:_NAMED]) + (", …" if len(numbers) > _NAMED else "")
         found.doubtful.append(f"{label(found, kid)}: {len(numbers)} entries stamped by a doubtful clock ({first})")
     return found
+
+
+def keys_wanted(checker: "_Checker") -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """What an Undecided says: the stretches without a key, those whose key does not fit, and those that opened."""
+    labels, seals = checker.facts.labels, checker.seals
+    missing = [_stretch(one, labels) for one in seals.shut]
+    misfits = [
+        {**_stretch(one, labels), "file": file, "entry": one.named}
+        for one in seals.shut for place, file in seals.misfits if place == one.place
+    ]  # fmt: skip
+    return missing, misfits, [_opened(one, labels) for one in seals.opened]
+
+
+def _stretch(one: Stretch, labels: dict[bytes, str]) -> dict[str, Any]:
+    meter, generation, key_no = one.place
+    return {
+        "meter": meter.hex(), "label": labels.get(meter), "generation": generation, "key_no": key_no,
+        "readings": one.readings, "from_s": one.from_s, "to_s": one.to_s,
+    }  # fmt: skip
+
+
+def _opened(one: Stretch, labels: dict[bytes, str]) -> dict[str, Any]:
+    return {**_stretch(one, labels), "import_wh": one.import_wh, "export_wh": one.export_wh}
+
+
+def _look_at_keys(checker: "_Checker", found: Report) -> None:
+    seals = checker.seals
+    found.opened = [_opened(one, found.labels) for one in seals.opened]
+    for place, file in seals.misfits:
+        other = "; another that was given is" if seals.stretches[place].is_open else ""
+        found.keys.append(f"{file}: the key for {_named(place, found)} is not the one it committed to{other}")
+    if seals.unused:
+        found.keys.append(f"{seals.unused} keys are for stretches that this bundle does not have")
+    shut: dict[tuple[bytes, int], list[int]] = {}
+    for one in seals.half_shut:
+        shut.setdefault(one.place[:2], []).append(one.place[2])
+    for (kid, _), numbers in shut.items():
+        text = f"{label(found, kid)}: no key for {stretches(numbers)}; no reading is there, and no figure "
+        found.missing.append(text + "rests on it")
+
+
+def _named(place: tuple[bytes, int, int], found: Report) -> str:
+    return f"stretch {place[2]} of {found.labels.get(place[0], place[0].hex())}"
 
 
 def label(found: Report, kid: bytes) -> str:

@@ -89,6 +89,7 @@ class Links:
         self._places: dict[tuple[bytes, int, int], tuple[Entry, dict[str, Any]]] = {}
         self._last: dict[bytes, Entry] = {}
         self._broken: set[bytes] = set()
+        self._whole: set[bytes] = set()  # meters whose generation is shown from its first entry on, so far
         self.runs: dict[bytes, Run] = {}
 
     def add(self, new: Entry, number: int, offset: int) -> str | None:
@@ -116,6 +117,10 @@ class Links:
         elif new.sequence == 0:
             follows = last is not None or new.generation == min(author.certificates)
         self._last[new.kid] = new
+        if new.sequence == 0:
+            self._whole.add(new.kid)
+        elif not follows:
+            self._whole.discard(new.kid)
         if not follows:
             self._broken.add(new.kid)
         if new.kind == bodies.READING:
@@ -135,6 +140,10 @@ class Links:
             run.last = place
             run.readings += 1
         return None
+
+    def is_shown_from_start(self, kid: bytes) -> bool:
+        """Whether everything that a meter said in this generation of its log before its last entry is here."""
+        return kid in self._whole
 
     def unlinked(self) -> dict[str, Any] | None:
         """The first entry, of authors whose logs are shown in part, that denies the one before it."""

@@ -1,12 +1,14 @@
 """The audit of one bundle: every entry verified in order, then the statement computed again and compared.
 
 What always holds: an audit that returns a report has verified every signature, every link and every figure; the
-first thing that is wrong ends it with the entry that shows it. docs/spec/bundle.md, "What an auditor checks".
+first thing that is wrong ends it with the entry that shows it; what can be checked without a key is checked before a
+key is asked for. docs/spec/bundle.md, "What an auditor checks".
 """
 
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from wattpact_protocol import bodies, entry, statement
+from wattpact_protocol import bodies, entry, merkle, sealing, statement
 from wattpact_protocol.entry import Entry
 from wattpact_protocol.facts import Facts
 from wattpact_protocol.settlement import Settlement
@@ -15,12 +17,15 @@ from wattpact_protocol.statement import Statement
 from wattpact import bundle
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
-from wattpact.audit.findings import Refuted, Report, name_of, name_of_bytes
+from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
+from wattpact.audit.seals import BAD_SEAL, Seals
+from wattpact.disclosure import Disclosure
 
 
-def audit(file: BinaryIO, root_public_key: bytes) -> Report:
-    """A report on a bundle that agrees with its statement; raises Refuted on any other."""
-    checker = _Checker(root_public_key)
+def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = ()) -> Report:
+    """A report on a bundle that agrees with its statement; raises Refuted on one that does not, Undecided where it
+    takes keys that `disclosures` do not have, DisclosureError for keys of another community."""
+    checker = _Checker(root_public_key, disclosures)
     number = 0
     try:
         for number, (offset, raw) in enumerate(bundle.read(file), 1):
@@ -33,8 +38,9 @@ def audit(file: BinaryIO, root_public_key: bytes) -> Report:
 class _Checker:
     """What has been verified so far."""
 
-    def __init__(self, root_public_key: bytes) -> None:
+    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure]) -> None:
         self.community = entry.community_id(root_public_key)
+        self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
         self.facts = Facts()
@@ -57,6 +63,8 @@ class _Checker:
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
         if reason is None and new.kind == bodies.READING and self.facts.community is None:
             reason = "it comes before the community's entry"
+        if reason is None and new.is_sealed:
+            reason = self._unopened(new)
         if reason:
             raise Refuted(reason, name_of(new, number, offset))
         self._named = {}
@@ -75,19 +83,43 @@ class _Checker:
         self._order = order
         return None
 
+    def _unopened(self, new: Entry) -> str | None:
+        """A meter that seals with a key it never opened spoils its own word; a host that leaves the opening out would
+        spoil the meter's, so that nothing was left out must show."""
+        if self.seals.is_committed(new) or self.links.is_shown_from_start(new.kid):
+            return None
+        return "it is sealed with a key that no entry before it opens, and its log is not shown from the start"
+
     def _count(self, new: Entry, number: int, offset: int) -> None:
         self.ids.append(new.id)
         self.kinds[new.kind] = self.kinds.get(new.kind, 0) + 1
         if new.stamp.doubtful:
             self.doubtful.setdefault(new.kid, []).append(number)
-        reason = self.facts.apply(new)
+        if new.kind == bodies.KEY_OPEN:
+            self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
+        says = self._opened(new, number) if new.is_sealed else new
+        reason = self.facts.apply(says) if says is not None else None
         if new.kind != bodies.READING:
             self.numbers[new.id] = (number, new)
-        elif reason:
-            self.voids.append((number, new, reason))
+        else:
+            self._void(number, new, reason)
         run = self.links.runs.get(new.kid)
         if new.kind == bodies.READING and run is not None and run.number == number:
             self.places[new.kid] = name_of(new, number, offset)
+
+    def _opened(self, new: Entry, number: int) -> Entry | None:
+        """What a sealed entry says: what is open in it at least; None for a reading that does not open."""
+        try:
+            return self.seals.open(new)
+        except sealing.NoKeyError:
+            pass
+        except sealing.SealError:
+            self._void(number, new, BAD_SEAL)
+        return None if new.kind == bodies.READING else new
+
+    def _void(self, number: int, new: Entry, reason: str | None) -> None:
+        if reason:
+            self.voids.append((number, new, reason))
 
     def conclude(self) -> Report:
         """Compute the statement again from what was verified; raises Refuted."""
@@ -99,6 +131,9 @@ class _Checker:
             raise Refuted("it does not name the entry before it in its author's log", unlinked)
         body = stated.body
         self._check_window(stated)
+        self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
+        if self.seals.shut:
+            raise Undecided(*account.keys_wanted(self))
         settlement = Settlement(self.facts.slot_s, self.facts.silence_s, self.facts.loads, self.facts.book)
         settlement.advance(body["to_s"], stated.stamp.unix_s or 0)
         made = statement.state(self.facts, settlement, body["subject"], body["from_s"], body["to_s"])

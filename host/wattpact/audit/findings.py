@@ -1,5 +1,7 @@
-"""What an audit finds: the entry that refutes a bundle, or a report of what was verified and what was not shown."""
+"""What an audit finds: the entry that refutes a bundle, the keys it cannot do without, or a report of what was
+verified and what was not shown."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,62 @@ class Refuted(Exception):
         return f"refuted: entry {named['number']} ({kind}, {author}, {place}, byte {named['offset']}): {self.reason}"
 
 
+class Undecided(Exception):
+    """Neither agrees nor refuted: readings are sealed, and no key that fits was given for them.
+
+    `misfits` are of `missing`: a key was given, and it is another than the one that the meter committed to."""
+
+    def __init__(
+        self, missing: list[dict[str, Any]], misfits: list[dict[str, Any]], opened: list[dict[str, Any]]
+    ) -> None:
+        self.missing = missing
+        self.misfits = misfits
+        self.opened = opened
+        super().__init__(self.sentence())
+
+    def sentence(self) -> str:
+        parts = [
+            f"the key given for {_of_meters([row])} in {row['file']!r} is not the one it committed to in "
+            f"entry {row['entry']['number']} (key_open, author {row['meter']}, byte {row['entry']['offset']})"
+            for row in self.misfits
+        ]  # fmt: skip
+        wrong = [_place(row) for row in self.misfits]
+        absent = [row for row in self.missing if _place(row) not in wrong]
+        if absent:
+            parts.append(f"readings are sealed, and no key was given for {_of_meters(absent)}")
+        return "undecided: " + "; ".join(parts)
+
+
+def _place(row: dict[str, Any]) -> tuple[Any, ...]:
+    return (row["meter"], row["generation"], row["key_no"])
+
+
+def _of_meters(rows: list[dict[str, Any]]) -> str:
+    """stretch 7 of House 1, stretches 3 to 5 and 9 of House 2: of rows in the order of meter, generation, number."""
+    logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in rows:
+        logs.setdefault((row["meter"], row["generation"]), []).append(row)
+    named = []
+    for (meter, generation), found in logs.items():
+        whose = found[0]["label"] or meter
+        log = f", generation {generation}," if generation else ""
+        named.append(f"{stretches(row['key_no'] for row in found)} of {whose}{log}")
+    return ", ".join(named)
+
+
+def stretches(key_nos: Iterable[int]) -> str:
+    """stretch 7; stretches 3 to 5, 9: of rising numbers."""
+    numbers = list(key_nos)
+    spans: list[list[int]] = []
+    for number in numbers:
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
+    return f"{'stretch' if len(numbers) == 1 else 'stretches'} {named}"
+
+
 @dataclass
 class Report:
     """An audit that agrees. Wh and nano-units as in the statement; `fields` are the statement's."""
@@ -44,6 +102,8 @@ class Report:
     estimated: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
+    opened: list[dict[str, Any]] = field(default_factory=list)  # stretches of sealed readings, by disclosed keys
+    keys: list[str] = field(default_factory=list)  # remarks on keys that were given and did not serve
 
 
 def name_of(new: Entry, number: int, offset: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from wattpact import money
 from wattpact.audit.account import label
-from wattpact.audit.findings import Report
+from wattpact.audit.findings import Report, Undecided, stretches
 from wattpact.audit.times import utc
 
 _PARTS = (
@@ -33,12 +33,26 @@ def text(report: Report) -> str:
     ]
     for line in report.lines:
         rows.append(_line(line, report))
+    if report.opened or report.keys:
+        rows += ["", "Opened with keys that were disclosed:", *(f"  {text}" for text in _opened(report))]
     for title, name, nothing in _PARTS:
         remarks = getattr(report, name)
         rows += ["", f"{title}:", *(f"  {remark}" for remark in remarks[:_MOST] or [nothing])]
         if len(remarks) > _MOST:
             rows.append(f"  and {len(remarks) - _MOST} more; --json has all")
     return "\n".join(rows)
+
+
+def _opened(report: Report) -> list[str]:
+    """A line for each log: which stretches, and how many readings."""
+    logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for row in report.opened:
+        logs.setdefault((row["meter"], row["generation"]), []).append(row)
+    lines = []
+    for (meter, _), rows in logs.items():
+        shown, count = stretches(row["key_no"] for row in rows), sum(row["readings"] for row in rows)
+        lines.append(f"{label(report, bytes.fromhex(meter))}: {shown}, {count} readings")
+    return [*(lines or ["nothing"]), *report.keys]
 
 
 def _figures(report: Report) -> list[str]:
@@ -85,4 +99,14 @@ def as_json(report: Report) -> dict[str, Any]:
         "estimated": report.estimated,
         "doubtful": report.doubtful,
         "void": report.void,
+        "opened": report.opened,
+        "keys": report.keys,
     }
+
+
+def undecided_json(found: Undecided, command: str) -> dict[str, Any]:
+    """What is missing, and the command with which who has the keys discloses them."""
+    return {
+        "verdict": "undecided", "reason": found.sentence().partition(": ")[2], "missing": found.missing,
+        "misfits": found.misfits, "opened": found.opened, "command": command,
+    }  # fmt: skip

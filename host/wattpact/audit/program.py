@@ -1,33 +1,38 @@
-"""The audit as a program: a file and a pinned key in, a page or JSON out, and a status.
+"""The audit as a program: a bundle, a pinned key and disclosed keys in, a page or JSON out, and a status.
 
-0  the bundle agrees      1  it is refuted, and the entry is named      2  it cannot be read, or is no bundle at all
+0  the bundle agrees      1  it is refuted, and the entry is named
+2  it cannot be read, or is no bundle at all, or keys are missing without which nobody can say
 """
 
 import json
 import os
+import shlex
 import stat
+from collections.abc import Sequence
 from typing import BinaryIO, TextIO
 
-from wattpact import bundle
+from wattpact import bundle, disclosure
 from wattpact.audit import page
 from wattpact.audit.checker import audit
-from wattpact.audit.findings import Refuted
+from wattpact.audit.findings import Refuted, Undecided
 from wattpact.audit.pin import PinError, read_pin
+from wattpact.disclosure import DisclosureError
 
-AGREES, REFUTED, UNREADABLE = 0, 1, 2
+AGREES, REFUTED, UNREADABLE, UNDECIDED = 0, 1, 2, 2
+KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be repeated."
 
 
 class Unreadable(ValueError):
     """A file that is not there, is empty, or is too large; the text is a sentence for a person."""
 
 
-def run(path: str, root: str, as_json: bool, out: TextIO, err: TextIO) -> int:
-    """Audit one bundle; errors are one line on `err`."""
+def run(path: str, root: str, keys: Sequence[str], as_json: bool, out: TextIO, err: TextIO) -> int:
+    """Audit one bundle with the disclosures in the files `keys`; errors are one line on `err`."""
     try:
         pin = read_pin(root)
         with _open(path) as file:
-            report = audit(file, pin)
-    except (PinError, Unreadable) as error:
+            report = audit(file, pin, [disclosure.read(name) for name in keys])
+    except (PinError, Unreadable, DisclosureError) as error:
         print(f"wattpact: {error}", file=err)
         return UNREADABLE
     except OSError as error:
@@ -39,6 +44,13 @@ def run(path: str, root: str, as_json: bool, out: TextIO, err: TextIO) -> int:
             print(json.dumps(shown, indent=2), file=out)
         print(f"wattpact: {refuted.sentence()}", file=err)
         return REFUTED
+    except Undecided as undecided:
+        name = path.removesuffix(".bundle")
+        command = f"wattpact disclose --bundle {shlex.quote(path)} -o {shlex.quote(name + '.keys')}"
+        if as_json:
+            print(json.dumps(page.undecided_json(undecided, command), indent=2), file=out)
+        print(f"wattpact: {undecided.sentence()}; the operator discloses them with `{command}`", file=err)
+        return UNDECIDED
     print(json.dumps(page.as_json(report), indent=2) if as_json else page.text(report), file=out)
     return AGREES
 

@@ -12,10 +12,12 @@ MODULES = {
     "keys": "wattpact.cli.keys",
     "node": "wattpact.cli.node",
     "community": "wattpact.cli.community",
+    "access": "wattpact.cli.access",
     "meter": "wattpact.cli.meter",
     "contract": "wattpact.cli.contract",
     "replay": "wattpact.cli.replay",
     "bill": "wattpact.cli.bill",
+    "disclose": "wattpact.cli.disclose",
     "audit": "wattpact.cli.audit",
 }
 

@@ -1,4 +1,4 @@
-"""`wattpact audit`: verify a bill's bundle, with no network and nothing but a pinned key."""
+"""`wattpact audit`: verify a bill's bundle, with no network, a pinned key and the keys that were disclosed."""
 
 import sys
 
@@ -11,10 +11,11 @@ from wattpact.cli.frame import as_json
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.option("--root", required=True, metavar="KEY", help="The root key: 64 hex digits, or a file with them.")
+@click.option("--keys", multiple=True, metavar="FILE", help=program.KEYS_HELP)
 @as_json
 @click.pass_context
-def command(context: click.Context, file: str, root: str, as_json: bool) -> None:
+def command(context: click.Context, file: str, root: str, keys: tuple[str, ...], as_json: bool) -> None:
     """Verify FILE, the bundle of a bill, against the root key that you trust; no network, no data directory.
 
-    Exit status: 0 it agrees, 1 it is refuted and the entry named, 2 it cannot be read."""
-    context.exit(program.run(file, root, as_json, sys.stdout, sys.stderr))
+    Exit status: 0 it agrees, 1 it is refuted and the entry named, 2 it cannot be read, or keys are missing."""
+    context.exit(program.run(file, root, keys, as_json, sys.stdout, sys.stderr))

@@ -1,15 +1,19 @@
-"""`wattpact bill`: what a person has to pay or to receive for a month, and the bundle that proves it."""
+"""`wattpact bill`: what a person has to pay or to receive for a month, the bundle that proves it and its keys."""
 
 import os
+import shlex
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 
-from wattpact import accounting, bill, home, keys, money
+from wattpact import accounting, bill, disclosing, disclosure, home, keys, money
+from wattpact.bill import Bill
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Ledger
+from wattpact.opening import Opener
+from wattpact.reader import Reader
 
 
 @click.command()
@@ -17,34 +21,62 @@ from wattpact.ledger import Ledger
 @click.option("--month", metavar="YYYY-MM", help="Which month; this one if not said.")
 @click.option("--export", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Also write the signed bundle that `wattpact audit` verifies.")  # fmt: skip
+@click.option("--keys", "keys_target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+              help="Also write the keys of the bundle's readings, for the auditor.")  # fmt: skip
 @as_json
 @click.pass_obj
-def command(session: Session, owner: str | None, month: str | None, target: Path | None, as_json: bool) -> None:
+def command(
+    session: Session, owner: str | None, month: str | None, target: Path | None, keys_target: Path | None, as_json: bool
+) -> None:
     """Show what everybody, or one person, pays for a month: bought, sold, grid, net, saved against the grid alone."""
     if owner is None and target is not None:
         raise click.UsageError("a bundle proves one person's bill: name them with --owner")
+    if keys_target is not None and target is None:
+        raise click.UsageError("keys are for the readings of a bundle: write it with --export")
     opened = session.home()
     now_s = home.clock()
     with opened.reader() as reader:
-        ledger = accounting.ledger_of(reader, now_s)
+        opener = Opener(reader, opened.readers())
+        ledger = accounting.ledger_of(reader, now_s, opener)
         month = month or bill.month_of(now_s, accounting.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
         made = bill.make(ledger, _subject(opened, ledger, owner), month)
         if target is not None:
-            host = opened.keyring.load(keys.HOST)
-            held = accounting.evidence_for(reader, made.statement)
-            with opened.store() as store:
-                data = bill.export(made, ledger, held, host.kid, lambda kind, body: store.say(host, kind, body, now_s))
+            data = _bundle(opened, reader, made, ledger, opener, now_s)
+            shown, _ = disclosing.for_bundle(reader, opener, data)
+            given = None if keys_target is None else disclosing.disclose(reader, opener, shown)
             _write(target, data)
+            if keys_target is not None and given is not None:
+                disclosure.write(keys_target, given)
     if as_json:
         show_json(made.as_json())
         return
     click.echo(bill.text(made))
     if target is not None:
-        click.echo(f"\nThe bundle is in {target}. Check it anywhere with:\n"
-                   f"  wattpact audit {target} --root {opened.root_public_key.hex()}")  # fmt: skip
+        _say_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), opened.root_public_key)
+
+
+def _bundle(opened: home.Home, reader: Reader, made: Bill, ledger: Ledger, opener: Opener, now_s: int) -> bytes:
+    """The signed bundle; the statement in it is said in the host's log."""
+    host = opened.keyring.load(keys.HOST)
+    held = accounting.evidence_for(reader, made.statement, opener)
+    with opened.store() as store:
+        return bill.export(made, ledger, held, host.kid, lambda kind, body: store.say(host, kind, body, now_s))
+
+
+def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
+    bundle = shlex.quote(str(target))
+    given = str(keys_target or target.with_suffix(".keys"))
+    click.echo(f"\nThe bundle is in {target}.")
+    if keys_target is not None:
+        click.echo(f"The keys to {sealed} stretches of readings are in {given}: give it to the auditor alone.")
+    elif sealed:
+        click.echo(f"Its readings are sealed, in {sealed} stretches. Give an auditor their keys with:\n"
+                   f"  wattpact disclose --bundle {bundle} -o {shlex.quote(given)}")  # fmt: skip
+    with_keys = f" --keys {shlex.quote(given)}" if sealed or keys_target is not None else ""
+    click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
 def _subject(opened: home.Home, ledger: Ledger, owner: str) -> bytes:

@@ -1,7 +1,6 @@
 """`wattpact community`: the grid's prices, what meters' guards go by, and who is supplied without a contract."""
 
 import datetime
-import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from wattpact_protocol import bodies
 from wattpact_protocol.guard_policy import MAX_HOLIDAYS, NUMBERS, SWITCHES, Policy
 
 from wattpact import enrol, governance, home
+from wattpact.cli import times
 from wattpact.cli.frame import Price, Session, as_json, price, show_fields, show_json
 from wattpact.home import Home
 from wattpact.keys import KeyFileError, Signer
@@ -46,29 +46,6 @@ def _issuer(opened: Home) -> Signer:
     if issuer is None:
         raise KeyFileError("the issuer's key is not here, and only it may say this")
     return issuer
-
-
-def _unix_s(text: str, zone: str) -> int:
-    """A time as a person writes it; without an offset it is the community's time."""
-    try:
-        when = datetime.datetime.fromisoformat(text)
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=zoneinfo.ZoneInfo(zone))
-        unix_s = int(when.timestamp())
-    except (ValueError, OverflowError, zoneinfo.ZoneInfoNotFoundError):
-        unix_s = -1
-    if not 0 <= unix_s < 1 << 40:
-        raise click.BadParameter(f"{text!r} is no time; write one like 2026-12-01 or 2026-12-01T06:00")
-    return unix_s
-
-
-def _moment(unix_s: int, zone: str) -> str:
-    """A time for a person, in the community's zone."""
-    try:
-        local = datetime.datetime.fromtimestamp(unix_s, zoneinfo.ZoneInfo(zone))
-    except (ValueError, OverflowError, zoneinfo.ZoneInfoNotFoundError):
-        local = datetime.datetime.fromtimestamp(unix_s, datetime.UTC)
-    return local.strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _find_meter(reader: Reader, text: str) -> Certified:
@@ -126,7 +103,7 @@ def show(session: Session, as_json: bool) -> None:
         "currency": found["currency"], "time zone": found["timezone"], "slot": f"{found['slot_s']} s",
     })  # fmt: skip
     for number, row in enumerate(found["tariffs"]):
-        when = f"from {_moment(row['from_s'], zone)}" if number else "now"
+        when = f"from {times.shown(row['from_s'], zone)}" if number else "now"
         click.echo(f"grid prices {when}: {_prices(row, found['currency'])}")
     for row in found["policies"]:
         whose = f"of {row['meter']}" if row["meter"] else "of all meters without their own"
@@ -134,7 +111,7 @@ def show(session: Session, as_json: bool) -> None:
         for line in _differences(row, zone):
             click.echo(f"  {line}")
     for row in found["default_supply"]:
-        click.echo(f"default supply of {row['meter']} until {_moment(row['to_s'], zone)}")
+        click.echo(f"default supply of {row['meter']} until {times.shown(row['to_s'], zone)}")
 
 
 def _prices(row: dict[str, Any], currency: str) -> str:
@@ -147,7 +124,7 @@ def _differences(row: dict[str, Any], zone: str) -> list[str]:
     plain = Policy().fields()
     lines = [f"{name} {_shown(name, row[name])}" for name in plain if row[name] != plain[name]]
     if row[_ORDER] is not None:
-        lines.append(f"ordered to open at {_moment(row[_ORDER], zone)}")
+        lines.append(f"ordered to open at {times.shown(row[_ORDER], zone)}")
     return lines or ["the defaults"]
 
 
@@ -171,10 +148,10 @@ def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     issuer, now_s = _issuer(opened), home.clock()
     with opened.store() as store:
         body = governance.community(store)
-        from_s = now_s if since is None else _unix_s(since, body["timezone"])
+        from_s = now_s if since is None else times.unix_s(since, body["timezone"])
         governance.set_tariff(store, issuer, from_s, (taken, given), now_s)
     row = {"import_micro_per_kwh": taken, "export_micro_per_kwh": given}
-    click.echo(f"From {_moment(from_s, body['timezone'])}: {_prices(row, body['currency'])}.")
+    click.echo(f"From {times.shown(from_s, body['timezone'])}: {_prices(row, body['currency'])}.")
     if from_s < now_s:
         click.echo("That is in the past: bills that cover it come out differently from now on.")
 
@@ -251,9 +228,9 @@ def default_supply(session: Session, meter: str, until: str) -> None:
     with opened.store() as store:
         known = _find_meter(store, meter)
         zone = governance.community(store)["timezone"]
-        to_s = _unix_s(until, zone)
+        to_s = times.unix_s(until, zone)
         if to_s <= now_s:
             raise click.BadParameter(f"{until!r} is past")
         max_w = known.body.get("rated_w") or bodies.MAX_U32
         number = governance.supply(store, issuer, known.kid, max_w, to_s, now_s)
-    click.echo(f"{known.body['label']} is supplied by the grid until {_moment(to_s, zone)}, grant {number}.")
+    click.echo(f"{known.body['label']} is supplied by the grid until {times.shown(to_s, zone)}, grant {number}.")

@@ -23,10 +23,12 @@ from wattpact.cli.frame import (
 from wattpact.home import Home
 from wattpact.keys import KeyFileError, Signer
 from wattpact.market import Market
+from wattpact.opening import Opener
 from wattpact.reader import Reader
 
 _MAX_U32 = (1 << 32) - 1
 _KINDS = tuple(range(bodies.MANDATE, bodies.TERMINATE + 1))
+_USED = (bodies.USAGE, bodies.USAGE_END)
 _DAY_S = 86400
 _STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
@@ -94,12 +96,19 @@ def _key_of(opened: Home, kids: set[bytes], who: str) -> Signer:
     return found[0]
 
 
-def _market(reader: Reader) -> Market:
-    market = Market()
-    for row in reader.stream(kinds=(bodies.CERTIFICATE, *_KINDS)):
-        if row.void_reason is None:
-            market.apply(entry.decode(row.raw, reader.community))
-    return market
+class _Contracts:
+    """All that was agreed, and of which contracts the use is sealed to this host."""
+
+    def __init__(self, opened: Home, reader: Reader) -> None:
+        self.market = Market()
+        self.closed: set[bytes] = set()
+        opener = Opener(reader, opened.readers())
+        for row in reader.stream(kinds=(bodies.CERTIFICATE, *_KINDS)):
+            if row.void_reason is None:
+                new = opener.look(entry.decode(row.raw, reader.community))
+                self.market.apply(new)
+                if new.is_sealed and new.kind in _USED:
+                    self.closed.add(new.body["contract"])
 
 
 def _find(market: Market, text: str) -> Contract:
@@ -110,11 +119,12 @@ def _find(market: Market, text: str) -> Contract:
     return found[0]
 
 
-def _row(contract: Contract, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
+def _row(contract: Contract, is_closed: bool, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
     return {
         "id": contract.id.hex(), "state": contract.state(now_s), "wh": contract.wh,
-        "attributed_wh": contract.attributed_wh, "price_micro_per_kwh": contract.price_micro_per_kwh,
-        "max_w": contract.max_w, "priority": contract.priority, "supplier": contract.supplier.hex(),
+        "attributed_wh": None if is_closed else contract.attributed_wh,
+        "price_micro_per_kwh": contract.price_micro_per_kwh, "max_w": contract.max_w,
+        "priority": contract.priority, "supplier": contract.supplier.hex(),
         "supplier_label": labels.get(contract.supplier), "consumer": contract.consumer.hex(),
         "consumer_label": labels.get(contract.consumer), "start_s": contract.start_s, "end_s": contract.end_s,
         "used_from_s": contract.used_from_s, "terminated_s": contract.terminated_s,
@@ -133,10 +143,11 @@ def _labels(reader: Reader) -> dict[bytes, str]:
 def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> None:
     """List contracts, the newest first."""
     now_s = home.clock()
-    with session.home().reader() as reader:
-        labels = _labels(reader)
-        contracts = sorted(_market(reader).book.contracts.values(), key=lambda c: (-c.start_s, c.id))
-    rows = [_row(contract, labels, now_s) for contract in contracts]
+    opened = session.home()
+    with opened.reader() as reader:
+        labels, found = _labels(reader), _Contracts(opened, reader)
+    contracts = sorted(found.market.book.contracts.values(), key=lambda c: (-c.start_s, c.id))
+    rows = [_row(contract, contract.id in found.closed, labels, now_s) for contract in contracts]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
         show_json(rows)
@@ -150,8 +161,12 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     return (
         row["id"][:8], row["state"], row["supplier_label"] or row["supplier"], row["consumer_label"] or row["consumer"],
-        energy(row["wh"]), energy(row["attributed_wh"]), price(row["price_micro_per_kwh"]), moment(row["end_s"])[5:16],
+        energy(row["wh"]), _used(row["attributed_wh"]), price(row["price_micro_per_kwh"]), moment(row["end_s"])[5:16],
     )  # fmt: skip
+
+
+def _used(wh: int | None) -> str:
+    return "sealed" if wh is None else energy(wh)
 
 
 @command.command()
@@ -160,15 +175,18 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
-    with session.home().reader() as reader:
-        row = _row(_find(_market(reader), contract), _labels(reader), home.clock())
+    opened = session.home()
+    with opened.reader() as reader:
+        known = _Contracts(opened, reader)
+        found = _find(known.market, contract)
+        row = _row(found, found.id in known.closed, _labels(reader), home.clock())
     if as_json:
         show_json(row)
         return
     ended = f"{moment(row['terminated_s'])}, by the {row['terminated_by']}" if row["terminated_s"] else None
     show_fields({
         "contract": row["id"], "state": row["state"], "from": row["supplier_label"], "to": row["consumer_label"],
-        "energy": energy(row["wh"]), "used": energy(row["attributed_wh"]),
+        "energy": energy(row["wh"]), "used": _used(row["attributed_wh"]),
         "price": f"{price(row['price_micro_per_kwh'])} per kWh", "at most": f"{row['max_w']} W",
         "priority": row["priority"], "grant": row["grant_number"], "starts": moment(row["start_s"]),
         "ends": moment(row["end_s"]), "in use since": moment(row["used_from_s"]), "terminated": ended,
@@ -185,7 +203,7 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     opened = session.home()
     now_s = home.clock()
     with opened.store() as store:
-        found = _find(_market(store), contract)
+        found = _find(_Contracts(opened, store).market, contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(opened, store, found, party, now_s)

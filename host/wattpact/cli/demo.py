@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 from wattpact import demo, home, keys, node
-from wattpact.cli.frame import DEFAULT_DATA, Session
+from wattpact.cli.frame import DEFAULT_DATA, Session, show_fields
 from wattpact.cli.node import HTTP_PORT, web_server
 from wattpact.home import Home
 
 FOLDER = Path("wattpact-demo")
 _PORT = click.IntRange(0, 65535)
+_HERE = ("127.0.0.1", "0.0.0.0")
 
 
 @click.command(short_help="Three houses on this machine, with a live page.")
@@ -25,8 +26,9 @@ _PORT = click.IntRange(0, 65535)
 def command(session: Session, port: int, http_listen: str, seconds: int | None) -> None:
     """Run three houses on this machine: two produce, one charges a car under contracts with them.
 
-    Each has a meter of its own, the real firmware in a MicroPython process. Ctrl-C stops everything; the next run goes
-    on with the same data, in the folder that --data names (wattpact-demo if it names none)."""
+    Each has a meter of its own, the real firmware in a MicroPython process. It prints links to the page: the operator's
+    shows everything, a house's what is its own. Ctrl-C stops everything; the next run goes on with the same data, in
+    the folder that --data names (wattpact-demo if it names none)."""
     folder = FOLDER if session.data == Path(DEFAULT_DATA) else session.data
     opened = demo.prepare(folder, home.clock())
     with opened.lock():
@@ -46,7 +48,9 @@ async def _run(opened: Home, web: tuple[str, int], seconds: int | None) -> None:
     try:
         udp_port = await running.start("127.0.0.1", 0)
         http_port = await server.start(*web)
-        click.echo(f"The page is on http://{'localhost' if web[0] == '127.0.0.1' else web[0]}:{http_port}/")
+        url = f"http://{'localhost' if web[0] in _HERE else web[0]}:{http_port}"
+        click.echo(f"The page is on {url}/ and shows what is measured to who opens one of these links, for a day:")
+        show_fields(dict(demo.links(opened, running.store, url, home.clock())))
         playing = demo.Demo(opened, running, udp_port, lambda text: _tell(started, text))
         await _until(stopping, asyncio.create_task(playing.run()), seconds)
     finally:

@@ -8,14 +8,19 @@ from wattpact_protocol import bodies, enrolment, entry
 
 from wattpact import enrol, home
 from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
+from wattpact.home import Home
 from wattpact.keys import KeyFileError
+from wattpact.measuring import Measuring
+from wattpact.opening import Opener
 from wattpact.reader import Certified, Reader
+from wattpact.rejections import Rejections
 from wattpact.store import Store
 from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
 
 _POLL_S = 0.5
 _RELAY = {bodies.EVENT_RELAY_CLOSED: True, bodies.EVENT_RELAY_OPENED: False}
 _EVENTS_BACK = 200
+_SEALED, _NO_KEY = "There are sealed readings", "this host has no key to them"
 _ASSURANCES = {name: number for number, name in bodies.ASSURANCES.items()}
 
 
@@ -69,6 +74,14 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
             time.sleep(_POLL_S)
 
 
+def _measure(opened: Home) -> None:
+    """Open what has come since a node last did, with the keys that are here now."""
+    with opened.store() as store:
+        rejections = Rejections()
+        Measuring(store, Opener(store, opened.readers()), rejections, home.clock).catch_up()
+        store.count_rejections(rejections.drain(home.clock()))
+
+
 def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:
     body = known.body
     row: dict[str, Any] = {
@@ -76,6 +89,7 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
         "assurance": bodies.ASSURANCES[body["assurance"]], "entries": 0,
         "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
+        "unopened": reader.sealing().get(known.kid, 0),
     }  # fmt: skip
     head = reader.head(known.kid, body["generation"])
     row["entries"] = head[0] + 1 if head else 0
@@ -105,7 +119,9 @@ def _rows(reader: Reader) -> list[dict[str, Any]]:
 @click.pass_obj
 def list_meters(session: Session, as_json: bool) -> None:
     """List the enrolled meters with their registers, and how many ask to be enrolled."""
-    with session.home().reader() as reader:
+    opened = session.home()
+    _measure(opened)
+    with opened.reader() as reader:
         rows, waiting = _rows(reader), len(reader.pending())
     if as_json:
         show_json(rows)
@@ -115,6 +131,9 @@ def list_meters(session: Session, as_json: bool) -> None:
         show_table(("meter", "key id", "owner", "import", "export", "relay", "last reading"), cells)
     else:
         click.echo("No meter is enrolled yet.")
+    closed = sum(1 for row in rows if row["unopened"])
+    if closed:
+        click.echo(f"{_SEALED} of {closed} {'meter' if closed == 1 else 'meters'}: {_NO_KEY}.")
     if waiting:
         click.echo(f"{waiting} {'asks' if waiting == 1 else 'ask'} to be enrolled: `wattpact meter enrol --code ...`")
 
@@ -125,7 +144,9 @@ def list_meters(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, meter: str, as_json: bool) -> None:
     """Show one meter; METER is its label or the start of its key id."""
-    with session.home().reader() as reader:
+    opened = session.home()
+    _measure(opened)
+    with opened.reader() as reader:
         known = enrol.find(reader.certificates(), bodies.ROLE_METER, meter)
         row = next(row for row in _rows(reader) if row["kid"] == known.kid.hex())
     if as_json:
@@ -136,6 +157,7 @@ def show(session: Session, meter: str, as_json: bool) -> None:
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
         "last reading": moment(row["reading_s"]), "relay": _relay_words(row["relay"]),
+        "sealed": f"{row['unopened']} readings: {_NO_KEY}" if row["unopened"] else None,
     })  # fmt: skip
 
 

@@ -36,8 +36,9 @@ def command(session: Session, listen: str, port: int, http_listen: str, http_por
 
 async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
     running = node.Node(
-        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock
-    )
+        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock,
+        people=opened.keyring.people(),
+    )  # fmt: skip
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
@@ -49,6 +50,7 @@ async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) 
             server = web_server(running)
             http_port = await server.start(*web)
             click.echo(f"The page is on http://{web[0]}:{http_port}/")
+            click.echo("What is measured it shows to who comes by a link: `wattpact access new --operator` makes one.")
         await stopping.wait()
     finally:
         if server is not None:

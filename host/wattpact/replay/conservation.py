@@ -3,7 +3,7 @@
 import io
 from typing import Any
 
-from wattpact import accounting, audit, bill, keys
+from wattpact import accounting, audit, bill, disclosing, keys
 from wattpact.ledger import Ledger, accounts
 from wattpact.replay import Check
 from wattpact.replay.street import Street
@@ -11,7 +11,7 @@ from wattpact.replay.street import Street
 
 def settle(street: Street) -> Ledger:
     """The ledger over all that the street's node holds, settled to now."""
-    return accounting.ledger_of(street.store, street.now_s)
+    return accounting.ledger_of(street.store, street.now_s, street.opener)
 
 
 def check(street: Street, from_s: int, to_s: int) -> list[Check]:
@@ -39,23 +39,25 @@ def check(street: Street, from_s: int, to_s: int) -> list[Check]:
 
 
 def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]]:
-    """Every person's bill exported and audited as a stranger would; and the bills' fields by name."""
+    """Every person's bill exported and audited by a stranger with the keys that it takes; and its fields by name."""
     host = street.home.keyring.load(keys.HOST)
     checks, fields = [], {}
     for name, person in street.people.items():
         ledger = settle(street)
         made = bill.make(ledger, person.kid, month)
-        held = accounting.evidence_for(street.store, made.statement)
+        held = accounting.evidence_for(street.store, made.statement, street.opener)
         data = bill.export(
             made, ledger, held, host.kid, lambda kind, body: street.store.say(host, kind, body, street.now_s)
         )
         fields[name] = made.fields
         try:
-            report = audit.audit(io.BytesIO(data), street.home.root_public_key)
+            shown, _ = disclosing.for_bundle(street.store, street.opener, data)
+            keys_of = [disclosing.disclose(street.store, street.opener, shown)]
+            report = audit.audit(io.BytesIO(data), street.home.root_public_key, keys_of)
             agrees = {**made.fields, **{name: report.fields[name] for name in _EVIDENCE}} == report.fields
             figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
-        except audit.Refuted as refuted:
-            agrees, figures = False, refuted.sentence()
+        except (audit.Refuted, audit.Undecided) as found:
+            agrees, figures = False, found.sentence()
         checks.append(Check(f"audit of {name}'s bill", agrees, figures))
     return checks, fields
 

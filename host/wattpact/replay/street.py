@@ -15,6 +15,7 @@ from wattpact.home import Home
 from wattpact.keys import Signer
 from wattpact.link import Address, Datagrams
 from wattpact.node import Node
+from wattpact.opening import Opener
 from wattpact.replay import ReplayError
 from wattpact.replay.lockstep import Lockstep, decode, encode
 
@@ -37,6 +38,7 @@ class Street:
         )  # fmt: skip
         self.node.join(self)
         self.store = self.node.store
+        self.opener = Opener(self.store, self.node.readers)
         self.meters: dict[str, Lockstep] = {}
         self.people: dict[str, Signer] = {}
         self._folder = folder

@@ -18,6 +18,7 @@ from wattpact_protocol import bodies, enrolment, entry, register_ids
 
 from wattpact import enrol, home, keys
 from wattpact.node import Node
+from wattpact.opening import Opener
 from wattpact.replay import Check, ReplayError
 from wattpact.virtual_meter import VirtualMeter
 
@@ -148,8 +149,10 @@ class WaveformReplay:
                 await meter.start()
             kids = await self._enrol(node, issuer, owner.kid, waiting)
             self._tell(f"{len(kids)} meters measure")
-            await self._wait(lambda: all(len(_signed(node, kid)) >= READINGS for kid in kids.values()), "readings")
-            return [check for phase in self.phases for check in _compare(phase, _signed(node, kids[phase.name])[-1])]
+            opener = Opener(node.store, node.readers)
+            await self._wait(lambda: all(len(_signed(opener, node, k)) >= READINGS for k in kids.values()), "readings")
+            said = {phase.name: _signed(opener, node, kids[phase.name])[-1] for phase in self.phases}
+            return [check for phase in self.phases for check in _compare(phase, said[phase.name])]
         finally:
             await asyncio.gather(*(meter.stop() for meter in meters))
             await node.stop()
@@ -192,11 +195,11 @@ def _calibration(phase: Phase) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _signed(node: Node, kid: bytes) -> list[dict[int, int]]:
+def _signed(opener: Opener, node: Node, kid: bytes) -> list[dict[int, int]]:
     """The instantaneous registers of a meter's stored readings, those that carry power, oldest first."""
     found = []
     for row in node.store.entries(author=kid, kinds=(bodies.READING,)):
-        registers = entry.decode(row.raw, node.store.community).body["registers"]
+        registers = opener.open(entry.decode(row.raw, node.store.community)).body["registers"]
         if register_ids.POWER_W in registers:
             found.append({number: value[0] for number, value in registers.items()})
     return found

@@ -1,7 +1,8 @@
 """What the node knows, as the plain values that the HTTP API and its events give.
 
 What always holds: a view reads and never changes anything, may be asked from any thread, and costs what it answers,
-not what is stored. Shapes are those of `wattpact.api.models`; units are in the names.
+not what is stored. Shapes are those of `wattpact.api.models`; units are in the names. A row of a meter, a contract or
+the log also has its `audience`, for `visible`, which decides what of it a viewer is shown.
 """
 
 from collections.abc import Sequence
@@ -18,8 +19,13 @@ class BadQuestion(ValueError):
     """A question that has no answer; the text is a sentence for a person."""
 
 
+class NotForYou(Exception):
+    """What was asked about is somebody else's; the text is a sentence for a person."""
+
+
 class Views(Protocol):
-    """The questions. Keys and ids are bytes; what is not there raises NoSuchThing, nonsense BadQuestion."""
+    """The questions, answered to the operator. Keys and ids are bytes; what is not there raises NoSuchThing, nonsense
+    BadQuestion."""
 
     def last_cursor(self) -> int:
         """The cursor of the newest row of the log, 0 where there is none."""
@@ -30,7 +36,8 @@ class Views(Protocol):
 
     def meter(self, kid: bytes) -> Json: ...
 
-    def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json: ...
+    def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json:
+        """With the meter's `label`, and `tenures`: (from, to, owner) in turn."""
 
     def contracts(
         self, states: Sequence[str] = (), meter: bytes | None = None, ended_after_s: int | None = None

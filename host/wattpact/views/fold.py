@@ -1,16 +1,20 @@
 """What the views stand on: the ledger, and the last word of each author, folded from the store as it grows.
 
-What always holds: after `follow` everything stored is in, each entry once, in the order of arrival. The ledger judges
-for itself which readings are void. One thread at a time: the caller holds `lock`.
+What always holds: after `follow` everything stored is in, each entry once, in the order of arrival, opened where the
+key is here. The ledger judges for itself which readings are void. One thread at a time: the caller holds `lock`.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from wattpact_protocol import bodies, entry
 from wattpact_protocol.entry import Entry
 
+from wattpact import accounting
+from wattpact.keys import Signer
 from wattpact.ledger import Ledger
+from wattpact.opening import Opener
 from wattpact.reader import Reader
 
 REST_S = 60  # what the guard's policy says unless told otherwise
@@ -37,7 +41,11 @@ class RelayWord(NamedTuple):
 
 
 class Fold:
-    def __init__(self) -> None:
+    """`signers` are those whose keys may open what is sealed."""
+
+    def __init__(self, signers: Sequence[Signer] = ()) -> None:
+        self._signers = tuple(signers)
+        self._opener: Opener | None = None
         self.lock = threading.RLock()
         self.ledger = Ledger()
         self.cursor = 0
@@ -46,15 +54,20 @@ class Fold:
         self.ended_s: dict[bytes, int | None] = {}
         self._rest_s: dict[bytes | None, tuple[int, int]] = {}
 
+    def opener(self, reader: Reader) -> Opener:
+        """Opens entries of that reader's."""
+        self._opener = Opener(reader, self._signers) if self._opener is None else self._opener.on(reader)
+        return self._opener
+
     def follow(self, reader: Reader, now_s: int) -> None:
         """Take in what is new in the store, and settle what can be settled."""
-        community = reader.meta("community") or b""
+        community, opener = reader.meta("community") or b"", self.opener(reader)
         if reader.last_cursor() > self.cursor:
             for row in reader.stream(after=self.cursor):
                 new = entry.decode(row.raw, community)
                 self._hear(new, row.received_s)
                 if row.kind != bodies.CERTIFICATE or row.void_reason is None:
-                    self._take(new)
+                    self._take(new, opener)
                 self.cursor = row.cursor
         if self.ledger.facts.community is not None:
             self.ledger.settle(now_s)
@@ -67,8 +80,8 @@ class Fold:
         stamp = new.stamp
         self.said[new.kid] = Said(stamp.unix_s, stamp.clock_status, received_s, new.generation, new.sequence + 1)
 
-    def _take(self, new: Entry) -> None:
-        self.ledger.apply([new])
+    def _take(self, new: Entry, opener: Opener) -> None:
+        accounting.feed(self.ledger, opener, new)
         if new.kind == bodies.EVENT:
             self._note_event(new)
         elif new.kind == bodies.USAGE_END:

@@ -58,6 +58,8 @@ def _certificate(teller: Teller, said: Entry) -> str:
 
 
 def _reading(teller: Teller, said: Entry) -> str:
+    if said.is_sealed:
+        return "A sealed reading"
     body = said.body
     count = readings.intervals(body)
     imported = readings.end_value(body, readings.IMPORT_WH)
@@ -179,7 +181,8 @@ def _grant(teller: Teller, said: Entry) -> str:
 
 def _usage_start(teller: Teller, said: Entry) -> str:
     body = said.body
-    return f"Began to use {teller.parties(body['contract'], said.kid)}, import register at {body['import_wh']} Wh"
+    register = "a sealed register" if said.is_sealed else f"import register at {body['import_wh']} Wh"
+    return f"Began to use {teller.parties(body['contract'], said.kid)}, {register}"
 
 
 def _usage(teller: Teller, said: Entry) -> str:
@@ -196,7 +199,8 @@ def _usage_end(teller: Teller, said: Entry) -> str:
 
 def _of(teller: Teller, body: Body) -> str:
     contract = teller.contract(body["contract"])
-    return f"{body['attributed_wh']} Wh" + (f" of {contract.wh} Wh" if contract else "")
+    used = f"{body['attributed_wh']} Wh" if "attributed_wh" in body else "a sealed amount"
+    return used + (f" of {contract.wh} Wh" if contract else "")
 
 
 def _terminate(teller: Teller, said: Entry) -> str:
@@ -215,6 +219,16 @@ def _statement(teller: Teller, said: Entry) -> str:
     return f"Stated the bill of {teller.label(said.body['subject'])}: {comes_to}"
 
 
+def _key_epoch(teller: Teller, said: Entry) -> str:
+    readers = [teller.label(kid) for kid, _ in said.body["wraps"]]
+    named = " and ".join([", ".join(readers[:-1]), readers[-1]] if readers[1:] else readers)
+    return f"Seals from now on for {named}, epoch {said.body['number']}"
+
+
+def _key_open(teller: Teller, said: Entry) -> str:
+    return f"Opened key {said.body['key_no']}, of epoch {said.body['epoch']}, for what it seals from now on"
+
+
 def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
 
@@ -225,4 +239,5 @@ _SENTENCES: dict[int, Callable[[Teller, Entry], str]] = {
     bodies.DEMAND: _demand, bodies.ACCEPTANCE: _acceptance, bodies.CONTRACT: _contract, bodies.GRANT: _grant,
     bodies.USAGE_START: _usage_start, bodies.USAGE: _usage, bodies.USAGE_END: _usage_end,
     bodies.TERMINATE: _terminate, bodies.RECEIPT: _receipt, bodies.STATEMENT: _statement,
+    bodies.KEY_EPOCH: _key_epoch, bodies.KEY_OPEN: _key_open,
 }  # fmt: skip

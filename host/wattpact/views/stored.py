@@ -1,12 +1,14 @@
 """The views of a node's store: each question is answered from what has been stored by the moment it is asked."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wattpact_protocol import bodies, entry
+from wattpact_protocol.readings import end_s
 
 from wattpact import bill
+from wattpact.keys import Signer
 from wattpact.ledger import LedgerError
 from wattpact.reader import Reader, Registers, Stored
 from wattpact.views import BadQuestion, Json, NoSuchThing, contracts, meters, readings
@@ -14,16 +16,24 @@ from wattpact.views.fold import Fold
 from wattpact.views.sentences import Teller
 
 ASKED_WITHIN_S = 60  # a meter that waits to be enrolled asks every few seconds
+# Usage that both sides of the contract see. USAGE_START says a register: that is the consumer's alone.
+_USED = (bodies.USAGE, bodies.USAGE_END)
 
 
 class StoredViews:
-    """`heard_s` gives when the link last heard each meter; `clock()` Unix seconds."""
+    """`heard_s` gives when the link last heard each meter; `clock()` Unix seconds; `signers` open what is sealed."""
 
-    def __init__(self, path: Path, clock: Callable[[], int], heard_s: Callable[[], Mapping[bytes, int]] = dict) -> None:
+    def __init__(
+        self,
+        path: Path,
+        clock: Callable[[], int],
+        heard_s: Callable[[], Mapping[bytes, int]] = dict,
+        signers: Sequence[Signer] = (),
+    ) -> None:
         self._path = path
         self._clock = clock
         self._heard_s = heard_s
-        self._fold = Fold()
+        self._fold = Fold(signers)
         self._local = threading.local()
 
     def _reader(self) -> Reader:
@@ -48,13 +58,16 @@ class StoredViews:
         with self._fold.lock:
             facts = self._followed().ledger.facts
             said = dict(facts.community or {})
-            prices = facts.tariff.at(now_s)
+            prices, sealed = facts.tariff.at(now_s), sum(facts.sealed.values())
         asking = [row for row in reader.pending() if row.last_s >= now_s - ASKED_WITHIN_S]
         return {
             "name": said["name"], "community_id": (reader.meta("community") or b"").hex(),
             "currency": said["currency"], "timezone": said["timezone"], "slot_s": said["slot_s"], "now_s": now_s,
             "tariff": {"import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]},
-            "counts": {"entries": reader.last_cursor(), "rejected": reader.rejected(), "pending": len(asking)},
+            "counts": {
+                "entries": reader.last_cursor(), "rejected": reader.rejected(), "pending": len(asking),
+                "sealed": sealed,
+            },
         }  # fmt: skip
 
     def meters(self) -> list[Json]:
@@ -63,7 +76,12 @@ class StoredViews:
             fold = self._followed()
             registers = {row.meter: row for row in reader.registers()}
             powers = _powers(reader, registers, now_s)
-            return meters.rows(fold, powers, registers, dict(self._heard_s()), now_s)
+            rows = meters.rows(fold, powers, registers, dict(self._heard_s()), now_s)
+            for row in rows:
+                kid = bytes.fromhex(row["kid"])
+                row["audience"] = {fold.ledger.facts.payer_at(kid, now_s)}
+                row["sealed"] = kid in _unread(fold)
+            return rows
 
     def meter(self, kid: bytes) -> Json:
         found = [row for row in self.meters() if row["kid"] == kid.hex()]
@@ -72,12 +90,13 @@ class StoredViews:
         return found[0]
 
     def readings(self, meter: bytes, from_s: int | None, to_s: int | None, step_s: int | None) -> Json:
-        start_s, end_s, step_s = readings.period(from_s, to_s, step_s, self._clock())
+        start_s, stop_s, step_s = readings.period(from_s, to_s, step_s, self._clock())
         with self._fold.lock:
             facts = self._followed().ledger.facts
             self._check_meter(meter)
-            points = readings.points(self._reader(), meter, facts.loads.get(meter), range(start_s, end_s + 1, step_s))
-        return {"meter": meter.hex(), "step_s": step_s, "from_s": start_s, "to_s": end_s, "points": points}
+            points = readings.points(self._reader(), meter, facts.loads.get(meter), range(start_s, stop_s + 1, step_s))
+            more = {"label": facts.labels[meter], "tenures": facts.payers(meter, start_s, stop_s)}
+        return {"meter": meter.hex(), "step_s": step_s, "from_s": start_s, "to_s": stop_s, "points": points, **more}
 
     def _check_meter(self, kid: bytes) -> None:
         if kid not in self._fold.ledger.facts.meters:
@@ -100,7 +119,12 @@ class StoredViews:
                 chosen = [one for one in chosen if (contracts.ended_s(fold, one, now_s) or now_s) >= ended_after_s]
             registers = {row.meter: row for row in reader.registers()}
             powers = {kid: watts for kid, watts in _powers(reader, registers, now_s).items() if watts is not None}
-            return contracts.rows(fold, chosen, contracts.flows(fold, powers, now_s), now_s)
+            rows = contracts.rows(fold, chosen, contracts.flows(fold, powers, now_s), now_s)
+            for row in rows:
+                kids = bytes.fromhex(row["supplier"]), bytes.fromhex(row["consumer"])
+                row["audience"] = _parties(fold, kids, row["start_s"], row["end_s"])
+                row["sealed"] = not _unread(fold).isdisjoint(kids)
+            return rows
 
     def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json:
         numbers = [bodies.KINDS[name] for name in kinds]
@@ -119,8 +143,10 @@ class StoredViews:
     def _tell(self, rows: list[Stored]) -> list[Json]:
         community = self._reader().meta("community") or b""
         with self._fold.lock:
-            teller = Teller(self._followed().ledger.facts)
-            return [_log_row(teller, row, entry.decode(row.raw, community)) for row in rows]
+            fold = self._followed()
+            teller = Teller(fold.ledger.facts)
+            opener = fold.opener(self._reader())
+            return [_log_row(fold, teller, row, opener.look(entry.decode(row.raw, community))) for row in rows]
 
     def bills(self, month: str | None, owner: bytes | None) -> list[Json]:
         now_s = self._clock()
@@ -156,9 +182,37 @@ def _powers(reader: Reader, registers: Mapping[bytes, Registers], now_s: int) ->
     return {kid: meters.power_w(reader, row, now_s) for kid, row in registers.items()}
 
 
-def _log_row(teller: Teller, row: Stored, said: entry.Entry) -> Json:
+def _unread(fold: Fold) -> set[bytes]:
+    """Meters of which this host has sealed readings and could open none."""
+    facts = fold.ledger.facts
+    return {kid for kid in facts.sealed if kid not in facts.loads}
+
+
+def _parties(fold: Fold, kids: Iterable[bytes], from_s: int, to_s: int) -> set[bytes]:
+    """Everyone who answered for one of the meters in that time."""
+    payers = fold.ledger.facts.payers
+    return {span[2] for kid in kids for span in payers(kid, from_s, max(to_s, from_s + 1))}
+
+
+def _audience(fold: Fold, row: Stored, said: entry.Entry) -> set[bytes]:
+    """Whom an entry that tells of private things is for: whose meter or word it is, or bill; of a usage both sides."""
+    facts, unix_s = fold.ledger.facts, row.received_s if row.unix_s is None else row.unix_s
+    if row.kind == bodies.READING and not said.is_sealed:
+        tenures = facts.payers(row.author, said.body["t0_s"], max(end_s(said.body), said.body["t0_s"] + 1))
+        return {tenures[0][2]} if len(tenures) == 1 else set()  # one that spans two tenures is neither owner's
+    found = {facts.payer_at(row.author, unix_s)}
+    if row.kind == bodies.STATEMENT:
+        found.add(said.body["subject"])
+    contract = facts.book.confirmed.get(said.body["contract"]) if row.kind in _USED else None
+    if contract is not None:
+        found |= _parties(fold, (contract.supplier, contract.consumer), contract.start_s, contract.end_s)
+    return found
+
+
+def _log_row(fold: Fold, teller: Teller, row: Stored, said: entry.Entry) -> Json:
     return {
         "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(), "author_label": teller.label(row.author),
         "kind": bodies.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
         "clock_status": said.stamp.clock_status, "text": teller.sentence(said), "void_reason": row.void_reason,
+        "audience": _audience(fold, row, said), "sealed": said.is_sealed,
     }  # fmt: skip

@@ -1,6 +1,16 @@
 // The node's answers, as /openapi.json describes them, and how to ask. Integers: Wh, W, Unix seconds; prices in
 // millionths of the currency per kWh, amounts in billionths.
 
+/** Why measured values are not shown: not for this viewer, or this host has no key. */
+export type Sealed = "viewer" | "host" | null;
+
+export interface Session {
+  role: "operator" | "person" | "nobody";
+  kid: string | null;
+  label: string | null;
+  expires_s: number | null;
+}
+
 export interface Community {
   name: string;
   community_id: string;
@@ -9,7 +19,7 @@ export interface Community {
   slot_s: number;
   now_s: number;
   tariff: { import_micro_per_kwh: number; export_micro_per_kwh: number };
-  counts: { entries: number; rejected: Record<string, number>; pending: number };
+  counts: { entries: number; rejected: Record<string, number>; pending: number; sealed: number };
 }
 
 export interface Relay {
@@ -34,9 +44,10 @@ export interface Meter {
   import_wh: number | null;
   export_wh: number | null;
   power_w: number | null;
-  relay: Relay;
+  relay: Relay | null;
   log: { generation: number; next_sequence: number };
   register_time_s: number | null;
+  sealed: Sealed;
 }
 
 export interface Point {
@@ -62,10 +73,10 @@ export interface Contract {
   consumer_label: string;
   state: "matched" | "granted" | "active" | "ended" | "void" | "settled";
   wh: number;
-  carried_wh: number;
-  short_wh: number;
-  unused_wh: number;
-  attributed_wh: number;
+  carried_wh: number | null;
+  short_wh: number | null;
+  unused_wh: number | null;
+  attributed_wh: number | null;
   price_micro_per_kwh: number;
   max_w: number;
   priority: number;
@@ -74,8 +85,9 @@ export interface Contract {
   used_from_s: number | null;
   ended_s: number | null;
   end_reason: string | null;
-  due_nano: number;
-  flow_w: number;
+  due_nano: number | null;
+  flow_w: number | null;
+  sealed: Sealed;
 }
 
 export interface LogRow {
@@ -90,6 +102,7 @@ export interface LogRow {
   clock_status: number;
   text: string;
   void_reason: string | null;
+  sealed: Sealed;
 }
 
 export interface Log {
@@ -145,9 +158,22 @@ export async function ask<T>(question: string, values: Record<string, Value> = {
     else if (value !== null) search.append(name, String(value));
   }
   const query = search.size ? `?${search}` : "";
-  const answer = await fetch(`/api/${question}${query}`, signal ? { signal } : {});
+  return answered<T>(await fetch(`/api/${question}${query}`, signal ? { signal } : {}));
+}
+
+async function answered<T>(answer: Response): Promise<T> {
   const content: unknown = await answer.json();
   if (answer.ok) return content as T;
   const detail = (content as { detail?: unknown }).detail;
   throw new Refused(typeof detail === "string" ? detail : "The node refused to answer.");
+}
+
+/** Exchange the code of a link for a cookie. */
+export async function signIn(code: string): Promise<Session> {
+  const body = JSON.stringify({ code });
+  return answered(await fetch("/api/session", { method: "POST", body, headers: { "content-type": "application/json" } }));
+}
+
+export async function signOut(): Promise<Session> {
+  return answered(await fetch("/api/session", { method: "DELETE" }));
 }

@@ -7,11 +7,13 @@ import { ContractsScreen } from "./contracts";
 import { clock, power } from "./format";
 import { totalsOf } from "./flows";
 import { useLive, usePlace, useRemembered, type Place } from "./hooks";
-import { BillIcon, ContractIcon, LogIcon, MoonIcon, NowIcon, SunIcon, UsageIcon } from "./icons";
+import { BillIcon, ContractIcon, LockIcon, LogIcon, MoonIcon, NowIcon, PersonIcon, SunIcon, UsageIcon } from "./icons";
 import { LogScreen } from "./log";
 import { NowScreen } from "./now";
+import { nameOf, viewerOf } from "./session";
 import type { State } from "./state";
 import { UsageScreen } from "./usage";
+import { YouScreen } from "./you";
 
 export interface ScreenProps {
   state: State;
@@ -32,6 +34,8 @@ const SCREENS: readonly Screen[] = [
   { name: "log", title: "Log", icon: LogIcon, screen: LogScreen },
   { name: "bill", title: "Bill", icon: BillIcon, screen: BillScreen },
 ];
+
+const YOU: Screen = { name: "you", title: "You", icon: PersonIcon, screen: YouScreen };
 
 function systemTheme(): string {
   return matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
@@ -70,6 +74,19 @@ function LineBanner({ state }: { state: State }) {
   );
 }
 
+function Who({ state, current }: { state: State; current: string }) {
+  const { session } = state;
+  if (!session) return null;
+  const nobody = session.role === "nobody";
+  return (
+    <a class={`who ${nobody ? "nobody" : ""}`} href={`#/${YOU.name}`} aria-current={current === YOU.name ? "page" : undefined}
+      title={nobody ? "Sign in by a link" : nameOf(session)}>
+      {nobody ? <LockIcon /> : <PersonIcon />}
+      <span>{nameOf(session)}</span>
+    </a>
+  );
+}
+
 function Header({ state, current }: { state: State; current: string }) {
   const [theme, toggle] = useTheme();
   const other = theme === "dark" ? "light" : "dark";
@@ -88,6 +105,7 @@ function Header({ state, current }: { state: State; current: string }) {
           </a>
         ))}
       </nav>
+      <Who state={state} current={current} />
       <button class="theme" type="button" onClick={toggle} aria-label={`Use the ${other} theme`} title={`Use the ${other} theme`}>
         {theme === "dark" ? <SunIcon /> : <MoonIcon />}
       </button>
@@ -105,7 +123,7 @@ function titleOf(state: State): string {
 export function App() {
   const state = useLive();
   const place = usePlace();
-  const chosen = SCREENS.find((one) => one.name === place.screen) ?? SCREENS[0]!;
+  const chosen = [...SCREENS, YOU].find((one) => one.name === place.screen) ?? SCREENS[0]!;
   const title = titleOf(state);
   useEffect(() => {
     document.title = title;
@@ -118,7 +136,7 @@ export function App() {
       <Header state={state} current={chosen.name} />
       <LineBanner state={state} />
       <main id="main" tabIndex={-1} class={state.line === "lost" ? "stale" : undefined} aria-label={chosen.title}>
-        <chosen.screen state={state} place={place} />
+        <chosen.screen key={state.session && viewerOf(state.session)} state={state} place={place} />
       </main>
     </>
   );

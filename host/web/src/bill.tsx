@@ -5,7 +5,9 @@ import { ask, type Bill, type BillLine, type Community } from "./api";
 import type { ScreenProps } from "./app";
 import { amount, energy, exactAmount, month, moment, price } from "./format";
 import { replaceValue, useNow } from "./hooks";
+import { SealedNote } from "./sealed";
 import { firstOwner } from "./state";
+import { SignInCard } from "./you";
 
 const FIRST_LINES = 30;
 
@@ -137,6 +139,8 @@ export function BillScreen({ state, place }: ScreenProps) {
   const { bills, problem } = useBills(state.bills, chosenMonth);
   const { community } = state;
   if (!community) return null;
+  if (state.session?.role === "nobody") return <SignInCard problem={state.problem} />;
+  const unread = community.counts.sealed > 0;
   const chosen = place.values.get("owner");
   const owner = bills?.some((bill) => bill.owner === chosen) ? chosen : firstOwner(bills ?? []);
   const bill = bills?.find((one) => one.owner === owner);
@@ -158,7 +162,10 @@ export function BillScreen({ state, place }: ScreenProps) {
       {problem && <p class="problem" role="alert">{problem}</p>}
       {bill && <p class="quiet">{month(bill.from_s, community.timezone)}</p>}
       {bill && <OneBill bill={bill} community={community} now_s={now_s} />}
-      {bills?.length === 0 && <p class="quiet">There is no bill: no person owns a meter here yet.</p>}
+      {bills?.length === 0 && unread && <section class="card"><SealedNote sealed="host" /></section>}
+      {bills?.length === 0 && !unread && (
+        <p class="quiet">There is no bill: {state.session?.role === "person" ? "you own no meter here in this month." : "no person owns a meter here yet."}</p>
+      )}
     </>
   );
 }

@@ -7,6 +7,7 @@ import { isLive } from "./flows";
 import { amount, energy, exactAmount, moment, power, price, shortId } from "./format";
 import { replaceValue, useNow } from "./hooks";
 import { MeterSelect } from "./log";
+import { SealedNote } from "./sealed";
 
 const FIRST_SHOWN = 40;
 
@@ -25,15 +26,17 @@ function stateWords(contract: Contract): string {
 }
 
 function Progress({ contract }: { contract: Contract }) {
-  const share = contract.wh ? Math.min(1, contract.carried_wh / contract.wh) : 0;
+  const { carried_wh, flow_w } = contract;
+  if (carried_wh === null) return <SealedNote sealed={contract.sealed} words="How much of it is used is for its two sides and the operator." />;
+  const share = contract.wh ? Math.min(1, carried_wh / contract.wh) : 0;
   return (
     <div class="progress">
       <span class="tank" role="img" aria-label={`${Math.round(share * 100)} percent carried`}>
         <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
       </span>
       <span>
-        <strong>{energy(contract.carried_wh)}</strong> of {energy(contract.wh)} carried
-        {contract.flow_w > 0 && `, ${power(contract.flow_w)} now`}
+        <strong>{energy(carried_wh)}</strong> of {energy(contract.wh)} carried
+        {flow_w !== null && flow_w > 0 && `, ${power(flow_w)} now`}
       </span>
     </div>
   );
@@ -51,8 +54,9 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
     ["To", moment(contract.end_s, now_s, timezone)],
     ["At most", power(contract.max_w)],
     ["Priority", String(contract.priority)],
-    ["Due so far", amount(contract.due_nano, currency)],
+    contract.due_nano === null ? ["Energy", energy(contract.wh)] : ["Due so far", amount(contract.due_nano, currency)],
   ];
+  const known = (wh: number | null) => (wh === null ? "sealed" : energy(wh));
   return (
     <li ref={element} class={`card contract ${isLive(contract) ? "live" : "over"} ${chosen ? "chosen" : ""}`}>
       <h3>
@@ -67,12 +71,12 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
         <summary>Details</summary>
         <dl class="pairs">
           <div><dt>Id</dt><dd><code title={contract.id}>{shortId(contract.id)}</code></dd></div>
-          <div><dt>The consumer's meter says</dt><dd>{energy(contract.attributed_wh)}</dd></div>
-          <div><dt>Supplier fell short by</dt><dd>{energy(contract.short_wh)}</dd></div>
-          <div><dt>Due without being used</dt><dd>{energy(contract.unused_wh)}</dd></div>
+          <div><dt>The consumer's meter says</dt><dd>{known(contract.attributed_wh)}</dd></div>
+          <div><dt>Supplier fell short by</dt><dd>{known(contract.short_wh)}</dd></div>
+          <div><dt>Due without being used</dt><dd>{known(contract.unused_wh)}</dd></div>
           {contract.used_from_s !== null && <div><dt>In use from</dt><dd>{moment(contract.used_from_s, now_s, timezone)}</dd></div>}
           {contract.ended_s !== null && <div><dt>Ended</dt><dd>{moment(contract.ended_s, now_s, timezone)}</dd></div>}
-          <div><dt>Due, exactly</dt><dd>{exactAmount(contract.due_nano, currency)}</dd></div>
+          <div><dt>Due, exactly</dt><dd>{contract.due_nano === null ? "sealed" : exactAmount(contract.due_nano, currency)}</dd></div>
         </dl>
       </details>
     </li>

@@ -9,7 +9,7 @@ function meter(kid: string, power_w: number | null, more: Partial<Meter> = {}): 
     kid, label: kid, supply_point: null, owner: null, owner_label: null, assurance: "virtual", rated_w: 9000, online: true,
     last_seen_s: NOW_S, clock_status: 0, import_wh: 0, export_wh: 0, power_w,
     relay: { closed: null, reason: null, text: "", since_s: null, wait_until_s: null },
-    log: { generation: 0, next_sequence: 0 }, register_time_s: NOW_S, ...more,
+    log: { generation: 0, next_sequence: 0 }, register_time_s: NOW_S, sealed: null, ...more,
   };
 }
 
@@ -17,7 +17,7 @@ function contract(id: string, supplier: string, consumer: string, more: Partial<
   return {
     id, supplier, supplier_label: supplier, consumer, consumer_label: consumer, state: "active", wh: 40, carried_wh: 0,
     short_wh: 0, unused_wh: 0, attributed_wh: 0, price_micro_per_kwh: 180_000, max_w: 8000, priority: 1, start_s: NOW_S - 60,
-    end_s: NOW_S + 600, used_from_s: NOW_S - 60, ended_s: null, end_reason: null, due_nano: 0, flow_w: 0, ...more,
+    end_s: NOW_S + 600, used_from_s: NOW_S - 60, ended_s: null, end_reason: null, due_nano: 0, flow_w: 0, sealed: null, ...more,
   };
 }
 
@@ -40,6 +40,29 @@ describe("the scene", () => {
     const scene = sceneOf(STREET, [FLOWING], NOW_S);
     expect(scene.toGrid).toEqual([{ kid: "sun", power_w: 850 }]);
     expect(scene.fromGrid).toEqual([{ kid: "wallbox", power_w: 200 }]);
+  });
+
+  test("says of a contract whose turn has not come that it is next", () => {
+    const begun = contract("b", "battery", "wallbox", { priority: 2 });
+    expect(sceneOf(STREET, [FLOWING, begun], NOW_S).links.map((link) => link.standing)).toEqual(["flowing", "next"]);
+    expect(sceneOf(STREET, [begun], NOW_S).links.map((link) => link.standing)).toEqual(["idle"]);
+  });
+
+  test("shows of others that a contract is in use, and no more", () => {
+    const shut = { sealed: "viewer" as const, import_wh: null, export_wh: null, register_time_s: null, relay: null };
+    const street = [meter("sun", null, shut), meter("wallbox", null, shut)];
+    const usage = { carried_wh: null, attributed_wh: null, flow_w: null, sealed: "viewer" as const };
+    const scene = sceneOf(street, [contract("a", "sun", "wallbox", usage), contract("b", "sun", "wallbox", { ...usage, state: "granted" })], NOW_S);
+    expect(scene.links.map((link) => [link.standing, link.left_wh])).toEqual([["sealed", null], ["next", null]]);
+    expect([scene.producers[0]!.power_w, scene.consumers[0]!.power_w]).toEqual([null, null]);
+    expect(layoutOf(scene, 900).wires.map((wire) => wire.power_w)).toEqual([0, 0, 0, 0]);
+    expect(totalsOf(street, [contract("a", "sun", "wallbox", usage)]).neighbours_w).toBe(0);
+  });
+
+  test("counts for a person what flows to and from their own meters", () => {
+    const mine = (kid: string) => STREET.map((one) => (one.kid === kid ? one : meter(one.kid, null, { sealed: "viewer", relay: null })));
+    expect(totalsOf(mine("sun"), [FLOWING])).toMatchObject({ produced_w: 7850, consumed_w: 0, neighbours_w: 0, sold_w: 7000, surplus_w: 850 });
+    expect(totalsOf(mine("wallbox"), [FLOWING])).toMatchObject({ produced_w: 0, consumed_w: 7200, neighbours_w: 7000, sold_w: 0, grid_w: 200 });
   });
 
   test("drops a contract soon after its end", () => {
@@ -67,7 +90,7 @@ test("what is left never falls below nothing", () => {
 
 test("totals tell neighbours from the grid", () => {
   expect(totalsOf(STREET, [FLOWING, NEXT])).toEqual({
-    produced_w: 7850, consumed_w: 7200, neighbours_w: 7000, grid_w: 200, surplus_w: 850,
+    produced_w: 7850, consumed_w: 7200, neighbours_w: 7000, sold_w: 7000, grid_w: 200, surplus_w: 850,
   });
   expect(totalsOf([meter("x", null)], [])).toMatchObject({ produced_w: 0, consumed_w: 0, grid_w: 0 });
 });

@@ -16,9 +16,10 @@ export interface House {
 
 export interface Link {
   contract: Contract;
-  left_wh: number;
-  /** what a person needs to know of where it stands */
-  standing: "flowing" | "idle" | "next" | "over";
+  /** null where it is not for the viewer */
+  left_wh: number | null;
+  /** what a person needs to know of where it stands; of others' only that it is in use */
+  standing: "flowing" | "idle" | "next" | "over" | "sealed";
   /** the consumer's relay is open */
   isCut: boolean;
 }
@@ -41,6 +42,7 @@ export interface Totals {
   produced_w: number;
   consumed_w: number;
   neighbours_w: number;
+  sold_w: number;
   grid_w: number;
   surplus_w: number;
 }
@@ -52,12 +54,21 @@ export function isLive(contract: Contract): boolean {
 }
 
 /** What is left of it: settlement lags by a slot, the consumer's meter says first. */
-export function leftWh(contract: Contract): number {
-  return Math.max(0, contract.wh - Math.max(contract.carried_wh, contract.attributed_wh));
+export function leftWh(contract: Contract): number | null {
+  if (contract.carried_wh === null) return null;
+  return Math.max(0, contract.wh - Math.max(contract.carried_wh, contract.attributed_wh ?? 0));
 }
 
-function standing(contract: Contract): Link["standing"] {
+/** Ready to be used, while another of the same consumer comes first. */
+function waits(contract: Contract, all: Contract[]): boolean {
+  const untouched = contract.flow_w === 0 && contract.carried_wh === 0 && contract.attributed_wh === 0;
+  return untouched && all.some((other) => other.consumer === contract.consumer && (other.flow_w ?? 0) > 0);
+}
+
+function standing(contract: Contract, all: Contract[]): Link["standing"] {
   if (!isLive(contract)) return "over";
+  if (waits(contract, all)) return "next";
+  if (contract.flow_w === null) return contract.state === "active" ? "sealed" : "next";
   if (contract.flow_w > 0) return "flowing";
   return contract.state === "active" ? "idle" : "next";
 }
@@ -87,13 +98,13 @@ export function sceneOf(meters: Meter[], contracts: Contract[], now_s: number, m
   const producers = chosen("producer");
   const consumers = chosen("consumer");
   const known = new Set([...producers, ...consumers].map((house) => house.kid));
-  const open = new Set(meters.filter((meter) => meter.relay.closed === false).map((meter) => meter.kid));
+  const open = new Set(meters.filter((meter) => meter.relay?.closed === false).map((meter) => meter.kid));
   const links = shown
     .filter((one) => known.has(one.supplier) && known.has(one.consumer))
     .map((contract): Link => ({
       contract,
       left_wh: leftWh(contract),
-      standing: standing(contract),
+      standing: standing(contract, shown),
       isCut: open.has(contract.consumer),
     }));
   const at = (kid: string) => consumers.findIndex((house) => house.kid === kid);
@@ -114,13 +125,14 @@ function gridFlows(houses: House[], contracts: Contract[]): { fromGrid: GridFlow
   for (const { kid, meter } of houses) {
     const watts = meter?.power_w ?? 0;
     const party = watts < 0 ? "supplier" : "consumer";
-    const carried = contracts.reduce((sum, one) => sum + (one[party] === kid && isLive(one) ? one.flow_w : 0), 0);
+    const carried = contracts.reduce((sum, one) => sum + (one[party] === kid && isLive(one) ? (one.flow_w ?? 0) : 0), 0);
     const power_w = Math.abs(watts) - carried;
     if (power_w > 0) (watts < 0 ? toGrid : fromGrid).push({ kid, power_w });
   }
   return { fromGrid, toGrid };
 }
 
+/** Of the meters that are shown to the viewer: all to the operator, their own to a person. */
 export function totalsOf(meters: Meter[], contracts: Contract[]): Totals {
   let produced_w = 0;
   let consumed_w = 0;
@@ -128,14 +140,18 @@ export function totalsOf(meters: Meter[], contracts: Contract[]): Totals {
     if (power_w !== null && power_w < 0) produced_w -= power_w;
     if (power_w !== null && power_w > 0) consumed_w += power_w;
   }
-  const carried_w = contracts.reduce((sum, one) => sum + (isLive(one) ? one.flow_w : 0), 0);
-  const neighbours_w = Math.min(carried_w, consumed_w);
+  const shown = new Set(meters.filter((meter) => meter.sealed === null).map((meter) => meter.kid));
+  const carried = (side: "supplier" | "consumer") =>
+    contracts.reduce((sum, one) => sum + (isLive(one) && shown.has(one[side]) ? (one.flow_w ?? 0) : 0), 0);
+  const neighbours_w = Math.min(carried("consumer"), consumed_w);
+  const sold_w = Math.min(carried("supplier"), produced_w);
   return {
     produced_w,
     consumed_w,
     neighbours_w,
+    sold_w,
     grid_w: consumed_w - neighbours_w,
-    surplus_w: Math.max(0, produced_w - neighbours_w),
+    surplus_w: produced_w - sold_w,
   };
 }
 
@@ -266,7 +282,7 @@ function wiresOf(scene: Scene, houses: Map<string, Box>, links: Map<string, Box>
     const supplier = houses.get(contract.supplier);
     const consumer = houses.get(contract.consumer);
     if (!box || !supplier || !consumer) continue;
-    const shared = { power_w: contract.flow_w, kind: "contract" as const, standing };
+    const shared = { power_w: contract.flow_w ?? 0, kind: "contract" as const, standing };
     wires.push({ key: `${contract.id} out`, path: route.out(supplier, box), ...shared });
     wires.push({ key: `${contract.id} in`, path: route.into(box, consumer), ...shared });
   }

@@ -93,6 +93,11 @@ export function day(unix_s: number, timezone: string): string {
   return timeFormat(timezone, "day", { day: "numeric", month: "short" }).format(unix_s * 1000);
 }
 
+/** 21 Nov 2026 */
+export function date(unix_s: number, timezone: string): string {
+  return timeFormat(timezone, "date", { day: "numeric", month: "short", year: "numeric" }).format(unix_s * 1000);
+}
+
 /** November 2026 */
 export function month(unix_s: number, timezone: string): string {
   return timeFormat(timezone, "month", { month: "long", year: "numeric" }).format(unix_s * 1000);

@@ -56,6 +56,20 @@ export const MoonIcon = () => (
   </Icon>
 );
 
+export const LockIcon = () => (
+  <Icon>
+    <rect x="5" y="11" width="14" height="9" rx="2" />
+    <path d="M8 11V8a4 4 0 0 1 8 0v3" />
+  </Icon>
+);
+
+export const PersonIcon = () => (
+  <Icon>
+    <circle cx="12" cy="8" r="3.6" />
+    <path d="M4.8 20c.8-4 3.6-6 7.2-6s6.4 2 7.2 6" />
+  </Icon>
+);
+
 /** A contact, as an electrician draws it: closed it carries, open it does not. */
 export const RelayIcon = ({ closed }: { closed: boolean | null }) => (
   <Icon>

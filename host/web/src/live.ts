@@ -1,6 +1,8 @@
-// The line to the node: the whole picture at first, then what changes; when it breaks, it is tried again until it holds.
+// The line to the node: who looks, the whole picture, then what changes; when it breaks, it is tried again until it holds.
 
-import { ask, type Bill, type Community, type Contract, type Log, type LogRow, type Meter } from "./api";
+import { ask, type Bill, type Community, type Contract, type Log, type LogRow, type Meter, type Session } from "./api";
+import { signIn, signOut } from "./api";
+import { carriesCode, codeIn, viewerOf } from "./session";
 import { EMPTY, mergeRows, type State } from "./state";
 
 const FIRST_WAIT_MS = 1000;
@@ -17,16 +19,22 @@ export class Live {
   private source: EventSource | null = null;
   private wait_ms = FIRST_WAIT_MS;
   private retry: ReturnType<typeof setTimeout> | undefined;
+  private turn = 0;
+  private tabs: BroadcastChannel | null = null;
 
   start(): void {
-    this.connect();
+    this.tabs = new BroadcastChannel("wattpact-session");
+    this.tabs.onmessage = () => void this.connect(true); // another tab of this browser signed in or out
+    if (carriesCode(location.hash)) void this.takeCode();
+    else void this.connect();
+    window.addEventListener("hashchange", () => carriesCode(location.hash) && void this.takeCode());
     setInterval(() => void this.beat(), HEARTBEAT_MS);
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible" && this.state.line === "lost") this.connect();
+      if (document.visibilityState === "visible" && this.state.line === "lost") void this.connect();
     });
-    window.addEventListener("online", () => this.connect());
+    window.addEventListener("online", () => void this.connect());
     window.addEventListener("pagehide", () => this.source?.close());
-    window.addEventListener("pageshow", (event) => event.persisted && this.connect());
+    window.addEventListener("pageshow", (event) => event.persisted && void this.connect());
   }
 
   listen(listener: Listener): () => void {
@@ -44,9 +52,63 @@ export class Live {
     for (const listener of this.listeners) listener(this.state);
   }
 
-  private connect(): void {
+  /** A link was opened: its code leaves the address before anything else happens. */
+  private async takeCode(): Promise<void> {
+    const code = codeIn(location.hash);
+    history.replaceState(null, "", location.pathname);
+    window.dispatchEvent(new HashChangeEvent("hashchange"));
+    const problem = code ? await this.signIn(code) : "This link is damaged: part of it is missing.";
+    if (!problem) return;
+    await this.connect();
+    this.set({ problem });
+  }
+
+  /** Why the code opens nothing; null where it does. */
+  async signIn(code: string): Promise<string | null> {
+    try {
+      await signIn(code);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    this.tabs?.postMessage("in");
+    await this.connect(true);
+    return null;
+  }
+
+  async signOut(): Promise<void> {
+    try {
+      await signOut();
+    } finally {
+      this.tabs?.postMessage("out");
+      await this.connect(true);
+    }
+  }
+
+  /** What one viewer was shown is forgotten before another looks. `meant`: somebody signed in or out. */
+  private look(session: Session, meant: boolean): void {
+    const { session: known, community, ahead_s, line, heard_ms } = this.state;
+    if (known !== null && viewerOf(known) === viewerOf(session)) return this.set({ session });
+    const ended = !meant && known !== null && session.role === "nobody";
+    const problem = ended ? "You are signed out: your link has expired or was withdrawn." : null;
+    this.set({ ...EMPTY, community, ahead_s, line, heard_ms, session, problem });
+  }
+
+  private async connect(meant = false): Promise<void> {
     clearTimeout(this.retry);
     this.source?.close();
+    const turn = ++this.turn;
+    try {
+      const session = await ask<Session>("session", {}, AbortSignal.timeout(ANSWER_WITHIN_MS));
+      if (turn !== this.turn) return;
+      this.look(session, meant);
+    } catch {
+      if (turn === this.turn) this.lost();
+      return;
+    }
+    this.open();
+  }
+
+  private open(): void {
     const source = new EventSource("/api/events");
     this.source = source;
     source.addEventListener("open", () => void this.refresh());
@@ -95,7 +157,7 @@ export class Live {
     this.source = null;
     clearTimeout(this.retry);
     this.set({ line: "lost" });
-    this.retry = setTimeout(() => this.connect(), this.wait_ms);
+    this.retry = setTimeout(() => void this.connect(), this.wait_ms);
     this.wait_ms = Math.min(this.wait_ms * 2, LONGEST_WAIT_MS);
   }
 }

@@ -5,6 +5,7 @@ import { ask, type Community, type Log, type LogRow, type Meter } from "./api";
 import type { ScreenProps } from "./app";
 import { clockWords, moment } from "./format";
 import { LiveContext, replaceValue, useNow } from "./hooks";
+import { LockIcon } from "./icons";
 import { KINDS, ROUTINE, type Filter, mergeRows, passes } from "./state";
 
 const PAGE = 50;
@@ -18,7 +19,8 @@ function Row({ row, community, now_s }: { row: LogRow; community: Community; now
         <summary>
           <time>{time}</time>
           <span class="author">{row.author_label}</span>
-          <span class="text">
+          <span class={`text ${row.sealed ? "shut" : ""}`}>
+            {row.sealed && <LockIcon />}
             {row.text}
             {row.void_reason && <em> Counts for nothing: {row.void_reason.replaceAll("_", " ")}.</em>}
           </span>

@@ -3,9 +3,12 @@
 import type { Meter } from "./api";
 import { clockWords, duration, moment, power, register } from "./format";
 import { RelayIcon } from "./icons";
+import { SealedNote } from "./sealed";
+import { ownFirst } from "./state";
 
 function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
   const { relay } = meter;
+  if (relay === null) return null;
   const wait_s = relay.wait_until_s === null ? 0 : relay.wait_until_s - now_s;
   if (relay.closed === null) return <p class="small">{relay.text}</p>;
   return (
@@ -63,32 +66,37 @@ function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; ti
   const side = (meter.power_w ?? 0) < 0 ? "sun" : "use";
   const read = meter.register_time_s === null ? "" : ` at ${moment(meter.register_time_s, now_s, timezone)}`;
   return (
-    <li class={`card meter ${meter.online ? "" : "offline"}`}>
+    <li class={`card meter ${meter.online ? "" : "offline"} ${meter.sealed ? "shut" : ""}`}>
       <div class="meter-head">
         <h3>{meter.label}</h3>
         <Heard meter={meter} now_s={now_s} timezone={timezone} />
       </div>
-      <p class={`now ${meter.power_w ? side : ""}`}>
-        <strong>{meter.power_w === null ? "\u2013" : power(Math.abs(meter.power_w))}</strong> <span>{powerWords(meter)}</span>
-      </p>
+      {meter.sealed === null && (
+        <p class={`now ${meter.power_w ? side : ""}`}>
+          <strong>{meter.power_w === null ? "\u2013" : power(Math.abs(meter.power_w))}</strong> <span>{powerWords(meter)}</span>
+        </p>
+      )}
+      <SealedNote sealed={meter.sealed} />
       <RelayLine meter={meter} now_s={now_s} />
-      <dl class="pairs">
-        <div>
-          <dt>Import register</dt>
-          <dd>{meter.import_wh === null ? "\u2013" : register(meter.import_wh)}</dd>
-        </div>
-        <div>
-          <dt>Export register</dt>
-          <dd>{meter.export_wh === null ? "\u2013" : register(meter.export_wh)}</dd>
-        </div>
-      </dl>
+      {meter.sealed === null && (
+        <dl class="pairs">
+          <div>
+            <dt>Import register</dt>
+            <dd>{meter.import_wh === null ? "\u2013" : register(meter.import_wh)}</dd>
+          </div>
+          <div>
+            <dt>Export register</dt>
+            <dd>{meter.export_wh === null ? "\u2013" : register(meter.export_wh)}</dd>
+          </div>
+        </dl>
+      )}
       <p class="small">
         <span class={meter.clock_status ? "doubt" : undefined}>{clockWords(meter.clock_status)}</span>
         {read && ` \u00b7 registers read${read}`}
       </p>
       <Details meter={meter} />
       <p class="links">
-        <a href={`#/usage?meter=${meter.kid}`} aria-label={`Usage of ${meter.label}`}>Usage</a>
+        {meter.sealed === null && <a href={`#/usage?meter=${meter.kid}`} aria-label={`Usage of ${meter.label}`}>Usage</a>}
         <a href={`#/log?meter=${meter.kid}`} aria-label={`Log of ${meter.label}`}>Log</a>
       </p>
     </li>
@@ -100,7 +108,7 @@ export function MeterCards({ meters, now_s, timezone }: { meters: Meter[]; now_s
     <section aria-label="Meters">
       <h2>Meters</h2>
       <ul class="cards">
-        {meters.map((meter) => <MeterCard key={meter.kid} meter={meter} now_s={now_s} timezone={timezone} />)}
+        {ownFirst(meters).map((meter) => <MeterCard key={meter.kid} meter={meter} now_s={now_s} timezone={timezone} />)}
       </ul>
     </section>
   );

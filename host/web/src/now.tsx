@@ -6,10 +6,12 @@ import { Empty } from "./empty";
 import { sceneOf, totalsOf } from "./flows";
 import { amount, day, energy, moment, month, power } from "./format";
 import { useNow, useRemembered } from "./hooks";
+import { LockIcon } from "./icons";
 import { LogList } from "./log";
 import { MeterCards } from "./meters";
 import { Picture } from "./picture";
 import { firstOwner, passes, type State } from "./state";
+import { SignInCard } from "./you";
 
 const LATEST = 8;
 
@@ -25,23 +27,37 @@ function Figure({ name, value, kind }: { name: string; value: string; kind: stri
 function NowLine({ state }: { state: State }) {
   const totals = totalsOf(state.meters ?? [], state.contracts ?? []);
   const share = totals.consumed_w ? Math.round((100 * totals.neighbours_w) / totals.consumed_w) : 0;
+  const own = state.session?.role === "person";
   return (
     <section class="nowline" aria-label="Power now">
       <dl class="figures">
-        <Figure name="Produced" value={power(totals.produced_w)} kind="sun" />
-        <Figure name="Consumed" value={power(totals.consumed_w)} kind="use" />
+        <Figure name={own ? "You produce" : "Produced"} value={power(totals.produced_w)} kind="sun" />
+        <Figure name={own ? "You draw" : "Consumed"} value={power(totals.consumed_w)} kind="use" />
         <Figure name="From neighbours" value={power(totals.neighbours_w)} kind="pact" />
-        <Figure name="From the grid" value={power(totals.grid_w)} kind="grid" />
+        {own && totals.produced_w > totals.consumed_w
+          ? <Figure name="To neighbours" value={power(totals.sold_w)} kind="pact" />
+          : <Figure name="From the grid" value={power(totals.grid_w)} kind="grid" />}
       </dl>
       <div class="share" aria-hidden="true">
         <span class="pact" style={{ width: `${share}%` }} />
       </div>
       <p class="quiet">
         {totals.consumed_w === 0
-          ? "Nothing is drawn at the moment."
-          : `${share}\u00a0% of what is drawn now comes from neighbours under a contract.`}
-        {totals.surplus_w > 0 && ` ${power(totals.surplus_w)} of the production goes to the grid.`}
+          ? own ? "You draw nothing at the moment." : "Nothing is drawn at the moment."
+          : `${share}\u00a0% of what ${own ? "you draw" : "is drawn"} now comes from neighbours under a contract.`}
+        {totals.surplus_w > 0 && ` ${power(totals.surplus_w)} of ${own ? "your" : "the"} production goes to the grid.`}
       </p>
+    </section>
+  );
+}
+
+/** A host that stores and passes on what it cannot read. */
+function Unread() {
+  return (
+    <section class="card you" aria-label="No key">
+      <h2><LockIcon /> This host has no key to the readings</h2>
+      <p>It checks who signed them, keeps them and passes them on. What they say, and so a bill, it cannot tell: that takes the
+        key of the operator, or of the meter's owner.</p>
     </section>
   );
 }
@@ -61,14 +77,16 @@ function NetCard({ bills, community, now_s }: { bills: Bill[]; community: Commun
     <section class="card net" aria-label="This month">
       <div class="net-head">
         <h2>{month(bill.from_s, community.timezone)}</h2>
-        <label>
-          <span class="hidden">Household</span>
-          <select value={bill.owner} onChange={(event) => choose(event.currentTarget.value)}>
-            {bills.map((one) => (
-              <option key={one.owner} value={one.owner}>{one.label}</option>
-            ))}
-          </select>
-        </label>
+        {bills.length === 1 ? <span>{bill.label}</span> : (
+          <label>
+            <span class="hidden">Household</span>
+            <select value={bill.owner} onChange={(event) => choose(event.currentTarget.value)}>
+              {bills.map((one) => (
+                <option key={one.owner} value={one.owner}>{one.label}</option>
+              ))}
+            </select>
+          </label>
+        )}
       </div>
       <p class="big">
         <strong>{amount(Math.abs(bill.net_nano), community.currency)}</strong> <span>{netWords(bill)}</span>
@@ -91,13 +109,18 @@ export function NowScreen({ state }: ScreenProps) {
   const { community, meters, contracts, bills, rows } = state;
   if (!community || !meters) return <p class="waiting">{state.line === "lost" ? "" : "Asking the node\u2026"}</p>;
   if (!meters.length) return <Empty community={community} />;
+  const unread = meters.every((meter) => meter.sealed === "host");
   const latest = rows.filter((row) => passes(row, { meter: null, routine: false })).slice(0, LATEST);
   return (
     <>
-      <div class="lead">
-        <NowLine state={state} />
-        {bills?.length ? <NetCard bills={bills} community={community} now_s={now_s} /> : null}
-      </div>
+      {unread && <Unread />}
+      {state.session?.role === "nobody" && <SignInCard problem={state.problem} />}
+      {state.session?.role !== "nobody" && !unread && (
+        <div class="lead">
+          <NowLine state={state} />
+          {bills?.length ? <NetCard bills={bills} community={community} now_s={now_s} /> : null}
+        </div>
+      )}
       <Picture scene={sceneOf(meters, contracts ?? [], now_s)} community={community} now_s={now_s} />
       <MeterCards meters={meters} now_s={now_s} timezone={community.timezone} />
       <section aria-label="Latest">

@@ -5,7 +5,7 @@ import type { Community } from "./api";
 import { type Box, type House, type Layout, type Link, type Scene, type Wire, layoutOf } from "./flows";
 import { duration, energy, power, price } from "./format";
 import { useWidth } from "./hooks";
-import { RelayIcon } from "./icons";
+import { LockIcon, RelayIcon } from "./icons";
 
 const at = ({ x, y, width, height }: Box) => ({
   transform: `translate(${Math.round(x)}px, ${Math.round(y)}px)`,
@@ -16,14 +16,16 @@ const at = ({ x, y, width, height }: Box) => ({
 function HouseBox({ house, box }: { house: House; box: Box }) {
   const { meter, power_w, side } = house;
   const offline = meter !== null && !meter.online;
-  const closed = meter?.relay.closed ?? null;
+  const closed = meter?.relay?.closed ?? null;
+  const sealed = meter !== null && meter.sealed !== null;
   const doing = power_w === null ? "power not known" : power_w === 0 ? "at rest" : side === "producer" ? "produces" : "draws";
   return (
-    <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)} href={`#/usage?meter=${house.kid}`}>
+    <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)}
+      href={`#/${sealed ? "log" : "usage"}?meter=${house.kid}`}>
       <span class="label">{house.label}</span>
-      <span class="watts">{power_w === null ? "\u2013" : power(power_w)}</span>
+      <span class="watts">{sealed ? <LockIcon /> : power_w === null ? "\u2013" : power(power_w)}</span>
       <span class="doing">
-        {offline ? "not heard" : doing}
+        {offline ? "not heard" : sealed ? "sealed" : doing}
         {closed !== null && (
           <span class={`relay ${closed ? "closed" : "open"}`}>
             <RelayIcon closed={closed} />
@@ -38,7 +40,8 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
 function linkWords(link: Link, now_s: number): string {
   const { contract, standing } = link;
   if (standing === "over") return contract.end_reason ?? "ended";
-  if (standing === "flowing") return power(contract.flow_w);
+  if (standing === "flowing") return power(contract.flow_w ?? 0);
+  if (standing === "sealed") return "in use";
   if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
   if (link.isCut) return "waits for the relay";
   return standing === "idle" ? "nothing flows" : "next in line";
@@ -46,16 +49,24 @@ function linkWords(link: Link, now_s: number): string {
 
 function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; community: Community; now_s: number }) {
   const { contract, left_wh, standing } = link;
-  const share = contract.wh ? left_wh / contract.wh : 0;
+  const share = contract.wh && left_wh !== null ? left_wh / contract.wh : 0;
   return (
     <a class={`link ${standing}`} style={at(box)} href={`#/contracts?contract=${contract.id}`}>
       <span class="hidden">{`${contract.supplier_label} to ${contract.consumer_label}: `}</span>
-      <span class="left">
-        <strong>{energy(left_wh)}</strong> left of {energy(contract.wh)}
-      </span>
-      <span class="tank" aria-hidden="true">
-        <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
-      </span>
+      {left_wh === null ? (
+        <span class="left">
+          <strong>{energy(contract.wh)}</strong> agreed{standing === "sealed" && <>, <LockIcon /> use sealed</>}
+        </span>
+      ) : (
+        <>
+          <span class="left">
+            <strong>{energy(left_wh)}</strong> left of {energy(contract.wh)}
+          </span>
+          <span class="tank" aria-hidden="true">
+            <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
+          </span>
+        </>
+      )}
       <span class="terms">
         <span>{price(contract.price_micro_per_kwh, community.currency)}</span>
         <span>{linkWords(link, now_s)}</span>
@@ -94,9 +105,10 @@ function GridBox({ scene, box }: { scene: Scene; box: Box }) {
 /** The picture in words, for whoever cannot see it. */
 export function sceneWords(scene: Scene): string {
   const flowing = scene.links.filter((link) => link.standing === "flowing");
+  if (!flowing.length && scene.links.some((link) => link.standing === "sealed")) return "Contracts are in use; how much flows is sealed.";
   if (!flowing.length) return "No energy flows under a contract now.";
   const said = flowing.map(({ contract, left_wh }) =>
-    `${contract.supplier_label} supplies ${contract.consumer_label} with ${power(contract.flow_w)}, ${energy(left_wh)} left`);
+    `${contract.supplier_label} supplies ${contract.consumer_label} with ${power(contract.flow_w ?? 0)}, ${energy(left_wh ?? 0)} left`);
   return `${said.join("; ")}.`;
 }
 

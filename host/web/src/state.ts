@@ -1,6 +1,6 @@
 // What the page knows, and how it changes when the node says something. Pure.
 
-import type { Bill, Community, Contract, LogRow, Meter } from "./api";
+import type { Bill, Community, Contract, LogRow, Meter, Session } from "./api";
 
 export type Line = "connecting" | "live" | "lost";
 
@@ -10,6 +10,10 @@ export interface State {
   heard_ms: number | null;
   /** the node's clock less this machine's, s */
   ahead_s: number;
+  /** who looks; null until the node said so */
+  session: Session | null;
+  /** what became of a link that did not open */
+  problem: string | null;
   community: Community | null;
   meters: Meter[] | null;
   contracts: Contract[] | null;
@@ -22,6 +26,8 @@ export const EMPTY: State = {
   line: "connecting",
   heard_ms: null,
   ahead_s: 0,
+  session: null,
+  problem: null,
   community: null,
   meters: null,
   contracts: null,
@@ -41,11 +47,12 @@ export function mergeRows(known: LogRow[], more: LogRow[], kept = ROWS_KEPT): Lo
 }
 
 /** Kinds that come every few seconds and say little by themselves. */
-export const ROUTINE: ReadonlySet<string> = new Set(["reading", "receipt", "usage"]);
+export const ROUTINE: ReadonlySet<string> = new Set(["reading", "receipt", "usage", "key_epoch", "key_open"]);
 
 export const KINDS: readonly string[] = [
   "certificate", "reading", "event", "community", "tariff", "policy", "mandate", "offer", "demand", "acceptance",
   "contract", "grant", "usage_start", "usage", "usage_end", "terminate", "receipt", "statement",
+  "key_epoch", "key_open",
 ];
 
 export interface Filter {
@@ -55,6 +62,12 @@ export interface Filter {
 
 export function passes(row: LogRow, filter: Filter): boolean {
   return (filter.meter === null || row.author === filter.meter) && (filter.routine || !ROUTINE.has(row.kind));
+}
+
+/** What is shown to the viewer before what is not. */
+export function ownFirst(meters: Meter[]): Meter[] {
+  const shown = (meter: Meter) => meter.sealed !== "viewer";
+  return [...meters.filter(shown), ...meters.filter((meter) => !shown(meter))];
 }
 
 /** The household a person looks at first: one that buys, else the first. */

@@ -9,6 +9,9 @@ import { makeChart } from "./chart";
 import { energy, plural } from "./format";
 import { replaceValue } from "./hooks";
 import { MeterSelect } from "./log";
+import { SealedNote } from "./sealed";
+import { ownFirst } from "./state";
+import { SignInCard } from "./you";
 
 const AGAIN_MS = 10_000;
 const TABLE_ROWS = 400;
@@ -161,7 +164,9 @@ export function UsageScreen({ state, place }: ScreenProps) {
   const now_s = () => Date.now() / 1000 + state.ahead_s;
   const today = dayOf(now_s(), timezone);
   const wanted = place.values.get("meter");
-  const meter = meters?.find((one) => one.kid === wanted) ?? meters?.[0] ?? null;
+  const ordered = ownFirst(meters ?? []);
+  const meter = ordered.find((one) => one.kid === wanted) ?? ordered[0] ?? null;
+  const sealed = meter?.sealed ?? null;
   const chosen = place.values.get("span") ?? "hour";
   const preset = (PRESETS.some(([name]) => name === chosen) || chosen === "days" ? chosen : "hour") as Preset;
   const [first, last] =
@@ -169,7 +174,7 @@ export function UsageScreen({ state, place }: ScreenProps) {
   const wrong = preset === "days" && (!isDay(first) || !isDay(last) || startOf(last, timezone) < startOf(first, timezone));
   const key = [preset, first, last, timezone, today].join();
   const { loaded, problem } = useBars(
-    wrong || !community ? null : (meter?.kid ?? null),
+    wrong || !community || sealed ? null : (meter?.kid ?? null),
     () => spanOf(preset, first, last, community!, now_s()),
     key,
     timezone,
@@ -177,6 +182,7 @@ export function UsageScreen({ state, place }: ScreenProps) {
   const total = useMemo(() => (loaded ? sumOf(loaded.bars) : null), [loaded]);
   if (!community || !meters) return null;
   if (!meter) return <p class="quiet">No meter is enrolled yet.</p>;
+  if (state.session?.role === "nobody") return <SignInCard problem={state.problem} />;
   const setDay = (name: "from" | "to", value: string) => {
     const values = new URLSearchParams(place.values);
     values.set("span", "days");
@@ -190,7 +196,7 @@ export function UsageScreen({ state, place }: ScreenProps) {
     <>
       <h2>Usage and production</h2>
       <div class="tools">
-        <MeterSelect meters={meters} value={meter.kid} onChange={(kid) => replaceValue(place, "meter", kid)} />
+        <MeterSelect meters={ordered} value={meter.kid} onChange={(kid) => replaceValue(place, "meter", kid)} />
         <div class="presets" role="group" aria-label="Period">
           {PRESETS.filter(([name]) => name !== "minutes" || community.slot_s <= 60).map(([name, words]) => (
             <button key={name} type="button" aria-pressed={name === preset} onClick={() => replaceValue(place, "span", name)}>{words}</button>
@@ -207,7 +213,8 @@ export function UsageScreen({ state, place }: ScreenProps) {
       </div>
       {wrong && <p class="problem" role="alert">The first day must not lie after the last.</p>}
       {problem && <p class="problem" role="alert">{problem}</p>}
-      {loaded && !wrong && (
+      {sealed && <section class="card"><SealedNote sealed={sealed} words={`Readings of ${meter.label} are for its owner and the operator.`} /></section>}
+      {loaded && !wrong && !sealed && (
         <section class="card" aria-label={meter.label}>
           <Totals bars={loaded.bars} />
           <Graph loaded={loaded} timezone={timezone} label={title} />

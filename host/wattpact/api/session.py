@@ -1,0 +1,78 @@
+"""Signing in and out: the only requests that are not questions. They change what a browser sends, and nothing here.
+
+The cookie is the code itself, so that a link that is revoked or expires ends every session it began. SameSite=Strict
+keeps it from requests that another site's page makes; such a page may not sign a browser in as somebody else either.
+"""
+
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
+from pydantic import Field, SecretStr
+
+from wattpact.access import Pass
+from wattpact.api import models
+from wattpact.api.asker import BAD_CODE, Entered, access_of, cookie_name
+from wattpact.api.questions import NONSENSE, known_parameters
+
+PATH = "/api/session"
+METHODS = "GET, HEAD, POST, DELETE"
+
+
+class Credentials(models.Model):
+    """What a link carries after `#code=`."""
+
+    code: Annotated[SecretStr, Field(max_length=64)]
+
+
+def _same_site(request: Request) -> None:
+    """Browsers say where a request comes from, on plain http by its Origin alone; other programs say nothing."""
+    origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+    elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if site not in ("same-origin", "none") if site is not None else elsewhere:
+        raise HTTPException(403, "Another site's page may sign nobody in or out here.")
+
+
+def _session(known: Pass | None) -> models.Session:
+    if known is None:
+        return models.Session(role="nobody", kid=None, label=None, expires_s=None)
+    if known.person is None:
+        return models.Session(role="operator", kid=None, label=None, expires_s=known.expires_s)
+    kid = known.person.hex()
+    return models.Session(role="person", kid=kid, label=known.name or kid, expires_s=known.expires_s)
+
+
+def _set_cookie(request: Request, response: Response, value: str, lasts_s: int) -> None:
+    response.set_cookie(
+        cookie_name(access_of(request)), value, max_age=lasts_s, path="/api", httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+
+
+ELSEWHERE: dict[int | str, dict[str, Any]] = {
+    403: {"model": models.Problem, "description": "Asked by another site's page"}
+}
+router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=NONSENSE | BAD_CODE)
+SameSite = Depends(_same_site)
+
+
+@router.get("/session")
+def session(known: Entered) -> models.Session:
+    """Who asks, as this node sees it."""
+    return _session(known)
+
+
+@router.post("/session", dependencies=[SameSite], responses=ELSEWHERE)
+def sign_in(request: Request, response: Response, credentials: Credentials) -> models.Session:
+    """Exchange the code of a link for a cookie that lasts as long as the link."""
+    access, code = access_of(request), credentials.code.get_secret_value().strip()
+    known = access.enter(code)
+    _set_cookie(request, response, code, known.expires_s - access.clock())
+    return _session(known)
+
+
+@router.delete("/session", dependencies=[SameSite], responses=ELSEWHERE)
+def sign_out(request: Request, response: Response) -> models.Session:
+    """Forget the cookie; the link stays what it was."""
+    _set_cookie(request, response, "", 0)
+    return _session(None)

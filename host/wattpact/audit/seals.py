@@ -1,0 +1,115 @@
+"""What is sealed in a bundle, and the keys that were given for it: what opens, what does not, and which key fits.
+
+What always holds: a part is opened only with a key whose SHA-256 a KEY_OPEN before it in its log holds, so that nobody
+chooses afterwards what an entry says; what no key is given for is counted and named. docs/spec/sealing.md, rule 11.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from wattpact_protocol import bodies, hkdf, readings, sealing
+from wattpact_protocol.entry import Entry
+
+from wattpact.disclosure import Disclosure, DisclosureError, StretchKey
+
+BAD_SEAL = "bad_seal"
+KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys the first counts
+
+Place = tuple[bytes, int, int]  # meter, generation, number of the key
+
+
+class Stretch:
+    """What one key seals in the bundle. `named` is its KEY_OPEN's name in the report; energy is of what was opened."""
+
+    def __init__(self, place: Place, named: dict[str, Any], is_open: bool) -> None:
+        self.place = place
+        self.named = named
+        self.is_open = is_open
+        self.readings = 0
+        self.others = 0
+        self.from_s: int | None = None
+        self.to_s: int | None = None
+        self.import_wh = self.export_wh = 0
+
+    def count(self, new: Entry) -> None:
+        """A sealed entry of this stretch, as it came."""
+        if new.kind == bodies.READING:
+            self.readings += 1
+        else:
+            self.others += 1
+        unix_s = new.stamp.unix_s
+        if unix_s is not None:
+            self.from_s = unix_s if self.from_s is None else min(self.from_s, unix_s)
+            self.to_s = unix_s if self.to_s is None else max(self.to_s, unix_s)
+
+    def add(self, body: dict[str, Any]) -> None:
+        """An opened reading."""
+        self.import_wh += sum(body["registers"][readings.IMPORT_WH][1])
+        self.export_wh += sum(body["registers"][readings.EXPORT_WH][1])
+
+
+class Seals:
+    """Follows the keys that meters commit to, and opens with those that were given; raises DisclosureError for keys of
+    another community."""
+
+    def __init__(self, community: bytes, disclosures: Iterable[Disclosure]) -> None:
+        self.stretches: dict[Place, Stretch] = {}
+        self.misfits: list[tuple[Place, str]] = []  # keys that are not what was committed to, and whose file
+        self._given: dict[Place, list[tuple[StretchKey, str]]] = {}
+        self._keys: dict[Place, bytes] = {}  # those that fit
+        self._opening = sealing.Opening(community, lambda *place: self._keys.get(place))
+        for given in disclosures:
+            if given.community != community:
+                raise DisclosureError(f"the keys in {given.name!r} are of another community than the root key's")
+            for key in given.keys:
+                self._given.setdefault(key.place, []).append((key, given.name))
+
+    def follow(self, new: Entry, named: dict[str, Any]) -> str | None:
+        """Take note of a KEY_OPEN; why it counts for nothing, or None."""
+        place = (new.kid, new.generation, new.body["key_no"])
+        is_first = self._opening.follow(new)
+        if place in self.stretches:
+            return None if is_first else KEY_OPENED_TWICE
+        for key, name in self._given.get(place, ()):
+            if hkdf.equal(sealing.commitment(key.key), new.body["commitment"]):
+                self._keys[place] = key.key
+            else:
+                self.misfits.append((place, name))
+        self.stretches[place] = Stretch(place, named, place in self._keys)
+        return None
+
+    def is_committed(self, new: Entry) -> bool:
+        """Whether the key of a sealed entry was opened before it."""
+        return self._opening.commitment_of(new) is not None
+
+    def open(self, new: Entry) -> Entry:
+        """The entry as it was measured; raises sealing.NoKeyError without a key, sealing.SealError for a void one."""
+        stretch = self.stretches.get((new.kid, new.generation, new.body[bodies.SEALED].key_no))
+        if stretch is not None:
+            stretch.count(new)
+        opened = self._opening.open(new)
+        if new.kind == bodies.READING and stretch is not None:
+            stretch.add(opened.body)
+        return opened
+
+    @property
+    def shut(self) -> list[Stretch]:
+        """The stretches that hold readings and stay closed: figures rest on them."""
+        return [one for one in self._sorted() if one.readings and not one.is_open]
+
+    @property
+    def opened(self) -> list[Stretch]:
+        return [one for one in self._sorted() if one.is_open and one.readings + one.others]
+
+    @property
+    def half_shut(self) -> list[Stretch]:
+        """Those that stay closed and hold no reading: no figure rests on them."""
+        return [one for one in self._sorted() if one.others and not one.readings and not one.is_open]
+
+    @property
+    def unused(self) -> int:
+        """How many of the given keys are for stretches that the bundle does not have."""
+        return sum(len(rows) for place, rows in self._given.items() if place not in self.stretches)
+
+    def _sorted(self) -> list[Stretch]:
+        return [self.stretches[place] for place in sorted(self.stretches)]

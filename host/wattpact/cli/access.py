@@ -1,0 +1,103 @@
+"""`wattpact access`: links that let the operator, or one person, see on the page what is measured."""
+
+import secrets
+from typing import Any
+
+import click
+
+from wattpact import access, enrol, home
+from wattpact.access import Pass
+from wattpact.cli.frame import Session, as_json, moment, show_json, show_table
+from wattpact.cli.node import HTTP_PORT
+
+MAX_DAYS = 3660
+
+
+@click.group(short_help="Make links to the page, list them, revoke them.")
+def command() -> None:
+    """Access: who has the link of a person sees what that person's meters measure; the operator's shows everything."""
+
+
+@command.command()
+@click.option("--person", metavar="NAME", help="For this person: their label, key name or key id.")
+@click.option("--operator", is_flag=True, help="For the operator, who sees everything.")
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, MAX_DAYS), help="How long it opens.")
+@click.option("--label", default="", metavar="TEXT", help="What it is for, such as the device, for your own list.")
+@click.option("--url", default=f"http://localhost:{HTTP_PORT}", show_default=True, help="Where they reach the page.")
+@click.pass_obj
+def new(session: Session, person: str | None, operator: bool, days: int, label: str, url: str) -> None:
+    """Make a link. It is printed once and kept nowhere: who has it can use it, so send it as you would a password."""
+    if operator == (person is not None):
+        raise click.UsageError("give either --person NAME or --operator")
+    if not url.startswith(("http://", "https://")) or "#" in url:
+        raise click.BadParameter(f"{url!r} is no address; write one like http://pi.local:8080", param_hint="--url")
+    opened, now_s = session.home(), home.clock()
+    with opened.store() as store:
+        known = enrol.find_person(store.certificates(), opened.keyring.people(), person) if person else None
+        code, kid = secrets.token_bytes(access.CODE_BYTES), known.kid if known else None
+        text = access.issue(store, code, kid, label, now_s, days * access.DAY_S)
+    click.echo(access.link(url, text))
+    whose = f"what is {known.body['label']}'s" if known else "everything"
+    click.echo(f"It shows {whose} until {moment(now_s + days * access.DAY_S)[:10]}.")
+
+
+def _who(row: Pass) -> str:
+    return "operator" if row.person is None else row.name or row.person.hex()
+
+
+def _row(row: Pass) -> dict[str, Any]:
+    return {
+        "id": row.id, "who": "operator" if row.person is None else "person",
+        "person": row.person.hex() if row.person else None, "name": row.name, "label": row.label,
+        "created_s": row.created_s, "expires_s": row.expires_s, "last_used_s": row.last_used_s,
+    }  # fmt: skip
+
+
+@command.command("list")
+@as_json
+@click.pass_obj
+def list_links(session: Session, as_json: bool) -> None:
+    """List links: whose, until when, when last used. The links themselves are not kept."""
+    with session.home().store() as store:
+        rows = access.listed(store)
+    if as_json:
+        show_json([_row(row) for row in rows])
+        return
+    now_s, cells = home.clock(), []
+    for row in rows:
+        ends = f"{moment(row.expires_s)[:10]}{'' if row.expires_s > now_s else ', over'}"
+        cells.append((row.id, _who(row), row.label, moment(row.created_s)[:10], ends, moment(row.last_used_s)[:16]))
+    show_table(("id", "whose", "for", "made", "opens until", "last used"), cells)
+
+
+@command.command()
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--person", metavar="NAME", help="All links of this person.")
+@click.option("--operator", is_flag=True, help="All links of the operator.")
+@click.pass_obj
+def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator: bool) -> None:
+    """Revoke links, by ID as `wattpact access list` has it, or all of one person or of the operator.
+
+    Pages that were opened with them are signed out within seconds."""
+    if not ids and person is None and not operator:
+        raise click.UsageError("say which: an ID, --person NAME or --operator")
+    opened = session.home()
+    with opened.store() as store, store.transaction():
+        rows = access.listed(store)
+        found = [_named(rows, text) for text in ids]
+        if person is not None:
+            kid = enrol.find_person(store.certificates(), opened.keyring.people(), person).kid
+            found += [row for row in rows if row.person == kid]
+        found += [row for row in rows if operator and row.person is None]
+        access.revoke(store, {row.digest for row in found})
+    count = len({row.digest for row in found})
+    click.echo(f"Revoked {count} {'link' if count == 1 else 'links'}.")
+
+
+def _named(rows: list[Pass], text: str) -> Pass:
+    found = [row for row in rows if len(text) >= 4 and row.digest.hex().startswith(text.lower())]
+    if len(found) != 1:
+        raise access.AccessError(
+            f"{text!r} names {'several links' if found else 'no link'}; see `wattpact access list`"
+        )
+    return found[0]

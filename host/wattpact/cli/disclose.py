@@ -1,0 +1,148 @@
+"""`wattpact disclose`: the keys with which an auditor reads what some meters measured in some time, and no more."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from wattpact_protocol import bodies
+
+from wattpact import bundle, disclosing, disclosure, enrol, governance
+from wattpact.cli import times
+from wattpact.cli.frame import Session, as_json, show_json, show_table
+from wattpact.disclosing import DisclosingError, Stretch
+from wattpact.home import Home
+from wattpact.keys import KeyFileError, Signer
+from wattpact.opening import Opener
+from wattpact.reader import Reader
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command(short_help="Give an auditor the keys to what meters measured.")
+@click.option("--meter", metavar="METER", help="Whose readings: a meter's label or key id.")
+@click.option("--from", "since", metavar="TIME", help="From when: 2026-10-01, 2026-10-01T06:00, or Unix seconds.")
+@click.option("--to", "until", metavar="TIME", help="Until when, that time not included.")
+@click.option("--bundle", "source", type=_FILE, metavar="FILE", help="Instead: all that this bill's bundle rests on.")
+@click.option("--as", "party", metavar="NAME", help="As this person, for the own meters; if not said, as operator.")
+@click.option("-o", "--output", "target", type=_FILE, metavar="FILE", help="Where to write the keys.")
+@click.option("--dry-run", is_flag=True, help="Only say what the keys would show.")
+@as_json
+@click.pass_obj
+def command(
+    session: Session, meter: str | None, since: str | None, until: str | None, source: Path | None, party: str | None,
+    target: Path | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Write the keys that show an auditor what meters measured: of one meter and time, or for a bundle.
+
+    A key shows the whole of its stretch, a day in general: every reading, and how much of each contract was used.
+    Times are the community's. Whoever has the file reads what it is for, so give it to the auditor alone."""
+    if (source is None) == (meter is None) or (meter is not None and (since is None or until is None)):
+        raise click.UsageError("say what to disclose: --meter, --from and --to, or --bundle")
+    if source is not None and (since is not None or until is not None):
+        raise click.UsageError("a bundle says itself of which time it is: leave out --from and --to")
+    if (target is None) != dry_run:
+        raise click.UsageError("say where the keys go with -o, or --dry-run to see what they would show")
+    opened = session.home()
+    with opened.reader() as reader:
+        signer = _signer(opened, reader, party)
+        opener = Opener(reader, [signer])
+        own = None if party is None else {kid for kid, who in disclosing.owners_of(reader).items() if signer.kid in who}
+        if source is not None:
+            found, left = disclosing.for_bundle(reader, opener, _read(source), own)
+        else:
+            found, left = _in_time(reader, opener, own, str(meter), str(since), str(until)), []
+        given = disclosing.disclose(reader, opener, found)
+        if target is not None:
+            disclosure.write(target, given)
+        _show(reader, found, left, target, as_json)
+
+
+def _signer(opened: Home, reader: Reader, party: str | None) -> Signer:
+    """Whose key opens: the operator's, or a person's."""
+    if party is None:
+        issuer = opened.issuer()
+        if issuer is None:
+            raise KeyFileError("the operator's key, the issuer's, is not here; a person discloses with --as NAME")
+        return issuer
+    people = opened.keyring.people()
+    known = enrol.find_person(reader.certificates(), people, party)
+    for signer in people:
+        if signer.kid == known.kid:
+            return signer
+    raise KeyFileError(f"the key of {known.body['label']} is not here")
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(bundle.MAX_BYTES + 1)
+    if len(data) > bundle.MAX_BYTES:
+        raise DisclosingError(f"{path} is larger than any bundle may be")
+    return data
+
+
+def _in_time(
+    reader: Reader, opener: Opener, own: set[bytes] | None, meter: str, since: str, until: str
+) -> list[Stretch]:
+    """The stretches of a meter that any of a time lies in."""
+    known = enrol.find(reader.certificates(), bodies.ROLE_METER, meter)
+    label = known.body["label"]
+    if own is not None and known.kid not in own:
+        raise DisclosingError(f"{label} is another's; its owner or the operator can disclose it")
+    zone = governance.community(reader)["timezone"]
+    from_s, to_s = times.unix_s(since, zone), times.unix_s(until, zone)
+    if from_s >= to_s:
+        raise click.BadParameter(f"{since!r} is not before {until!r}")
+    every = disclosing.stretches_of(reader, opener, known.kid)
+    found = [one for one in every if one.meets(from_s, to_s)]
+    if not found:
+        timed = [one for one in every if one.from_s is not None]
+        what = "it has sealed nothing yet"
+        if timed:
+            what = f"it has from {times.shown(timed[0].from_s, zone)} to {times.shown(timed[-1].to_s, zone)}"
+        raise DisclosingError(f"{label} sealed nothing in that time; {what}")
+    return found
+
+
+def _show(
+    reader: Reader, found: Sequence[Stretch], left: Sequence[Stretch], target: Path | None, as_json: bool
+) -> None:
+    labels = disclosing.labels_of(reader)
+    if as_json:
+        show_json({
+            "file": None if target is None else str(target),
+            "stretches": [one.as_json(labels.get(one.meter)) for one in found if not one.is_void],
+            "left": [one.as_json(labels.get(one.meter)) for one in left],
+        })  # fmt: skip
+        return
+    void = [one for one in found if one.is_void]
+    found = [one for one in found if not one.is_void]
+    _show_stretches(reader, found)
+    if void:
+        click.echo(f"Void, so that nobody can show it: {disclosing.named(void, disclosing.labels_of(reader))}.")
+    if left:
+        click.echo(f"Not disclosed, since they are others': {disclosing.named(left, labels)}.")
+    word = "key" if len(found) == 1 else "keys"
+    if target is None:
+        click.echo(f"That is {len(found)} {word}; nothing was written.")
+    else:
+        click.echo(f"{len(found)} {word} in {target}. Whoever has this file reads that: give it to the auditor alone.")
+
+
+def _show_stretches(reader: Reader, found: Sequence[Stretch]) -> None:
+    """Everything that the keys show, a line for each."""
+    labels, zone = disclosing.labels_of(reader), governance.community(reader)["timezone"]
+    if not found:
+        click.echo("Nothing here is sealed, so no key is needed.")
+        return
+    rows = [
+        (labels.get(one.meter, one.meter.hex()), _number(one), times.shown(one.from_s, zone)[:16],
+         times.shown(one.to_s, zone)[:16], str(one.readings), str(one.others))
+        for one in found
+    ]  # fmt: skip
+    show_table(("meter", "stretch", "from", "to", "readings", "others"), rows)
+    click.echo(f"\nTimes are of {zone}. Each stretch is shown whole: every reading in it, and in the other entries")
+    click.echo("the registers at events and how much of each contract was used.")
+
+
+def _number(one: Stretch) -> str:
+    return f"{one.generation}/{one.key_no}" if one.generation else str(one.key_no)

@@ -1,0 +1,203 @@
+"""A host without any key: it checks, keeps and passes on what it cannot read, says so, and catches up with a key."""
+
+import pytest
+from fastapi.testclient import TestClient
+from host_community import Speaker, key
+from links import app_at, by, code
+from street import TERMS, WH, Street
+from wattpact import accounting, bill, cli, enrol, home, keys
+from wattpact.ingest import Ingest
+from wattpact.node import Node
+from wattpact.opening import Opener
+from wattpact.store import Store
+from wattpact_protocol import bodies, entry
+
+SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, or make the bill where it is"
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory):
+    """A whole trade, taken in by a host that has the key."""
+    made = Street(tmp_path_factory.mktemp("street"))
+    made.trade()
+    made.run(slots=10)
+    yield made
+    made.close()
+
+
+class Keyless:
+    """A node of the same community with none of its keys but a host's, and what is said to it."""
+
+    def __init__(self, directory, street, readers=()):
+        self.street, self.community = street, street.community
+        self.path = directory / "wattpact.db"
+        self.store = Store(self.path, self.community.id)
+        self.start(readers)
+
+    def start(self, readers):
+        issuer, people = (readers[0], readers[1:]) if readers else (None, ())
+        root = self.community.root.public_key
+        self.node = Node(self.store, root, self.community.host, issuer, self.street.clock, people=people)
+
+    def take(self, rows):
+        return self.node.take([(row.raw, ("10.0.0.1", 1)) for row in rows])
+
+    def close(self):
+        self.node.ingest.close()
+        self.store.close()
+
+
+@pytest.fixture
+def keyless(tmp_path, street):
+    made = Keyless(tmp_path, street)
+    theirs = [row for row in street.community.store.entries() if row.author != street.community.host.kid]
+    verdicts = made.take(theirs)
+    assert {(verdict.reason, verdict.void_reason) for verdict in verdicts} == {("stored", None)}
+    yield made
+    made.close()
+
+
+def month_of(street):
+    return bill.month_of(street.now_s, TERMS.timezone)
+
+
+def bills(store, street, *readers):
+    ledger = accounting.ledger_of(store, street.now_s, Opener(store, readers))
+    return {made.label: made.fields for made in bill.make_all(ledger, month_of(street))}
+
+
+def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, street):
+    """Byte for byte, with one receipt a meter that names the end of its log."""
+    for meter in street.meters:
+        held = [row.raw for row in keyless.store.entries(author=meter.kid)]
+        assert held == [row.raw for row in street.community.store.entries(author=meter.kid)]
+    rows = keyless.store.entries(kinds=(bodies.RECEIPT,))
+    receipts = [entry.decode(row.raw, street.community.id).body for row in rows]
+    ends = {body["author"]: body["sequence"] for body in receipts}
+    assert ends == {meter.kid: meter.sequence - 1 for meter in street.meters}
+
+
+def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, street):
+    meter = street.wallbox
+    row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == bodies.READING)
+    body = entry.decode(row.raw, street.community.id).body
+    place = entry.decode(row.raw, street.community.id)
+    other = meter.sign("reading", body, (0, row.sequence, place.previous), street.now_s)
+    forged = other.raw[:-1] + bytes([other.raw[-1] ^ 1])
+    gap = meter.sign("reading", body, (0, meter.sequence + 3, bytes(32)), street.now_s)
+    reasons = [verdict.reason for verdict in keyless.node.take([(raw, ("10.0.0.1", 1)) for raw in (forged, gap.raw)])]
+    assert reasons == ["bad_signature", "gap"]
+
+
+def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, street):
+    for meter in street.meters:
+        told = [said.raw for said in keyless.node.inbox.after(meter.kid, 0, 1000)]
+        names = {entry.decode(raw, street.community.id).name for raw in told}
+        assert {"certificate", "community", "mandate"} <= names
+        assert "reading" not in names
+    inbox = keyless.node.inbox.after(street.wallbox.kid, 0, 1000)
+    told = [entry.decode(said.raw, street.community.id) for said in inbox]
+    assert [new.body["contract"] for new in told if new.kind == bodies.GRANT] == street.contracts
+
+
+def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
+    assert keyless.store.registers() == []
+    assert keyless.store.sealing() == {meter.kid: 10 for meter in street.meters}
+    ledger = accounting.ledger_of(keyless.store, street.now_s)
+    assert ledger.facts.sealed == keyless.store.sealing() and ledger.facts.voids == []
+    for person in (meter.owner for meter in street.meters):
+        with pytest.raises(bill.BillError, match=SENTENCE):
+            bill.make(ledger, person.kid, month_of(street))
+    app = app_at(keyless.path, street.clock, signers=())
+    with TestClient(app, headers=by(code(keyless.store))) as client:
+        assert {row["import_wh"] for row in client.get("/api/meters").json()} == {None}
+        assert {row["attributed_wh"] for row in client.get("/api/contracts").json()} == {None}
+        answer = client.get("/api/bills")
+        assert answer.status_code == 422 and SENTENCE in answer.json()["detail"]
+        texts = {row["kind"]: row["text"] for row in client.get("/api/log?limit=200").json()["entries"]}
+    assert texts["reading"] == "A sealed reading" and "a sealed register" in texts["usage_start"]
+    assert "a sealed amount" in texts["usage"]
+    assert texts["key_epoch"].startswith("Seals from now on for issuer and House")
+
+
+def test_when_the_key_comes_everything_is_there(keyless, street):
+    whole = street.community.store
+    keyless.start([street.community.issuer])
+    for meter in street.meters:
+        assert keyless.store.points(meter.kid) == whole.points(meter.kid) != []
+        (one,), (other,) = keyless.store.registers(meter.kid), whole.registers(meter.kid)
+        assert one._replace(received_s=0) == other._replace(received_s=0)
+    made = bills(keyless.store, street, street.community.issuer)
+    assert made == bills(whole, street, street.community.issuer)
+    assert made["House 3"]["bought_wh"] == 2 * WH
+
+
+def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, street):
+    owner = street.wallbox.owner.signer
+    people = Node(
+        keyless.store, street.community.root.public_key, street.community.host, None, street.clock, people=[owner]
+    )
+    people.ingest.close()
+    assert [row.meter for row in keyless.store.registers()] == [street.wallbox.kid]
+    ledger = accounting.ledger_of(keyless.store, street.now_s, Opener(keyless.store, [owner]))
+    assert set(ledger.facts.sealed) == {street.solar.kid, street.battery.kid}
+    with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
+        bill.make(ledger, owner.kid, month_of(street))
+
+
+def test_the_command_line_says_so_too(tmp_path, capsys):
+    """A data directory whose issuer.key is taken away and put back."""
+    now_s = home.clock()
+    data = tmp_path / "data"
+    made = home.found(data, TERMS, now_s)
+    owner = home.add_person(made, "east", "East", now_s)
+    meter = Meter(made, owner, now_s)
+    path = made.keyring.path(keys.ISSUER)
+    elsewhere = tmp_path / "issuer.key"
+    people = tmp_path / "east.key"
+    path.rename(elsewhere)
+    made.keyring.person_path("east").rename(people)
+    meter.measure(now_s)
+
+    def run(*words):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["--data", str(data), *words])
+        out = capsys.readouterr()
+        return ended.value.code or 0, out.out + out.err
+
+    status, text = run("bill")
+    assert status != 0 and "readings of House 1 " + SENTENCE in text
+    assert "There are sealed readings of 1 meter: this host has no key to them." in run("meter", "list")[1]
+    assert "1 readings: this host has no key to them" in run("meter", "show", "House 1")[1]
+    people.rename(made.keyring.person_path("east"))
+    assert "7 Wh" in run("meter", "show", "House 1")[1]
+    elsewhere.rename(path)
+    assert "sealed" not in run("meter", "list")[1]
+    assert run("bill")[0] == 0
+
+
+class Meter:
+    """A meter of a data directory, that opens a key and says one reading, straight into its store."""
+
+    def __init__(self, made, owner, now_s):
+        self.made = made
+        issuer = made.issuer()
+        signer = key("House 1")
+        with made.store() as store:
+            arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
+            certificate = enrol.enrol_meter(*arguments, rated_w=11_000)
+        self.speaker = Speaker(Named(made.community), signer, certificate.body, certificate.id)
+        self.readers = [issuer, owner]
+
+    def measure(self, now_s):
+        said = [self.speaker.begin_epoch(self.readers, now_s), self.speaker.open_key(now_s)]
+        said.append(self.speaker.reading(now_s - 15, [(7, 0)]))
+        with self.made.store() as store:
+            ingest = Ingest(store, self.made.root_public_key, home.clock)
+            assert {verdict.reason for verdict in ingest.take([new.raw for new in said])} == {"stored"}
+            ingest.close()
+
+
+class Named:
+    def __init__(self, community_id):
+        self.id = community_id

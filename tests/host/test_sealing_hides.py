@@ -1,0 +1,136 @@
+"""What sizes, times and numbers of entries tell of a home: whether anybody is there is not among it.
+
+Real homes are measured by the meter's own code: days as they were lived, and days on which nobody was there and the
+home drew its least power all day. Who sees only how many entries came, when, how large and of which kind, is to tell
+one from the other. The same means find out at once where nothing is sealed, and where what is sealed is not padded.
+"""
+
+from decimal import Decimal
+from pathlib import Path
+
+import case
+import pytest
+from community import START_S, Community, House
+from wattpact.replay.homes import nominal_powers, read_home
+from wattpact_meter.clock import Now
+from wattpact_protocol import bodies, entry, sealing
+
+DATA = "homes/citylearn_2022_fontana17"
+FIRST_HOUR, DAYS = 200 * 24, 14
+STEP_S, INTERVALS, DAY_S = 900, 4, 86_400
+NEIGHBOURS = 5
+
+
+@pytest.fixture(scope="module")
+def homes() -> "list[list[int]]":
+    """The load of each home by the hour, mW."""
+    folder = Path(case.data(DATA))
+    return [read_home(folder, name, Decimal(0), FIRST_HOUR, DAYS * 24).net_mw for name in nominal_powers(folder)]
+
+
+def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
+    """The entries of a home's meter. supplied: a grant is in use from the first minute to the last."""
+    village = Community(sealed=sealed)
+    house = House(village, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
+    village.enrol(house, village.person("owner"))
+    village.demo_policy()
+    if supplied:
+        village.give(house, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
+    house.boot(0)
+    cursor = 0
+    for told in village.tell(house.kid, village.inbox, cursor, 99):
+        house.meter.on_datagram(house.now(0), told)
+    closed = False
+    for hour, power_mw in enumerate(hourly_mw):
+        for second in range(hour * 3600 + STEP_S, hour * 3600 + 3601, STEP_S):
+            now = Now(second * 1000, START_S + second)
+            house.meter.on_power(now, power_mw, STEP_S * 1_000_000, {}, 0)
+            house.around.sensed_closed = closed
+            for _ in range(8):
+                decision = house.meter.tick(now, house.around)
+                closed = decision.closed if decision.operate else closed
+            house.meter.take_datagrams()
+    assert not house.meter.rejected and len(house.meter.registers()) == 2
+    return [entry.decode(raw, village.id) for raw in house.flash.entries]
+
+
+def seen(entries: "list[entry.Entry]") -> "list[tuple[int, int, list[int | None]]]":
+    """What anybody sees: kind, size and stamp."""
+    return [(new.kind, len(new.raw), new.stamp.to_list()) for new in entries]
+
+
+@pytest.mark.parametrize("supplied", [False, True], ids=["no contract", "a contract in use"])
+def test_a_busy_home_and_an_empty_one_say_the_same_to_strangers(homes: "list[list[int]]", supplied: bool):
+    hours = homes[0][: 3 * 24]
+    busy = seen(lived("busy", hours, supplied=supplied))
+    for constant_mw in (0, min(hours), 9_000_000):
+        assert seen(lived("empty", [constant_mw] * len(hours), supplied=supplied)) == busy
+    kinds = [kind for kind, _, _ in busy]
+    assert kinds.count(bodies.READING) >= 71
+    assert kinds.count(bodies.USAGE) == (kinds.count(bodies.USAGE_START) and 3 * 96 - 1)
+    assert (bodies.USAGE in kinds) == supplied
+    assert seen(lived("open", hours, sealed=False)) != seen(lived("open", [0] * len(hours), sealed=False))
+
+
+def home_days(homes: "list[list[int]]", sealed: bool = True) -> "list[tuple[bool, list[int]]]":
+    """For each home and day: whether somebody was there, and what its entries show. Half of the days nobody was."""
+    bits, days = case.Bits("who is at home"), []
+    there = [number % 2 == 0 for number in range(len(homes) * DAYS)]
+    bits.shuffle(there)
+    for number, hours in enumerate(homes):
+        own = there[number * DAYS : (number + 1) * DAYS]
+        load = [power if own[hour // 24] else min(hours) for hour, power in enumerate(hours)]
+        entries = lived(f"home {number}", load, sealed)
+        days += [(is_there, features(entries, day)) for day, is_there in enumerate(own)]
+    return days
+
+
+def features(entries: "list[entry.Entry]", day: int) -> "list[int]":
+    """Of one day: how many entries, how large in all, at least and at most, and by the hour size and last second."""
+    start_s = START_S + day * DAY_S
+    own = [new for new in entries if start_s < (new.stamp.unix_s or 0) <= start_s + DAY_S]
+    sizes = [len(new.raw) for new in own if new.kind == bodies.READING]
+    found = [len(own), sum(sizes), min(sizes), max(sizes)]
+    for hour in range(24):
+        within = [new for new in own if 0 < (new.stamp.unix_s or 0) - start_s - hour * 3600 <= 3600]
+        found += [
+            sum(len(new.raw) for new in within),
+            max(((new.stamp.unix_s or 0) % 3600 for new in within), default=0),
+        ]
+    return found
+
+
+def found_out(days: "list[tuple[bool, list[int]]]") -> int:
+    """How many days are told right by those most like them, each left out in its turn; ties are drawn by lot."""
+    bits, right = case.Bits("lots"), 0
+    columns = list(zip(*[values for _, values in days], strict=True))
+    spans = [max(column) - min(column) or 1 for column in columns]
+    scaled = [[value / span for value, span in zip(values, spans, strict=True)] for _, values in days]
+    for place, own in enumerate(scaled):
+        near = sorted(
+            (sum((a - b) ** 2 for a, b in zip(own, other, strict=True)), bits.below(1 << 30), days[index][0])
+            for index, other in enumerate(scaled)
+            if index != place
+        )[:NEIGHBOURS]
+        right += (sum(is_there for _, _, is_there in near) * 2 > NEIGHBOURS) == days[place][0]
+    return right
+
+
+def test_nobody_finds_out_who_is_at_home(homes: "list[list[int]]"):
+    days = home_days(homes)
+    right, count = found_out(days), len(days)
+    assert count >= 200
+    # Chance tells half of them right: four standard deviations of the binomial distribution above that.
+    assert right <= count / 2 + 4 * (count / 4) ** 0.5, f"{right} of {count}"
+
+
+def test_open_readings_give_it_away(homes: "list[list[int]]"):
+    days = home_days(homes, sealed=False)
+    assert found_out(days) > 0.8 * len(days), f"{found_out(days)} of {len(days)}"
+
+
+def test_sealed_readings_without_padding_give_it_away(homes: "list[list[int]]", monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sealing, "length_of", lambda kind, body: 0)
+    monkeypatch.setattr(sealing, "_STEP_BYTES", 1)
+    days = home_days(homes)
+    assert found_out(days) > 0.8 * len(days), f"{found_out(days)} of {len(days)}"
