@@ -38,7 +38,7 @@ test: setup micropython web test-tools ## everything that is tested, under CPyth
 check: lint types vectors docs micropython ## style, types, vectors, links, and the tests of protocol and firmware
 	@.venv/bin/pytest $(PYTEST_FLAGS) -q $(SHARED_TESTS)
 
-bench: setup micropython ## measure, each figure beside its reference
+bench: setup micropython test-tools ## measure, each figure beside its reference
 	@.venv/bin/python -m tools.bench $(ARGS)
 
 setup: $(DEV) ## make .venv with all that work on Wattpact needs
