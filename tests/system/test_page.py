@@ -470,6 +470,21 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, mon
         playwright.expect(watched.page.locator("li.meter .sealed")).to_have_count(3)
 
 
+def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, street):
+    """Between the question who looks and the stream, which is nobody's then."""
+    kid, store = street.battery.owner.kid, street.community.store
+
+    def revoke_first(route):
+        access.revoke(store, [row.digest for row in access.listed(store) if row.person == kid])
+        route.continue_()
+
+    with Watched(browser) as watched:
+        watched.context.route("**/api/events", revoke_first)
+        watched.page.goto(served.link(kid))
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was withdrawn")
+        playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
+
+
 def test_a_host_without_the_key_says_so(browser, tmp_path):
     """To the operator as to everyone; what is open it shows all the same."""
     street = Street(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])

@@ -127,10 +127,15 @@ export class Live {
     });
   }
 
-  /** What the stream does not carry, and rows that passed while it was down. */
+  /** What the stream does not carry, and rows that passed while it was down. A link may have ended before it opened. */
   private async refresh(): Promise<void> {
     try {
-      const [community, log] = await Promise.all([this.community(), ask<Log>("log", { limit: 100 })]);
+      const [session, community, log] = await Promise.all([
+        ask<Session>("session", {}, AbortSignal.timeout(ANSWER_WITHIN_MS)),
+        this.community(),
+        ask<Log>("log", { limit: 100 }),
+      ]);
+      if (this.state.session === null || viewerOf(session) !== viewerOf(this.state.session)) return this.connect();
       this.wait_ms = FIRST_WAIT_MS;
       this.set({ ...community, rows: mergeRows(this.state.rows, log.entries), line: "live", heard_ms: Date.now() });
     } catch {
