@@ -7,7 +7,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import speaker
-from wattpact_protocol import bodies, cbor, sealed, sealing, x25519
+from wattpact_protocol import bodies, cbor, sealed, sealing, steps, x25519
 
 SEED = bytes([7]) * 32
 SECRET = bytes(range(32))
@@ -51,13 +51,9 @@ def _hex(kind: int, body: dict[str, Any]) -> str:
 
 def _wrap(own_secret: bytes) -> dict[str, Any]:
     ephemeral = bytes([9]) * 32
-    steps = sealing.wrap_steps(SECRET, ephemeral, 2, (COMMUNITY, KID), [(KID, x25519.public_key(own_secret))])
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            body = _hex(bodies.KEY_EPOCH, stop.value)
-            return {"clause": "sealing.md, 4", "ephemeral_secret": ephemeral.hex(), "reader": KID.hex(), "body": body}
+    readers = [(KID, x25519.public_key(own_secret))]
+    body = _hex(bodies.KEY_EPOCH, steps.finish(sealing.wrap_steps(SECRET, ephemeral, 2, (COMMUNITY, KID), readers)))
+    return {"clause": "sealing.md, 4", "ephemeral_secret": ephemeral.hex(), "reader": KID.hex(), "body": body}
 
 
 def _refused(key: bytes) -> list[dict[str, Any]]:

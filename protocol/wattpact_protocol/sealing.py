@@ -10,7 +10,7 @@ key whose hash a KEY_OPEN entry holds. Specification: docs/spec/sealing.md.
 
 import hashlib
 
-from wattpact_protocol import bodies, cbor, ccm, hkdf, readings, x25519
+from wattpact_protocol import bodies, cbor, ccm, hkdf, readings, steps, x25519
 from wattpact_protocol.sealed import NONCE_BYTES, PROTECTED, Sealed
 
 TYPE_CHECKING = False
@@ -78,16 +78,7 @@ def seal_steps(key: bytes, where: bytes, key_no: int, content: bytes, length: in
 
 def seal(key: bytes, where: bytes, key_no: int, content: bytes, length: int) -> Sealed:
     """As `seal_steps`, at once."""
-    part: Sealed = _value_of(seal_steps(key, where, key_no, content, length))
-    return part
-
-
-def _value_of(steps: "Generator[None, None, Any]") -> "Any":
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
+    return steps.finish(seal_steps(key, where, key_no, content, length))
 
 
 def open(key: bytes, where: bytes, part: Sealed) -> bytes:
@@ -172,8 +163,7 @@ def seal_body(
     key: bytes, key_no: int, place: "tuple[bytes, bytes, int]", kind: int, body: "dict[str, Any]"
 ) -> "dict[str, Any]":
     """As `seal_body_steps`, at once."""
-    found: dict[str, Any] = _value_of(seal_body_steps(key, key_no, place, kind, body))
-    return found
+    return steps.finish(seal_body_steps(key, key_no, place, kind, body))
 
 
 def open_body(key: bytes, place: "tuple[bytes, bytes, int]", kind: int, body: "dict[str, Any]") -> "dict[str, Any]":

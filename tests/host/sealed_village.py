@@ -10,22 +10,13 @@ import hashlib
 
 from village import Village
 from wattpact.disclosure import Disclosure, StretchKey
-from wattpact_protocol import bodies, sealing, x25519
+from wattpact_protocol import bodies, sealing, steps, x25519
 
 DAY_S = 86400
 
 
 def sealing_key(author):
     return x25519.public_key(sealing.sealing_secret(author.seed))
-
-
-def run(steps):
-    """The value of a generator that gives way."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
 
 
 class _Sealing:
@@ -83,7 +74,7 @@ class SealedVillage(Village):
         state.secrets[state.epoch] = secret
         readers = [(one.kid, sealing_key(one)) for one in (self.issuer, meter.owner) if one is not None]
         ephemeral = hashlib.sha256(secret).digest()
-        body = run(sealing.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
+        body = steps.finish(sealing.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
         super().say(meter, bodies.KEY_EPOCH, body, **given)
 
     def open_key(self, meter, given, key=None):

@@ -7,7 +7,7 @@ import stat
 import pytest
 from nacl.bindings import crypto_scalarmult_base
 from wattpact.keys import KeyFileError, Keyring, Signer
-from wattpact_protocol import ed25519, sealing
+from wattpact_protocol import ed25519, sealing, steps
 
 SEED = bytes(range(32))
 
@@ -78,12 +78,8 @@ def test_the_sealing_key_is_another_than_the_signing_key_and_libsodium_makes_the
 
 
 def epoch_for(*signers, place=(bytes(16), bytes(8)), secret=b"s" * 32):
-    steps = sealing.wrap_steps(secret, b"e" * 32, 1, place, [(each.kid, each.sealing_key) for each in signers])
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            return done.value
+    readers = [(each.kid, each.sealing_key) for each in signers]
+    return steps.finish(sealing.wrap_steps(secret, b"e" * 32, 1, place, readers))
 
 
 def test_a_secret_is_unwrapped_for_its_readers_in_its_place_alone():

@@ -2,7 +2,7 @@
 
 import case
 import speaker
-from wattpact_protocol import bodies, cbor, ccm, entry, readings, sealed, sealing, x25519
+from wattpact_protocol import bodies, cbor, ccm, entry, readings, sealed, sealing, steps, x25519
 
 SECRET = bytes(range(32))
 COMMUNITY = bytes(range(16))
@@ -257,8 +257,8 @@ def test_the_secret_of_an_epoch_reaches_its_readers_and_nobody_else():
     keys = [x25519.public_key(secret) for secret in (owner, operator, stranger)]
     readers = [(b"owner..1", keys[0]), (b"operator", keys[1]), (b"small or", bytes(32))]
     place = (COMMUNITY, speaker.KID)
-    steps = sealing.wrap_steps(SECRET, bytes([9]) * 32, 3, place, readers)
-    body = _finished(steps)
+    wrapping = sealing.wrap_steps(SECRET, bytes([9]) * 32, 3, place, readers)
+    body = steps.finish(wrapping)
     assert bodies.decode(bodies.KEY_EPOCH, bodies.encode(bodies.KEY_EPOCH, body)) == body
     assert [row[0] for row in body["wraps"]] == [b"owner..1", b"operator"]
     assert sealing.unwrap(owner, b"owner..1", place, body) == SECRET
@@ -273,21 +273,13 @@ def test_the_secret_of_an_epoch_reaches_its_readers_and_nobody_else():
     case.raises(sealing.SealError, sealing.unwrap, owner, b"owner..1", place, forged)
 
 
-def _finished(steps):
-    while True:
-        try:
-            next(steps)
-        except StopIteration as stop:
-            return stop.value
-
-
 def test_a_secret_that_nobody_could_read_is_not_wrapped():
     place = (COMMUNITY, speaker.KID)
     for readers in ([], [(speaker.KID, bytes(32))]):
-        case.raises(sealing.SealError, _finished, sealing.wrap_steps(SECRET, bytes([9]) * 32, 1, place, readers))
+        case.raises(sealing.SealError, steps.finish, sealing.wrap_steps(SECRET, bytes([9]) * 32, 1, place, readers))
     for secret in (b"", bytes(31), None, bytearray(32)):
-        steps = sealing.wrap_steps(secret, bytes([9]) * 32, 1, place, [(speaker.KID, bytes([9]) + bytes(31))])
-        case.raises(sealing.SealError, _finished, steps)
+        wrapping = sealing.wrap_steps(secret, bytes([9]) * 32, 1, place, [(speaker.KID, bytes([9]) + bytes(31))])
+        case.raises(sealing.SealError, steps.finish, wrapping)
 
 
 def test_keys_differ_wherever_anything_about_them_does():
