@@ -8,7 +8,7 @@ holds what the guard last asked to have saved.
 import json
 import time
 
-from wattpact_protocol import guard
+from wattpact_protocol.guard import guard
 
 ORDER = (
     "over_current", "over_temperature", "weld", "owner", "operator", "protected", "grant", "default_supply", "hold",

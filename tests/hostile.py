@@ -1,6 +1,6 @@
 """Bodies that the table allows and nobody sane would say: fields at an end of their range, or near what others said."""
 
-from wattpact_protocol import bodies, sealed
+from wattpact_protocol.log import kinds, sealed_part
 
 
 def number(bits, low, high, near):
@@ -23,7 +23,7 @@ def field(bits, shape, near, ids, kids):
     if name == "bytes":
         return bits.choice(kids if high == 8 else ids)
     if name == "registers":
-        return {n + 1: number(bits, -bodies.MAX_UINT, bodies.MAX_UINT, near) for n in range(bits.below(high + 1))}
+        return {n + 1: number(bits, -kinds.MAX_UINT, kinds.MAX_UINT, near) for n in range(bits.below(high + 1))}
     if name == "wraps":
         return [[kid, bits.bytes(40)] for kid in {bits.choice(kids) for _ in range(max(low, bits.below(high + 1)))}]
     if name == "kids":
@@ -39,23 +39,23 @@ def reading(bits, near, start_wh):
         deltas = [number(bits, 0, 1 << 31, ()) for _ in range(count)] if bits.below(2) else [0] * count
         values[register] = [number(bits, 0, 1 << 40, (start_wh,)), deltas if register < 64 else []]
     return {
-        "register_generation": number(bits, 0, bodies.MAX_U32, (1, 1)), "t0_s": number(bits, 0, 1 << 40, near),
+        "register_generation": number(bits, 0, kinds.MAX_U32, (1, 1)), "t0_s": number(bits, 0, 1 << 40, near),
         "step_s": number(bits, 1, 86400, (60,)), "quality": bits.below(256), "calibration": None,
         "registers": values, "bad_mask": bits.below(1 << count) if count else 0,
     }  # fmt: skip
 
 
-def sealed_part(bits, key_nos):
+def any_sealed_part(bits, key_nos):
     """What stands in the place of what was measured, and opens to nothing."""
-    return sealed.Sealed(bits.choice(key_nos), bits.bytes(13), bits.bytes(9 + bits.below(500)))
+    return sealed_part.Sealed(bits.choice(key_nos), bits.bytes(13), bits.bytes(9 + bits.below(500)))
 
 
 def body(bits, kind, near, ids, kids):
     """The body of an entry of that kind."""
-    if kind == bodies.READING:
+    if kind == kinds.READING:
         return reading(bits, near, 60)
     made = {}
-    for _, name, shape, required in bodies.TABLE[kind][1]:
+    for _, name, shape, required in kinds.TABLE[kind][1]:
         if required or bits.below(3):
             made[name] = field(bits, shape, near, ids, kids)
     return made

@@ -4,7 +4,7 @@ import hashlib
 
 import case
 import speaker
-from wattpact_protocol import entry, log
+from wattpact_protocol.log import chain, entry
 
 
 def _mangle(bits, raw):
@@ -34,7 +34,7 @@ def _verdict(head, ids, author, raw):
     if not entry.verify(said, author.public_key, author.verify):
         return "bad_signature"
     known = ids[said.sequence] if said.sequence < len(ids) else None
-    return log.judge(head, said, known)
+    return chain.judge(head, said, known)
 
 
 def verdicts(count, real, seed):
@@ -42,7 +42,7 @@ def verdicts(count, real, seed):
     bits = case.Bits(seed)
     author = speaker.Speaker(speaker.ROOT_SEED, real=real)
     said = [author.say(kind, body) for kind, body in speaker.all_bodies(author)]
-    head = log.start(author.kid, 0, entry.NO_PREVIOUS)
+    head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     half = said[: len(said) // 2]
     for known in half:
         head.accept(known)

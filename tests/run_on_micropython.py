@@ -12,6 +12,9 @@ for _folder in ("tests", "firmware", "protocol"):
     sys.path.insert(0, CHECKOUT + "/" + _folder)
 
 import case  # noqa: E402
+from wattpact_meter import load_order  # noqa: E402
+
+load_order.load_protocol()  # imports that nest as deep as they can need more stack than there is
 
 
 def load(path):

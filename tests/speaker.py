@@ -1,17 +1,18 @@
 """Authors for tests: a community of keys, and entries in their logs. Runs on both Pythons."""
 
-from wattpact_protocol import bodies, ed25519, entry, log
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
 
 ROOT_SEED = bytes([7]) * 32
 
 
 def fake_public_key(seed):
     """A stand-in key for tests of rules, where no signature is worth its time: pairs with fake_sign and fake_verify."""
-    return entry.sha256(b"public" + seed)
+    return ids.sha256(b"public" + seed)
 
 
 def fake_sign(public_key, message):
-    digest = entry.sha256(public_key + message)
+    digest = ids.sha256(public_key + message)
     return digest + digest
 
 
@@ -26,9 +27,9 @@ class Speaker:
         self.real = real
         self.seed = seed
         self.public_key = ed25519.public_key(seed) if real else fake_public_key(seed)
-        self.kid = entry.kid_of(self.public_key)
-        self.community = community or entry.community_id(self.public_key)
-        self.head = log.start(self.kid, 0, entry.NO_PREVIOUS)
+        self.kid = ids.kid_of(self.public_key)
+        self.community = community or ids.community_id(self.public_key)
+        self.head = chain.start(self.kid, 0, entry.NO_PREVIOUS)
 
     def sign(self, message):
         return ed25519.sign(self.seed, message) if self.real else fake_sign(self.public_key, message)
@@ -49,7 +50,7 @@ class Speaker:
         return said
 
 
-def certificate(speaker, role=bodies.ROLE_METER, label="a meter", **more):
+def certificate(speaker, role=roles.METER, label="a meter", **more):
     body = {
         "version": 1, "public_key": speaker.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
         "not_before_s": 0, "not_after_s": 1 << 33, "assurance": 0,
@@ -122,10 +123,10 @@ def all_bodies(speaker):
     """(kind, body) of every kind."""
     optional = {"supply_point": "NL-1", "accuracy_centi_percent": 100, "rated_w": 11000, "owner": KID}
     full = certificate(speaker, sealing_key=ID, **optional)
-    found = [(bodies.CERTIFICATE, full)]
-    found.append((bodies.READING, reading(instantaneous={64: [-250, []]})))
-    for kind in sorted(bodies.NAMES):
-        if bodies.NAMES[kind] in BODIES:
-            found.append((kind, BODIES[bodies.NAMES[kind]]))
-    assert len(found) == len(bodies.NAMES)
+    found = [(kinds.CERTIFICATE, full)]
+    found.append((kinds.READING, reading(instantaneous={64: [-250, []]})))
+    for kind in sorted(kinds.NAMES):
+        if kinds.NAMES[kind] in BODIES:
+            found.append((kind, BODIES[kinds.NAMES[kind]]))
+    assert len(found) == len(kinds.NAMES)
     return found

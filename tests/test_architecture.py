@@ -1,6 +1,5 @@
-"""Holds two rules of the architecture: imports go one way, and energy, money and time are integers.
-
-    command line, web -> node -> gossip, market, ledger, store -> protocol <- firmware
+"""Holds three rules of the architecture: packages import as the table says, no modules import each other in a circle,
+and energy, money and time are integers.
 
 Each rule is also shown to fail on a snippet that breaks it.
 """
@@ -15,21 +14,64 @@ import pytest
 CHECKOUT = Path(__file__).parent.parent
 ROOTS = [CHECKOUT / "protocol", CHECKOUT / "firmware", CHECKOUT / "host"]
 
+PROTOCOL, METER, HOST = "wattpact_protocol", "wattpact_meter", "wattpact"
+
+# Which packages of its own each package may import, and nothing else. A module beside packages is one by itself.
+# A package that is not here fails, and so does a permission that nothing uses.
+MAY_IMPORT = {
+    PROTOCOL: {
+        "steps": "",
+        "crypto": "steps",
+        "encoding": "",
+        "log": "encoding steps",
+        "sealing": "log encoding crypto steps",
+        "guard": "",
+        "settlement": "log encoding crypto",
+        "sync": "encoding crypto",
+    },
+    METER: {
+        "load_order": "",
+        "clock": "",
+        "storage": "",
+        "sources": "",
+        "metering": "sources storage clock",
+        "settings": "metering",
+        "control": "storage",
+        "trade": "",
+        "log": "metering trade storage clock",
+        "sync": "log control trade storage",
+        "core": "sync log control metering sources trade storage settings clock",
+        "status": "core trade",
+        "drivers": "metering sources",
+        "app": "core control log storage status clock",
+    },
+    HOST: {
+        "keys": "",
+        "store": "keys",
+        "membership": "store keys",
+        "market": "store keys",
+        "ingest": "membership store",
+        "ledger": "",
+        "projections": "ingest ledger store keys",
+        "sync": "ingest membership store",
+        "bundle": "",
+        "billing": "projections ledger bundle store",
+        "audit": "bundle",
+        "node": "sync projections ingest market membership store keys",
+        "views": "billing projections ledger bundle store keys",
+        "api": "views node membership store",
+        "device": "",
+        "simulation": "device node sync billing audit projections ledger membership store keys",
+        "cli": "api views simulation node billing audit bundle projections ledger ingest market membership store keys",
+    },
+}  # fmt: skip
+
 HARDWARE = {"bluetooth", "esp", "esp32", "machine", "neopixel", "network"}
-PROTOCOL_MAY_IMPORT = {"binascii", "collections", "hashlib", "struct", "sys", "wattpact_protocol"}
+PROTOCOL_MAY_IMPORT = {"binascii", "collections", "hashlib", "struct", "sys", PROTOCOL}
 HOST_BACKENDS_MAY_IMPORT = {"cbor2", "cryptography", "hmac", "nacl", "re", "typing"}
-TOP = {"api", "cli", "demo", "web"}
-PARTS = {"gossip", "ledger", "market", "store"}
-# No module may reach, through whatever lies between, a module of these.
-OUT_OF_REACH = {
-    **dict.fromkeys(PARTS, TOP | {"node"}),
-    "node": TOP,
-    "audit": TOP | {"ledger", "market", "node", "store"},
-}
-PURE = {"ledger", "market"}
-# The parts that an auditor runs, and what each may import of the host besides itself.
-AUDITED_WITH = {"audit": {"bundle", "disclosure", "money"}, "bundle": set(), "disclosure": set(), "money": set()}
-EXACT = {"audit", "bill", "bundle", "disclosing", "disclosure", "ledger", "market", "settlement", "statement"}
+# What folds entries into money, or is what an auditor runs, imports the standard library and the protocol besides.
+SELF_CONTAINED = {"audit", "bundle", "ledger"}
+EXACT = {"audit", "billing", "bundle", "ledger", "market"}
 
 
 class Module:
@@ -51,8 +93,8 @@ class Module:
 
     @property
     def part(self) -> str:
-        """What of the host it belongs to: wattpact.ledger.accounts is of the ledger."""
-        return (self.name + ".").split(".")[1] if self.top == "wattpact" else ""
+        """The package that it belongs to: wattpact.ledger.accounts is of the ledger. Empty for the roots themselves."""
+        return part_of(self.name)
 
 
 class WithoutTypes(ast.NodeTransformer):
@@ -75,6 +117,10 @@ def imported(tree: ast.AST, package: str) -> Iterator[str]:
         elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
             first = node.args[0] if node.args else None
             yield first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "?"
+
+
+def part_of(name: str) -> str:
+    return (name + ".").split(".")[1]
 
 
 def tops(module: Module) -> set[str]:
@@ -106,49 +152,46 @@ def only_drivers_and_boards_touch_hardware(module: Module) -> Iterator[str]:
         yield from (f"{module.name} imports {name}" for name in sorted(tops(module) & HARDWARE))
 
 
-def ledger_and_market_import_only_the_protocol(module: Module) -> Iterator[str]:
-    if module.part in PURE:
-        own = f"wattpact.{module.part}"
-        for name in sorted(module.imports - {"wattpact"}):
-            top = name.split(".")[0]
-            inside = top in sys.stdlib_module_names or top == "wattpact_protocol" or (name + ".").startswith(own + ".")
-            if not inside:
-                yield f"{module.name} imports {name}"
-
-
-def the_audit_imports_few_parts(module: Module) -> Iterator[str]:
-    for name in sorted(module.imports - {"wattpact"} if module.part in AUDITED_WITH else ()):
-        top, part = name.split(".")[0], (name + ".").split(".")[1]
-        inside = top in sys.stdlib_module_names or top == "wattpact_protocol"
-        if not inside and not (top == "wattpact" and part in AUDITED_WITH[module.part] | {module.part}):
+def packages_import_as_the_table_says(module: Module) -> Iterator[str]:
+    table = MAY_IMPORT.get(module.top)
+    if table is None or not module.part:
+        return
+    if module.part not in table:
+        yield f"{module.name} is in no package of the table"
+        return
+    allowed = {module.part, *table[module.part].split()}
+    for name in sorted(module.imports):
+        if name.split(".")[0] == module.top and part_of(name) and part_of(name) not in allowed:
             yield f"{module.name} imports {name}"
 
 
-def no_part_reaches_upwards(modules: Iterable[Module]) -> Iterator[str]:
+def some_packages_stand_alone(module: Module) -> Iterator[str]:
+    if module.top == HOST and module.part in SELF_CONTAINED:
+        for top in sorted(tops(module) - set(sys.stdlib_module_names) - {PROTOCOL, HOST}):
+            yield f"{module.name} imports {top}"
+
+
+def circles(modules: Iterable[Module]) -> Iterator[str]:
+    """Modules that load each other, in whatever number of steps; packages around a module do not count."""
     known = {module.name: module for module in modules}
-    for start in known.values():
-        forbidden = OUT_OF_REACH.get(start.part, set())
-        for name, path in reach(start, known):
-            if known[name].part in forbidden:
-                yield " -> ".join(path)
+    done: set[str] = set()
 
+    def follow(name: str, path: list[str]) -> Iterator[str]:
+        if name in path:
+            yield " -> ".join([*path[path.index(name) :], name])
+            return
+        if name not in done:
+            for target in sorted(known[name].loaded & known.keys() - {name}):
+                if not name.startswith(target + "."):
+                    yield from follow(target, [*path, name])
+            done.add(name)
 
-def reach(start: Module, known: dict[str, Module]) -> Iterator[tuple[str, list[str]]]:
-    """Every module loaded with `start`, packages around a module included, and the way to it."""
-    seen, waiting = {start.name}, [(start.name, [start.name])]
-    while waiting:
-        name, path = waiting.pop()
-        for target in sorted(known[name].imports | {name}):
-            steps = target.split(".")
-            for loaded in (".".join(steps[: count + 1]) for count in range(len(steps))):
-                if loaded in known and loaded not in seen:
-                    seen.add(loaded)
-                    waiting.append((loaded, [*path, loaded]))
-                    yield loaded, [*path, loaded]
+    for name in known:
+        yield from follow(name, [])
 
 
 def amounts_are_integers(module: Module) -> Iterator[str]:
-    if module.top == "wattpact" and module.part not in EXACT:
+    if module.top == HOST and module.part not in EXACT:
         return
     for node in ast.walk(module.tree):
         where = f"{module.name}:{getattr(node, 'lineno', 0)}"
@@ -178,8 +221,8 @@ RULES: list[Rule] = [
     protocol_imports_only_itself,
     firmware_and_host_never_meet,
     only_drivers_and_boards_touch_hardware,
-    ledger_and_market_import_only_the_protocol,
-    the_audit_imports_few_parts,
+    packages_import_as_the_table_says,
+    some_packages_stand_alone,
     amounts_are_integers,
 ]
 
@@ -189,9 +232,28 @@ def modules() -> list[Module]:
     return read_modules()
 
 
-def test_every_part_is_looked_at(modules: list[Module]):
-    assert {module.top for module in modules} >= {"wattpact_protocol", "wattpact_meter", "boards", "wattpact"}
-    assert {module.part for module in modules} >= {"audit", "cli"}
+def test_every_package_is_in_the_table_and_every_permission_used(modules: list[Module]):
+    assert {module.top for module in modules} == {*MAY_IMPORT, "boards"}
+    for top, table in MAY_IMPORT.items():
+        ours = [module for module in modules if module.top == top and module.part]
+        assert {module.part for module in ours} == set(table)
+        used = {
+            (module.part, part_of(name)) for module in ours for name in module.imports if name.startswith(top + ".")
+        }
+        assert {(part, other) for part, others in table.items() for other in others.split()} - used == set()
+
+
+def test_the_table_has_no_circle():
+    for table in MAY_IMPORT.values():
+        order: list[str] = []
+        while len(order) < len(table):
+            ready = [part for part, others in table.items() if part not in order and set(others.split()) <= set(order)]
+            assert ready, set(table) - set(order)
+            order += ready
+
+
+def test_no_circles(modules: list[Module]):
+    assert list(circles(modules)) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -199,40 +261,39 @@ def test_rule_holds(rule: Rule, modules: list[Module]):
     assert [broken for module in modules for broken in rule(module)] == []
 
 
-def test_no_part_reaches_upwards(modules: list[Module]):
-    assert list(no_part_reaches_upwards(modules)) == []
-
-
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (protocol_imports_only_itself, "wattpact_protocol.entry", "import time"),
-        (protocol_imports_only_itself, "wattpact_protocol.entry", "def f():\n    from os import urandom"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "try:\n    import cbor2\nexcept ImportError: pass"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "x = __import__('cbor2')"),
-        (protocol_imports_only_itself, "wattpact_protocol.ccm", "import cryptolib"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "x = __import__(name)"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "from typing import Any"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "if TYPE_CHECKING:\n    import wattpact"),
-        (protocol_imports_only_itself, "wattpact_protocol.ed25519", "from wattpact import nothing"),
-        (protocol_imports_only_itself, "wattpact_protocol.entry", "from ...wattpact_meter import guard"),
-        (protocol_imports_only_itself, "wattpact_protocol._cbor_host", "import wattpact_meter"),
+        (protocol_imports_only_itself, "wattpact_protocol.log.entry", "import time"),
+        (protocol_imports_only_itself, "wattpact_protocol.log.entry", "def f():\n    from os import urandom"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "try:\n    import cbor2\nexcept E: pass"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "x = __import__('cbor2')"),
+        (protocol_imports_only_itself, "wattpact_protocol.crypto.ccm", "import cryptolib"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "x = __import__(name)"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "from typing import Any"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "if TYPE_CHECKING:\n    import wattpact"),
+        (protocol_imports_only_itself, "wattpact_protocol.crypto.ed25519", "from wattpact import nothing"),
+        (protocol_imports_only_itself, "wattpact_protocol.log.entry", "from ...wattpact_meter import guard"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding._cbor_host", "import wattpact_meter"),
         (firmware_and_host_never_meet, "wattpact_meter.guard", "from wattpact.ledger import accounts"),
         (firmware_and_host_never_meet, "boards.virtual", "import wattpact"),
-        (firmware_and_host_never_meet, "wattpact.node", "import boards.virtual"),
-        (only_drivers_and_boards_touch_hardware, "wattpact_meter.metering", "from machine import Pin"),
-        (only_drivers_and_boards_touch_hardware, "wattpact.node", "import network"),
-        (ledger_and_market_import_only_the_protocol, "wattpact.ledger.accounts", "from wattpact import store"),
-        (ledger_and_market_import_only_the_protocol, "wattpact.ledger", "from . import market"),
-        (ledger_and_market_import_only_the_protocol, "wattpact.market", "import numpy"),
-        (the_audit_imports_few_parts, "wattpact.audit.page", "from wattpact import bill"),
-        (the_audit_imports_few_parts, "wattpact.audit.page", "import cryptography"),
-        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact import keys"),
-        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact import bundle"),
-        (amounts_are_integers, "wattpact_protocol.settlement", "share = 0.5"),
-        (amounts_are_integers, "wattpact_meter.metering", "energy_wh = total / 3600"),
+        (firmware_and_host_never_meet, "wattpact.node.node", "import boards.virtual"),
+        (only_drivers_and_boards_touch_hardware, "wattpact_meter.metering.power", "from machine import Pin"),
+        (only_drivers_and_boards_touch_hardware, "wattpact.node.node", "import network"),
+        (packages_import_as_the_table_says, "wattpact.ledger.accounts", "from wattpact.store import records"),
+        (packages_import_as_the_table_says, "wattpact.ledger", "from . import market"),
+        (packages_import_as_the_table_says, "wattpact.store.records", "from wattpact.node import node"),
+        (packages_import_as_the_table_says, "wattpact.audit.page", "from wattpact.billing import bill"),
+        (packages_import_as_the_table_says, "wattpact.bundle.disclosure", "from wattpact import keys"),
+        (packages_import_as_the_table_says, "wattpact_protocol.guard.guard", "from wattpact_protocol.log import kinds"),
+        (packages_import_as_the_table_says, "wattpact_meter.trade.usage", "def f():\n    import wattpact_meter.core"),
+        (packages_import_as_the_table_says, "wattpact.somewhere.else", ""),
+        (some_packages_stand_alone, "wattpact.audit.page", "import cryptography"),
+        (some_packages_stand_alone, "wattpact.ledger.fold", "import numpy"),
+        (amounts_are_integers, "wattpact_protocol.settlement.slots", "share = 0.5"),
+        (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total / 3600"),
         (amounts_are_integers, "wattpact.ledger.accounts", "total /= 2"),
-        (amounts_are_integers, "wattpact.bill", "due = float(text)"),
+        (amounts_are_integers, "wattpact.billing.bill", "due = float(text)"),
     ],
 )
 def test_rule_can_fail(rule: Rule, name: str, source: str):
@@ -242,36 +303,23 @@ def test_rule_can_fail(rule: Rule, name: str, source: str):
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (protocol_imports_only_itself, "wattpact_protocol._cbor_host", "import cbor2"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "from . import _cbor_host\nimport struct"),
-        (protocol_imports_only_itself, "wattpact_protocol.cbor", "if TYPE_CHECKING:\n    from typing import Any"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding._cbor_host", "import cbor2"),
+        (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "from . import _cbor_host\nimport struct"),
+        (protocol_imports_only_itself, "wattpact_protocol.log.ids", "if TYPE_CHECKING:\n    from typing import Any"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.drivers.relay", "from machine import Pin"),
-        (ledger_and_market_import_only_the_protocol, "wattpact.ledger.accounts", "from . import transfer"),
-        (the_audit_imports_few_parts, "wattpact.audit.page", "from wattpact import disclosure"),
-        (the_audit_imports_few_parts, "wattpact.disclosure", "from wattpact_protocol import sealing"),
-        (amounts_are_integers, "wattpact_meter.metering", "energy_wh = total // 3600"),
-        (amounts_are_integers, "wattpact.node", "timeout = 0.5"),
+        (packages_import_as_the_table_says, "wattpact.ledger.accounts", "from . import transfer"),
+        (packages_import_as_the_table_says, "wattpact.audit.page", "from wattpact.bundle import disclosure"),
+        (packages_import_as_the_table_says, "wattpact.bundle.disclosure", "from wattpact_protocol.log import kinds"),
+        (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total // 3600"),
+        (amounts_are_integers, "wattpact.node.node", "timeout = 0.5"),
     ],
 )
 def test_rule_allows_what_it_should(rule: Rule, name: str, source: str):
     assert list(rule(Module(name, source))) == []
 
 
-@pytest.mark.parametrize(
-    "sources",
-    [
-        {"wattpact.store": "from wattpact import node", "wattpact.node": ""},
-        {"wattpact.store": "import wattpact.paths", "wattpact.paths": "from .cli import main", "wattpact.cli": ""},
-        {"wattpact.node": "from wattpact.api import app", "wattpact.api.app": ""},
-        {"wattpact.audit": "import wattpact.bill", "wattpact.bill": "import wattpact.ledger", "wattpact.ledger": ""},
-    ],
-    ids=["direct", "through another", "of a package", "audit"],
-)
-def test_reaching_upwards_is_seen(sources: dict[str, str]):
-    assert list(no_part_reaches_upwards([Module(name, source) for name, source in sources.items()]))
-
-
-def test_a_package_that_loads_everything_is_seen():
-    package = Module("wattpact", "from . import ledger", is_package=True)
-    modules = [package, Module("wattpact.ledger", ""), Module("wattpact.audit", "")]
-    assert list(no_part_reaches_upwards(modules)) == ["wattpact.audit -> wattpact -> wattpact.ledger"]
+def test_a_circle_is_seen():
+    modules = [Module("a.x", "from a import y"), Module("a.y", "import a.z"), Module("a.z", "from a.x import f")]
+    assert list(circles(modules)) == ["a.x -> a.y -> a.z -> a.x"]
+    modules[2] = Module("a.z", "if TYPE_CHECKING:\n    from a.x import f")
+    assert list(circles(modules)) == []

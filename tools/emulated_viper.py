@@ -10,14 +10,14 @@ from pathlib import Path
 from types import ModuleType
 from unittest import mock
 
-import wattpact_protocol
+import wattpact_protocol.crypto
 
 from tools import machine_code
 from tools.device_files import ROOTS
 
 MODULES = tuple(
     path.stem
-    for path in sorted(ROOTS["wattpact_protocol"].glob("_*_viper.py"))
+    for path in sorted((ROOTS["wattpact_protocol"] / "crypto").glob("_*_viper.py"))
     if "@micropython.viper" in path.read_text()
 )
 TYPES = ("ptr8", "ptr16", "ptr32", "uint")  # names that viper knows and Python does not
@@ -26,19 +26,19 @@ TYPES = ("ptr8", "ptr16", "ptr32", "uint")  # names that viper knows and Python 
 @contextmanager
 def loaded(machine: machine_code.Machine, name: str) -> Iterator[ModuleType]:
     """The backend of this name, loaded anew, and forgotten after."""
-    before = set(vars(wattpact_protocol))
+    before = set(vars(wattpact_protocol.crypto))
     stub = ModuleType("micropython")
     vars(stub)["viper"] = lambda function: _executed(machine, function)
     with mock.patch.dict(sys.modules, {"micropython": stub}), mock.patch.object(sys, "maxsize", 0x7FFFFFFF):
         for module in MODULES:
-            sys.modules.pop(f"wattpact_protocol.{module}", None)
+            sys.modules.pop(f"wattpact_protocol.crypto.{module}", None)
         with mock.patch.multiple(builtins, create=True, **dict.fromkeys(TYPES)):
-            backend = importlib.import_module(f"wattpact_protocol.{name}")
+            backend = importlib.import_module(f"wattpact_protocol.crypto.{name}")
     try:
         yield backend
     finally:
-        for left in set(vars(wattpact_protocol)) - before:
-            delattr(wattpact_protocol, left)
+        for left in set(vars(wattpact_protocol.crypto)) - before:
+            delattr(wattpact_protocol.crypto, left)
 
 
 def _executed(machine: machine_code.Machine, function: Callable[..., object]) -> Callable[..., object]:

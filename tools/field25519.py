@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "protocol" / "wattpact_protocol"
+PACKAGE = ROOT / "protocol" / "wattpact_protocol" / "crypto"
 sys.path.insert(0, str(ROOT / "protocol"))
 
-from wattpact_protocol import _ed25519_portable as curve  # noqa: E402
+from wattpact_protocol.crypto import _ed25519_portable as curve  # noqa: E402
 
 PRIME = (1 << 255) - 19
 LIMBS, BITS = 20, 13

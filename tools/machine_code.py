@@ -193,7 +193,7 @@ class Machine:
 
     def _place(self, module: str) -> None:
         """One module's machine code behind what is there, each function where its first instruction may be."""
-        source = ROOTS["wattpact_protocol"] / f"{module}.py"
+        source = ROOTS["wattpact_protocol"] / "crypto" / f"{module}.py"
         compile_file(source, module, self._folder / "module.mpy", self._chip.arch)
         names = re.findall(r"@micropython\.viper\ndef (\w+)", source.read_text())
         codes = viper_functions((self._folder / "module.mpy").read_bytes())

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 
 from mpremote.romfs import make_romfs
-from wattpact_protocol._ed25519_table import POINTS
+from wattpact_protocol.crypto._ed25519_table import POINTS
 
 from tools.compile_device import ARCHITECTURES, CompileError, compile_device
 from tools.device_files import device_files

@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "protocol"))
 
-from wattpact_protocol import bodies  # noqa: E402  (found by the path above)
+from wattpact_protocol.log import event_codes, kinds  # noqa: E402  (found by the path above)
 
 PAGE = ROOT / "docs/spec/bodies.md"
 
@@ -20,7 +20,7 @@ Every kind of entry has a closed set of fields. On the wire a body is a map from
 array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value
 of another type or beyond its range.
 
-This page is made from the table in `protocol/wattpact_protocol/bodies.py`; [wire.cddl](wire.cddl) is written by hand
+This page is made from the table in `protocol/wattpact_protocol/kinds.py`; [wire.cddl](wire.cddl) is written by hand
 and tested against the same table.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in
@@ -73,20 +73,20 @@ def shape(row: tuple[str, int, int]) -> str:
 
 def page() -> str:
     parts = [INTRO]
-    for kind in sorted(bodies.NAMES):
-        name = bodies.NAMES[kind]
-        if kind == bodies.READING:
+    for kind in sorted(kinds.NAMES):
+        name = kinds.NAMES[kind]
+        if kind == kinds.READING:
             parts.append(f"## {kind} reading\n\nRegisters and their steps: [readings.md](readings.md).\n")
             continue
         lines = [f"## {kind} {name}\n", SAYS[name], "", "| no. | field | type | |", "|---|---|---|---|"]
-        for key, field, row, required in bodies.TABLE[kind][1]:
+        for key, field, row, required in kinds.TABLE[kind][1]:
             kind_of_value = "key" if field.endswith("_key") else shape(row)
             notes = [] if required else ["optional"]
-            if field in bodies.SEALABLE.get(kind, ()):
+            if field in kinds.SEALABLE.get(kind, ()):
                 notes.append("sealable")
             lines.append(f"| {key} | `{field}` | {kind_of_value} | {', '.join(notes)} |")
         parts.append("\n".join(lines) + "\n")
-    codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(bodies.EVENTS.items()))
+    codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(event_codes.NAMES.items()))
     parts.append(f"## Event codes\n\n| code | event |\n|---|---|\n{codes}\n")
     return "\n".join(parts)
 

@@ -6,7 +6,7 @@ The values of RFC 4231, RFC 5869, RFC 3610 and SP 800-38C are literals, typed in
 import hashlib
 from typing import Any
 
-from wattpact_protocol import ccm
+from wattpact_protocol.crypto import ccm
 
 Case = dict[str, Any]
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any
 
-from wattpact_protocol import _ed25519_portable as curve
+from wattpact_protocol.crypto import _ed25519_portable as curve
 
 Case = dict[str, Any]
 

@@ -8,9 +8,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import mangled
 import speaker
-from wattpact_protocol import bodies, cbor, cose, entry
+from wattpact_protocol.encoding import cbor, cose
+from wattpact_protocol.log import entry, kinds
 
-PAYLOAD = [bodies.CONTRACT, 0, 0, bytes(32), [1, 5, 1000, 0], {1: speaker.ID}]
+PAYLOAD = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, 1000, 0], {1: speaker.ID}]
 
 # (why, clause, place in the payload, value put there)
 BROKEN = [
@@ -47,7 +48,7 @@ def entry_cases() -> dict[str, Any]:
         payload[place] = value
         raw = cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
         cases.append(_case(why, clause, "refused", raw, author))
-    said = author.say(bodies.CONTRACT, {"acceptance": speaker.ID})
+    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
     flipped = said.raw[:-1] + bytes([said.raw[-1] ^ 1])
     named = {"id": said.id.hex(), "kind": said.name}
     cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, **named))

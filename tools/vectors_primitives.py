@@ -6,7 +6,8 @@ CBOR items are literals, value and bytes side by side. COSE cases change one thi
 import hashlib
 from typing import Any
 
-from wattpact_protocol import cbor, cose, ed25519
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.encoding import cbor, cose
 
 from tools.vectors_ed25519 import RFC8032
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wattpact_protocol import _x25519_portable as portable
+from wattpact_protocol.crypto import _x25519_portable as portable
 
 Case = dict[str, Any]
 

@@ -16,15 +16,17 @@ import asyncio
 import gc
 import sys
 
-from wattpact_protocol import enrolment, readings, register_ids, steps
+from wattpact_protocol import steps
+from wattpact_protocol.log import readings, register_table
+from wattpact_protocol.sync import enrolment
 
 from wattpact_meter import status
-from wattpact_meter.identity import Identity
-from wattpact_meter.journal import Journal
-from wattpact_meter.relay import Relay
-from wattpact_meter.starting import start
-from wattpact_meter.state import Store
-from wattpact_meter.waiting import Waiting
+from wattpact_meter.control.relay import Relay
+from wattpact_meter.core.backlog import Waiting
+from wattpact_meter.core.boot import start
+from wattpact_meter.log.identity import Identity
+from wattpact_meter.storage.journal import Journal
+from wattpact_meter.storage.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ STATUS_MS = 3_000
 LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
 
-_VOLTAGES = (register_ids.VOLTAGE_1_MV, register_ids.VOLTAGE_2_MV, register_ids.VOLTAGE_3_MV)
-_CURRENTS = (register_ids.CURRENT_1_MA, register_ids.CURRENT_2_MA, register_ids.CURRENT_3_MA)
+_VOLTAGES = (register_table.VOLTAGE_1_MV, register_table.VOLTAGE_2_MV, register_table.VOLTAGE_3_MV)
+_CURRENTS = (register_table.CURRENT_1_MA, register_table.CURRENT_2_MA, register_table.CURRENT_3_MA)
 _NOMINAL_MV = 230_000
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 

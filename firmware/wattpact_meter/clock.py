@@ -1,6 +1,6 @@
 """What time it is, as the core is told: how long the meter is up, the date if it knows one, and how far to trust it."""
 
-from wattpact_protocol import entry
+from wattpact_protocol.log import entry
 
 
 class Now:

@@ -8,28 +8,38 @@ code is left out where it does not run, and what would stand in for it where it 
 import sys
 
 PROTOCOL = (
-    "steps", "_cbor_portable", "cbor", "_sha512_constants", "_sha512_viper", "_sha512_portable", "sha512",
-    "_ed25519_table", "_field25519_viper", "_scalar25519_viper", "_curve25519_viper", "_ed25519_viper",
-    "_ed25519_portable", "ed25519", "_x25519_viper", "_x25519_portable", "x25519",
-    "_hkdf_portable", "hkdf", "_aes_cryptolib", "_aes_portable", "_xor_viper", "_xor_portable", "aes", "_ccm_portable",
-    "ccm", "cose", "register_ids", "sealed", "readings", "bodies", "sealing", "entry", "log", "contracts", "datagram",
-    "enrolment", "guard_memory", "guard_policy", "guard_knowledge", "guard_rows", "guard_terms", "guard",
+    "steps", "encoding._cbor_portable", "encoding.cbor",
+    "crypto._sha512_constants", "crypto._sha512_viper", "crypto._sha512_portable", "crypto.sha512",
+    "crypto._ed25519_table", "crypto._field25519_viper", "crypto._scalar25519_viper", "crypto._curve25519_viper",
+    "crypto._ed25519_viper", "crypto._ed25519_portable", "crypto.ed25519",
+    "crypto._x25519_viper", "crypto._x25519_portable", "crypto.x25519", "crypto._hkdf_portable", "crypto.hkdf",
+    "crypto._aes_cryptolib", "crypto._aes_portable", "crypto._xor_viper", "crypto._xor_portable", "crypto.aes",
+    "crypto._ccm_portable", "crypto.ccm", "encoding.cose",
+    "log.ids", "log.register_table", "log.sealed_part", "log.readings", "log.event_codes", "log.kinds", "log.entry",
+    "log.roles", "log.chain", "sealing.period_keys", "sealing.content", "sealing.unsealing", "sealing.epochs",
+    "settlement.contracts", "sync.datagram", "sync.enrolment",
+    "guard.memory", "guard.policy", "guard.state", "guard.table", "guard.decision", "guard.guard",
 )  # fmt: skip
 METER = (
-    "clock", "fixedpoint", "calibration", "period", "sampling", "registers", "telegram", "p1", "settings", "journal",
-    "state", "identity", "relay", "intervals", "recorder", "trust", "sealer", "policies", "ownlog", "link",
-    "commitments", "book", "usage", "hearing", "keeping", "speaking", "meter", "starting", "status",
-    "waiting", "app",
+    "clock", "metering.fixedpoint", "metering.calibration", "metering.power", "metering.sampler",
+    "metering.registers", "sources.p1_telegram", "sources.p1_frame", "settings", "storage.journal", "storage.store",
+    "log.identity", "control.relay", "metering.intervals", "metering.recorder", "log.trust", "log.own_log",
+    "log.sealer", "control.policies", "sync.outbox", "trade.orders", "trade.trader", "trade.usage", "sync.inbox",
+    "core.checkpoint", "log.publisher", "core.meter", "core.boot", "status", "core.backlog", "app",
 )  # fmt: skip
 _BETTER = ("viper", "cryptolib")  # what a meter may have instead of a portable module
 
 
 def load() -> None:
     """Import all of it, in order."""
-    for name in PROTOCOL:
-        _load("wattpact_protocol." + name)
+    load_protocol()
     for name in METER:
         _load("wattpact_meter." + name)
+
+
+def load_protocol() -> None:
+    for name in PROTOCOL:
+        _load("wattpact_protocol." + name)
 
 
 def _load(name: str) -> None:

@@ -17,9 +17,9 @@ text that names the key. Nothing in here is secret but the Wi-Fi password, which
 import binascii
 import json
 
-from wattpact_protocol import entry
+from wattpact_protocol.log import ids
 
-from wattpact_meter.calibration import Calibration, CalibrationError
+from wattpact_meter.metering.calibration import Calibration, CalibrationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Settings:
                 raise SettingsError("%s is not a setting" % key)
         self.host = _address("host", values["host"])
         self.root_public_key = _key("root_public_key", values["root_public_key"])
-        self.community = entry.community_id(self.root_public_key)
+        self.community = ids.community_id(self.root_public_key)
         self.rated_w = number("rated_w", values["rated_w"], 1, MAX_RATED_W)
         self.step_s = number("step_s", values.get("step_s", 900), 1, DAY_S)
         if DAY_S % self.step_s:

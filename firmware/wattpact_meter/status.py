@@ -4,8 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wattpact_meter.meter import Meter
-    from wattpact_meter.usage import Grant
+    from wattpact_meter.core.meter import Meter
+    from wattpact_meter.trade.usage import Grant
 
 
 def of(meter: "Meter") -> "dict[str, Any]":

@@ -12,7 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from wattpact_protocol import ed25519, entry, sealing, x25519
+from wattpact_protocol.crypto import ed25519, x25519
+from wattpact_protocol.log import ids
+from wattpact_protocol.sealing import epochs, period_keys
 
 ROOT, ISSUER, HOST = "root", "issuer", "host"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}")
@@ -30,7 +32,7 @@ class Signer:
         self._seed = seed
         self.name = name
         self.public_key = ed25519.public_key(seed)
-        self.kid = entry.kid_of(self.public_key)
+        self.kid = ids.kid_of(self.public_key)
 
     def sign(self, message: bytes) -> bytes:
         return ed25519.sign(self._seed, message)
@@ -38,11 +40,11 @@ class Signer:
     @functools.cached_property
     def sealing_key(self) -> bytes:
         """The X25519 key that meters wrap the secrets of their epochs for; a certificate's `sealing_key`."""
-        return x25519.public_key(sealing.sealing_secret(self._seed))
+        return x25519.public_key(period_keys.sealing_secret(self._seed))
 
     def unwrap(self, body: dict[str, Any], community: bytes, meter: bytes) -> bytes:
-        """The secret of the epoch that a meter's KEY_EPOCH gives; raises sealing.NoKeyError, sealing.SealError."""
-        return sealing.unwrap(sealing.sealing_secret(self._seed), self.kid, (community, meter), body)
+        """The secret of the epoch that a meter's KEY_EPOCH gives; raises NoKeyError, SealError."""
+        return epochs.unwrap(period_keys.sealing_secret(self._seed), self.kid, (community, meter), body)
 
     def __repr__(self) -> str:
         return f"<Signer {self.name} {self.kid.hex()}>"

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import case
-from wattpact_protocol import _ed25519_host
+from wattpact_protocol.crypto import _ed25519_host
 
 # What it prints first says that machine code does the work; a line of the file is a call and what comes of it.
 PROGRAM = """
-import wattpact_protocol
-from wattpact_protocol import ccm, ed25519, hkdf, sha512, x25519
+from wattpact_protocol import crypto
+from wattpact_protocol.crypto import ccm, ed25519, hkdf, sha512, x25519
 print(ed25519._backend.__name__, x25519._backend.__name__, sha512.digest.__globals__["__name__"])
 count = 0
 with open(CASES) as file:
@@ -24,7 +24,7 @@ with open(CASES) as file:
         module, function = name.split(".")
         values = [int(text[1:]) if text[0] == "#" else bytes.fromhex(text[1:]) for text in arguments]
         try:
-            result = getattr(getattr(wattpact_protocol, module), function)(*values)
+            result = getattr(getattr(crypto, module), function)(*values)
             result = result.hex() if isinstance(result, bytes) else str(result)
         except ValueError as error:
             result = type(error).__name__
@@ -110,5 +110,5 @@ KINDS = [signatures, verdicts, hashes, sealing, wycheproof_signatures, wycheproo
 def assert_all_compared(printed: str, count: int) -> None:
     """What the program printed is that machine code computed so many results, all of them as known."""
     first, *rest = printed.splitlines()
-    assert first.split() == [f"wattpact_protocol._{name}_viper" for name in ("ed25519", "x25519", "sha512")]
+    assert first.split() == [f"wattpact_protocol.crypto._{name}_viper" for name in ("ed25519", "x25519", "sha512")]
     assert rest == [f"{count} compared"]

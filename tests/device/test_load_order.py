@@ -12,9 +12,9 @@ PREFIXES = ("wattpact_protocol.", "wattpact_meter.")
 
 def module_files() -> "dict[str, Path]":
     return {
-        f"{top}.{path.stem}": path
+        ".".join((top, *path.relative_to(ROOTS[top]).with_suffix("").parts)): path
         for top in ("wattpact_protocol", "wattpact_meter")
-        for path in ROOTS[top].glob("*.py")
+        for path in ROOTS[top].rglob("*.py")
         if path.stem != "__init__"
     }
 
@@ -26,7 +26,7 @@ def loads(path: Path) -> "set[str]":
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.ImportFrom):
-            base = ".".join(([path.parent.name] if node.level else []) + ([node.module] if node.module else []))
+            base = node.module or ""
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}

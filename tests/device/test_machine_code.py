@@ -8,7 +8,7 @@ from pathlib import Path
 
 import case
 import pytest
-from wattpact_protocol import _ed25519_host, _ed25519_table, _sha512_constants
+from wattpact_protocol.crypto import _ed25519_host, _ed25519_table, _sha512_constants
 
 from tools import emulated_viper, machine_code
 

@@ -9,8 +9,8 @@ from tools.compile_device import compile_file
 from tools.device_files import ROOTS
 from tools.mpy_code import MpyError, viper_functions
 
-FIELD = ROOTS["wattpact_protocol"] / "_field25519_viper.py"
-SCALAR = ROOTS["wattpact_protocol"] / "_scalar25519_viper.py"
+FIELD = ROOTS["wattpact_protocol"] / "crypto" / "_field25519_viper.py"
+SCALAR = ROOTS["wattpact_protocol"] / "crypto" / "_scalar25519_viper.py"
 ADDITION = """
 import micropython
 CONSTANTS = (b"bytes", "text", 1 << 70, None, ())

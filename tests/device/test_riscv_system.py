@@ -27,7 +27,7 @@ for length in (1, 1, 2, 1000, 1001, 1000000):
     print(length, loop(length) - before)
 """
 SIGNING = """
-from wattpact_protocol import ed25519
+from wattpact_protocol.crypto import ed25519
 key = ed25519.public_key(bytes(32))
 before = instructions()
 signature = ed25519.sign(bytes(32), b"reading")
@@ -84,9 +84,9 @@ def test_the_bars_hold_and_c_computes_the_same() -> None:
 
 def test_machine_code_and_tables_fit() -> None:
     """An image leaves the points of the base (3,840 bytes) in flash; from files they are in RAM as well."""
-    kept, from_files = riscv.loaded("ed25519"), riscv.loaded("ed25519", from_files=True)
+    kept, from_files = riscv.loaded("crypto.ed25519"), riscv.loaded("crypto.ed25519", from_files=True)
     assert 10_000 < kept.machine_code == from_files.machine_code
     assert 0 < kept.tables <= from_files.tables - 3840 and kept.heap < from_files.heap < 48 * 1024
     assert from_files.machine_code + from_files.tables <= 25_000
-    sealing = riscv.loaded("sealing")
+    sealing = riscv.loaded("sealing.content", "sealing.epochs")
     assert sealing.machine_code + sealing.tables <= 24_000

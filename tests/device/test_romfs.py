@@ -4,7 +4,7 @@ from pathlib import Path
 
 import on_micropython
 import pytest
-from wattpact_protocol import _ed25519_table
+from wattpact_protocol.crypto import _ed25519_table
 
 from tools.romfs import build_image
 
@@ -14,12 +14,12 @@ with open({image!r}, "rb") as file:
     vfs.mount(vfs.VfsRom(file.read()), "/rom")
 sys.path[:] = ["/rom", ".frozen"]
 import wattpact_protocol
-from wattpact_protocol import cbor
+from wattpact_protocol.encoding import cbor
 print(wattpact_protocol.__file__)
 print(cbor.decode(cbor.encode([1, b"two", {{3: None}}])))
 """
 SIGNATURE = """
-from wattpact_protocol import ed25519, sha512
+from wattpact_protocol.crypto import ed25519, sha512
 print(ed25519._backend.__name__)
 key, signature = ed25519.public_key(b"s" * 32), ed25519.sign(b"s" * 32, b"reading")
 print(ed25519.verify(key, b"reading", signature), ed25519.verify(key, b"other", signature) is False)
@@ -41,7 +41,7 @@ def test_signatures_work_from_the_image(form: str, backend: str, tmp_path: Path)
     (tmp_path / "image.romfs").write_bytes(image)
     program = PROGRAM.split("import wattpact_protocol")[0] + SIGNATURE
     result = on_micropython.run("-c", program.format(image=str(tmp_path / "image.romfs")))
-    assert result.stdout.splitlines() == [f"wattpact_protocol._ed25519_{backend}", "True True"], result.stdout
+    assert result.stdout.splitlines() == [f"wattpact_protocol.crypto._ed25519_{backend}", "True True"], result.stdout
 
 
 @pytest.mark.parametrize("arch", ["x86", "xtensawin", "rv32imc"])

@@ -8,16 +8,21 @@ import hashlib
 
 from case import Bits
 from wattpact_meter import load_order
+from wattpact_protocol.log import ids, roles
+from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.journal import Journal as FileJournal  # noqa: E402
-from wattpact_meter.journal import JournalFull  # noqa: E402
-from wattpact_meter.meter import Meter, Surroundings  # noqa: E402
-from wattpact_meter.state import MAX_VALUE_BYTES  # noqa: E402
-from wattpact_meter.state import Store as FileStore  # noqa: E402
-from wattpact_protocol import bodies, cbor, datagram, ed25519, entry, log, readings, sealing, x25519  # noqa: E402
+from wattpact_meter.core.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.storage.journal import Journal as FileJournal  # noqa: E402
+from wattpact_meter.storage.journal import JournalFull  # noqa: E402
+from wattpact_meter.storage.store import MAX_VALUE_BYTES  # noqa: E402
+from wattpact_meter.storage.store import Store as FileStore  # noqa: E402
+from wattpact_protocol.crypto import ed25519, x25519  # noqa: E402
+from wattpact_protocol.encoding import cbor  # noqa: E402
+from wattpact_protocol.log import chain, entry, kinds, readings  # noqa: E402
+from wattpact_protocol.sync import datagram  # noqa: E402
 
 START_S = 1_800_000_000
 YEAR_S = 31_536_000
@@ -67,7 +72,7 @@ class Identity:
         self._crypto = crypto
         self.code = self.seed[:16]
         self.public_key = crypto.public_key(self.seed)
-        self.kid = entry.kid_of(self.public_key)
+        self.kid = ids.kid_of(self.public_key)
 
     def sign(self, message):
         return self._crypto.sign(self.seed, message)
@@ -248,7 +253,7 @@ class House:
         operator = self.community.operator
         for new in decoded:
             operator.follow(new)
-        return [operator.open(new) for new in decoded if kind is None or new.kind == kind]
+        return [operator.unseal(new) for new in decoded if kind is None or new.kind == kind]
 
 
 class Author:
@@ -257,7 +262,7 @@ class Author:
         self.kid = self.identity.kid
         self.public_key = self.identity.public_key
         self.role = role
-        self.secret = sealing.sealing_secret(self.identity.seed)
+        self.secret = period_keys.sealing_secret(self.identity.seed)
         self.certificate = None
         self.head = None
 
@@ -271,38 +276,38 @@ class Operator:
         self._secrets = {}
         self._epochs = {}
         self._said = {}
-        self.opening = sealing.Opening(community.id, self._key_of)
+        self.opening = unsealing.Unsealing(community.id, self._key_of)
 
     def follow(self, new):
         """Take note of an entry about keys: each number is used once."""
-        if new.kind == bodies.KEY_EPOCH:
+        if new.kind == kinds.KEY_EPOCH:
             place = (new.kid, new.generation, new.body["number"])
-            self._once(bodies.KEY_EPOCH, place, new)
+            self._once(kinds.KEY_EPOCH, place, new)
             try:
                 reader = self._reader
-                secret = sealing.unwrap(reader.secret, reader.kid, (self._community.id, new.kid), new.body)
-            except sealing.NoKeyError:
+                secret = epochs.unwrap(reader.secret, reader.kid, (self._community.id, new.kid), new.body)
+            except period_keys.NoKeyError:
                 secret = None
             self._secrets[place] = secret
-        elif new.kind == bodies.KEY_OPEN:
+        elif new.kind == kinds.KEY_OPEN:
             place = (new.kid, new.generation, new.body["key_no"])
-            self._once(bodies.KEY_OPEN, place, new)
+            self._once(kinds.KEY_OPEN, place, new)
             self._epochs[place] = new.body["epoch"]
             assert self.opening.follow(new)
 
     def _once(self, kind, place, new):
         assert self._said.setdefault((kind,) + place, new.id) == new.id, "a number was used twice"
 
-    def open(self, new):
+    def unseal(self, new):
         """The entry as it was measured, or as it is where this reader has no key."""
         try:
-            return self.opening.open(new)
-        except sealing.NoKeyError:
+            return self.opening.unseal(new)
+        except period_keys.NoKeyError:
             return new
 
     def _key_of(self, kid, generation, key_no):
         secret = self._secrets.get((kid, generation, self._epochs[kid, generation, key_no]))
-        return None if secret is None else sealing.stretch_key(secret, kid, key_no)
+        return None if secret is None else period_keys.period_key(secret, kid, key_no)
 
 
 class Community:
@@ -314,8 +319,8 @@ class Community:
         self.crypto = crypto
         self.sealed = sealed
         self.verify = crypto.verify
-        self.root = Author(self, "root", bodies.ROLE_ROOT)
-        self.id = entry.community_id(self.root.public_key)
+        self.root = Author(self, "root", roles.ROOT)
+        self.id = ids.community_id(self.root.public_key)
         self.inbox = b"stub-db0"
         self.rows = []
         self.authors = {}
@@ -330,12 +335,12 @@ class Community:
         self.pending = {}
         self.heard_by = {}  # kid -> (cursors of what concerns it, rows that were looked at)
         self.now_s = START_S
-        self.issuer = Author(self, "issuer", bodies.ROLE_ISSUER)
+        self.issuer = Author(self, "issuer", roles.ISSUER)
         self.operator = Operator(self, self.issuer)
-        self.host = Author(self, "host", bodies.ROLE_HOST)
-        self.certify(self.root, self.root, bodies.ROLE_ROOT)
-        self.certify(self.issuer, self.root, bodies.ROLE_ISSUER)
-        self.certify(self.host, self.issuer, bodies.ROLE_HOST)
+        self.host = Author(self, "host", roles.HOST)
+        self.certify(self.root, self.root, roles.ROOT)
+        self.certify(self.issuer, self.root, roles.ISSUER)
+        self.certify(self.host, self.issuer, roles.HOST)
 
     # What the operator and the people sign
 
@@ -344,15 +349,15 @@ class Community:
             "version": version, "public_key": subject.public_key, "role": role, "label": "x", "generation": 0,
             "epoch": 0, "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
         }  # fmt: skip
-        if self.sealed and role in (bodies.ROLE_ISSUER, bodies.ROLE_PERSON):
+        if self.sealed and role in (roles.ISSUER, roles.PERSON):
             body["sealing_key"] = x25519.public_key(subject.secret)
         body.update(more)
         if signer.head is None:
-            signer.head = log.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
-        new = self.say(signer, bodies.CERTIFICATE, body)
+            signer.head = chain.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
+        new = self.say(signer, kinds.CERTIFICATE, body)
         subject.certificate = new
         if subject.head is None:
-            subject.head = log.start(subject.kid, 0, new.id)
+            subject.head = chain.start(subject.kid, 0, new.id)
         self.authors[subject.kid] = subject
         return new
 
@@ -367,23 +372,23 @@ class Community:
         return new
 
     def person(self, name):
-        person = Author(self, name, bodies.ROLE_PERSON)
-        self.certify(person, self.issuer, bodies.ROLE_PERSON)
+        person = Author(self, name, roles.PERSON)
+        self.certify(person, self.issuer, roles.PERSON)
         return person
 
     def enrol(self, house, owner=None):
-        subject = Author(self, house.name, bodies.ROLE_METER)
+        subject = Author(self, house.name, roles.METER)
         more = {"rated_w": 10_000}
         if owner is not None:
             more["owner"] = owner.kid
-        return self.certify(subject, self.issuer, bodies.ROLE_METER, **more)
+        return self.certify(subject, self.issuer, roles.METER, **more)
 
     def enrol_again(self, house, owner, **more):
         """A newer certificate for a meter, with another owner."""
         subject = self.authors[house.kid]
         version = subject.certificate.body["version"] + 1
         more = dict(more, rated_w=10_000, owner=owner.kid)
-        return self.certify(subject, self.issuer, bodies.ROLE_METER, version, **more)
+        return self.certify(subject, self.issuer, roles.METER, version, **more)
 
     def order(self, person, kind, body, name):
         """An order of a person: no log, but an id and an expiry."""
@@ -402,7 +407,7 @@ class Community:
             "start_s": self.now_s, "end_s": self.now_s + 1800,
         }  # fmt: skip
         body.update(more)
-        return self.order(person, bodies.MANDATE, body, name)
+        return self.order(person, kinds.MANDATE, body, name)
 
     def demo_policy(self, **more):
         body = {
@@ -410,7 +415,7 @@ class Community:
             "warn_wait_max_s": 0, "reconnect_wait_max_s": 0, "consent_required": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, bodies.POLICY, body)
+        return self.say(self.issuer, kinds.POLICY, body)
 
     def grant(self, contract_id, offer, acceptance, **more):
         self.grant_number += 1
@@ -421,7 +426,7 @@ class Community:
             "start_by_s": offer.body["start_s"] + acceptance.body["start_timeout_s"], "default_supply": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, bodies.GRANT, body)
+        return self.say(self.issuer, kinds.GRANT, body)
 
     def give(self, house, wh, **more):
         """A grant by itself, whose contract the meter has never heard of."""
@@ -433,20 +438,20 @@ class Community:
             "priority": 1, "start_by_s": self.now_s + 600, "default_supply": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, bodies.GRANT, body)
+        return self.say(self.issuer, kinds.GRANT, body)
 
     # What the host keeps
 
     def keep(self, new):
         self.operator.follow(new)
-        new = self.operator.open(new)
+        new = self.operator.unseal(new)
         self.rows.append(new)
         self.ids[new.kid, new.sequence] = new.id
-        if new.kind == bodies.OFFER:
+        if new.kind == kinds.OFFER:
             self.offers[new.id] = new
-        elif new.kind == bodies.ACCEPTANCE:
+        elif new.kind == kinds.ACCEPTANCE:
             self.acceptances[new.id] = new
-        elif new.kind == bodies.CONTRACT:
+        elif new.kind == kinds.CONTRACT:
             self.contracts[new.id] = new
             acceptance = self.acceptances[new.body["acceptance"]]
             if self.grants:
@@ -463,11 +468,11 @@ class Community:
         author = self.authors.get(new.kid)
         if author is None:
             return self.refuse("unknown_author")
-        verdict = log.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
-        if verdict == log.FORK and not self.verify(author.public_key, new.signed, new.signature):
+        verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
+        if verdict == chain.FORK and not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
-        assert verdict != log.FORK, "two entries at %r" % new
-        if verdict != log.NEXT:
+        assert verdict != chain.FORK, "two entries at %r" % new
+        if verdict != chain.NEXT:
             return self.refuse(verdict)
         if not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
@@ -475,26 +480,26 @@ class Community:
         self.keep(new)
         if new.sequence % 16 == 15:
             receipt = {"author": new.kid, "generation": 0, "sequence": new.sequence, "head": new.id}
-            self.say(self.host, bodies.RECEIPT, receipt)
+            self.say(self.host, kinds.RECEIPT, receipt)
 
     def concerns(self, new, kid):
         """Whether a meter is to hear this entry."""
         kind, body = new.kind, new.body
-        if kind in (bodies.CERTIFICATE, bodies.COMMUNITY):
+        if kind in (kinds.CERTIFICATE, kinds.COMMUNITY):
             return True
-        if kind in (bodies.MANDATE, bodies.GRANT):
+        if kind in (kinds.MANDATE, kinds.GRANT):
             return body["meter"] == kid
-        if kind == bodies.POLICY:
+        if kind == kinds.POLICY:
             return body.get("meter", kid) == kid
-        if kind in (bodies.OFFER, bodies.DEMAND):
+        if kind in (kinds.OFFER, kinds.DEMAND):
             return new.kid != kid and body["valid_until_s"] >= self.now_s
-        if kind == bodies.ACCEPTANCE:
+        if kind == kinds.ACCEPTANCE:
             return self.offers[body["offer"]].kid == kid
-        if kind == bodies.CONTRACT:
+        if kind == kinds.CONTRACT:
             return self.acceptances[body["acceptance"]].kid == kid
-        if kind == bodies.RECEIPT:
+        if kind == kinds.RECEIPT:
             return body["author"] == kid
-        return kind == bodies.TERMINATE
+        return kind == kinds.TERMINATE
 
     def tell(self, kid, inbox, cursor, limit=8):
         """INBOX datagrams for a meter that stands at that cursor; from the start where it is none of this store's."""
@@ -617,13 +622,13 @@ def attributed(house):
     """Contract -> Wh, as the newest usage entries of a house say."""
     found = {}
     for new in house.entries():
-        if new.kind in (bodies.USAGE, bodies.USAGE_END):
+        if new.kind in (kinds.USAGE, kinds.USAGE_END):
             found[new.body["contract"]] = new.body["attributed_wh"]
     return found
 
 
 def last_reading(house):
-    said = house.entries(bodies.READING)
+    said = house.entries(kinds.READING)
     return said[-1].body if said else None
 
 

@@ -7,7 +7,8 @@ import community
 from community import START_S, Community
 from stand_in import Board
 from wattpact_meter.app import App
-from wattpact_protocol import ed25519, entry, log
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import chain, entry
 
 ROUND_MS = 250
 
@@ -64,10 +65,10 @@ class Home:
 
     def check_log(self):
         """Every entry follows the one before it, and is signed."""
-        head = log.start(self.kid, 0, self.village.authors[self.kid].certificate.id)
+        head = chain.start(self.kid, 0, self.village.authors[self.kid].certificate.id)
         for raw in self.said():
             new = entry.decode(raw, self.village.id)
-            assert log.judge(head, new, None) == log.NEXT, new
+            assert chain.judge(head, new, None) == chain.NEXT, new
             assert entry.verify(new, self.app.identity.public_key, ed25519.verify), new
             head.accept(new)
         return head

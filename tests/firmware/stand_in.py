@@ -9,7 +9,7 @@ from wattpact_meter import load_order
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.meter import Surroundings  # noqa: E402
+from wattpact_meter.core.meter import Surroundings  # noqa: E402
 from wattpact_meter.settings import Settings  # noqa: E402
 
 

@@ -6,7 +6,7 @@ import flash
 from stand_in import Board
 from wattpact_meter.app import DEAD_MS, FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
-from wattpact_protocol import readings, register_ids
+from wattpact_protocol.log import readings, register_table
 
 
 def made(folder):
@@ -81,7 +81,7 @@ def over_current(app, board, instantaneous):
 
 
 def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
-    voltage, current = register_ids.VOLTAGE_1_MV, register_ids.CURRENT_1_MA
+    voltage, current = register_table.VOLTAGE_1_MV, register_table.CURRENT_1_MA
     for phase in range(3):
         with flash.Folder() as folder:
             app, board = made(folder)
@@ -94,7 +94,7 @@ def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
 def test_over_current_in_any_of_several_measurements_is_told():
     with flash.Folder() as folder:
         app, board = made(folder)
-        over = {register_ids.CURRENT_1_MA: 65_500}
+        over = {register_table.CURRENT_1_MA: 65_500}
         board.source.next = [(0, 200_000, over, 0), (0, 200_000, {}, 0)]
         app.sample(Now(1000, None))
         app.tick(Now(1000, None))
@@ -136,7 +136,7 @@ def test_what_is_urgent_does_not_wait_for_a_signature():
             for step in range(50):
                 done.append(step)
                 if step == 7 and not app._over_current:
-                    board.source.next = [(0, 200_000, {register_ids.CURRENT_1_MA: 65_500}, 0)]
+                    board.source.next = [(0, 200_000, {register_table.CURRENT_1_MA: 65_500}, 0)]
                 yield
             return False
 

@@ -4,10 +4,12 @@ import hashlib
 
 import case
 from community import START_S
-from wattpact_meter import book
-from wattpact_meter.book import Book
-from wattpact_meter.commitments import DAY_S, Supply
-from wattpact_protocol import bodies, cbor, entry, steps
+from wattpact_meter.trade import trader
+from wattpact_meter.trade.orders import DAY_S, Supply
+from wattpact_meter.trade.trader import Book
+from wattpact_protocol import steps
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import entry, kinds
 
 ROOF, WALLBOX, OWNER = b"the roof", b"the wall", b"an owner"
 STEP_S = 60
@@ -35,7 +37,7 @@ def mandate(side, wh=100, limit=200_000, meter=ROOF, **more):
         "wh": wh, "max_w": 5000, "start_s": START_S, "end_s": START_S + 7200,
     }  # fmt: skip
     body.update(more)
-    return Entry(bodies.MANDATE, OWNER, body, START_S)
+    return Entry(kinds.MANDATE, OWNER, body, START_S)
 
 
 def offer(price=180_000, wh=100, supplier=ROOF, **more):
@@ -44,7 +46,7 @@ def offer(price=180_000, wh=100, supplier=ROOF, **more):
         "valid_until_s": START_S + 3600, "mandate": bytes(32),
     }  # fmt: skip
     body.update(more)
-    return Entry(bodies.OFFER, supplier, body, START_S)
+    return Entry(kinds.OFFER, supplier, body, START_S)
 
 
 class Desk:
@@ -59,7 +61,7 @@ class Desk:
 
     def hear(self, *entries):
         for new in entries:
-            if new.kind == bodies.MANDATE:
+            if new.kind == kinds.MANDATE:
                 assert self.book.hear_mandate(new, OWNER, self.now_s) is None
             else:
                 assert self.book.hear_offer(new) is None
@@ -73,23 +75,23 @@ class Desk:
             due = self.book.next(self.now_s, self.supply, may_ask)
             if due is None:
                 return self.said[before:]
-            bodies.encode(due[0], due[1])  # within what an entry may say
+            kinds.encode(due[0], due[1])  # within what an entry may say
             new = Entry(due[0], self.kid, due[1], self.now_s)
             self.said.append(new)
             self.book.said(new)
             assert len(self.said) < 100
 
     def acceptances(self):
-        return [new for new in self.said if new.kind == bodies.ACCEPTANCE]
+        return [new for new in self.said if new.kind == kinds.ACCEPTANCE]
 
 
 def seller(wh=100, **more):
-    desk = Desk(ROOF).hear(mandate(bodies.SELL, wh, **more))
+    desk = Desk(ROOF).hear(mandate(kinds.SELL, wh, **more))
     return desk, desk.work()[0]
 
 
 def buyer(wh=100, **more):
-    desk = Desk(WALLBOX).hear(mandate(bodies.BUY, wh, meter=WALLBOX, **more))
+    desk = Desk(WALLBOX).hear(mandate(kinds.BUY, wh, meter=WALLBOX, **more))
     desk.work()
     return desk
 
@@ -97,64 +99,64 @@ def buyer(wh=100, **more):
 def accept(desk, offered, wh, unix_s=None, kid=WALLBOX):
     """(the acceptance, what the supplier's book makes of it)."""
     body = {"offer": offered.id, "wh": wh, "priority": 1, "start_timeout_s": 600}
-    new = Entry(bodies.ACCEPTANCE, kid, body, desk.now_s if unix_s is None else unix_s)
+    new = Entry(kinds.ACCEPTANCE, kid, body, desk.now_s if unix_s is None else unix_s)
     return new, desk.book.hear_acceptance(new, desk.now_s)
 
 
 def confirm(desk, acceptance, supplier=ROOF):
-    return desk.book.hear_contract(Entry(bodies.CONTRACT, supplier, {"acceptance": acceptance.id}, desk.now_s))
+    return desk.book.hear_contract(Entry(kinds.CONTRACT, supplier, {"acceptance": acceptance.id}, desk.now_s))
 
 
 def test_a_mandate_is_answered_once():
     desk, offered = seller(reserve_wh=30)
-    assert offered.kind == bodies.OFFER and offered.body["wh"] == 70 and offered.body["price_micro_per_kwh"] == 200_000
+    assert offered.kind == kinds.OFFER and offered.body["wh"] == 70 and offered.body["price_micro_per_kwh"] == 200_000
     assert offered.body["valid_until_s"] == START_S + 3600 and offered.body["end_s"] == START_S + 7200
     assert desk.work(seconds=60) == []
-    assert [new.kind for new in buyer().said] == [bodies.DEMAND]
+    assert [new.kind for new in buyer().said] == [kinds.DEMAND]
 
 
 def test_only_the_owners_orders_for_this_meter_count():
     desk = Desk(ROOF)
-    new = mandate(bodies.SELL)
-    assert desk.book.hear_mandate(new, b"stranger", START_S) == book.NOT_OWNER
-    assert desk.book.hear_mandate(new, None, START_S) == book.NOT_OWNER
-    assert desk.book.hear_mandate(mandate(bodies.SELL, meter=WALLBOX), OWNER, START_S) == book.OTHER_METER
-    assert desk.book.hear_mandate(new, OWNER, START_S + 3601) == book.EXPIRED
+    new = mandate(kinds.SELL)
+    assert desk.book.hear_mandate(new, b"stranger", START_S) == trader.NOT_OWNER
+    assert desk.book.hear_mandate(new, None, START_S) == trader.NOT_OWNER
+    assert desk.book.hear_mandate(mandate(kinds.SELL, meter=WALLBOX), OWNER, START_S) == trader.OTHER_METER
+    assert desk.book.hear_mandate(new, OWNER, START_S + 3601) == trader.EXPIRED
     assert desk.book.hear_mandate(new, OWNER, START_S) is None
-    assert desk.book.hear_mandate(new, OWNER, START_S) == book.KNOWN
+    assert desk.book.hear_mandate(new, OWNER, START_S) == trader.KNOWN
 
 
 def test_parts_of_an_offer_are_confirmed_and_never_more_than_it():
     desk, offered = seller(100)
     first, reason = accept(desk, offered, 60)
     assert reason is None and desk.work()[0].body == {"acceptance": first.id}
-    assert accept(desk, offered, 41)[1] == book.INSUFFICIENT
+    assert accept(desk, offered, 41)[1] == trader.INSUFFICIENT
     assert accept(desk, offered, 40)[1] is None and len(desk.work()) == 1
-    assert accept(desk, offered, 1)[1] == book.INSUFFICIENT
-    assert desk.book.hear_acceptance(first, desk.now_s) == book.KNOWN and desk.work() == []
+    assert accept(desk, offered, 1)[1] == trader.INSUFFICIENT
+    assert desk.book.hear_acceptance(first, desk.now_s) == trader.KNOWN and desk.work() == []
 
 
 def test_what_came_too_late_is_not_confirmed():
     desk, offered = seller()
-    assert accept(desk, offered, 1, desk.now_s - book.CONFIRM_WITHIN_S - 1)[1] == book.STALE
-    assert accept(desk, offered, 1, desk.now_s + book.CONFIRM_WITHIN_S + 1)[1] == book.STALE
+    assert accept(desk, offered, 1, desk.now_s - trader.CONFIRM_WITHIN_S - 1)[1] == trader.STALE
+    assert accept(desk, offered, 1, desk.now_s + trader.CONFIRM_WITHIN_S + 1)[1] == trader.STALE
     new, _ = accept(desk, offered, 1)
     new.stamp.unix_s = None
     new.id = bytes(32)
-    assert desk.book.hear_acceptance(new, desk.now_s) == book.NO_TIME
-    assert desk.book.hear_acceptance(new, None) == book.NO_TIME
-    assert accept(desk, offer(), 1)[1] == book.UNKNOWN_OFFER
-    assert accept(desk, offered, 1, kid=ROOF)[1] == book.OWN
+    assert desk.book.hear_acceptance(new, desk.now_s) == trader.NO_TIME
+    assert desk.book.hear_acceptance(new, None) == trader.NO_TIME
+    assert accept(desk, offer(), 1)[1] == trader.UNKNOWN_OFFER
+    assert accept(desk, offered, 1, kid=ROOF)[1] == trader.OWN
     desk.work()
     desk.now_s = START_S + 3601
-    assert accept(desk, offered, 1)[1] == book.OFFER_EXPIRED
-    assert book.CONFIRM_WITHIN_S < book.GIVE_UP_S, "two may confirm what one wanted"
+    assert accept(desk, offered, 1)[1] == trader.OFFER_EXPIRED
+    assert trader.CONFIRM_WITHIN_S < trader.GIVE_UP_S, "two may confirm what one wanted"
 
 
 def test_what_power_kept_from_being_confirmed_in_time_is_free_again():
     desk, offered = seller(100)
     assert accept(desk, offered, 100)[1] is None
-    desk.now_s += book.CONFIRM_WITHIN_S + 1
+    desk.now_s += trader.CONFIRM_WITHIN_S + 1
     assert desk.work() == []
     late, reason = accept(desk, offered, 100)
     assert reason is None and desk.work()[0].body == {"acceptance": late.id}
@@ -162,7 +164,7 @@ def test_what_power_kept_from_being_confirmed_in_time_is_free_again():
 
 def test_wh_per_day_hold_on_both_sides():
     desk, offered = seller(100, wh_per_day=50, expires_s=START_S + 200_000, end_s=START_S + 200_000)
-    assert accept(desk, offered, 50)[1] is None and accept(desk, offered, 1)[1] == book.LIMIT
+    assert accept(desk, offered, 50)[1] is None and accept(desk, offered, 1)[1] == trader.LIMIT
     desk.work()
     desk.now_s += DAY_S
     assert accept(desk, offered, 50)[1] is None
@@ -178,7 +180,7 @@ def test_the_cheapest_within_the_limit_are_accepted_until_covered():
     desk = buyer(100)
     dear, cheap, middle = offer(200_001), offer(150_000, 30), offer(199_999, 200)
     assert desk.hear(dear, cheap, middle).work() == [], "accepted before others could offer"
-    said = desk.work(seconds=book.GATHER_S)
+    said = desk.work(seconds=trader.GATHER_S)
     assert [(new.body["offer"], new.body["wh"], new.body["priority"]) for new in said] == [
         (cheap.id, 30, 1), (middle.id, 70, 2),
     ]  # fmt: skip
@@ -191,7 +193,7 @@ def test_preferred_suppliers_come_first_and_ties_go_by_id():
     desk = buyer(100, preferred=[friend])
     same = [offer(170_000, 10), offer(170_000, 10)]
     desk.hear(offer(160_000, 10), same[0], same[1], offer(190_000, 10, friend))
-    said = desk.work(seconds=book.GATHER_S)
+    said = desk.work(seconds=trader.GATHER_S)
     ids = sorted([new.id for new in same])
     assert said[0].body["offer"] == desk.book.acceptances[0].offer and desk.book.acceptances[0].supplier == friend
     assert [new.body["offer"] for new in said[2:]] == ids
@@ -200,7 +202,7 @@ def test_preferred_suppliers_come_first_and_ties_go_by_id():
 def test_the_reserve_is_not_spent():
     desk = buyer(100, reserve_wh=25).hear(offer())
     assert [new.body["wh"] for new in desk.work(seconds=5)] == [75]
-    assert Desk(WALLBOX).hear(mandate(bodies.BUY, 10, meter=WALLBOX, reserve_wh=10)).work() == []
+    assert Desk(WALLBOX).hear(mandate(kinds.BUY, 10, meter=WALLBOX, reserve_wh=10)).work() == []
 
 
 def test_without_a_confirmation_the_next_is_asked():
@@ -208,12 +210,12 @@ def test_without_a_confirmation_the_next_is_asked():
     first, second = offer(150_000, 50), offer(160_000, 50)
     desk.hear(first, second)
     assert desk.work(seconds=5)[0].body["offer"] == first.id
-    assert desk.work(seconds=book.GIVE_UP_S) == []
+    assert desk.work(seconds=trader.GIVE_UP_S) == []
     said = desk.work(seconds=1)
     assert [new.body["offer"] for new in said] == [second.id] and desk.book.given_up == 1
     assert confirm(desk, said[0]) is None
     assert desk.work(seconds=1000) == [], "bought twice"
-    assert confirm(desk, desk.acceptances()[0]) == book.UNKNOWN_ACCEPTANCE
+    assert confirm(desk, desk.acceptances()[0]) == trader.UNKNOWN_ACCEPTANCE
 
 
 def test_an_offer_that_never_answers_is_asked_ever_more_rarely_and_for_less():
@@ -236,8 +238,8 @@ def test_nobody_is_asked_without_a_host():
 def test_only_the_supplier_confirms():
     desk = buyer().hear(offer())
     accepted = desk.work(seconds=5)[0]
-    assert confirm(desk, accepted, b"stranger") == book.NOT_A_PARTY
-    assert confirm(desk, accepted) is None and confirm(desk, accepted) == book.KNOWN
+    assert confirm(desk, accepted, b"stranger") == trader.NOT_A_PARTY
+    assert confirm(desk, accepted) is None and confirm(desk, accepted) == trader.KNOWN
     contract = desk.book.acceptances[0].contract
     assert desk.book.supplier_of(contract) == ROOF and desk.book.supplier_of(bytes(32)) is None
 
@@ -260,7 +262,7 @@ def test_a_late_contract_may_still_begin_and_one_that_waits_may_wait():
     desk = buyer(200)
     desk.hear(offer(150_000, 100), offer(160_000, 100))
     first, second = desk.work(seconds=1800)
-    assert START_S + first.body["start_timeout_s"] == desk.now_s + book.START_TIMEOUT_S
+    assert START_S + first.body["start_timeout_s"] == desk.now_s + trader.START_TIMEOUT_S
     assert START_S + second.body["start_timeout_s"] == START_S + 7200
 
 
@@ -269,37 +271,37 @@ def test_a_contract_that_never_began_leaves_its_wh():
     accepted = desk.work(seconds=5)[0]
     confirm(desk, accepted)
     contract = desk.book.acceptances[0].contract
-    for reason, more in ((bodies.END_USED_UP, 0), (bodies.END_VOID, 1)):
+    for reason, more in ((kinds.END_USED_UP, 0), (kinds.END_VOID, 1)):
         other = buyer(50).hear(offer(150_000, 50), offer(160_000, 50))
         accepted = other.work(seconds=5)[0]
         confirm(other, accepted)
         contract = other.book.acceptances[0].contract
         body = {"contract": contract, "attributed_wh": 0, "import_wh": 0, "reason": reason}
-        other.book.said(Entry(bodies.USAGE_END, WALLBOX, body, other.now_s))
+        other.book.said(Entry(kinds.USAGE_END, WALLBOX, body, other.now_s))
         assert len(other.work()) == more
 
 
 def test_the_book_is_bounded_and_fits_the_store():
     desk = Desk(WALLBOX)
-    for number in range(book.MAX_MANDATES):
+    for number in range(trader.MAX_MANDATES):
         preferred = [bytes([number]) * 8] * 8
         big = {"wh": 1 << 31, "limit": (1 << 32) - 1, "preferred": preferred, "expires_s": 1 << 62, "end_s": 1 << 62}
         desk.hear(mandate(number % 2, meter=WALLBOX, wh_per_day=1 << 31, **big))
-    assert desk.book.hear_mandate(mandate(0, meter=WALLBOX), OWNER, START_S) == book.FULL
+    assert desk.book.hear_mandate(mandate(0, meter=WALLBOX), OWNER, START_S) == trader.FULL
     desk.work()
     for number in range(40):
         desk.hear(offer(4 * 10**9 + number, 1 << 31, end_s=1 << 61, valid_until_s=1 << 61))
-    assert len(desk.book.offers) == book.MAX_OFFERS and desk.book.dropped == 25
+    assert len(desk.book.offers) == trader.MAX_OFFERS and desk.book.dropped == 25
     assert max([held.price_micro_per_kwh for held in desk.book.offers]) == 4 * 10**9 + 15, "a cheap offer was dropped"
     desk.work(seconds=5)
     for row in desk.book.acceptances:
         row.contract = bytes(32)
-    assert len(desk.book.acceptances) <= book.MAX_ACCEPTANCES
+    assert len(desk.book.acceptances) <= trader.MAX_ACCEPTANCES
     for own in desk.book.own_offers:
         for _ in range(9):
             accept(desk, own, 1, kid=ROOF)
             desk.work()
-    assert all(len(own.confirmed) <= book.MAX_CONFIRMED for own in desk.book.own_offers)
+    assert all(len(own.confirmed) <= trader.MAX_CONFIRMED for own in desk.book.own_offers)
     assert len(encoded([1 << 40, desk.book.to_list()])) <= 8192
 
 
@@ -318,7 +320,7 @@ def test_after_a_restart_nothing_is_said_twice():
         bits = case.Bits("book %d" % seed)
         desk = Desk(WALLBOX)
         kept, through = encoded(desk.book.to_list()), 0
-        heard = [mandate(bodies.BUY, 90, meter=WALLBOX), mandate(bodies.SELL, 70, meter=WALLBOX)]
+        heard = [mandate(kinds.BUY, 90, meter=WALLBOX), mandate(kinds.SELL, 70, meter=WALLBOX)]
         heard += [offer(100_000 + bits.below(150_000), 20 + bits.below(40)) for _ in range(5)]
         bits.shuffle(heard)
         sold = None
@@ -327,9 +329,9 @@ def test_after_a_restart_nothing_is_said_twice():
                 desk.hear(heard.pop())
                 kept, through = encoded(desk.book.to_list()), len(desk.said)  # kept before the inbox moves
             for new in desk.work(seconds=bits.below(4) // 2):
-                if new.kind == bodies.OFFER:
+                if new.kind == kinds.OFFER:
                     sold = new
-                if new.kind == bodies.ACCEPTANCE and bits.below(3):
+                if new.kind == kinds.ACCEPTANCE and bits.below(3):
                     confirm(desk, new)
                     kept, through = encoded(desk.book.to_list()), len(desk.said)
             if sold and bits.below(6) == 0 and accept(desk, sold, 1 + bits.below(20), kid=ROOF)[1] is None:
@@ -340,8 +342,8 @@ def test_after_a_restart_nothing_is_said_twice():
                 for new in desk.said[through:]:
                     restored.said(new)
                 desk.book = restored
-        answers = [new.body["mandate"] for new in desk.said if new.kind in (bodies.OFFER, bodies.DEMAND)]
-        contracts = [new.body["acceptance"] for new in desk.said if new.kind == bodies.CONTRACT]
+        answers = [new.body["mandate"] for new in desk.said if new.kind in (kinds.OFFER, kinds.DEMAND)]
+        contracts = [new.body["acceptance"] for new in desk.said if new.kind == kinds.CONTRACT]
         assert len(answers) == len(set(answers)) and len(contracts) == len(set(contracts)), seed
         assert sum([new.body["wh"] for new in desk.acceptances()]) <= 90
         for held in desk.book.mandates:

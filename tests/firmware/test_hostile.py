@@ -4,13 +4,13 @@ import case
 import community
 import hostile
 from test_meter import alone
-from wattpact_protocol import bodies, entry
+from wattpact_protocol.log import entry, kinds, roles
 
 WHO_SAYS = {
-    "issuer": (bodies.CERTIFICATE, bodies.POLICY, bodies.GRANT, bodies.TERMINATE, bodies.COMMUNITY, bodies.TARIFF),
-    "host": (bodies.RECEIPT, bodies.STATEMENT),
-    "owner": (bodies.MANDATE, bodies.TERMINATE),
-    "other": (bodies.OFFER, bodies.DEMAND, bodies.ACCEPTANCE, bodies.CONTRACT, bodies.TERMINATE),
+    "issuer": (kinds.CERTIFICATE, kinds.POLICY, kinds.GRANT, kinds.TERMINATE, kinds.COMMUNITY, kinds.TARIFF),
+    "host": (kinds.RECEIPT, kinds.STATEMENT),
+    "owner": (kinds.MANDATE, kinds.TERMINATE),
+    "other": (kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT, kinds.TERMINATE),
 }
 
 
@@ -20,8 +20,8 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
         world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
-        other = community.Author(village, "other", bodies.ROLE_METER)
-        village.certify(other, village.issuer, bodies.ROLE_METER, owner=world.owner.kid)
+        other = community.Author(village, "other", roles.METER)
+        village.certify(other, village.issuer, roles.METER, owner=world.owner.kid)
         village.grants = False
         village.concerns = lambda new, kid: new.kid != kid
         authors = {"issuer": village.issuer, "host": village.host, "owner": world.owner, "other": other}
@@ -32,10 +32,10 @@ def test_no_values_that_the_table_allows_stop_a_meter():
             kind = bits.choice(WHO_SAYS[who])
             ids += [new.id for new in house.entries()[-3:]]
             made = hostile.body(bits, kind, (village.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
-            if kind == bodies.CERTIFICATE:
-                made["role"] = bodies.ROLE_METER  # and never the meter's own: that would end its membership
+            if kind == kinds.CERTIFICATE:
+                made["role"] = roles.METER  # and never the meter's own: that would end its membership
                 made["public_key"] = bits.bytes(32)
-            if kind == bodies.GRANT:
+            if kind == kinds.GRANT:
                 made["number"], made["meter"] = n + 1, house.kid
             try:
                 new = tell(village, authors[who], kind, made, n)
@@ -49,13 +49,13 @@ def test_no_values_that_the_table_allows_stop_a_meter():
                 house.boot(world.ms)
         world.run(30)
         operations += len(house.operations)
-        starts += len(house.entries(bodies.USAGE_START))
+        starts += len(house.entries(kinds.USAGE_START))
         assert said > 40 and house.meter.rejected.get("flash_failed", 0) == 0, house.meter.rejected
-        readings = len(house.entries(bodies.READING))
+        readings = len(house.entries(kinds.READING))
         heard = house.meter.link.cursor
-        village.demo_policy(version=bodies.MAX_U32, meter=house.kid)
+        village.demo_policy(version=kinds.MAX_U32, meter=house.kid)
         world.run(20)
-        assert len(house.entries(bodies.READING)) > readings and house.meter.link.cursor > heard
+        assert len(house.entries(kinds.READING)) > readings and house.meter.link.cursor > heard
     assert operations and starts, (operations, starts)
 
 
@@ -63,15 +63,15 @@ def tell(village, author, kind, made, n):
     """An entry of an author that the village passes on whatever it says."""
     head, stamp = author.head, entry.Stamp(1, 1, village.now_s)
     place = (head.generation, head.next_sequence, head.previous)
-    if author.role == bodies.ROLE_PERSON:
+    if author.role == roles.PERSON:
         place = (0, 0, author.certificate.id)
         made["order_id"] = n.to_bytes(8, "big")
         made.setdefault("expires_s", village.now_s + 60)
     new = entry.sign(kind, made, place, stamp, author.kid, village.id, author.identity.sign)
-    if author.role != bodies.ROLE_PERSON:
+    if author.role != roles.PERSON:
         head.accept(new)
     village.rows.append(new)
-    for table, names in ((village.offers, bodies.OFFER), (village.acceptances, bodies.ACCEPTANCE)):
+    for table, names in ((village.offers, kinds.OFFER), (village.acceptances, kinds.ACCEPTANCE)):
         if kind == names:
             table[new.id] = new
     return new

@@ -5,9 +5,11 @@ import binascii
 import case
 import flash
 from case import raises
-from wattpact_meter.identity import Identity, IdentityError
-from wattpact_meter.state import StateError, Store
-from wattpact_protocol import ed25519, entry, steps
+from wattpact_meter.log.identity import Identity, IdentityError
+from wattpact_meter.storage.store import StateError, Store
+from wattpact_protocol import steps
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import ids
 
 # RFC 8032, 7.1, test 1
 SEED = binascii.unhexlify("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
@@ -35,7 +37,7 @@ def test_the_first_boot_makes_it_and_later_ones_find_it():
         for _ in range(3):
             identity = Identity(Store(folder), chance)
             assert identity.public_key == PUBLIC_KEY
-            assert identity.kid == entry.kid_of(PUBLIC_KEY)
+            assert identity.kid == ids.kid_of(PUBLIC_KEY)
             assert identity.code == case.Bits("code").bytes(16)
             assert identity.sign(b"") == SIGNATURE
         assert chance.drawn == [32, 16]

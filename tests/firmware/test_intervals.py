@@ -2,8 +2,9 @@
 
 import case
 from wattpact_meter.clock import Now
-from wattpact_meter.intervals import MAX_WAITING, Intervals, UnixTime, slim
-from wattpact_protocol import bodies, continuity, readings
+from wattpact_meter.metering.intervals import MAX_WAITING, Intervals, UnixTime, slim
+from wattpact_protocol.log import kinds, readings
+from wattpact_protocol.settlement import register_rules
 
 T0_S = 1_800_000_000
 
@@ -37,7 +38,7 @@ class Line:
         taken = []
         while self.intervals.waiting():
             body = self.intervals.waiting()
-            bodies.encode(bodies.READING, body)  # within what a reading may be
+            kinds.encode(kinds.READING, body)  # within what a reading may be
             (taken if readings.intervals(body) else self.openings).append(body)
             self.intervals.take()
         return taken
@@ -84,7 +85,7 @@ def test_values_lie_between_the_registers_around_them():
     for _ in range(case.scale(300, 60)):
         line = Line(step_s=5, count=1 + bits.below(4), watts=0)
         line.at_ms += bits.below(5000)
-        held = continuity.Continuity(0)
+        held = register_rules.Continuity(0)
         for _ in range(40):
             line.watts = bits.below(100_000)
             line.run(7, period_ms=7000 // (1 + bits.below(6)), seen=bits.below(8) > 0)
@@ -126,7 +127,7 @@ def test_a_long_gap_closes_what_is_known():
     first, second = line.bodies()
     assert first["registers"][1] == [1030, [60, 60]] and first["t0_s"] == T0_S
     assert second["t0_s"] % 60 == 0 and second["t0_s"] > T0_S + 3600 and second["bad_mask"] == 0
-    held = continuity.Continuity(10_000)
+    held = register_rules.Continuity(10_000)
     assert held.apply(first) is None and held.apply(second) is None
     assert line.intervals.missed > 50
 
@@ -152,7 +153,7 @@ def test_a_clock_that_is_set_closes_and_marks():
     line.intervals.set_clock()
     line.at_ms -= 600_000  # behind what was said: readings wait until time has passed that
     line.run(700)
-    held = continuity.Continuity(10_000)
+    held = register_rules.Continuity(10_000)
     for body in [first, second] + line.bodies():
         assert held.apply(body) is None
 
@@ -175,7 +176,7 @@ def test_a_reading_can_be_cut_down():
     line = Line()
     line.run(220)
     body = slim(line.bodies()[0])
-    assert sorted(body["registers"]) == [1, 2] and bodies.encode(bodies.READING, body)
+    assert sorted(body["registers"]) == [1, 2] and kinds.encode(kinds.READING, body)
 
 
 def test_whole_seconds_narrow_down_where_a_second_begins():

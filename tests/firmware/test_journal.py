@@ -5,8 +5,8 @@ import os
 import case
 import flash
 from case import raises
-from wattpact_meter import journal
-from wattpact_meter.journal import Journal, JournalError, JournalFull
+from wattpact_meter.storage import journal
+from wattpact_meter.storage.journal import Journal, JournalError, JournalFull
 
 
 def entry(sequence, length=None):

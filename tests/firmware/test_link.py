@@ -2,9 +2,9 @@
 
 import case
 from community import Flash, Journal, Store
-from wattpact_meter import link
-from wattpact_meter.link import Link
-from wattpact_protocol import datagram
+from wattpact_meter.sync import outbox
+from wattpact_meter.sync.outbox import Link
+from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
 
@@ -64,10 +64,10 @@ def test_what_was_lost_is_sent_again_once_it_can_be_known():
     assert line.pushed() == [0, 1, 2, 3]
     line.head(1, 300)
     assert line.pushed() == [], "sent again while it may be under way"
-    line.head(1, link.RESEND_MS)
+    line.head(1, outbox.RESEND_MS)
     assert line.pushed() == [1, 2, 3]
     line.head(4, 50)
-    line.head(2, link.RESEND_MS)  # a host that was restored from a backup
+    line.head(2, outbox.RESEND_MS)  # a host that was restored from a backup
     assert line.pushed() == [2, 3]
 
 
@@ -81,7 +81,7 @@ def test_new_entries_do_not_put_off_sending_what_was_lost():
         line.head(0)  # entry 0 was lost: the host cannot take those behind it
         if 0 in sent:
             break
-    assert sent == list(range(number + 1)) and line.ms <= link.RESEND_MS + 500
+    assert sent == list(range(number + 1)) and line.ms <= outbox.RESEND_MS + 500
 
 
 def test_digests_pace_with_the_host():
@@ -91,7 +91,7 @@ def test_digests_pace_with_the_host():
         if line.poll(100):
             times.append(line.ms)
     gaps = [after - before for before, after in zip(times, times[1:])]
-    assert gaps == sorted(gaps) and gaps[0] <= 4_000 and gaps[-1] == link.SLOWEST_DIGEST_MS and len(gaps) <= 9
+    assert gaps == sorted(gaps) and gaps[0] <= 4_000 and gaps[-1] == outbox.SLOWEST_DIGEST_MS and len(gaps) <= 9
     line.head(1)
     sent = [line.ms for _ in range(30) if line.poll(100)]
     assert len(sent) in (1, 2), "the host spoke, and was told nothing at once"
@@ -114,8 +114,8 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
 
 def test_heads_that_cannot_be_are_passed_over():
     line = Line(3)
-    assert line.head(4) == link.HEAD_AHEAD
-    assert line.link.on_head(1, 0, 0, 0) == link.HEAD_STALE
+    assert line.head(4) == outbox.HEAD_AHEAD
+    assert line.link.on_head(1, 0, 0, 0) == outbox.HEAD_STALE
     assert line.link.acknowledged is None
 
 
@@ -129,12 +129,12 @@ def test_pruned_entries_are_not_asked_for():
 def test_the_inbox_is_taken_in_order():
     line = Line()
     judge = line.link.judge_inbox
-    assert judge(INBOX, 5, 9) == link.GAP
+    assert judge(INBOX, 5, 9) == outbox.GAP
     assert judge(INBOX, 0, 4) is None
     line.link.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == link.GAP
-    assert judge(INBOX, 2, 4) == link.DUPLICATE and judge(INBOX, 4, 4) == link.DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == link.GAP and judge(b"inbox 02", 0, 2) is None
+    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == outbox.GAP
+    assert judge(INBOX, 2, 4) == outbox.DUPLICATE and judge(INBOX, 4, 4) == outbox.DUPLICATE
+    assert judge(b"inbox 02", 4, 9) == outbox.GAP and judge(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
@@ -156,11 +156,11 @@ def test_a_cursor_moves_only_when_it_is_kept():
 def test_a_host_that_insists_may_begin_again():
     line = Line()
     line.link.move(INBOX, 50)
-    assert line.link.judge_inbox(INBOX, 0, 3) == link.DUPLICATE  # one late datagram is nothing
+    assert line.link.judge_inbox(INBOX, 0, 3) == outbox.DUPLICATE  # one late datagram is nothing
     assert line.link.judge_inbox(INBOX, 50, 51) is None
     line.link.move(INBOX, 51)
-    verdicts = [line.link.judge_inbox(INBOX, 0, 3) for _ in range(link.INSISTS)]
-    assert verdicts == [link.DUPLICATE] * (link.INSISTS - 1) + [None]
+    verdicts = [line.link.judge_inbox(INBOX, 0, 3) for _ in range(outbox.INSISTS)]
+    assert verdicts == [outbox.DUPLICATE] * (outbox.INSISTS - 1) + [None]
 
 
 def test_what_is_refused_again_and_again_is_left_behind():

@@ -4,9 +4,11 @@ import case
 import community
 import flash
 from community import START_S, Community, House, Network, PowerCut, World
-from wattpact_meter import telegram
-from wattpact_meter.state import StateError
-from wattpact_protocol import bodies, continuity, datagram, entry, readings
+from wattpact_meter.sources import p1_telegram
+from wattpact_meter.storage.store import StateError
+from wattpact_protocol.log import entry, event_codes, kinds, readings, roles
+from wattpact_protocol.settlement import register_rules
+from wattpact_protocol.sync import datagram
 
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
@@ -29,9 +31,9 @@ def trade(world, name="1", sold_wh=40, bought_wh=80):
     """Both producers sell, the wallbox buys."""
     roof, battery, wallbox = world.houses
     village, owners = world.community, world.owners
-    village.mandate(owners[0], roof, bodies.SELL, 180_000, sold_wh, "roof sells " + name)
-    village.mandate(owners[1], battery, bodies.SELL, 220_000, sold_wh, "battery sells " + name)
-    village.mandate(owners[2], wallbox, bodies.BUY, 250_000, bought_wh, "wallbox buys " + name)
+    village.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
+    village.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
+    village.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
 
 
 def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
@@ -47,15 +49,15 @@ def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
 
 
 def codes(house):
-    return [new.body["code"] for new in house.entries(bodies.EVENT)]
+    return [new.body["code"] for new in house.entries(kinds.EVENT)]
 
 
 def check_readings(world):
     """Everything the host holds of every meter's readings is good, by the rules that the host applies."""
     for house in world.houses:
-        registers = continuity.Continuity(10_000)
+        registers = register_rules.Continuity(10_000)
         for new in world.community.rows:
-            if new.kid == house.kid and new.kind == bodies.READING:
+            if new.kid == house.kid and new.kind == kinds.READING:
                 assert registers.apply(new.body) is None, (house.name, new, new.body)
 
 
@@ -64,14 +66,14 @@ def check_usage(house):
     begun, ended, attributed = {}, {}, {}
     for new in house.entries():
         contract = new.body.get("contract")
-        if new.kind == bodies.USAGE_START:
+        if new.kind == kinds.USAGE_START:
             assert contract not in begun, "begun twice"
             begun[contract] = new.body["import_wh"]
-        elif new.kind in (bodies.USAGE, bodies.USAGE_END):
+        elif new.kind in (kinds.USAGE, kinds.USAGE_END):
             assert contract not in ended, "said after its end"
             assert new.body["attributed_wh"] >= attributed.get(contract, 0), "attributed Wh fell"
             attributed[contract] = new.body["attributed_wh"]
-            if new.kind == bodies.USAGE_END:
+            if new.kind == kinds.USAGE_END:
                 ended[contract] = new.body["reason"]
             total = sum(attributed.values())
             assert total <= new.body["import_wh"], "%d Wh attributed of %d" % (total, new.body["import_wh"])
@@ -82,15 +84,15 @@ def check_mandates(world):
     """Nobody committed to more than the mandate says."""
     accepted, confirmed = {}, {}
     for house in world.houses:
-        demands = {new.id: new.body["mandate"] for new in house.entries(bodies.DEMAND)}
-        for new in house.entries(bodies.ACCEPTANCE):
+        demands = {new.id: new.body["mandate"] for new in house.entries(kinds.DEMAND)}
+        for new in house.entries(kinds.ACCEPTANCE):
             mandate = demands[new.body["demand"]]
             accepted[mandate] = accepted.get(mandate, 0) + new.body["wh"]
     for new in world.community.contracts.values():
         acceptance = world.community.acceptances[new.body["acceptance"]]
         mandate = world.community.offers[acceptance.body["offer"]].body["mandate"]
         confirmed[mandate] = confirmed.get(mandate, 0) + acceptance.body["wh"]
-    limits = {new.id: new.body["wh"] for new in world.community.rows if new.kind == bodies.MANDATE}
+    limits = {new.id: new.body["wh"] for new in world.community.rows if new.kind == kinds.MANDATE}
     for committed in (accepted, confirmed):
         for mandate, wh in committed.items():
             assert wh <= limits[mandate], "%d Wh committed of %d" % (wh, limits[mandate])
@@ -109,7 +111,7 @@ def test_a_full_cycle_ends_and_begins_again():
     assert 39_500 <= took_ms <= 41_000, took_ms  # 80 Wh at 2 Wh a second
     world.run(1)
     attributed, ended = check_usage(wallbox)
-    assert sorted(attributed.values()) == [40, 40] and set(ended.values()) <= {bodies.END_USED_UP}
+    assert sorted(attributed.values()) == [40, 40] and set(ended.values()) <= {kinds.END_USED_UP}
     opened_ms = wallbox.operations[-1][0]
     trade(world, "again", 30, 30)
     world.run_until(lambda: wallbox.closed, 70)
@@ -118,7 +120,7 @@ def test_a_full_cycle_ends_and_begins_again():
     world.run(3)
     assert sum(check_usage(wallbox)[0].values()) == 110
     assert wallbox.operations[0][2] == "grant" and wallbox.operations[1][2] == "no_contract"
-    assert codes(wallbox).count(bodies.EVENT_RELAY_CLOSED) == 2 and codes(wallbox).count(bodies.EVENT_RELAY_OPENED) == 2
+    assert codes(wallbox).count(event_codes.RELAY_CLOSED) == 2 and codes(wallbox).count(event_codes.RELAY_OPENED) == 2
     assert not world.community.refused, world.community.refused
     check_readings(world)
 
@@ -129,14 +131,14 @@ def test_contracts_fill_in_order_of_priority():
     trade(world)
     world.run(60)
     wallbox = world.houses[2]
-    acceptances = wallbox.entries(bodies.ACCEPTANCE)
+    acceptances = wallbox.entries(kinds.ACCEPTANCE)
     offers = world.community.offers
     assert [new.body["priority"] for new in acceptances] == [1, 2]
     assert [offers[new.body["offer"]].body["price_micro_per_kwh"] for new in acceptances] == [180_000, 220_000]
     confirmed = {new.body["acceptance"]: new.id for new in world.community.contracts.values()}
     first, second = [confirmed[new.id] for new in acceptances]
     order = [(new.kind, new.body["contract"]) for new in wallbox.entries() if new.kind in (13, 15)]
-    begin, end = bodies.USAGE_START, bodies.USAGE_END
+    begin, end = kinds.USAGE_START, kinds.USAGE_END
     assert order == [(begin, first), (end, first), (begin, second), (end, second)]
 
 
@@ -192,7 +194,7 @@ def test_nothing_is_signed_before_enrolment_and_registers_count():
     world.run(12)
     first = house.entries()[0]
     assert first.previous == certificate.id and first.sequence == 0
-    assert codes(house)[:2] == [bodies.EVENT_BOOT, bodies.EVENT_REGISTER_OPEN] or codes(house)[0] == 9
+    assert codes(house)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(house)[0] == 9
     assert community.last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
     assert village.authors[house.kid].head.next_sequence == len(house.flash.entries)
 
@@ -243,12 +245,12 @@ def test_power_cuts_at_any_write_lose_and_double_nothing():
         world.run(110)
         for house in world.houses:
             house.flash.cut_in = None
-        world.run_until(lambda wallbox=wallbox: len(wallbox.entries(bodies.USAGE_END)) == 2, 150)
+        world.run_until(lambda wallbox=wallbox: len(wallbox.entries(kinds.USAGE_END)) == 2, 150)
         world.run(5)
         boots += sum([house.boots for house in world.houses]) - 3
         attributed, ended = check_usage(wallbox)
         assert sum(attributed.values()) == 80 and len(ended) == 2, (seed, attributed)
-        assert len(wallbox.entries(bodies.ACCEPTANCE)) == 2, "seed %d accepted again" % seed
+        assert len(wallbox.entries(kinds.ACCEPTANCE)) == 2, "seed %d accepted again" % seed
         assert not wallbox.closed
         usage = wallbox.meter.usage
         assert usage.beyond_wh + 80 <= wallbox.meter.registers()[readings.IMPORT_WH]
@@ -272,7 +274,7 @@ def test_the_meters_own_journal_and_store_carry_it_over_restarts():
             house.boot(world.ms)
         world.run(30)
         assert sum(check_usage(house)[0].values()) == 30 and not house.closed
-        assert codes(house).count(bodies.EVENT_BOOT) == 5
+        assert codes(house).count(event_codes.BOOT) == 5
         assert village.authors[house.kid].head.next_sequence == house.journal.next_sequence
         check_readings(world)
         house.journal.close()
@@ -285,7 +287,7 @@ def test_registers_never_fall_below_what_was_said():
     for _ in range(case.scale(40, 8)):
         world.run(1 + bits.below(9))
         for new in house.entries():
-            if new.kind == bodies.READING:
+            if new.kind == kinds.READING:
                 said = max(said, readings.end_value(new.body, readings.IMPORT_WH))
         house.boot(world.ms)
         assert house.meter.registers().get(readings.IMPORT_WH, 0) >= said
@@ -347,11 +349,11 @@ def test_a_grant_ends_in_time_and_too_late_ones_never_begin():
     world.run_until(lambda: not house.closed, 25)
     assert world.ms // 1000 == 24 or world.ms // 1000 == 25
     world.run(2)
-    assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_EXPIRED
+    assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_EXPIRED
     late = village.give(house, 50, start_by_s=village.now_s + 20)  # while the relay rests
     world.run(70)
-    end = house.entries(bodies.USAGE_END)[1].body
-    assert end["contract"] == late.body["contract"] and end["reason"] == bodies.END_VOID and end["attributed_wh"] == 0
+    end = house.entries(kinds.USAGE_END)[1].body
+    assert end["contract"] == late.body["contract"] and end["reason"] == kinds.END_VOID and end["attributed_wh"] == 0
     assert len(house.operations) == 2
 
 
@@ -362,13 +364,13 @@ def test_a_terminated_grant_opens_the_relay():
     contract = village.give(house, 1000).body["contract"]
     world.run_until(lambda: house.closed, 4)
     body = {"contract": contract, "reason": "wanted"}
-    village.order(stranger, bodies.TERMINATE, body, "t1")
+    village.order(stranger, kinds.TERMINATE, body, "t1")
     world.run(4)
     assert house.closed and house.meter.rejected["not_a_party"] == 1
-    village.order(world.owner, bodies.TERMINATE, body, "t2")
+    village.order(world.owner, kinds.TERMINATE, body, "t2")
     world.run_until(lambda: not house.closed, 4)
     world.run(1)
-    assert house.entries(bodies.USAGE_END)[0].body["reason"] == bodies.END_TERMINATED
+    assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_TERMINATED
 
 
 def test_a_termination_that_settlement_does_not_count_ends_no_grant():
@@ -378,14 +380,14 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     grant = village.give(house, 1000).body
     world.run_until(lambda: house.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
-    village.say(village.issuer, bodies.TERMINATE, body, stamp_s=grant["to_s"])
+    village.say(village.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=village.now_s + 3600)
     place, stamp = (0, 0, world.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     identity = world.owner.identity
-    village.keep(entry.sign(bodies.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
+    village.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
     world.run(4)
     assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
-    village.say(village.issuer, bodies.TERMINATE, body)
+    village.say(village.issuer, kinds.TERMINATE, body)
     world.run_until(lambda: not house.closed, 4)
 
 
@@ -399,11 +401,11 @@ def test_faults_open_the_relay_and_are_said():
     assert not house.closed
     house.around.over_current = False
     world.run(70)
-    assert not house.closed and codes(house).count(bodies.EVENT_OVER_CURRENT) == 1
+    assert not house.closed and codes(house).count(event_codes.OVER_CURRENT) == 1
     house.around.reset_on_site = True
     world.run(1)
     assert house.closed
-    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_RELAY_OPENED]
+    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.RELAY_OPENED]
     assert [(body["text"], body["contract"]) for body in opened] == [
         ("over_current", house.meter.usage.grants[0].contract)
     ]
@@ -468,12 +470,12 @@ def test_every_refusal_is_counted_by_its_reason():
         return news[0] if news else None
 
     grant = village.give(house, 10)
-    stranger = community.Author(village, "stranger", bodies.ROLE_ISSUER)
+    stranger = community.Author(village, "stranger", roles.ISSUER)
     place = (0, 0, bytes(32))
     stamp = entry.Stamp(1, 1, village.now_s)
-    unknown = entry.sign(bodies.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
+    unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
     host = village.host
-    forbidden = entry.sign(bodies.GRANT, grant.body, place, stamp, host.kid, village.id, host.identity.sign)
+    forbidden = entry.sign(kinds.GRANT, grant.body, place, stamp, host.kid, village.id, host.identity.sign)
     damaged = bytearray(grant.raw)
     damaged[-1] ^= 1
     other = bytes(16)
@@ -501,8 +503,8 @@ def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
     world.run(5)
     ghost = village.person("ghost")
     village.rows.pop()  # its certificate is lost before any meter hears of it
-    village.order(ghost, bodies.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
-    ghost_order = village.mandate(ghost, house, bodies.SELL, 1, 1, "ghost")
+    village.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
+    ghost_order = village.mandate(ghost, house, kinds.SELL, 1, 1, "ghost")
     grant = village.give(house, 10)
     world.run(15)
     assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
@@ -531,18 +533,18 @@ def test_nobody_leads_a_meter_away_from_its_host():
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
     followed = (meter.link.inbox, meter.link.cursor)
-    liar = community.Author(village, "liar", bodies.ROLE_METER)
+    liar = community.Author(village, "liar", roles.METER)
     receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
-    said = [(bodies.EVENT, {"code": 1}), (bodies.RECEIPT, receipt), (bodies.POLICY, {"version": 9, "meter": bytes(8)})]
+    said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
     old = dict(village.root.certificate.body, version=0, label="y")
     for claimed, kind, body in [(liar.kid, kind, body) for kind, body in said] + [
-        (house.kid, bodies.EVENT, {"code": 1}), (village.root.kid, bodies.CERTIFICATE, old)
+        (house.kid, kinds.EVENT, {"code": 1}), (village.root.kid, kinds.CERTIFICATE, old)
     ]:  # fmt: skip
         stamp = entry.Stamp(1, 1, village.now_s)
         forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, village.id, lambda message: bytes(64))
         for _ in range(4):
             meter.on_datagram(now, datagram.encode(datagram.INBOX, village.id, [b"elsewher", 0, 99, forged.raw]))
-        assert (meter.link.inbox, meter.link.cursor) == followed, (bodies.NAMES[kind], meter.rejected)
+        assert (meter.link.inbox, meter.link.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
     assert meter.rejected["inbox_not_proven"] >= 4 and not meter.link.receipt
     village.give(house, 5)
     world.run_until(lambda: house.closed, 4)
@@ -553,7 +555,7 @@ def test_receipts_let_the_journal_be_pruned_and_only_they():
     world.run(320)
     assert house.flash.first > 0 and len(house.flash.entries) >= 256
     world.network.up = False
-    receipted = max([new.body["sequence"] for new in village.rows if new.kind == bodies.RECEIPT])
+    receipted = max([new.body["sequence"] for new in village.rows if new.kind == kinds.RECEIPT])
     world.run(300)
     assert house.flash.first <= receipted + 1, "pruned without a receipt"
     assert len(house.flash.entries) > 256 + 32
@@ -591,7 +593,7 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
     house.boot(world.ms)
     assert house.meter.registers()[readings.IMPORT_WH] >= 10, "registers fell with their checkpoint"
     world.run(70)
-    assert bodies.EVENT_STATE_CORRUPT in codes(house)
+    assert event_codes.STATE_CORRUPT in codes(house)
     assert len(house.operations) == 2 and house.meter.rejected["before_state_was_lost"] == 1
     village.give(house, 10)
     world.run_until(lambda: house.closed, 5)
@@ -601,7 +603,7 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
 
 
 def p1(wh, serial="E1", power_w=500):
-    told = telegram.Telegram("ABC5")
+    told = p1_telegram.Telegram("ABC5")
     told.serial = serial
     told.registers = {1: wh, 2: 0, 3: wh, 5: 0}
     told.power_w = power_w
@@ -623,10 +625,10 @@ def test_a_meter_with_registers_of_its_own_is_followed():
             for answer in village.take_datagram(data, house.kid):
                 meter.on_datagram(now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
-    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_REGISTER_OPEN]
+    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
     assert [(body["text"], body["registers"][1]) for body in opened] == [("E1", 5_000_001)]
-    assert codes(house).count(bodies.EVENT_SOURCE_REJECTED) == 1
-    said = [new.body for new in house.entries(bodies.READING)]
+    assert codes(house).count(event_codes.SOURCE_REJECTED) == 1
+    said = [new.body for new in house.entries(kinds.READING)]
     assert len(said) >= 9 and said[-1]["registers"][readings.IMPORT_WH][1] == [5]
     assert said[-1]["registers"][64] == [500, []] and sorted(said[-1]["registers"])[:4] == [1, 2, 3, 5]
     check_readings(world)
@@ -647,13 +649,13 @@ def test_a_replaced_source_opens_a_generation_and_grants_go_on():
         if second == 6:
             house.boot(world.ms)  # and power fails in between
     assert house.meter.registers()[readings.IMPORT_WH] == 13
-    assert codes(house).count(bodies.EVENT_REGISTER_CLOSE) == 1 and codes(house).count(bodies.EVENT_REGISTER_OPEN) == 2
+    assert codes(house).count(event_codes.REGISTER_CLOSE) == 1 and codes(house).count(event_codes.REGISTER_OPEN) == 2
     used = [grant.attributed_wh for grant in house.meter.usage.grants]
     assert own_wh <= used[0] + 1 <= own_wh + 12, (used, own_wh)
-    opened = [new.body for new in house.entries(bodies.EVENT) if new.body["code"] == bodies.EVENT_REGISTER_OPEN]
+    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
     assert [(body["detail"], body["text"]) for body in opened] == [(1, house.kid.hex()), (2, "E1")]
-    held = continuity.Continuity(10_000)
-    for new in house.entries(bodies.READING):
+    held = register_rules.Continuity(10_000)
+    for new in house.entries(kinds.READING):
         assert held.apply(new.body) is None
 
 
@@ -666,10 +668,10 @@ def test_usage_agrees_with_settlement():
     wallbox = world.houses[2]
     attributed, _ = check_usage(wallbox)
     load = []
-    for new in wallbox.entries(bodies.READING):
+    for new in wallbox.entries(kinds.READING):
         load.append((new.body["t0_s"], new.body["registers"][1][0]))
         load.append((readings.end_s(new.body), readings.end_value(new.body, 1)))
-    used = {new.body["contract"]: new.stamp.unix_s for new in wallbox.entries(bodies.USAGE_START)}
+    used = {new.body["contract"]: new.stamp.unix_s for new in wallbox.entries(kinds.USAGE_START)}
     order = sorted(used, key=lambda contract: used[contract])
     carried = dict.fromkeys(order, 0)
     slots = sorted(set(load))

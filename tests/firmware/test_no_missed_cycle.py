@@ -9,9 +9,9 @@ import flash
 from boards.virtual.waveform import Waveform
 from home import Home
 from stand_in import Board
-from wattpact_meter.calibration import Calibration
-from wattpact_meter.sampling import Sampler
-from wattpact_protocol import bodies, readings
+from wattpact_meter.metering.calibration import Calibration
+from wattpact_meter.metering.sampler import Sampler
+from wattpact_protocol.log import event_codes, readings
 
 STEP_US = 400_000 * 2 // 240
 STEPS = 45  # of one signature, where the backend makes it in one
@@ -131,7 +131,7 @@ def measured(folder, seconds, at_once=False):
 
     def always(now):
         if not app.meter.recorder.events:
-            app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "more to say"})
+            app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
         more = yield from work_steps(now)
         return more
 

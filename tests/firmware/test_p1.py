@@ -7,18 +7,18 @@ text that shares no code with the parser.
 import os
 
 import case
-from wattpact_meter import p1, telegram
-from wattpact_meter.registers import ADOPTED, OPENED, Bank
+from wattpact_meter.metering.registers import ADOPTED, OPENED, Bank
+from wattpact_meter.sources import p1_frame, p1_telegram
 
 SERIAL_A = "4B384547303034303436333935353037"
 
 
 def read(data, size=4096, require_crc=True):
-    reader = p1.Reader(require_crc)
+    reader = p1_frame.Reader(require_crc)
     found = []
     for at in range(0, len(data), size):
         found += reader.feed(data[at : at + size])
-        assert reader.held_bytes <= p1.MAX_TELEGRAM
+        assert reader.held_bytes <= p1_frame.MAX_TELEGRAM
     return reader, found
 
 
@@ -59,32 +59,32 @@ ENERGY = (
 # Two example telegrams of a specification carry a checksum that is not theirs; DSMR 2.2 and 3 and ESY5Q3 carry none.
 FILES = {
     "DSMRParser.Net__formattest": (None, None, {}, "Test\\V5-Telegram", None, None),
-    "DSMRParser.Net__v2_2_mangled": (p1.NO_CRC, None, {
+    "DSMRParser.Net__v2_2_mangled": (p1_frame.NO_CRC, None, {
         1: 78368099, 2: 12, 3: 41157401, 4: 5, 5: 37210698, 6: 7}, "5A424244303035313137383732353132", 680, 1),
-    "DSMRParser.Net__v2_2_ok": (p1.NO_CRC, None, {
+    "DSMRParser.Net__v2_2_ok": (p1_frame.NO_CRC, None, {
         1: 3579, 2: 8023, 3: 1234, 4: 3456, 5: 2345, 6: 4567}, "30313233343536", 888880 - 999990, 1),
-    "DSMRParser.Net__v3_ok": (p1.NO_CRC, None, {
+    "DSMRParser.Net__v3_ok": (p1_frame.NO_CRC, None, {
         1: 35802467, 2: 80246791, 3: 12345678, 4: 34567890, 5: 23456789, 6: 45678901},
         "466F6F42617242617A313233", 3140 - 420690, 1),
     "DSMRParser.Net__v4_2_ok": (None, None, {
         1: 1111111110, 2: 121212212, 3: 123456789, 4: 101010010, 5: 987654321, 6: 20202202}, SERIAL_A, -11111, None),
     "DSMRParser.Net__v5_ok": (None, None, {
         1: 1111111110, 2: 121212212, 3: 123456789, 4: 101010010, 5: 987654321, 6: 20202202}, SERIAL_A, -11111, None),
-    "dsmr_parser__TELEGRAM_ESY5Q3DA1004_V304": (p1.NO_CRC, None, {1: 32549506}, "1336001560", 1688, None),
+    "dsmr_parser__TELEGRAM_ESY5Q3DA1004_V304": (p1_frame.NO_CRC, None, {1: 32549506}, "1336001560", 1688, None),
     "dsmr_parser__TELEGRAM_ESY5Q3DB1024_V304": (
-        p1.NO_CRC, None, {1: 52185782, 2: 19949322}, "0272031312565", 2124, None),
+        p1_frame.NO_CRC, None, {1: 52185782, 2: 19949322}, "0272031312565", 2124, None),
     "dsmr_parser__TELEGRAM_FLUVIUS_V171": (
         None, None, {1: 15792, 2: 11, 3: 34, 4: 0, 5: 15758, 6: 11}, "3153414733313031303231363035", 0, 1),
     "dsmr_parser__TELEGRAM_FLUVIUS_V171_ALT": (
         None, None, {1: 571562, 2: 5, 3: 301548, 4: 5, 5: 270014, 6: 0}, "3153414733313030373231333236", 338, 1),
     # byte 02 in its identification, where a backslash and a 2 should be; the checksum holds for that
-    "dsmr_parser__TELEGRAM_ISKRA_IE": (p1.NOT_ASCII, p1.NOT_ASCII, None, None, None, None),
+    "dsmr_parser__TELEGRAM_ISKRA_IE": (p1_frame.NOT_ASCII, p1_frame.NOT_ASCII, None, None, None, None),
     "dsmr_parser__TELEGRAM_SAGEMCOM_T210_D_R": (
         None, None, {1: 6545766, 2: 58, 3: 5017120, 4: 0, 5: 1528646, 6: 58}, "EST5\\253710000_A", 286, None),
     "dsmr_parser__TELEGRAM_UNPADDED_CRC": (None, None, {}, "ADC3100000158491", None, None),
     "dsmr_parser__TELEGRAM_V2_2": (
-        p1.NO_CRC, None, {1: 2002, 2: 2002, 3: 1001, 4: 1001, 5: 1001, 6: 1001}, "00000000000000", 1010, 1),
-    "dsmr_parser__TELEGRAM_V3": (p1.NO_CRC, None, {
+        p1_frame.NO_CRC, None, {1: 2002, 2: 2002, 3: 1001, 4: 1001, 5: 1001, 6: 1001}, "00000000000000", 1010, 1),
+    "dsmr_parser__TELEGRAM_V3": (p1_frame.NO_CRC, None, {
         1: 24691356, 2: 24691356, 3: 12345678, 4: 12345678, 5: 12345678, 6: 12345678}, SERIAL_A, 1190, 1),
     "dsmr_parser__TELEGRAM_V4_2": (None, None, {
         1: 3016829, 2: 0, 3: 1581123, 4: 0, 5: 1435706, 6: 0}, "3960221976967177082151037881335713", 2027, None),
@@ -94,10 +94,10 @@ FILES = {
         1: 173640, 2: 627177, 3: 47719, 4: 401829, 5: 125921, 6: 225348}, "383930303832323030303032313630", -2601, 1),
     "dsmr_parser__TELEGRAM_V5_TWO_MBUS": (None, None, {
         1: 2375582, 2: 0, 3: 2130115, 4: 0, 5: 245467, 6: 0}, "4530303434303037333832323436303139", 111, None),
-    "lvzon__p1-example-3.0": (p1.NO_CRC, None, {
+    "lvzon__p1-example-3.0": (p1_frame.NO_CRC, None, {
         1: 24691356, 2: 24691356, 3: 12345678, 4: 12345678, 5: 12345678, 6: 12345678}, SERIAL_A, 1190, 1),
-    "lvzon__p1-example-4.0": (p1.CRC, p1.CRC, None, None, None, None),
-    "lvzon__p1-example-5.0": (p1.CRC, p1.CRC, None, None, None, None),
+    "lvzon__p1-example-4.0": (p1_frame.CRC, p1_frame.CRC, None, None, None, None),
+    "lvzon__p1-example-5.0": (p1_frame.CRC, p1_frame.CRC, None, None, None, None),
 }  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def test_mutated_telegrams_never_get_through():
     adopted = read(good[0])[1][0].registers
     for now_s in (0, 1):
         bank.adopt(SERIAL_A, adopted, now_s)
-    reader = p1.Reader()
+    reader = p1_frame.Reader()
     starts = changed = 0
     for k in range(case.scale(10000, 2000)):
         data = mutate(bits.choice(good), bits) + b"\n"
@@ -234,7 +234,7 @@ def test_mutated_telegrams_never_get_through():
         found = []
         for at in range(0, len(data), size):
             found += reader.feed(data[at : at + size])
-            assert reader.held_bytes <= p1.MAX_TELEGRAM
+            assert reader.held_bytes <= p1_frame.MAX_TELEGRAM
         found += reader.feed(good[0])  # whatever was before it, a good one is read
         starts += 1
         assert facts(found[-1]) == facts(read(good[0])[1][0]), k
@@ -246,7 +246,7 @@ def test_mutated_telegrams_never_get_through():
         assert bank.snapshot() == adopted and bank.generation == 1
     assert reader.accepted + sum(reader.rejected.values()) == starts
     assert changed * 10 > 8 * case.scale(10000, 2000)
-    for reason in (p1.CRC, p1.TRUNCATED, p1.SYNTAX, p1.NO_CRC):
+    for reason in (p1_frame.CRC, p1_frame.TRUNCATED, p1_frame.SYNTAX, p1_frame.NO_CRC):
         assert reader.rejected[reason] > 0, reader.rejected
 
 
@@ -257,7 +257,7 @@ def test_mangled_telegrams_without_checksum_stay_well_formed_or_out():
     registers = read(good, 4096, False)[1][0].registers
     for now_s in (0, 1):
         bank.adopt(SERIAL_A, registers, now_s)
-    reader = p1.Reader(False)
+    reader = p1_frame.Reader(False)
     for _ in range(case.scale(3000, 500)):
         for one in reader.feed(mutate(good, bits) + good):
             assert all(0 <= wh < 10**18 for wh in one.registers.values())
@@ -268,26 +268,26 @@ def test_mangled_telegrams_without_checksum_stay_well_formed_or_out():
 def test_each_reason_for_a_rejection():
     version = "1-3:0.2.8(50)"
     for data, reason in (
-        (lines(version, *ENERGY, crc="0000"), p1.CRC),
-        (lines(version, *ENERGY, crc=""), p1.NO_CRC),
-        (lines(version, *ENERGY, crc="12345"), p1.SYNTAX),
-        (lines(version, *ENERGY, crc="12 4"), p1.SYNTAX),
-        (lines(version, *ENERGY, crc="+123"), p1.SYNTAX),
-        (lines(version, *ENERGY, crc="123456789"), p1.SYNTAX),
-        (lines(version, "0-0:96.13.0(\x01)"), p1.NOT_ASCII),
-        (lines(version, "0-0:96.13.0(\xe9)"), p1.NOT_ASCII),
-        (lines(version, "x" * 5000), p1.OVERSIZE),
-        (b"/ISk5 broken off" + lines(version, crc="0000"), p1.TRUNCATED),
-        (lines(version, *(ENERGY + ENERGY[:1])), p1.SYNTAX),
-        (lines(version, "1-0:1.8.0(1*kWh"), p1.SYNTAX),
-        (lines(version, "1-0:1.8.0(1(2)*kWh)"), p1.SYNTAX),
-        (lines(version, "1-0:1.8.0[1*kWh)"), p1.SYNTAX),
-        (lines(version, "10:1.8.0(1*kWh)"), p1.SYNTAX),
-        (lines("(1*kWh)"), p1.SYNTAX),
-        (lines(version, start="/T"), p1.SYNTAX),
-        (lines(version, start="/" + "T" * 64), p1.SYNTAX),
-        (lines(version, "0-0:96.1.1(%s)" % ("3" * 97)), p1.SYNTAX),
-        (lines(version).replace(b"\r\n", b"\n"), p1.CRC),
+        (lines(version, *ENERGY, crc="0000"), p1_frame.CRC),
+        (lines(version, *ENERGY, crc=""), p1_frame.NO_CRC),
+        (lines(version, *ENERGY, crc="12345"), p1_frame.SYNTAX),
+        (lines(version, *ENERGY, crc="12 4"), p1_frame.SYNTAX),
+        (lines(version, *ENERGY, crc="+123"), p1_frame.SYNTAX),
+        (lines(version, *ENERGY, crc="123456789"), p1_frame.SYNTAX),
+        (lines(version, "0-0:96.13.0(\x01)"), p1_frame.NOT_ASCII),
+        (lines(version, "0-0:96.13.0(\xe9)"), p1_frame.NOT_ASCII),
+        (lines(version, "x" * 5000), p1_frame.OVERSIZE),
+        (b"/ISk5 broken off" + lines(version, crc="0000"), p1_frame.TRUNCATED),
+        (lines(version, *(ENERGY + ENERGY[:1])), p1_frame.SYNTAX),
+        (lines(version, "1-0:1.8.0(1*kWh"), p1_frame.SYNTAX),
+        (lines(version, "1-0:1.8.0(1(2)*kWh)"), p1_frame.SYNTAX),
+        (lines(version, "1-0:1.8.0[1*kWh)"), p1_frame.SYNTAX),
+        (lines(version, "10:1.8.0(1*kWh)"), p1_frame.SYNTAX),
+        (lines("(1*kWh)"), p1_frame.SYNTAX),
+        (lines(version, start="/T"), p1_frame.SYNTAX),
+        (lines(version, start="/" + "T" * 64), p1_frame.SYNTAX),
+        (lines(version, "0-0:96.1.1(%s)" % ("3" * 97)), p1_frame.SYNTAX),
+        (lines(version).replace(b"\r\n", b"\n"), p1_frame.CRC),
     ):
         reader, found = read(data, 4096)
         assert reader.rejected.get(reason) == 1 and not found, (reason, reader.rejected, data)
@@ -317,7 +317,7 @@ def test_energy_that_cannot_be_read_exactly_is_refused():
         "1*kWh)(2*kWh",
     ):
         reader, found = read(lines("1-0:1.8.0(%s)" % value))
-        assert reader.rejected == {p1.SYNTAX: 1} and not found, value
+        assert reader.rejected == {p1_frame.SYNTAX: 1} and not found, value
     for value, wh in (
         ("003432.827*kWh", 3432827),
         ("6545766*Wh", 6545766),
@@ -331,13 +331,13 @@ def test_energy_that_cannot_be_read_exactly_is_refused():
 
 
 def test_a_meter_that_sent_checksums_cannot_leave_them_out():
-    reader = p1.Reader(False)
-    assert reader.feed(lines("1-3:0.2.8(42)", *ENERGY, crc="")) == [] and reader.rejected == {p1.NO_CRC: 1}
-    reader = p1.Reader(False)
+    reader = p1_frame.Reader(False)
+    assert reader.feed(lines("1-3:0.2.8(42)", *ENERGY, crc="")) == [] and reader.rejected == {p1_frame.NO_CRC: 1}
+    reader = p1_frame.Reader(False)
     bare = lines(*ENERGY, crc="")
     assert len(reader.feed(bare)) == 1
     assert len(reader.feed(lines(*ENERGY))) == 1
-    assert reader.feed(bare) == [] and reader.rejected == {p1.NO_CRC: 1}
+    assert reader.feed(bare) == [] and reader.rejected == {p1_frame.NO_CRC: 1}
 
 
 def test_times():
@@ -364,29 +364,29 @@ def test_times():
 
 def test_garbage_is_skipped_and_never_kept():
     bits = case.Bits("garbage")
-    reader = p1.Reader()
+    reader = p1_frame.Reader()
     good = lines(*ENERGY)
     for _ in range(case.scale(200, 40)):
         for _ in range(5):
             reader.feed(bits.bytes(bits.below(3000)))
-            assert reader.held_bytes <= p1.MAX_TELEGRAM
+            assert reader.held_bytes <= p1_frame.MAX_TELEGRAM
         reader.feed(b"/" + b"(" * bits.below(9000))
-        assert reader.held_bytes <= p1.MAX_TELEGRAM
+        assert reader.held_bytes <= p1_frame.MAX_TELEGRAM
         assert len(reader.feed(good)) == 1
-    assert reader.rejected[p1.OVERSIZE] > 10 and reader.accepted == case.scale(200, 40)
+    assert reader.rejected[p1_frame.OVERSIZE] > 10 and reader.accepted == case.scale(200, 40)
 
 
 def test_the_longest_telegram_that_fits():
     for extra in range(-20, 20):
-        pad = p1.MAX_TELEGRAM - 60 + extra
+        pad = p1_frame.MAX_TELEGRAM - 60 + extra
         data = lines("0-0:96.13.0(%s)" % ("30" * (pad // 2) + "3" * (pad % 2)))
         reader, found = read(data, 100)
-        assert len(found) == (len(data) <= p1.MAX_TELEGRAM), (len(data), reader.rejected)
+        assert len(found) == (len(data) <= p1_frame.MAX_TELEGRAM), (len(data), reader.rejected)
         if not found:
-            assert reader.rejected == {p1.OVERSIZE: 1}, (len(data), reader.rejected)
+            assert reader.rejected == {p1_frame.OVERSIZE: 1}, (len(data), reader.rejected)
 
 
 def test_the_checksum_is_crc_16_arc():
-    assert p1.crc16(b"123456789") == 0xBB3D  # the check value of the CRC catalogue
+    assert p1_frame.crc16(b"123456789") == 0xBB3D  # the check value of the CRC catalogue
     assert naive_crc(b"123456789") == 0xBB3D
-    case.raises(telegram.TelegramError, telegram.decode, "")
+    case.raises(p1_telegram.TelegramError, p1_telegram.decode, "")

@@ -1,7 +1,7 @@
 """Registers: exact to the nanojoule, never falling, and hard to convince of what cannot be."""
 
 import case
-from wattpact_meter.registers import (
+from wattpact_meter.metering.registers import (
     ADOPTED,
     FALL,
     JUMP,
@@ -15,14 +15,14 @@ from wattpact_meter.registers import (
     Register,
     RegisterError,
 )
-from wattpact_protocol import readings, register_ids
+from wattpact_protocol.log import readings, register_table
 
 
 def measured(phases=1):
     bank = Bank(20000)
     start = {}
     for phase in range(1, phases + 1):
-        for number in register_ids.phase_ids(phase):
+        for number in register_table.phase_ids(phase):
             start[number] = 0
     bank.open_generation("ct-1", start)
     return bank
@@ -53,7 +53,7 @@ def test_split_energy_adds_up_to_the_last_nanojoule():
         held = {number: values[number] * NANOJOULES_PER_WH + rests[number] for number in values}
         assert held[1] == imported and held[2] == exported
         for phase in (1, 2, 3):
-            ids = register_ids.phase_ids(phase)
+            ids = register_table.phase_ids(phase)
             assert [held[number] for number in ids] == phases[phase - 1]
 
 
@@ -113,7 +113,7 @@ def test_impossible_registers_are_refused_whole_and_counted():
         ({1: 1000000, 2: 500, 64: 100}, MALFORMED),
         ({1: 1000000, 2: 500, 7: 1}, MALFORMED),
         ({1: -1, 2: 500}, MALFORMED),
-        ({1: register_ids.MAX_WH + 1, 2: 500}, MALFORMED),
+        ({1: register_table.MAX_WH + 1, 2: 500}, MALFORMED),
         ({}, MALFORMED),
     ):
         before = bank.verdicts.get(verdict, 0)
@@ -250,12 +250,12 @@ def test_no_sequence_of_readings_makes_a_register_fall():
 
 
 def test_ids_are_those_of_the_readings():
-    assert register_ids.FIRST_INSTANTANEOUS == readings.FIRST_INSTANTANEOUS
-    assert (register_ids.IMPORT_WH, register_ids.EXPORT_WH) == (readings.IMPORT_WH, readings.EXPORT_WH)
-    assert register_ids.MAX_WH == readings.MAX_WH
-    assert [n for n in sorted(register_ids.TABLE) if register_ids.is_cumulative(n)] == [
+    assert register_table.FIRST_INSTANTANEOUS == readings.FIRST_INSTANTANEOUS
+    assert (register_table.IMPORT_WH, register_table.EXPORT_WH) == (readings.IMPORT_WH, readings.EXPORT_WH)
+    assert register_table.MAX_WH == readings.MAX_WH
+    assert [n for n in sorted(register_table.TABLE) if register_table.is_cumulative(n)] == [
         1, 2, 3, 4, 5, 6, 11, 12, 21, 22, 31, 32
     ]  # fmt: skip
-    assert not register_ids.is_cumulative(7) and not register_ids.is_known(0)
-    assert register_ids.phase_ids(2) == (21, 22)
-    case.raises(ValueError, register_ids.phase_ids, 4)
+    assert not register_table.is_cumulative(7) and not register_table.is_known(0)
+    assert register_table.phase_ids(2) == (21, 22)
+    case.raises(ValueError, register_table.phase_ids, 4)

@@ -1,7 +1,7 @@
 """The relay does what was decided and nothing else."""
 
-from wattpact_meter.relay import Relay
-from wattpact_protocol.guard import Decision
+from wattpact_meter.control.relay import Relay
+from wattpact_protocol.guard.guard import Decision
 
 
 class Driver:

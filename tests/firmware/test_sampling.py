@@ -6,12 +6,12 @@ import sys
 
 import case
 from boards.virtual import comtrade
-from wattpact_meter import period
-from wattpact_meter.calibration import Calibration, CalibrationError
-from wattpact_meter.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
-from wattpact_meter.registers import Bank
-from wattpact_meter.sampling import Sampler
-from wattpact_protocol import readings
+from wattpact_meter.metering import power
+from wattpact_meter.metering.calibration import Calibration, CalibrationError
+from wattpact_meter.metering.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
+from wattpact_meter.metering.registers import Bank
+from wattpact_meter.metering.sampler import Sampler
+from wattpact_protocol.log import readings
 
 UV = 200000  # 0.2 V a count: +-410 V
 UA = 50000  # 50 mA a count: +-102 A
@@ -222,7 +222,7 @@ def test_missing_samples_cost_no_energy():
             at = 200 + bits.below(5000)
             keep = [k for k in keep if not at <= k < at + 10 + bits.below(90)]
         found = Sampler(calibration()).feed_block(*[[row[k] for k in keep] for row in (times, voltages, currents)])
-        assert sum(1 for one in found if one.flags & period.GAP) >= 1
+        assert sum(1 for one in found if one.flags & power.GAP) >= 1
         energy = sum(one.energy_nj for one in found)
         expected = whole[0].active_mw * (found[-1].end_us - found[0].start_us)
         assert near(energy, expected, 4), (energy, expected)
@@ -232,7 +232,7 @@ def test_a_cycle_with_missing_peaks_is_left_out():
     times, voltages, currents = samples(seconds=2)
     keep = [k for k in range(len(times)) if not (k % 160 < 40 and 4 <= k % 20 < 14)]  # of every fourth cycle
     for one in Sampler(calibration()).feed_block(*[[row[k] for k in keep] for row in (times, voltages, currents)]):
-        assert near(one.active_mw, 2300000, 3) and near(one.vrms_mv, 230000, 3) and one.flags == period.GAP
+        assert near(one.active_mw, 2300000, 3) and near(one.vrms_mv, 230000, 3) and one.flags == power.GAP
 
 
 def test_one_cycle_of_twenty_samples_and_a_quarter_is_whole():
@@ -260,7 +260,7 @@ def test_samples_in_bursts_with_pauses_between():
         for one, following in zip(found, found[1:]):
             assert one.end_us == following.start_us
         for one in found:
-            assert one.flags & ~period.GAP == 0 and near(one.active_mw, 2300000 * math.cos(math.radians(40)), 5)
+            assert one.flags & ~power.GAP == 0 and near(one.active_mw, 2300000 * math.cos(math.radians(40)), 5)
             assert one.estimated == (pause_us == 400000), (pause_us, one.start_us, one.end_us)
 
 
@@ -296,7 +296,7 @@ def test_without_a_voltage_channel_apparent_power_is_charged_as_estimated():
     found = Sampler(Calibration(0, UA, nominal_mv=230000)).feed_block(times, None, currents)
     assert len(found) == 4
     for one in found:
-        assert one.estimated and one.flags == period.NO_VOLTAGE and one.quality == readings.ESTIMATED
+        assert one.estimated and one.flags == power.NO_VOLTAGE and one.quality == readings.ESTIMATED
         assert near(one.active_mw, 1150000, 5) and one.active_mw == one.apparent_mva
         assert one.vrms_mv == 0 and one.frequency_mhz == 0 and one.end_us - one.start_us == 200000
 
@@ -305,7 +305,7 @@ def test_a_dead_voltage_sensor_is_charged_as_estimated_and_recovers():
     times, voltages, currents = samples(seconds=3, amps=5, noise=2)
     voltages[2000:4000] = [2051] * 2000
     found = Sampler(calibration()).feed_block(times, voltages, currents)
-    dead = [one for one in found if one.flags & period.VOLTAGE_FLAT]
+    dead = [one for one in found if one.flags & power.VOLTAGE_FLAT]
     assert 2 <= len(dead) <= 4
     for one in dead:
         assert one.estimated and one.quality == readings.ESTIMATED | readings.SENSOR_FAULT
@@ -316,14 +316,14 @@ def test_a_dead_voltage_sensor_is_charged_as_estimated_and_recovers():
 
 def test_clipped_and_stuck_channels_are_flagged():
     (one,) = Sampler(calibration()).feed_block(*samples(seconds=0.3, amps=80))
-    assert one.flags == period.CURRENT_CLIPPED and one.quality == readings.CLIPPED
+    assert one.flags == power.CURRENT_CLIPPED and one.quality == readings.CLIPPED
     (one,) = Sampler(calibration()).feed_block(*samples(seconds=0.3, volts=300))
-    assert one.flags == period.VOLTAGE_CLIPPED
+    assert one.flags == power.VOLTAGE_CLIPPED
     times, voltages, _ = samples(seconds=0.3)
     (one,) = Sampler(calibration()).feed_block(times, voltages, [2040] * len(times))
-    assert one.flags == period.CURRENT_FLAT and one.quality == readings.SENSOR_FAULT and one.energy_nj == 0
+    assert one.flags == power.CURRENT_FLAT and one.quality == readings.SENSOR_FAULT and one.energy_nj == 0
     (one,) = Sampler(calibration()).feed_block(times, voltages, [4095] * len(times))
-    assert one.flags == period.CURRENT_FLAT | period.CURRENT_CLIPPED
+    assert one.flags == power.CURRENT_FLAT | power.CURRENT_CLIPPED
 
 
 def test_below_the_starting_current_nothing_is_counted():

@@ -7,14 +7,20 @@ import community
 import flash
 from community import START_S, Author, Community, House, Operator, PowerCut, World
 from home import Home
-from wattpact_meter import intervals, sealer, status
+from wattpact_meter import status
 from wattpact_meter.clock import Now
-from wattpact_meter.trust import Trust
-from wattpact_protocol import bodies, cbor, continuity, entry, sealing, steps
+from wattpact_meter.log import sealer
+from wattpact_meter.log.trust import Trust
+from wattpact_meter.metering import intervals
+from wattpact_protocol import steps
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.sealing import content, period_keys
+from wattpact_protocol.settlement import register_rules
 
 DAY_MS = 86_400_000
-MEASURED = (bodies.READING, bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END)
-KEYS = (bodies.KEY_EPOCH, bodies.KEY_OPEN)
+MEASURED = (kinds.READING, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END)
+KEYS = (kinds.KEY_EPOCH, kinds.KEY_OPEN)
 EPOCH, OPEN = KEYS
 
 
@@ -53,9 +59,9 @@ def check_sealed(house, since=0):
 
 
 def check_readings(house):
-    registers = continuity.Continuity(10_000)
+    registers = register_rules.Continuity(10_000)
     for new in house.community.rows:
-        if new.kid == house.kid and new.kind == bodies.READING and not new.is_sealed:
+        if new.kid == house.kid and new.kind == kinds.READING and not new.is_sealed:
             assert registers.apply(new.body) is None, (new, new.body)
 
 
@@ -65,7 +71,7 @@ def seen_by(house, reader):
     for new in raw_entries(house):
         operator.follow(new)
         if new.is_sealed:
-            (hidden if operator.open(new).is_sealed else seen).append(new.sequence)
+            (hidden if operator.unseal(new).is_sealed else seen).append(new.sequence)
     return seen, hidden
 
 
@@ -83,7 +89,7 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
     world.run(4)
     village.give(house, 20)
     world.run(40)
-    assert [new.kind for new in raw_entries(house)[:3]] == [EPOCH, OPEN, bodies.EVENT]
+    assert [new.kind for new in raw_entries(house)[:3]] == [EPOCH, OPEN, kinds.EVENT]
     assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
     assert check_sealed(house) == len(measured) > 15
     raws = raw_entries(house)
@@ -103,17 +109,17 @@ def test_without_a_sealing_key_in_the_community_readings_are_open():
     held = raw_entries(house)
     assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
     village.sealed = True
-    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2)
+    village.certify(village.issuer, village.root, roles.ISSUER, 2)
     world.run(20)
     assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
-    later = [new for new in raw_entries(house) if new.kind == bodies.READING][-2:]
+    later = [new for new in raw_entries(house) if new.kind == kinds.READING][-2:]
     assert later[0].is_sealed and later[1].is_sealed
     village.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
-    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 3)
+    village.certify(village.issuer, village.root, roles.ISSUER, 3)
     world.run(20)
     house.boot(world.ms)
     world.run(20)
-    assert [new for new in raw_entries(house) if new.kind == bodies.READING][-1].is_sealed
+    assert [new for new in raw_entries(house) if new.kind == kinds.READING][-1].is_sealed
     check_readings(house)
 
 
@@ -132,10 +138,10 @@ def test_a_new_owner_and_the_one_before_do_not_read_each_other():
     village.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
     world.run(12)
     assert keys_of(house)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(house)
-    village.certify(moved_in, village.issuer, bodies.ROLE_PERSON, 2, sealing_key=world.owner.secret)
+    village.certify(moved_in, village.issuer, roles.PERSON, 2, sealing_key=world.owner.secret)
     world.run(12)
     assert keys_of(house)[6:] == [(EPOCH, 4), (OPEN, 4)]
-    village.certify(village.host, village.issuer, bodies.ROLE_HOST, 2)
+    village.certify(village.host, village.issuer, roles.HOST, 2)
     village.person("somebody else")
     world.run(12)
     assert len(keys_of(house)) == 8, "an epoch begins only with its readers"
@@ -178,7 +184,7 @@ def test_without_a_clock_entries_are_counted():
         house.clock_known = False
         world.run(5)
         for number in range(70):
-            house.meter.speaker.note(bodies.EVENT_TAMPER, {"registers": {1: number}})
+            house.meter.speaker.note(event_codes.TAMPER, {"registers": {1: number}})
             world.run(1)
             if number == 30:
                 house.boot(world.ms)
@@ -232,18 +238,18 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         house.flash.values["registers"] = None
         house.boot(world.ms)
         world.run(20)
-        kinds = [new.kind for new in raw_entries(house)[held:]]
-        assert kinds[:2] == [EPOCH, OPEN] and check_sealed(house)
+        published = [new.kind for new in raw_entries(house)[held:]]
+        assert published[:2] == [EPOCH, OPEN] and check_sealed(house)
         (_, epoch), (_, key_no) = keys_of(house)[-2:]
         assert epoch > held and key_no > held, "a number of the past may have been used"
-        said = [new.body for new in house.entries() if new.kind == bodies.EVENT]
-        assert "sealing" in [body["text"] for body in said if body["code"] == bodies.EVENT_STATE_CORRUPT][0]
+        said = [new.body for new in house.entries() if new.kind == kinds.EVENT]
+        assert "sealing" in [body["text"] for body in said if body["code"] == event_codes.STATE_CORRUPT][0]
         assert not house.meter.keeper.lost == [] and house.meter.sealer.lost
         # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
-        assert kinds.count(bodies.USAGE_START) == 0 and house.closed
+        assert published.count(kinds.USAGE_START) == 0 and house.closed
         assert house.meter.usage.grants[0].contract == grant.body["contract"]
         assert house.meter.usage.grants[0].used_from_s and kept_wh
-        ends = [new.body["t0_s"] for new in house.entries(bodies.READING)]
+        ends = [new.body["t0_s"] for new in house.entries(kinds.READING)]
         assert ends == sorted(ends)
 
 
@@ -258,9 +264,9 @@ def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
         world.run(20)
         since = [new for new in raw_entries(house) if new.stamp.boot == 2]
         if "sealing" in names:
-            assert not [new for new in since if new.is_sealed or new.kind == bodies.READING]
+            assert not [new for new in since if new.is_sealed or new.kind == kinds.READING]
         else:
-            assert [new for new in since if new.kind == bodies.READING]
+            assert [new for new in since if new.kind == kinds.READING]
         world.network.up = True
         world.run(30)
         assert len(raw_entries(house)) > len(since) + 4 and check_sealed(house)
@@ -283,16 +289,16 @@ def test_own_entries_are_opened_again_after_a_restart():
     house.flash.values["registers"] = None
     house.boot(world.ms)
     again = house.meter.registers()
-    said = max([new.body["import_wh"] for new in house.entries(bodies.USAGE)])
+    said = max([new.body["import_wh"] for new in house.entries(kinds.USAGE)])
     assert said <= again[1] <= registers[1]
     house.flash.values["usage"] = house.flash.values["inbox"] = None
     house.flash.values.update({name: data for name, data in kept.items() if data is not None})
     for name in ("usage", "book"):
         if kept[name] is None:
             house.flash.values.pop(name, None)
-    sealed = [new for new in raw_entries(house) if new.kind == bodies.USAGE]
-    opened = [house.meter.sealer.open(new) for new in sealed]
-    assert [new.body for new in opened] == [new.body for new in house.entries(bodies.USAGE)]
+    sealed = [new for new in raw_entries(house) if new.kind == kinds.USAGE]
+    opened = [house.meter.sealer.unseal(new) for new in sealed]
+    assert [new.body for new in opened] == [new.body for new in house.entries(kinds.USAGE)]
     assert len({new.body["sealed"].key_no for new in sealed}) == 2
     house.boot(world.ms)
     assert house.meter.registers()[1] >= said
@@ -328,8 +334,8 @@ class Bench:
     def __init__(self, log=None, store=None, urandom=None, boot=1):
         self.village = Community()
         self.owner = self.village.person("owner")
-        self.meter = Author(self.village, "meter", bodies.ROLE_METER)
-        self.village.certify(self.meter, self.village.issuer, bodies.ROLE_METER, owner=self.owner.kid)
+        self.meter = Author(self.village, "meter", roles.METER)
+        self.village.certify(self.meter, self.village.issuer, roles.METER, owner=self.owner.kid)
         self.store = store or community.Store(community.Flash())
         other = community.Store(community.Flash())
         trust = Trust(self.village.root.public_key, other, self.village.crypto.verify_steps)
@@ -374,9 +380,9 @@ def test_a_new_generation_of_the_log_begins_an_epoch():
     first = Bench()
     assert first.numbers() == [(EPOCH, 1), (OPEN, 1)]
     later = Bench(Log(1), first.store, case.Bits("later").bytes, 2)
-    case.raises(sealing.NoKeyError, steps.finish, later.sealer.seal_steps(bodies.READING, READING))
+    case.raises(period_keys.NoKeyError, steps.finish, later.sealer.seal_steps(kinds.READING, READING))
     assert later.numbers() == [(EPOCH, 2), (OPEN, 2)]
-    assert steps.finish(later.sealer.seal_steps(bodies.READING, READING))["sealed"].key_no == 2
+    assert steps.finish(later.sealer.seal_steps(kinds.READING, READING))["sealed"].key_no == 2
 
 
 def test_what_was_not_said_is_prepared_again():
@@ -385,7 +391,7 @@ def test_what_was_not_said_is_prepared_again():
     writes = bench.store._flash.writes
     again = bench.due(is_said=False)
     assert first == again and first[1]["number"] == 1 and bench.store._flash.writes == writes
-    case.raises(sealing.NoKeyError, steps.finish, bench.sealer.seal_steps(bodies.READING, READING))
+    case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
     after_cut = Bench(bench.log, bench.store, case.Bits("x").bytes, 2)
     assert after_cut.due()[1]["number"] == 2, "the first may have been said"
     first = after_cut.due(is_said=False)
@@ -402,17 +408,17 @@ def test_broken_chance_is_refused_and_nothing_said():
     for chance in (lambda n: bytes(n), lambda n: b"\xff" * n, lambda n: stuck[:n], lambda n: b"", lambda n: None):
         bench = Bench(urandom=chance)
         for _ in range(3):
-            error = case.raises(sealing.SealError, bench.due)
+            error = case.raises(period_keys.SealError, bench.due)
             assert str(error) == "chance failed"
         assert not bench.store._flash.values and not bench.log.entries
-        case.raises(sealing.NoKeyError, steps.finish, bench.sealer.seal_steps(bodies.READING, READING))
+        case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
         bench.sealer._urandom = good.bytes
         assert bench.numbers() == [(EPOCH, 1), (OPEN, 1)]
     kept = Bench(urandom=good.bytes)
     kept.numbers()
     secret = cbor.decode(kept.store._flash.values["sealing"])[2][0][1]
     after = Bench(Log(1), kept.store, lambda n: secret, 2)
-    case.raises(sealing.SealError, after.due)
+    case.raises(period_keys.SealError, after.due)
 
 
 def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
@@ -425,17 +431,17 @@ def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
     assert house.meter.rejected["not_sealed"] > 5
     house.meter.sealer._urandom = case.Bits("mended").bytes
     world.run(60)
-    assert check_sealed(house) and len(house.entries(bodies.USAGE_END)) == 1 and not house.closed
+    assert check_sealed(house) and len(house.entries(kinds.USAGE_END)) == 1 and not house.closed
 
 
 def test_readers_without_a_key_that_works_are_not_asked_again():
     world, village, house = alone()
-    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2, sealing_key=bytes(32))
-    village.certify(world.owner, village.issuer, bodies.ROLE_PERSON, 2, sealing_key=bytes(32))
+    village.certify(village.issuer, village.root, roles.ISSUER, 2, sealing_key=bytes(32))
+    village.certify(world.owner, village.issuer, roles.PERSON, 2, sealing_key=bytes(32))
     world.run(20)
     assert not house.flash.entries and house.meter.rejected["not_sealed"] <= 3
     assert "sealing" not in house.flash.values
-    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 3)
+    village.certify(village.issuer, village.root, roles.ISSUER, 3)
     world.run(10)
     assert check_sealed(house) and seen_by(house, world.owner)[0] == []
 
@@ -452,15 +458,15 @@ def test_the_operator_may_own_a_meter():
 def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
     world, village, house = alone()
     world.run(12)
-    heir = Author(village, "heir", bodies.ROLE_PERSON)
-    village.certify(village.issuer, village.root, bodies.ROLE_ISSUER, 2, sealing_key=bytes(32))
-    village.certify(heir, village.issuer, bodies.ROLE_PERSON, sealing_key=bytes(32))
+    heir = Author(village, "heir", roles.PERSON)
+    village.certify(village.issuer, village.root, roles.ISSUER, 2, sealing_key=bytes(32))
+    village.certify(heir, village.issuer, roles.PERSON, sealing_key=bytes(32))
     village.enrol_again(house, heir)
     world.run(2)
     held = house.journal.next_sequence
     world.run(20)
     assert house.journal.next_sequence == held and house.meter.rejected["not_sealed"] <= 3
-    village.certify(heir, village.issuer, bodies.ROLE_PERSON, 2)
+    village.certify(heir, village.issuer, roles.PERSON, 2)
     world.run(12)
     assert seen_by(house, heir)[0] and max(seen_by(house, world.owner)[0]) < held
 
@@ -475,7 +481,7 @@ def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
         body = dict(READING, registers={number: [1, [wh] * 60] for number in (1, 2, 3, 4, 5)}, step_s=60)
         house.meter.recorder.intervals._waiting.append(body)
         world.run(2)
-        said, raw = house.entries(bodies.READING)[-1], raw_entries(house)[-1]
+        said, raw = house.entries(kinds.READING)[-1], raw_entries(house)[-1]
         assert said.body == intervals.slim(body) and raw.is_sealed
         assert house.meter.rejected == {"not_sealed": count}
         sizes.add(len(raw.raw))
@@ -497,7 +503,7 @@ class Watched:
 
 def history(house, image, bits):
     """What is sealed from one image of the flash on, in a life of its own."""
-    watched = sealing.ccm = Watched(sealing.ccm)
+    watched = content.ccm = Watched(content.ccm)
     try:
         house.flash.entries, house.flash.values = list(image[0]), dict(image[1])
         house.community.operator = Operator(house.community, house.community.issuer)
@@ -508,10 +514,10 @@ def history(house, image, bits):
             house.meter.on_power(now, bits.below(9000) * 1_000_000, 1_000_000, {}, 0)
             for _ in range(4):
                 house.meter.tick(now)
-        assert len(house.entries(bodies.READING)) > case.scale(40, 15)
+        assert len(house.entries(kinds.READING)) > case.scale(40, 15)
         return watched.used
     finally:
-        sealing.ccm = watched._ccm
+        content.ccm = watched._ccm
 
 
 def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
@@ -557,7 +563,7 @@ def test_given_up_at_any_step_no_number_serves_twice():
             for raw in home.said():
                 new = entry.decode(raw, home.village.id)
                 operator.follow(new)
-                assert not operator.open(new).is_sealed
+                assert not operator.unseal(new).is_sealed
                 opened += new.is_sealed
             assert opened > 3, opened
             home.app.journal.close()
@@ -576,7 +582,7 @@ def test_no_secret_is_shown():
         told = json.dumps(home.board.events) + json.dumps(status.of(meter)) + repr(meter.sealer) + repr(home.app.errors)
         told += repr(home.village.rows[-1]) + repr(raw_body(home))
         long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
-        errors = [case.raises(sealing.SealError, steps.finish, meter.sealer.seal_steps(bodies.READING, long))]
+        errors = [case.raises(period_keys.SealError, steps.finish, meter.sealer.seal_steps(kinds.READING, long))]
         told += "".join([repr(error) for error in errors])
         for secret in secrets:
             assert secret.hex() not in told and repr(secret)[2:-1] not in told and repr(secret[:8])[2:-1] not in told

@@ -7,7 +7,7 @@ import flash
 from case import raises
 from wattpact_meter import settings
 from wattpact_meter.settings import Settings, SettingsError
-from wattpact_protocol import entry
+from wattpact_protocol.log import ids
 
 LEAST = {"host": ["192.0.2.1", 4711], "root_public_key": "ab" * 32, "rated_w": 11000, "source": {"kind": "p1"}}
 
@@ -22,7 +22,7 @@ def test_what_is_not_said_has_its_default():
     made = Settings(LEAST)
     assert made.host == ("192.0.2.1", 4711)
     assert made.root_public_key == b"\xab" * 32
-    assert made.community == entry.community_id(b"\xab" * 32)
+    assert made.community == ids.community_id(b"\xab" * 32)
     assert (made.rated_w, made.step_s, made.intervals) == (11000, 900, 1)
     assert made.source == {"kind": "p1"}
     assert (made.calibration_id, made.calibration, made.wifi) == (None, None, None)

@@ -6,13 +6,14 @@ from wattpact_meter import load_order
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
-from wattpact_meter import sealer, status  # noqa: E402
+from wattpact_meter import status  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.identity import Identity  # noqa: E402
-from wattpact_meter.journal import Journal  # noqa: E402
+from wattpact_meter.core.boot import KEPT, start  # noqa: E402
+from wattpact_meter.log import sealer  # noqa: E402
+from wattpact_meter.log.identity import Identity  # noqa: E402
 from wattpact_meter.settings import Settings  # noqa: E402
-from wattpact_meter.starting import KEPT, start  # noqa: E402
-from wattpact_meter.state import Store  # noqa: E402
+from wattpact_meter.storage.journal import Journal  # noqa: E402
+from wattpact_meter.storage.store import Store  # noqa: E402
 
 STRANGE = [0, -1, True, "text", b"\xff" * 40, [], [1], [1, 2, 3, 4, 5, 6, 7, 8], [[]], [None, None, None], {}, {"a": 1}]
 SETTINGS = {"host": ["h", 1], "root_public_key": "07" * 32, "rated_w": 5000, "source": {"kind": "none"}, "step_s": 5}

@@ -7,9 +7,10 @@ from community import START_S
 from home import ROUND_MS, Home, driven
 from stand_in import Board
 from wattpact_meter.clock import Now
-from wattpact_meter.state import StateError, Store
-from wattpact_meter.telegram import Telegram
-from wattpact_protocol import bodies, ed25519, entry, readings, register_ids
+from wattpact_meter.sources.p1_telegram import Telegram
+from wattpact_meter.storage.store import StateError, Store
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import entry, event_codes, readings, register_table
 
 SERIAL = "TELLS REGISTERS"
 
@@ -25,12 +26,12 @@ def arrivals(home, bits, meters, energy):
     else:
         energy[1] += bits.below(3)
         telegram = Telegram(SERIAL)
-        telegram.registers = {register_ids.IMPORT_WH: 1000 + energy[1], register_ids.EXPORT_WH: 7}
+        telegram.registers = {register_table.IMPORT_WH: 1000 + energy[1], register_table.EXPORT_WH: 7}
         came.append(lambda: app.waiting.add_telegram(now, telegram))
     if bits.below(5) == 0:
         home.village.give(home, 1 + bits.below(50))
     if bits.below(6) == 0:
-        app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
+        app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
     told, home.answers = home.answers[:8], home.answers[8:]
     came += [lambda data=data: app.waiting.datagrams.append(data) for data in told if bits.below(10)]
     return came
@@ -79,7 +80,7 @@ def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
         home.rest()
         count, steps = home.app.journal.next_sequence, 0
         for at in range(1000):
-            home.app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "%d" % at})
+            home.app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "%d" % at})
             home.app._told = True
             steps = 0
 
@@ -152,7 +153,7 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
             return signature
 
         home.app.identity.sign_steps = sometimes
-        home.app.meter.speaker.note(bodies.EVENT_SOURCE_REJECTED, {"text": "said once"})
+        home.app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
         home.app._told = True
         home.rest()
         assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors

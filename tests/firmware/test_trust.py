@@ -3,9 +3,10 @@
 import case
 import community
 from community import START_S, YEAR_S, Author, Community, Flash, Store
-from wattpact_meter import trust
-from wattpact_meter.state import MAX_VALUE_BYTES
-from wattpact_protocol import bodies, cbor, entry
+from wattpact_meter.log import trust
+from wattpact_meter.storage.store import MAX_VALUE_BYTES
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import entry, ids, kinds, roles
 
 
 def fresh(village, flash=None):
@@ -28,7 +29,7 @@ def signed_by(village, signer, subject, role, version=1, **more):
     }  # fmt: skip
     body.update(more)
     return entry.sign(
-        bodies.CERTIFICATE, body, (0, 50, bytes(32)), entry.Stamp(1, 1, START_S), signer.kid, village.id,
+        kinds.CERTIFICATE, body, (0, 50, bytes(32)), entry.Stamp(1, 1, START_S), signer.kid, village.id,
         signer.identity.sign,
     )  # fmt: skip
 
@@ -36,7 +37,7 @@ def signed_by(village, signer, subject, role, version=1, **more):
 def test_a_chain_of_real_signatures_is_believed():
     village = Community(community.REAL)
     held = taught(village)
-    assert held.author(village.host.kid)["role"] == bodies.ROLE_HOST
+    assert held.author(village.host.kid)["role"] == roles.HOST
     assert held.author(village.issuer.kid)["id"] == village.issuer.certificate.id
 
 
@@ -50,70 +51,70 @@ def test_without_the_link_above_nothing_is_believed():
     stranger = Community(community.StandIn)
     stranger.id = village.id
     other = fresh(village)
-    forged = signed_by(village, stranger.host, stranger.host, bodies.ROLE_ISSUER)
+    forged = signed_by(village, stranger.host, stranger.host, roles.ISSUER)
     assert other.learn(forged, START_S) == trust.UNKNOWN_AUTHOR
 
 
 def test_a_role_gives_only_what_it_may():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
+    neighbour = Author(village, "neighbour", roles.METER)
     for signer, role, reason in (
-        (village.host, bodies.ROLE_METER, trust.NOT_ALLOWED),
-        (village.issuer, bodies.ROLE_ISSUER, trust.NOT_ALLOWED),
-        (village.issuer, bodies.ROLE_ROOT, trust.NOT_ALLOWED),
-        (village.root, bodies.ROLE_METER, trust.NOT_ALLOWED),
-        (village.root, bodies.ROLE_ROOT, trust.NOT_ALLOWED),
-        (village.issuer, bodies.ROLE_METER, None),
+        (village.host, roles.METER, trust.NOT_ALLOWED),
+        (village.issuer, roles.ISSUER, trust.NOT_ALLOWED),
+        (village.issuer, roles.ROOT, trust.NOT_ALLOWED),
+        (village.root, roles.METER, trust.NOT_ALLOWED),
+        (village.root, roles.ROOT, trust.NOT_ALLOWED),
+        (village.issuer, roles.METER, None),
     ):
         assert held.learn(signed_by(village, signer, neighbour, role), START_S) == reason, (signer.role, role)
-    demoted = signed_by(village, village.issuer, village.issuer, bodies.ROLE_METER, version=9)
+    demoted = signed_by(village, village.issuer, village.issuer, roles.METER, version=9)
     assert held.learn(demoted, START_S) == trust.NOT_ALLOWED
-    usurped = signed_by(village, village.issuer, village.root, bodies.ROLE_METER, version=9)
+    usurped = signed_by(village, village.issuer, village.root, roles.METER, version=9)
     assert held.learn(usurped, START_S) == trust.NOT_ALLOWED
-    assert held.author(village.root.kid)["role"] == bodies.ROLE_ROOT
+    assert held.author(village.root.kid)["role"] == roles.ROOT
 
 
 def test_a_key_keeps_its_role_and_a_kid_its_key():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
-    assert held.learn(signed_by(village, village.issuer, neighbour, bodies.ROLE_METER), START_S) is None
+    neighbour = Author(village, "neighbour", roles.METER)
+    assert held.learn(signed_by(village, village.issuer, neighbour, roles.METER), START_S) is None
     before = held.verifications
-    for role in (bodies.ROLE_PERSON, bodies.ROLE_HOST):
+    for role in (roles.PERSON, roles.HOST):
         turned = signed_by(village, village.issuer, neighbour, role, version=2)
         assert held.learn(turned, START_S) == trust.ROLE_CHANGED
-    real = entry.kid_of
-    twin = Author(village, "twin", bodies.ROLE_METER)
-    entry.kid_of = lambda key: neighbour.kid if key == twin.public_key else real(key)
+    real = ids.kid_of
+    twin = Author(village, "twin", roles.METER)
+    ids.kid_of = lambda key: neighbour.kid if key == twin.public_key else real(key)
     try:
-        swapped = signed_by(village, village.issuer, twin, bodies.ROLE_METER, version=2)
+        swapped = signed_by(village, village.issuer, twin, roles.METER, version=2)
         assert held.learn(swapped, START_S) == trust.ROLE_CHANGED
     finally:
-        entry.kid_of = real
+        ids.kid_of = real
     assert held.verifications == before and held.author(neighbour.kid)["public_key"] == neighbour.public_key
 
 
 def test_versions_only_rise_and_nothing_is_verified_twice():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", bodies.ROLE_METER)
-    second = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=2, owner=bytes(range(8)))
+    neighbour = Author(village, "neighbour", roles.METER)
+    second = signed_by(village, village.issuer, neighbour, roles.METER, version=2, owner=bytes(range(8)))
     assert held.learn(second, START_S) is None
     before = held.verifications
     assert held.learn(second, START_S) == trust.KNOWN
-    assert held.learn(signed_by(village, village.issuer, neighbour, bodies.ROLE_METER), START_S) == trust.OLD_VERSION
-    again = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=2)
+    assert held.learn(signed_by(village, village.issuer, neighbour, roles.METER), START_S) == trust.OLD_VERSION
+    again = signed_by(village, village.issuer, neighbour, roles.METER, version=2)
     assert held.learn(again, START_S) == trust.OLD_VERSION and held.verifications == before
     assert held.author(neighbour.kid)["owner"] == bytes(range(8))
-    third = signed_by(village, village.issuer, neighbour, bodies.ROLE_METER, version=3)
+    third = signed_by(village, village.issuer, neighbour, roles.METER, version=3)
     assert held.learn(third, START_S) is None and held.author(neighbour.kid)["owner"] is None
 
 
 def test_certificates_expire_by_the_clock_where_there_is_one():
     village = Community()
     held = taught(village)
-    grant = village.say(village.issuer, bodies.POLICY, {"version": 1})
+    grant = village.say(village.issuer, kinds.POLICY, {"version": 1})
     late_s = START_S + YEAR_S + 1
     assert held.check(grant, START_S) is None and held.check(grant, None) is None
     before = held.verifications
@@ -127,11 +128,11 @@ def test_who_may_say_what_is_checked_before_any_signature():
     held = taught(village)
     before = held.verifications
     wrong = entry.sign(
-        bodies.POLICY, {"version": 1}, (0, 9, bytes(32)), entry.Stamp(1, 1, START_S), village.host.kid, village.id,
+        kinds.POLICY, {"version": 1}, (0, 9, bytes(32)), entry.Stamp(1, 1, START_S), village.host.kid, village.id,
         village.host.identity.sign,
     )  # fmt: skip
     assert held.check(wrong, START_S) == trust.NOT_ALLOWED and held.verifications == before
-    policy = village.say(village.issuer, bodies.POLICY, {"version": 1})
+    policy = village.say(village.issuer, kinds.POLICY, {"version": 1})
     damaged = bytearray(policy.raw)
     damaged[-3] ^= 4
     assert held.check(entry.decode(bytes(damaged), village.id), START_S) == trust.BAD_SIGNATURE
@@ -149,7 +150,7 @@ def test_a_person_signs_orders_and_no_log():
     ):
         body.update(extra)
         new = entry.sign(
-            bodies.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.identity.sign
+            kinds.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.identity.sign
         )
         assert held.check(new, START_S) == reason
 
@@ -159,18 +160,18 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
     flash = Flash()
     held = taught(village, flash)
     for number in range(trust.MAX_AUTHORS + 5):
-        subject = Author(village, "n%d" % number, bodies.ROLE_METER)
-        reason = held.learn(signed_by(village, village.issuer, subject, bodies.ROLE_METER), START_S)
+        subject = Author(village, "n%d" % number, roles.METER)
+        reason = held.learn(signed_by(village, village.issuer, subject, roles.METER), START_S)
         assert reason == (None if number < trust.MAX_AUTHORS - 3 else trust.FULL), number
     assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < MAX_VALUE_BYTES
     again = fresh(village, flash)
     assert len(again) == len(held) and again.author(village.host.kid) == held.author(village.host.kid)
     assert again.verifications == 0
     late_s = START_S + YEAR_S + 50
-    issuer = Author(village, "next issuer", bodies.ROLE_ISSUER)
-    new = signed_by(village, village.root, issuer, bodies.ROLE_ISSUER, not_after_s=late_s + YEAR_S)
+    issuer = Author(village, "next issuer", roles.ISSUER)
+    new = signed_by(village, village.root, issuer, roles.ISSUER, not_after_s=late_s + YEAR_S)
     assert again.learn(new, START_S) == trust.FULL
-    root = signed_by(village, village.root, village.root, bodies.ROLE_ROOT, version=2, not_after_s=late_s + YEAR_S)
+    root = signed_by(village, village.root, village.root, roles.ROOT, version=2, not_after_s=late_s + YEAR_S)
     assert again.learn(root, START_S) is None
     assert again.learn(new, late_s) is None, "an expired certificate does not make room"
 
@@ -187,8 +188,8 @@ def test_what_is_kept_is_data_that_any_store_holds():
 def test_sealing_keys_and_epochs_are_kept_and_old_records_are_given_up():
     village = Community()
     person, flash = village.person("anyone"), Flash()
-    house = Author(village, "house", bodies.ROLE_METER)
-    village.certify(house, village.issuer, bodies.ROLE_METER, epoch=7)
+    house = Author(village, "house", roles.METER)
+    village.certify(house, village.issuer, roles.METER, epoch=7)
     taught(village, flash)
     held = fresh(village, flash)
     assert held.author(person.kid)["sealing_key"] == person.certificate.body["sealing_key"]

@@ -2,9 +2,11 @@
 
 import case
 from community import START_S, Author, Community
-from wattpact_meter import usage
-from wattpact_meter.usage import Usage
-from wattpact_protocol import bodies, cbor, entry, steps
+from wattpact_meter.trade import usage
+from wattpact_meter.trade.usage import Usage
+from wattpact_protocol import steps
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import entry, kinds, roles
 
 KID = b"consumer"
 ISSUER = b"issuer!!"
@@ -35,7 +37,7 @@ def grant(number, wh=40, priority=1, issuer=ISSUER, meter=KID, **more):
         "default_supply": False,
     }  # fmt: skip
     body.update(more)
-    new = Said(bodies.GRANT, body, START_S)
+    new = Said(kinds.GRANT, body, START_S)
     new.kid = issuer
     return new
 
@@ -73,11 +75,11 @@ class Consumer:
             body = self.usage.end(self.now_s, self.wh)
             if body is None:
                 break
-            self.say(bodies.USAGE_END, body)
+            self.say(kinds.USAGE_END, body)
         self.start()
         body = self.usage.report()
         while body:
-            self.say(bodies.USAGE, body)
+            self.say(kinds.USAGE, body)
             body = self.usage.report()
         return self
 
@@ -87,18 +89,18 @@ class Consumer:
                 which = row[0]
         body = self.usage.start(which, self.now_s, self.wh)
         if body:
-            self.say(bodies.USAGE_START, body)
+            self.say(kinds.USAGE_START, body)
         return self
 
     def attributed(self):
         found = {}
         for new in self.said:
-            if new.kind != bodies.USAGE_START:
+            if new.kind != kinds.USAGE_START:
                 found[new.body["contract"][0]] = new.body["attributed_wh"]
         return found
 
     def ends(self):
-        return [(new.body["contract"][0], new.body["reason"]) for new in self.said if new.kind == bodies.USAGE_END]
+        return [(new.body["contract"][0], new.body["reason"]) for new in self.said if new.kind == kinds.USAGE_END]
 
 
 def test_grants_fill_in_order_and_end_when_used_up():
@@ -107,7 +109,7 @@ def test_grants_fill_in_order_and_end_when_used_up():
     for _ in range(9):
         consumer.use(5, 10, boundary=True)
     assert consumer.attributed() == {1: 40, 2: 40}
-    assert consumer.ends() == [(2, bodies.END_USED_UP), (1, bodies.END_USED_UP)]
+    assert consumer.ends() == [(2, kinds.END_USED_UP), (1, kinds.END_USED_UP)]
     assert consumer.usage.beyond_wh == 10 and not consumer.usage.grants
 
 
@@ -147,7 +149,7 @@ def test_time_ends_a_grant():
     consumer.use(29, 20)
     assert not consumer.ends()
     consumer.use(1, 1)
-    assert consumer.ends() == [(1, bodies.END_EXPIRED)] and consumer.attributed() == {1: 41}
+    assert consumer.ends() == [(1, kinds.END_EXPIRED)] and consumer.attributed() == {1: 41}
 
 
 def test_a_grant_that_did_not_begin_in_time_is_void():
@@ -158,7 +160,7 @@ def test_a_grant_that_did_not_begin_in_time_is_void():
     assert consumer.usage.start(contract(1), consumer.now_s, consumer.wh) is None
     assert not [row for row in consumer.usage.guard_grants(consumer.now_s, consumer.wh) if row[0] == contract(1)]
     consumer.use(0, 0)
-    assert sorted(consumer.ends()) == [(1, bodies.END_VOID), (2, bodies.END_VOID)]
+    assert sorted(consumer.ends()) == [(1, kinds.END_VOID), (2, kinds.END_VOID)]
 
 
 def test_termination_ends_a_grant_with_what_it_carried():
@@ -167,7 +169,7 @@ def test_termination_ends_a_grant_with_what_it_carried():
     assert consumer.usage.hear_termination(contract(1)) is None
     assert consumer.usage.guard_grants(consumer.now_s, consumer.wh) == []
     consumer.use(0, 0)
-    assert consumer.ends() == [(1, bodies.END_TERMINATED)] and consumer.attributed() == {1: 12}
+    assert consumer.ends() == [(1, kinds.END_TERMINATED)] and consumer.attributed() == {1: 12}
     assert consumer.usage.hear_termination(contract(1)) == usage.UNKNOWN_CONTRACT
 
 
@@ -220,7 +222,7 @@ def test_after_a_restart_at_any_entry_all_is_as_if_nothing_had_happened():
                 restored.settle(consumer.wh)
                 consumer.usage = restored
         held = sum([held.attributed_wh for held in consumer.usage.grants if held.used_from_s])
-        ended = [new.body for new in consumer.said if new.kind == bodies.USAGE_END]
+        ended = [new.body for new in consumer.said if new.kind == kinds.USAGE_END]
         total = held + sum([body["attributed_wh"] for body in ended]) + consumer.usage.beyond_wh
         assert total == consumer.usage.base_wh - start_wh, seed
         assert len(ended) == len({body["contract"] for body in ended})
@@ -238,7 +240,7 @@ def test_grants_come_from_signed_entries_as_they_are():
     village = Community()
 
     class Somebody:
-        kid = Author(village, "somebody", bodies.ROLE_METER).kid
+        kid = Author(village, "somebody", roles.METER).kid
 
     new = village.give(Somebody, 7)
     held = Usage()

@@ -2,9 +2,9 @@
 
 import case
 from boards.virtual.waveform import Noise, Waveform
-from wattpact_meter import period
-from wattpact_meter.calibration import Calibration
-from wattpact_meter.sampling import Sampler
+from wattpact_meter.metering import power
+from wattpact_meter.metering.calibration import Calibration
+from wattpact_meter.metering.sampler import Sampler
 
 
 def measure(calibration, waveform, seconds=0.5):
@@ -61,7 +61,7 @@ def test_a_load_and_the_mains_change_while_running():
     assert measure(calibration, waveform)[-1].energy_nj == 0
     waveform.set_mains(0, 50000)
     dead = measure(calibration, waveform, 1)[-1]
-    assert dead.flags & period.VOLTAGE_FLAT and dead.energy_nj == 0
+    assert dead.flags & power.VOLTAGE_FLAT and dead.energy_nj == 0
 
 
 def test_samples_repeat_and_stay_in_range():

@@ -13,21 +13,22 @@ Keys come from their names, so the same test signs the same bytes each time.
 
 from pathlib import Path
 
-from wattpact import enrol
-from wattpact.ingest import STORED, Ingest
+from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.keys import Signer
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact.store import Store
-from wattpact_protocol import bodies, entry, sealing
+from wattpact.membership import members
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.log import entry, ids, kinds, roles
+from wattpact_protocol.sealing import content, epochs, period_keys
 
 T0 = 1_790_000_000
-TERMS = enrol.Terms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
+TERMS = members.Terms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
 
 
 def key(name):
     """The signer whose seed is the hash of its name."""
-    return Signer(entry.sha256(b"test key " + name.encode()), name)
+    return Signer(ids.sha256(b"test key " + name.encode()), name)
 
 
 def readings_body(t0_s, steps, start=(0, 0), step_s=15, **more):
@@ -60,7 +61,7 @@ class Speaker:
         self.certificate = certificate
         self.certificate_id = certificate_id
         self.generation = certificate["generation"]
-        self.chained = certificate["role"] != bodies.ROLE_PERSON
+        self.chained = certificate["role"] != roles.PERSON
         self.sequence = 0
         self.previous = certificate_id
         self.registers = (0, 0)
@@ -71,36 +72,36 @@ class Speaker:
     def begin_epoch(self, readers, t):
         """A KEY_EPOCH: a new secret, for those signers."""
         self.epoch += 1
-        self.secret = entry.sha256(b"test secret" + self.kid + bytes([self.epoch]))
+        self.secret = ids.sha256(b"test secret" + self.kid + bytes([self.epoch]))
         wanted = [(reader.kid, reader.sealing_key) for reader in readers]
         place = (self.community.id, self.kid)
         return self.say(
-            "key_epoch", value_of(sealing.wrap_steps(self.secret, self.secret[::-1], self.epoch, place, wanted)), t
+            "key_epoch", value_of(epochs.wrap_steps(self.secret, self.secret[::-1], self.epoch, place, wanted)), t
         )
 
     def open_key(self, t, **more):
         """A KEY_OPEN: what is measured from now on is sealed with the next key."""
         self.key_no += 1
-        body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": sealing.commitment(self.key)}
+        body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": period_keys.commitment(self.key)}
         return self.say("key_open", {**body, **more}, t)
 
     @property
     def key(self):
-        return sealing.stretch_key(self.secret, self.kid, self.key_no)
+        return period_keys.period_key(self.secret, self.kid, self.key_no)
 
     def seal(self, kind, body):
         """The body as it travels; one that says nothing measured, or is sealed, stays as it is."""
-        if bodies.SEALED in body or not (kind == bodies.READING or set(body) & set(bodies.SEALABLE.get(kind, ()))):
+        if kinds.SEALED in body or not (kind == kinds.READING or set(body) & set(kinds.SEALABLE.get(kind, ()))):
             return body
         place = (self.community.id, self.kid, self.generation)
         try:
-            return sealing.seal_body(self.key, self.key_no, place, kind, body)
+            return content.seal_body(self.key, self.key_no, place, kind, body)
         except ValueError as error:
             raise entry.EntryError(str(error)) from None
 
     def say(self, kind, body, t):
         """The next entry of this author's log, or an order of a person's; kept nowhere but in the log's end."""
-        number = bodies.KINDS[kind] if isinstance(kind, str) else kind
+        number = kinds.KINDS[kind] if isinstance(kind, str) else kind
         body = self.seal(number, body) if self.key_no else body
         new = self.sign(number, body, (self.generation, self.sequence, self.previous), t)
         if self.chained:
@@ -109,7 +110,7 @@ class Speaker:
 
     def sign(self, kind, body, place, t, clock_status=0):
         """An entry at any place: (generation, sequence, previous)."""
-        number = bodies.KINDS[kind] if isinstance(kind, str) else kind
+        number = kinds.KINDS[kind] if isinstance(kind, str) else kind
         stamp = entry.Stamp(1, 100, t, clock_status)
         return entry.sign(number, body, place, stamp, self.kid, self.community.id, self.signer.sign)
 
@@ -129,14 +130,14 @@ class Community:
     def __init__(self, directory: Path, now_s=T0, terms=TERMS, threads=None, seals=True, readers=None):
         self.keys = {name: key(name) for name in ("root", "issuer", "host")}
         self.root, self.issuer, self.host = self.keys["root"], self.keys["issuer"], self.keys["host"]
-        self.id = entry.community_id(self.root.public_key)
+        self.id = ids.community_id(self.root.public_key)
         self.path = Path(directory) / "wattpact.db"
         self.now_s = now_s
         self._threads = threads
         self.seals = seals
         self.readers = [self.issuer] if readers is None else readers
         self.open()
-        enrol.found_community(self.store, self.keys, terms, now_s)
+        members.found_community(self.store, self.keys, terms, now_s)
 
     def open(self):
         self.store = Store(self.path, self.id)
@@ -155,13 +156,13 @@ class Community:
 
     def person(self, label):
         signer = key(f"person {label}")
-        return self._speaker(signer, enrol.enrol_person(self.store, self.issuer, signer, label, self.now_s))
+        return self._speaker(signer, members.enrol_person(self.store, self.issuer, signer, label, self.now_s))
 
     def meter(self, label, owner=None, rated_w=11_000, seals=None, **more):
         signer = key(label)
         owner = self.person(f"owner of {label}"[:32]) if owner is None else owner
         arguments = (self.store, self.issuer, signer.public_key, label, owner.kid, self.now_s)
-        speaker = self._speaker(signer, enrol.enrol_meter(*arguments, rated_w=rated_w, **more))
+        speaker = self._speaker(signer, members.enrol_meter(*arguments, rated_w=rated_w, **more))
         speaker.owner = owner
         if self.seals if seals is None else seals:
             readers = [self.issuer, owner.signer]
@@ -173,7 +174,7 @@ class Community:
 
     def say(self, signer, kind, body):
         """What a key of the community's own says now: `community.say(community.issuer, "policy", {...})`."""
-        return self.store.say(signer, bodies.KINDS[kind], body, self.now_s)
+        return self.store.say(signer, kinds.KINDS[kind], body, self.now_s)
 
     def take(self, entries, source="test"):
         verdicts = self.ingest.take([getattr(new, "raw", new) for new in entries], source)
@@ -196,7 +197,7 @@ class Community:
 
 def mandate(meter, side, order=1, t=T0, **more):
     """The body of an owner's order: 40 Wh within the hour, to sell at 0.18 or to buy at 0.25."""
-    limit = 180_000 if side == bodies.SELL else 250_000
+    limit = 180_000 if side == kinds.SELL else 250_000
     return {
         "order_id": order.to_bytes(8, "big"), "expires_s": t + 3600, "meter": meter.kid, "side": side,
         "limit_micro_per_kwh": limit, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600, **more,
@@ -207,8 +208,8 @@ class Deal:
     """All that leads to a contract between two meters, signed and not taken in yet: `entries` in their order."""
 
     def __init__(self, supplier, consumer, order=1, t=T0, sell=None, buy=None, offer=None, acceptance=None):
-        self.sell = supplier.owner.say("mandate", {**mandate(supplier, bodies.SELL, order, t), **(sell or {})}, t)
-        self.buy = consumer.owner.say("mandate", {**mandate(consumer, bodies.BUY, order, t), **(buy or {})}, t)
+        self.sell = supplier.owner.say("mandate", {**mandate(supplier, kinds.SELL, order, t), **(sell or {})}, t)
+        self.buy = consumer.owner.say("mandate", {**mandate(consumer, kinds.BUY, order, t), **(buy or {})}, t)
         terms = {"price_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600}
         said = {**terms, "valid_until_s": t + 3600, "mandate": self.sell.id, **(offer or {})}
         self.offer = supplier.say("offer", said, t)

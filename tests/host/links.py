@@ -5,13 +5,13 @@ TestClient(app, headers=by(code(store)))                 as the operator; code(s
 """
 
 from host_community import key
-from wattpact import access
-from wattpact.access import Access
 from wattpact.api import app_of
+from wattpact.membership import access_links
+from wattpact.membership.access_links import Access
 from wattpact.views.stored import StoredViews
-from wattpact_protocol import entry
+from wattpact_protocol.log import ids
 
-YEAR_S = 366 * access.DAY_S
+YEAR_S = 366 * access_links.DAY_S
 ISSUER = (key("issuer"),)
 
 
@@ -21,9 +21,9 @@ def app_at(path, clock, dist=None, heard_s=dict, refused=lambda source: None, si
 
 def code(store, person=None, now_s=1_790_000_000, for_s=10 * YEAR_S):
     """A code for a person (8 bytes), or for the operator; each store's are always the same."""
-    made = entry.sha256(b"test code" + (person or b""))[: access.CODE_BYTES]
-    access.revoke(store, [entry.sha256(made)])
-    return access.issue(store, made, person, "", now_s, for_s)
+    made = ids.sha256(b"test code" + (person or b""))[: access_links.CODE_BYTES]
+    access_links.revoke(store, [ids.sha256(made)])
+    return access_links.issue(store, made, person, "", now_s, for_s)
 
 
 def by(text):

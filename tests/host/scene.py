@@ -6,11 +6,13 @@ import json
 
 from sealed_village import SealedVillage
 from village import START_S, Village
-from wattpact import bill, keys
-from wattpact.ingest import STORED, Ingest
+from wattpact import keys
+from wattpact.billing import bill
+from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ledger import Ledger
-from wattpact.store import Store
-from wattpact_protocol import bodies, ed25519
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import event_codes, kinds
 
 S = START_S  # 2026-10-01 00:00 UTC; bills here are for October in Amsterdam
 HOUR = 3600
@@ -33,16 +35,16 @@ class Scene:
 
     def deal(self):
         village = self.village
-        sell = village.mandate(self.east, self.roof, bodies.SELL, 180_000, 9000, 9000, S, S + 4 * HOUR)
-        buy = village.mandate(self.west, self.wallbox, bodies.BUY, 250_000, 5000, 9000, S, S + 4 * HOUR)
+        sell = village.mandate(self.east, self.roof, kinds.SELL, 180_000, 9000, 9000, S, S + 4 * HOUR)
+        buy = village.mandate(self.west, self.wallbox, kinds.BUY, 250_000, 5000, 9000, S, S + 4 * HOUR)
         offer = village.offer(self.roof, 180_000, 3000, 8000, S, S + 4 * HOUR, sell.id, S + 5)
         body = {
             "price_micro_per_kwh": 250_000, "wh": 2000, "max_w": 8000, "start_s": S, "end_s": S + 4 * HOUR,
             "valid_until_s": S + 4 * HOUR, "mandate": buy.id,
         }  # fmt: skip
-        demand = village.say(self.wallbox, bodies.DEMAND, body, S + 6)
+        demand = village.say(self.wallbox, kinds.DEMAND, body, S + 6)
         body = {"offer": offer.id, "wh": 2000, "priority": 1, "start_timeout_s": 1800, "demand": demand.id}
-        acceptance = village.say(self.wallbox, bodies.ACCEPTANCE, body, S + 7)
+        acceptance = village.say(self.wallbox, kinds.ACCEPTANCE, body, S + 7)
         self.first = village.confirm(self.roof, acceptance, S + 8)
         village.grant(self.wallbox, self.first, offer, acceptance, S + 9)
         acceptance = village.accept(self.pump, offer, 1000, timeout_s=1800, unix_s=S + 10)
@@ -65,13 +67,13 @@ class Scene:
         for i in range(1, 15):
             village.reading(self.wallbox, S + 900 * i, used[i - 1 : i + 1])
             if i == 3:
-                event = {"code": bodies.EVENT_RELAY_CLOSED, "contract": first.id, "registers": {1: used[i]}}
-                village.say(self.wallbox, bodies.EVENT, event, S + 900 * i + 5)
+                event = {"code": event_codes.RELAY_CLOSED, "contract": first.id, "registers": {1: used[i]}}
+                village.say(self.wallbox, kinds.EVENT, event, S + 900 * i + 5)
             if i == 5:
                 body = {"contract": first.id, "attributed_wh": 800, "import_wh": used[i]}
-                village.say(self.wallbox, bodies.USAGE, body, S + 900 * i + 901)
-        body = {"contract": first.id, "attributed_wh": 2000, "import_wh": used[14], "reason": bodies.END_USED_UP}
-        village.say(self.wallbox, bodies.USAGE_END, body, S + 900 * 15, 2)
+                village.say(self.wallbox, kinds.USAGE, body, S + 900 * i + 901)
+        body = {"contract": first.id, "attributed_wh": 2000, "import_wh": used[14], "reason": kinds.END_USED_UP}
+        village.say(self.wallbox, kinds.USAGE_END, body, S + 900 * 15, 2)
         village.reading(self.wallbox, S + 900 * 15, [used[14], used[15]])
         village.reading(self.pump, S + 900, [0, 300, 700])
         village.reading(self.pump, S + 900 * 3, [100, 200])  # falls: counts for nothing

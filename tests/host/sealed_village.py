@@ -9,14 +9,17 @@ village.disclosure(...)            keys of stretches, as an auditor gets them
 import hashlib
 
 from village import Village
-from wattpact.disclosure import Disclosure, StretchKey
-from wattpact_protocol import bodies, sealing, steps, x25519
+from wattpact.bundle.disclosure import Disclosure, StretchKey
+from wattpact_protocol import steps
+from wattpact_protocol.crypto import x25519
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.sealing import content, epochs, period_keys, unsealing
 
 DAY_S = 86400
 
 
 def sealing_key(author):
-    return x25519.public_key(sealing.sealing_secret(author.seed))
+    return x25519.public_key(period_keys.sealing_secret(author.seed))
 
 
 class _Sealing:
@@ -37,10 +40,10 @@ class SealedVillage(Village):
         super().__init__(*arguments, **named)
 
     def certify(self, who, by, role, *arguments, **more):
-        if role in (bodies.ROLE_ISSUER, bodies.ROLE_PERSON):
+        if role in (roles.ISSUER, roles.PERSON):
             more["sealing_key"] = sealing_key(who)
         made = super().certify(who, by, role, *arguments, **more)
-        if role == bodies.ROLE_METER:
+        if role == roles.METER:
             self._sealing.setdefault(who.kid, _Sealing())
             who.owner = next((one for one in self.by_name.values() if one.kid == more.get("owner")), None)
         return made
@@ -63,7 +66,7 @@ class SealedVillage(Village):
             self.open_key(meter, given)
         place = (self.community, meter.kid, meter.generation)
         key = self.keys[meter.kid, meter.generation, state.key_no]
-        return sealing.seal_body(key, state.key_no, place, kind, body)
+        return content.seal_body(key, state.key_no, place, kind, body)
 
     def begin_epoch(self, meter, given):
         """A new secret for the issuer and the owner."""
@@ -74,29 +77,29 @@ class SealedVillage(Village):
         state.secrets[state.epoch] = secret
         readers = [(one.kid, sealing_key(one)) for one in (self.issuer, meter.owner) if one is not None]
         ephemeral = hashlib.sha256(secret).digest()
-        body = steps.finish(sealing.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
-        super().say(meter, bodies.KEY_EPOCH, body, **given)
+        body = steps.finish(epochs.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
+        super().say(meter, kinds.KEY_EPOCH, body, **given)
 
     def open_key(self, meter, given, key=None):
         """The next number, committed to the epoch's key, or to another that is given."""
         state = self._sealing[meter.kid]
         state.key_no += 1
-        own = sealing.stretch_key(state.secrets[state.epoch], meter.kid, state.key_no)
+        own = period_keys.period_key(state.secrets[state.epoch], meter.kid, state.key_no)
         self.keys[meter.kid, meter.generation, state.key_no] = own if key is None else key
-        body = {"key_no": state.key_no, "epoch": state.epoch, "commitment": sealing.commitment(key or own)}
-        return super().say(meter, bodies.KEY_OPEN, body, **given)
+        body = {"key_no": state.key_no, "epoch": state.epoch, "commitment": period_keys.commitment(key or own)}
+        return super().say(meter, kinds.KEY_OPEN, body, **given)
 
     # What who has the keys sees
 
     def opened(self):
         """All entries, opened with what was committed to before each; what does not open is as it is."""
-        opening, found = sealing.Opening(self.community, lambda *place: self.keys.get(place)), []
+        opening, found = unsealing.Unsealing(self.community, lambda *place: self.keys.get(place)), []
         for new in self.entries:
-            if new.kind == bodies.KEY_OPEN:
+            if new.kind == kinds.KEY_OPEN:
                 opening.follow(new)
             try:
-                found.append(opening.open(new))
-            except sealing.SealError:
+                found.append(opening.unseal(new))
+            except period_keys.SealError:
                 found.append(new)
         return found
 
@@ -108,6 +111,6 @@ class SealedVillage(Village):
 
 def is_to_be_sealed(kind, body):
     """What a meter that seals does not say openly; a body that is sealed already is said as it is."""
-    if bodies.SEALED in body:
+    if kinds.SEALED in body:
         return False
-    return kind == bodies.READING or any(name in body for name in bodies.SEALABLE.get(kind, ()))
+    return kind == kinds.READING or any(name in body for name in kinds.SEALABLE.get(kind, ()))

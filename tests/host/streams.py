@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 
-from wattpact.webserver import WebServer
+from wattpact.api.server import WebServer
 
 
 @contextmanager

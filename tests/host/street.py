@@ -8,11 +8,11 @@ The clock starts at T0 and moves on as the street does; times in entries are the
 """
 
 from host_community import T0, Community
-from wattpact import enrol
-from wattpact_protocol import bodies
+from wattpact.membership import members
+from wattpact_protocol.log import event_codes, kinds
 
 SLOT_S = 5
-TERMS = enrol.Terms("Sun Street", "EUR", "Europe/Berlin", SLOT_S, 310_000, 80_000)
+TERMS = members.Terms("Sun Street", "EUR", "Europe/Berlin", SLOT_S, 310_000, 80_000)
 SLOT_WH = 10  # 7.2 kW
 WH = 40
 
@@ -30,7 +30,7 @@ class Street:
         )
         self.meters = (self.solar, self.battery, self.wallbox)
         for meter in self.meters:
-            self._stored(meter.say("event", {"code": bodies.EVENT_BOOT, "detail": 1}, self.now_s))
+            self._stored(meter.say("event", {"code": event_codes.BOOT, "detail": 1}, self.now_s))
 
     @property
     def path(self):
@@ -59,7 +59,7 @@ class Street:
         terms = {
             "price_micro_per_kwh": price, "wh": WH, "max_w": 8000, "start_s": self.now_s, "end_s": self.now_s + 600,
         }  # fmt: skip
-        mandate = self._mandate(supplier, bodies.SELL, price)
+        mandate = self._mandate(supplier, kinds.SELL, price)
         offer = supplier.say("offer", {**terms, "valid_until_s": self.now_s + 300, "mandate": mandate.id}, self.now_s)
         taken = {"offer": offer.id, "wh": WH, "priority": priority, "start_timeout_s": 600}
         acceptance = self.wallbox.say("acceptance", taken, self.now_s)
@@ -76,14 +76,14 @@ class Street:
 
     def agree(self):
         """Two granted contracts, the cheaper first."""
-        self._mandate(self.wallbox, bodies.BUY, 250_000)
+        self._mandate(self.wallbox, kinds.BUY, 250_000)
         self.contracts = [self._contract(self.solar, 180_000, 1), self._contract(self.battery, 220_000, 2)]
         self.used_wh = dict.fromkeys(self.contracts, 0)
 
     def trade(self):
         """Two contracts, and the consumer's relay closes."""
         self.agree()
-        closed = {"code": bodies.EVENT_RELAY_CLOSED, "text": "grant", "contract": self.contracts[0]}
+        closed = {"code": event_codes.RELAY_CLOSED, "text": "grant", "contract": self.contracts[0]}
         self._stored(self.wallbox.say("event", closed, self.now_s))
         return self.contracts
 
@@ -114,7 +114,7 @@ class Street:
         if self.used_wh[contract] < WH:
             self._stored(self.wallbox.say("usage", body, self.now_s))
             return
-        self._stored(self.wallbox.say("usage_end", {**body, "reason": bodies.END_USED_UP}, self.now_s))
+        self._stored(self.wallbox.say("usage_end", {**body, "reason": kinds.END_USED_UP}, self.now_s))
         if contract == self.contracts[-1]:
-            opened = {"code": bodies.EVENT_RELAY_OPENED, "text": "no_contract", "contract": contract}
+            opened = {"code": event_codes.RELAY_OPENED, "text": "no_contract", "contract": contract}
             self._stored(self.wallbox.say("event", opened, self.now_s))

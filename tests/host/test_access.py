@@ -17,16 +17,18 @@ from links import app_at, by, code
 from streams import events, served, take
 from street import SLOT_S, Street
 from test_cli import run
-from wattpact import access, demo, home
-from wattpact.access import Access, BadCode
 from wattpact.api import create_app, models, refusals
 from wattpact.api.events import MAX_OPEN_PAGES, WHOLES, Feed, Page, _texts
-from wattpact.node import Node
-from wattpact.reader import Reader
-from wattpact.store import Store
+from wattpact.membership import access_links
+from wattpact.membership.access_links import Access, BadCode
+from wattpact.node import data_directory
+from wattpact.node.node import Node
+from wattpact.simulation import demo
+from wattpact.store.sqlite.reader import Reader
+from wattpact.store.sqlite.store import Store
 from wattpact.views import NotForYou, visible
 from wattpact.views.visible import NOBODY, OPERATOR, Viewer
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 
 CODE = bytes(range(16))
 
@@ -75,7 +77,7 @@ def asked(app, street):
 def test_a_code_is_kept_as_its_hash_alone(tmp_path):
     street = Street(tmp_path)
     store = street.community.store
-    text = access.issue(store, CODE, None, "phone", T0, 60)
+    text = access_links.issue(store, CODE, None, "phone", T0, 60)
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
     known = Access(street.path, lambda: T0).enter(text)
@@ -87,7 +89,7 @@ def test_a_code_is_kept_as_its_hash_alone(tmp_path):
 def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     street = Street(tmp_path)
     store, now = street.community.store, [T0]
-    text = access.issue(store, CODE, street.solar.owner.kid, "", T0, 60)
+    text = access_links.issue(store, CODE, street.solar.owner.kid, "", T0, 60)
     door = Access(street.path, lambda: now[0])
     for written in (text, text.upper(), f" {text}\n"):
         assert (door.enter(written).person, door.enter(written).name) == (street.solar.owner.kid, "House 1")
@@ -99,7 +101,7 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     assert not ended.value.is_guess
     now[0] = T0
     known = door.enter(text)
-    access.revoke(store, [known.digest])
+    access_links.revoke(store, [known.digest])
     assert not door.stands(known.digest)
     with pytest.raises(BadCode, match="not known here") as gone:
         door.enter(text)
@@ -116,13 +118,13 @@ def test_what_is_no_code_is_refused_like_a_wrong_one(street, text):
 def test_a_use_is_noted_once_an_hour(tmp_path):
     street = Street(tmp_path)
     store, now = street.community.store, [T0]
-    text = access.issue(store, CODE, None, "", T0, 86400)
+    text = access_links.issue(store, CODE, None, "", T0, 86400)
     door = Access(street.path, lambda: now[0])
     noted = []
     for later_s in (0, 10, 3599, 3600, 3700):
         now[0] = T0 + later_s
         door.enter(text)
-        noted.append(access.listed(store)[0].last_used_s - T0)
+        noted.append(access_links.listed(store)[0].last_used_s - T0)
     assert noted == [0, 0, 0, 3600, 3600]
     street.close()
 
@@ -130,9 +132,9 @@ def test_a_use_is_noted_once_an_hour(tmp_path):
 def test_links_that_ended_are_forgotten(tmp_path):
     street = Street(tmp_path)
     store = street.community.store
-    access.issue(store, CODE, None, "old", T0, 60)
-    access.issue(store, CODE[::-1], None, "new", T0 + 60 + access.DAY_S + 1, 60)
-    assert [row.label for row in access.listed(store)] == ["new"]
+    access_links.issue(store, CODE, None, "old", T0, 60)
+    access_links.issue(store, CODE[::-1], None, "new", T0 + 60 + access_links.DAY_S + 1, 60)
+    assert [row.label for row in access_links.listed(store)] == ["new"]
     street.close()
 
 
@@ -167,7 +169,7 @@ def test_a_session_ends_with_its_link(tmp_path):
     with TestClient(app_at(street.path, street.clock)) as client:
         client.post("/api/session", json={"code": code(store)})
         assert client.get("/api/session").json()["role"] == "operator"
-        access.revoke(store, [row.digest for row in access.listed(store)])
+        access_links.revoke(store, [row.digest for row in access_links.listed(store)])
         assert client.get("/api/session").json()["role"] == "nobody"
         assert {row["power_w"] for row in client.get("/api/meters").json()} == {None}
     street.close()
@@ -218,7 +220,7 @@ def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog)
     street = Street(tmp_path)
     community = street.community
     node = Node(community.store, community.root.public_key, community.host, community.issuer, street.clock)
-    guess = access.text_of(b"\x55" * 16)
+    guess = access_links.text_of(b"\x55" * 16)
     with caplog.at_level(logging.DEBUG), TestClient(create_app(node)) as client:
         for answer in (
             client.get("/api/meters", headers=by(guess)), client.post("/api/session", json={"code": guess}),
@@ -355,7 +357,7 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, street):
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
     street = Street(tmp_path)
     community, owner = street.community, street.solar.owner
-    fields = {name: 0 for _, name, _, _ in bodies.TABLE[bodies.STATEMENT][1]}
+    fields = {name: 0 for _, name, _, _ in kinds.TABLE[kinds.STATEMENT][1]}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.say(community.host, "statement", body)
@@ -515,7 +517,7 @@ def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
         with httpx.stream("GET", f"{base}/api/events", headers=by(code(store)), timeout=10) as answer:
             lines = answer.iter_lines()
             next(lines)
-            access.revoke(store, [row.digest for row in access.listed(store)])
+            access_links.revoke(store, [row.digest for row in access_links.listed(store)])
             assert list(lines) is not None  # it ends
     street.close()
 
@@ -600,7 +602,7 @@ def test_links_are_made_listed_and_revoked(founded):
     assert re.fullmatch(r"http://pi\.local:80/#code=[a-z2-7]{26}", link)
     operator = run("--data", founded, "access", "new", "--operator", "--days", "1").out
     assert operator.startswith("http://localhost:8080/#code=") and "It shows everything until" in operator
-    door = Access(founded / home.DATABASE, home.clock)
+    door = Access(founded / data_directory.DATABASE, data_directory.clock)
     assert door.enter(link.partition("=")[2]).name == "East"
     assert door.enter(operator.splitlines()[0].partition("=")[2]).person is None
     rows = json.loads(run("--data", founded, "access", "list", "--json").out)
@@ -639,12 +641,12 @@ def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
     with of.store() as store:
         found = demo.links(of, store, "http://localhost:8080", T0)
         again = demo.links(of, store, "http://localhost:8080", T0 + 60)
-    opened = Access(of.database, lambda: T0 + access.DAY_S - 1)
+    opened = Access(of.database, lambda: T0 + access_links.DAY_S - 1)
     names = [(who, opened.enter(link.removeprefix("http://localhost:8080/#code=")).name) for who, link in found]
     assert names == [("Operator", None), ("House 1", "House 1"), ("House 2", "House 2"), ("House 3", "House 3")]
     assert not {link for _, link in found} & {link for _, link in again}
     with pytest.raises(BadCode, match="expired"):
-        Access(of.database, lambda: T0 + access.DAY_S).enter(found[0][1][-26:])
+        Access(of.database, lambda: T0 + access_links.DAY_S).enter(found[0][1][-26:])
 
 
 def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, street):
@@ -664,6 +666,6 @@ def test_the_table_comes_to_a_database_that_was_there_before(tmp_path):
     street.community.store.execute("PRAGMA user_version = 2", [()])
     street.close()
     with Store(street.path) as store:
-        access.issue(store, CODE, None, "", T0, 60)
+        access_links.issue(store, CODE, None, "", T0, 60)
     with Reader(street.path) as reader:
-        assert len(access.listed(reader)) == 1
+        assert len(access_links.listed(reader)) == 1

@@ -11,7 +11,7 @@ from aead import BACKENDS, MODULES, choose
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM, AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wattpact_protocol import _ccm_host, _ccm_portable, _gcm_host, _gcm_portable, aes, ccm, gcm
+from wattpact_protocol.crypto import _ccm_host, _ccm_portable, _gcm_host, _gcm_portable, aes, ccm, gcm
 
 KEYS = st.sampled_from([16, 24, 32]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
 TAGS = st.sampled_from(ccm.TAG_LENGTHS)

@@ -15,15 +15,15 @@ from links import app_at, by, code
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from streams import events, served, take
 from street import SLOT_S, WH, Street
-from wattpact import bill
 from wattpact.api import create_app, models
 from wattpact.api.events import MAX_BEHIND, Channel, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
+from wattpact.billing import bill
 from wattpact.ledger import Ledger
-from wattpact.node import Node
+from wattpact.node.node import Node
 from wattpact.views.stored import StoredViews
 from wattpact.views.visible import NOBODY
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 
 QUESTIONS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
 
@@ -277,7 +277,7 @@ def test_a_store_that_fails_is_a_sentence_and_a_line_in_the_log(tmp_path, caplog
 
 
 def test_every_kind_of_entry_is_described():
-    assert sorted(models.Kind.__args__) == sorted(bodies.KINDS)
+    assert sorted(models.Kind.__args__) == sorted(kinds.KINDS)
 
 
 def test_the_description_loads_nothing_and_names_every_question(client):

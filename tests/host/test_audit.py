@@ -11,9 +11,13 @@ import pytest
 from generated import Generated
 from scene import HOUR, MONTH, S, Scene
 from village import Village
-from wattpact import audit, bill, bundle, disclosure, evidence
+from wattpact import audit
+from wattpact.billing import bill, collect
+from wattpact.bundle import disclosure, format
 from wattpact.ledger import Ledger
-from wattpact_protocol import bodies, cbor, cose, ed25519, entry
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.encoding import cbor, cose
+from wattpact_protocol.log import entry, event_codes, ids, kinds, roles
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -39,12 +43,12 @@ def refuse(data: bytes, scene: Scene) -> audit.Refuted:
 
 
 def split(data: bytes) -> list[bytes]:
-    return [raw for _, raw in bundle.read(io.BytesIO(data))]
+    return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
 def number_at(data: bytes, position: int) -> int:
     """The number of the entry that holds a byte."""
-    return sum(offset <= position for offset, _ in bundle.read(io.BytesIO(data)))
+    return sum(offset <= position for offset, _ in format.read(io.BytesIO(data)))
 
 
 def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(scene, good):
@@ -60,8 +64,8 @@ def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(scene, good):
 
 
 def test_every_kind_of_evidence_is_in_the_scene(good):
-    kinds = {bodies.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in split(good)}
-    assert kinds == set(bodies.NAMES.values()) - {"policy", "receipt"}
+    found = {kinds.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in split(good)}
+    assert found == set(kinds.NAMES.values()) - {"policy", "receipt"}
 
 
 def test_a_report_says_what_is_missing_estimated_void_or_doubtful(scene):
@@ -108,7 +112,7 @@ def test_every_field_of_every_kind_is_covered_by_the_signature(scene, good):
     for number, raw in enumerate(raws, 1):
         envelope = cose.decode1(raw)
         payload = cbor.decode(envelope.payload)
-        if payload[0] in seen and payload[0] != bodies.CERTIFICATE:
+        if payload[0] in seen and payload[0] != kinds.CERTIFICATE:
             continue
         seen.add(payload[0])
         for other in changed(payload):
@@ -132,7 +136,7 @@ def test_an_entry_removed_repeated_or_moved_is_refused(scene, good):
 
 
 def test_a_cut_bundle_is_refused(scene, good):
-    offsets = [offset for offset, _ in bundle.read(io.BytesIO(good))]
+    offsets = [offset for offset, _ in format.read(io.BytesIO(good))]
     bits = case.Bits("cuts")
     for size in [*offsets, *(bits.below(len(good)) for _ in range(200))]:
         assert refuse(good[:size], scene)
@@ -179,9 +183,9 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
         first = S + 900 * bits.below(made.slots)
         for person in made.people:
             statement = ledger.statement(person.kid, first, made.end)
-            picked = evidence.collect(entries, ledger.facts, statement, village.host.kid)
+            picked = collect.collect(entries, ledger.facts, statement, village.host.kid)
             fields = statement.fields([new.id for new in picked])
-            data = bundle.write(picked, village.say(village.host, bodies.STATEMENT, fields, now_s))
+            data = format.write(picked, village.say(village.host, kinds.STATEMENT, fields, now_s))
             report = audit.audit(io.BytesIO(data), village.root.public_key)
             waiting += report.fields["unsettled_meters"] > 0
             partial += 0 < len(statement.closure) < len(made.meters)
@@ -199,15 +203,15 @@ class Liar:
         made = bill.make(ledger, self.scene.west.kid, MONTH)
         entries = list(self.scene.opened)
         host = self.scene.village.host.kid
-        picked = [new for new in evidence.collect(entries, ledger.facts, made.statement, host) if keep(new)]
+        picked = [new for new in collect.collect(entries, ledger.facts, made.statement, host) if keep(new)]
         fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
-        return bundle.write(picked, self.scene.say(bodies.STATEMENT, fields))
+        return format.write(picked, self.scene.say(kinds.STATEMENT, fields))
 
 
 def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
     liar = Liar(scene)
     assert check(liar.bundle(lambda new: True), scene)
-    readings = [new for new in scene.village.entries if new.kind == bodies.READING and new.kid == scene.wallbox.kid]
+    readings = [new for new in scene.village.entries if new.kind == kinds.READING and new.kid == scene.wallbox.kid]
     for left_out in readings[1:-1]:
         refuted = refuse(liar.bundle(lambda new, left_out=left_out: new.id != left_out.id), scene)
         assert refuted.entry["author"] == scene.wallbox.kid.hex()
@@ -218,11 +222,11 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
 
 def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(scene):
     made = bill.make(scene.ledger(), scene.west.kid, MONTH).statement
-    picked = evidence.collect(scene.opened, scene.ledger().facts, made, scene.village.host.kid)
+    picked = collect.collect(scene.opened, scene.ledger().facts, made, scene.village.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
-        stated = scene.say(bodies.STATEMENT, made.fields([new.id for new in moved]))
-        refuted = refuse(bundle.write(moved, stated), scene)
+        stated = scene.say(kinds.STATEMENT, made.fields([new.id for new in moved]))
+        refuted = refuse(format.write(moved, stated), scene)
         assert refuted.entry and refuted.entry["number"] in (number + 1, number + 2)
 
 
@@ -250,7 +254,7 @@ def test_only_the_root_that_is_pinned_is_believed(scene, good):
 def test_nobody_says_what_its_role_does_not_allow(scene, who):
     liar = Scene("rogue")
     rogue = liar.village.by_name[who]
-    new = liar.village.say(rogue, bodies.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+    new = liar.village.say(rogue, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
     refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
     assert refuted.entry["kind"] == "tariff" and "may not say" in refuted.reason
 
@@ -261,8 +265,8 @@ def forked(scene: Scene) -> None:
     place = issuer.sequence, issuer.previous
     scene.village.tariff(S, 1, 1)
     issuer.sequence, issuer.previous = place
-    body = next(new.body for new in scene.village.entries if new.kind == bodies.COMMUNITY)
-    scene.village.say(issuer, bodies.COMMUNITY, {**body, "version": 2})
+    body = next(new.body for new in scene.village.entries if new.kind == kinds.COMMUNITY)
+    scene.village.say(issuer, kinds.COMMUNITY, {**body, "version": 2})
 
 
 def unlinked(who: str):
@@ -274,7 +278,7 @@ def unlinked(who: str):
         if who == "issuer":
             scene.village.tariff(S, 1, 1)
         else:
-            scene.village.say(author, bodies.EVENT, {"code": bodies.EVENT_BOOT}, S)
+            scene.village.say(author, kinds.EVENT, {"code": event_codes.BOOT}, S)
             scene.village.reading(author, scene.now_s, [90_000], [90_000])
 
     return act
@@ -290,10 +294,10 @@ def unfounded(scene: Scene) -> None:
 def another_root(scene: Scene) -> None:
     """The root certifies a second root, which certifies a second issuer, which sets a price."""
     village = scene.village
-    second = village.certify(village.author("second"), village.root, bodies.ROLE_ROOT)
+    second = village.certify(village.author("second"), village.root, roles.ROOT)
     second.generation, second.sequence, second.previous = 0, 0, village.entries[-1].id
-    other = village.certify(village.author("other"), second, bodies.ROLE_ISSUER)
-    village.say(other, bodies.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+    other = village.certify(village.author("other"), second, roles.ISSUER)
+    village.say(other, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
 
 
 def too_early(scene: Scene) -> None:
@@ -305,20 +309,20 @@ def two_orders(scene: Scene) -> None:
     """A person's order stands in a place that only a log has."""
     body = {**scene.village.mandate(scene.west, scene.wallbox, 1, 1, 1, 1, S, S + 1).body, "order_id": bytes(8)}
     scene.west.chained, scene.west.sequence, scene.west.previous = True, 5, bytes(32)
-    mandate = scene.village.say(scene.west, bodies.MANDATE, body)
+    mandate = scene.village.say(scene.west, kinds.MANDATE, body)
     scene.village.offer(scene.wallbox, 1, 1, 1, S, S + 1, mandate.id, scene.now_s)
     scene.village.reading(scene.wallbox, scene.now_s - 1, [90_000])
 
 
 def own_role(scene: Scene) -> None:
     """A meter's key is certified again, as a host's."""
-    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_HOST, 2)
+    scene.village.certify(scene.roof, scene.village.issuer, roles.HOST, 2)
 
 
 def back_again(scene: Scene) -> None:
     """A meter's second certificate closes a generation, its third goes back to it."""
-    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_METER, 2, generation=1, owner=scene.east.kid)
-    scene.village.certify(scene.roof, scene.village.issuer, bodies.ROLE_METER, 3, generation=0, owner=scene.east.kid)
+    scene.village.certify(scene.roof, scene.village.issuer, roles.METER, 2, generation=1, owner=scene.east.kid)
+    scene.village.certify(scene.roof, scene.village.issuer, roles.METER, 3, generation=0, owner=scene.east.kid)
 
 
 @pytest.mark.parametrize(
@@ -341,16 +345,16 @@ def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):
     village = scene.village
     roles = {}
     for new in village.entries:
-        if new.kind == bodies.CERTIFICATE:
-            roles.setdefault(entry.kid_of(new.body["public_key"]), new.body["role"])
-    wrong = sorted(village.entries, key=lambda new: bundle.order_of(new, roles[new.kid]))
-    stated = scene.say(bodies.STATEMENT, made.fields([new.id for new in wrong]))
-    refuted = refuse(bundle.write(wrong, stated), scene)
+        if new.kind == kinds.CERTIFICATE:
+            roles.setdefault(ids.kid_of(new.body["public_key"]), new.body["role"])
+    wrong = sorted(village.entries, key=lambda new: format.order_of(new, roles[new.kid]))
+    stated = scene.say(kinds.STATEMENT, made.fields([new.id for new in wrong]))
+    refuted = refuse(format.write(wrong, stated), scene)
     assert refuted.entry and refuted.entry["kind"] == kind and says in refuted.reason, refuted.sentence()
 
 
 def test_nothing_follows_the_statement_and_its_period_is_whole_slots(scene, good):
-    other = scene.say(bodies.STATEMENT, entry.decode(split(good)[-1], scene.village.community).body)
+    other = scene.say(kinds.STATEMENT, entry.decode(split(good)[-1], scene.village.community).body)
     refuted = refuse(good + other.raw, scene)
     assert "after the statement" in refuted.reason and refuted.entry["number"] == len(split(good)) + 1
 
@@ -370,15 +374,15 @@ def test_a_window_after_the_slot_that_waits_waits_too():
     statement = ledger.statement(west.kid, S + 3600, now_s)
     assert statement.settled_to_s == S + 3600 and statement.evidence_from_s == S
     assert statement.closure == sorted([roof.kid, wallbox.kid])
-    picked = evidence.collect(village.entries, ledger.facts, statement, village.host.kid)
+    picked = collect.collect(village.entries, ledger.facts, statement, village.host.kid)
     fields = statement.fields([new.id for new in picked])
-    data = bundle.write(picked, village.say(village.host, bodies.STATEMENT, fields, now_s))
+    data = format.write(picked, village.say(village.host, kinds.STATEMENT, fields, now_s))
     assert audit.audit(io.BytesIO(data), village.root.public_key).fields["unsettled_meters"] == 2
 
 
 def test_a_meter_that_is_waited_for_is_named():
     scene = Scene("late")
-    dropped = [new for new in scene.village.entries if new.kid == scene.roof.kid and new.kind == bodies.READING]
+    dropped = [new for new in scene.village.entries if new.kid == scene.roof.kid and new.kind == kinds.READING]
     scene.village.entries = [new for new in scene.village.entries if new not in dropped[2:]]
     scene.now_s = S + 5 * HOUR
     report = check(scene.bundle(), scene)
@@ -393,7 +397,7 @@ def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(scene, good,
         "socket.socket = refuse\n"
         "from wattpact import audit\n"
         "import wattpact.audit.program\n"
-        "from wattpact import disclosure\n"
+        "from wattpact.bundle import disclosure\n"
         "given = [disclosure.read(sys.argv[3])]\n"
         "report = audit.audit(open(sys.argv[1], 'rb'), audit.read_pin(sys.argv[2]), given)\n"
         "loaded = sorted(name for name in sys.modules if name.startswith('wattpact.'))\n"
@@ -408,7 +412,7 @@ def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(scene, good,
     assert result.returncode == 0, result.stderr
     net_nano, *loaded = result.stdout.split()
     assert int(net_nano) == bill.make(scene.ledger(), scene.west.kid, MONTH).fields["net_nano"]
-    assert {name.split(".")[1] for name in loaded} == {"audit", "bundle", "disclosure", "money"}
+    assert {name.split(".")[1] for name in loaded} == {"audit", "bundle"}
 
 
 def test_a_pin_is_hex_or_a_file_with_it(tmp_path):
@@ -445,10 +449,10 @@ def test_default_supply_is_shown_with_its_grant_and_nothing_is_missing():
         "to_s": S + 40 * 24 * HOUR, "price_micro_per_kwh": 0, "priority": 65535, "start_by_s": S + 40 * 24 * HOUR,
         "default_supply": True,
     }  # fmt: skip
-    village.say(village.issuer, bodies.GRANT, grant, S + 20)
+    village.say(village.issuer, kinds.GRANT, grant, S + 20)
     before = check(scene.bundle(scene.north), scene)
     end_s = S + 31 * 24 * HOUR
-    village.say(scene.pump, bodies.USAGE_START, {"contract": bytes([9]) * 32, "grant": 90, "import_wh": 2000}, end_s)
+    village.say(scene.pump, kinds.USAGE_START, {"contract": bytes([9]) * 32, "grant": 90, "import_wh": 2000}, end_s)
     village.reading(scene.pump, end_s + 900, [2000, 2000])
     report = check(scene.bundle(scene.north), scene)
     assert report.counts["grant"] == before.counts["grant"] == 3

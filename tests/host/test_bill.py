@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from scene import MONTH, S, Scene
-from wattpact import bill, home, money
+from wattpact.billing import bill
+from wattpact.bundle import money
 from wattpact.cli import main
-from wattpact_protocol import bodies
+from wattpact.node import data_directory
+from wattpact_protocol.log import roles
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -90,7 +92,7 @@ def test_an_owner_is_found_by_name_or_key(scene):
     scene = Scene("twins")
     twin = scene.village.author("another")
     twin.name = "west"
-    scene.village.certify(twin, scene.village.issuer, bodies.ROLE_PERSON)
+    scene.village.certify(twin, scene.village.issuer, roles.PERSON)
     with pytest.raises(bill.BillError, match="several"):
         bill.find_owner(scene.ledger(), "west")
 
@@ -108,7 +110,7 @@ def run(node: Path, *arguments: str) -> int:
 
 
 def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     root = scene.village.root.public_key.hex()
     for owner in ("east", "west", "north"):
         target, keys = str(tmp_path / f"{owner}.bundle"), str(tmp_path / f"{owner}.keys")
@@ -126,7 +128,7 @@ def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys
 
 
 def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     target, root = tmp_path / "west.bundle", scene.village.root.public_key.hex()
     assert run(node, "bill", "--owner", "west", "--month", MONTH, "--export", str(target)) == 0
     page = capsys.readouterr().out
@@ -163,7 +165,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
     ],
 )
 def test_a_wrong_order_gets_one_line(arguments, says, scene, node, monkeypatch, capsys):
-    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     assert run(node, "bill", *arguments) != 0
     shown = capsys.readouterr()
     assert says in shown.err and shown.err.count("\n") == 1 and shown.out == ""

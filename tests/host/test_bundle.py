@@ -7,9 +7,10 @@ import pytest
 from scene import HOUR, MONTH, S, Scene
 from sealed_village import SealedVillage
 from village import Village
-from wattpact import bill, bundle, evidence
+from wattpact.billing import bill, collect
+from wattpact.bundle import format
 from wattpact.ledger import Ledger
-from wattpact_protocol import bodies, entry
+from wattpact_protocol.log import entry, event_codes, kinds
 
 
 @pytest.fixture(scope="module")
@@ -18,21 +19,21 @@ def scene() -> Scene:
 
 
 def split(data: bytes) -> list[bytes]:
-    return [raw for _, raw in bundle.read(io.BytesIO(data))]
+    return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
 def collected(scene: Scene, owner, entries=None, month=MONTH):
     ledger = scene.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return evidence.collect(entries or scene.opened, ledger.facts, made.statement, scene.village.host.kid)
+    return collect.collect(entries or scene.opened, ledger.facts, made.statement, scene.village.host.kid)
 
 
 def test_a_bundle_is_whole_entries_and_nothing_else(scene):
     data = scene.bundle()
     assert b"".join(split(data)) == data
     decoded = [entry.decode(raw, scene.village.community) for raw in split(data)]
-    assert decoded[-1].kind == bodies.STATEMENT and decoded[-1].kid == scene.village.host.kid
-    assert all(new.kind != bodies.STATEMENT for new in decoded[:-1])
+    assert decoded[-1].kind == kinds.STATEMENT and decoded[-1].kid == scene.village.host.kid
+    assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 
 
 def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(scene):
@@ -54,19 +55,19 @@ def test_nothing_of_others_and_other_times_is_in_it():
     village.reading(scene.wallbox, later, [99_000, 99_001])
     village.tariff(later, 1, 1, later)
     assert [new.id for new in collected(scene, scene.west)] == kept
-    certified = [new.body["label"] for new in collected(scene, scene.west) if new.kind == bodies.CERTIFICATE]
+    certified = [new.body["label"] for new in collected(scene, scene.west) if new.kind == kinds.CERTIFICATE]
     assert "far" not in certified and "dora" not in certified
 
 
 def test_a_run_brackets_its_window():
     village = Village(900)
     meter = village.meter("meter")
-    village.say(meter, bodies.EVENT, {"code": bodies.EVENT_BOOT})
+    village.say(meter, kinds.EVENT, {"code": event_codes.BOOT})
     log = [village.entries[-1]]
     log += [village.reading(meter, S + 900 * i, [i, i + 1]) for i in range(10)]
 
     def run(from_s, to_s, voids=()):
-        return [log.index(new) for new in evidence.run(log, {log[i].id for i in voids}, from_s, to_s)]
+        return [log.index(new) for new in collect.run(log, {log[i].id for i in voids}, from_s, to_s)]
 
     assert run(S + 1800, S + 3600) == [3, 4]
     assert run(S + 1799, S + 3601) == [2, 3, 4, 5]
@@ -87,17 +88,17 @@ def test_a_reading_that_nobody_opened_bounds_no_run():
         village.reading(meter, S + 900 * i, [i, i + 1])
     log = [new for new in village.opened() if new.kid == meter.kid]
     shut = [new for new in village.entries if new.kid == meter.kid]
-    assert [new.kind for new in log[:2]] == [bodies.KEY_EPOCH, bodies.KEY_OPEN]
+    assert [new.kind for new in log[:2]] == [kinds.KEY_EPOCH, kinds.KEY_OPEN]
 
     def run(closed=()):
         entries = [shut[i] if i in closed else log[i] for i in range(len(log))]
-        return [entries.index(new) for new in evidence.run(entries, set(), S + 1800, S + 3600)]
+        return [entries.index(new) for new in collect.run(entries, set(), S + 1800, S + 3600)]
 
     assert run() == [4, 5]
     assert run([4, 5]) == [3, 4, 5, 6]
     assert run(range(len(log))) == list(range(len(log)))
-    assert {evidence.key_no_of(new) for new in log[2:] + shut[2:]} == {1}
-    assert evidence.key_no_of(log[1]) is evidence.key_no_of(village.entries[0]) is None
+    assert {collect.key_no_of(new) for new in log[2:] + shut[2:]} == {1}
+    assert collect.key_no_of(log[1]) is collect.key_no_of(village.entries[0]) is None
 
 
 def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
@@ -111,14 +112,14 @@ def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
     ledger.apply(village.entries)
     ledger.settle(S + 60 * 86400)
     made = bill.make(ledger, east.kid, "2026-10")
-    picked = evidence.collect(village.entries, ledger.facts, made.statement, village.host.kid)
-    assert sum(new.kind == bodies.READING for new in picked) == 32
+    picked = collect.collect(village.entries, ledger.facts, made.statement, village.host.kid)
+    assert sum(new.kind == kinds.READING for new in picked) == 32
 
 
 @pytest.mark.parametrize("size", range(1, 21))
 def test_a_head_that_is_cut_is_no_entry(scene, size):
-    with pytest.raises(bundle.BundleError, match="no entry begins here|ends within"):
-        list(bundle.read(io.BytesIO(scene.bundle()[:size])))
+    with pytest.raises(format.BundleError, match="no entry begins here|ends within"):
+        list(format.read(io.BytesIO(scene.bundle()[:size])))
 
 
 def test_reading_stays_small_whatever_it_is_given():
@@ -133,6 +134,6 @@ def test_reading_stays_small_whatever_it_is_given():
             return b"\xd2\x84" + bytes(size - 2) if self.taken <= 20 else bytes(size)
 
     file = Endless()
-    with pytest.raises(bundle.BundleError):
-        list(bundle.read(file))
+    with pytest.raises(format.BundleError):
+        list(format.read(file))
     assert file.taken <= 1024

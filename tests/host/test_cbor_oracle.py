@@ -8,7 +8,7 @@ import cbor2
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wattpact_protocol import _cbor_host, _cbor_portable, cbor
+from wattpact_protocol.encoding import _cbor_host, _cbor_portable, cbor
 
 INTEGERS = st.one_of(st.integers(-30, 300), st.integers(-(2**64), 2**64 - 1))
 KEYS = st.one_of(INTEGERS, st.text(max_size=6))

@@ -13,9 +13,12 @@ from contextlib import redirect_stderr, redirect_stdout
 import click
 import pytest
 from host_community import Deal, key
-from wattpact import cli, enrol, home
+from wattpact import cli
 from wattpact.cli import frame
-from wattpact_protocol import bodies, enrolment, entry
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.sync import enrolment
 
 CODE = enrolment.format_code(bytes(range(16)))
 
@@ -39,14 +42,14 @@ def founded(tmp_path_factory):
     path = tmp_path_factory.mktemp("home") / "data"
     assert run("keys", "init", "--name", "Sun Street", path).status == 0
     assert run("--data", path, "keys", "person", "east", "--label", "East").status == 0
-    made = home.Home(path)
+    made = data_directory.Home(path)
     with made.store() as store:
-        issuer, now_s = made.issuer(), home.clock()
+        issuer, now_s = made.issuer(), data_directory.clock()
         east = next(known for known in store.certificates() if known.body["label"] == "East")
         away = key("away")
-        enrol.enrol_person(store, issuer, away, "Away", now_s)
+        members.enrol_person(store, issuer, away, "Away", now_s)
         for label, owner in (("House 1", east.kid), ("House 2", east.kid), ("House 3", away.kid)):
-            enrol.enrol_meter(store, issuer, key(label).public_key, label, owner, now_s, rated_w=11000)
+            members.enrol_meter(store, issuer, key(label).public_key, label, owner, now_s, rated_w=11000)
     return made
 
 
@@ -169,7 +172,7 @@ def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch)
     def break_it(*_):
         raise ZeroDivisionError("oh\nno")
 
-    monkeypatch.setattr("wattpact.reader.Reader.certificates", break_it)
+    monkeypatch.setattr("wattpact.store.sqlite.reader.Reader.certificates", break_it)
     result = run("--data", founded.path, "meter", "list")
     assert result.status == 70
     assert result.errors == (
@@ -202,10 +205,10 @@ def test_founding_makes_private_keys_and_never_twice(tmp_path):
     again = run("keys", "init", "--name", "Other", path)
     assert again.status == 1
     assert {found: found.read_bytes() for found in path.rglob("*") if found.is_file()} == before
-    with home.Home(path).reader() as reader:
+    with data_directory.Home(path).reader() as reader:
         said = {row.kind: entry.decode(row.raw, reader.community).body for row in reader.entries()}
-    assert said[bodies.COMMUNITY]["slot_s"] == 60
-    assert said[bodies.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
+    assert said[kinds.COMMUNITY]["slot_s"] == 60
+    assert said[kinds.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
 
 
 def test_lists_fit_80_columns_and_have_json(founded):
@@ -233,10 +236,10 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
     path = tmp_path / "d"
     run("keys", "init", "--name", "X", path)
     run("--data", path, "keys", "person", "west", "--label", "West B.")
-    made, meter = home.Home(path), key("new meter")
+    made, meter = data_directory.Home(path), key("new meter")
     with made.store() as store:
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
-        store.keep_pending(meter.public_key, proof, "10.0.0.5", home.clock())
+        store.keep_pending(meter.public_key, proof, "10.0.0.5", data_directory.clock())
     assert "1 asks to be enrolled" in run("--data", path, "meter", "list").out
     words = ["meter", "enrol", "--label", "House 9", "--owner", "west", "--rated-w", "7400", "--supply-point", "SP 9",
              "--assurance", "open flash", "--code"]  # fmt: skip
@@ -247,21 +250,21 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
     right = run("--data", path, *words, CODE.lower().replace("-", " "))
     assert (right.status, right.out) == (0, "House 9 is enrolled for West B..\n"), right.errors
     with made.reader() as reader:
-        body = enrol.find(reader.certificates(), bodies.ROLE_METER, "House 9").body
+        body = members.find(reader.certificates(), roles.METER, "House 9").body
     assert (body["public_key"], body["rated_w"], body["supply_point"]) == (meter.public_key, 7400, "SP 9")
     shown = run("--data", path, "meter", "show", "House 9").out
     assert run("--data", path, "bill", "--owner", "west").out.startswith("West B.,")
     assert "SP 9" in shown and "open flash" in shown and "No relay has been operated" in shown
 
 
-@pytest.mark.parametrize(("verb", "side"), [("offer", bodies.SELL), ("ask", bodies.BUY)])
+@pytest.mark.parametrize(("verb", "side"), [("offer", kinds.SELL), ("ask", kinds.BUY)])
 def test_an_order_says_exactly_what_was_typed(founded, verb, side):
-    before = home.clock()
+    before = data_directory.clock()
     words = ["contract", verb, *OFFER[2:]]
     result = run("--data", founded.path, *changed(changed(words, "--price", "0.187654"), "--hours", "0.5"))
     assert result.status == 0, result.errors
     with founded.reader() as reader:
-        row = reader.entries(kinds=[bodies.MANDATE], newest_first=True, limit=1)[0]
+        row = reader.entries(of_kinds=[kinds.MANDATE], newest_first=True, limit=1)[0]
         body = entry.decode(row.raw, reader.community).body
     assert (body["side"], body["limit_micro_per_kwh"], body["wh"], body["max_w"]) == (side, 187_654, 50, 5000)
     assert body["meter"] == key("House 1").kid and 0 <= body["start_s"] - before <= 2
@@ -276,17 +279,17 @@ def dealt(tmp_path):
     run("keys", "init", "--name", "X", path)
     for name in ("east", "west", "carl"):
         run("--data", path, "keys", "person", name)
-    made = home.Home(path)
-    now_s = home.clock()
+    made = data_directory.Home(path)
+    now_s = data_directory.clock()
     with made.store() as store:
         sides = []
         for label, owner in (("House 1", "east"), ("House 2", "west")):
             person = made.keyring.person(owner)
-            certificate = enrol.enrol_meter(
+            certificate = members.enrol_meter(
                 store, made.issuer(), key(label).public_key, label, person.kid, now_s, rated_w=11000
             )  # fmt: skip
             sides.append(Side(store, key(label), certificate, person))
-        from wattpact.ingest import Ingest
+        from wattpact.ingest.pipeline import Ingest
 
         deal = Deal(*sides, t=now_s)
         ingest = Ingest(store, made.root_public_key, lambda: now_s + 5)
@@ -334,8 +337,8 @@ def test_a_contract_is_ended_by_a_side_or_the_operator_alone(dealt):
 
 def test_a_contract_that_never_began_cannot_be_ended(dealt, monkeypatch):
     made, contract = dealt
-    late_s = home.clock() + 700  # it had 600 s to begin
-    monkeypatch.setattr(home, "clock", lambda: late_s)
+    late_s = data_directory.clock() + 700  # it had 600 s to begin
+    monkeypatch.setattr(data_directory, "clock", lambda: late_s)
     (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
     assert row["state"] == "void"
     refused = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west")

@@ -7,11 +7,13 @@ import zoneinfo
 import pytest
 from host_community import Speaker, key
 from test_cli import run
-from wattpact import enrol, governance, home
-from wattpact.ingest import Ingest
-from wattpact_protocol import bodies, entry
-from wattpact_protocol.guard import Policy
-from wattpact_protocol.guard_policy import NUMBERS, SWITCHES
+from wattpact.ingest.pipeline import Ingest
+from wattpact.market import terms
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact_protocol.guard.guard import Policy
+from wattpact_protocol.guard.policy import NUMBERS, SWITCHES
+from wattpact_protocol.log import entry, kinds
 
 NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
@@ -22,12 +24,12 @@ def founded(tmp_path):
     path = tmp_path / "data"
     run("keys", "init", "--name", "Sun Street", path)
     run("--data", path, "keys", "person", "east")
-    made = home.Home(path)
+    made = data_directory.Home(path)
     with made.store() as store:
         for label in ("House 1", "House 2"):
             owner = made.keyring.person("east")
-            enrol.enrol_meter(
-                store, made.issuer(), key(label).public_key, label, owner.kid, home.clock(), rated_w=11000
+            members.enrol_meter(
+                store, made.issuer(), key(label).public_key, label, owner.kid, data_directory.clock(), rated_w=11000
             )  # fmt: skip
     return made
 
@@ -35,7 +37,7 @@ def founded(tmp_path):
 def said(made, kind):
     """The bodies of that kind, all signed by the issuer."""
     with made.reader() as reader:
-        rows = [entry.decode(row.raw, made.community) for row in reader.entries(kinds=(kind,))]
+        rows = [entry.decode(row.raw, made.community) for row in reader.entries(of_kinds=(kind,))]
     assert {new.kid for new in rows} <= {made.issuer().kid}
     return [new.body for new in rows]
 
@@ -89,7 +91,7 @@ def test_a_tariff_holds_from_its_time(founded):
     result = run("--data", founded.path, "community", "tariff", "--import", "0.315", "--export", "0.07",
                  "--from", "2999-12-01T12:00")  # fmt: skip
     assert result.status == 0 and "0.315 EUR" in result.out and "past" not in result.out
-    body = said(founded, bodies.TARIFF)[-1]
+    body = said(founded, kinds.TARIFF)[-1]
     assert body == {
         "from_s": int(NOON.timestamp()), "import_micro_per_kwh": 315_000, "export_micro_per_kwh": 70_000
     }  # fmt: skip
@@ -108,7 +110,7 @@ def test_a_policy_keeps_what_is_not_changed(founded):
     assert run(*change, "--rest-s", "90", "--holiday", "2026-12-26", "--holiday", "2026-12-25").status == 0
     assert run(*change, "--meter", "House 2", "--protected").status == 0
     assert run(*change, "--defaults", "--rest-s", "70").status == 0
-    first, second, own, last = said(founded, bodies.POLICY)
+    first, second, own, last = said(founded, kinds.POLICY)
     assert first == {"version": 1, "emergency_credit_wh": 500, "quiet_hours": False}
     days = [(datetime.date(2026, 12, day) - datetime.date(1970, 1, 1)).days for day in (25, 26)]
     assert second == {**first, "version": 2, "rest_s": 90, "holidays": days}
@@ -123,11 +125,11 @@ def test_a_policy_keeps_what_is_not_changed(founded):
 
 def test_an_order_to_open_stands_until_it_is_taken_back(founded):
     change = ("--data", founded.path, "community", "policy", "--meter", "House 1")
-    before_s = home.clock()
+    before_s = data_directory.clock()
     for words in (["--open"], ["--rest-s", "61"], ["--no-open"]):
         assert run(*change, *words).status == 0
-    opened, kept, withdrawn = said(founded, bodies.POLICY)
-    assert before_s <= opened["operator_open_at_s"] <= home.clock()
+    opened, kept, withdrawn = said(founded, kinds.POLICY)
+    assert before_s <= opened["operator_open_at_s"] <= data_directory.clock()
     assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
 
 
@@ -136,7 +138,7 @@ def test_every_field_of_a_policy_has_its_option(founded):
     help_text = run("community", "policy", "--help").out
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text
-    fields = {field for _, field, _, _ in bodies.TABLE[bodies.POLICY][1]}
+    fields = {field for _, field, _, _ in kinds.TABLE[kinds.POLICY][1]}
     assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s"}
 
 
@@ -144,16 +146,16 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
     for meter in ("House 1", "House 2"):
         words = ("--meter", meter, "--until", "2999-12-01T12:00")
         assert run("--data", founded.path, "community", "default-supply", *words).status == 0
-    first, second = said(founded, bodies.GRANT)
+    first, second = said(founded, kinds.GRANT)
     assert (first["number"], second["number"]) == (1, 2) and first["contract"] != second["contract"]
     assert first["default_supply"] and first["to_s"] == int(NOON.timestamp()) and first["max_w"] == 11000
     assert [row["meter"] for row in shown(founded)["default_supply"]] == ["House 1", "House 2"]
     with founded.reader() as reader:
-        assert governance.supplied_until(reader)[key("House 2").kid] == first["to_s"]
+        assert terms.supplied_until(reader)[key("House 2").kid] == first["to_s"]
 
 
 def test_the_table_of_bills_says_what_each_bill_says(founded):
-    slot_s = home.clock() // 900 * 900 - 1800
+    slot_s = data_directory.clock() // 900 * 900 - 1800
     with founded.store() as store:
         community = type("C", (), {"id": store.community})
         known = {one.kid: one for one in store.certificates()}
@@ -162,7 +164,7 @@ def test_the_table_of_bills_says_what_each_bill_says(founded):
             signer = key(label)
             meter = Speaker(community, signer, known[signer.kid].body, known[signer.kid].id)
             entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
-        ingest = Ingest(store, founded.root_public_key, home.clock)
+        ingest = Ingest(store, founded.root_public_key, data_directory.clock)
         assert {verdict.reason for verdict in ingest.take([new.raw for new in entries])} == {"stored"}
         ingest.close()
     month = datetime.datetime.fromtimestamp(slot_s, zoneinfo.ZoneInfo("Europe/Berlin")).strftime("%Y-%m")

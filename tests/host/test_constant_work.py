@@ -15,7 +15,7 @@ from tools.bench import agreement, counting, crypto
 from tools.device_files import ROOTS
 
 KEYS = int(os.environ.get("WATTPACT_KEYS", "24"))
-SCALAR = ROOTS["wattpact_protocol"] / "_scalar25519_viper.py"
+SCALAR = ROOTS["wattpact_protocol"] / "crypto" / "_scalar25519_viper.py"
 
 
 def mutated(name: str, old: str, new: str) -> str:

@@ -13,11 +13,16 @@ from scene import HOUR, MONTH, S, Scene
 from sealed_village import SealedVillage
 from test_cli import run
 from village import START_S
-from wattpact import audit, bundle, disclosure, evidence, home
+from wattpact import audit
 from wattpact.audit import page
-from wattpact.disclosure import Disclosure, DisclosureError, StretchKey
+from wattpact.billing import collect
+from wattpact.bundle import disclosure, format
+from wattpact.bundle.disclosure import Disclosure, DisclosureError, StretchKey
 from wattpact.ledger import Ledger
-from wattpact_protocol import bodies, ed25519, entry, sealing
+from wattpact.node import data_directory
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.sealing import content, epochs, period_keys
 
 KEY = bytes(range(48))
 COMMUNITY = bytes(range(16))
@@ -186,7 +191,7 @@ def undecided(data, scene, *given_files) -> audit.Undecided:
 
 
 def split(data):
-    return [raw for _, raw in bundle.read(io.BytesIO(data))]
+    return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
 def stretches(rows):
@@ -202,9 +207,9 @@ def places(scene, *labels, key_no=None):
 def test_nothing_is_measured_in_the_open(good):
     for raw in split(good):
         new = entry.decode(raw, COMMUNITY)
-        hidden = bodies.SEALABLE.get(new.kind, ())
+        hidden = kinds.SEALABLE.get(new.kind, ())
         assert not any(name in new.body for name in hidden)
-        assert new.kind != bodies.READING or list(new.body) == [bodies.SEALED]
+        assert new.kind != kinds.READING or list(new.body) == [kinds.SEALED]
 
 
 def test_without_keys_nobody_can_say_and_what_is_missing_is_named(scene, good):
@@ -274,7 +279,7 @@ def test_a_key_that_was_not_committed_to_is_named(scene, good):
     assert "the key given for stretch 1 of wallbox in 'wrong.keys' is not the one it committed to" in str(found)
     named = found.misfits[0]["entry"]
     new = entry.decode(split(good)[named["number"] - 1], scene.village.community)
-    assert new.kind == bodies.KEY_OPEN and new.kid == scene.wallbox.kid and new.body["key_no"] == 1
+    assert new.kind == kinds.KEY_OPEN and new.kid == scene.wallbox.kid and new.body["key_no"] == 1
     # The same file beside the right one does no harm, and is named.
     report = check(good, scene, wrong, *scene.keys)
     remark = "wrong.keys: the key for stretch 1 of wallbox is not the one it committed to; another that was given is"
@@ -311,7 +316,7 @@ def resealed(scene, key, kind, body, key_no=None):
     """A body that pump sealed with a key, under the number that it opened last or another."""
     village, pump = scene.village, scene.pump
     number = village._sealing[pump.kid].key_no if key_no is None else key_no
-    return sealing.seal_body(key, number, (village.community, pump.kid, 0), kind, body)
+    return content.seal_body(key, number, (village.community, pump.kid, 0), kind, body)
 
 
 def reading_body(t0_s, values):
@@ -325,7 +330,7 @@ def ledger_of(scene):
     """The operator's, which holds void what does not open."""
     ledger = Ledger()
     for new in scene.opened:
-        if new.kind == bodies.READING and new.is_sealed:
+        if new.kind == kinds.READING and new.is_sealed:
             ledger.facts.voids.append((new.id, "bad_seal"))
         else:
             ledger.apply([new])
@@ -337,11 +342,11 @@ def stated_for(scene, person, from_s, to_s, leave_out=lambda new: False, added=(
     """A host's bundle for any time, from which it may leave things out, and to which it may add."""
     ledger = ledger_of(scene)
     made = ledger.statement(person.kid, from_s, to_s)
-    picked = evidence.collect(scene.opened, ledger.facts, made, scene.village.host.kid)
+    picked = collect.collect(scene.opened, ledger.facts, made, scene.village.host.kid)
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)
-    return bundle.write(picked, scene.say(bodies.STATEMENT, made.fields([new.id for new in picked])))
+    return format.write(picked, scene.say(kinds.STATEMENT, made.fields([new.id for new in picked])))
 
 
 def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
@@ -349,12 +354,12 @@ def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
     village, pump = scene.village, scene.pump
     end_s = scene.now_s - 7200
     committed = bytes(reversed(KEY))
-    village.seal(pump, bodies.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
+    village.seal(pump, kinds.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
     village.open_key(pump, {"unix_s": end_s + 900}, key=committed)
-    body = resealed(scene, KEY, bodies.READING, reading_body(end_s + 900, (2000, 2100)))
-    lie = village.say(pump, bodies.READING, body, end_s + 1800)
-    place = (pump.kid, 0, lie.body[bodies.SEALED].key_no)
-    assert sealing.open_body(KEY, (village.community, pump.kid, 0), bodies.READING, lie.body)["t0_s"] == end_s + 900
+    body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)))
+    lie = village.say(pump, kinds.READING, body, end_s + 1800)
+    place = (pump.kid, 0, lie.body[kinds.SEALED].key_no)
+    assert content.unseal_body(KEY, (village.community, pump.kid, 0), kinds.READING, lie.body)["t0_s"] == end_s + 900
     scene.now_s += 30 * 86400
     data = stated_for(scene, scene.north, S, end_s + 3600)
     assert lie.raw in split(data)
@@ -388,15 +393,15 @@ def test_an_entry_that_is_sealed_anew_breaks_the_log(scene, good):
     village, wallbox = scene.village, scene.wallbox
     raws = split(good)
     said = [entry.decode(raw, village.community) for raw in raws]
-    sealed = [at for at, new in enumerate(said) if new.kid == wallbox.kid and new.kind == bodies.READING]
+    sealed = [at for at, new in enumerate(said) if new.kid == wallbox.kid and new.kind == kinds.READING]
     for at in sealed:
         old = said[at]
-        key_no = old.body[bodies.SEALED].key_no
+        key_no = old.body[kinds.SEALED].key_no
         place = (village.community, wallbox.kid, 0)
         key = village.keys[wallbox.kid, 0, key_no]
-        body = sealing.open_body(key, place, old.kind, old.body)
+        body = content.unseal_body(key, place, old.kind, old.body)
         body["registers"][1][1] = [value + 1 for value in body["registers"][1][1]]
-        body = sealing.seal_body(key, key_no, place, old.kind, body)
+        body = content.seal_body(key, key_no, place, old.kind, body)
         where = (old.generation, old.sequence, old.previous)
         new = entry.sign(old.kind, body, where, old.stamp, old.kid, village.community, wallbox.sign)
         with pytest.raises(audit.Refuted) as caught:
@@ -424,9 +429,9 @@ def test_a_host_that_leaves_a_commitment_out_is_refuted_though_it_signs():
     window = (end_s + 4500, end_s + 6300)
     data = stated_for(later, later.north, *window)
     assert check(data, later, *later.keys)
-    kinds = [entry.decode(raw, village.community) for raw in split(data)]
-    shown = [new for new in kinds if new.kid == pump.kid and new.kind in (bodies.KEY_OPEN, bodies.KEY_EPOCH)]
-    assert [(new.kind, new.body["key_no"]) for new in shown] == [(bodies.KEY_OPEN, 2)]
+    held = [entry.decode(raw, village.community) for raw in split(data)]
+    shown = [new for new in held if new.kid == pump.kid and new.kind in (kinds.KEY_OPEN, kinds.KEY_EPOCH)]
+    assert [(new.kind, new.body["key_no"]) for new in shown] == [(kinds.KEY_OPEN, 2)]
     first = next(new for new in village.entries if new.kid == pump.kid)
     for added in ((), (first,)):
         lie = stated_for(later, later.north, *window, lambda new: new.id == shown[0].id, added)
@@ -440,8 +445,8 @@ def never_opened():
     scene = Scene("never opened")
     village, pump = scene.village, scene.pump
     end_s = scene.now_s - 7200
-    body = resealed(scene, KEY, bodies.READING, reading_body(end_s + 900, (2000, 2100)), key_no=9)
-    lie = village.say(pump, bodies.READING, body, end_s + 1800)
+    body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)), key_no=9)
+    lie = village.say(pump, kinds.READING, body, end_s + 1800)
     village.reading(pump, end_s + 900, [2000, 2050])
     scene.now_s += 86400
     return scene, lie
@@ -462,9 +467,9 @@ def test_a_key_that_is_opened_afterwards_opens_nothing():
     village, pump = scene.village, scene.pump
     end_s = scene.now_s - 7200
     state = village._sealing[pump.kid]
-    key = sealing.stretch_key(state.secrets[state.epoch], pump.kid, state.key_no + 1)
-    body = resealed(scene, key, bodies.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
-    early = village.say(pump, bodies.READING, body, end_s + 1800)
+    key = period_keys.period_key(state.secrets[state.epoch], pump.kid, state.key_no + 1)
+    body = resealed(scene, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
+    early = village.say(pump, kinds.READING, body, end_s + 1800)
     village.open_key(pump, {"unix_s": end_s + 1800})
     village.reading(pump, end_s + 900, [2000, 2050])
     scene.now_s += 86400
@@ -478,8 +483,8 @@ def test_what_is_said_of_use_counts_though_its_seal_is_bad():
     scene = Scene("bad usage")
     village, pump = scene.village, scene.pump
     said = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 5, "reason": 3}
-    body = resealed(scene, KEY, bodies.USAGE_END, said)
-    village.say(pump, bodies.USAGE_END, body, scene.now_s - 6000)
+    body = resealed(scene, KEY, kinds.USAGE_END, said)
+    village.say(pump, kinds.USAGE_END, body, scene.now_s - 6000)
     village.reading(pump, scene.now_s - 6300, [2000, 2000])
     data = stated_for(scene, scene.north, S, scene.now_s - 5400)
     report = check(data, scene, *scene.keys)
@@ -491,7 +496,7 @@ def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
     village, pump = scene.village, scene.pump
     begin_s = scene.now_s - 7200 + 2 * 86400
     body = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 2000, "reason": 3}
-    village.say(pump, bodies.USAGE_END, body, begin_s)
+    village.say(pump, kinds.USAGE_END, body, begin_s)
     village.reading(pump, begin_s + 86400, [2000, 2000])
     scene.now_s = begin_s + 2 * 86400
     node = scene.fill(tmp_path)
@@ -517,7 +522,7 @@ def node(scene, tmp_path_factory):
 @pytest.fixture
 def exported(scene, node, monkeypatch, tmp_path):
     """West's bundle, as the operator writes it."""
-    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     target = tmp_path / "west.bundle"
     assert run("--data", node, "bill", "--owner", "west", "--month", MONTH, "--export", target).status == 0
     return target
@@ -666,7 +671,7 @@ def test_who_moves_in_cannot_show_what_was_before(tmp_path):
     scene = Scene("moved")
     village, pump = scene.village, scene.pump
     moved_s = scene.now_s
-    village.certify(pump, village.issuer, bodies.ROLE_METER, 2, begin_s=moved_s, owner=scene.west.kid, rated_w=12000)
+    village.certify(pump, village.issuer, roles.METER, 2, begin_s=moved_s, owner=scene.west.kid, rated_w=12000)
     village.begin_epoch(pump, {"unix_s": moved_s})
     village.reading(pump, moved_s, [2000, 2020])
     scene.now_s += 86400
@@ -687,7 +692,7 @@ def test_who_moves_in_cannot_show_what_was_before(tmp_path):
 def test_what_is_void_takes_no_key(tmp_path, monkeypatch):
     scene, lie = never_opened()
     node = scene.fill(tmp_path)
-    monkeypatch.setattr(home, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     times = ("--from", scene.now_s - 86400 - 7200, "--to", scene.now_s)
     shown = disclose(node, "--meter", "pump", *times, "--dry-run")
     assert shown.status == 0 and "Void, so that nobody can show it: stretch 9 of pump." in shown.out
@@ -714,8 +719,8 @@ def test_a_village_seals_for_owner_and_operator_alone():
     village.reading(meter, START_S, [0, 5])
     epoch, opened, reading = [new for new in village.entries if new.kid == meter.kid]
     assert [kid for kid, _ in epoch.body["wraps"]] == [village.issuer.kid, owner.kid]
-    secret = sealing.unwrap(
-        sealing.sealing_secret(owner.seed), owner.kid, (village.community, meter.kid), epoch.body
+    secret = epochs.unwrap(
+        period_keys.sealing_secret(owner.seed), owner.kid, (village.community, meter.kid), epoch.body
     )  # fmt: skip
-    assert sealing.commitment(sealing.stretch_key(secret, meter.kid, 1)) == opened.body["commitment"]
+    assert period_keys.commitment(period_keys.period_key(secret, meter.kid, 1)) == opened.body["commitment"]
     assert reading.is_sealed and village.opened()[-1].body["registers"][1] == [0, [5]]

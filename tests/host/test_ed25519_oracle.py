@@ -2,9 +2,9 @@
 
 import random
 
-from wattpact_protocol import _ed25519_host as host
-from wattpact_protocol import _ed25519_portable as portable
-from wattpact_protocol import _sha512_portable, ed25519, sha512
+from wattpact_protocol.crypto import _ed25519_host as host
+from wattpact_protocol.crypto import _ed25519_portable as portable
+from wattpact_protocol.crypto import _sha512_portable, ed25519, sha512
 
 PRIME = (1 << 255) - 19
 ORDER = (1 << 252) + 27742317777372353535851937790883648493

@@ -11,15 +11,15 @@ from pathlib import Path
 import on_micropython
 import pytest
 from test_ed25519_oracle import ORDER, PRIME, small_order_points
-from wattpact_protocol import _ed25519_host as host
-from wattpact_protocol import _ed25519_portable as portable
+from wattpact_protocol.crypto import _ed25519_host as host
+from wattpact_protocol.crypto import _ed25519_portable as portable
 
 SIGNATURES = int(os.environ.get("WATTPACT_SIGNATURES", "400"))
 PART = 2000  # cases for one MicroPython, some 20 seconds of it
 PROGRAM = """
 import sys
 sys.path.insert(0, "protocol")
-from wattpact_protocol import ed25519
+from wattpact_protocol.crypto import ed25519
 assert ed25519._backend.__name__.endswith("_viper")
 count = 0
 with open(sys.argv[1]) as file:

@@ -2,10 +2,11 @@
 
 import pytest
 from host_community import T0, Community, key
-from wattpact import enrol
-from wattpact.enrol import EnrolError
-from wattpact.reader import Pending
-from wattpact_protocol import bodies, enrolment, entry, log
+from wattpact.membership import members
+from wattpact.membership.members import EnrolError
+from wattpact.store.records import Pending
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.sync import enrolment
 
 CODE = bytes(range(16))
 
@@ -28,42 +29,42 @@ def test_a_community_stands_on_its_root(community):
     says = {label: rows[known.id].author for label, known in by_label.items()}
     assert says == {"root": community.root.kid, "issuer": community.root.kid, "host": community.issuer.kid}
     root = entry.decode(rows[by_label["root"].id].raw, community.id)
-    assert (root.sequence, root.previous, root.body["role"]) == (0, entry.NO_PREVIOUS, bodies.ROLE_ROOT)
-    kinds = [row.kind for row in community.store.entries(author=community.issuer.kid)]
-    assert kinds == [bodies.CERTIFICATE, bodies.COMMUNITY, bodies.TARIFF]
+    assert (root.sequence, root.previous, root.body["role"]) == (0, entry.NO_PREVIOUS, roles.ROOT)
+    published = [row.kind for row in community.store.entries(author=community.issuer.kid)]
+    assert published == [kinds.CERTIFICATE, kinds.COMMUNITY, kinds.TARIFF]
 
 
 def test_every_entry_of_a_founding_verifies_from_the_root_key_alone(community):
-    from wattpact_protocol import ed25519
+    from wattpact_protocol.crypto import ed25519
 
     keys = {community.root.kid: community.root.public_key}
     heads = {}
     for row in community.store.entries():
         new = entry.decode(row.raw, community.id)
         assert entry.verify(new, keys[new.kid], ed25519.verify)
-        head = heads.setdefault(new.kid, log.start(new.kid, 0, entry.NO_PREVIOUS))
-        assert log.judge(head, new, None) == log.NEXT
+        head = heads.setdefault(new.kid, chain.start(new.kid, 0, entry.NO_PREVIOUS))
+        assert chain.judge(head, new, None) == chain.NEXT
         head.accept(new)
-        if new.kind == bodies.CERTIFICATE and new.body["public_key"] != community.root.public_key:
-            kid = entry.kid_of(new.body["public_key"])
+        if new.kind == kinds.CERTIFICATE and new.body["public_key"] != community.root.public_key:
+            kid = ids.kid_of(new.body["public_key"])
             keys[kid] = new.body["public_key"]
-            heads[kid] = log.start(kid, new.body["generation"], new.id)
+            heads[kid] = chain.start(kid, new.body["generation"], new.id)
 
 
 def test_a_code_proves_one_key_among_those_waiting(community):
     waiting = [asking(community, "a", bytes(16)), asking(community, "b"), asking(community, "c", b"x" * 16)]
-    assert enrol.with_code(waiting, CODE, community.id) == key("b").public_key
+    assert members.with_code(waiting, CODE, community.id) == key("b").public_key
 
 
 def test_a_code_proves_nothing_for_another_key_or_community(community):
     stolen = asking(community, "a")._replace(public_key=key("thief").public_key)
     for waiting, code in (([stolen], CODE), ([asking(community, "a")], bytes(16))):
         with pytest.raises(EnrolError, match="1 meter is asking to be enrolled, none with this code"):
-            enrol.with_code(waiting, code, community.id)
+            members.with_code(waiting, code, community.id)
     with pytest.raises(EnrolError, match="none with this code"):
-        enrol.with_code([asking(community, "a")], CODE, bytes(16))
+        members.with_code([asking(community, "a")], CODE, bytes(16))
     with pytest.raises(EnrolError, match="no meter is asking"):
-        enrol.with_code([], CODE, community.id)
+        members.with_code([], CODE, community.id)
 
 
 def test_an_enrolled_meter_no_longer_asks(community):
@@ -77,38 +78,38 @@ def test_labels_and_keys_are_enrolled_once(community):
     owner = community.person("House 1")
     community.meter("House 1", owner=owner)
     with pytest.raises(EnrolError, match="there is a meter 'House 1' already"):
-        enrol.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, T0)
     with pytest.raises(EnrolError, match="this key is enrolled already, as 'House 1'"):
-        enrol.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, T0)
     with pytest.raises(EnrolError, match="there is a person 'House 1' already"):
-        enrol.enrol_person(community.store, community.issuer, key("other"), "House 1", T0)
+        members.enrol_person(community.store, community.issuer, key("other"), "House 1", T0)
 
 
 def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
     """Whoever makes 2^32 keys has two with one kid: 8 bytes are a name, and a name belongs to one."""
-    real = entry.kid_of
+    real = ids.kid_of
     house, twin = community.meter("House 1"), key("twin")
-    monkeypatch.setattr(entry, "kid_of", lambda made: house.kid if made == twin.public_key else real(made))
-    with pytest.raises(enrol.EnrolError, match="key id"):
-        enrol.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
-    with pytest.raises(enrol.EnrolError, match="key id"):
-        enrol.enrol_person(community.store, community.issuer, twin, "Twin", T0)
+    monkeypatch.setattr(ids, "kid_of", lambda made: house.kid if made == twin.public_key else real(made))
+    with pytest.raises(members.EnrolError, match="key id"):
+        members.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
+    with pytest.raises(members.EnrolError, match="key id"):
+        members.enrol_person(community.store, community.issuer, twin, "Twin", T0)
 
 
 def test_a_label_that_the_protocol_cannot_carry_is_refused(community):
     for label in ("", "x" * 33):
         with pytest.raises(entry.EntryError, match="label"):
-            enrol.enrol_person(community.store, community.issuer, key("p"), label, T0)
+            members.enrol_person(community.store, community.issuer, key("p"), label, T0)
 
 
 def test_an_author_is_found_by_label_or_the_start_of_its_key(community):
     meter = community.meter("House 1")
     certified = community.store.certificates()
     for text in ("House 1", meter.kid.hex(), meter.kid.hex()[:6].upper()):
-        assert enrol.find(certified, bodies.ROLE_METER, text).kid == meter.kid
+        assert members.find(certified, roles.METER, text).kid == meter.kid
     for text in ("House 2", "", meter.kid.hex()[:3], "owner of House 1"):
         with pytest.raises(EnrolError, match="there is no meter .*there is: 'House 1'"):
-            enrol.find(certified, bodies.ROLE_METER, text)
+            members.find(certified, roles.METER, text)
 
 
 def test_the_specifications_example_holds():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "protocol" / "wattpact_protocol"
+PACKAGE = Path(__file__).parents[2] / "protocol" / "wattpact_protocol" / "crypto"
 SOURCES = [PACKAGE / "_curve25519_viper.py", PACKAGE / "_x25519_viper.py"]
 LIMIT = 1 << 31
 Range = tuple[int, int]

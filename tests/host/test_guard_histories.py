@@ -5,7 +5,7 @@ The chunks let them run on several cores; each names the history that failed by 
 
 import guard_history
 import pytest
-from wattpact_protocol import guard
+from wattpact_protocol.guard import guard
 
 CHUNKS = 10
 HISTORIES = 10_000

@@ -6,17 +6,18 @@ from case import Bits
 from fastapi.testclient import TestClient
 from host_community import T0, Community, Deal
 from links import app_at, by, code
-from wattpact import accounting, bill
-from wattpact.ingest import STORED
-from wattpact.node import Node
-from wattpact_protocol import bodies, entry
+from wattpact.billing import bill
+from wattpact.ingest.pipeline import STORED
+from wattpact.node.node import Node
+from wattpact.projections import ledger_feed
+from wattpact_protocol.log import entry, kinds
 
 SAYS = {
     "meter": [
-        bodies.READING, bodies.EVENT, bodies.OFFER, bodies.DEMAND, bodies.ACCEPTANCE, bodies.CONTRACT,
-        bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END, bodies.TERMINATE,
+        kinds.READING, kinds.EVENT, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT,
+        kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE,
     ],
-    "person": [bodies.MANDATE, bodies.TERMINATE],
+    "person": [kinds.MANDATE, kinds.TERMINATE],
 }  # fmt: skip
 QUESTIONS = ("community", "meters", "contracts", "log", "bills", "bills?month=1970-01")
 
@@ -38,16 +39,16 @@ def deal(community, bits, meters, n):
     now_s = community.now_s
     near = (now_s, 60)
     names = ("price_micro_per_kwh", "wh", "max_w", "start_s", "end_s")
-    terms = {name: bodies.TABLE[bodies.OFFER][1][at][2] for at, name in enumerate(names)}
+    terms = {name: kinds.TABLE[kinds.OFFER][1][at][2] for at, name in enumerate(names)}
     offer = {name: hostile.field(bits, shape, near, [], []) for name, shape in terms.items()}
-    wide = {"start_s": 0, "end_s": bodies.MAX_UINT, "wh": bodies.MAX_U32, "expires_s": bodies.MAX_UINT}
-    rows = bodies.TABLE[bodies.ACCEPTANCE][1][1:4]
+    wide = {"start_s": 0, "end_s": kinds.MAX_UINT, "wh": kinds.MAX_U32, "expires_s": kinds.MAX_UINT}
+    rows = kinds.TABLE[kinds.ACCEPTANCE][1][1:4]
     taken = {name: hostile.field(bits, shape, near, [], []) for _, name, shape, _ in rows}
     taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
     supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
     made = Deal(
         supplier, consumer, 1000 + n, now_s, {**wide, "limit_micro_per_kwh": 0},
-        {**wide, "limit_micro_per_kwh": bodies.MAX_U32}, {**offer, "valid_until_s": bodies.MAX_UINT}, taken,
+        {**wide, "limit_micro_per_kwh": kinds.MAX_U32}, {**offer, "valid_until_s": kinds.MAX_UINT}, taken,
     )  # fmt: skip
     started = {"contract": made.contract.id, "grant": 1, "import_wh": 0}
     start = consumer.say("usage_start", started, now_s - bits.below(600))
@@ -72,7 +73,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
         if not author.chained:
             made |= {"order_id": n.to_bytes(8, "big"), "meter": bits.choice(meters).kid}
             made.setdefault("expires_s", community.now_s)
-            if kind == bodies.TERMINATE:
+            if kind == kinds.TERMINATE:
                 del made["meter"]
         before = (author.sequence, author.previous)
         try:
@@ -92,10 +93,10 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
     honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
     for restarted in (node, node_of(community)):
         restarted.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
-    grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(kinds=[bodies.GRANT])]
+    grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(of_kinds=[kinds.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
     reader = community.store.reader()
-    ledger = accounting.ledger_of(reader, community.now_s, community.opener.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s, community.opener.on(reader))
     figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
     app = app_at(community.path, lambda: community.now_s)
@@ -105,7 +106,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
             assert answer.status_code == 200, (question, answer.text)
 
 
-SEALS = [bodies.READING, bodies.EVENT, bodies.USAGE_START, bodies.USAGE, bodies.USAGE_END]
+SEALS = [kinds.READING, kinds.EVENT, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -118,15 +119,15 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     node = node_of(community)
     honest = Deal(seller, buyer, t=community.now_s)
     node.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
-    key_nos = [1, 2, 3, 4, 5, bodies.MAX_U32]
+    key_nos = [1, 2, 3, 4, 5, kinds.MAX_U32]
     said = []
     for n in range(200):
-        kind = bits.choice([bodies.KEY_EPOCH, bodies.KEY_OPEN, *SEALS, *SEALS])
+        kind = bits.choice([kinds.KEY_EPOCH, kinds.KEY_OPEN, *SEALS, *SEALS])
         made = hostile.body(bits, kind, (community.now_s, 1, 3), [honest.contract.id], kids)
         if kind in SEALS:
-            hidden = {} if kind == bodies.READING else made
-            made = {name: value for name, value in hidden.items() if name not in bodies.SEALABLE[kind]}
-            made[bodies.SEALED] = hostile.sealed_part(bits, key_nos)
+            hidden = {} if kind == kinds.READING else made
+            made = {name: value for name, value in hidden.items() if name not in kinds.SEALABLE[kind]}
+            made[kinds.SEALED] = hostile.any_sealed_part(bits, key_nos)
         try:
             said.append(bad.say(kind, made, community.now_s))
         except entry.EntryError:
@@ -140,11 +141,11 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
             if bits.below(3) == 0:
                 node = node_of(community)
     assert not [row for row in community.store.registers() if row.meter == bad.kid]
-    voids = [row.void_reason for row in community.store.entries(author=bad.kid, kinds=(bodies.READING,))]
+    voids = [row.void_reason for row in community.store.entries(author=bad.kid, of_kinds=(kinds.READING,))]
     assert voids.count("bad_seal") + community.store.sealing()[bad.kid] == len(voids) > 10
     assert voids.count("bad_seal") > 3
     reader = community.store.reader()
-    ledger = accounting.ledger_of(reader, community.now_s + 86400, community.opener.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400, community.opener.on(reader))
     month = bill.month_of(community.now_s, "UTC")
     assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
     app = app_at(community.path, lambda: community.now_s)

@@ -2,9 +2,9 @@
 
 import pytest
 from host_community import T0, Community, Deal, mandate
-from wattpact.node import Node
-from wattpact.reader import Stored
-from wattpact_protocol import bodies, entry
+from wattpact.node.node import Node
+from wattpact.store.records import Stored
+from wattpact_protocol.log import entry, kinds
 
 
 class Street(Community):
@@ -58,7 +58,7 @@ def test_everyone_hears_of_everyone_once(street):
     meters = [street.meter(f"House {n}") for n in range(3)]
     everyone = {known.body["label"] for known in street.store.certificates()}
     for meter in meters:
-        labels = [new.body["label"] for new in street.heard(meter) if new.kind == bodies.CERTIFICATE]
+        labels = [new.body["label"] for new in street.heard(meter) if new.kind == kinds.CERTIFICATE]
         assert sorted(labels) == sorted(everyone)
 
 
@@ -170,5 +170,5 @@ def test_a_position_belongs_to_one_meter(street):
 
 def test_a_mandate_of_the_own_owner_alone_is_told(street):
     meter = street.meter("House 1")
-    street.stored(meter.owner.say("mandate", mandate(meter, bodies.SELL), T0))
+    street.stored(meter.owner.say("mandate", mandate(meter, kinds.SELL), T0))
     assert names(street.heard(meter))[-1] == "mandate"

@@ -4,10 +4,10 @@ import logging
 
 import pytest
 from host_community import T0, Community, key, readings_body
-from wattpact import enrol
-from wattpact.ingest import STORED
-from wattpact.reader import StoreError
-from wattpact_protocol import bodies, entry, log
+from wattpact.ingest.pipeline import STORED
+from wattpact.membership import members
+from wattpact.store.records import StoreError
+from wattpact_protocol.log import chain, entry, kinds, roles
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_unknown_author(community, meter):
     stranger = key("stranger")
     place = (0, 0, meter.certificate_id)
     new = entry.sign(
-        bodies.READING, readings_body(T0, []), place, entry.Stamp(0, 0, T0), stranger.kid, community.id, stranger.sign
+        kinds.READING, readings_body(T0, []), place, entry.Stamp(0, 0, T0), stranger.kid, community.id, stranger.sign
     )
     refused(community, new, "unknown_author")
 
@@ -90,13 +90,13 @@ def test_a_role_may_say_no_more_than_its_kinds(community, meter):
 
 
 def test_a_meter_may_certify_nobody(community, meter):
-    body = enrol.certificate(key("friend").public_key, bodies.ROLE_METER, "friend", T0)
+    body = members.certificate(key("friend").public_key, roles.METER, "friend", T0)
     refused(community, meter.sign("certificate", body, (0, 0, meter.certificate_id), T0), "not_allowed")
 
 
 def mandate(meter, order=1, **more):
     return {
-        "order_id": order.to_bytes(8, "big"), "expires_s": T0 + 3600, "meter": meter.kid, "side": bodies.SELL,
+        "order_id": order.to_bytes(8, "big"), "expires_s": T0 + 3600, "meter": meter.kid, "side": kinds.SELL,
         "limit_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": T0, "end_s": T0 + 3600, **more,
     }  # fmt: skip
 
@@ -207,7 +207,7 @@ def test_a_fork_within_one_batch_is_seen(community, meter):
 
 
 def test_future_time(community, meter):
-    ahead = community.now_s + log.MAX_AHEAD_S
+    ahead = community.now_s + chain.MAX_AHEAD_S
     refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time")
     late = readings_body(ahead - 14, [(1, 0)])
     refused(community, meter.sign("reading", late, (0, 0, meter.certificate_id), T0), "future_time")
@@ -260,8 +260,8 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
     community.now_s = T0 + 60
     community.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
     raws = [row.raw for row in community.store.entries()]
-    from wattpact.ingest import Ingest
-    from wattpact.store import Store
+    from wattpact.ingest.pipeline import Ingest
+    from wattpact.store.sqlite.store import Store
 
     with Store(tmp_path / "copy.db", community.id) as copy:
         other = Ingest(copy, community.root.public_key, lambda: T0 + 60)
@@ -272,7 +272,7 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
 
 
 def certify(community, public_key, **more):
-    body = {**enrol.certificate(public_key, bodies.ROLE_METER, "again", community.now_s), **more}
+    body = {**members.certificate(public_key, roles.METER, "again", community.now_s), **more}
     return body
 
 
@@ -293,8 +293,8 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
     sequence, previous = community.store.head(community.issuer.kid, 0)
     wrong = [
         {**meter.certificate, "label": "other"},
-        {**meter.certificate, "version": 2, "role": bodies.ROLE_PERSON},
-        enrol.certificate(community.root.public_key, bodies.ROLE_METER, "root", T0) | {"version": 9},
+        {**meter.certificate, "version": 2, "role": roles.PERSON},
+        members.certificate(community.root.public_key, roles.METER, "root", T0) | {"version": 9},
     ]
     reasons = []
     for body in wrong:
@@ -302,7 +302,7 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
         stamp = entry.Stamp(0, 0, T0)
         place = (0, sequence, previous)
         new = entry.sign(
-            bodies.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign
+            kinds.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign
         )
         previous = new.id
         (verdict,) = community.take([new])
@@ -315,8 +315,8 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
 
 
 def test_another_program_may_store_entries_meanwhile(community, meter):
-    from wattpact.ingest import Ingest
-    from wattpact.store import Store
+    from wattpact.ingest.pipeline import Ingest
+    from wattpact.store.sqlite.store import Store
 
     community.now_s = T0 + 600
     entries = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
@@ -362,7 +362,7 @@ def test_a_disk_that_fills_up_under_a_long_run_of_batches_keeps_whole_batches(co
 
 def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog):
     stranger = entry.sign(
-        bodies.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, T0), key("x").kid, community.id, key("x").sign
+        kinds.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, T0), key("x").kid, community.id, key("x").sign
     )  # fmt: skip
     with caplog.at_level(logging.INFO, "wattpact.ingest"):
         for _ in range(50):

@@ -4,11 +4,11 @@ import random
 from pathlib import Path
 
 import pytest
-from wattpact import ingest as module
-from wattpact.ingest import Ingest
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact_protocol import bodies, entry, log
+from wattpact.ingest import pipeline as module
+from wattpact.ingest.pipeline import Ingest
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact_protocol.log import chain, entry, kinds
 
 from tools.bench import corpus
 
@@ -23,8 +23,8 @@ def stream(seals: bool) -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
     late = meters.pop()
     certified = certificates.pop()
     said = corpus.readings_of(meters, GROUPS, 2, seals=seals)
-    fell = meters[0].seal(bodies.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60))
-    falling = meters[0].say(bodies.READING, fell, corpus.NOW_S + 10**6)
+    fell = meters[0].seal(kinds.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60))
+    falling = meters[0].say(kinds.READING, fell, corpus.NOW_S + 10**6)
     stranger = corpus.Author(b"?" * 32, root.community)
     raws: list[bytes] = []
     for number, one in enumerate([*said, falling]):
@@ -40,7 +40,7 @@ def stream(seals: bool) -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
         elif what == 2:
             raws.append(one.raw[: rng.randrange(len(one.raw))])
         elif what == 3:
-            raws.append(stranger.say(bodies.CONTRACT, {"acceptance": bytes(32)}).raw)
+            raws.append(stranger.say(kinds.CONTRACT, {"acceptance": bytes(32)}).raw)
         raws.append(one.raw)
     return root, certificates, raws
 
@@ -70,7 +70,7 @@ def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int, seals: bool)
     assert taken(tmp_path / "some.db", 300, cores, said) == one_by_one
     reasons = {reason for reason, _, _ in one_by_one[0]}
     assert reasons == {
-        "stored", module.BAD_SIGNATURE, module.MALFORMED, module.UNKNOWN_AUTHOR, log.DUPLICATE,
+        "stored", module.BAD_SIGNATURE, module.MALFORMED, module.UNKNOWN_AUTHOR, chain.DUPLICATE,
     }  # fmt: skip
     keys = 2 * 5 if seals else 0
     assert len(one_by_one[1]) == len(said[1]) + keys + GROUPS + 1 + 1 + 40

@@ -5,12 +5,16 @@ from fastapi.testclient import TestClient
 from host_community import Speaker, key
 from links import app_at, by, code
 from street import TERMS, WH, Street
-from wattpact import accounting, bill, cli, enrol, home, keys
-from wattpact.ingest import Ingest
-from wattpact.node import Node
-from wattpact.opening import Opener
-from wattpact.store import Store
-from wattpact_protocol import bodies, entry
+from wattpact import cli, keys
+from wattpact.billing import bill
+from wattpact.ingest.pipeline import Ingest
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.node import Node
+from wattpact.projections import ledger_feed
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.log import entry, kinds
 
 SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, or make the bill where it is"
 
@@ -62,7 +66,7 @@ def month_of(street):
 
 
 def bills(store, street, *readers):
-    ledger = accounting.ledger_of(store, street.now_s, Opener(store, readers))
+    ledger = ledger_feed.ledger_of(store, street.now_s, Opener(store, readers))
     return {made.label: made.fields for made in bill.make_all(ledger, month_of(street))}
 
 
@@ -71,7 +75,7 @@ def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, street):
     for meter in street.meters:
         held = [row.raw for row in keyless.store.entries(author=meter.kid)]
         assert held == [row.raw for row in street.community.store.entries(author=meter.kid)]
-    rows = keyless.store.entries(kinds=(bodies.RECEIPT,))
+    rows = keyless.store.entries(of_kinds=(kinds.RECEIPT,))
     receipts = [entry.decode(row.raw, street.community.id).body for row in rows]
     ends = {body["author"]: body["sequence"] for body in receipts}
     assert ends == {meter.kid: meter.sequence - 1 for meter in street.meters}
@@ -79,7 +83,7 @@ def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, street):
 
 def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, street):
     meter = street.wallbox
-    row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == bodies.READING)
+    row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == kinds.READING)
     body = entry.decode(row.raw, street.community.id).body
     place = entry.decode(row.raw, street.community.id)
     other = meter.sign("reading", body, (0, row.sequence, place.previous), street.now_s)
@@ -97,13 +101,13 @@ def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, str
         assert "reading" not in names
     inbox = keyless.node.inbox.after(street.wallbox.kid, 0, 1000)
     told = [entry.decode(said.raw, street.community.id) for said in inbox]
-    assert [new.body["contract"] for new in told if new.kind == bodies.GRANT] == street.contracts
+    assert [new.body["contract"] for new in told if new.kind == kinds.GRANT] == street.contracts
 
 
 def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
     assert keyless.store.registers() == []
     assert keyless.store.sealing() == {meter.kid: 10 for meter in street.meters}
-    ledger = accounting.ledger_of(keyless.store, street.now_s)
+    ledger = ledger_feed.ledger_of(keyless.store, street.now_s)
     assert ledger.facts.sealed == keyless.store.sealing() and ledger.facts.voids == []
     for person in (meter.owner for meter in street.meters):
         with pytest.raises(bill.BillError, match=SENTENCE):
@@ -139,7 +143,7 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, stree
     )
     people.ingest.close()
     assert [row.meter for row in keyless.store.registers()] == [street.wallbox.kid]
-    ledger = accounting.ledger_of(keyless.store, street.now_s, Opener(keyless.store, [owner]))
+    ledger = ledger_feed.ledger_of(keyless.store, street.now_s, Opener(keyless.store, [owner]))
     assert set(ledger.facts.sealed) == {street.solar.kid, street.battery.kid}
     with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
         bill.make(ledger, owner.kid, month_of(street))
@@ -147,10 +151,10 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, stree
 
 def test_the_command_line_says_so_too(tmp_path, capsys):
     """A data directory whose issuer.key is taken away and put back."""
-    now_s = home.clock()
+    now_s = data_directory.clock()
     data = tmp_path / "data"
-    made = home.found(data, TERMS, now_s)
-    owner = home.add_person(made, "east", "East", now_s)
+    made = data_directory.found(data, TERMS, now_s)
+    owner = data_directory.add_person(made, "east", "East", now_s)
     meter = Meter(made, owner, now_s)
     path = made.keyring.path(keys.ISSUER)
     elsewhere = tmp_path / "issuer.key"
@@ -185,7 +189,7 @@ class Meter:
         signer = key("House 1")
         with made.store() as store:
             arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
-            certificate = enrol.enrol_meter(*arguments, rated_w=11_000)
+            certificate = members.enrol_meter(*arguments, rated_w=11_000)
         self.speaker = Speaker(Named(made.community), signer, certificate.body, certificate.id)
         self.readers = [issuer, owner]
 
@@ -193,7 +197,7 @@ class Meter:
         said = [self.speaker.begin_epoch(self.readers, now_s), self.speaker.open_key(now_s)]
         said.append(self.speaker.reading(now_s - 15, [(7, 0)]))
         with self.made.store() as store:
-            ingest = Ingest(store, self.made.root_public_key, home.clock)
+            ingest = Ingest(store, self.made.root_public_key, data_directory.clock)
             assert {verdict.reason for verdict in ingest.take([new.raw for new in said])} == {"stored"}
             ingest.close()
 

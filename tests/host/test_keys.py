@@ -7,7 +7,9 @@ import stat
 import pytest
 from nacl.bindings import crypto_scalarmult_base
 from wattpact.keys import KeyFileError, Keyring, Signer
-from wattpact_protocol import ed25519, sealing, steps
+from wattpact_protocol import steps
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.sealing import epochs, period_keys
 
 SEED = bytes(range(32))
 
@@ -73,23 +75,23 @@ def test_a_name_cannot_lead_out_of_the_folder(tmp_path, name):
 
 def test_the_sealing_key_is_another_than_the_signing_key_and_libsodium_makes_the_same_of_its_secret():
     signer = Signer(SEED, "issuer")
-    assert signer.sealing_key == crypto_scalarmult_base(sealing.sealing_secret(SEED))
+    assert signer.sealing_key == crypto_scalarmult_base(period_keys.sealing_secret(SEED))
     assert signer.sealing_key not in (signer.public_key, crypto_scalarmult_base(SEED), ed25519.public_key(SEED))
 
 
 def epoch_for(*signers, place=(bytes(16), bytes(8)), secret=b"s" * 32):
     readers = [(each.kid, each.sealing_key) for each in signers]
-    return steps.finish(sealing.wrap_steps(secret, b"e" * 32, 1, place, readers))
+    return steps.finish(epochs.wrap_steps(secret, b"e" * 32, 1, place, readers))
 
 
 def test_a_secret_is_unwrapped_for_its_readers_in_its_place_alone():
     one, two, three = (Signer(bytes([n]) * 32) for n in range(3))
     body = epoch_for(one, two)
     assert one.unwrap(body, bytes(16), bytes(8)) == two.unwrap(body, bytes(16), bytes(8)) == b"s" * 32
-    with pytest.raises(sealing.NoKeyError):
+    with pytest.raises(period_keys.NoKeyError):
         three.unwrap(body, bytes(16), bytes(8))
     for place in ((b"x" * 16, bytes(8)), (bytes(16), b"x" * 8)):
-        with pytest.raises(sealing.SealError):
+        with pytest.raises(period_keys.SealError):
             one.unwrap(body, *place)
 
 
@@ -98,8 +100,8 @@ def test_neither_seed_nor_sealing_secret_shows():
     body = epoch_for(signer)
     body["wraps"][0][1] = bytes(40)
     assert len(signer.sealing_key) == 32
-    with pytest.raises(sealing.SealError) as caught:
+    with pytest.raises(period_keys.SealError) as caught:
         signer.unwrap(body, bytes(16), bytes(8))
-    for secret in (SEED, sealing.sealing_secret(SEED), b"s" * 32):
+    for secret in (SEED, period_keys.sealing_secret(SEED), b"s" * 32):
         for text in (repr(signer), str(signer), str(caught.value), repr(caught.value.args)):
             assert secret.hex() not in text and repr(secret)[2:-1] not in text

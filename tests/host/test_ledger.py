@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import MONTH, S, Scene
 from village import Village
-from wattpact import bill
+from wattpact.billing import bill
 from wattpact.ledger import GRID, Ledger, LedgerError, balances
-from wattpact_protocol import bodies
+from wattpact_protocol.log import roles
 
 SLOT = 900
 SLOTS = 6
@@ -159,8 +159,8 @@ def test_certificates_that_change_nothing_change_no_payer():
     village = Village(SLOT)
     east, west = village.person("east"), village.person("west")
     meter = village.meter("meter", east)
-    village.certify(meter, village.issuer, bodies.ROLE_METER, 1, owner=west.kid)
-    village.certify(meter, village.issuer, bodies.ROLE_PERSON, 2)
+    village.certify(meter, village.issuer, roles.METER, 1, owner=west.kid)
+    village.certify(meter, village.issuer, roles.PERSON, 2)
     ledger = Ledger()
     ledger.apply(village.entries)
     assert ledger.facts.payer_at(meter.kid, S) == east.kid

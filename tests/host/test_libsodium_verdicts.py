@@ -11,7 +11,7 @@ from pathlib import Path
 import case
 import on_micropython
 import pytest
-from wattpact_protocol import _ed25519_host, _ed25519_portable, _x25519_host, _x25519_portable, ed25519, x25519
+from wattpact_protocol.crypto import _ed25519_host, _ed25519_portable, _x25519_host, _x25519_portable, ed25519, x25519
 
 WRITTEN = json.loads((Path(__file__).parent / "libsodium_verdicts.json").read_text())
 NUMBERS = {"ed25519": 151, "x25519": 518}
@@ -23,7 +23,7 @@ BACKENDS = {
 PROGRAM = """
 import sys
 sys.path.insert(0, "protocol")
-from wattpact_protocol import ed25519, x25519
+from wattpact_protocol.crypto import ed25519, x25519
 assert ed25519._backend.__name__.endswith("_viper") and x25519._backend.__name__.endswith("_viper")
 with open(sys.argv[2]) as file:
     for line in file:

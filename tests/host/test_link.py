@@ -6,9 +6,10 @@ import socket
 import pytest
 from host_community import T0, Community, Deal, key
 from udp_wire import NOWHERE, Wire
-from wattpact import link
-from wattpact.node import Node, NodeError
-from wattpact_protocol import bodies, datagram, enrolment, entry
+from wattpact.node.node import Node, NodeError
+from wattpact.sync import host_link, peer
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sync import datagram, enrolment
 
 A, B = ("10.0.0.1", 4001), ("10.0.0.2", 4002)
 
@@ -95,12 +96,12 @@ def test_no_more_than_a_window_is_under_way_and_what_is_lost_comes_again(communi
     community.node.catch_up()
     cursors = [told.position for told in community.node.inbox.after(meter.kid, 0, 100)]
     window = [body[2] for _, body, _ in hear(community, digest(community, meter))[1:]]
-    assert window == cursors[: link.WINDOW]
+    assert window == cursors[: host_link.WINDOW]
     assert [body[2] for _, body, _ in hear(community, digest(community, meter), now_ms=100)[1:]] == []
     went_on = hear(community, digest(community, meter, cursors[2]), now_ms=200)[1:]
-    assert [body[2] for _, body, _ in went_on] == cursors[link.WINDOW : link.WINDOW + 3]
-    again = hear(community, digest(community, meter, cursors[2]), now_ms=200 + link.RESEND_MS)[1:]
-    assert [body[2] for _, body, _ in again] == cursors[3 : 3 + link.WINDOW]
+    assert [body[2] for _, body, _ in went_on] == cursors[host_link.WINDOW : host_link.WINDOW + 3]
+    again = hear(community, digest(community, meter, cursors[2]), now_ms=200 + host_link.RESEND_MS)[1:]
+    assert [body[2] for _, body, _ in again] == cursors[3 : 3 + host_link.WINDOW]
     assert again[0][1][1] == cursors[2]
 
 
@@ -123,7 +124,7 @@ def test_a_flood_of_digests_is_answered_within_a_budget(community, meter):
         inbox = NOWHERE if n % 2 else community.node.inbox.id
         answers = hear(community, digest(community, meter, n % 2, inbox), now_ms=n * 5)
         sent += sum(kind == datagram.INBOX for kind, _, _ in answers)
-    assert 0 < sent <= 3 * link.BUDGET
+    assert 0 < sent <= 3 * peer.BUDGET
 
 
 def ask(community, name, code=bytes(16)):
@@ -143,7 +144,7 @@ def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
         T0,
         T0,
     )
-    community.now_s += link.ENROL_AGAIN_S
+    community.now_s += host_link.ENROL_AGAIN_S
     hear(community, ask(community, "new"))
     assert community.store.pending()[0].last_s == community.now_s
 
@@ -151,8 +152,8 @@ def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
 def test_a_flood_of_requests_costs_few_writes(community):
     for n in range(500):
         hear(community, ask(community, f"new {n}"))
-    assert len(community.store.pending()) == link.ENROLS_PER_S
-    assert counted(community) == {"enrol_flood": 500 - link.ENROLS_PER_S}
+    assert len(community.store.pending()) == host_link.ENROLS_PER_S
+    assert counted(community) == {"enrol_flood": 500 - host_link.ENROLS_PER_S}
 
 
 def test_a_meter_that_asked_is_told_as_soon_as_it_is_enrolled(community):
@@ -216,7 +217,7 @@ def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
         began = loop.time()
         seller.send(datagram.ENTRY, deal.contract.raw)
         found = await buyer.until(
-            lambda kind, body: kind == datagram.INBOX and entry.decode(body[3], community.id).kind == bodies.GRANT
+            lambda kind, body: kind == datagram.INBOX and entry.decode(body[3], community.id).kind == kinds.GRANT
         )
         took = loop.time() - began
         assert [new.name for new in entries_of(community, found)] == ["contract", "grant"]

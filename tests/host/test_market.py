@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 from host_community import T0, Community, Deal
-from wattpact.market import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Market
-from wattpact_protocol import bodies, entry
+from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Market
+from wattpact_protocol.log import entry, kinds
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def houses(community):
 
 def market_of(community, entries):
     market = Market()
-    for row in community.store.entries(kinds=[bodies.CERTIFICATE]):
+    for row in community.store.entries(of_kinds=[kinds.CERTIFICATE]):
         market.apply(entry.decode(row.raw, community.id))
     for new in entries:
         market.apply(new)
@@ -60,13 +60,13 @@ def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
     [
         ({"sell": {"limit_micro_per_kwh": 180_001}}, NO_SELL_MANDATE),
         ({"sell": {"wh": 39}}, NO_SELL_MANDATE),
-        ({"sell": {"side": bodies.BUY}}, NO_SELL_MANDATE),
+        ({"sell": {"side": kinds.BUY}}, NO_SELL_MANDATE),
         ({"sell": {"expires_s": T0}}, NO_SELL_MANDATE),
         ({"sell": {"start_s": T0 + 3600, "end_s": T0 + 7200}}, NO_SELL_MANDATE),
         ({"offer": {"mandate": bytes(32)}}, NO_SELL_MANDATE),
         ({"buy": {"limit_micro_per_kwh": 179_999}}, NO_BUY_MANDATE),
         ({"buy": {"wh": 39}}, NO_BUY_MANDATE),
-        ({"buy": {"side": bodies.SELL}}, NO_BUY_MANDATE),
+        ({"buy": {"side": kinds.SELL}}, NO_BUY_MANDATE),
         ({"buy": {"expires_s": T0}}, NO_BUY_MANDATE),
     ],
 )

@@ -5,13 +5,14 @@ import logging
 import pytest
 from host_community import T0, Community, key, readings_body
 from test_opening import void_parts
-from wattpact import enrol, measuring
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact.reader import StoreError
-from wattpact.rejections import Rejections
-from wattpact.store import Store
-from wattpact_protocol import bodies
+from wattpact.ingest.rejections import Rejections
+from wattpact.membership import members
+from wattpact.projections import registers
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.records import StoreError
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.log import kinds
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def measure(community, *readers):
 
 
 def voids(community, meter):
-    rows = community.store.entries(author=meter.kid, kinds=(bodies.READING,))
+    rows = community.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
     return [row.void_reason for row in rows]
 
 
@@ -248,7 +249,7 @@ def test_what_fails_midway_leaves_nothing_and_is_done_again(community, monkeypat
 
 
 def test_much_is_measured_in_several_transactions(keyless, monkeypatch):
-    monkeypatch.setattr(measuring, "_AT_ONCE", 4)
+    monkeypatch.setattr(registers, "_AT_ONCE", 4)
     meters = [keyless.meter(label) for label in ("House 1", "House 2")]
     for meter in meters:
         keyless.stored(*history(meter))
@@ -261,6 +262,6 @@ def test_much_is_measured_in_several_transactions(keyless, monkeypatch):
 def test_an_enrolment_meanwhile_loses_no_registers(community):
     meter = community.meter("House 1")
     community.stored(meter.reading(T0, [(5, 0)]))
-    enrol.enrol_person(community.store, community.issuer, key("newcomer"), "newcomer", community.now_s)
+    members.enrol_person(community.store, community.issuer, key("newcomer"), "newcomer", community.now_s)
     community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (4, 0)), T0 + 30))
     assert voids(community, meter) == [None, "falling_register"]

@@ -15,11 +15,13 @@ import pytest
 from case import Bits
 from host_community import T0, TERMS, Community, Deal, key
 from udp_wire import NOWHERE, Wire
-from wattpact import enrol, home
-from wattpact.node import LISTENER_EVENTS, Node
-from wattpact.reader import StoreError
-from wattpact.store import Store
-from wattpact_protocol import bodies, datagram, entry
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.node import LISTENER_EVENTS, Node
+from wattpact.store.records import StoreError
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sync import datagram
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def take(community, *entries):
 
 
 def said(community, kind):
-    return [entry.decode(row.raw, community.id) for row in community.store.entries(kinds=[kind])]
+    return [entry.decode(row.raw, community.id) for row in community.store.entries(of_kinds=[kind])]
 
 
 def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
@@ -49,41 +51,41 @@ def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     entries = [one.say("event", {"code": 1}, T0), two.say("event", {"code": 1}, T0), one.say("event", {"code": 2}, T0)]
     order = one.owner.say("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
     take(community, *entries, order)
-    receipts = {new.body["author"]: new.body for new in said(community, bodies.RECEIPT)}
+    receipts = {new.body["author"]: new.body for new in said(community, kinds.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
     assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 3, "head": entries[2].id}
     take(community, entries[0])
-    assert len(said(community, bodies.RECEIPT)) == 2
+    assert len(said(community, kinds.RECEIPT)) == 2
 
 
 def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(community):
     deal = Deal(community.meter("House 1"), community.meter("House 2"))
     community.node = node_of(community, issuer=False)
     take(community, *deal.entries)
-    assert said(community, bodies.GRANT) == []
+    assert said(community, kinds.GRANT) == []
     for _ in range(2):
         community.node = node_of(community)
-    assert [new.body["contract"] for new in said(community, bodies.GRANT)] == [deal.contract.id]
+    assert [new.body["contract"] for new in said(community, kinds.GRANT)] == [deal.contract.id]
 
 
 def test_no_terms_of_a_contract_stop_the_node(community):
     """Times and energy at the ends of their ranges: every contract is decided, and those after it too."""
-    most = bodies.MAX_UINT
+    most = kinds.MAX_UINT
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
-    wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
-    sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": bodies.MAX_U32}
-    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": bodies.MAX_U32}
-    early = {**late, "start_s": 0, "wh": bodies.MAX_U32, "max_w": bodies.MAX_U32}
-    wanted = {"start_timeout_s": bodies.MAX_U32}
+    wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
+    sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": kinds.MAX_U32}
+    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": kinds.MAX_U32}
+    early = {**late, "start_s": 0, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
+    wanted = {"start_timeout_s": kinds.MAX_U32}
     deals = [
         Deal(supplier, consumer, 1, sell=sell, buy=buy, offer=late, acceptance=wanted),
-        Deal(supplier, consumer, 2, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": bodies.MAX_U32}),
+        Deal(supplier, consumer, 2, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": kinds.MAX_U32}),
         Deal(supplier, consumer, 3),
     ]
     for deal in deals:
         take(community, *deal.entries)
     node_of(community)
-    granted = {new.body["contract"]: new.body for new in said(community, bodies.GRANT)}
+    granted = {new.body["contract"]: new.body for new in said(community, kinds.GRANT)}
     assert set(granted) == {deal.contract.id for deal in deals}
     assert granted[deals[0].contract.id]["start_by_s"] == most
 
@@ -95,17 +97,17 @@ def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(communit
     real = Store.say
 
     def full(store, signer, kind, body, now_s):
-        if kind == bodies.GRANT:
+        if kind == kinds.GRANT:
             raise StoreError("there is no space left")
         return real(store, signer, kind, body, now_s)
 
     monkeypatch.setattr(Store, "say", full)
     with pytest.raises(StoreError):
         take(community, deal.contract)
-    assert said(community, bodies.GRANT) == []
+    assert said(community, kinds.GRANT) == []
     monkeypatch.setattr(Store, "say", real)
     community.node.catch_up()
-    assert len(said(community, bodies.GRANT)) == 1
+    assert len(said(community, kinds.GRANT)) == 1
     heard = [entry.decode(t.raw, community.id).name for t in community.node.inbox.after(consumer.kid, 0, 100)]
     assert heard.count("grant") == heard.count("contract") == 1
 
@@ -137,7 +139,7 @@ def test_what_another_program_says_reaches_the_meter_without_being_asked(communi
         wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
         assert (await wire.receive())[0] == datagram.HEAD
         with Store(community.path) as other:
-            other.say(community.issuer, bodies.POLICY, {"version": 5}, T0)
+            other.say(community.issuer, kinds.POLICY, {"version": 5}, T0)
         began = time.monotonic()
         kind, body = await wire.receive()
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
@@ -164,12 +166,12 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
         await community.node.start("127.0.0.1", 0)
         monkeypatch.setattr(community.node.market, "grants_due", fail)
         with Store(community.path) as other:
-            other.say(community.issuer, bodies.POLICY, {"version": 5}, T0)
+            other.say(community.issuer, kinds.POLICY, {"version": 5}, T0)
         await asyncio.sleep(0.3)
         assert "a case that was forgotten" in caplog.text
         community.node._take_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
         await asyncio.sleep(0.3)
-        assert [new.body["contract"] for new in said(community, bodies.GRANT)] == [deal.contract.id]
+        assert [new.body["contract"] for new in said(community, kinds.GRANT)] == [deal.contract.id]
         await community.node.stop()
 
     asyncio.run(play())
@@ -212,7 +214,7 @@ WATTPACT = [sys.executable, "-c", "from wattpact.cli import main; main()"]
 @pytest.fixture
 def running(tmp_path):
     """A node process on a data directory of its own; killed at the end if it has not ended."""
-    made = home.found(tmp_path / "data", TERMS, home.clock())
+    made = data_directory.found(tmp_path / "data", TERMS, data_directory.clock())
     processes = []
 
     def start(*options):
@@ -270,8 +272,8 @@ def test_kill_9_and_on_it_goes_with_the_same_people(running):
     made, start = running
     issuer, owner, meter = made.issuer(), key("owner"), key("meter")
     with made.store() as store:
-        enrol.enrol_person(store, issuer, owner, "owner", home.clock())
-        certificate = enrol.enrol_meter(store, issuer, meter.public_key, "House 1", owner.kid, home.clock())
+        members.enrol_person(store, issuer, owner, "owner", data_directory.clock())
+        certificate = members.enrol_meter(store, issuer, meter.public_key, "House 1", owner.kid, data_directory.clock())
     place, moments, sequence = (0, 0, certificate.id), Bits("kill"), 0
     for _ in range(5):
         process = start("--no-http")
@@ -282,8 +284,8 @@ def test_kill_9_and_on_it_goes_with_the_same_people(running):
             head = datagram.decode(wire.recv(2048), made.community)
             assert head == (datagram.HEAD, [meter.kid, 0, sequence])
             for _ in range(1 + moments.below(20)):
-                stamp = entry.Stamp(1, sequence, home.clock())
-                new = entry.sign(bodies.EVENT, {"code": 1}, place, stamp, meter.kid, made.community, meter.sign)
+                stamp = entry.Stamp(1, sequence, data_directory.clock())
+                new = entry.sign(kinds.EVENT, {"code": 1}, place, stamp, meter.kid, made.community, meter.sign)
                 wire.send(datagram.encode(datagram.ENTRY, made.community, new.raw))
                 while datagram.decode(wire.recv(2048), made.community) != (datagram.HEAD, [meter.kid, 0, sequence + 1]):
                     pass

@@ -5,10 +5,11 @@ import logging
 
 import pytest
 from host_community import T0, Community, key, readings_body, value_of
-from wattpact.opening import Opener
-from wattpact_protocol import bodies, entry, sealing
-from wattpact_protocol.sealed import Sealed
-from wattpact_protocol.sealing import NoKeyError, SealError
+from wattpact.projections.unsealing import Opener
+from wattpact_protocol.log import entry, event_codes, ids, kinds
+from wattpact_protocol.log.sealed_part import Sealed
+from wattpact_protocol.sealing import content, epochs, period_keys
+from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def test_operator_and_owner_read_what_was_measured_and_nobody_else(community, me
     body = readings_body(T0, [(5, 1), (0, 0)], instantaneous={64: 1200})
     new = community.stored(meter.say("reading", body, T0 + 30))
     for signer in (community.issuer, meter.owner.signer):
-        opened = opener_of(community, signer).open(new)
+        opened = opener_of(community, signer).unseal(new)
         assert opened.body == body and not opened.is_sealed
         assert (opened.id, opened.raw, opened.kid, opened.sequence) == (new.id, new.raw, new.kid, new.sequence)
     for signers in ([], [community.host], [community.person("stranger").signer]):
         with pytest.raises(NoKeyError):
-            opener_of(community, *signers).open(new)
+            opener_of(community, *signers).unseal(new)
         assert opener_of(community, *signers).look(new) is new
         assert opener_of(community, *signers).key_of(meter.kid, 0, 1) is None
 
@@ -44,26 +45,26 @@ def test_operator_and_owner_read_what_was_measured_and_nobody_else(community, me
 def test_every_kind_that_is_sealed_opens_to_what_was_said(community, meter):
     contract = bytes(32)
     said = {
-        "event": {"code": bodies.EVENT_BOOT, "detail": 3, "registers": {1: 40, 2: 0}},
+        "event": {"code": event_codes.BOOT, "detail": 3, "registers": {1: 40, 2: 0}},
         "usage_start": {"contract": contract, "grant": 1, "import_wh": 5},
         "usage": {"contract": contract, "attributed_wh": 12, "import_wh": 17},
-        "usage_end": {"contract": contract, "attributed_wh": 40, "import_wh": 45, "reason": bodies.END_USED_UP},
+        "usage_end": {"contract": contract, "attributed_wh": 40, "import_wh": 45, "reason": kinds.END_USED_UP},
     }
     for kind, body in said.items():
         new = community.stored(meter.say(kind, body, T0 + 30))
-        assert new.is_sealed and not set(new.body) & set(bodies.SEALABLE[new.kind])
-        assert community.opener.open(new).body == body
+        assert new.is_sealed and not set(new.body) & set(kinds.SEALABLE[new.kind])
+        assert community.opener.unseal(new).body == body
 
 
 def test_what_is_open_is_given_back_as_it_is(community):
     meter = community.meter("House 2", seals=False)
     new = community.stored(meter.reading(T0, [(5, 0)]))
-    assert opener_of(community).open(new) is new
+    assert opener_of(community).unseal(new) is new
 
 
 def test_the_key_of_a_stretch_is_the_one_that_was_committed_to(community, meter):
     own = meter.key
-    assert community.opener.key_of(meter.kid, 0, 1) == own == sealing.stretch_key(meter.secret, meter.kid, 1)
+    assert community.opener.key_of(meter.kid, 0, 1) == own == period_keys.period_key(meter.secret, meter.kid, 1)
     assert community.opener.key_of(meter.kid, 0, 2) is None and community.opener.key_of(meter.kid, 1, 1) is None
     community.stored(meter.open_key(T0))
     assert community.opener.key_of(meter.kid, 0, 2) == meter.key != own
@@ -75,40 +76,40 @@ def test_a_new_epoch_is_closed_to_the_owner_before(community, meter):
     community.stored(meter.begin_epoch([community.issuer, tenant.signer], T0), meter.open_key(T0))
     after = community.stored(meter.reading(T0 + 15, [(1, 0)]))
     old, new = opener_of(community, meter.owner.signer), opener_of(community, tenant.signer)
-    assert not old.open(before).is_sealed and not new.open(after).is_sealed
+    assert not old.unseal(before).is_sealed and not new.unseal(after).is_sealed
     for opener, closed in ((old, after), (new, before)):
         with pytest.raises(NoKeyError):
-            opener.open(closed)
+            opener.unseal(closed)
     both = opener_of(community, meter.owner.signer, tenant.signer)
-    assert not both.open(before).is_sealed and not both.open(after).is_sealed
+    assert not both.unseal(before).is_sealed and not both.unseal(after).is_sealed
 
 
 def test_a_secret_that_was_said_again_counts_from_then_on(community, meter):
     """A meter that lost its secret begins an epoch; one that numbers it as before is read all the same."""
     first = community.stored(meter.reading(T0, [(1, 0)]))
-    meter.secret = entry.sha256(b"another secret of the same number")
+    meter.secret = ids.sha256(b"another secret of the same number")
     readers = [(community.issuer.kid, community.issuer.sealing_key)]
-    wraps = sealing.wrap_steps(meter.secret, bytes(range(32)), meter.epoch, (community.id, meter.kid), readers)
+    wraps = epochs.wrap_steps(meter.secret, bytes(range(32)), meter.epoch, (community.id, meter.kid), readers)
     community.stored(meter.say("key_epoch", value_of(wraps), T0), meter.open_key(T0))
     second = community.stored(meter.reading(T0 + 15, [(1, 0)]))
     opener = opener_of(community, community.issuer)
-    assert not opener.open(first).is_sealed and not opener.open(second).is_sealed
+    assert not opener.unseal(first).is_sealed and not opener.unseal(second).is_sealed
 
 
 def void_parts(meter):
     """Sealed bodies that no honest meter makes, correctly signed, by what is wrong with them."""
     body = readings_body(T0, [(5, 0)])
-    good = meter.seal(bodies.READING, body)[bodies.SEALED]
+    good = meter.seal(kinds.READING, body)[kinds.SEALED]
     place = (meter.community.id, meter.kid, meter.generation)
-    where = sealing.context(*place, meter.key_no, bodies.READING)
+    where = period_keys.context(*place, meter.key_no, kinds.READING)
 
     def of(part):
-        return {bodies.SEALED: part}
+        return {kinds.SEALED: part}
 
-    def containing(content, where=where):
-        return of(sealing.seal(meter.key, where, meter.key_no, content, 64))
+    def containing(plain, where=where):
+        return of(content.seal(meter.key, where, meter.key_no, plain, 64))
 
-    usage = sealing.context(*place, meter.key_no, bodies.USAGE)
+    usage = period_keys.context(*place, meter.key_no, kinds.USAGE)
     return {
         "garbage": of(Sealed(meter.key_no, bytes(13), b"\x5a" * 104)),
         "a flipped bit": of(Sealed(good.key_no, good.nonce, good.ciphertext[:-1] + bytes([good.ciphertext[-1] ^ 1]))),
@@ -126,32 +127,32 @@ def test_a_part_that_no_honest_meter_makes_is_void(community, meter):
     for what, body in void_parts(meter).items():
         new = community.stored(meter.say("reading", body, T0 + 15))
         assert not isinstance(_raised(community.opener, new), NoKeyError), what
-    assert not community.opener.open(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
+    assert not community.opener.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
 
 
 def test_the_short_way_and_the_protocols_come_to_the_same(community, meter):
     """Of honest readings, of those that no honest meter makes, and of honest ones with any bit flipped."""
     place = (community.id, meter.kid, 0)
-    honest = meter.seal(bodies.READING, readings_body(T0, [(5, 0)] * 3, instantaneous={64: -5}))
-    part = honest[bodies.SEALED]
+    honest = meter.seal(kinds.READING, readings_body(T0, [(5, 0)] * 3, instantaneous={64: -5}))
+    part = honest[kinds.SEALED]
     flipped = []
     for at in range(0, 8 * len(part.ciphertext), 7):
         changed = bytearray(part.ciphertext)
         changed[at // 8] ^= 1 << at % 8
-        flipped.append({bodies.SEALED: Sealed(1, part.nonce, bytes(changed))})
+        flipped.append({kinds.SEALED: Sealed(1, part.nonce, bytes(changed))})
     opened = 0
     for body in [honest, *void_parts(meter).values(), *flipped]:
         new = meter.sign("reading", body, (0, meter.sequence, meter.previous), T0)
-        if new.body[bodies.SEALED].key_no != 1:
+        if new.body[kinds.SEALED].key_no != 1:
             continue
         try:
-            wanted = sealing.open_body(meter.key, place, bodies.READING, new.body)
+            wanted = content.unseal_body(meter.key, place, kinds.READING, new.body)
         except SealError:
             wanted = None
             _raised(community.opener, new)
         else:
             opened += 1
-            assert community.opener.open(new).body == wanted
+            assert community.opener.unseal(new).body == wanted
     assert opened == 1 and len(flipped) > 100
 
 
@@ -159,7 +160,7 @@ def test_another_key_than_was_committed_to_opens_nothing(community, meter):
     community.stored(meter.open_key(T0, commitment=bytes(32)))
     new = community.stored(meter.reading(T0, [(5, 0)]))
     with pytest.raises(SealError, match="committed"):
-        community.opener.open(new)
+        community.opener.unseal(new)
     assert community.opener.key_of(meter.kid, 0, 2) is None
 
 
@@ -167,7 +168,7 @@ def test_of_two_commitments_the_first_counts(community, meter):
     meter.key_no -= 1
     (verdict,) = community.take([meter.open_key(T0, commitment=bytes(32))])
     assert (verdict.reason, verdict.void_reason) == ("stored", "key_opened_twice")
-    assert not community.opener.open(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
+    assert not community.opener.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
     meter.key_no -= 1
     (verdict,) = community.take([meter.open_key(T0)])  # the same again does no harm
     assert (verdict.reason, verdict.void_reason) == ("stored", None)
@@ -180,12 +181,12 @@ def test_a_key_opened_after_the_entry_does_not_open_it(community, meter):
     early = community.stored(meter.reading(T0, [(5, 0)]))
     meter.key_no -= 1
     with pytest.raises(SealError, match="before it"):
-        community.opener.open(early)
+        community.opener.unseal(early)
     community.stored(meter.open_key(T0))
     late = community.stored(meter.reading(T0 + 15, [(5, 0)]))
-    assert not community.opener.open(late).is_sealed
+    assert not community.opener.unseal(late).is_sealed
     with pytest.raises(SealError, match="before it"):
-        community.opener.open(early)
+        community.opener.unseal(early)
 
 
 def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
@@ -196,7 +197,7 @@ def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
         community.stored(meter.say("key_epoch", body, T0), meter.open_key(T0))
         new = community.stored(meter.reading(T0, []))
         with pytest.raises(SealError) as caught:
-            community.opener.open(new)
+            community.opener.unseal(new)
         assert not isinstance(caught.value, NoKeyError)
         assert isinstance(_raised(opener_of(community, meter.owner.signer), new), NoKeyError)
 
@@ -212,19 +213,19 @@ def test_an_epoch_for_no_issuer_or_never_said_is_the_meters_fault(community, met
     for opener in (community.opener, opener_of(community), opener_of(community, meter.owner.signer)):
         for new in (for_nobody, never_said):
             assert not isinstance(_raised(opener, new), NoKeyError)
-    assert not opener_of(community, stranger.signer).open(for_nobody).is_sealed
+    assert not opener_of(community, stranger.signer).unseal(for_nobody).is_sealed
 
 
 def _raised(opener, new):
     with pytest.raises(SealError) as caught:
-        opener.open(new)
+        opener.unseal(new)
     return caught.value
 
 
 def test_another_meters_epoch_opens_nothing(community, meter):
     """A secret copied out of a neighbour's log unwraps in its place alone."""
     other = community.meter("House 2")
-    copied = next(row for row in community.store.entries(author=meter.kid, kinds=(bodies.KEY_EPOCH,)))
+    copied = next(row for row in community.store.entries(author=meter.kid, of_kinds=(kinds.KEY_EPOCH,)))
     body = entry.decode(copied.raw, community.id).body
     other.epoch += 1
     other.secret = meter.secret
@@ -234,28 +235,28 @@ def test_another_meters_epoch_opens_nothing(community, meter):
 
 
 def test_what_is_held_in_memory_is_bounded(community, meter, monkeypatch):
-    monkeypatch.setattr("wattpact.opening._MAX_HELD", 4)
+    monkeypatch.setattr("wattpact.projections.unsealing._MAX_HELD", 4)
     said = []
     for n in range(12):
         said += [meter.begin_epoch([community.issuer], T0), meter.open_key(T0), meter.reading(T0 + 15 * n, [(1, 0)])]
     community.stored(*said)
     opener = opener_of(community, community.issuer)
     for _ in range(2):
-        assert [opener.open(new).body["t0_s"] for new in said[2::3]] == [T0 + 15 * n for n in range(12)]
+        assert [opener.unseal(new).body["t0_s"] for new in said[2::3]] == [T0 + 15 * n for n in range(12)]
     assert len(opener._held.stretches) <= 4 and len(opener._held.secrets) <= 4
 
 
 def test_an_opener_for_another_thread_has_what_the_first_has_unwrapped(community, meter):
     new = community.stored(meter.reading(T0, [(5, 0)]))
-    community.opener.open(new)
+    community.opener.unseal(new)
     with community.store.reader() as reader:
         other = community.opener.on(reader)
         other.signers.clear()
-        assert not other.open(new).is_sealed
+        assert not other.unseal(new).is_sealed
 
 
 def test_no_secret_shows_in_a_message_a_repr_or_the_log(community, meter, caplog):
-    secrets = [meter.secret, meter.key, meter.key[:16], sealing.sealing_secret(community.issuer._seed)]
+    secrets = [meter.secret, meter.key, meter.key[:16], period_keys.sealing_secret(community.issuer._seed)]
     with caplog.at_level(logging.DEBUG):
         texts = [repr(key("issuer")), repr(community.opener), repr(meter.signer)]
         for what in void_parts(meter).values():

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wattpact_protocol import register_ids
+from wattpact_protocol.log import register_table
 
 SPECIFICATION = Path(__file__).parents[2] / "docs" / "spec" / "registers.md"
 
@@ -14,7 +14,7 @@ def test_the_specification_and_the_program_list_the_same_registers():
         if line.startswith("| ") and line[2].isdigit()
     ]
     expected = [
-        [str(number), name, unit, "cumulative" if register_ids.is_cumulative(number) else "instantaneous"]
-        for number, (name, unit) in sorted(register_ids.TABLE.items())
+        [str(number), name, unit, "cumulative" if register_table.is_cumulative(number) else "instantaneous"]
+        for number, (name, unit) in sorted(register_table.TABLE.items())
     ]
     assert rows == expected and len(rows) == 21

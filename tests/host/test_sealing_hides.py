@@ -11,9 +11,10 @@ from pathlib import Path
 import case
 import pytest
 from community import START_S, Community, House
-from wattpact.replay.homes import nominal_powers, read_home
+from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
-from wattpact_protocol import bodies, entry, sealing
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sealing import content
 
 DATA = "homes/citylearn_2022_fontana17"
 FIRST_HOUR, DAYS = 200 * 24, 14
@@ -65,10 +66,10 @@ def test_a_busy_home_and_an_empty_one_say_the_same_to_strangers(homes: "list[lis
     busy = seen(lived("busy", hours, supplied=supplied))
     for constant_mw in (0, min(hours), 9_000_000):
         assert seen(lived("empty", [constant_mw] * len(hours), supplied=supplied)) == busy
-    kinds = [kind for kind, _, _ in busy]
-    assert kinds.count(bodies.READING) >= 71
-    assert kinds.count(bodies.USAGE) == (kinds.count(bodies.USAGE_START) and 3 * 96 - 1)
-    assert (bodies.USAGE in kinds) == supplied
+    said = [kind for kind, _, _ in busy]
+    assert said.count(kinds.READING) >= 71
+    assert said.count(kinds.USAGE) == (said.count(kinds.USAGE_START) and 3 * 96 - 1)
+    assert (kinds.USAGE in said) == supplied
     assert seen(lived("open", hours, sealed=False)) != seen(lived("open", [0] * len(hours), sealed=False))
 
 
@@ -89,7 +90,7 @@ def features(entries: "list[entry.Entry]", day: int) -> "list[int]":
     """Of one day: how many entries, how large in all, at least and at most, and by the hour size and last second."""
     start_s = START_S + day * DAY_S
     own = [new for new in entries if start_s < (new.stamp.unix_s or 0) <= start_s + DAY_S]
-    sizes = [len(new.raw) for new in own if new.kind == bodies.READING]
+    sizes = [len(new.raw) for new in own if new.kind == kinds.READING]
     found = [len(own), sum(sizes), min(sizes), max(sizes)]
     for hour in range(24):
         within = [new for new in own if 0 < (new.stamp.unix_s or 0) - start_s - hour * 3600 <= 3600]
@@ -130,7 +131,7 @@ def test_open_readings_give_it_away(homes: "list[list[int]]"):
 
 
 def test_sealed_readings_without_padding_give_it_away(homes: "list[list[int]]", monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sealing, "length_of", lambda kind, body: 0)
-    monkeypatch.setattr(sealing, "_STEP_BYTES", 1)
+    monkeypatch.setattr(content, "length_of", lambda kind, body: 0)
+    monkeypatch.setattr(content, "_STEP_BYTES", 1)
     days = home_days(homes)
     assert found_out(days) > 0.8 * len(days), f"{found_out(days)} of {len(days)}"

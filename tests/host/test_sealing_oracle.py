@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
-from wattpact_protocol import bodies, cbor, sealing
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import kinds
+from wattpact_protocol.sealing import content, period_keys
 
 VECTORS = case.vectors("sealing")
 COMMUNITY = bytes.fromhex(VECTORS["community"])
@@ -41,9 +43,9 @@ def open_part(key: bytes, kid: bytes, generation: int, kind: int, part: Any) -> 
     bound = aad(kid, generation, key_no, kind)
     padded = AESCCM(key[:16], tag_length=8).decrypt(unprotected[5], ciphertext, bound)
     assert hmac.digest(key[16:], bound + padded, "sha256")[:13] == unprotected[5]
-    content, end, rest = padded.rpartition(b"\x80")
+    plain, end, rest = padded.rpartition(b"\x80")
     assert end and not rest.strip(b"\x00")
-    return cbor2.loads(content)
+    return cbor2.loads(plain)
 
 
 def test_the_vectors_are_what_the_specification_says() -> None:
@@ -58,7 +60,7 @@ def test_the_vectors_are_what_the_specification_says() -> None:
     assert key.hex() == keys["key"] and hashlib.sha256(key).hexdigest() == keys["commitment"]
     for row in VECTORS["bodies"]:
         opened, shut = cbor2.loads(bytes.fromhex(row["open"])), cbor2.loads(bytes.fromhex(row["sealed"]))
-        if row["kind"] == bodies.READING:
+        if row["kind"] == kinds.READING:
             assert opened == [0, open_part(key, kid, 0, row["kind"], shut)]
         else:
             assert opened == {**{n: v for n, v in shut.items() if n}, **open_part(key, kid, 0, row["kind"], shut[0])}
@@ -76,12 +78,12 @@ def test_the_refused_are_refused_by_both() -> None:
     key, kid = bytes.fromhex(keys["key"]), bytes.fromhex(keys["kid"])
     for row in VECTORS["refused"]:
         raw = bytes.fromhex(row["part"])
-        body = bodies.decode(bodies.USAGE, {1: speaker.ID, 0: cbor.decode(raw)})
-        with pytest.raises(sealing.SealError):
-            sealing.open_body(key, (COMMUNITY, kid, 0), bodies.USAGE, body)
+        body = kinds.decode(kinds.USAGE, {1: speaker.ID, 0: cbor.decode(raw)})
+        with pytest.raises(period_keys.SealError):
+            content.unseal_body(key, (COMMUNITY, kid, 0), kinds.USAGE, body)
         with pytest.raises((InvalidTag, AssertionError, cbor2.CBORDecodeError)):
-            content = open_part(key, kid, 0, bodies.USAGE, cbor2.loads(raw))
-            assert set(content) == {2, 3} and 0 <= content[3]
+            held = open_part(key, kid, 0, kinds.USAGE, cbor2.loads(raw))
+            assert set(held) == {2, 3} and 0 <= held[3]
 
 
 @given(st.binary(min_size=48, max_size=48), st.integers(1, 2**32 - 1), st.integers(0, 2**32 - 1), st.data())
@@ -91,19 +93,19 @@ def test_whatever_is_sealed_the_other_opens(key: bytes, key_no: int, generation:
     body = speaker.reading(
         imported=start, deltas=deltas, instantaneous={64: [data.draw(st.integers(-(2**31), 2**31)), []]}
     )
-    shut = sealing.seal_body(key, key_no, (COMMUNITY, speaker.KID, generation), bodies.READING, body)
-    raw = cbor2.loads(cbor.encode(bodies.encode(bodies.READING, shut)))
-    plain = cbor2.loads(cbor.encode(bodies.encode(bodies.READING, body)))
-    assert [0, open_part(key, speaker.KID, generation, bodies.READING, raw)] == plain
-    assert sealing.open_body(key, (COMMUNITY, speaker.KID, generation), bodies.READING, shut) == body
+    shut = content.seal_body(key, key_no, (COMMUNITY, speaker.KID, generation), kinds.READING, body)
+    raw = cbor2.loads(cbor.encode(kinds.encode(kinds.READING, shut)))
+    plain = cbor2.loads(cbor.encode(kinds.encode(kinds.READING, body)))
+    assert [0, open_part(key, speaker.KID, generation, kinds.READING, raw)] == plain
+    assert content.unseal_body(key, (COMMUNITY, speaker.KID, generation), kinds.READING, shut) == body
 
 
 @given(st.binary(max_size=799), st.integers(0, 800))
-def test_any_content_survives_its_padding(content: bytes, length: int) -> None:
+def test_any_content_survives_its_padding(plain: bytes, length: int) -> None:
     key = bytes(range(48))
-    part = sealing.seal(key, b"where", 1, content, length)
-    assert sealing.open(key, b"where", part) == content
-    assert len(part.ciphertext) - 8 >= max(length, len(content) + 1)
+    part = content.seal(key, b"where", 1, plain, length)
+    assert content.unseal(key, b"where", part) == plain
+    assert len(part.ciphertext) - 8 >= max(length, len(plain) + 1)
 
 
 @given(
@@ -113,7 +115,7 @@ def test_any_content_survives_its_padding(content: bytes, length: int) -> None:
     )
 )
 def test_no_value_is_a_sealed_part_by_accident_or_crashes(value: Any) -> None:
-    with pytest.raises(bodies.BodyError):
-        bodies.decode(bodies.USAGE, {0: value, 1: speaker.ID})
-    with pytest.raises(bodies.BodyError):
-        bodies.decode(bodies.READING, [1, value])
+    with pytest.raises(kinds.BodyError):
+        kinds.decode(kinds.USAGE, {0: value, 1: speaker.ID})
+    with pytest.raises(kinds.BodyError):
+        kinds.decode(kinds.READING, [1, value])

@@ -7,7 +7,7 @@ from generated import Generated
 from settlement_oracle import WH, Agreement, Oracle, one_slot, register
 from village import START_S
 from wattpact.ledger import GRID, Ledger, balances
-from wattpact_protocol import allocation
+from wattpact_protocol.settlement import allocation
 
 S = START_S
 NANO = Fraction(1, 1_000_000_000)

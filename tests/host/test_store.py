@@ -12,13 +12,14 @@ import threading
 import pytest
 from case import Bits
 from host_community import T0, Community, key
-from wattpact import schema
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact.reader import Reader, StoreError
-from wattpact.rejections import Rejections
-from wattpact.store import Accepted, Store
-from wattpact_protocol import bodies, entry
+from wattpact.ingest.rejections import Rejections
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.records import Accepted, StoreError
+from wattpact.store.sqlite import schema
+from wattpact.store.sqlite.reader import Reader
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.log import entry, kinds
 
 HERE = os.path.dirname(__file__)
 PATHS = os.pathsep.join(
@@ -125,7 +126,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
 
 
 def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.reader.BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("wattpact.store.sqlite.reader.BUSY_TIMEOUT_S", 0)
     community = Community(tmp_path)
     with sqlite3.connect(community.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -169,13 +170,13 @@ def test_saying_needs_a_certificate(tmp_path):
 SAY = """
     import sys
     from host_community import Community, key
-    from wattpact.store import Store
-    from wattpact_protocol import bodies
+    from wattpact.store.sqlite.store import Store
+    from wattpact_protocol.log import kinds
     from pathlib import Path
     with Store(Path(sys.argv[1])) as store:
         print("ready", flush=True)
         for n in range(int(sys.argv[2])):
-            store.say(key("issuer"), bodies.POLICY, {"version": n}, 1_790_000_000)
+            store.say(key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
 """
 
 
@@ -201,10 +202,10 @@ COMMIT = """
     import sys
     from pathlib import Path
     from host_community import T0, key
-    from wattpact.ingest import Ingest
-    from wattpact.measuring import Measuring
-    from wattpact.opening import Opener
-    from wattpact.store import Store
+    from wattpact.ingest.pipeline import Ingest
+    from wattpact.projections.registers import Measuring
+    from wattpact.projections.unsealing import Opener
+    from wattpact.store.sqlite.store import Store
     store = Store(Path(sys.argv[1]))
     ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
     measuring = Measuring(store, Opener(store, [key("issuer")]), ingest.rejections, lambda: T0)
@@ -242,7 +243,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
         acknowledged = max([acknowledged, *(int(line) - first for line in rest.split())])
         with Store(community.path) as store:
             Measuring(store, Opener(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
-            held = store.entries(author=meter.kid, kinds=(bodies.READING,))
+            held = store.entries(author=meter.kid, of_kinds=(kinds.READING,))
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]
             (registers,) = store.registers(meter.kid)
@@ -274,8 +275,8 @@ def test_questions_find_what_they_name(tmp_path):
     )
     reader = community.store.reader()
     rows = reader.entries(author=meter.kid)[2:]
-    assert [row.kind for row in rows] == [bodies.EVENT, bodies.READING, bodies.EVENT]
-    assert reader.entries(kinds=[bodies.EVENT], newest_first=True, limit=1) == [rows[2]]
+    assert [row.kind for row in rows] == [kinds.EVENT, kinds.READING, kinds.EVENT]
+    assert reader.entries(of_kinds=[kinds.EVENT], newest_first=True, limit=1) == [rows[2]]
     assert reader.entries(after=rows[0].cursor, before=rows[2].cursor) == [rows[1]]
     assert reader.entry_at(meter.kid, 0, 3) == rows[1]
     assert reader.entry_with_id(rows[2].id) == rows[2]

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from wattpact import verifying
-from wattpact_protocol import ed25519
+from wattpact.ingest import signature_pool
+from wattpact_protocol.crypto import ed25519
 
 SEED = bytes(range(32))
 KEY = ed25519.public_key(SEED)
@@ -20,9 +20,9 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
     return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
 
 
-def claims(count: int, rng: random.Random) -> tuple[list[verifying.Claim], list[bool]]:
+def claims(count: int, rng: random.Random) -> tuple[list[signature_pool.Claim], list[bool]]:
     """Claims, half of them forged in message or signature, and which of them are genuine."""
-    made: list[verifying.Claim] = []
+    made: list[signature_pool.Claim] = []
     genuine = []
     for _ in range(count):
         message = rng.randbytes(rng.choice((1, 200, 1100)))
@@ -38,18 +38,18 @@ def claims(count: int, rng: random.Random) -> tuple[list[verifying.Claim], list[
 
 
 @pytest.fixture
-def pool() -> Iterator[verifying.Verifying]:
-    made = verifying.Verifying(2)
+def pool() -> Iterator[signature_pool.Verifying]:
+    made = signature_pool.Verifying(2)
     yield made
     made.close()
 
 
-def processes(pool: verifying.Verifying) -> list[verifying._Process]:
+def processes(pool: signature_pool.Verifying) -> list[signature_pool._Process]:
     assert pool._processes is not None
     return pool._processes
 
 
-def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: verifying.Verifying) -> None:
+def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_pool.Verifying) -> None:
     rng = random.Random(3)
     asked = [claims(count, rng) for count in (32, 1, 256, 32, 7)]
     groups = [(pool.submit(made), genuine) for made, genuine in asked]
@@ -58,7 +58,7 @@ def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: verifying.
         assert pool.result(group) == pool.result(group) == genuine
 
 
-def test_nothing_is_lost_with_processes_that_die(pool: verifying.Verifying) -> None:
+def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.Verifying) -> None:
     rng = random.Random(4)
     first, genuine = claims(40, rng)
     assert pool.result(pool.submit(first)) == genuine
@@ -70,7 +70,7 @@ def test_nothing_is_lost_with_processes_that_die(pool: verifying.Verifying) -> N
     assert not any(process.alive for process in processes(pool))
 
 
-def test_more_than_its_pipe_holds_is_taken(pool: verifying.Verifying) -> None:
+def test_more_than_its_pipe_holds_is_taken(pool: signature_pool.Verifying) -> None:
     made, genuine = claims(40, random.Random(5))
     groups = [pool.submit(made * 10) for _ in range(6)]
     assert all(pool.result(group) == genuine * 10 for group in groups)
@@ -79,13 +79,13 @@ def test_more_than_its_pipe_holds_is_taken(pool: verifying.Verifying) -> None:
 def test_a_process_ends_with_its_input_even_within_a_group() -> None:
     for data in (b"", b"\0\0", b"\0\0\1\0" + bytes(9)):
         ended = subprocess.run(
-            [sys.executable, "-P", "-m", "wattpact.verifying"], input=data, capture_output=True, timeout=60
+            [sys.executable, "-P", "-m", "wattpact.ingest.signature_pool"], input=data, capture_output=True, timeout=60
         )  # fmt: skip
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 def test_closing_ends_them() -> None:
-    pool = verifying.Verifying(1)
+    pool = signature_pool.Verifying(1)
     pool.submit(claims(1, random.Random(6))[0])
     process = processes(pool)[0]._process
     pool.close()
@@ -93,7 +93,7 @@ def test_closing_ends_them() -> None:
 
 
 def test_with_no_process_this_one_verifies() -> None:
-    alone = verifying.Verifying(0)
+    alone = signature_pool.Verifying(0)
     made, genuine = claims(9, random.Random(7))
     group = alone.submit(made)
     assert group.verdicts is None

@@ -11,7 +11,9 @@ import case
 import pycddl
 import pytest
 import speaker
-from wattpact_protocol import bodies, cbor, cose, datagram, entry
+from wattpact_protocol.encoding import cbor, cose
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sync import datagram
 
 CDDL = (Path(__file__).parents[2] / "docs/spec/wire.cddl").read_text()
 MESSAGE = pycddl.Schema(CDDL)
@@ -32,7 +34,7 @@ DATAGRAMS = {int(number): schema_of(f"datagram-of<{number}, {rule}>") for number
 
 
 def test_every_kind_has_its_rule() -> None:
-    assert sorted(PAYLOADS) == sorted(bodies.NAMES)
+    assert sorted(PAYLOADS) == sorted(kinds.NAMES)
     assert sorted(DATAGRAMS) == sorted(datagram.NAMES)
 
 
@@ -50,11 +52,11 @@ def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
     author = speaker.Speaker(speaker.ROOT_SEED)
     compared = 0
     for kind, body in speaker.all_bodies(author):
-        if kind == bodies.READING:
+        if kind == kinds.READING:
             continue
-        raw = bodies.encode(kind, body)
+        raw = kinds.encode(kind, body)
         assert isinstance(raw, dict)
-        for key, _, (shape, low, high), required in bodies.TABLE[kind][1]:
+        for key, _, (shape, low, high), required in kinds.TABLE[kind][1]:
             strangers: list[object] = [None, [None], 5 if shape == "registers" else {"a": 1}]
             if shape == "int":
                 strangers += [low - 1, high + 1, True]
@@ -64,8 +66,8 @@ def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
             if required:
                 changes.append({k: v for k, v in raw.items() if k != key})
             for changed in changes:
-                with pytest.raises(bodies.BodyError):
-                    bodies.decode(kind, changed)
+                with pytest.raises(kinds.BodyError):
+                    kinds.decode(kind, changed)
                 if shape == "int" and low < 0 and isinstance(changed.get(key), int):
                     continue  # the validator knows no ranges that begin below zero
                 if changed.get(key) == 1 << 63:
@@ -89,7 +91,7 @@ def test_the_entry_vectors_get_their_verdict_from_the_schema() -> None:
 
 def test_readings_and_datagrams() -> None:
     author = speaker.Speaker(speaker.ROOT_SEED)
-    said = author.say(bodies.READING, speaker.reading(deltas=(), instantaneous={64: [-5, []], 65: [230000, []]}))
+    said = author.say(kinds.READING, speaker.reading(deltas=(), instantaneous={64: [-5, []], 65: [230000, []]}))
     PAYLOADS[said.kind].validate_cbor(cose.decode1(said.raw).payload)
     for kind, body in (
         (datagram.DIGEST, [author.kid, 0, 7, bytes(8), 12]),

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import on_micropython
-from wattpact_protocol import _x25519_host as host
-from wattpact_protocol import _x25519_portable as portable
+from wattpact_protocol.crypto import _x25519_host as host
+from wattpact_protocol.crypto import _x25519_portable as portable
 
 PRIME = (1 << 255) - 19
 PROGRAM = """
 import sys
 sys.path.insert(0, "protocol")
-from wattpact_protocol import _x25519_portable, _x25519_viper, x25519
+from wattpact_protocol.crypto import _x25519_portable, _x25519_viper, x25519
 assert x25519._backend is _x25519_viper
 count = 0
 with open(sys.argv[1]) as file:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from wattpact_protocol import datagram
+from wattpact_protocol.sync import datagram
 
 NOWHERE = bytes(8)  # the inbox of a meter that has heard nothing yet
 

@@ -1,15 +1,15 @@
 """Runs one test on every AES there is here, under every CCM and GCM that is built on one."""
 
 import case
-from wattpact_protocol import _aes_portable, _ccm_portable, _gcm_portable, aes, ccm, gcm
+from wattpact_protocol.crypto import _aes_portable, _ccm_portable, _gcm_portable, aes, ccm, gcm
 
 if case.MICROPYTHON:
-    from wattpact_protocol import _aes_cryptolib
+    from wattpact_protocol.crypto import _aes_cryptolib
 
     # name, AES, CCM, GCM
     BACKENDS = [("cryptolib", _aes_cryptolib, _ccm_portable, _gcm_portable)]
 else:
-    from wattpact_protocol import _aes_host, _ccm_host, _gcm_host
+    from wattpact_protocol.crypto import _aes_host, _ccm_host, _gcm_host
 
     BACKENDS = [
         ("OpenSSL", _aes_host, _ccm_host, _gcm_host),

@@ -2,7 +2,7 @@
 
 import case
 from aead import on_every_backend
-from wattpact_protocol import _aes_portable, _xor_portable, aes
+from wattpact_protocol.crypto import _aes_portable, _xor_portable, aes
 
 # FIPS 197, C.1 to C.3: the key is 00 01 02 ...
 FIPS_197 = [

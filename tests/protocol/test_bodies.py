@@ -2,7 +2,7 @@
 
 import case
 import speaker
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 
 
 def _bodies():
@@ -11,66 +11,66 @@ def _bodies():
 
 def test_every_kind_survives_the_round_trip():
     for kind, body in _bodies():
-        assert bodies.decode(kind, bodies.encode(kind, body)) == body, bodies.NAMES[kind]
+        assert kinds.decode(kind, kinds.encode(kind, body)) == body, kinds.NAMES[kind]
 
 
 def test_kinds_and_keys_are_used_once():
-    for name, fields in bodies.TABLE.values():
+    for name, fields in kinds.TABLE.values():
         assert len({field[0] for field in fields}) == len({field[1] for field in fields}) == len(fields), name
-    assert len(set(bodies.NAMES.values())) == len(bodies.NAMES) == 20
+    assert len(set(kinds.NAMES.values())) == len(kinds.NAMES) == 20
 
 
 def test_required_fields_are_required_and_optional_ones_are_not():
     for kind, body in _bodies():
-        if kind == bodies.READING:
+        if kind == kinds.READING:
             continue
-        raw = bodies.encode(kind, body)
-        for key, field, _, required in bodies.TABLE[kind][1]:
+        raw = kinds.encode(kind, body)
+        for key, field, _, required in kinds.TABLE[kind][1]:
             without = {k: v for k, v in raw.items() if k != key}
             if required:
-                assert field in str(case.raises(bodies.BodyError, bodies.decode, kind, without))
+                assert field in str(case.raises(kinds.BodyError, kinds.decode, kind, without))
             else:
-                assert field not in bodies.decode(kind, without)
+                assert field not in kinds.decode(kind, without)
 
 
 def test_a_value_of_another_type_or_beyond_its_range_is_refused():
     strangers = (None, True, -(1 << 70), 1 << 63, b"", b"123", "x" * 65, [], [1], {}, {1: "x"}, {0: 1}, [b"1234567"])
     for kind, body in _bodies():
-        if kind == bodies.READING:
+        if kind == kinds.READING:
             continue
-        raw = bodies.encode(kind, body)
-        for key, field, shape, _ in bodies.TABLE[kind][1]:
+        raw = kinds.encode(kind, body)
+        for key, field, shape, _ in kinds.TABLE[kind][1]:
             refused = 0
             for stranger in strangers:
                 changed = dict(raw)
                 changed[key] = stranger
                 try:
-                    bodies.decode(kind, changed)
-                except bodies.BodyError:
+                    kinds.decode(kind, changed)
+                except kinds.BodyError:
                     refused += 1
             # A list or map type takes the empty one, a bool True, a text of length zero nothing of these.
-            assert refused >= len(strangers) - 2, (bodies.NAMES[kind], field, shape)
+            assert refused >= len(strangers) - 2, (kinds.NAMES[kind], field, shape)
 
 
 def test_bounds_are_inclusive():
     for kind, body in _bodies():
-        if kind == bodies.READING:
+        if kind == kinds.READING:
             continue
-        for key, _, (name, low, high), _ in bodies.TABLE[kind][1]:
+        for key, _, (name, low, high), _ in kinds.TABLE[kind][1]:
             if name != "int":
                 continue
-            raw = bodies.encode(kind, body)
+            raw = kinds.encode(kind, body)
             for value in (low, high):
                 raw[key] = value
-                bodies.decode(kind, raw)
+                kinds.decode(kind, raw)
             for value in (low - 1, high + 1, True):
                 raw[key] = value
-                case.raises(bodies.BodyError, bodies.decode, kind, raw)
+                case.raises(kinds.BodyError, kinds.decode, kind, raw)
 
 
 def test_unknown_keys_kinds_and_fields_are_refused():
-    case.raises(bodies.BodyError, bodies.decode, 99, {})
-    case.raises(bodies.BodyError, bodies.encode, 99, {})
-    case.raises(bodies.BodyError, bodies.decode, bodies.CONTRACT, {1: speaker.ID, 2: 0})
-    case.raises(bodies.BodyError, bodies.decode, bodies.CONTRACT, [speaker.ID])
-    case.raises(bodies.BodyError, bodies.encode, bodies.CONTRACT, {"acceptance": speaker.ID, "price": 1})
+    case.raises(kinds.BodyError, kinds.decode, 99, {})
+    case.raises(kinds.BodyError, kinds.encode, 99, {})
+    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {1: speaker.ID, 2: 0})
+    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, [speaker.ID])
+    case.raises(kinds.BodyError, kinds.encode, kinds.CONTRACT, {"acceptance": speaker.ID, "price": 1})

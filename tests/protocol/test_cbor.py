@@ -2,7 +2,8 @@
 
 import case
 import diagnostic
-from wattpact_protocol import _cbor_portable, cbor, steps
+from wattpact_protocol import steps
+from wattpact_protocol.encoding import _cbor_portable, cbor
 
 DECODERS = (cbor.decode, _cbor_portable.decode)
 

@@ -4,7 +4,7 @@ import json
 
 import case
 from aead import from_hex, on_every_backend
-from wattpact_protocol import ccm
+from wattpact_protocol.crypto import ccm
 
 VECTORS = case.vectors("ccm")
 # Wycheproof's verdicts, by tcId: no case is "acceptable" there, and no backend here differs from another. All other

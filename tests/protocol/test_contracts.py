@@ -2,7 +2,8 @@
 
 import case
 from village import START_S, Village
-from wattpact_protocol import bodies, contracts
+from wattpact_protocol.log import kinds
+from wattpact_protocol.settlement import contracts
 
 S = START_S
 
@@ -89,7 +90,7 @@ def test_what_does_not_fit_is_refused_with_its_reason():
     again = scene.village.confirm(scene.roof, acceptance, S + 1)
     assert scene.book().refused == {again.id: "confirmed_twice"}
     scene = Scene()
-    untimed = scene.village.say(scene.roof, bodies.CONTRACT, {"acceptance": bytes(32)}, None, 1)
+    untimed = scene.village.say(scene.roof, kinds.CONTRACT, {"acceptance": bytes(32)}, None, 1)
     assert [new.id for new in scene.book().waiting()] == [untimed.id]
 
 
@@ -103,7 +104,7 @@ def test_the_first_start_counts_and_never_before_the_contract():
     scene = Scene()
     confirmed = scene.match()
     body = {"contract": confirmed.id, "grant": 1, "import_wh": 0}
-    untimed = scene.village.say(scene.wallbox, bodies.USAGE_START, body, None, 1)
+    untimed = scene.village.say(scene.wallbox, kinds.USAGE_START, body, None, 1)
     assert scene.book().refused == {untimed.id: "no_time"}
 
 
@@ -161,10 +162,10 @@ def test_states_follow_one_another():
     book.apply(scene.village.start(scene.wallbox, confirmed, S + 600))
     assert contract.state(S + 601) == contracts.ACTIVE
     assert contract.state(S + 3600) == contracts.ENDED
-    body = {"contract": confirmed.id, "attributed_wh": 400, "import_wh": 9, "reason": bodies.END_USED_UP}
-    book.apply(scene.village.say(scene.wallbox, bodies.USAGE_END, body, S + 900))
+    body = {"contract": confirmed.id, "attributed_wh": 400, "import_wh": 9, "reason": kinds.END_USED_UP}
+    book.apply(scene.village.say(scene.wallbox, kinds.USAGE_END, body, S + 900))
     assert contract.state(S + 901) == contracts.ENDED
-    assert (contract.attributed_wh, contract.end_reason) == (400, bodies.END_USED_UP)
+    assert (contract.attributed_wh, contract.end_reason) == (400, kinds.END_USED_UP)
 
 
 def test_a_contract_over_before_it_was_used_is_void():
@@ -195,7 +196,7 @@ def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
         confirmed = scene.match(wh, consumer)
         scene.village.start(consumer, confirmed, S + wh)
         body = {"contract": confirmed.id, "attributed_wh": wh // 2, "import_wh": 0}
-        scene.village.say(consumer, bodies.USAGE, body, S + 1000)
+        scene.village.say(consumer, kinds.USAGE, body, S + 1000)
         scene.village.terminate(scene.west if wh % 3 else scene.roof, confirmed, S + 2000)
         scene.village.terminate(scene.village.issuer, confirmed, S + 2000 - wh // 100)
     expected = picture(scene.book())

@@ -2,7 +2,8 @@
 
 import case
 import speaker
-from wattpact_protocol import cbor, datagram
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.sync import datagram
 
 COMMUNITY = bytes(range(16))
 GOOD = {

@@ -3,11 +3,11 @@
 import json
 
 import case
-from wattpact_protocol import _ed25519_portable, ed25519
+from wattpact_protocol.crypto import _ed25519_portable, ed25519
 
 BACKENDS = [ed25519, _ed25519_portable]
 if case.MICROPYTHON:
-    from wattpact_protocol import _curve25519_viper, _ed25519_viper, _scalar25519_viper
+    from wattpact_protocol.crypto import _curve25519_viper, _ed25519_viper, _scalar25519_viper
 
     BACKENDS.append(_ed25519_viper)
 

@@ -1,7 +1,8 @@
 """enrolment and merkle: RFC 9162 anchors, mistyped codes."""
 
 import case
-from wattpact_protocol import enrolment, hkdf, merkle
+from wattpact_protocol.crypto import hkdf, merkle
+from wattpact_protocol.sync import enrolment
 
 
 def test_a_proof_is_for_one_code_community_and_key():

@@ -2,7 +2,9 @@
 
 import case
 import speaker
-from wattpact_protocol import bodies, cbor, cose, entry, steps
+from wattpact_protocol import steps
+from wattpact_protocol.encoding import cbor, cose
+from wattpact_protocol.log import entry, kinds
 
 
 def test_every_kind_is_signed_and_verified_for_real():
@@ -35,7 +37,7 @@ def test_vectors():
 
 def test_the_signature_is_no_part_of_the_id():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    said = author.say(bodies.CONTRACT, {"acceptance": speaker.ID})
+    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
     other = entry.decode(said.raw[:-1] + b"\xff", author.community)
     assert other.id == said.id
     assert not entry.verify(other, author.public_key, author.verify)
@@ -43,7 +45,7 @@ def test_the_signature_is_no_part_of_the_id():
 
 def test_another_community_another_entry():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    said = author.say(bodies.CONTRACT, {"acceptance": speaker.ID})
+    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
     elsewhere = entry.decode(said.raw, bytes(16))
     assert elsewhere.id != said.id
     assert not entry.verify(elsewhere, author.public_key, author.verify)
@@ -51,7 +53,7 @@ def test_another_community_another_entry():
 
 def test_a_key_that_is_not_the_authors_never_verifies():
     author, stranger = speaker.Speaker(speaker.ROOT_SEED), speaker.Speaker(bytes(32))
-    said = author.say(bodies.CONTRACT, {"acceptance": speaker.ID})
+    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
     assert not entry.verify(said, stranger.public_key, lambda key, message, signature: True)
 
 
@@ -62,7 +64,7 @@ def _entry_of(payload):
 
 def test_payload_and_stamp_are_strict():
     stamp = [1, 5, 1000, 0]
-    good = [bodies.CONTRACT, 0, 0, bytes(32), stamp, {1: speaker.ID}]
+    good = [kinds.CONTRACT, 0, 0, bytes(32), stamp, {1: speaker.ID}]
     entry.decode(_entry_of(good), bytes(16))
     for place, value in (
         (0, 0), (0, 19), (0, "11"), (0, True), (1, -1), (1, 1 << 32), (2, -1), (2, 1 << 63), (3, bytes(31)), (3, None),
@@ -77,7 +79,7 @@ def test_payload_and_stamp_are_strict():
 
 
 def test_clock_status():
-    good = [bodies.CONTRACT, 0, 0, bytes(32), [1, 5, None, 1], {1: speaker.ID}]
+    good = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, None, 1], {1: speaker.ID}]
     assert entry.decode(_entry_of(good), bytes(16)).stamp.doubtful
     good[4] = [1, 5, 1000, 0x80]
     assert not entry.decode(_entry_of(good), bytes(16)).stamp.doubtful
@@ -92,6 +94,6 @@ def test_oversize_and_other_types_are_refused():
 
 def test_what_may_not_be_said_is_not_signed():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    case.raises(entry.EntryError, author.say, bodies.CONTRACT, {"acceptance": b"short"})
+    case.raises(entry.EntryError, author.say, kinds.CONTRACT, {"acceptance": b"short"})
     case.raises(entry.EntryError, author.say, 77, {})
-    case.raises(entry.EntryError, author.say, bodies.CONTRACT, {"acceptance": speaker.ID}, -5)
+    case.raises(entry.EntryError, author.say, kinds.CONTRACT, {"acceptance": speaker.ID}, -5)

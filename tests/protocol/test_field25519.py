@@ -13,9 +13,9 @@ PROGRAM = bytes((
 ))  # fmt: skip
 
 if case.MICROPYTHON:
-    from wattpact_protocol import _ed25519_viper
-    from wattpact_protocol import _scalar25519_viper as scalar
-    from wattpact_protocol._field25519_viper import run
+    from wattpact_protocol.crypto import _ed25519_viper
+    from wattpact_protocol.crypto import _scalar25519_viper as scalar
+    from wattpact_protocol.crypto._field25519_viper import run
 
 
 def limbs(number, count=20):

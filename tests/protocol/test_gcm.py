@@ -2,7 +2,7 @@
 
 import case
 from aead import on_every_backend
-from wattpact_protocol import _gcm_portable, aes, gcm
+from wattpact_protocol.crypto import _gcm_portable, aes, gcm
 
 # McGrew and Viega, The Galois/Counter Mode of Operation (2005), appendix B: test cases 1 to 18.
 ZEROS = bytes(32)

@@ -3,7 +3,8 @@
 import case
 import guard_history
 from guard_history import BORN_S, ORDER
-from wattpact_protocol import bodies, guard, guard_memory
+from wattpact_protocol.guard import guard, memory
+from wattpact_protocol.log import kinds
 
 ID = b"c" * 32
 OTHER = b"d" * 32
@@ -43,7 +44,7 @@ def policy(**fields):
 
 
 def saved(**fields):
-    return guard_memory.Memory().to_saved(**fields)
+    return memory.Memory().to_saved(**fields)
 
 
 class Meter:
@@ -700,9 +701,9 @@ def test_what_is_saved_comes_back():
     meter = Meter({"emergency_credit_wh": 100}, saved(held=True, faults=2, order_s=NOON_S), True)
     meter.now()
     kept = meter.guard.saved()
-    assert guard_memory.from_saved(kept).to_saved() == kept
+    assert memory.from_saved(kept).to_saved() == kept
     assert guard.Guard(meter.policy, kept, True).saved() == kept
-    assert guard_memory.from_saved(tuple(kept)).to_saved() == kept
+    assert memory.from_saved(tuple(kept)).to_saved() == kept
 
 
 def test_memory_that_is_not_one_is_corrupt():
@@ -791,7 +792,7 @@ def test_a_policy_out_of_range_is_refused():
 
 
 def test_each_body_that_a_policy_entry_may_have_is_a_policy():
-    _, fields = bodies.TABLE[bodies.POLICY]
+    _, fields = kinds.TABLE[kinds.POLICY]
     for _, name, shape, _ in fields:
         if shape[0] == "int":
             values = (shape[1], shape[2])

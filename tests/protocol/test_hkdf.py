@@ -4,7 +4,7 @@ import hashlib
 
 import case
 from aead import from_hex
-from wattpact_protocol import _hkdf_portable, hkdf
+from wattpact_protocol.crypto import _hkdf_portable, hkdf
 
 VECTORS = case.vectors("hkdf")
 

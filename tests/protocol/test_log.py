@@ -3,7 +3,7 @@
 import case
 import mangled
 import speaker
-from wattpact_protocol import bodies, entry, log, sealed
+from wattpact_protocol.log import chain, entry, kinds, roles, sealed_part
 
 
 def _event(text="x"):
@@ -12,42 +12,42 @@ def _event(text="x"):
 
 def test_a_log_is_followed_entry_by_entry():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    head = log.start(author.kid, 0, entry.NO_PREVIOUS)
+    head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     for number in range(5):
-        said = author.say(bodies.EVENT, _event(str(number)))
-        assert log.judge(head, said, None) == log.NEXT
+        said = author.say(kinds.EVENT, _event(str(number)))
+        assert chain.judge(head, said, None) == chain.NEXT
         head.accept(said)
         assert (head.next_sequence, head.previous) == (number + 1, said.id)
-        assert log.judge(head, said, said.id) == log.DUPLICATE
+        assert chain.judge(head, said, said.id) == chain.DUPLICATE
 
 
 def test_places():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    first = author.say(bodies.EVENT, _event())
-    head = log.start(author.kid, 0, entry.NO_PREVIOUS)
+    first = author.say(kinds.EVENT, _event())
+    head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     head.accept(first)
-    other = author.at((0, 0, entry.NO_PREVIOUS), bodies.EVENT, _event("another past"))
-    assert log.judge(head, other, first.id) == log.FORK
-    assert log.judge(head, author.at((0, 2, first.id), bodies.EVENT, _event()), None) == log.GAP
-    assert log.judge(head, author.at((0, 1, bytes(32)), bodies.EVENT, _event()), None) == log.BROKEN_CHAIN
-    assert log.judge(head, author.at((1, 0, first.id), bodies.EVENT, _event()), None) == log.STALE_GENERATION
+    other = author.at((0, 0, entry.NO_PREVIOUS), kinds.EVENT, _event("another past"))
+    assert chain.judge(head, other, first.id) == chain.FORK
+    assert chain.judge(head, author.at((0, 2, first.id), kinds.EVENT, _event()), None) == chain.GAP
+    assert chain.judge(head, author.at((0, 1, bytes(32)), kinds.EVENT, _event()), None) == chain.BROKEN_CHAIN
+    assert chain.judge(head, author.at((1, 0, first.id), kinds.EVENT, _event()), None) == chain.STALE_GENERATION
 
 
 def test_time_may_not_run_ahead():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    for ahead_s, verdict in ((0, None), (300, None), (301, log.FUTURE)):
-        assert log.judge_time(author.say(bodies.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
-    assert log.judge_time(author.say(bodies.EVENT, _event(), None), 1000) is None
+    for ahead_s, verdict in ((0, None), (300, None), (301, chain.FUTURE)):
+        assert chain.judge_time(author.say(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
+    assert chain.judge_time(author.say(kinds.EVENT, _event(), None), 1000) is None
     body = speaker.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
-    assert log.judge_time(author.say(bodies.READING, body, 1000), 1059) == log.FUTURE
-    assert log.judge_time(author.say(bodies.READING, body, 1000), 1060) is None
+    assert chain.judge_time(author.say(kinds.READING, body, 1000), 1059) == chain.FUTURE
+    assert chain.judge_time(author.say(kinds.READING, body, 1000), 1060) is None
 
 
 def test_of_a_sealed_reading_only_the_stamp_is_judged():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    part = sealed.Sealed(1, bytes(13), bytes(40))
-    said = author.say(bodies.READING, {"sealed": part}, 1000)
-    assert log.judge_time(said, 700) is None and log.judge_time(said, 699) == log.FUTURE
+    part = sealed_part.Sealed(1, bytes(13), bytes(40))
+    said = author.say(kinds.READING, {"sealed": part}, 1000)
+    assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == chain.FUTURE
 
 
 def test_roles():
@@ -55,8 +55,8 @@ def test_roles():
     allowed = {}
     for kind, body in speaker.all_bodies(author):
         said = author.say(kind, body)
-        allowed[bodies.NAMES[kind]] = "".join(
-            [name[0] for role, name in sorted(bodies.ROLES.items()) if log.may_say({"role": role}, said)]
+        allowed[kinds.NAMES[kind]] = "".join(
+            [name[0] for role, name in sorted(roles.NAMES.items()) if roles.may_publish({"role": role}, said)]
         )
     # r(oot) i(ssuer) h(ost) m(eter) p(erson); an issuer certifies meters, the root does not.
     assert allowed == {
@@ -65,32 +65,32 @@ def test_roles():
         "usage_start": "m", "usage": "m", "usage_end": "m", "terminate": "imp", "receipt": "h", "statement": "h",
         "key_epoch": "m", "key_open": "m",
     }  # fmt: skip
-    for role in sorted(bodies.ROLES):
-        by_root = role in (bodies.ROLE_ROOT, bodies.ROLE_ISSUER)
-        said = author.say(bodies.CERTIFICATE, speaker.certificate(author, role=role))
-        assert log.may_say({"role": bodies.ROLE_ROOT}, said) is by_root
-        assert log.may_say({"role": bodies.ROLE_ISSUER}, said) is not by_root
+    for role in sorted(roles.NAMES):
+        by_root = role in (roles.ROOT, roles.ISSUER)
+        said = author.say(kinds.CERTIFICATE, speaker.certificate(author, role=role))
+        assert roles.may_publish({"role": roles.ROOT}, said) is by_root
+        assert roles.may_publish({"role": roles.ISSUER}, said) is not by_root
 
 
 def test_there_is_one_root():
     author = speaker.Speaker(speaker.ROOT_SEED)
-    other = speaker.certificate(author, role=bodies.ROLE_ROOT, public_key=bytes(32))
-    assert not log.may_say({"role": bodies.ROLE_ROOT}, author.say(bodies.CERTIFICATE, other))
+    other = speaker.certificate(author, role=roles.ROOT, public_key=bytes(32))
+    assert not roles.may_publish({"role": roles.ROOT}, author.say(kinds.CERTIFICATE, other))
 
 
 def test_certificates_have_their_time():
     span = {"not_before_s": 10, "not_after_s": 20}
-    assert [log.valid_at(span, t) for t in (9, 10, 20, 21, None)] == [False, True, True, False, True]
+    assert [roles.valid_at(span, t) for t in (9, 10, 20, 21, None)] == [False, True, True, False, True]
 
 
 def test_a_persons_order_stands_outside_a_chain():
     author = speaker.Speaker(speaker.ROOT_SEED)
     mandate = speaker.BODIES["mandate"]
-    assert log.order_problem(speaker.ID, author.at((0, 0, speaker.ID), bodies.MANDATE, mandate)) is None
-    assert log.order_problem(speaker.ID, author.at((0, 1, speaker.ID), bodies.MANDATE, mandate)) == log.BROKEN_CHAIN
-    assert log.order_problem(speaker.ID, author.at((0, 0, bytes(32)), bodies.MANDATE, mandate)) == log.BROKEN_CHAIN
+    assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.MANDATE, mandate)) is None
+    assert chain.order_problem(speaker.ID, author.at((0, 1, speaker.ID), kinds.MANDATE, mandate)) == chain.BROKEN_CHAIN
+    assert chain.order_problem(speaker.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == chain.BROKEN_CHAIN
     terminate = {"contract": speaker.ID, "reason": ""}
-    assert log.order_problem(speaker.ID, author.at((0, 0, speaker.ID), bodies.TERMINATE, terminate)) == "no_order_id"
+    assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.TERMINATE, terminate)) == "no_order_id"
 
 
 def test_mangled_entries_have_one_verdict():

@@ -2,7 +2,8 @@
 
 import case
 import speaker
-from wattpact_protocol import bodies, continuity, readings
+from wattpact_protocol.log import kinds, readings
+from wattpact_protocol.settlement import register_rules
 
 
 def _raw(**changes):
@@ -13,7 +14,7 @@ def _raw(**changes):
 
 
 def _refused(raw):
-    return str(case.raises(bodies.BodyError, bodies.decode, bodies.READING, raw))
+    return str(case.raises(kinds.BodyError, kinds.decode, kinds.READING, raw))
 
 
 def test_ends():
@@ -26,7 +27,7 @@ def test_ends():
 
 
 def test_shape_is_strict():
-    assert bodies.decode(bodies.READING, _raw())["t0_s"] == 600
+    assert kinds.decode(kinds.READING, _raw())["t0_s"] == 600
     for raw in (None, {}, [], [0], [0, None], [0, []], [1, _raw()[1]], [False, _raw()[1]], [0, _raw()[1] + [0]]):
         _refused(raw)
     for name, value in (
@@ -51,7 +52,7 @@ def test_registers_are_strict():
     _refused(_raw(registers={1: [5, [1] * 61], 2: [5, [1] * 61]}))
     _refused(_raw(registers={1: [5, [1, 2]], 3: [0, [0, 0]]}))
     longest = {1: [5, [1] * 60], 2: [5, [1] * 60], 64: [-5, []]}
-    bodies.decode(bodies.READING, _raw(registers=longest, bad_mask=(1 << 60) - 1))
+    kinds.decode(kinds.READING, _raw(registers=longest, bad_mask=(1 << 60) - 1))
 
 
 def test_a_reading_is_open_or_sealed_and_nothing_else():
@@ -60,28 +61,28 @@ def test_a_reading_is_open_or_sealed_and_nothing_else():
 
 
 def _state(rated_w=3000):
-    state = continuity.Continuity(rated_w)
+    state = register_rules.Continuity(rated_w)
     assert state.apply(speaker.reading(t0_s=600, imported=100, deltas=(10, 10))) is None
     return state
 
 
 def test_a_register_that_falls_is_void_and_moves_nothing():
     state = _state()
-    assert state.apply(speaker.reading(t0_s=720, imported=119)) == continuity.FALLING
+    assert state.apply(speaker.reading(t0_s=720, imported=119)) == register_rules.FALLING
     assert state.values[1] == 120 and state.end_s == 720
     assert state.apply(speaker.reading(t0_s=720, imported=120)) is None
 
 
 def test_time_that_runs_back_is_void():
-    assert _state().apply(speaker.reading(t0_s=719, imported=120)) == continuity.TIME_RAN_BACK
+    assert _state().apply(speaker.reading(t0_s=719, imported=120)) == register_rules.TIME_RAN_BACK
 
 
 def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
     # 3 kW for 60 s carry 50 Wh; 2.1 times that and 10 Wh are let through: 115 Wh.
     assert _state().apply(speaker.reading(t0_s=780, imported=120 + 115, deltas=())) is None
-    assert _state().apply(speaker.reading(t0_s=780, imported=120 + 116, deltas=())) == continuity.IMPOSSIBLE
+    assert _state().apply(speaker.reading(t0_s=780, imported=120 + 116, deltas=())) == register_rules.IMPOSSIBLE
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(115,))) is None
-    assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == continuity.IMPOSSIBLE
+    assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == register_rules.IMPOSSIBLE
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 72000, deltas=())) is None
     assert _state(rated_w=0).apply(speaker.reading(t0_s=780, imported=1 << 40, deltas=())) is None
 
@@ -89,5 +90,5 @@ def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
 def test_a_new_register_generation_starts_afresh_and_an_old_one_is_void():
     state = _state()
     assert state.apply(speaker.reading(t0_s=700, imported=3, generation=1)) is None
-    assert state.apply(speaker.reading(t0_s=1000, imported=120, generation=0)) == continuity.OLD_REGISTERS
+    assert state.apply(speaker.reading(t0_s=1000, imported=120, generation=0)) == register_rules.OLD_REGISTERS
     assert state.values[1] == 9

@@ -2,8 +2,9 @@
 
 import case
 from village import START_S, Village, facts_of
-from wattpact_protocol import allocation, bodies, settlement, statement
-from wattpact_protocol.load import Load
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.settlement import allocation, slots, statement
+from wattpact_protocol.settlement.load_profile import Load
 
 S = START_S
 
@@ -131,15 +132,15 @@ def test_nobody_asks_for_nothing():
 
 def test_a_rate_loses_nothing_over_short_slots():
     terms = Terms(b"1", b"S", b"C", wh=1000, max_w=7200)
-    assert settlement.most_wh(terms, 0, S, S + 3600) == 1000
+    assert slots.most_wh(terms, 0, S, S + 3600) == 1000
     terms.wh = 99999
-    assert sum([settlement.most_wh(terms, 0, S + t, S + t + 5) for t in range(0, 3600, 5)]) == 7200
+    assert sum([slots.most_wh(terms, 0, S + t, S + t + 5) for t in range(0, 3600, 5)]) == 7200
     terms.max_w = 1
-    assert sum([settlement.most_wh(terms, 0, S + t, S + t + 7) for t in range(0, 3605, 7)]) == 1
-    assert settlement.most_wh(terms, 99999, S + 3595, S + 3600) == 0
-    assert settlement.most_wh(terms, 0, S + 3600, S + 3605) == 0
+    assert sum([slots.most_wh(terms, 0, S + t, S + t + 7) for t in range(0, 3605, 7)]) == 1
+    assert slots.most_wh(terms, 99999, S + 3595, S + 3600) == 0
+    assert slots.most_wh(terms, 0, S + 3600, S + 3605) == 0
     terms.is_void = True
-    assert settlement.most_wh(terms, 0, S, S + 3600) == 0
+    assert slots.most_wh(terms, 0, S, S + 3600) == 0
 
 
 def two_houses(silence_s=None):
@@ -288,7 +289,7 @@ def test_late_words_change_what_they_would_have_changed_in_time():
     facts, folded = settle(village)
     expected = [figures(facts, folded, subject)[1] for subject in (east, west)]
     assert expected[1]["bought_wh"] > 300
-    founding = [new for new in village.entries if new.kind in (bodies.CERTIFICATE, bodies.COMMUNITY)]
+    founding = [new for new in village.entries if new.kind in (kinds.CERTIFICATE, kinds.COMMUNITY)]
     for seed in range(case.scale(60, 15)):
         bits = case.Bits(seed)
         logs = {}
@@ -312,7 +313,7 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
     for used_s, is_heard in ((S, True), (-1, True), (-1, False)):
         village, _, west, roof, wallbox = two_houses()
         offer = village.offer(roof, 200_000, 100, 4000, 0, S + 3600)
-        contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=bodies.MAX_U32))
+        contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=kinds.MAX_U32))
         if used_s >= 0:
             village.start(wallbox, contract, used_s)
         village.reading(roof, S, [0, 0, 0], [0, 50, 100])
@@ -349,7 +350,7 @@ def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
     village, east, west, roof, wallbox = two_houses()
     village.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
     more = {"owner": east.kid, "rated_w": 0}
-    village.certify(wallbox, village.issuer, bodies.ROLE_METER, 2, S + 1700, **more)
+    village.certify(wallbox, village.issuer, roles.METER, 2, S + 1700, **more)
     village.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
     village.reading(wallbox, S, [100 * i for i in range(9)])
     facts, folded = settle(village)

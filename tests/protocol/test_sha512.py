@@ -1,11 +1,11 @@
 """SHA-512: FIPS 180-4's own examples, the padding's edges, and the constants derived from their definition."""
 
 import case
-from wattpact_protocol import _sha512_constants, _sha512_portable, sha512
+from wattpact_protocol.crypto import _sha512_constants, _sha512_portable, sha512
 
 DIGESTS = [sha512.digest, _sha512_portable.digest]
 if case.MICROPYTHON:
-    from wattpact_protocol import _sha512_viper
+    from wattpact_protocol.crypto import _sha512_viper
 
     DIGESTS.append(_sha512_viper.digest)
 

@@ -1,11 +1,11 @@
 """X25519: RFC 7748 and the vectors, through the public names and each backend that runs here."""
 
 import case
-from wattpact_protocol import _x25519_portable, x25519
+from wattpact_protocol.crypto import _x25519_portable, x25519
 
 BACKENDS = [x25519._backend, _x25519_portable]
 if case.MICROPYTHON:
-    from wattpact_protocol import _x25519_viper
+    from wattpact_protocol.crypto import _x25519_viper
 
 
 def on_each_backend(test, *arguments):

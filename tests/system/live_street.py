@@ -21,10 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from wattpact import demo, enrol, home, keys
-from wattpact.node import Node
-from wattpact.virtual_meter import VirtualMeter
-from wattpact_protocol import bodies, enrolment
+from wattpact import keys
+from wattpact.device.virtual_meter import VirtualMeter
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.node import Node
+from wattpact.simulation import demo
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.sync import enrolment
 from wire import Rough, Wire, faithful
 
 CHECKOUT = Path(__file__).parents[2]
@@ -124,17 +128,17 @@ class Street:
     """A community in a folder. `clock()` is the community's time in Unix seconds."""
 
     def __init__(
-        self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = home.clock, rough: Rough = faithful
+        self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = data_directory.clock, rough: Rough = faithful
     ) -> None:
         self.clock = clock
-        self.home = home.found(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
+        self.home = data_directory.found(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
         self.folder = folder
         self.slot_s = slot_s
         self.houses: dict[str, House] = {}
         self.node: Node | None = None
         self.process = NodeProcess(self.home.path)
         self._rough = rough
-        self.say(self.issuer, bodies.POLICY, demo.POLICY)
+        self.say(self.issuer, kinds.POLICY, demo.POLICY)
 
     async def __aenter__(self) -> Self:
         self.wire = Wire(self.home.community, self._rough)
@@ -173,7 +177,7 @@ class Street:
         self, name: str, watts: int, load: str = "always", kind: str = "synthetic", **configuration: object
     ) -> House:
         """A person and a meter; the meter runs, and is enrolled when this returns."""
-        home.add_person(self.home, name, name, self.clock())
+        data_directory.add_person(self.home, name, name, self.clock())
         house = self.houses[name] = House(name)
         source: dict[str, object] = {"kind": kind, "watts": watts, "load": load}
         if kind == "profile":
@@ -192,12 +196,12 @@ class Street:
 
     def _enrol(self, house: House, code: bytes) -> bool:
         with self.home.store() as store:
-            owner = enrol.find(store.certificates(), bodies.ROLE_PERSON, house.name)
+            owner = members.find(store.certificates(), roles.PERSON, house.name)
             try:
-                key = enrol.with_code(store.pending(), code, store.community)
-            except enrol.EnrolError:
+                key = members.with_code(store.pending(), code, store.community)
+            except members.EnrolError:
                 return False
-            enrol.enrol_meter(store, self.issuer, key, house.name, owner.kid, self.clock(), rated_w=11000)
+            members.enrol_meter(store, self.issuer, key, house.name, owner.kid, self.clock(), rated_w=11000)
         return True
 
     # What people sign, through a connection of their own, as the commands do
@@ -207,14 +211,14 @@ class Street:
             store.say(signer, kind, body, self.clock())
 
     def sell(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
-        self._mandate(house, bodies.SELL, wh, price, expires_s, for_s)
+        self._mandate(house, kinds.SELL, wh, price, expires_s, for_s)
 
     def buy(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
-        self._mandate(house, bodies.BUY, wh, price, expires_s, for_s)
+        self._mandate(house, kinds.BUY, wh, price, expires_s, for_s)
 
     def _mandate(self, house: House, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
         now_s = self.clock()
-        self.say(self.home.keyring.person(house.name), bodies.MANDATE, {
+        self.say(self.home.keyring.person(house.name), kinds.MANDATE, {
             "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": house.kid, "side": side,
             "limit_micro_per_kwh": price, "wh": wh, "max_w": 11000, "start_s": now_s, "end_s": now_s + for_s,
         })  # fmt: skip

@@ -6,7 +6,7 @@ print_journal.py IMAGE FLASH_BYTES
 import sys
 
 from boards.virtual import flash_file
-from wattpact_meter.journal import Journal
+from wattpact_meter.storage.journal import Journal
 
 flash_file.mount(sys.argv[1], int(sys.argv[2]), "/flash")
 journal = Journal("/flash/journal")

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
-from wattpact import accounting
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
-from wattpact.opening import Opener
-from wattpact.reader import Reader
-from wattpact_protocol import bodies, entry, log, readings
-from wattpact_protocol.continuity import Continuity
-from wattpact_protocol.entry import Entry
+from wattpact.projections import ledger_feed
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.reader import Reader
+from wattpact_protocol.log import chain, entry, kinds, readings
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement.register_rules import Continuity
 
 Logs = dict[bytes, list[Entry]]  # meter: its entries in the order of the store
 
@@ -22,7 +22,7 @@ class Held:
         self.opener = Opener(reader, signers)
         self.certificates = {known.kid: known for known in reader.certificates()}
         self.rows = list(reader.stream())
-        self.entries = [self.opener.open(entry.decode(row.raw, reader.community)) for row in self.rows]
+        self.entries = [self.opener.unseal(entry.decode(row.raw, reader.community)) for row in self.rows]
         self.logs: Logs = {kid: [] for kid in meters}
         for new in self.entries:
             if new.kid in self.logs:
@@ -32,16 +32,16 @@ class Held:
         return [new for new in self.entries if new.kind == kind and author in (None, new.kid)]
 
     def ledger(self, now_s: int) -> Ledger:
-        return accounting.ledger_of(self.reader, now_s, self.opener)
+        return ledger_feed.ledger_of(self.reader, now_s, self.opener)
 
 
 def logs_are_whole(held: Held) -> None:
     """Every log follows from its certificate without a gap, nothing in it is void, and nobody forked."""
     for kid, entries in held.logs.items():
-        head = log.start(kid, 0, held.certificates[kid].id)
+        head = chain.start(kid, 0, held.certificates[kid].id)
         assert entries, f"{kid.hex()} has said nothing"
         for new in entries:
-            assert log.judge(head, new, None) == log.NEXT, (new, head.next_sequence)
+            assert chain.judge(head, new, None) == chain.NEXT, (new, head.next_sequence)
             head.accept(new)
     assert held.reader.evidence() == []
     assert [(row.cursor, row.void_reason) for row in held.rows if row.void_reason] == []
@@ -83,7 +83,7 @@ def registers_only_rise(held: Held) -> "dict[bytes, tuple[int, int]]":
         kept, floor_wh = Continuity(held.certificates[kid].body["rated_w"]), 0
         for new in entries:
             body = new.body
-            if new.kind == bodies.READING:
+            if new.kind == kinds.READING:
                 assert kept.apply(body) is None, new
                 assert body["register_generation"] == 1, new
             elif "import_wh" in body:
@@ -97,7 +97,7 @@ def registers_only_rise(held: Held) -> "dict[bytes, tuple[int, int]]":
 
 def granted_once(held: Held) -> "dict[bytes, Entry]":
     """One grant a contract, each of another number; contract: grant."""
-    grants = held.of_kind(bodies.GRANT)
+    grants = held.of_kind(kinds.GRANT)
     numbers = [new.body["number"] for new in grants]
     found = {new.body["contract"]: new for new in grants}
     assert len(found) == len(grants) == len(set(numbers))
@@ -108,7 +108,7 @@ def attributed_once(held: Held, consumer: bytes) -> "dict[bytes, int]":
     """A contract carries its Wh at most, all of them together what was imported; contract: Wh attributed."""
     grants, used = granted_once(held), dict[bytes, int]()
     for new in held.logs[consumer]:
-        if new.kind in (bodies.USAGE, bodies.USAGE_END):
+        if new.kind in (kinds.USAGE, kinds.USAGE_END):
             contract, wh = new.body["contract"], new.body["attributed_wh"]
             assert used.get(contract, 0) <= wh <= grants[contract].body["wh"], new
             used[contract] = wh

@@ -6,7 +6,9 @@ It takes entries only in sequence, each verified and following the one before; a
 import socket
 import time
 
-from wattpact_protocol import bodies, datagram, ed25519, enrolment, entry, log
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.sync import datagram, enrolment
 
 YEAR_S = 365 * 86400
 QUICK_POLICY = {
@@ -21,7 +23,7 @@ class Author:
     def __init__(self, seed_byte: int) -> None:
         self.seed = bytes([seed_byte]) * 32
         self.public_key = ed25519.public_key(self.seed)
-        self.kid = entry.kid_of(self.public_key)
+        self.kid = ids.kid_of(self.public_key)
         self.sequence = 0
         self.previous = entry.NO_PREVIOUS
 
@@ -41,7 +43,7 @@ class SmallHost:
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         self.root, self.issuer = Author(1), Author(2)
-        self.community = entry.community_id(self.root.public_key)
+        self.community = ids.community_id(self.root.public_key)
         self.store_id = b"thestore"
         self.inbox: list[entry.Entry] = []
         self.entries: list[entry.Entry] = []
@@ -49,11 +51,11 @@ class SmallHost:
         self.code = b""
         self.public_key = b""
         self.heard: dict[int, int] = {}  # datagrams by kind
-        self.head: log.Head | None = None
+        self.head: chain.Head | None = None
         self.address: tuple[str, int] | None = None
         self.grants = 0
-        self._certify(self.root, self.root.public_key, bodies.ROLE_ROOT, "root")
-        self.issuer.previous = self._certify(self.root, self.issuer.public_key, bodies.ROLE_ISSUER, "issuer").id
+        self._certify(self.root, self.root.public_key, roles.ROOT, "root")
+        self.issuer.previous = self._certify(self.root, self.issuer.public_key, roles.ISSUER, "issuer").id
 
     def _certify(self, by: Author, public_key: bytes, role: int, label: str) -> entry.Entry:
         now_s = int(time.time())
@@ -61,7 +63,7 @@ class SmallHost:
             "version": 1, "public_key": public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
             "not_before_s": now_s - 60, "not_after_s": now_s + YEAR_S, "assurance": 0, "rated_w": 11000,
         }  # fmt: skip
-        return self._publish(by.say(bodies.CERTIFICATE, body, self.community))
+        return self._publish(by.say(kinds.CERTIFICATE, body, self.community))
 
     def _publish(self, made: entry.Entry) -> entry.Entry:
         self.inbox.append(made)
@@ -83,8 +85,8 @@ class SmallHost:
         """Grant the meter so many Wh, for a contract nobody else knows."""
         self.grants += 1
         now_s, contract = int(time.time()), bytes([self.grants]) * 32
-        self.say(bodies.GRANT, {
-            "number": self.grants, "meter": entry.kid_of(self.public_key), "contract": contract, "wh": wh,
+        self.say(kinds.GRANT, {
+            "number": self.grants, "meter": ids.kid_of(self.public_key), "contract": contract, "wh": wh,
             "max_w": 11000, "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
             "start_by_s": now_s + 600, "default_supply": False,
         })  # fmt: skip
@@ -133,8 +135,8 @@ class SmallHost:
         public_key, proof = body
         asked = public_key == self.public_key and enrolment.proof(self.code, self.community, public_key) == proof
         if asked and self.head is None:
-            certificate = self._certify(self.issuer, public_key, bodies.ROLE_METER, "house")
-            self.head = log.start(entry.kid_of(public_key), 0, certificate.id)
+            certificate = self._certify(self.issuer, public_key, roles.METER, "house")
+            self.head = chain.start(ids.kid_of(public_key), 0, certificate.id)
 
     def _answer_digest(self, body: list[object]) -> list[bytes]:
         inbox, cursor = body[3], body[4]
@@ -149,11 +151,11 @@ class SmallHost:
         if not entry.verify(new, self.public_key, ed25519.verify):
             self.faults.append(f"bad signature at {new.sequence}")
         known = self.entries[new.sequence].id if new.sequence < len(self.entries) else None
-        verdict = log.judge(self.head, new, known)
-        if verdict == log.NEXT:
+        verdict = chain.judge(self.head, new, known)
+        if verdict == chain.NEXT:
             self.head.accept(new)
             self.entries.append(new)
-        elif verdict not in (log.DUPLICATE, log.GAP):
+        elif verdict not in (chain.DUPLICATE, chain.GAP):
             self.faults.append(f"{verdict} at {new.sequence}")
         return [self._head()]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import rules
 from live_street import House, Street, journal
-from wattpact import virtual_meter
-from wattpact_protocol import bodies, log
+from wattpact.device import virtual_meter
+from wattpact_protocol.log import chain, event_codes, kinds
 
 KILLS = 200
 LONGEST_PAUSE_S = 0.9
@@ -122,17 +122,17 @@ def _check(street: Street, wallbox: House) -> str:
         import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
         used = rules.attributed_once(held, wallbox.kid)
         # A use may have ended since the last reading.
-        told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (bodies.USAGE, bodies.USAGE_END)]
+        told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
         import_wh = max(import_wh, *told)
         carried = rules.settled(held, street.clock())
         refused = reader.rejected()
     for house in street.houses.values():
         what_was_said_was_kept(street, house)
-    assert not {log.FORK, log.BROKEN_CHAIN, "bad_signature"} & set(refused), refused
-    done = [new for new in held.of_kind(bodies.USAGE_END) if new.body["reason"] == bodies.END_USED_UP]
-    assert len(done) >= 3 and len(held.of_kind(bodies.USAGE)) >= 10, "there was little to lose"
+    assert not {chain.FORK, chain.BROKEN_CHAIN, "bad_signature"} & set(refused), refused
+    done = [new for new in held.of_kind(kinds.USAGE_END) if new.body["reason"] == kinds.END_USED_UP]
+    assert len(done) >= 3 and len(held.of_kind(kinds.USAGE)) >= 10, "there was little to lose"
     # While no grant was in use the relay was open: no more than a second's energy at each opening is nobody's.
-    openings = sum(new.body.get("code") == bodies.EVENT_RELAY_OPENED for new in held.of_kind(bodies.EVENT))
+    openings = sum(new.body.get("code") == event_codes.RELAY_OPENED for new in held.of_kind(kinds.EVENT))
     beyond_wh = import_wh - sum(used.values())
     assert 0 <= beyond_wh <= 2 * (openings + 1), (import_wh, used, openings)
     entries = sum(map(len, held.logs.values()))

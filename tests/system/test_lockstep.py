@@ -12,7 +12,7 @@ import case
 import pytest
 from meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, configure
 from small_host import QUICK_POLICY, SmallHost
-from wattpact_protocol import bodies, readings
+from wattpact_protocol.log import event_codes, kinds, readings
 
 
 class Lockstep:
@@ -68,7 +68,7 @@ def started(host: SmallHost, folder: Path, load: str, **more: object) -> Lockste
     source = {"kind": "none", "load": load}
     path = configure(folder, "house", 9, host.root.public_key, source, **{"step_s": 60, **more})
     meter = Lockstep(path, host)
-    host.say(bodies.POLICY, QUICK_POLICY)
+    host.say(kinds.POLICY, QUICK_POLICY)
     host.enrol(meter.greeting)
     for _ in range(20):
         meter.go(3000, watts=0)
@@ -84,10 +84,10 @@ def test_hours_pass_and_every_wh_is_said(host: SmallHost, tmp_path: Path):
         for _ in range(4):
             meter.go(60_000, watts=0)
         assert answer["registers"] == {"1": 180 * 15, "2": 180 * 30}
-        last = host.of_kind(bodies.READING)[-1].body
+        last = host.of_kind(kinds.READING)[-1].body
         assert readings.end_value(last, readings.IMPORT_WH) == 2700
         assert readings.end_value(last, readings.EXPORT_WH) == 5400
-        assert 180 <= len(host.of_kind(bodies.READING)) <= 190 and host.faults == []
+        assert 180 <= len(host.of_kind(kinds.READING)) <= 190 and host.faults == []
     finally:
         meter.close()
 
@@ -102,7 +102,7 @@ def test_a_load_behind_the_relay_draws_what_a_grant_lets_it(host: SmallHost, tmp
         assert {answer["reason"] for answer in closed} == {"grant"}
         end = meter.go(60_000, watts=3600)
         assert end["closed"] is False and end["registers"]["1"] == 20
-        assert host.of_kind(bodies.USAGE_END)[0].body["attributed_wh"] == 20
+        assert host.of_kind(kinds.USAGE_END)[0].body["attributed_wh"] == 20
     finally:
         meter.close()
 
@@ -122,7 +122,7 @@ def test_a_reboot_keeps_key_registers_sequence_and_relay(host: SmallHost, tmp_pa
         assert after["registers"]["1"] >= before["registers"]["1"]
         meter.go(5_000, watts=0)
         meter.go(5_000, watts=0)
-        boots = [held.stamp.boot for held in host.of_kind(bodies.EVENT) if held.body["code"] == bodies.EVENT_BOOT]
+        boots = [held.stamp.boot for held in host.of_kind(kinds.EVENT) if held.body["code"] == event_codes.BOOT]
         assert boots == [1, 2] and host.faults == []
     finally:
         meter.close()

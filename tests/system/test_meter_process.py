@@ -13,7 +13,8 @@ import case
 import pytest
 from meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, MeterProcess, configure
 from small_host import QUICK_POLICY, SmallHost
-from wattpact_protocol import bodies, datagram, readings
+from wattpact_protocol.log import event_codes, kinds, readings
+from wattpact_protocol.sync import datagram
 
 LOAD = {"kind": "synthetic", "watts": 7200, "load": "relay"}
 ROOF = {"kind": "synthetic", "watts": -8000}
@@ -32,7 +33,7 @@ def enrolled(host: SmallHost, meter: MeterProcess) -> None:
 
 
 def registers_said(host: SmallHost) -> "list[int]":
-    return [readings.end_value(held.body, readings.EXPORT_WH) for held in host.of_kind(bodies.READING)]
+    return [readings.end_value(held.body, readings.EXPORT_WH) for held in host.of_kind(kinds.READING)]
 
 
 def test_it_says_who_it_is_and_ends_on_ctrl_c(host: SmallHost, tmp_path: Path):
@@ -68,7 +69,7 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
         assert host.serve(10, lambda: len(host.entries) > last + 2), (len(host.entries), last)
     assert len(keys) == 1
     assert sequences == sorted(sequences) and host.faults == []
-    boots = [held.stamp.boot for held in host.of_kind(bodies.EVENT) if held.body["code"] == bodies.EVENT_BOOT]
+    boots = [held.stamp.boot for held in host.of_kind(kinds.EVENT) if held.body["code"] == event_codes.BOOT]
     assert len(boots) >= 10 and boots == sorted(set(boots))
     said = registers_said(host)
     assert said == sorted(said) and len(said) > 3 and said[-1] > 5
@@ -76,7 +77,7 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
 
 def test_a_grant_closes_the_relay_within_a_second_and_its_end_opens_it(host: SmallHost, tmp_path: Path):
     path = configure(tmp_path, "house", host.port, host.root.public_key, LOAD)
-    host.say(bodies.POLICY, QUICK_POLICY)
+    host.say(kinds.POLICY, QUICK_POLICY)
     with MeterProcess(path) as meter:
         enrolled(host, meter)
         host.serve(3)
@@ -87,10 +88,10 @@ def test_a_grant_closes_the_relay_within_a_second_and_its_end_opens_it(host: Sma
         closed = meter.wait_for("relay", closed=True)
         assert time.monotonic() - sent < 1
         assert (closed["reason"], closed["contract"]) == ("grant", contract.hex())
-        assert host.serve(10, lambda: len(host.of_kind(bodies.USAGE_END)) > 0)
+        assert host.serve(10, lambda: len(host.of_kind(kinds.USAGE_END)) > 0)
         meter.wait_for("relay", closed=False)
-        end = host.of_kind(bodies.USAGE_END)[0].body
-        assert (end["contract"], end["attributed_wh"], end["reason"]) == (contract, 5, bodies.END_USED_UP)
+        end = host.of_kind(kinds.USAGE_END)[0].body
+        assert (end["contract"], end["attributed_wh"], end["reason"]) == (contract, 5, kinds.END_USED_UP)
         assert Path(str(tmp_path / "house.img.relay")).read_text() == "0"
     assert host.faults == []
 

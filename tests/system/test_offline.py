@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import rules
 from live_street import House, Street, journal
-from wattpact_protocol import bodies, readings
+from wattpact_protocol.log import kinds, readings
 
 SPEED = 20
 SLOT_S = 15
@@ -91,18 +91,18 @@ def _check_store(street: Street, one: House, other: House, away_s: int, back_s: 
         carried = rules.settled(held, street.clock())
     for kid in held.logs:
         _check_readings(held, kid, away_s, back_s)
-    grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(bodies.GRANT)}
-    end = next(new for new in held.of_kind(bodies.USAGE_END, one.kid))
-    assert away_s < end.stamp.unix_s < back_s and end.body["reason"] == bodies.END_USED_UP
-    unseen_wh = held.of_kind(bodies.READING, one.kid)[0].body["registers"][readings.IMPORT_WH][0]
+    grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(kinds.GRANT)}
+    end = next(new for new in held.of_kind(kinds.USAGE_END, one.kid))
+    assert away_s < end.stamp.unix_s < back_s and end.body["reason"] == kinds.END_USED_UP
+    unseen_wh = held.of_kind(kinds.READING, one.kid)[0].body["registers"][readings.IMPORT_WH][0]
     assert used[grants[one.kid]] == SHORT_WH == carried[grants[one.kid]] + unseen_wh
     assert (AWAY_S - SLOT_S) * LOAD_W // 3600 <= used[grants[other.kid]] < LONG_WH
-    assert len(held.of_kind(bodies.USAGE, one.kid)) > 15 and not held.of_kind(bodies.USAGE_END, other.kid)
+    assert len(held.of_kind(kinds.USAGE, one.kid)) > 15 and not held.of_kind(kinds.USAGE_END, other.kid)
     return len(held.entries)
 
 
 def _check_readings(held: rules.Held, kid: bytes, away_s: int, back_s: int) -> None:
     """All the time away is covered; on a busy machine one so fast may miss a boundary now and then."""
-    during = [new.body for new in held.of_kind(bodies.READING, kid) if away_s <= new.body["t0_s"] < back_s - SLOT_S]
+    during = [new.body for new in held.of_kind(kinds.READING, kid) if away_s <= new.body["t0_s"] < back_s - SLOT_S]
     assert len(during) >= (AWAY_S // SLOT_S - 2) * 9 // 10
     assert during[0]["t0_s"] < away_s + 3 * SLOT_S and readings.end_s(during[-1]) > back_s - 3 * SLOT_S

@@ -13,9 +13,9 @@ import pytest
 from host_community import Community
 from links import ISSUER, app_at, code
 from street import TERMS, Street
-from wattpact import access
 from wattpact.api import page
-from wattpact.webserver import WebServer
+from wattpact.api.server import WebServer
+from wattpact.membership import access_links
 
 playwright = pytest.importorskip("playwright.sync_api", reason="there is no Playwright for this machine")
 
@@ -41,7 +41,7 @@ class Served:
 
     def link(self, person=None):
         """What the operator opens, or a person."""
-        return access.link(self.base, code(self._store, person, self._clock()))
+        return access_links.link(self.base, code(self._store, person, self._clock()))
 
     @property
     def base(self):
@@ -464,7 +464,7 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, mon
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
         store = street.community.store
-        access.revoke(store, [row.digest for row in access.listed(store) if row.person == kid])
+        access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was withdrawn")
         playwright.expect(watched.page.locator("li.meter .sealed")).to_have_count(3)
@@ -475,7 +475,7 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, st
     kid, store = street.battery.owner.kid, street.community.store
 
     def revoke_first(route):
-        access.revoke(store, [row.digest for row in access.listed(store) if row.person == kid])
+        access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         route.continue_()
 
     with Watched(browser) as watched:

@@ -16,13 +16,14 @@ from typing import Any
 import pytest
 import rules
 from live_street import ENVIRONMENT, House, Street
-from wattpact import demo, home
-from wattpact_protocol import bodies, readings
+from wattpact.node import data_directory
+from wattpact.simulation import demo
+from wattpact_protocol.log import kinds, readings, roles
 
 WITHIN_S = 120
 CLOSES_WITHIN_S = 1.0
 METERS = 10
-METER = bodies.ROLE_METER
+METER = roles.METER
 
 
 class Demo:
@@ -63,13 +64,13 @@ class Demo:
 
     async def _watch(self) -> None:
         """Look for grants; the moment of a look that did not find one is before it was sent."""
-        while not (self.folder / home.SETTINGS).exists():
+        while not (self.folder / data_directory.SETTINGS).exists():
             await asyncio.sleep(0.05)
-        with home.Home(self.folder).reader() as reader:
+        with data_directory.Home(self.folder).reader() as reader:
             before_s = time.monotonic()
             while True:
                 now_s = time.monotonic()
-                grants = len(reader.entries(kinds=[bodies.GRANT]))
+                grants = len(reader.entries(of_kinds=[kinds.GRANT]))
                 self.granted_s += [before_s] * (grants - len(self.granted_s))
                 before_s = now_s
                 await asyncio.sleep(0.01)
@@ -104,7 +105,7 @@ def test_the_demo_runs_a_whole_cycle_within_two_minutes(tmp_path: Path, record_p
     assert 0 < closed[0] - shown.granted_s[0] < CLOSES_WITHIN_S
     assert closed[0] < opened[0] < closed[1] and closed[1] - opened[0] > 59
     assert shown.status == 0 and "Stopped" in shown.lines[-1][1], shown.outcome()
-    made = home.Home(shown.folder)
+    made = data_directory.Home(shown.folder)
     assert list(_meters_running(shown.folder)) == []
     with made.reader() as reader:
         kids = {known.body["label"]: known.kid for known in reader.certificates() if known.body["role"] == METER}
@@ -124,29 +125,29 @@ def _check_store(held: rules.Held, kids: dict[str, bytes]) -> None:
     wallbox = kids[demo.WALLBOX.label]
     rules.logs_are_whole(held)
     rules.registers_only_rise(held)
-    assert {kid for kid in held.logs if held.of_kind(bodies.READING, kid)} == set(kids.values())
+    assert {kid for kid in held.logs if held.of_kind(kinds.READING, kid)} == set(kids.values())
     grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox)
-    ends = held.of_kind(bodies.USAGE_END, wallbox)
+    ends = held.of_kind(kinds.USAGE_END, wallbox)
     first, second = (grants[new.body["contract"]].body for new in ends[:2])
     assert (first["price_micro_per_kwh"], first["priority"]) == (180_000, 1)
     assert (second["price_micro_per_kwh"], second["priority"]) == (220_000, 2)
-    assert [new.body["reason"] for new in ends[:2]] == [bodies.END_USED_UP] * 2
+    assert [new.body["reason"] for new in ends[:2]] == [kinds.END_USED_UP] * 2
     assert [used[grant["contract"]] for grant in (first, second)] == [first["wh"], second["wh"]] == [32, 32]
     _check_order(held, wallbox, first["contract"], second["contract"])
-    carried = rules.settled(held, home.clock())
+    carried = rules.settled(held, data_directory.clock())
     # Settlement goes by readings: what was used before the meter's first one has no boundary to be settled from.
-    unseen_wh = held.of_kind(bodies.READING, wallbox)[0].body["registers"][readings.IMPORT_WH][0]
+    unseen_wh = held.of_kind(kinds.READING, wallbox)[0].body["registers"][readings.IMPORT_WH][0]
     assert (carried[first["contract"]], carried[second["contract"]]) == (32, 32 - unseen_wh)
 
 
 def _check_order(held: rules.Held, wallbox: bytes, first: bytes, second: bytes) -> None:
     """The second contract carries nothing while any is left of the first, by signed usage and by settlement."""
-    said = [new for new in held.logs[wallbox] if new.kind in (bodies.USAGE, bodies.USAGE_END)]
+    said = [new for new in held.logs[wallbox] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
     full = next(at for at, new in enumerate(said) if new.body["contract"] == first and new.body["attributed_wh"] == 32)
     assert [new for new in said[:full] if new.body["contract"] == second and new.body["attributed_wh"]] == []
-    start = held.of_kind(bodies.USAGE_START, wallbox)[0]
+    start = held.of_kind(kinds.USAGE_START, wallbox)[0]
     assert start.body["contract"] == first
-    fills = held.ledger(home.clock()).settlement.fills
+    fills = held.ledger(data_directory.clock()).settlement.fills
     filled_s = next(
         at_s for at_s, wh in zip(fills[first].starts, fills[first].carried, strict=True) if wh == 32
     )  # fmt: skip
@@ -188,7 +189,7 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
 
 def _grant(street: Street, house: House, number: int) -> None:
     now_s = street.clock()
-    street.say(street.issuer, bodies.GRANT, {
+    street.say(street.issuer, kinds.GRANT, {
         "number": number, "meter": house.kid, "contract": secrets.token_bytes(32), "wh": 1000, "max_w": 11000,
         "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
         "start_by_s": now_s + 600, "default_supply": False,

@@ -15,10 +15,12 @@ import pytest
 import rules
 from host_community import Speaker, key, mandate, readings_body
 from live_street import Street
-from wattpact import enrol
-from wattpact.store import MAX_REJECTION_ROWS
-from wattpact_protocol import bodies, cbor, datagram, entry
-from wattpact_protocol.entry import Entry
+from wattpact.membership import members
+from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.sync import datagram
 
 DAMAGED = 4000
 FLOOD = 50_000
@@ -43,15 +45,15 @@ class Player:
         signer, person = key(name), key(f"owner of {name}")
         with self.street.home.store() as store:
             arguments = (store, self.street.issuer)
-            owner = enrol.enrol_person(*arguments, person, name, self.now_s)
-            made = enrol.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
+            owner = members.enrol_person(*arguments, person, name, self.now_s)
+            made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
         speaker = Speaker(self.community, signer, made.body, made.id)
         speaker.owner = Speaker(self.community, person, owner.body, owner.id)
         return speaker
 
     def stranger(self, name: str) -> Speaker:
         """Whom nobody has enrolled."""
-        return Speaker(self.community, key(name), {"generation": 0, "role": bodies.ROLE_METER}, bytes(32))
+        return Speaker(self.community, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
 
     def wrap(self, *entries: Entry) -> list[bytes]:
         return [datagram.encode(datagram.ENTRY, self.community.id, new.raw) for new in entries]
@@ -91,7 +93,7 @@ class Player:
 def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     """Reason: datagrams that must be refused for it, once those in `good` were taken."""
     now_s, wrap = player.now_s, player.wrap
-    boot = {"code": bodies.EVENT_BOOT, "detail": 1}
+    boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
     meter, forked = player.meter("replayed"), player.meter("forked")
     first, held = meter.say("event", boot, now_s), forked.say("event", boot, now_s)
@@ -106,17 +108,17 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     cases["unknown_author"] = wrap(player.stranger("nobody").say("event", boot, now_s))
     genuine = wrap(meter.sign("event", boot, (0, 1, first.id), now_s))[0]
     cases["bad_signature"] = [genuine[:-1] + bytes([genuine[-1] ^ 1])]
-    cases["fork"] = wrap(forked.sign("event", {"code": bodies.EVENT_BOOT, "detail": 2}, (0, 0, held.previous), now_s))
+    cases["fork"] = wrap(forked.sign("event", {"code": event_codes.BOOT, "detail": 2}, (0, 0, held.previous), now_s))
     cases["frozen_log"] = wrap(forked.sign("event", boot, (0, 1, held.id), now_s))
-    late = meter.owner.say("mandate", mandate(meter, bodies.SELL, 2, now_s, expires_s=now_s - 10), now_s)
+    late = meter.owner.say("mandate", mandate(meter, kinds.SELL, 2, now_s, expires_s=now_s - 10), now_s)
     cases["order_expired"] = wrap(late)
     return cases | bad_readings(player, good)
 
 
 def bad_orders(player: Player, meter: Speaker, good: "list[Entry]") -> list[bytes]:
     """A person's order again, and another one with its id."""
-    good.append(meter.owner.say("mandate", mandate(meter, bodies.SELL, 1, player.now_s), player.now_s))
-    other = meter.owner.say("mandate", mandate(meter, bodies.SELL, 1, player.now_s, wh=41), player.now_s)
+    good.append(meter.owner.say("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
+    other = meter.owner.say("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
     return player.wrap(good[-1], other)
 
 
@@ -173,7 +175,7 @@ async def _refusals(folder: Path) -> None:
         assert [reason for reason in expected if f"refused: {reason}, by " not in log] == []
         assert f"refused: fork, by {key('forked').kid.hex()}, from 127.0.0.1" in log
         _check_evidence(street)
-        await player.send(player.wrap(player.here.say("event", {"code": bodies.EVENT_BOOT}, player.now_s)))
+        await player.send(player.wrap(player.here.say("event", {"code": event_codes.BOOT}, player.now_s)))
         assert await player.refused() == expected and street.process.is_running
         with street.home.reader() as reader:
             assert street.head(reader, player.here.kid) == 1
@@ -253,7 +255,7 @@ def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
 
 def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
     """Replays, strangers by the thousand, requests to be enrolled, noise."""
-    replayed = player.wrap(player.meter("replayed").say("event", {"code": bodies.EVENT_BOOT}, player.now_s))[0]
+    replayed = player.wrap(player.meter("replayed").say("event", {"code": event_codes.BOOT}, player.now_s))[0]
     community = player.community.id
     for number in range(FLOOD):
         kind = number % 5

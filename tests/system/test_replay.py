@@ -8,7 +8,7 @@ from pathlib import Path
 
 import case
 import pytest
-from wattpact.replay import ReplayError, homes, p1, waveform
+from wattpact.simulation import ReplayError, homes, p1, waveform
 
 HOMES = "homes/citylearn_2022_fontana17"
 PORT = "p1/real_stream/isk5_300_telegrams.txt"

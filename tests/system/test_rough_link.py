@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import rules
 from live_street import House, Street, journal
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 from wire import Rain
 
 # What a damaged datagram may be counted as, by where the damage fell.
@@ -55,7 +55,7 @@ async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
 
 def _ended(street: Street) -> int:
     with street.home.reader() as reader:
-        return len(reader.entries(kinds=[bodies.USAGE_END]))
+        return len(reader.entries(of_kinds=[kinds.USAGE_END]))
 
 
 def _has_heard(street: Street, house: House) -> bool:
@@ -64,7 +64,7 @@ def _has_heard(street: Street, house: House) -> bool:
         told = reader.value(
             "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry"
             " WHERE i.meter = ? AND e.kind <> ?",
-            house.kid, bodies.RECEIPT,
+            house.kid, kinds.RECEIPT,
         )  # fmt: skip
     return bool(house.of("status")[-1][1]["cursor"] >= told)
 
@@ -80,7 +80,7 @@ def _check(street: Street, wallbox: House, rain: Rain) -> str:
         grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
         refused = reader.rejected()
     assert sorted(used.values()) == [WH, WH] and set(used) == set(grants)
-    ends = [new.body["contract"] for new in held.of_kind(bodies.USAGE_END)]
+    ends = [new.body["contract"] for new in held.of_kind(kinds.USAGE_END)]
     assert [grants[contract].body["priority"] for contract in ends] == [1, 2]
     assert min(rain.lost, rain.twice, rain.damaged, rain.late) > 10
     assert refused.get("duplicate"), refused

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from meter_process import MeterProcess
-from wattpact import virtual_meter
-from wattpact.virtual_meter import VirtualMeter, VirtualMeterError
+from wattpact.device import virtual_meter
+from wattpact.device.virtual_meter import VirtualMeter, VirtualMeterError
 
 SETTINGS = {
     "host": ["127.0.0.1", 9], "root_public_key": "00" * 32, "rated_w": 11000,
@@ -21,7 +21,7 @@ SETTINGS = {
 
 KEEPER = f"""
 import asyncio, pathlib, sys
-from wattpact.virtual_meter import VirtualMeter
+from wattpact.device.virtual_meter import VirtualMeter
 
 async def keep():
     meter = VirtualMeter(pathlib.Path(sys.argv[1]), {SETTINGS!r}, lambda event: print(event["event"], flush=True))

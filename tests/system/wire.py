@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, datagram, entry
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sync import datagram
 
 Carried = list[tuple[float, bytes]]  # (after so many seconds, bytes)
 Rough = Callable[[bytes], Carried]
@@ -123,9 +124,9 @@ class Wire:
             self._note_inbox(entry.decode(body[3], self._community))
 
     def _note_inbox(self, new: entry.Entry) -> None:
-        if new.kind == bodies.RECEIPT:
+        if new.kind == kinds.RECEIPT:
             self.receipts[new.body["author"], new.body["sequence"]] = new.body["head"]
-        elif new.kind == bodies.GRANT:
+        elif new.kind == kinds.GRANT:
             self.granted.append(Granted(new.body["meter"], new.body["contract"], time.monotonic()))
 
 

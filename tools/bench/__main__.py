@@ -103,7 +103,7 @@ def crypto_rows(quick: bool) -> Iterator[Row]:
             yield Row("   in big integers", "", f"{work.big_integers:,}", f"{ratio:.1f}", *(
                 (f">= {AHEAD_BAR}", ratio >= AHEAD_BAR) if work.what.startswith("sign") else ()
             ))  # fmt: skip
-    kept = riscv.loaded("sealing")
+    kept = riscv.loaded("sealing.content", "sealing.epochs")
     code = kept.machine_code + kept.tables
     yield Row(
         "machine code and tables in RAM, from an image", f"{code:,} bytes", f"{CODE_BAR_BYTES:,}",

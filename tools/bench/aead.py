@@ -9,7 +9,7 @@ from tools.bench import counting
 
 # With 48 bytes of aad, as long as what a reading authenticates; what machine code does is done once before it counts.
 PROGRAM = """
-from wattpact_protocol import _aes_portable, aes, ccm, gcm, hkdf
+from wattpact_protocol.crypto import _aes_portable, aes, ccm, gcm, hkdf
 key, nonce, aad = bytes(range(16)), bytes(range(13)), bytes(48)
 
 def measure(function, *arguments):

@@ -5,8 +5,8 @@ from tools.bench import counting
 SECRETS = """
 import hashlib
 import micropython
-from wattpact_protocol import _scalar25519_viper as scalar
-from wattpact_protocol import _x25519_viper
+from wattpact_protocol.crypto import _scalar25519_viper as scalar
+from wattpact_protocol.crypto import _x25519_viper
 
 @micropython.viper
 def fill(target: ptr8, source: ptr8, at: int, size: int):
@@ -35,7 +35,7 @@ for at in range(0, len(random), 32):
     agree(_x25519_viper.FUNCTION_steps, *(secret, public)[:KEYS])
 """
 STEPS = """
-from wattpact_protocol import _x25519_viper
+from wattpact_protocol.crypto import _x25519_viper
 secret = bytes(range(32))
 mark(); mark(); mark()
 for make in _x25519_viper.public_key_steps, _x25519_viper.shared_steps:

@@ -10,10 +10,13 @@ from statistics import median
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
-from wattpact import audit, bill, bundle
-from wattpact.disclosure import Disclosure, StretchKey
+from wattpact import audit
+from wattpact.billing import bill
+from wattpact.bundle import format
+from wattpact.bundle.disclosure import Disclosure, StretchKey
 from wattpact.ledger import Ledger
-from wattpact_protocol import bodies, entry, log, sealing
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.sealing import content, period_keys
 
 from tools.bench import corpus
 
@@ -42,19 +45,19 @@ class Month:
         self._newest: dict[bytes, StretchKey] = {}
         self.orders = 0
         self.root = corpus.Author(b"r" * 32)
-        self._say(self.root, bodies.CERTIFICATE, corpus.certificate(self.root, bodies.ROLE_ROOT, "root"))
-        self.issuer = self._enrolled(b"i", self.root, bodies.ROLE_ISSUER, "issuer")
-        self.host = self._enrolled(b"h", self.issuer, bodies.ROLE_HOST, "host")
-        self._say(self.issuer, bodies.COMMUNITY, {
+        self._say(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
+        self.issuer = self._enrolled(b"i", self.root, roles.ISSUER, "issuer")
+        self.host = self._enrolled(b"h", self.issuer, roles.HOST, "host")
+        self._say(self.issuer, kinds.COMMUNITY, {
             "version": 1, "name": "Bench", "currency": "EUR", "slot_s": SLOT_S, "timezone": "UTC",
         })  # fmt: skip
-        self._say(self.issuer, bodies.TARIFF, {
+        self._say(self.issuer, kinds.TARIFF, {
             "from_s": 0, "import_micro_per_kwh": 300_000, "export_micro_per_kwh": 80_000,
         })  # fmt: skip
-        self.seller = self._enrolled(b"s", self.issuer, bodies.ROLE_PERSON, "seller")
-        self.buyer = self._enrolled(b"b", self.issuer, bodies.ROLE_PERSON, "buyer")
-        self.roof = self._enrolled(b"1", self.issuer, bodies.ROLE_METER, "roof", owner=self.seller.kid, rated_w=9000)
-        self.house = self._enrolled(b"2", self.issuer, bodies.ROLE_METER, "house", owner=self.buyer.kid, rated_w=9000)
+        self.seller = self._enrolled(b"s", self.issuer, roles.PERSON, "seller")
+        self.buyer = self._enrolled(b"b", self.issuer, roles.PERSON, "buyer")
+        self.roof = self._enrolled(b"1", self.issuer, roles.METER, "roof", owner=self.seller.kid, rated_w=9000)
+        self.house = self._enrolled(b"2", self.issuer, roles.METER, "house", owner=self.buyer.kid, rated_w=9000)
         self._registers = {self.roof.kid: [1000, 0], self.house.kid: [1000, 0]}
         self.end_s = START_S + days * DAY_S
         for start_s in range(START_S, self.end_s, DAY_S):
@@ -69,45 +72,45 @@ class Month:
         """The meter's key for a day, committed to."""
         before = self._newest.get(meter.kid)
         key_no = before.key_no + 1 if before else 1
-        key = sealing.stretch_key(entry.sha256(meter.seed), meter.kid, key_no)
+        key = period_keys.period_key(ids.sha256(meter.seed), meter.kid, key_no)
         self._newest[meter.kid] = StretchKey(meter.kid, 0, key_no, key)
         self.keys.append(self._newest[meter.kid])
-        opened = {"key_no": key_no, "epoch": 1, "commitment": sealing.commitment(key)}
-        self._say(meter, bodies.KEY_OPEN, opened, start_s)
+        opened = {"key_no": key_no, "epoch": 1, "commitment": period_keys.commitment(key)}
+        self._say(meter, kinds.KEY_OPEN, opened, start_s)
 
     def _say_sealed(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int) -> None:
         key = self._newest[by.kid]
-        hidden = sealing.seal_body(key.key, key.key_no, (by.community, by.kid, 0), kind, body)
+        hidden = content.seal_body(key.key, key.key_no, (by.community, by.kid, 0), kind, body)
         self.entries.append(by.say(kind, hidden, unix_s).with_body(body))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
         made = corpus.Author(seed * 32, self.root.community)
-        named = self._say(by, bodies.CERTIFICATE, corpus.certificate(made, role, label, **more))
-        made.head = log.start(made.kid, 0, named.id)
+        named = self._say(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
+        made.head = chain.start(made.kid, 0, named.id)
         return made
 
     def _mandate(self, person: corpus.Author, meter: corpus.Author, side: int, terms: dict[str, int]) -> entry.Entry:
         self.orders += 1
         begin = person.head.previous
-        said = self._say(person, bodies.MANDATE, {
+        said = self._say(person, kinds.MANDATE, {
             "order_id": self.orders.to_bytes(8, "big"), "expires_s": terms["end_s"], "meter": meter.kid, "side": side,
             "limit_micro_per_kwh": 200_000, "wh": terms["wh"], "max_w": terms["max_w"], "start_s": terms["start_s"],
             "end_s": terms["end_s"],
         }, terms["start_s"])  # fmt: skip
-        person.head = log.start(person.kid, 0, begin)  # a person's orders stand outside a chain
+        person.head = chain.start(person.kid, 0, begin)  # a person's orders stand outside a chain
         return said
 
     def _agree(self, start_s: int) -> bytes:
         """A contract over a day."""
         terms = {"wh": 6000, "max_w": 4000, "start_s": start_s, "end_s": start_s + DAY_S}
-        mandate = self._mandate(self.seller, self.roof, bodies.SELL, terms)
-        self._mandate(self.buyer, self.house, bodies.BUY, terms)
+        mandate = self._mandate(self.seller, self.roof, kinds.SELL, terms)
+        self._mandate(self.buyer, self.house, kinds.BUY, terms)
         offered = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], "mandate": mandate.id, **terms}
-        offer = self._say(self.roof, bodies.OFFER, offered, start_s)
+        offer = self._say(self.roof, kinds.OFFER, offered, start_s)
         taken = {"offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200}
-        acceptance = self._say(self.house, bodies.ACCEPTANCE, taken, start_s)
-        contract = self._say(self.roof, bodies.CONTRACT, {"acceptance": acceptance.id}, start_s)
-        self._say(self.issuer, bodies.GRANT, {
+        acceptance = self._say(self.house, kinds.ACCEPTANCE, taken, start_s)
+        contract = self._say(self.roof, kinds.CONTRACT, {"acceptance": acceptance.id}, start_s)
+        self._say(self.issuer, kinds.GRANT, {
             "number": self.orders, "meter": self.house.kid, "contract": contract.id, "wh": terms["wh"],
             "max_w": terms["max_w"], "from_s": start_s, "to_s": terms["end_s"], "price_micro_per_kwh": 200_000,
             "priority": 1, "start_by_s": start_s + 7200, "default_supply": False,
@@ -119,7 +122,7 @@ class Month:
             self._open_key(meter, start_s)
         contract = self._agree(start_s)
         imported_wh = self._registers[self.house.kid][0]
-        self._say_sealed(self.house, bodies.USAGE_START, {
+        self._say_sealed(self.house, kinds.USAGE_START, {
             "contract": contract, "grant": self.orders, "import_wh": imported_wh,
         }, start_s)  # fmt: skip
         for number, t0_s in enumerate(range(start_s, start_s + DAY_S, SLOT_S)):
@@ -130,7 +133,7 @@ class Month:
         registers = self._registers[meter.kid]
         body = corpus.reading(t0_s, registers[0], [imported], SLOT_S)
         body["registers"] = {1: [registers[0], [imported]], 2: [registers[1], [exported]]}
-        self._say_sealed(meter, bodies.READING, body, t0_s + SLOT_S)
+        self._say_sealed(meter, kinds.READING, body, t0_s + SLOT_S)
         registers[0] += imported
         registers[1] += exported
 
@@ -147,7 +150,7 @@ class Month:
 def measure(days: int = 31, rounds: int = 5) -> Result:
     month = Month(days)
     data = month.bundle()
-    said = [entry.decode(raw, month.root.community) for _, raw in bundle.read(io.BytesIO(data))]
+    said = [entry.decode(raw, month.root.community) for _, raw in format.read(io.BytesIO(data))]
     people = (month.root, month.issuer, month.host, month.seller, month.buyer, month.roof, month.house)
     keys = {one.kid: one.public_key for one in people}
     pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]

@@ -4,8 +4,11 @@ from collections.abc import Generator
 from pathlib import Path
 
 from wattpact.keys import Signer
-from wattpact.store import Accepted, Store
-from wattpact_protocol import bodies, ed25519, entry, log, sealing
+from wattpact.store.records import Accepted
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.sealing import content, epochs, period_keys
 
 NOW_S = 1_760_000_000
 ISSUER = Signer(b"i" * 32, "issuer")
@@ -17,26 +20,26 @@ class Author:
     def __init__(self, seed: bytes, community: bytes | None = None) -> None:
         self.seed = seed
         self.public_key = ed25519.public_key(seed)
-        self.kid = entry.kid_of(self.public_key)
-        self.community = community or entry.community_id(self.public_key)
-        self.head = log.start(self.kid, 0, entry.NO_PREVIOUS)
+        self.kid = ids.kid_of(self.public_key)
+        self.community = community or ids.community_id(self.public_key)
+        self.head = chain.start(self.kid, 0, entry.NO_PREVIOUS)
         self.key = b""
 
     def open_key(self) -> list[entry.Entry]:
         """An epoch for the issuer and its first key: from now on `seal` does."""
-        secret = entry.sha256(self.seed)
+        secret = ids.sha256(self.seed)
         place, readers = (self.community, self.kid), [(ISSUER.kid, ISSUER.sealing_key)]
-        steps = sealing.wrap_steps(secret, entry.sha256(secret), 1, place, readers)
-        self.key = sealing.stretch_key(secret, self.kid, 1)
-        opened = {"key_no": 1, "epoch": 1, "commitment": sealing.commitment(self.key)}
-        return [self.say(bodies.KEY_EPOCH, _value_of(steps)), self.say(bodies.KEY_OPEN, opened)]
+        steps = epochs.wrap_steps(secret, ids.sha256(secret), 1, place, readers)
+        self.key = period_keys.period_key(secret, self.kid, 1)
+        opened = {"key_no": 1, "epoch": 1, "commitment": period_keys.commitment(self.key)}
+        return [self.say(kinds.KEY_EPOCH, _value_of(steps)), self.say(kinds.KEY_OPEN, opened)]
 
     def seal(self, kind: int, body: dict[str, object]) -> dict[str, object]:
-        return sealing.seal_body(self.key, 1, (self.community, self.kid, 0), kind, body) if self.key else body
+        return content.seal_body(self.key, 1, (self.community, self.kid, 0), kind, body) if self.key else body
 
     def opened(self, said: entry.Entry) -> entry.Entry:
         """As who has the key reads it."""
-        return said.with_body(sealing.open_body(self.key, (self.community, self.kid, 0), said.kind, said.body))
+        return said.with_body(content.unseal_body(self.key, (self.community, self.kid, 0), said.kind, said.body))
 
     def say(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
         place = (self.head.generation, self.head.next_sequence, self.head.previous)
@@ -78,15 +81,15 @@ def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     """(root, the certificates, meters)."""
     root = Author(b"r" * 32)
     issuer = Author(b"i" * 32, root.community)
-    said = [root.say(bodies.CERTIFICATE, certificate(root, bodies.ROLE_ROOT, "root"))]
-    said.append(root.say(bodies.CERTIFICATE, certificate(issuer, bodies.ROLE_ISSUER, "issuer", **_READS)))
-    issuer.head = log.start(issuer.kid, 0, said[-1].id)
+    said = [root.say(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
+    said.append(root.say(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
+    issuer.head = chain.start(issuer.kid, 0, said[-1].id)
     enrolled: list[Author] = []
     for number in range(meters):
-        meter = Author(entry.sha256(b"meter%d" % number), root.community)
-        body = certificate(meter, bodies.ROLE_METER, f"meter {number}", rated_w=25000)
-        said.append(issuer.say(bodies.CERTIFICATE, body))
-        meter.head = log.start(meter.kid, 0, said[-1].id)
+        meter = Author(ids.sha256(b"meter%d" % number), root.community)
+        body = certificate(meter, roles.METER, f"meter {number}", rated_w=25000)
+        said.append(issuer.say(kinds.CERTIFICATE, body))
+        meter.head = chain.start(meter.kid, 0, said[-1].id)
         enrolled.append(meter)
     return root, said, enrolled
 
@@ -103,8 +106,8 @@ def readings_of(
         meter = meters[number % len(meters)]
         t0_s, wh = at[meter.kid]
         deltas = [(number * 7 + i) % 60 for i in range(intervals)]
-        body = meter.seal(bodies.READING, reading(t0_s, wh, deltas, step_s))
-        made.append(meter.say(bodies.READING, body, t0_s + step_s * intervals))
+        body = meter.seal(kinds.READING, reading(t0_s, wh, deltas, step_s))
+        made.append(meter.say(kinds.READING, body, t0_s + step_s * intervals))
         at[meter.kid] = (t0_s + step_s * intervals, wh + sum(deltas))
     return made
 

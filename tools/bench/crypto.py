@@ -16,8 +16,8 @@ CYCLES_OF_CODE = (1.2, 2.0)
 CYCLES_OF_INTERPRETER = (2.0, 4.0)
 # What machine code does is marked twice: the first time links the C library's functions.
 PROGRAM = """
-from wattpact_protocol import _ed25519_portable, _ed25519_viper, _sha512_portable, _sha512_viper, sha512
-from wattpact_protocol import _x25519_portable, _x25519_viper
+from wattpact_protocol.crypto import _ed25519_portable, _ed25519_viper, _sha512_portable, _sha512_viper, sha512
+from wattpact_protocol.crypto import _x25519_portable, _x25519_viper
 seed, message = bytes(range(32)), b"m" * 96
 signature, key = _ed25519_viper.sign(seed, message), _ed25519_viper.public_key(seed)
 verify_steps = _ed25519_viper.verify_steps
@@ -51,7 +51,7 @@ measure(_x25519_viper.shared, seed, seed)
 measure(_x25519_portable.shared, seed, seed)
 """
 STEPS = """
-from wattpact_protocol import _ed25519_viper
+from wattpact_protocol.crypto import _ed25519_viper
 seed, message = bytes(range(32)), b"m" * 96
 signature, key = _ed25519_viper.sign(seed, message), _ed25519_viper.public_key(seed)
 mark(); mark(); mark()
@@ -70,8 +70,8 @@ for make in (_ed25519_viper.sign_steps, (seed, message)), (_ed25519_viper.sign_s
 KEYS = """
 import hashlib
 import micropython
-from wattpact_protocol import _ed25519_viper
-from wattpact_protocol import _scalar25519_viper as scalar
+from wattpact_protocol.crypto import _ed25519_viper
+from wattpact_protocol.crypto import _scalar25519_viper as scalar
 nothing = _ed25519_viper._expanded
 
 @micropython.viper
@@ -148,7 +148,7 @@ def print_riscv() -> None:
         if work.c:
             cells += f" {work.c['-O2']:10,} {work.c['-Os']:10,} {work.machine_code / min(work.c.values()):7.1f}"
         print(cells)
-    for name in ("ed25519", "x25519", "sealing"):
+    for name in ("crypto.ed25519", "crypto.x25519", "sealing.content"):
         kept = riscv.loaded(name, from_files=True)
         print(f"{name}: {kept.machine_code:,} bytes of machine code, {kept.tables:,} of tables, {kept.heap:,} of heap"
               f" in all from files, {riscv.loaded(name).heap:,} from an image")  # fmt: skip

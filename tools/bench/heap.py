@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wattpact import enrol
-from wattpact.replay.lockstep import Lockstep
-from wattpact.replay.street import Street
-from wattpact.virtual_meter import micropython
-from wattpact_protocol import bodies
+from wattpact.device.virtual_meter import micropython
+from wattpact.membership import members
+from wattpact.simulation.lockstep import Lockstep
+from wattpact.simulation.street import Street
+from wattpact_protocol.log import kinds
 
 from tools import compile_device, romfs
 from tools.device_files import ROOTS, device_files
@@ -31,7 +31,7 @@ POLICY = {
     "reconnect_wait_max_s": 0, "consent_required": False,
 }  # fmt: skip
 
-TERMS = enrol.Terms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
+TERMS = members.Terms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
 # The image is read into the heap here and lies in mapped flash on a chip: its block is told, to be taken off.
 _LAUNCHER = """
@@ -122,7 +122,7 @@ class Day:
     def __init__(self, folder: Path, forms: "list[Form]") -> None:
         self.street = street = Street(folder, TERMS, START_S - HOUR_S)
         self.orders = 0
-        street.store.say(street.issuer, bodies.POLICY, POLICY, street.now_s)
+        street.store.say(street.issuer, kinds.POLICY, POLICY, street.now_s)
         self.roof = self._add("roof", folder)
         self.meters = []
         for form in forms:
@@ -141,7 +141,7 @@ class Day:
 
     def _mandate(self, label: str, meter: Lockstep, side: int, wh: int, hours: int) -> None:
         street, self.orders = self.street, self.orders + 1
-        street.store.say(street.people[f"owner-of-{label}"], bodies.MANDATE, {
+        street.store.say(street.people[f"owner-of-{label}"], kinds.MANDATE, {
             "order_id": self.orders.to_bytes(8, "big"), "expires_s": street.now_s + hours * HOUR_S, "meter": meter.kid,
             "side": side, "limit_micro_per_kwh": 200_000, "wh": wh, "max_w": 9000, "start_s": street.now_s,
             "end_s": street.now_s + hours * HOUR_S,
@@ -149,10 +149,10 @@ class Day:
 
     def trade(self, hours: int) -> None:
         """Sun for all, and a mandate to buy for each, for the next hours."""
-        self._mandate("roof", self.roof, bodies.SELL, 2000 * hours * len(self.meters), hours)
+        self._mandate("roof", self.roof, kinds.SELL, 2000 * hours * len(self.meters), hours)
         for label, meter in self.street.meters.items():
             if meter is not self.roof:
-                self._mandate(label, meter, bodies.BUY, 1200 * hours, hours)
+                self._mandate(label, meter, kinds.BUY, 1200 * hours, hours)
         self.street.node.catch_up()
         self._rest()
 

@@ -17,11 +17,11 @@ from statistics import median
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
-from wattpact.ingest import Ingest
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact.store import MAX_BATCH
-from wattpact_protocol import entry
+from wattpact.ingest.pipeline import Ingest
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.store import MAX_BATCH
+from wattpact_protocol.log import entry
 
 from tools.bench import corpus
 

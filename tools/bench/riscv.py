@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import NamedTuple
 from unittest import mock
 
-from wattpact_protocol import _ed25519_host
+from wattpact_protocol.crypto import _ed25519_host
 
 from tools import emulated_viper, machine_code, riscv_system
 from tools.bench import c_peer
@@ -19,7 +19,8 @@ from tools.mpy_code import viper_functions
 # stand-in here computes the first time, remembers, and stops the counter. So all of sealing is counted but the cipher.
 PROGRAM = """
 import gc
-from wattpact_protocol import _ed25519_portable, _ed25519_viper, _sha512_viper, aes, ed25519, sealing, x25519
+from wattpact_protocol.crypto import _ed25519_portable, _ed25519_viper, _sha512_viper, aes, ed25519, x25519
+from wattpact_protocol.sealing import content, period_keys
 seed, message = bytes(range(32)), b"m" * 96
 MASK = (1 << 32) - 1
 stopped = 0
@@ -81,11 +82,11 @@ show("public_key", new_key)
 show("x25519", x25519.shared, seed, b"\\x09" + bytes(31))
 show("sha512_1", _sha512_viper.digest, bytes(111))
 show("sha512_2", _sha512_viper.digest, bytes(111 + 128))
-where = sealing.context(bytes(16), bytes(8), 1, 1, 1)
-show("seal", lambda: sealing.seal(bytes(48), where, 1, b"c" * 95, 96).ciphertext)
+where = period_keys.context(bytes(16), bytes(8), 1, 1, 1)
+show("seal", lambda: content.seal(bytes(48), where, 1, b"c" * 95, 96).ciphertext)
 """
 PORTABLE = """
-from wattpact_protocol import _sha512_portable, _x25519_portable, sha512
+from wattpact_protocol.crypto import _sha512_portable, _x25519_portable, sha512
 sha512.digest = _sha512_portable.digest
 
 def show(name, function, *arguments):
@@ -129,13 +130,14 @@ if FROM_FILES:
 import wattpact_protocol
 gc.collect()
 before = gc.mem_alloc()
-__import__("wattpact_protocol.NAME")
+for name in NAMES:
+    __import__("wattpact_protocol." + name)
 gc.collect()
 heap = gc.mem_alloc() - before
 tables = {}
 for name in [name for name in sys.modules if name.startswith("wattpact_protocol.")]:
     tables.update({id(value): size(value) for value in sys.modules[name].__dict__.values()})
-print(heap, sum(tables.values()), *[name.split(".")[1] for name in sys.modules if "." in name])
+print(heap, sum(tables.values()), *[name.split(".")[2] for name in sys.modules if name.count(".") == 2])
 """
 
 
@@ -192,9 +194,9 @@ class Loaded(NamedTuple):
     heap: int
 
 
-def loaded(name: str, from_files: bool = False) -> Loaded:
+def loaded(*names: str, from_files: bool = False) -> Loaded:
     """From a ROMFS image or from files; the heap has machine code and what of the tables is not left in the image."""
-    program = LOADING.replace("FROM_FILES", str(from_files)).replace("NAME", name)
+    program = LOADING.replace("FROM_FILES", str(from_files)).replace("NAMES", repr(names))
     program = program.replace("IMAGE_ADDRESS", str(riscv_system.IMAGE_ADDRESS))
     heap, tables, *modules = riscv_system.run(program).split()
     return Loaded(sum(_machine_code(module) for module in modules if module.endswith("_viper")), int(tables), int(heap))
@@ -203,7 +205,7 @@ def loaded(name: str, from_files: bool = False) -> Loaded:
 def _machine_code(module: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         compiled = Path(folder) / "module.mpy"
-        compile_file(ROOTS["wattpact_protocol"] / f"{module}.py", module, compiled, riscv_system.ARCH)
+        compile_file(ROOTS["wattpact_protocol"] / "crypto" / f"{module}.py", module, compiled, riscv_system.ARCH)
         return sum(map(len, viper_functions(compiled.read_bytes())))
 
 

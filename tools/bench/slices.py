@@ -58,7 +58,7 @@ def advance(work):
 RECORDING = r"""
 import gc
 from home import Home
-from wattpact_protocol import bodies, entry, register_ids
+from wattpact_protocol.log import kinds, entry, register_table
 LIFE
 
 class Neighbour:
@@ -104,7 +104,9 @@ import case
 from stand_in import Board
 from wattpact_meter import app as application
 from wattpact_meter.app import App
-from wattpact_protocol import entry, register_ids, sealing, x25519
+from wattpact_protocol.log import entry, register_table
+from wattpact_protocol.sealing import content
+from wattpact_protocol.crypto import x25519
 LIFE
 doing = [""]
 names = open(FOLDER + "/names", "w")

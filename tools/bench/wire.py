@@ -3,7 +3,8 @@
 import json
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, datagram, entry
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.sync import datagram
 
 from tools.bench import corpus
 
@@ -20,7 +21,7 @@ def measure(intervals: int, entries: int = 512) -> Result:
     """Means over so many entries of so many intervals each, of registers with some past behind them."""
     root, _, meters = corpus.community(4)
     by_kid = {meter.kid: meter for meter in meters}
-    said = [one for one in corpus.readings_of(meters, entries, intervals) if one.kind == bodies.READING]
+    said = [one for one in corpus.readings_of(meters, entries, intervals) if one.kind == kinds.READING]
     count = entries * intervals
     sent = sum(len(datagram.encode(datagram.ENTRY, root.community, one.raw)) for one in said)
     return Result(

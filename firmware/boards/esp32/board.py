@@ -15,17 +15,17 @@ import machine
 from boards.esp32.chip_clock import ChipClock
 from wattpact_meter import settings
 from wattpact_meter.app import App
+from wattpact_meter.core.meter import Surroundings
 from wattpact_meter.drivers.adc_ct import CtSource
 from wattpact_meter.drivers.button import Button
-from wattpact_meter.drivers.p1_port import P1Source
 from wattpact_meter.drivers.relay_pin import BistableRelay
 from wattpact_meter.drivers.sntp import Sntp
 from wattpact_meter.drivers.temperature import read_celsius
 from wattpact_meter.drivers.uart_p1 import UartP1
 from wattpact_meter.drivers.udp import Udp
 from wattpact_meter.drivers.wifi import Wifi
-from wattpact_meter.meter import Surroundings
 from wattpact_meter.settings import Settings, SettingsError
+from wattpact_meter.sources.p1 import P1Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

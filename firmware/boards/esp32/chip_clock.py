@@ -3,7 +3,7 @@
 import time
 
 from wattpact_meter.clock import Now
-from wattpact_protocol import entry
+from wattpact_protocol.log import entry
 
 DOUBTFUL_MS = 24 * 3_600_000  # a crystal of 40 ppm is 3.5 s off after a day
 

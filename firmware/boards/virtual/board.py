@@ -12,8 +12,8 @@ from boards.virtual.console import Console
 from boards.virtual.relay_file import FileRelay
 from boards.virtual.virtual_clock import Clock
 from wattpact_meter import settings
+from wattpact_meter.core.meter import Surroundings
 from wattpact_meter.drivers.udp import Udp
-from wattpact_meter.meter import Surroundings
 from wattpact_meter.settings import Settings, SettingsError, number, text
 
 TYPE_CHECKING = False

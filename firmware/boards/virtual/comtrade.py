@@ -4,7 +4,7 @@ What always holds: the input is bounded and read strictly; conversion is exact d
 whatever is wrong with a recording is a ComtradeError.
 """
 
-from wattpact_meter.fixedpoint import round_div
+from wattpact_meter.metering.fixedpoint import round_div
 
 MAX_BYTES = 16 * 1024 * 1024
 MAX_CHANNELS = 64

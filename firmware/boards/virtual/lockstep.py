@@ -36,16 +36,17 @@ from binascii import a2b_base64, b2a_base64  # noqa: E402
 
 from boards.virtual import flash_file  # noqa: E402
 from boards.virtual.console import BUTTONS  # noqa: E402
-from wattpact_meter import p1, settings  # noqa: E402
+from wattpact_meter import settings  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.identity import Identity  # noqa: E402
-from wattpact_meter.journal import Journal  # noqa: E402
-from wattpact_meter.meter import Surroundings  # noqa: E402
-from wattpact_meter.relay import Relay  # noqa: E402
+from wattpact_meter.control.relay import Relay  # noqa: E402
+from wattpact_meter.core.boot import start  # noqa: E402
+from wattpact_meter.core.meter import Surroundings  # noqa: E402
+from wattpact_meter.log.identity import Identity  # noqa: E402
 from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
-from wattpact_meter.starting import start  # noqa: E402
-from wattpact_meter.state import Store  # noqa: E402
-from wattpact_protocol import enrolment  # noqa: E402
+from wattpact_meter.sources import p1_frame  # noqa: E402
+from wattpact_meter.storage.journal import Journal  # noqa: E402
+from wattpact_meter.storage.store import Store  # noqa: E402
+from wattpact_protocol.sync import enrolment  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class Lockstep:
 
     def _boot(self, power_failed: bool) -> None:
         self._boot_ms = self._t_ms
-        self._reader = p1.Reader(self._require_crc)
+        self._reader = p1_frame.Reader(self._require_crc)
         store = Store(FLASH + "/state")
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)

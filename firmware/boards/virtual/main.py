@@ -16,10 +16,10 @@ load()
 from boards.virtual.board import Board, read_configuration  # noqa: E402
 from boards.virtual.flash_file import FlashError  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
-from wattpact_meter.identity import IdentityError  # noqa: E402
-from wattpact_meter.journal import JournalError  # noqa: E402
+from wattpact_meter.log.identity import IdentityError  # noqa: E402
 from wattpact_meter.settings import SettingsError  # noqa: E402
-from wattpact_meter.state import StateError  # noqa: E402
+from wattpact_meter.storage.journal import JournalError  # noqa: E402
+from wattpact_meter.storage.store import StateError  # noqa: E402
 
 
 def run(path: str) -> int:

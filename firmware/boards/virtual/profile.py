@@ -1,14 +1,14 @@
 """A load profile: rows of second,watts in a CSV file. Each holds until the next, the last to the end."""
 
 from wattpact_meter.settings import SettingsError, number
-from wattpact_protocol import register_ids
+from wattpact_protocol.log import register_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from boards.virtual.relay_file import FileRelay
-    from wattpact_meter.drivers.p1_port import Taken
+    from wattpact_meter.sources.p1 import Taken
 
 MAX_W = 100_000
 
@@ -48,7 +48,7 @@ class Profile:
     def _until(self, at_us: int, periods: "list[Any]") -> None:
         watts = self._watts if self._always or self._relay.closed or self._watts < 0 else 0
         if at_us > self._until_us:
-            periods.append((watts * 1000, at_us - self._until_us, {register_ids.POWER_W: watts}, 0))
+            periods.append((watts * 1000, at_us - self._until_us, {register_table.POWER_W: watts}, 0))
             self._until_us = at_us
 
     def _read(self) -> "tuple[int, int] | None":

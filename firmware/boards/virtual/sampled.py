@@ -1,8 +1,8 @@
 """Sources whose samples go through the firmware's sampling path: a synthetic mains waveform, and a recorded one."""
 
 from boards.virtual.waveform import Waveform
-from wattpact_meter.fixedpoint import round_div
-from wattpact_meter.sampling import Sampler
+from wattpact_meter.metering.fixedpoint import round_div
+from wattpact_meter.metering.sampler import Sampler
 from wattpact_meter.settings import SettingsError
 
 TYPE_CHECKING = False
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from boards.virtual.comtrade import Recording
     from boards.virtual.relay_file import FileRelay
-    from wattpact_meter.calibration import Calibration
-    from wattpact_meter.drivers.p1_port import Taken
+    from wattpact_meter.metering.calibration import Calibration
+    from wattpact_meter.sources.p1 import Taken
 
 RATE_HZ = 1000
 _CATCH_UP_US = 1_000_000

@@ -9,9 +9,9 @@ from boards.virtual import comtrade
 from boards.virtual.profile import MAX_W, Profile
 from boards.virtual.sampled import Recorded, Synthetic
 from boards.virtual.serial_file import open_serial
-from wattpact_meter.calibration import Calibration
-from wattpact_meter.drivers.p1_port import P1Source
+from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.settings import SettingsError, number, text
+from wattpact_meter.sources.p1 import P1Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

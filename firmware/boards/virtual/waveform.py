@@ -3,13 +3,13 @@
 Equal arguments give equal samples on every platform. Every value of a sample is a small integer on a 32-bit chip.
 """
 
-from wattpact_meter.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
+from wattpact_meter.metering.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wattpact_meter.calibration import Calibration
+    from wattpact_meter.metering.calibration import Calibration
 
 _PHASE_BITS = 24
 _TABLE_BITS = 9

@@ -12,12 +12,12 @@ from array import array
 
 from machine import ADC, Pin
 
-from wattpact_meter.sampling import Sampler
+from wattpact_meter.metering.sampler import Sampler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattpact_meter.calibration import Calibration
-    from wattpact_meter.drivers.p1_port import Taken
+    from wattpact_meter.metering.calibration import Calibration
+    from wattpact_meter.sources.p1 import Taken
 
 COUNT_UV = 800
 SPACING_US = 500

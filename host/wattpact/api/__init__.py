@@ -14,10 +14,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from wattpact.access import Access
 from wattpact.api import asker, events, page, questions, refusals, session
 from wattpact.api.headers import SecurityHeaders
-from wattpact.node import Node
+from wattpact.membership.access_links import Access
+from wattpact.node.node import Node
 from wattpact.views import Views
 from wattpact.views.stored import StoredViews
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from wattpact.access import Access, BadCode, Pass
 from wattpact.api import models
+from wattpact.membership.access_links import Access, BadCode, Pass
 from wattpact.views.visible import NOBODY, Viewer
 
 GUESS_COSTS_S = 0.5

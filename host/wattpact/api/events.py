@@ -21,10 +21,10 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from wattpact.access import Access
 from wattpact.api import models
 from wattpact.api.asker import BAD_CODE, Entered, viewer_of
 from wattpact.api.questions import known_parameters
+from wattpact.membership.access_links import Access
 from wattpact.views import BadQuestion, Json, NoSuchThing, Views, visible
 from wattpact.views.visible import NOBODY, Viewer
 

@@ -6,7 +6,7 @@ What an asker is shown is decided in `wattpact.views.visible`.
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 
 from wattpact.api import models
 from wattpact.api.asker import BAD_CODE, Entered, viewer_of
@@ -95,7 +95,7 @@ def log(
     views: Ask,
     meter: Annotated[str | None, Query(pattern=KID, description="only this author, by its kid")] = None,
     kind: Annotated[list[models.Kind] | None, Query(description="only these kinds of entry")] = None,
-    before: Annotated[int | None, Query(ge=1, le=bodies.MAX_UINT, description="only rows before this cursor")] = None,
+    before: Annotated[int | None, Query(ge=1, le=kinds.MAX_UINT, description="only rows before this cursor")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LOG_ROWS, description="how many rows at most")] = 50,
 ) -> Any:
     """What was said, newest first, each entry as one sentence."""

@@ -9,11 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from wattpact.access import BadCode
 from wattpact.api import session
 from wattpact.api.asker import GUESS_COSTS_S, access_of
 from wattpact.api.headers import ENDLESS
-from wattpact.reader import StoreError
+from wattpact.membership.access_links import BadCode
+from wattpact.store.records import StoreError
 from wattpact.views import BadQuestion, NoSuchThing, NotForYou
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import Field, SecretStr
 
-from wattpact.access import Pass
 from wattpact.api import models
 from wattpact.api.asker import BAD_CODE, Entered, access_of, cookie_name
 from wattpact.api.questions import NONSENSE, known_parameters
+from wattpact.membership.access_links import Pass
 
 PATH = "/api/session"
 METHODS = "GET, HEAD, POST, DELETE"

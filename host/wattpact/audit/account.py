@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wattpact_protocol import bodies
-from wattpact_protocol.contracts import Contract
-from wattpact_protocol.entry import Entry
-from wattpact_protocol.settlement import Settlement
-from wattpact_protocol.statement import Line, Statement
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement.contracts import Contract
+from wattpact_protocol.settlement.slots import Settlement
+from wattpact_protocol.settlement.statement import Line, Statement
 
 from wattpact.audit.findings import Report, stretches
 from wattpact.audit.seals import BAD_SEAL, Stretch
@@ -24,8 +24,8 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
         community=facts.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
         stated_by=stated.kid, labels=dict(facts.labels),
     )  # fmt: skip
-    kinds = sorted(checker.kinds.items())
-    found.counts = {"entries": len(checker.ids) + 1, **{bodies.NAMES[kind]: times for kind, times in kinds}}
+    counted = sorted(checker.kinds.items())
+    found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
     found.lines = [_line(line, found) for line in made.lines]
     _look_at_meters(checker, made, settlement, found)
     _look_at_contracts(checker, made, found)
@@ -34,7 +34,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     refused = [(*checker.numbers[name], reason) for name, reason in facts.book.refused.items()]
     refused += [(*checker.numbers[name], reason) for name, reason in facts.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
-        what = "what is sealed in entry" if reason == BAD_SEAL and new.kind != bodies.READING else "entry"
+        what = "what is sealed in entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
         found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
     for kid, numbers in sorted(checker.doubtful.items()):
         first = ", ".join(str(number) for number in numbers[:_NAMED]) + (", …" if len(numbers) > _NAMED else "")
@@ -91,7 +91,7 @@ def label(found: Report, kid: bytes) -> str:
 
 def _line(line: Line, found: Report) -> dict[str, Any]:
     contract = line.contract
-    bought = line.side == bodies.BUY
+    bought = line.side == kinds.BUY
     other = contract.supplier if bought else contract.consumer
     return {
         "contract": contract.id.hex(), "role": "bought" if bought else "sold", "with": other.hex(),
@@ -143,7 +143,7 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
         if problem:
             found.doubtful.append(f"{name}: {problem}")
     waiting = book.waiting()
-    supplied = {new.body["contract"] for new in waiting if new.kind == bodies.GRANT and new.body["default_supply"]}
+    supplied = {new.body["contract"] for new in waiting if new.kind == kinds.GRANT and new.body["default_supply"]}
     for new in waiting:
         if new.body.get("contract") in supplied:
             continue  # the grid's own supply, with no neighbour's contract behind it
@@ -159,7 +159,7 @@ def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
         return "the supplier's mandate is not here"
     owner = checker.facts.payer_at(contract.supplier, contract.start_s)
     terms = mandate.body
-    if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != bodies.SELL:
+    if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != kinds.SELL:
         return "the supplier's mandate is not its owner's to sell"
     if offer.body["price_micro_per_kwh"] < terms["limit_micro_per_kwh"] or offer.body["wh"] > terms["wh"]:
         return "the supplier offered more than its mandate allows"
@@ -168,7 +168,7 @@ def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
 
 def _look_at_logs(checker: "_Checker", found: Report) -> None:
     for kid, author in sorted(checker.authors.by_kid.items()):
-        if author.role == bodies.ROLE_ISSUER:
+        if author.role == roles.ISSUER:
             shown, whole = checker.links.shown(kid)
             if shown < whole:
                 text = f"{label(found, kid)}: {shown} of {whole} entries of the issuer's log are here; "

@@ -7,8 +7,9 @@ linked, and between two readings of a meter nothing is left out. docs/spec/bundl
 
 from typing import Any
 
-from wattpact_protocol import bodies, ed25519, entry, log
-from wattpact_protocol.entry import Entry
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log.entry import Entry
 
 from wattpact.audit.findings import name_of
 
@@ -31,10 +32,10 @@ class Authors:
     """Everyone that the bundle's certificates name, starting from the pinned root."""
 
     def __init__(self, root_public_key: bytes) -> None:
-        root = Author(root_public_key, bodies.ROLE_ROOT)
-        root.certificates[0] = [{"role": bodies.ROLE_ROOT, "not_before_s": 0, "not_after_s": bodies.MAX_UINT}]
+        root = Author(root_public_key, roles.ROOT)
+        root.certificates[0] = [{"role": roles.ROOT, "not_before_s": 0, "not_after_s": kinds.MAX_UINT}]
         root.starts[0] = {entry.NO_PREVIOUS}
-        self.by_kid = {entry.kid_of(root_public_key): root}
+        self.by_kid = {ids.kid_of(root_public_key): root}
 
     def admit(self, new: Entry) -> str | None:
         """Why the entry is not its author's word; None where it is."""
@@ -47,21 +48,21 @@ class Authors:
         certificates = author.certificates.get(new.generation)
         if certificates is None:
             return "its author has no certificate for this generation of the log"
-        if not log.may_say(certificates[0], new):
-            return f"a {bodies.ROLES[author.role]} may not say this"
+        if not roles.may_publish(certificates[0], new):
+            return f"a {roles.NAMES[author.role]} may not say this"
         unix_s = new.stamp.unix_s
-        if unix_s is not None and not any(log.valid_at(body, unix_s) for body in certificates):
+        if unix_s is not None and not any(roles.valid_at(body, unix_s) for body in certificates):
             return "its time is outside its author's certificates"
-        if author.role == bodies.ROLE_PERSON and self._order_problem(author, new):
+        if author.role == roles.PERSON and self._order_problem(author, new):
             return "it is no order: place, certificate, order id or expiry is wrong"
-        return self._certify(new) if new.kind == bodies.CERTIFICATE else None
+        return self._certify(new) if new.kind == kinds.CERTIFICATE else None
 
     def _order_problem(self, author: Author, new: Entry) -> bool:
-        return all(log.order_problem(name, new) for names in author.starts.values() for name in names)
+        return all(chain.order_problem(name, new) for names in author.starts.values() for name in names)
 
     def _certify(self, new: Entry) -> str | None:
         body = new.body
-        kid = entry.kid_of(body["public_key"])
+        kid = ids.kid_of(body["public_key"])
         author = self.by_kid.setdefault(kid, Author(body["public_key"], body["role"]))
         if author.public_key != body["public_key"] or author.role != body["role"]:
             return "it gives a key that is certified already another role"
@@ -95,11 +96,11 @@ class Links:
     def add(self, new: Entry, number: int, offset: int) -> str | None:
         """Why the entry cannot stand where it says; None where it can."""
         author = self._authors.by_kid[new.kid]
-        if author.role == bodies.ROLE_PERSON:
+        if author.role == roles.PERSON:
             return None
         if new.sequence == 0 and new.previous not in author.starts[new.generation]:
             return "it begins a log and does not name its author's certificate"
-        if author.role == bodies.ROLE_METER:
+        if author.role == roles.METER:
             return self._add_to_run(new, number, author)
         place = (new.kid, new.generation, new.sequence)
         if place in self._places:
@@ -123,7 +124,7 @@ class Links:
             self._whole.discard(new.kid)
         if not follows:
             self._broken.add(new.kid)
-        if new.kind == bodies.READING:
+        if new.kind == kinds.READING:
             return self._add_reading(new, number)
         return None
 

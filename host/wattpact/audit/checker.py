@@ -8,18 +8,21 @@ key is asked for. docs/spec/bundle.md, "What an auditor checks".
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from wattpact_protocol import bodies, entry, merkle, sealing, statement
-from wattpact_protocol.entry import Entry
-from wattpact_protocol.facts import Facts
-from wattpact_protocol.settlement import Settlement
-from wattpact_protocol.statement import Statement
+from wattpact_protocol.crypto import merkle
+from wattpact_protocol.log import entry, ids, kinds
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.sealing import period_keys
+from wattpact_protocol.settlement import statement
+from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.slots import Settlement
+from wattpact_protocol.settlement.statement import Statement
 
-from wattpact import bundle
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
 from wattpact.audit.seals import BAD_SEAL, Seals
-from wattpact.disclosure import Disclosure
+from wattpact.bundle import format
+from wattpact.bundle.disclosure import Disclosure
 
 
 def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = ()) -> Report:
@@ -28,9 +31,9 @@ def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosu
     checker = _Checker(root_public_key, disclosures)
     number = 0
     try:
-        for number, (offset, raw) in enumerate(bundle.read(file), 1):
+        for number, (offset, raw) in enumerate(format.read(file), 1):
             checker.take(number, offset, raw)
-    except bundle.BundleError as error:
+    except format.BundleError as error:
         raise Refuted(str(error), name_of_bytes(error.raw, number + 1, error.offset)) from None
     return checker.conclude()
 
@@ -39,7 +42,7 @@ class _Checker:
     """What has been verified so far."""
 
     def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure]) -> None:
-        self.community = entry.community_id(root_public_key)
+        self.community = ids.community_id(root_public_key)
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
@@ -61,14 +64,14 @@ class _Checker:
         except entry.EntryError as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
-        if reason is None and new.kind == bodies.READING and self.facts.community is None:
+        if reason is None and new.kind == kinds.READING and self.facts.community is None:
             reason = "it comes before the community's entry"
         if reason is None and new.is_sealed:
             reason = self._unopened(new)
         if reason:
             raise Refuted(reason, name_of(new, number, offset))
         self._named = {}
-        if new.kind == bodies.STATEMENT:
+        if new.kind == kinds.STATEMENT:
             self.statement = new
             self._named = name_of(new, number, offset)
             return
@@ -77,7 +80,7 @@ class _Checker:
     def _misplaced(self, new: Entry) -> str | None:
         if self.statement is not None:
             return "it comes after the statement"
-        order = bundle.order_of(new, self.authors.by_kid[new.kid].role)
+        order = format.order_of(new, self.authors.by_kid[new.kid].role)
         if order <= self._order:
             return "it is out of order, or there twice"
         self._order = order
@@ -95,27 +98,27 @@ class _Checker:
         self.kinds[new.kind] = self.kinds.get(new.kind, 0) + 1
         if new.stamp.doubtful:
             self.doubtful.setdefault(new.kid, []).append(number)
-        if new.kind == bodies.KEY_OPEN:
+        if new.kind == kinds.KEY_OPEN:
             self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
         says = self._opened(new, number) if new.is_sealed else new
         reason = self.facts.apply(says) if says is not None else None
-        if new.kind != bodies.READING:
+        if new.kind != kinds.READING:
             self.numbers[new.id] = (number, new)
         else:
             self._void(number, new, reason)
         run = self.links.runs.get(new.kid)
-        if new.kind == bodies.READING and run is not None and run.number == number:
+        if new.kind == kinds.READING and run is not None and run.number == number:
             self.places[new.kid] = name_of(new, number, offset)
 
     def _opened(self, new: Entry, number: int) -> Entry | None:
         """What a sealed entry says: what is open in it at least; None for a reading that does not open."""
         try:
-            return self.seals.open(new)
-        except sealing.NoKeyError:
+            return self.seals.unseal(new)
+        except period_keys.NoKeyError:
             pass
-        except sealing.SealError:
+        except period_keys.SealError:
             self._void(number, new, BAD_SEAL)
-        return None if new.kind == bodies.READING else new
+        return None if new.kind == kinds.READING else new
 
     def _void(self, number: int, new: Entry, reason: str | None) -> None:
         if reason:

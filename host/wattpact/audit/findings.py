@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from wattpact_protocol import bodies
-from wattpact_protocol.entry import Entry
+from wattpact_protocol.log import kinds
+from wattpact_protocol.log.entry import Entry
 
 
 class Refuted(Exception):
@@ -129,7 +129,7 @@ def name_of_bytes(raw: bytes, number: int, offset: int) -> dict[str, Any]:
         item, position = _uint(raw, position)
         items.append(item)
     if None not in items:
-        named.update(kind=bodies.NAMES.get(items[0] or 0), generation=items[1], sequence=items[2])
+        named.update(kind=kinds.NAMES.get(items[0] or 0), generation=items[1], sequence=items[2])
     return named
 
 

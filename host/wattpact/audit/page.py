@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from wattpact import money
 from wattpact.audit.account import label
 from wattpact.audit.findings import Report, Undecided, stretches
 from wattpact.audit.times import utc
+from wattpact.bundle import money
 
 _PARTS = (
     ("Missing", "missing", "nothing"),

@@ -11,12 +11,12 @@ import stat
 from collections.abc import Sequence
 from typing import BinaryIO, TextIO
 
-from wattpact import bundle, disclosure
 from wattpact.audit import page
 from wattpact.audit.checker import audit
 from wattpact.audit.findings import Refuted, Undecided
 from wattpact.audit.pin import PinError, read_pin
-from wattpact.disclosure import DisclosureError
+from wattpact.bundle import disclosure, format
+from wattpact.bundle.disclosure import DisclosureError
 
 AGREES, REFUTED, UNREADABLE, UNDECIDED = 0, 1, 2, 2
 KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be repeated."
@@ -64,6 +64,6 @@ def _open(path: str) -> BinaryIO:
         raise Unreadable(f"{path!r} is no file")
     if status.st_size == 0:
         raise Unreadable(f"{path!r} is empty, not a bundle")
-    if status.st_size > bundle.MAX_BYTES:
-        raise Unreadable(f"{path!r} is larger than any bundle may be, {bundle.MAX_BYTES >> 20} MiB")
+    if status.st_size > format.MAX_BYTES:
+        raise Unreadable(f"{path!r} is larger than any bundle may be, {format.MAX_BYTES >> 20} MiB")
     return open(path, "rb")

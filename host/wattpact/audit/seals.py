@@ -7,10 +7,12 @@ chooses afterwards what an entry says; what no key is given for is counted and n
 from collections.abc import Iterable
 from typing import Any
 
-from wattpact_protocol import bodies, hkdf, readings, sealing
-from wattpact_protocol.entry import Entry
+from wattpact_protocol.crypto import hkdf
+from wattpact_protocol.log import kinds, readings
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.sealing import period_keys, unsealing
 
-from wattpact.disclosure import Disclosure, DisclosureError, StretchKey
+from wattpact.bundle.disclosure import Disclosure, DisclosureError, StretchKey
 
 BAD_SEAL = "bad_seal"
 KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys the first counts
@@ -33,7 +35,7 @@ class Stretch:
 
     def count(self, new: Entry) -> None:
         """A sealed entry of this stretch, as it came."""
-        if new.kind == bodies.READING:
+        if new.kind == kinds.READING:
             self.readings += 1
         else:
             self.others += 1
@@ -57,7 +59,7 @@ class Seals:
         self.misfits: list[tuple[Place, str]] = []  # keys that are not what was committed to, and whose file
         self._given: dict[Place, list[tuple[StretchKey, str]]] = {}
         self._keys: dict[Place, bytes] = {}  # those that fit
-        self._opening = sealing.Opening(community, lambda *place: self._keys.get(place))
+        self._opening = unsealing.Unsealing(community, lambda *place: self._keys.get(place))
         for given in disclosures:
             if given.community != community:
                 raise DisclosureError(f"the keys in {given.name!r} are of another community than the root key's")
@@ -71,7 +73,7 @@ class Seals:
         if place in self.stretches:
             return None if is_first else KEY_OPENED_TWICE
         for key, name in self._given.get(place, ()):
-            if hkdf.equal(sealing.commitment(key.key), new.body["commitment"]):
+            if hkdf.equal(period_keys.commitment(key.key), new.body["commitment"]):
                 self._keys[place] = key.key
             else:
                 self.misfits.append((place, name))
@@ -82,13 +84,13 @@ class Seals:
         """Whether the key of a sealed entry was opened before it."""
         return self._opening.commitment_of(new) is not None
 
-    def open(self, new: Entry) -> Entry:
-        """The entry as it was measured; raises sealing.NoKeyError without a key, sealing.SealError for a void one."""
-        stretch = self.stretches.get((new.kid, new.generation, new.body[bodies.SEALED].key_no))
+    def unseal(self, new: Entry) -> Entry:
+        """The entry as it was measured; raises NoKeyError without a key, SealError for a void one."""
+        stretch = self.stretches.get((new.kid, new.generation, new.body[kinds.SEALED].key_no))
         if stretch is not None:
             stretch.count(new)
-        opened = self._opening.open(new)
-        if new.kind == bodies.READING and stretch is not None:
+        opened = self._opening.unseal(new)
+        if new.kind == kinds.READING and stretch is not None:
             stretch.add(opened.body)
         return opened
 

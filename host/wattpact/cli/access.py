@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-from wattpact import access, enrol, home
-from wattpact.access import Pass
 from wattpact.cli.frame import Session, as_json, moment, show_json, show_table
 from wattpact.cli.node import HTTP_PORT
+from wattpact.membership import access_links, members
+from wattpact.membership.access_links import Pass
+from wattpact.node import data_directory
 
 MAX_DAYS = 3660
 
@@ -31,14 +32,14 @@ def new(session: Session, person: str | None, operator: bool, days: int, label: 
         raise click.UsageError("give either --person NAME or --operator")
     if not url.startswith(("http://", "https://")) or "#" in url:
         raise click.BadParameter(f"{url!r} is no address; write one like http://pi.local:8080", param_hint="--url")
-    opened, now_s = session.home(), home.clock()
+    opened, now_s = session.home(), data_directory.clock()
     with opened.store() as store:
-        known = enrol.find_person(store.certificates(), opened.keyring.people(), person) if person else None
-        code, kid = secrets.token_bytes(access.CODE_BYTES), known.kid if known else None
-        text = access.issue(store, code, kid, label, now_s, days * access.DAY_S)
-    click.echo(access.link(url, text))
+        known = members.find_person(store.certificates(), opened.keyring.people(), person) if person else None
+        code, kid = secrets.token_bytes(access_links.CODE_BYTES), known.kid if known else None
+        text = access_links.issue(store, code, kid, label, now_s, days * access_links.DAY_S)
+    click.echo(access_links.link(url, text))
     whose = f"what is {known.body['label']}'s" if known else "everything"
-    click.echo(f"It shows {whose} until {moment(now_s + days * access.DAY_S)[:10]}.")
+    click.echo(f"It shows {whose} until {moment(now_s + days * access_links.DAY_S)[:10]}.")
 
 
 def _who(row: Pass) -> str:
@@ -59,11 +60,11 @@ def _row(row: Pass) -> dict[str, Any]:
 def list_links(session: Session, as_json: bool) -> None:
     """List links: whose, until when, when last used. The links themselves are not kept."""
     with session.home().store() as store:
-        rows = access.listed(store)
+        rows = access_links.listed(store)
     if as_json:
         show_json([_row(row) for row in rows])
         return
-    now_s, cells = home.clock(), []
+    now_s, cells = data_directory.clock(), []
     for row in rows:
         ends = f"{moment(row.expires_s)[:10]}{'' if row.expires_s > now_s else ', over'}"
         cells.append((row.id, _who(row), row.label, moment(row.created_s)[:10], ends, moment(row.last_used_s)[:16]))
@@ -83,13 +84,13 @@ def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator:
         raise click.UsageError("say which: an ID, --person NAME or --operator")
     opened = session.home()
     with opened.store() as store, store.transaction():
-        rows = access.listed(store)
+        rows = access_links.listed(store)
         found = [_named(rows, text) for text in ids]
         if person is not None:
-            kid = enrol.find_person(store.certificates(), opened.keyring.people(), person).kid
+            kid = members.find_person(store.certificates(), opened.keyring.people(), person).kid
             found += [row for row in rows if row.person == kid]
         found += [row for row in rows if operator and row.person is None]
-        access.revoke(store, {row.digest for row in found})
+        access_links.revoke(store, {row.digest for row in found})
     count = len({row.digest for row in found})
     click.echo(f"Revoked {count} {'link' if count == 1 else 'links'}.")
 
@@ -97,7 +98,7 @@ def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator:
 def _named(rows: list[Pass], text: str) -> Pass:
     found = [row for row in rows if len(text) >= 4 and row.digest.hex().startswith(text.lower())]
     if len(found) != 1:
-        raise access.AccessError(
+        raise access_links.AccessError(
             f"{text!r} names {'several links' if found else 'no link'}; see `wattpact access list`"
         )
     return found[0]

@@ -8,12 +8,16 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from wattpact import accounting, bill, disclosing, disclosure, home, keys, money
-from wattpact.bill import Bill
+from wattpact import keys
+from wattpact.billing import bill, disclose
+from wattpact.billing.bill import Bill
+from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Ledger
-from wattpact.opening import Opener
-from wattpact.reader import Reader
+from wattpact.node import data_directory
+from wattpact.projections import ledger_feed
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.reader import Reader
 
 
 @click.command()
@@ -34,19 +38,19 @@ def command(
     if keys_target is not None and target is None:
         raise click.UsageError("keys are for the readings of a bundle: write it with --export")
     opened = session.home()
-    now_s = home.clock()
+    now_s = data_directory.clock()
     with opened.reader() as reader:
         opener = Opener(reader, opened.readers())
-        ledger = accounting.ledger_of(reader, now_s, opener)
-        month = month or bill.month_of(now_s, accounting.timezone(ledger))
+        ledger = ledger_feed.ledger_of(reader, now_s, opener)
+        month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
         made = bill.make(ledger, _subject(opened, ledger, owner), month)
         if target is not None:
             data = _bundle(opened, reader, made, ledger, opener, now_s)
-            shown, _ = disclosing.for_bundle(reader, opener, data)
-            given = None if keys_target is None else disclosing.disclose(reader, opener, shown)
+            shown, _ = disclose.for_bundle(reader, opener, data)
+            given = None if keys_target is None else disclose.disclose(reader, opener, shown)
             _write(target, data)
             if keys_target is not None and given is not None:
                 disclosure.write(keys_target, given)
@@ -58,10 +62,12 @@ def command(
         _say_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), opened.root_public_key)
 
 
-def _bundle(opened: home.Home, reader: Reader, made: Bill, ledger: Ledger, opener: Opener, now_s: int) -> bytes:
+def _bundle(
+    opened: data_directory.Home, reader: Reader, made: Bill, ledger: Ledger, opener: Opener, now_s: int
+) -> bytes:
     """The signed bundle; the statement in it is said in the host's log."""
     host = opened.keyring.load(keys.HOST)
-    held = accounting.evidence_for(reader, made.statement, opener)
+    held = ledger_feed.evidence_for(reader, made.statement, opener)
     with opened.store() as store:
         return bill.export(made, ledger, held, host.kid, lambda kind, body: store.say(host, kind, body, now_s))
 
@@ -79,7 +85,7 @@ def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root:
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(opened: home.Home, ledger: Ledger, owner: str) -> bytes:
+def _subject(opened: data_directory.Home, ledger: Ledger, owner: str) -> bytes:
     """Whose bill; the name of a person's key here will do where nobody is labelled so."""
     try:
         return bill.find_owner(ledger, owner)
@@ -97,7 +103,7 @@ def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
     elif made:
         rows = sorted(_row(one) for one in made)
         show_table((month, "bought", "sold", "from grid", "to grid", "to pay", "saved"), rows)
-        zone = ZoneInfo(accounting.timezone(ledger))
+        zone = ZoneInfo(ledger_feed.timezone(ledger))
         settled = datetime.fromtimestamp(min(one.statement.settled_to_s for one in made), zone)
         click.echo(f"\nEnergy in kWh; below 0 is to receive. Settled to {settled:%Y-%m-%d %H:%M:%S %Z}.")
         click.echo("To the last Wh and with its contracts: --owner NAME.")

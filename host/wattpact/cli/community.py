@@ -5,15 +5,18 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from wattpact_protocol import bodies
-from wattpact_protocol.guard_policy import MAX_HOLIDAYS, NUMBERS, SWITCHES, Policy
+from wattpact_protocol.guard.policy import MAX_HOLIDAYS, NUMBERS, SWITCHES, Policy
+from wattpact_protocol.log import kinds, roles
 
-from wattpact import enrol, governance, home
 from wattpact.cli import times
 from wattpact.cli.frame import Price, Session, as_json, price, show_fields, show_json
-from wattpact.home import Home
 from wattpact.keys import KeyFileError, Signer
-from wattpact.reader import Certified, Reader
+from wattpact.market import terms
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.data_directory import Home
+from wattpact.store.records import Certified
+from wattpact.store.sqlite.reader import Reader
 
 _EPOCH = datetime.date(1970, 1, 1)
 _ORDER = "operator_open_at_s"
@@ -49,7 +52,7 @@ def _issuer(opened: Home) -> Signer:
 
 
 def _find_meter(reader: Reader, text: str) -> Certified:
-    return enrol.find(reader.certificates(), bodies.ROLE_METER, text)
+    return members.find(reader.certificates(), roles.METER, text)
 
 
 # show
@@ -57,8 +60,8 @@ def _find_meter(reader: Reader, text: str) -> Certified:
 
 def _tariff_rows(reader: Reader, now_s: int) -> list[dict[str, Any]]:
     """The prices that hold, and those to come."""
-    tariff = governance.tariffs(reader)
-    times = [now_s, *tariff.changes(now_s, bodies.MAX_UINT)]
+    tariff = terms.tariffs(reader)
+    times = [now_s, *tariff.changes(now_s, kinds.MAX_UINT)]
     return [
         {"from_s": unix_s, "import_micro_per_kwh": tariff.at(unix_s)[0], "export_micro_per_kwh": tariff.at(unix_s)[1]}
         for unix_s in times
@@ -72,11 +75,11 @@ def _policy_row(label: str | None, body: dict[str, Any]) -> dict[str, Any]:
 
 def _everything(opened: Home, reader: Reader, now_s: int) -> dict[str, Any]:
     labels = {known.kid: known.body["label"] for known in reader.certificates()}
-    held = governance.policies(reader)
+    held = terms.policies(reader)
     own = sorted((labels.get(meter, meter.hex()), body) for meter, body in held.items() if meter is not None)
     supplied = sorted((labels.get(meter, meter.hex()), to_s) for meter, to_s in
-                      governance.supplied_until(reader).items() if to_s > now_s)  # fmt: skip
-    body = governance.community(reader)
+                      terms.supplied_until(reader).items() if to_s > now_s)  # fmt: skip
+    body = terms.community(reader)
     return {
         "name": body["name"], "community_id": opened.community.hex(),
         "root_public_key": opened.root_public_key.hex(), "currency": body["currency"], "timezone": body["timezone"],
@@ -93,7 +96,7 @@ def show(session: Session, as_json: bool) -> None:
     """Show the community's terms: root key, prices, policies, default supply."""
     opened = session.home()
     with opened.reader() as reader:
-        found = _everything(opened, reader, home.clock())
+        found = _everything(opened, reader, data_directory.clock())
     if as_json:
         show_json(found)
         return
@@ -145,11 +148,11 @@ def _shown(name: str, value: Any) -> str:
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
     opened = session.home()
-    issuer, now_s = _issuer(opened), home.clock()
+    issuer, now_s = _issuer(opened), data_directory.clock()
     with opened.store() as store:
-        body = governance.community(store)
+        body = terms.community(store)
         from_s = now_s if since is None else times.unix_s(since, body["timezone"])
-        governance.set_tariff(store, issuer, from_s, (taken, given), now_s)
+        terms.set_tariff(store, issuer, from_s, (taken, given), now_s)
     row = {"import_micro_per_kwh": taken, "export_micro_per_kwh": given}
     click.echo(f"From {times.shown(from_s, body['timezone'])}: {_prices(row, body['currency'])}.")
     if from_s < now_s:
@@ -185,7 +188,7 @@ def policy(
 
     What each field does is in docs/spec/guard.md. A meter with a policy of its own goes by that alone."""
     opened = session.home()
-    issuer, now_s = _issuer(opened), home.clock()
+    issuer, now_s = _issuer(opened), data_directory.clock()
     changes: dict[str, Any] = dict.fromkeys((*named, "holidays")) if defaults else {}
     changes.update({name: value for name, value in named.items() if value is not None})
     if holidays:
@@ -196,8 +199,8 @@ def policy(
         raise click.UsageError("nothing to change: name a field, or see `wattpact community show`")
     with opened.store() as store:
         known = _find_meter(store, meter) if meter else None
-        zone = governance.community(store)["timezone"]
-        body = governance.set_policy(store, issuer, known.kid if known else None, changes, now_s)
+        zone = terms.community(store)["timezone"]
+        body = terms.set_policy(store, issuer, known.kid if known else None, changes, now_s)
     whose = known.body["label"] if known else "all meters that have none of their own"
     said = "; ".join(_differences(_policy_row(None, body), zone))
     click.echo(f"Policy of {whose}, version {body['version']}: {said}.")
@@ -224,13 +227,13 @@ def default_supply(session: Session, meter: str, until: str) -> None:
 
     It cannot be taken back before its time; `community policy --meter METER --open` opens the relay all the same."""
     opened = session.home()
-    issuer, now_s = _issuer(opened), home.clock()
+    issuer, now_s = _issuer(opened), data_directory.clock()
     with opened.store() as store:
         known = _find_meter(store, meter)
-        zone = governance.community(store)["timezone"]
+        zone = terms.community(store)["timezone"]
         to_s = times.unix_s(until, zone)
         if to_s <= now_s:
             raise click.BadParameter(f"{until!r} is past")
-        max_w = known.body.get("rated_w") or bodies.MAX_U32
-        number = governance.supply(store, issuer, known.kid, max_w, to_s, now_s)
+        max_w = known.body.get("rated_w") or kinds.MAX_U32
+        number = terms.supply(store, issuer, known.kid, max_w, to_s, now_s)
     click.echo(f"{known.body['label']} is supplied by the grid until {times.shown(to_s, zone)}, grant {number}.")

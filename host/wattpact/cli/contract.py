@@ -4,31 +4,21 @@ import secrets
 from typing import Any
 
 import click
-from wattpact_protocol import bodies, entry
-from wattpact_protocol.contracts import ACTIVE, ENDED, GRANTED, MATCHED, VOID, Contract
+from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, MATCHED, VOID, Contract
 
-from wattpact import enrol, home
-from wattpact.cli.frame import (
-    Hours,
-    Price,
-    Session,
-    as_json,
-    energy,
-    moment,
-    price,
-    show_fields,
-    show_json,
-    show_table,
-)  # fmt: skip
-from wattpact.home import Home
+from wattpact.cli.frame import Hours, Price, Session, as_json, energy, moment, price, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
-from wattpact.market import Market
-from wattpact.opening import Opener
-from wattpact.reader import Reader
+from wattpact.market.grants import Market
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.data_directory import Home
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.reader import Reader
 
 _MAX_U32 = (1 << 32) - 1
-_KINDS = tuple(range(bodies.MANDATE, bodies.TERMINATE + 1))
-_USED = (bodies.USAGE, bodies.USAGE_END)
+_KINDS = tuple(range(kinds.MANDATE, kinds.TERMINATE + 1))
+_USED = (kinds.USAGE, kinds.USAGE_END)
 _DAY_S = 86400
 _STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
@@ -59,29 +49,29 @@ def _terms(function: Any) -> Any:
 @_terms
 def offer(session: Session, **terms: Any) -> None:
     """Let your meter sell: it offers this energy and confirms whoever takes it."""
-    _order(session, bodies.SELL, **terms)
+    _order(session, kinds.SELL, **terms)
 
 
 @command.command()
 @_terms
 def ask(session: Session, **terms: Any) -> None:
     """Let your meter buy: it takes the cheapest offers up to this price."""
-    _order(session, bodies.BUY, **terms)
+    _order(session, kinds.BUY, **terms)
 
 
 def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: int, hours: int) -> None:
     opened = session.home()
-    now_s = home.clock()
+    now_s = data_directory.clock()
     with opened.store() as store:
-        known = enrol.find(store.certificates(), bodies.ROLE_METER, meter)
+        known = members.find(store.certificates(), roles.METER, meter)
         owner = _key_of(opened, {known.body.get("owner", b"")}, f"the owner of {known.body['label']}")
         body = {
             "order_id": secrets.token_bytes(8), "expires_s": now_s + hours, "meter": known.kid, "side": side,
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": now_s, "end_s": now_s + hours,
         }  # fmt: skip
-        made = store.say(owner, bodies.MANDATE, body, now_s)
-    verb = "sell" if side == bodies.SELL else "buy"
-    bound = "or more" if side == bodies.SELL else "or less"
+        made = store.say(owner, kinds.MANDATE, body, now_s)
+    verb = "sell" if side == kinds.SELL else "buy"
+    bound = "or more" if side == kinds.SELL else "or less"
     click.echo(f"{known.body['label']} may {verb} {energy(wh)} at {price(limit)} per kWh {bound} until "
                f"{moment(now_s + hours)}. Order {made.id.hex()[:12]}.")  # fmt: skip
 
@@ -103,7 +93,7 @@ class _Contracts:
         self.market = Market()
         self.closed: set[bytes] = set()
         opener = Opener(reader, opened.readers())
-        for row in reader.stream(kinds=(bodies.CERTIFICATE, *_KINDS)):
+        for row in reader.stream(of_kinds=(kinds.CERTIFICATE, *_KINDS)):
             if row.void_reason is None:
                 new = opener.look(entry.decode(row.raw, reader.community))
                 self.market.apply(new)
@@ -142,7 +132,7 @@ def _labels(reader: Reader) -> dict[bytes, str]:
 @click.pass_obj
 def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> None:
     """List contracts, the newest first."""
-    now_s = home.clock()
+    now_s = data_directory.clock()
     opened = session.home()
     with opened.reader() as reader:
         labels, found = _labels(reader), _Contracts(opened, reader)
@@ -179,7 +169,7 @@ def show(session: Session, contract: str, as_json: bool) -> None:
     with opened.reader() as reader:
         known = _Contracts(opened, reader)
         found = _find(known.market, contract)
-        row = _row(found, found.id in known.closed, _labels(reader), home.clock())
+        row = _row(found, found.id in known.closed, _labels(reader), data_directory.clock())
     if as_json:
         show_json(row)
         return
@@ -201,13 +191,13 @@ def show(session: Session, contract: str, as_json: bool) -> None:
 def terminate(session: Session, contract: str, reason: str, party: str | None) -> None:
     """End a contract now; CONTRACT is the start of its id. Leaving one early does not make it free."""
     opened = session.home()
-    now_s = home.clock()
+    now_s = data_directory.clock()
     with opened.store() as store:
         found = _find(_Contracts(opened, store).market, contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(opened, store, found, party, now_s)
-        store.say(signer, bodies.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
+        store.say(signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
     click.echo(f"Contract {found.id.hex()[:8]} is terminated.")
 
 
@@ -225,7 +215,7 @@ def _ending(
     if party is None:
         signer = _key_of(opened, owners, "either side")
     else:
-        known = enrol.find_person(reader.certificates(), opened.keyring.people(), party)
+        known = members.find_person(reader.certificates(), opened.keyring.people(), party)
         signer = _key_of(opened, {known.kid}, party)
     if signer.kid not in owners:
         raise ContractError(f"{party} is no side of contract {contract.id.hex()[:8]}")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
-from wattpact import demo, home, keys, node
+from wattpact import keys
 from wattpact.cli.frame import DEFAULT_DATA, Session, show_fields
 from wattpact.cli.node import HTTP_PORT, web_server
-from wattpact.home import Home
+from wattpact.node import data_directory, node
+from wattpact.node.data_directory import Home
+from wattpact.simulation import demo
 
 FOLDER = Path("wattpact-demo")
 _PORT = click.IntRange(0, 65535)
@@ -30,14 +32,14 @@ def command(session: Session, port: int, http_listen: str, seconds: int | None) 
     shows everything, a house's what is its own. Ctrl-C stops everything; the next run goes on with the same data, in
     the folder that --data names (wattpact-demo if it names none)."""
     folder = FOLDER if session.data == Path(DEFAULT_DATA) else session.data
-    opened = demo.prepare(folder, home.clock())
+    opened = demo.prepare(folder, data_directory.clock())
     with opened.lock():
         asyncio.run(_run(opened, (http_listen, port), seconds))
 
 
 async def _run(opened: Home, web: tuple[str, int], seconds: int | None) -> None:
     running = node.Node(
-        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock
+        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), data_directory.clock
     )
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -50,7 +52,7 @@ async def _run(opened: Home, web: tuple[str, int], seconds: int | None) -> None:
         http_port = await server.start(*web)
         url = f"http://{'localhost' if web[0] in _HERE else web[0]}:{http_port}"
         click.echo(f"The page is on {url}/ and shows what is measured to who opens one of these links, for a day:")
-        show_fields(dict(demo.links(opened, running.store, url, home.clock())))
+        show_fields(dict(demo.links(opened, running.store, url, data_directory.clock())))
         playing = demo.Demo(opened, running, udp_port, lambda text: _tell(started, text))
         await _until(stopping, asyncio.create_task(playing.run()), seconds)
     finally:

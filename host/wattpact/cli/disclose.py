@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from wattpact_protocol import bodies
+from wattpact_protocol.log import roles
 
-from wattpact import bundle, disclosing, disclosure, enrol, governance
+from wattpact.billing import disclose
+from wattpact.billing.disclose import DisclosingError, Stretch
+from wattpact.bundle import disclosure, format
 from wattpact.cli import times
 from wattpact.cli.frame import Session, as_json, show_json, show_table
-from wattpact.disclosing import DisclosingError, Stretch
-from wattpact.home import Home
 from wattpact.keys import KeyFileError, Signer
-from wattpact.opening import Opener
-from wattpact.reader import Reader
+from wattpact.market import terms
+from wattpact.membership import members
+from wattpact.node.data_directory import Home
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.reader import Reader
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -46,12 +49,12 @@ def command(
     with opened.reader() as reader:
         signer = _signer(opened, reader, party)
         opener = Opener(reader, [signer])
-        own = None if party is None else {kid for kid, who in disclosing.owners_of(reader).items() if signer.kid in who}
+        own = None if party is None else {kid for kid, who in disclose.owners_of(reader).items() if signer.kid in who}
         if source is not None:
-            found, left = disclosing.for_bundle(reader, opener, _read(source), own)
+            found, left = disclose.for_bundle(reader, opener, _read(source), own)
         else:
             found, left = _in_time(reader, opener, own, str(meter), str(since), str(until)), []
-        given = disclosing.disclose(reader, opener, found)
+        given = disclose.disclose(reader, opener, found)
         if target is not None:
             disclosure.write(target, given)
         _show(reader, found, left, target, as_json)
@@ -65,7 +68,7 @@ def _signer(opened: Home, reader: Reader, party: str | None) -> Signer:
             raise KeyFileError("the operator's key, the issuer's, is not here; a person discloses with --as NAME")
         return issuer
     people = opened.keyring.people()
-    known = enrol.find_person(reader.certificates(), people, party)
+    known = members.find_person(reader.certificates(), people, party)
     for signer in people:
         if signer.kid == known.kid:
             return signer
@@ -74,8 +77,8 @@ def _signer(opened: Home, reader: Reader, party: str | None) -> Signer:
 
 def _read(path: Path) -> bytes:
     with path.open("rb") as file:
-        data = file.read(bundle.MAX_BYTES + 1)
-    if len(data) > bundle.MAX_BYTES:
+        data = file.read(format.MAX_BYTES + 1)
+    if len(data) > format.MAX_BYTES:
         raise DisclosingError(f"{path} is larger than any bundle may be")
     return data
 
@@ -84,15 +87,15 @@ def _in_time(
     reader: Reader, opener: Opener, own: set[bytes] | None, meter: str, since: str, until: str
 ) -> list[Stretch]:
     """The stretches of a meter that any of a time lies in."""
-    known = enrol.find(reader.certificates(), bodies.ROLE_METER, meter)
+    known = members.find(reader.certificates(), roles.METER, meter)
     label = known.body["label"]
     if own is not None and known.kid not in own:
         raise DisclosingError(f"{label} is another's; its owner or the operator can disclose it")
-    zone = governance.community(reader)["timezone"]
+    zone = terms.community(reader)["timezone"]
     from_s, to_s = times.unix_s(since, zone), times.unix_s(until, zone)
     if from_s >= to_s:
         raise click.BadParameter(f"{since!r} is not before {until!r}")
-    every = disclosing.stretches_of(reader, opener, known.kid)
+    every = disclose.stretches_of(reader, opener, known.kid)
     found = [one for one in every if one.meets(from_s, to_s)]
     if not found:
         timed = [one for one in every if one.from_s is not None]
@@ -106,7 +109,7 @@ def _in_time(
 def _show(
     reader: Reader, found: Sequence[Stretch], left: Sequence[Stretch], target: Path | None, as_json: bool
 ) -> None:
-    labels = disclosing.labels_of(reader)
+    labels = disclose.labels_of(reader)
     if as_json:
         show_json({
             "file": None if target is None else str(target),
@@ -118,9 +121,9 @@ def _show(
     found = [one for one in found if not one.is_void]
     _show_stretches(reader, found)
     if void:
-        click.echo(f"Void, so that nobody can show it: {disclosing.named(void, disclosing.labels_of(reader))}.")
+        click.echo(f"Void, so that nobody can show it: {disclose.named(void, disclose.labels_of(reader))}.")
     if left:
-        click.echo(f"Not disclosed, since they are others': {disclosing.named(left, labels)}.")
+        click.echo(f"Not disclosed, since they are others': {disclose.named(left, labels)}.")
     word = "key" if len(found) == 1 else "keys"
     if target is None:
         click.echo(f"That is {len(found)} {word}; nothing was written.")
@@ -130,7 +133,7 @@ def _show(
 
 def _show_stretches(reader: Reader, found: Sequence[Stretch]) -> None:
     """Everything that the keys show, a line for each."""
-    labels, zone = disclosing.labels_of(reader), governance.community(reader)["timezone"]
+    labels, zone = disclose.labels_of(reader), terms.community(reader)["timezone"]
     if not found:
         click.echo("Nothing here is sealed, so no key is needed.")
         return

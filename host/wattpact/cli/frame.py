@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wattpact.home import Home, HomeError
+from wattpact.node.data_directory import Home, HomeError
 
 DEFAULT_DATA = "wattpact-data"
 WIDTH = 80

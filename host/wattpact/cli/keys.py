@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-from wattpact_protocol import bodies
+from wattpact_protocol.log import roles
 
-from wattpact import enrol, home, keys
+from wattpact import keys
 from wattpact.cli.frame import Price, Session, as_json, moment, price, show_fields, show_json, show_table
-from wattpact.reader import Certified
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.store.records import Certified
 
 
 @click.group(short_help="Make and list the keys of a community and its people.")
@@ -37,10 +39,10 @@ def _timezone(_: click.Context, __: click.Parameter, name: str) -> str:
 def init(session: Session, /, directory: Path | None, import_price: int, export_price: int, **terms: Any) -> None:
     """Found a community in DIRECTORY (or --data): its keys, its certificates, its first tariff."""
     path = directory or session.data
-    wanted = enrol.Terms(
+    wanted = members.Terms(
         terms["name"], terms["currency"], terms["timezone"], terms["slot"], import_price, export_price
     )  # fmt: skip
-    made = home.found(path, wanted, home.clock())
+    made = data_directory.found(path, wanted, data_directory.clock())
     click.echo(f"{wanted.name} is founded in {path}, community {made.community.hex()}.")
     click.echo(f"Grid tariff: {price(import_price)} {wanted.currency} per kWh taken, {price(export_price)} given.")
     click.echo(f"Meters and auditors pin its root key: {made.root_public_key.hex()}")
@@ -55,14 +57,14 @@ def init(session: Session, /, directory: Path | None, import_price: int, export_
 def person(session: Session, name: str, label: str | None) -> None:
     """Make a key for a person, certified by the community's issuer."""
     keys.check_name(name)
-    made = home.add_person(session.home(), name, label or name, home.clock())
+    made = data_directory.add_person(session.home(), name, label or name, data_directory.clock())
     click.echo(f"{label or name} is enrolled, key id {made.kid.hex()}.")
 
 
 def _row(known: Certified, here: bool) -> dict[str, Any]:
     body = known.body
     return {
-        "role": bodies.ROLES[body["role"]], "label": body["label"], "kid": known.kid.hex(),
+        "role": roles.NAMES[body["role"]], "label": body["label"], "kid": known.kid.hex(),
         "version": body["version"], "not_before_s": body["not_before_s"], "not_after_s": body["not_after_s"],
         "public_key": body["public_key"].hex(), "key_is_here": here,
     }  # fmt: skip
@@ -102,7 +104,7 @@ def show(session: Session, who: str, as_json: bool) -> None:
     rows = _rows(session)
     found = [row for row in rows if row["label"] == who] or [row for row in rows if row["kid"].startswith(who.lower())]
     if len(found) != 1:
-        raise enrol.EnrolError(f"{who!r} names {'several keys' if found else 'no key'}; see `wattpact keys list`")
+        raise members.EnrolError(f"{who!r} names {'several keys' if found else 'no key'}; see `wattpact keys list`")
     row = found[0]
     if as_json:
         show_json(row)

@@ -4,24 +4,27 @@ import time
 from typing import Any
 
 import click
-from wattpact_protocol import bodies, enrolment, entry
+from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.sync import enrolment
 
-from wattpact import enrol, home
 from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
-from wattpact.home import Home
+from wattpact.ingest.rejections import Rejections
 from wattpact.keys import KeyFileError
-from wattpact.measuring import Measuring
-from wattpact.opening import Opener
-from wattpact.reader import Certified, Reader
-from wattpact.rejections import Rejections
-from wattpact.store import Store
+from wattpact.membership import members
+from wattpact.node import data_directory
+from wattpact.node.data_directory import Home
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.records import Certified
+from wattpact.store.sqlite.reader import Reader
+from wattpact.store.sqlite.store import Store
 from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
 
 _POLL_S = 0.5
-_RELAY = {bodies.EVENT_RELAY_CLOSED: True, bodies.EVENT_RELAY_OPENED: False}
+_RELAY = {event_codes.RELAY_CLOSED: True, event_codes.RELAY_OPENED: False}
 _EVENTS_BACK = 200
 _SEALED, _NO_KEY = "There are sealed readings", "this host has no key to them"
-_ASSURANCES = {name: number for number, name in bodies.ASSURANCES.items()}
+_ASSURANCES = {name: number for number, name in roles.ASSURANCES.items()}
 
 
 @click.group(short_help="Enrol meters, and see what they have said.")
@@ -57,9 +60,9 @@ def enrol_meter(
     fields = {name: value for name, value in more.items() if value is not None}
     fields["assurance"] = _ASSURANCES[assurance]
     with opened.store() as store:
-        holder = enrol.find_person(store.certificates(), opened.keyring.people(), owner)
+        holder = members.find_person(store.certificates(), opened.keyring.people(), owner)
         public_key = _proved(store, code, wait)
-        made = enrol.enrol_meter(store, issuer, public_key, label, holder.kid, home.clock(), **fields)
+        made = members.enrol_meter(store, issuer, public_key, label, holder.kid, data_directory.clock(), **fields)
     click.echo(f"{made.body['label']} is enrolled for {holder.body['label']}.")
 
 
@@ -67,8 +70,8 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
     deadline = time.monotonic() + wait_s
     while True:
         try:
-            return enrol.with_code(store.pending(), code, store.community)
-        except enrol.EnrolError:
+            return members.with_code(store.pending(), code, store.community)
+        except members.EnrolError:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_POLL_S)
@@ -78,8 +81,8 @@ def _measure(opened: Home) -> None:
     """Open what has come since a node last did, with the keys that are here now."""
     with opened.store() as store:
         rejections = Rejections()
-        Measuring(store, Opener(store, opened.readers()), rejections, home.clock).catch_up()
-        store.count_rejections(rejections.drain(home.clock()))
+        Measuring(store, Opener(store, opened.readers()), rejections, data_directory.clock).catch_up()
+        store.count_rejections(rejections.drain(data_directory.clock()))
 
 
 def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:
@@ -87,7 +90,7 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
     row: dict[str, Any] = {
         "kid": known.kid.hex(), "label": body["label"], "owner": owners.get(body.get("owner", b"")),
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
-        "assurance": bodies.ASSURANCES[body["assurance"]], "entries": 0,
+        "assurance": roles.ASSURANCES[body["assurance"]], "entries": 0,
         "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
         "unopened": reader.sealing().get(known.kid, 0),
     }  # fmt: skip
@@ -100,7 +103,7 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
 
 def _relay(reader: Reader, kid: bytes) -> dict[str, Any] | None:
     """How the relay stands and why, by the meter's own last word on it."""
-    for row in reader.entries(author=kid, kinds=(bodies.EVENT,), limit=_EVENTS_BACK, newest_first=True):
+    for row in reader.entries(author=kid, of_kinds=(kinds.EVENT,), limit=_EVENTS_BACK, newest_first=True):
         said = entry.decode(row.raw, reader.community)
         if said.body["code"] in _RELAY and row.void_reason is None:
             closed = _RELAY[said.body["code"]]
@@ -111,7 +114,7 @@ def _relay(reader: Reader, kid: bytes) -> dict[str, Any] | None:
 def _rows(reader: Reader) -> list[dict[str, Any]]:
     certified = reader.certificates()
     owners = {known.kid: known.body["label"] for known in certified}
-    return [_row(reader, known, owners) for known in certified if known.body["role"] == bodies.ROLE_METER]
+    return [_row(reader, known, owners) for known in certified if known.body["role"] == roles.METER]
 
 
 @command.command("list")
@@ -147,7 +150,7 @@ def show(session: Session, meter: str, as_json: bool) -> None:
     opened = session.home()
     _measure(opened)
     with opened.reader() as reader:
-        known = enrol.find(reader.certificates(), bodies.ROLE_METER, meter)
+        known = members.find(reader.certificates(), roles.METER, meter)
         row = next(row for row in _rows(reader) if row["kid"] == known.kid.hex())
     if as_json:
         show_json(row)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wattpact import home, keys, node
+from wattpact import keys
 from wattpact.cli.frame import Session
-from wattpact.home import Home
+from wattpact.node import data_directory, node
+from wattpact.node.data_directory import Home
 
 if TYPE_CHECKING:
-    from wattpact.webserver import WebServer
+    from wattpact.api.server import WebServer
 
 HTTP_PORT = 8080
 _PORT = click.IntRange(0, 65535)
@@ -36,7 +37,7 @@ def command(session: Session, listen: str, port: int, http_listen: str, http_por
 
 async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
     running = node.Node(
-        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), home.clock,
+        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), data_directory.clock,
         people=opened.keyring.people(),
     )  # fmt: skip
     stopping = asyncio.Event()
@@ -61,7 +62,8 @@ async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) 
 
 def web_server(running: node.Node) -> "WebServer":
     """The page and the API of a node, not started yet."""
-    from wattpact import api, webserver  # they take a second to load: no other command waits for them
+    from wattpact import api
+    from wattpact.api import server
 
     app = api.create_app(running)
-    return webserver.WebServer(app, app.state.feed.close)
+    return server.WebServer(app, app.state.feed.close)

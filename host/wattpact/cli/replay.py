@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from wattpact.cli.frame import as_json, show_json
-from wattpact.replay import Check
+from wattpact.simulation import Check
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -25,7 +25,7 @@ def command() -> None:
 @as_json
 def p1(file: Path, no_crc: bool, as_json: bool) -> None:
     """FILE is what a P1 port said: are the meter's registers those of the telegrams, and is each rejection counted?"""
-    from wattpact.replay.p1 import P1Replay
+    from wattpact.simulation.p1 import P1Replay
 
     _finish(P1Replay(file, not no_crc, _tell).run(), as_json)
 
@@ -40,7 +40,7 @@ def p1(file: Path, no_crc: bool, as_json: bool) -> None:
 @as_json
 def homes(folder: Path, homes: int, days: int, first_day: int, keep: Path | None, as_json: bool) -> None:
     """FOLDER holds real homes (CityLearn 2022): do they trade, and is every Wh and cent of it accounted for?"""
-    from wattpact.replay.homes import HomesReplay
+    from wattpact.simulation.homes import HomesReplay
 
     _finish(HomesReplay(folder, homes, days, first_day, _tell).run(keep), as_json)
 
@@ -52,7 +52,7 @@ def homes(folder: Path, homes: int, days: int, first_day: int, keep: Path | None
 @as_json
 def waveform(file: Path, phases: tuple[str, ...], as_json: bool) -> None:
     """FILE is a COMTRADE recording's .CFG: is what meters sign within 1 % of what all its samples say?"""
-    from wattpact.replay.waveform import WaveformReplay
+    from wattpact.simulation.waveform import WaveformReplay
 
     pairs = [_pair(phase) for phase in phases]
     _finish(WaveformReplay(file, pairs, _tell).run(), as_json)

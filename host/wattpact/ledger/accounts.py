@@ -7,10 +7,11 @@ What always holds: the balances of all accounts sum to zero. docs/spec/settlemen
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, statement
-from wattpact_protocol.facts import Facts
-from wattpact_protocol.settlement import Settlement
-from wattpact_protocol.statement import Balance, Line
+from wattpact_protocol.log import kinds
+from wattpact_protocol.settlement import statement
+from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.slots import Settlement
+from wattpact_protocol.settlement.statement import Balance, Line
 
 GRID = b"the grid"  # eight bytes, like every account's
 
@@ -49,7 +50,7 @@ def _of_meter(facts: Facts, settlement: Settlement, kid: bytes, from_s: int, to_
     lines: dict[tuple[bytes, int], Line] = {}
     statement.add_lines(settlement, kid, from_s, to_s, lines)
     for (contract_id, side), line in sorted(lines.items()):
-        if side == bodies.BUY:
+        if side == kinds.BUY:
             receiver = facts.payer_at(line.contract.supplier, from_s)
             yield Posting(payer, receiver, CARRIED, line.carried_wh, line.carried_nano, contract_id)
             yield Posting(payer, receiver, UNUSED, line.unused_wh, line.unused_nano, contract_id)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import Any
 
-from wattpact_protocol import bodies
-from wattpact_protocol.contracts import ACTIVE, ENDED, GRANTED, SETTLED, VOID, Contract, order_of
-from wattpact_protocol.settlement import Fill
+from wattpact_protocol.log import kinds
+from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, SETTLED, VOID, Contract, order_of
+from wattpact_protocol.settlement.slots import Fill
 
 from wattpact.views.fold import Fold
 
@@ -82,7 +82,7 @@ def end_words(contract: Contract, state: str) -> str | None:
         return None
     if contract.terminated_s is not None and contract.terminated_s < contract.end_s:
         return f"ended early by the {contract.terminated_by}"
-    return bodies.ENDS.get(contract.end_reason or bodies.END_EXPIRED)
+    return kinds.ENDS.get(contract.end_reason or kinds.END_EXPIRED)
 
 
 def _fill(fold: Fold, contract: Contract) -> Fill:

@@ -8,14 +8,14 @@ import threading
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from wattpact_protocol import bodies, entry
-from wattpact_protocol.entry import Entry
+from wattpact_protocol.log import entry, event_codes, kinds
+from wattpact_protocol.log.entry import Entry
 
-from wattpact import accounting
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
-from wattpact.opening import Opener
-from wattpact.reader import Reader
+from wattpact.projections import ledger_feed
+from wattpact.projections.unsealing import Opener
+from wattpact.store.sqlite.reader import Reader
 
 REST_S = 60  # what the guard's policy says unless told otherwise
 
@@ -66,7 +66,7 @@ class Fold:
             for row in reader.stream(after=self.cursor):
                 new = entry.decode(row.raw, community)
                 self._hear(new, row.received_s)
-                if row.kind != bodies.CERTIFICATE or row.void_reason is None:
+                if row.kind != kinds.CERTIFICATE or row.void_reason is None:
                     self._take(new, opener)
                 self.cursor = row.cursor
         if self.ledger.facts.community is not None:
@@ -81,23 +81,23 @@ class Fold:
         self.said[new.kid] = Said(stamp.unix_s, stamp.clock_status, received_s, new.generation, new.sequence + 1)
 
     def _take(self, new: Entry, opener: Opener) -> None:
-        accounting.feed(self.ledger, opener, new)
-        if new.kind == bodies.EVENT:
+        ledger_feed.feed(self.ledger, opener, new)
+        if new.kind == kinds.EVENT:
             self._note_event(new)
-        elif new.kind == bodies.USAGE_END:
+        elif new.kind == kinds.USAGE_END:
             self.ended_s.setdefault(new.body["contract"], new.stamp.unix_s)
-        elif new.kind == bodies.POLICY:
+        elif new.kind == kinds.POLICY:
             version, meter = new.body["version"], new.body.get("meter")
             if version >= self._rest_s.get(meter, (0, 0))[0]:
                 self._rest_s[meter] = (version, new.body.get("rest_s", REST_S))
 
     def _note_event(self, new: Entry) -> None:
         code, body, unix_s = new.body["code"], new.body, new.stamp.unix_s
-        if code in (bodies.EVENT_RELAY_CLOSED, bodies.EVENT_RELAY_OPENED):
-            closed = code == bodies.EVENT_RELAY_CLOSED
+        if code in (event_codes.RELAY_CLOSED, event_codes.RELAY_OPENED):
+            closed = code == event_codes.RELAY_CLOSED
             rested_s = None if closed or unix_s is None else unix_s + self.rest_s(new.kid)
             self.relays[new.kid] = RelayWord(closed, body.get("text", ""), unix_s, body.get("contract"), rested_s)
-        elif code in (bodies.EVENT_WARNING, bodies.EVENT_WELD) and new.kid in self.relays:
+        elif code in (event_codes.WARNING, event_codes.WELD) and new.kid in self.relays:
             wait_s = body.get("detail", 0)
             until_s = unix_s + wait_s if unix_s is not None and wait_s > 0 else None
             self.relays[new.kid] = self.relays[new.kid]._replace(reason=body.get("text", ""), wait_until_s=until_s)

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from wattpact_protocol import bodies, register_ids
+from wattpact_protocol.log import register_table, roles
 
-from wattpact import money
-from wattpact.reader import Reader, Registers
+from wattpact.bundle import money
+from wattpact.store.records import Registers
+from wattpact.store.sqlite.reader import Reader
 from wattpact.views import contracts
 from wattpact.views.fold import Fold, RelayWord
 
@@ -47,8 +48,8 @@ def power_w(reader: Reader, registers: Registers, now_s: int) -> int | None:
     step_s = last[0][0] - last[1][0] if len(last) == 2 else 0
     if now_s - registers.end_s > max(HEARD_WITHIN_S, 3 * step_s):
         return None
-    if register_ids.POWER_W in registers.instantaneous:
-        return registers.instantaneous[register_ids.POWER_W]
+    if register_table.POWER_W in registers.instantaneous:
+        return registers.instantaneous[register_table.POWER_W]
     if not step_s:
         return None
     risen_wh = last[0][1] - last[1][1] - (last[0][2] - last[1][2])
@@ -75,10 +76,10 @@ def _row(fold: Fold, kid: bytes, watts: int | None, registers: Registers | None,
     return {
         "kid": kid.hex(), "label": certificate["label"], "supply_point": certificate.get("supply_point"),
         "owner": owner.hex() if owner else None, "owner_label": facts.labels.get(owner) if owner else None,
-        "assurance": bodies.ASSURANCES[certificate["assurance"]], "rated_w": certificate.get("rated_w"),
+        "assurance": roles.ASSURANCES[certificate["assurance"]], "rated_w": certificate.get("rated_w"),
         "online": seen_s is not None and now_s - seen_s <= HEARD_WITHIN_S, "last_seen_s": seen_s,
         "clock_status": said.clock_status if said else None,
-        "import_wh": energy.get(register_ids.IMPORT_WH), "export_wh": energy.get(register_ids.EXPORT_WH),
+        "import_wh": energy.get(register_table.IMPORT_WH), "export_wh": energy.get(register_table.EXPORT_WH),
         "power_w": watts, "relay": relay(fold, kid, now_s),
         "log": {
             "generation": said.generation if said else certificate["generation"],

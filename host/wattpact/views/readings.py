@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from wattpact_protocol.load import Load
+from wattpact_protocol.settlement.load_profile import Load
 
-from wattpact.reader import Reader
+from wattpact.store.sqlite.reader import Reader
 from wattpact.views import BadQuestion
 
 MAX_POINTS = 2000

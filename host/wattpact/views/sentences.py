@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wattpact_protocol import bodies, entry, readings
-from wattpact_protocol.contracts import Contract
-from wattpact_protocol.entry import Entry
-from wattpact_protocol.facts import Facts
+from wattpact_protocol.log import event_codes, ids, kinds, readings, roles
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement.contracts import Contract
+from wattpact_protocol.settlement.inputs import Facts
 
-from wattpact import money
+from wattpact.bundle import money
 from wattpact.views.meters import CLOSED_WORDS, OPEN_WORDS
 
 Body = Mapping[str, Any]
@@ -50,7 +50,7 @@ class Teller:
 
 def _certificate(teller: Teller, said: Entry) -> str:
     body = said.body
-    role, own = bodies.ROLES[body["role"]], entry.kid_of(body["public_key"]) == said.kid
+    role, own = roles.NAMES[body["role"]], ids.kid_of(body["public_key"]) == said.kid
     renewed = "Renewed" if body["version"] > 1 else "Enrolled"
     owner = f", owned by {teller.label(body['owner'])}" if "owner" in body else ""
     article = "an" if role[0] in "aeiou" else "a"
@@ -80,7 +80,7 @@ def _event(teller: Teller, said: Entry) -> str:
     tell = _EVENTS.get(body["code"])
     if tell is not None:
         return tell(teller, said, body)
-    name = bodies.EVENTS.get(body["code"], f"event {body['code']}")
+    name = event_codes.NAMES.get(body["code"], f"event {body['code']}")
     text = body.get("text", "")
     return f"Noticed: {name}" + (f" ({text.replace('_', ' ')})" if text else "")
 
@@ -113,11 +113,11 @@ def _warned(teller: Teller, said: Entry, body: Body) -> str:
 
 
 _EVENTS: dict[int, Callable[[Teller, Entry, Body], str]] = {
-    bodies.EVENT_RELAY_CLOSED: _closed,
-    bodies.EVENT_RELAY_OPENED: _opened,
-    bodies.EVENT_BOOT: _boot,
-    bodies.EVENT_CLOCK_SET: _clock_set,
-    bodies.EVENT_WARNING: _warned,
+    event_codes.RELAY_CLOSED: _closed,
+    event_codes.RELAY_OPENED: _opened,
+    event_codes.BOOT: _boot,
+    event_codes.CLOCK_SET: _clock_set,
+    event_codes.WARNING: _warned,
 }
 
 
@@ -139,7 +139,7 @@ def _policy(teller: Teller, said: Entry) -> str:
 
 def _mandate(teller: Teller, said: Entry) -> str:
     body = said.body
-    does, bound = ("sell", "at least") if body["side"] == bodies.SELL else ("buy", "at most")
+    does, bound = ("sell", "at least") if body["side"] == kinds.SELL else ("buy", "at most")
     limit = teller.price(body["limit_micro_per_kwh"])
     return f"Told {teller.label(body['meter'])} to {does} up to {body['wh']} Wh for {bound} {limit}"
 
@@ -191,8 +191,8 @@ def _usage(teller: Teller, said: Entry) -> str:
 
 def _usage_end(teller: Teller, said: Entry) -> str:
     done = {
-        bodies.END_USED_UP: "Used up", bodies.END_EXPIRED: "Reached the end of",
-        bodies.END_TERMINATED: "Left", bodies.END_VOID: "Never started",
+        kinds.END_USED_UP: "Used up", kinds.END_EXPIRED: "Reached the end of",
+        kinds.END_TERMINATED: "Left", kinds.END_VOID: "Never started",
     }[said.body["reason"]]  # fmt: skip
     return f"{done} {teller.parties(said.body['contract'], said.kid)}: {_of(teller, said.body)}"
 
@@ -234,10 +234,10 @@ def _lower(sentence: str) -> str:
 
 
 _SENTENCES: dict[int, Callable[[Teller, Entry], str]] = {
-    bodies.CERTIFICATE: _certificate, bodies.READING: _reading, bodies.EVENT: _event, bodies.COMMUNITY: _community,
-    bodies.TARIFF: _tariff, bodies.POLICY: _policy, bodies.MANDATE: _mandate, bodies.OFFER: _offer,
-    bodies.DEMAND: _demand, bodies.ACCEPTANCE: _acceptance, bodies.CONTRACT: _contract, bodies.GRANT: _grant,
-    bodies.USAGE_START: _usage_start, bodies.USAGE: _usage, bodies.USAGE_END: _usage_end,
-    bodies.TERMINATE: _terminate, bodies.RECEIPT: _receipt, bodies.STATEMENT: _statement,
-    bodies.KEY_EPOCH: _key_epoch, bodies.KEY_OPEN: _key_open,
+    kinds.CERTIFICATE: _certificate, kinds.READING: _reading, kinds.EVENT: _event, kinds.COMMUNITY: _community,
+    kinds.TARIFF: _tariff, kinds.POLICY: _policy, kinds.MANDATE: _mandate, kinds.OFFER: _offer,
+    kinds.DEMAND: _demand, kinds.ACCEPTANCE: _acceptance, kinds.CONTRACT: _contract, kinds.GRANT: _grant,
+    kinds.USAGE_START: _usage_start, kinds.USAGE: _usage, kinds.USAGE_END: _usage_end,
+    kinds.TERMINATE: _terminate, kinds.RECEIPT: _receipt, kinds.STATEMENT: _statement,
+    kinds.KEY_EPOCH: _key_epoch, kinds.KEY_OPEN: _key_open,
 }  # fmt: skip

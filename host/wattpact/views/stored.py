@@ -4,20 +4,21 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from wattpact_protocol import bodies, entry
-from wattpact_protocol.readings import end_s
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log.readings import end_s
 
-from wattpact import bill
+from wattpact.billing import bill
 from wattpact.keys import Signer
 from wattpact.ledger import LedgerError
-from wattpact.reader import Reader, Registers, Stored
+from wattpact.store.records import Registers, Stored
+from wattpact.store.sqlite.reader import Reader
 from wattpact.views import BadQuestion, Json, NoSuchThing, contracts, meters, readings
 from wattpact.views.fold import Fold
 from wattpact.views.sentences import Teller
 
 ASKED_WITHIN_S = 60  # a meter that waits to be enrolled asks every few seconds
 # Usage that both sides of the contract see. USAGE_START says a register: that is the consumer's alone.
-_USED = (bodies.USAGE, bodies.USAGE_END)
+_USED = (kinds.USAGE, kinds.USAGE_END)
 
 
 class StoredViews:
@@ -126,13 +127,15 @@ class StoredViews:
                 row["sealed"] = not _unread(fold).isdisjoint(kids)
             return rows
 
-    def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json:
-        numbers = [bodies.KINDS[name] for name in kinds]
+    def log(self, meter: bytes | None, names: Sequence[str], before: int | None, limit: int) -> Json:
+        numbers = [kinds.KINDS[name] for name in names]
         with self._fold.lock:
             labels = self._followed().ledger.facts.labels
             if meter is not None and meter not in labels:
                 raise NoSuchThing(f"Nobody here is called {meter.hex()}.")
-        found = self._reader().entries(before=before, kinds=numbers, author=meter, limit=limit + 1, newest_first=True)
+        found = self._reader().entries(
+            before=before, of_kinds=numbers, author=meter, limit=limit + 1, newest_first=True
+        )
         rows = self._tell(found[:limit])
         return {"entries": rows, "next": rows[-1]["cursor"] if len(found) > limit else None}
 
@@ -197,11 +200,11 @@ def _parties(fold: Fold, kids: Iterable[bytes], from_s: int, to_s: int) -> set[b
 def _audience(fold: Fold, row: Stored, said: entry.Entry) -> set[bytes]:
     """Whom an entry that tells of private things is for: whose meter or word it is, or bill; of a usage both sides."""
     facts, unix_s = fold.ledger.facts, row.received_s if row.unix_s is None else row.unix_s
-    if row.kind == bodies.READING and not said.is_sealed:
+    if row.kind == kinds.READING and not said.is_sealed:
         tenures = facts.payers(row.author, said.body["t0_s"], max(end_s(said.body), said.body["t0_s"] + 1))
         return {tenures[0][2]} if len(tenures) == 1 else set()  # one that spans two tenures is neither owner's
     found = {facts.payer_at(row.author, unix_s)}
-    if row.kind == bodies.STATEMENT:
+    if row.kind == kinds.STATEMENT:
         found.add(said.body["subject"])
     contract = facts.book.confirmed.get(said.body["contract"]) if row.kind in _USED else None
     if contract is not None:
@@ -212,7 +215,7 @@ def _audience(fold: Fold, row: Stored, said: entry.Entry) -> set[bytes]:
 def _log_row(fold: Fold, teller: Teller, row: Stored, said: entry.Entry) -> Json:
     return {
         "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(), "author_label": teller.label(row.author),
-        "kind": bodies.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
+        "kind": kinds.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
         "clock_status": said.stamp.clock_status, "text": teller.sentence(said), "void_reason": row.void_reason,
         "audience": _audience(fold, row, said), "sealed": said.is_sealed,
     }  # fmt: skip

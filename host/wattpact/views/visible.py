@@ -12,7 +12,7 @@ this host has no key to it, so that it is for nobody here ("host"). docs/spec/se
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from wattpact_protocol import bodies
+from wattpact_protocol.log import kinds
 
 from wattpact.views import Json, NoSuchThing, NotForYou, Views
 
@@ -35,11 +35,11 @@ _OF_METER = ("import_wh", "export_wh", "power_w", "register_time_s")
 _OF_CONTRACT = ("carried_wh", "short_wh", "unused_wh", "attributed_wh", "due_nano", "flow_w")
 # Kinds of entry that tell how somebody lives, or what they would pay, as others see them.
 _PRIVATE = {
-    bodies.READING: "A sealed reading", bodies.EVENT: "A meter's own event", bodies.MANDATE: "An owner's order",
-    bodies.USAGE_START: "Began to use a contract", bodies.USAGE: "A sealed usage",
-    bodies.USAGE_END: "Ended the use of a contract", bodies.STATEMENT: "A statement of a bill",
+    kinds.READING: "A sealed reading", kinds.EVENT: "A meter's own event", kinds.MANDATE: "An owner's order",
+    kinds.USAGE_START: "Began to use a contract", kinds.USAGE: "A sealed usage",
+    kinds.USAGE_END: "Ended the use of a contract", kinds.STATEMENT: "A statement of a bill",
 }  # fmt: skip
-PRIVATE = {bodies.NAMES[kind]: text for kind, text in _PRIVATE.items()}
+PRIVATE = {kinds.NAMES[kind]: text for kind, text in _PRIVATE.items()}
 
 
 def meters(viewer: Viewer, rows: Iterable[Json]) -> list[Json]:

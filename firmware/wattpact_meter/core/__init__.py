@@ -1,0 +1,1 @@
+"""The meter itself: what joins measuring, trading, deciding and publishing, and what outlives a restart."""

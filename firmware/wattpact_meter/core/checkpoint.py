@@ -1,0 +1,138 @@
+"""What outlives a restart besides the journal: book and usage in the store, each with the place in the journal up to
+which own entries are in it. What was said after that is read again from the journal.
+
+What always holds: state and journal together are what was known when the last of them was written; neither is pruned
+or overtaken by more than REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
+"""
+
+from wattpact_protocol.log import entry, event_codes, kinds, readings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from wattpact_meter.log.own_log import OwnLog
+    from wattpact_meter.log.sealer import Sealer
+    from wattpact_meter.metering.recorder import Recorder
+    from wattpact_meter.storage.journal import Journal
+    from wattpact_meter.storage.store import Store
+    from wattpact_meter.trade.trader import Book
+    from wattpact_meter.trade.usage import Usage
+
+NAME, BOOK, USAGE = "meter", "book", "usage"
+REPLAY_ENTRIES = 64  # own entries that a start may have to read again
+REGISTERS = "registers"
+HEARD = (BOOK, USAGE, "trust", "policy", "inbox")  # what a host can tell again
+
+
+class Keeper:
+    """Keeper(store, journal, book, usage, recorder). lost: the names of state that was damaged."""
+
+    def __init__(self, store: "Store", journal: "Journal", book: "Book", usage: "Usage", recorder: "Recorder") -> None:
+        self._store = store
+        self._journal = journal
+        self._book = book
+        self._usage = usage
+        self._recorder = recorder
+        self._book_through = self._usage_through = 0  # own entries before these are in what was kept
+        self._generation = 0  # of the registers, when usage was kept
+        self.boot = 0
+        self.not_before_s = 0  # orders older than this were known to a state that was lost
+        self.lost: list[str] = []
+
+    def restore(self, community: bytes) -> None:
+        """Take over what was kept, and count this boot; its number is durable when this returns."""
+        book, usage = self._store.load(BOOK), self._store.load(USAGE)
+        if book is not None:
+            self._book_through = book[0]
+            self._book.restore(book[1])
+        if usage is not None:
+            self._usage_through, last_end_s, self._recorder.opened, self._generation, rows = usage
+            self._recorder.intervals.last_end_s = last_end_s
+            self._usage.restore(rows)
+        self.lost = [name for name in HEARD + ("guard", REGISTERS) if name in self._store.corrupt]
+        self._count_boot(community)
+
+    def _count_boot(self, community: bytes) -> None:
+        """One more than any boot before, by the store and by the newest entry."""
+        self.boot, self.not_before_s = self._store.load(NAME) or [0, 0]
+        raw = self._journal.last() if self._journal.next_sequence else None
+        if raw is not None:
+            last = entry.decode(raw, community)
+            self.boot = max(self.boot, last.stamp.boot)
+            if BOOK in self.lost or USAGE in self.lost:
+                self.not_before_s = (last.stamp.unix_s or 0) + 1
+        self.boot += 1
+        self._store.save(NAME, [self.boot, self.not_before_s])
+
+    def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
+        """Tell book and usage of own entries said after they were kept; the registers that were said last, as
+        (generation, register id -> Wh). Of an entry whose secret was lost only what is open is known."""
+        generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
+        first = min(self._book_through, self._usage_through)
+        if REGISTERS in self.lost:
+            first = 0  # the newest reading may be anywhere
+        for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
+            new = log.read(sequence)
+            if new is None:
+                continue
+            new = sealer.unseal(new)
+            if sequence >= self._book_through:
+                self._book.said(new)
+            if sequence >= self._usage_through:
+                self._usage.said(new)
+            self._recorder.said(new)
+            generation, floor_wh = _raise_floor(new, generation, floor_wh)
+        return generation, floor_wh
+
+    def settle(self) -> None:
+        """Once the registers are restored: what of them is nobody's, and what belongs to a generation that ended."""
+        if self._recorder.bank.generation > self._generation:
+            self._usage.base_wh = self._recorder.import_wh
+        self._usage.settle(self._recorder.import_wh)
+
+    def keep_book_steps(self) -> "Generator[None, None, None]":
+        """The book as it is now is durable when this ends."""
+        through = self._journal.next_sequence
+        yield from self._store.save_steps(BOOK, [through, self._book.to_list()])
+        self._book_through = through
+
+    def keep_usage_steps(self) -> "Generator[None, None, None]":
+        """Usage as it is now is durable when this ends."""
+        through = self._journal.next_sequence
+        recorder = self._recorder
+        places = [through, recorder.intervals.last_end_s, recorder.opened, recorder.bank.generation]
+        yield from self._store.save_steps(USAGE, places + [self._usage.to_list()])
+        self._usage_through = through
+
+    def keep_up_steps(self) -> "Generator[None, None, None]":
+        """Keep what the journal has run too far ahead of."""
+        if self._journal.next_sequence - self._book_through > REPLAY_ENTRIES:
+            yield from self.keep_book_steps()
+        if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
+            yield from self.keep_usage_steps()
+
+    def prune_steps(self, before: int) -> "Generator[None, None, None]":
+        """Free the journal's entries before that sequence, once state no longer needs them."""
+        yield from self.keep_book_steps()
+        yield from self.keep_usage_steps()
+        self._journal.prune(before)
+
+
+def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
+    """The highest register values in what was said, of the newest register generation."""
+    body = new.body
+    if new.kind == kinds.READING:
+        if new.is_sealed:
+            return generation, floor_wh
+        if body["register_generation"] > generation:
+            generation, floor_wh = body["register_generation"], {}
+        for number in body["registers"]:
+            if number < readings.FIRST_INSTANTANEOUS:
+                floor_wh[number] = max(floor_wh.get(number, 0), readings.end_value(body, number))
+    elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_OPEN:
+        if body.get("detail", 0) > generation:
+            generation, floor_wh = body["detail"], dict(body.get("registers", {}))
+    elif "import_wh" in body:
+        floor_wh[readings.IMPORT_WH] = max(floor_wh.get(readings.IMPORT_WH, 0), body["import_wh"])
+    return generation, floor_wh

@@ -1,0 +1,185 @@
+"""What this meter has to say, in its order: keys, events, usage, readings, then offers, acceptances and contracts.
+
+What always holds: an entry is in the journal, under a checkpoint of the registers in it, before book and usage take it
+for said; what is to be sealed is sealed or not said; what could not be said stays due. Rules: docs/spec/meter.md,
+"Speaking".
+"""
+
+from wattpact_protocol.log import event_codes, kinds, readings
+from wattpact_protocol.sealing import period_keys
+
+from wattpact_meter.metering import intervals
+from wattpact_meter.trade.orders import Supply
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+    from wattpact_protocol.guard.guard import Decision
+    from wattpact_protocol.log import entry
+
+    from wattpact_meter.clock import Now
+    from wattpact_meter.log.own_log import OwnLog
+    from wattpact_meter.log.sealer import Sealer
+    from wattpact_meter.metering.recorder import Recorder
+    from wattpact_meter.trade.trader import Book
+    from wattpact_meter.trade.usage import Usage
+
+MAX_EVENTS = 16
+NOT_SEALED = "not_sealed"
+
+# A reason of the guard that is news, when it begins.
+_NEWS = {
+    "over_current": event_codes.OVER_CURRENT, "over_temperature": event_codes.OVER_TEMPERATURE,
+    "weld": event_codes.WELD, "warning": event_codes.WARNING,
+}  # fmt: skip
+
+
+class Speaker:
+    """Speaker(log, sealer, recorder, book, usage, count): what it says comes from recorder, book and usage;
+    `count(reason)` is told of what could not be sealed."""
+
+    def __init__(
+        self, log: "OwnLog", sealer: "Sealer", recorder: "Recorder", book: "Book", usage: "Usage",
+        count: "Callable[[str], None]",
+    ) -> None:  # fmt: skip
+        self._log = log
+        self._sealer = sealer
+        self._count = count
+        self._recorder = recorder
+        self._book = book
+        self._usage = usage
+        self._reason = ""
+        self._contract: bytes | None = None  # what the relay was closed for last
+        self.overflow: bytes | None = None  # a grant to begin, since those in use could not carry the last step
+
+    def note(self, code: int, fields: "dict[str, Any]") -> None:
+        """An event to be said when the log is open and there is time."""
+        self._recorder.events.append((code, fields))
+
+    def note_decision(self, decision: "Decision", now: "Now") -> None:
+        """What of a decision is an event: the relay operated, or a fault or warning began."""
+        if decision.operate:
+            code = event_codes.RELAY_CLOSED if decision.closed else event_codes.RELAY_OPENED
+            fields: dict[str, Any] = {"text": decision.reason, "registers": self._recorder.totals()}
+            contract = decision.contract if decision.closed else self._contract
+            if contract:
+                fields["contract"] = contract
+            self.note(code, fields)
+        self._contract = decision.contract
+        if decision.reason != self._reason and decision.reason in _NEWS:
+            wait_ms = 0 if decision.wait_until_ms is None else decision.wait_until_ms - now.uptime_ms
+            self.note(_NEWS[decision.reason], {"text": decision.reason, "detail": wait_ms // 1000})
+        self._reason = decision.reason
+
+    def speak_steps(self, now: "Now", decision: "Decision", may_ask: bool) -> "Generator[None, None, bool]":
+        """Say the entry that is due first, giving way while it is signed; whether one was said. Raises FaultError."""
+        events = self._recorder.events
+        if len(events) > MAX_EVENTS:
+            del events[: len(events) - MAX_EVENTS]
+        is_said = (
+            (yield from self._say_key(now))
+            or (yield from self._say_event(now))
+            or (yield from self._say_usage(now, decision))
+            or (yield from self._say_reading(now))
+            or (yield from self._say_trade(now, may_ask))
+        )
+        return bool(is_said)
+
+    def _say(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
+        """The one way from a body to an entry: sealed, in the journal, and then known to book, usage and recorder, as
+        it was before it was sealed."""
+        yield
+        try:
+            sealed = yield from self._sealer.seal_steps(kind, body)
+        except period_keys.NoKeyError:
+            return None
+        except (period_keys.SealError, kinds.BodyError):
+            self._count(NOT_SEALED)
+            return None
+        yield
+        new = yield from self._log.say_steps(kind, sealed, now)
+        if new is not None:
+            new = new.with_body(body)
+            self._book.said(new)
+            self._usage.said(new)
+            self._recorder.said(new)
+        return new
+
+    def _say_key(self, now: "Now") -> "Generator[None, None, bool]":
+        """The epoch or the key without which nothing can be sealed."""
+        try:
+            due = yield from self._sealer.due_steps(now)
+        except period_keys.SealError:
+            self._count(NOT_SEALED)
+            return False
+        yield
+        new = None if due is None else (yield from self._log.say_steps(due[0], due[1], now))
+        if new is not None:
+            self._sealer.said(new)
+        return new is not None
+
+    def _say_event(self, now: "Now") -> "Generator[None, None, bool]":
+        if not self._recorder.events:
+            return False
+        code, fields = self._recorder.events[0]
+        self._recorder.cover(fields.get("registers", {}))
+        fields["code"] = code
+        new = yield from self._say(kinds.EVENT, fields, now)
+        if new is None:
+            return False
+        del self._recorder.events[0]
+        return True
+
+    def _say_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
+        due = self._usage_due(now, decision)
+        yield
+        if due is None:
+            return False
+        kind, body = due
+        self._recorder.cover({readings.IMPORT_WH: body["import_wh"]})
+        new = yield from self._say(kind, body, now)
+        return new is not None
+
+    def _usage_due(self, now: "Now", decision: "Decision") -> "tuple[int, dict[str, Any]] | None":
+        usage, import_wh = self._usage, self._recorder.import_wh
+        body = usage.end(now.unix_s, import_wh)
+        if body is not None:
+            return kinds.USAGE_END, body
+        used, also = decision.contract if decision.closed else None, self.overflow
+        body = usage.start(used, now.unix_s, import_wh) or usage.start(also, now.unix_s, import_wh)
+        if body is not None:
+            return kinds.USAGE_START, body
+        self.overflow = None
+        body = usage.report()
+        return None if body is None else (kinds.USAGE, body)
+
+    def _say_reading(self, now: "Now") -> "Generator[None, None, bool]":
+        body = self._recorder.intervals.waiting()
+        if body is None:
+            return False
+        new = yield from self._say(kinds.READING, body, now)
+        if new is None and not self._log.full:
+            new = yield from self._say(kinds.READING, intervals.slim(body), now)
+        if new is None:
+            return False
+        self._recorder.intervals.take()
+        return True
+
+    def _say_trade(self, now: "Now", may_ask: bool) -> "Generator[None, None, bool]":
+        if now.unix_s is None:
+            return False
+        yield
+        due = self._book.next(now.unix_s, self._supply(now.unix_s), may_ask)
+        new = None if due is None else (yield from self._say(due[0], due[1], now))
+        return new is not None
+
+    def _supply(self, now_s: int) -> Supply:
+        supply = Supply()
+        for grant, left_wh in self._usage.running(now_s, self._recorder.import_wh):
+            supply.left_wh += left_wh
+            supply.wh += grant.wh
+            supply.to_s = max(supply.to_s, grant.to_s)
+            supply.priority = max(supply.priority, grant.priority)
+        return supply

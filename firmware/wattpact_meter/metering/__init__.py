@@ -1,0 +1,1 @@
+"""From power and registers to intervals in whole Wh."""

@@ -1,0 +1,150 @@
+"""What a stretch of whole cycles amounts to: power, RMS values, power factor and energy from the sums of `sampling`.
+
+Offsets are removed here, algebraically: C(xy) = n·Σxy − Σx·Σy is n² times the covariance. The phase error is removed
+by interpolating between the products with the voltage sample now and the one before, so that the voltage is taken the
+error's time earlier: with L the error and θ the sample spacing as angles, p = sin L / sin θ weighs the sample before
+and cos L − p·cos θ the sample now. This is exact for the fundamental and approximate for harmonics.
+
+What always holds: energy is power times the time from start to end, rounded once, to the nearest nanojoule.
+"""
+
+from wattpact_protocol.log import readings, register_table
+
+from wattpact_meter.metering.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wattpact_meter.metering.calibration import Calibration
+
+NO_VOLTAGE = 1  # the board has no voltage channel
+NO_CROSSING = 2  # there is one, and no mains cycles in it
+VOLTAGE_FLAT = 4  # under a tenth of the nominal voltage
+VOLTAGE_CLIPPED = 8
+CURRENT_FLAT = 16  # not one count of change: a working converter has noise
+CURRENT_CLIPPED = 32
+GAP = 64  # samples were missing
+
+_FLAT_PART = 10
+
+
+class Period:
+    """One measured stretch. Power is signed, import positive; microseconds are on the sampler's clock."""
+
+    def __init__(self, start_us: int, end_us: int) -> None:
+        self.start_us = start_us
+        self.end_us = end_us
+        self.active_mw = 0
+        self.apparent_mva = 0
+        self.vrms_mv = 0
+        self.irms_ma = 0
+        self.power_factor_milli = 0
+        self.frequency_mhz = 0
+        self.energy_nj = 0
+        self.samples = 0
+        self.flags = 0
+        self.estimated = False
+
+    @property
+    def quality(self) -> int:
+        """The quality bits of a reading that holds this period."""
+        bits = readings.ESTIMATED if self.estimated else 0
+        if self.flags & (NO_CROSSING | VOLTAGE_FLAT | CURRENT_FLAT):
+            bits |= readings.SENSOR_FAULT
+        if self.flags & (VOLTAGE_CLIPPED | CURRENT_CLIPPED):
+            bits |= readings.CLIPPED
+        return bits
+
+    def instantaneous(self, phase: int = 1) -> "dict[int, int]":
+        """Register id -> value for display."""
+        return {
+            register_table.POWER_W: round_div(self.active_mw, 1000),
+            register_table.VOLTAGE_1_MV + phase - 1: self.vrms_mv,
+            register_table.CURRENT_1_MA + phase - 1: self.irms_ma,
+            register_table.FREQUENCY_MHZ: self.frequency_mhz,
+            register_table.POWER_FACTOR_MILLI: self.power_factor_milli,
+        }
+
+
+def _phase_weights(lag: int, spacing: int) -> "tuple[int, int]":
+    """The weights, scaled by ONE, of the voltage sample now and of the one before; angles in 1/TURN of a turn."""
+    sin_lag, cos_lag = sin_cos(lag)
+    sin_spacing, cos_spacing = sin_cos(spacing)
+    before = round_div(sin_lag * ONE, sin_spacing)
+    return cos_lag - round_div(before * cos_spacing, ONE), before
+
+
+def _active_pw(c: "Calibration", sums: "list[int]", share: int, good_us: int, cycles: int) -> "tuple[int, int]":
+    """Active power in picowatts as numerator and denominator."""
+    n, v, i, _, _, iv, ip, p = sums[:8]
+    now = n * iv - i * v
+    scale = c.voltage_uv_per_count * c.current_ua_per_count
+    if not c.phase_error_us:
+        return scale * now, n * n
+    lag = round_div(c.phase_error_us * TURN * cycles, good_us)
+    weight_now, weight_before = _phase_weights(lag, round_div(TURN * cycles * share, n))
+    return scale * (weight_now * now + weight_before * (n * ip - i * p)), n * n * ONE
+
+
+def _rms_micro(per_count: int, n: int, total: int, squares: int) -> int:
+    """RMS without its offset, in millionths of the channel's unit."""
+    return isqrt(max(0, n * squares - total * total) * per_count * per_count // (n * n))
+
+
+def _flags(c: "Calibration", sums: "list[int]", v_uv: int) -> int:
+    n, _, i, _, ii = sums[:5]
+    flags = 0
+    if c.has_voltage and v_uv < c.nominal_mv * 1000 // _FLAT_PART:
+        flags |= VOLTAGE_FLAT
+    if n * ii == i * i:
+        flags |= CURRENT_FLAT
+    if c.has_voltage and sums[8]:
+        flags |= VOLTAGE_CLIPPED
+    if sums[9]:
+        flags |= CURRENT_CLIPPED
+    return flags
+
+
+def measure(
+    calibration: "Calibration",
+    start_us: int,
+    end_us: int,
+    sums: "list[int]",
+    share: int,
+    good_us: int,
+    good_cycles: int,
+    flags: int,
+) -> Period:
+    """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us.
+
+    Without a whole cycle of voltage to multiply with, the nominal one and a power factor of 1 stand in and the period
+    is estimated: at nominal voltage more import is charged than was used, never less.
+    """
+    c = calibration
+    period = Period(start_us, end_us)
+    duration_us = end_us - start_us
+    n = sums[0]
+    period.flags = flags
+    period.estimated = bool(flags & (NO_VOLTAGE | NO_CROSSING)) or duration_us > 2 * good_us
+    if n <= 0:
+        period.flags |= CURRENT_FLAT
+        return period
+    period.samples = round_div(n, share)
+    v_uv = _rms_micro(c.voltage_uv_per_count, n, sums[1], sums[3])
+    i_ua = _rms_micro(c.current_ua_per_count, n, sums[2], sums[4])
+    period.flags |= _flags(c, sums, v_uv)
+    assumed = not good_cycles or bool(period.flags & VOLTAGE_FLAT)
+    period.estimated = period.estimated or assumed
+    period.vrms_mv = round_div(v_uv, 1000)
+    if good_us > 0:
+        period.frequency_mhz = round_div(good_cycles * 10**9, good_us)
+    if i_ua < c.starting_ma * 1000:
+        return period
+    period.irms_ma = round_div(i_ua, 1000)
+    apparent_pva = (c.nominal_mv * 1000 if assumed else v_uv) * i_ua
+    power_pw, parts = (apparent_pva, 1) if assumed else _active_pw(c, sums, share, good_us, good_cycles)
+    period.active_mw = round_div(power_pw, parts * 10**9)
+    period.energy_nj = round_div(power_pw * duration_us, parts * 10**9)
+    period.apparent_mva = round_div(apparent_pva, 10**9)
+    if apparent_pva:
+        period.power_factor_milli = max(-1000, min(1000, round_div(power_pw * 1000, parts * apparent_pva)))
+    return period

@@ -1,0 +1,213 @@
+"""The registers of this meter against time: what was measured goes in, boundaries, readings and checkpoints come out.
+
+What always holds: no register value is told to anyone before a checkpoint at or above it is in flash, so that after
+any restart the registers go on from there or above. Registers count whether or not the clock is known and the meter
+enrolled. Rules: docs/spec/meter.md, "Registers".
+"""
+
+from wattpact_protocol.log import event_codes, kinds, readings, register_table
+
+from wattpact_meter.metering import registers
+from wattpact_meter.metering.intervals import Intervals, UnixTime
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from wattpact_protocol.log import entry
+
+    from wattpact_meter.clock import Now
+    from wattpact_meter.sources.p1_telegram import Telegram
+    from wattpact_meter.storage.store import Store
+
+NAME = "registers"
+CHECKPOINT_MS = 60_000
+RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
+MAX_TEXT_BYTES = 64
+
+
+class Recorder:
+    """Recorder(store, serial, rated_w, step_s, count, calibration_id): serial names the meter's own measurement."""
+
+    def __init__(
+        self, store: "Store", serial: str, rated_w: int, step_s: int, count: int, calibration_id: "int | None" = None
+    ) -> None:
+        self._store = store
+        self._serial = serial
+        self.bank = registers.Bank(rated_w)
+        self.intervals = Intervals(step_s, count, calibration_id)
+        self.time = UnixTime()
+        self.events: list[tuple[int, dict[str, Any]]] = []  # (code, fields) to be said
+        self.power_w: int | None = None
+        self.opened = 0  # the newest register generation whose start was said
+        self.rebased: tuple[int, int] | None = None  # import where a generation ended, and where the next began
+        self._had_clock: bool | None = None
+        self._saved: dict[int, int] = {}  # registers of the newest checkpoint
+        self._saved_ms = 0
+        self._telegram_ms: int | None = None
+        self._doubted = False
+
+    @property
+    def import_wh(self) -> int:
+        return self.bank.snapshot().get(readings.IMPORT_WH, 0)
+
+    @property
+    def export_wh(self) -> int:
+        return self.bank.snapshot().get(readings.EXPORT_WH, 0)
+
+    def totals(self) -> "dict[int, int]":
+        """Total import and export, Wh."""
+        return {readings.IMPORT_WH: self.import_wh, readings.EXPORT_WH: self.export_wh}
+
+    def restore(self, generation: int, floor_wh: "dict[int, int]") -> None:
+        """Take over the checkpoint, raised to what is known to have been said."""
+        saved = self._store.load(NAME)
+        if saved is not None:
+            self.bank.restore(saved)
+            self._saved = self.bank.snapshot()
+        held = self.bank.snapshot()
+        below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
+        if generation > self.bank.generation or (generation == self.bank.generation and below):
+            self._raise_to(generation, floor_wh)
+        if self.bank.generation > self.opened:
+            self._note_opened()
+
+    def _raise_to(self, generation: int, floor_wh: "dict[int, int]") -> None:
+        values = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}
+        if generation == self.bank.generation:
+            values.update(self.bank.snapshot())
+        for number, wh in floor_wh.items():
+            values[number] = max(wh, values.get(number, 0))
+        rows = [[number, wh, 0] for number, wh in sorted(values.items())]
+        self.bank.restore([1, generation, self.bank.serial or self._serial, rows])
+
+    # What was measured. Each gives the boundaries that were crossed, as (Unix s, import Wh).
+
+    def measure(
+        self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", quality: int
+    ) -> "list[tuple[int, int]]":
+        """Mean power over the duration that ends now; import is positive."""
+        if self.bank.serial != self._serial:
+            self._open(self._serial, {})
+        before = self.bank.snapshot()
+        self.bank.add_energy([active_mw], duration_us)
+        self.power_w = (active_mw + 500) // 1000
+        return self._follow(now, before, duration_us // 1000, quality, instantaneous)
+
+    def adopt(self, now: "Now", telegram: "Telegram") -> "list[tuple[int, int]]":
+        """The registers of a meter with registers of its own."""
+        before = self.bank.snapshot()
+        verdict = self.bank.adopt(telegram.serial, telegram.registers, now.uptime_ms // 1000)
+        if verdict == registers.OPENED:
+            self._opened(before)
+            before = self.bank.snapshot()
+        self._note_refusal(verdict)
+        if verdict not in (registers.ADOPTED, registers.OPENED):
+            return []
+        if telegram.power_w is not None:
+            self.power_w = telegram.power_w
+            telegram.instantaneous[register_table.POWER_W] = telegram.power_w
+        last_ms, self._telegram_ms = self._telegram_ms, now.uptime_ms
+        duration_ms = 0 if last_ms is None else now.uptime_ms - last_ms
+        return self._follow(now, before, duration_ms, 0, telegram.instantaneous)
+
+    def _note_refusal(self, verdict: str) -> None:
+        """One event for each run of refusals."""
+        refused = verdict in (registers.FALL, registers.JUMP, registers.MISSING, registers.MALFORMED)
+        if refused and not self._doubted:
+            code = event_codes.JUMP_REFUSED if verdict == registers.JUMP else event_codes.SOURCE_REJECTED
+            self.events.append((code, {"text": verdict}))
+        if verdict != registers.ZERO:
+            self._doubted = refused
+
+    def _open(self, serial: str, start_wh: "dict[int, int]") -> None:
+        closing = self.bank.snapshot()
+        self.bank.open_generation(serial, start_wh)
+        self._opened(closing)
+
+    def _opened(self, closing_wh: "dict[int, int]") -> None:
+        closed_wh, _ = self.rebased or (closing_wh.get(readings.IMPORT_WH, 0), 0)
+        self.rebased = (closed_wh, self.import_wh)
+        if closing_wh:
+            self.events.append((event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)}))
+        self._saved = {}
+        self._note_opened()
+
+    def _note_opened(self) -> None:
+        fields = {
+            "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
+        }  # fmt: skip
+        self.events.append((event_codes.REGISTER_OPEN, fields))
+
+    def said(self, new: "entry.Entry") -> None:
+        """An entry of this meter is in its journal."""
+        if new.kind == kinds.READING and new.is_sealed:  # what it says was lost; it ended before it was said
+            self.intervals.last_end_s = max(self.intervals.last_end_s, new.stamp.unix_s or 0)
+        elif new.kind == kinds.READING:
+            self.intervals.last_end_s = readings.end_s(new.body)
+        elif new.kind == kinds.EVENT and new.body["code"] == event_codes.REGISTER_OPEN:
+            self.opened = max(self.opened, new.body.get("detail", 0))
+
+    def idle(self, now: "Now") -> "list[tuple[int, int]]":
+        """Nothing was measured; time went on."""
+        self._follow_clock(now)
+        if not self.time.is_known or not self.bank.generation:
+            return []
+        return self.intervals.idle(self.time.at_ms(now.uptime_ms), self.bank.snapshot())
+
+    def _follow(
+        self, now: "Now", before: "dict[int, int]", duration_ms: int, quality: int, instantaneous: "dict[int, int]"
+    ) -> "list[tuple[int, int]]":
+        self._follow_clock(now)
+        if not self.time.is_known:
+            return []
+        unix_ms = self.time.at_ms(now.uptime_ms)
+        after, generation = self.bank.snapshot(), self.bank.generation
+        return self.intervals.follow(unix_ms, before, after, duration_ms, quality, instantaneous, generation)
+
+    def _follow_clock(self, now: "Now") -> None:
+        moved_ms = self.time.follow(now)
+        has_clock = now.unix_s is not None
+        if moved_ms:
+            self.intervals.set_clock()
+        elif self._had_clock and not has_clock:
+            self.intervals.lose_clock()
+        elif has_clock and self._had_clock is False:
+            self.intervals.mark(readings.CLOCK_ADJUSTED)
+        if moved_ms or (has_clock and self._had_clock is False):
+            self.events.append((event_codes.CLOCK_SET, {"detail": moved_ms // 1000}))
+        self._had_clock = has_clock
+        if now.unix_s is not None and self.bank.generation and now.unix_s + RAN_BACK_S < self.intervals.last_end_s:
+            self.intervals.close()
+            self.intervals.last_end_s = 0
+            self._open(self.bank.serial, self.bank.snapshot())
+
+    # What is kept
+
+    def keep_up(self, now: "Now") -> None:
+        """A checkpoint now and then, so that power lost without warning loses little."""
+        if now.uptime_ms - self._saved_ms >= CHECKPOINT_MS:
+            self._saved_ms = now.uptime_ms
+            if self.bank.snapshot() != self._saved:
+                self.checkpoint()
+
+    def cover(self, values_wh: "dict[int, int]") -> None:
+        """A checkpoint at or above these registers is in flash when this returns."""
+        if any(self._saved.get(number, -1) < wh for number, wh in values_wh.items()):
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        self._store.save(NAME, self.bank.checkpoint())
+        self._saved = self.bank.snapshot()
+
+
+def _few(values_wh: "dict[int, int]") -> "dict[int, int]":
+    """As many registers as an event holds."""
+    return {number: values_wh[number] for number in sorted(values_wh)[:16]}
+
+
+def _short(text: str) -> str:
+    """The end of a text, in at most as many bytes as an event holds; serials differ at their ends."""
+    while len(text.encode()) > MAX_TEXT_BYTES:
+        text = text[1:]
+    return text

@@ -1,0 +1,259 @@
+"""Whole-Wh registers that only rise, with what is below one Wh carried in nanojoules.
+
+What always holds: no register falls within one (source serial, generation); every nanojoule added is in a register or
+in its remainder, exactly; a meter with registers of its own (`adopt`) is believed only as far as rated power and time
+allow, and every refusal is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
+"""
+
+from wattpact_protocol.log.register_table import EXPORT_WH, IMPORT_WH, MAX_WH, is_cumulative, phase_ids
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NANOJOULES_PER_WH = 3600 * 10**9  # 1 mW for 1 µs is 1 nJ
+
+# What `adopt` answers. The first three are no refusals.
+ADOPTED = "adopted"
+PENDING = "pending"  # plausible, and believed when a second one agrees
+OPENED = "opened"  # adopted, and a new register generation began
+FALL = "fall"
+ZERO = "zero"  # every register 0 at once: the bogus zero some meters send in between
+JUMP = "jump"
+MISSING = "missing"
+MALFORMED = "malformed"
+
+# A rise must have been affordable: rated power for the time, a fifth more (IEC 62052-11 has meters stand 120 % of their
+# maximum current), and a minute in hand because a meter may show its registers late.
+_HEADROOM_PERCENT = 120
+_LAG_S = 60
+_ROUNDING_WH = 2
+_SHORT_OUTAGE_S = 30 * 86400
+_DOUBTS = 3  # consecutive contradictions after which a pending reading is dropped
+_FORMAT = 1
+
+
+class RegisterError(ValueError):
+    """A checkpoint or a start value is not one."""
+
+
+class Register:
+    """One cumulative register: wh and the remainder below one Wh."""
+
+    def __init__(self, wh: int = 0, remainder_nj: int = 0) -> None:
+        if not 0 <= wh <= MAX_WH or not 0 <= remainder_nj < NANOJOULES_PER_WH:
+            raise RegisterError("a register is 0 to 2^63 - 1 Wh and a remainder below 1 Wh")
+        self.wh = wh
+        self.remainder_nj = remainder_nj
+
+    def add(self, nanojoules: int) -> None:
+        """Count energy; never less than nothing."""
+        if nanojoules < 0:
+            raise ValueError("a register cannot fall")
+        whole, self.remainder_nj = divmod(self.remainder_nj + nanojoules, NANOJOULES_PER_WH)
+        self.wh += whole
+
+
+class Bank:
+    """The registers of one source. Measured energy is added; a meter's own registers are adopted: one or the other."""
+
+    def __init__(self, rated_w: int, outage_s: int = _SHORT_OUTAGE_S) -> None:
+        """outage_s: how long this meter may have been without power or sight of its source, to judge the first
+        registers after a restart."""
+        if rated_w <= 0 or outage_s < 0:
+            raise ValueError("rated_w must be positive and outage_s not negative")
+        self.rated_w = rated_w
+        self.outage_s = outage_s
+        self.serial = ""
+        self.generation = 0  # 0 until a source is known
+        self.closing_wh: dict[int, int] = {}  # last values of the generation before
+        self.verdicts: dict[str, int] = {}  # every answer of adopt, counted
+        self._registers: dict[int, Register] = {}
+        self._adopted_s: int | None = None  # None: not since the start
+        self._credit_ws = 0  # what may have been used and was not seen yet at _adopted_s, watt-seconds
+        self._pending: _Pending | None = None
+
+    def open_generation(self, serial: str, start_wh: "dict[int, int]") -> None:
+        """Begin a register generation: at first, or because the source or its registers were replaced.
+
+        Import and export always exist. Raises RegisterError for an id or a value that no register has.
+        """
+        values = {IMPORT_WH: 0, EXPORT_WH: 0}
+        values.update(start_wh)
+        if not all(is_cumulative(number) for number in values):
+            raise RegisterError("not a cumulative register id")
+        fresh = {number: Register(wh) for number, wh in values.items()}
+        self.closing_wh = self.snapshot()
+        self._registers = fresh
+        self.serial = serial
+        self.generation += 1
+        self._adopted_s = None
+        self._pending = None
+
+    def snapshot(self) -> "dict[int, int]":
+        """Register id -> whole Wh."""
+        return {number: register.wh for number, register in self._registers.items()}
+
+    def remainders_nj(self) -> "dict[int, int]":
+        """Register id -> what it holds below one Wh."""
+        return {number: register.remainder_nj for number, register in self._registers.items()}
+
+    def add_energy(self, milliwatts: "Sequence[int]", duration_us: int) -> None:
+        """Count the mean power of each phase over the same duration; positive is import."""
+        if duration_us < 0:
+            raise ValueError("a duration cannot be negative")
+        self.add_nanojoules([power * duration_us for power in milliwatts])
+
+    def add_nanojoules(self, phases: "Sequence[int]") -> None:
+        """Count the energy of each phase since the last call; positive is import.
+
+        Import and export count the sum of the phases, as a three-phase meter does; the phases' own registers, where
+        the generation has them, count each by itself. Raises RegisterError before the first generation is open.
+        """
+        if not self.generation:
+            raise RegisterError("no register generation is open")
+        self._add(IMPORT_WH, EXPORT_WH, sum(phases))
+        for index in range(len(phases)):
+            imported, exported = phase_ids(index + 1)
+            if imported in self._registers and exported in self._registers:
+                self._add(imported, exported, phases[index])
+
+    def _add(self, imported: int, exported: int, nanojoules: int) -> None:
+        if nanojoules >= 0:
+            self._registers[imported].add(nanojoules)
+        else:
+            self._registers[exported].add(-nanojoules)
+
+    def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
+        """Take over the registers of a meter, all of them or none, and say which: one of the answers above.
+
+        now_s: any clock in seconds that does not run back while this object lives. The first registers after a start,
+        and those of another serial, wait for a second reading that agrees: PENDING, then ADOPTED or OPENED.
+        """
+        verdict = self._judge(serial, values_wh, now_s)
+        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
+        return verdict
+
+    def _judge(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
+        if IMPORT_WH not in values_wh or not all(
+            is_cumulative(number) and 0 <= wh <= MAX_WH for number, wh in values_wh.items()
+        ):
+            return MALFORMED
+        known = self.generation > 0 and serial == self.serial
+        credit_ws = self._credit_at(now_s)
+        if known:
+            if self._pending and self._pending.serial != serial:
+                self._pending = None  # the old source still speaks
+            problem = self._contradiction(self.snapshot(), values_wh, credit_ws)
+            if problem:
+                return problem
+        if not known or self._adopted_s is None:
+            verdict = self._confirm(serial, values_wh, now_s)
+            if verdict:
+                return verdict
+        if not known:
+            self.open_generation(serial, values_wh)
+            credit_ws = self._power_ws(_LAG_S)
+        held = self.snapshot()
+        self._credit_ws = credit_ws - 3600 * max(wh - held.get(number, wh) for number, wh in values_wh.items())
+        self._adopted_s = now_s
+        self._pending = None
+        self._take(values_wh)
+        return ADOPTED if known else OPENED
+
+    def _power_ws(self, duration_s: int) -> int:
+        return self.rated_w * max(0, duration_s) * _HEADROOM_PERCENT // 100
+
+    def _credit_at(self, now_s: int) -> int:
+        if self._adopted_s is None:
+            return self._power_ws(self.outage_s + _LAG_S)
+        return min(self._credit_ws, self._power_ws(_LAG_S)) + self._power_ws(now_s - self._adopted_s)
+
+    def _take(self, values_wh: "dict[int, int]") -> None:
+        for number, wh in values_wh.items():
+            if number in self._registers:
+                self._registers[number].wh = wh
+            else:
+                self._registers[number] = Register(wh)
+
+    def _confirm(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> "str | None":
+        """None when an earlier reading agrees with this one; else what becomes of it."""
+        pending = self._pending
+        if pending is None or pending.serial != serial:
+            self._pending = _Pending(serial, values_wh, now_s)
+            return PENDING
+        problem = self._contradiction(pending.values_wh, values_wh, self._power_ws(now_s - pending.at_s + _LAG_S))
+        if not problem:
+            return None
+        pending.doubts += 1
+        # A rise may mean that the one before was the bogus one; a fall means that of this one, until it insists.
+        if problem == JUMP or pending.doubts >= _DOUBTS:
+            self._pending = _Pending(serial, values_wh, now_s)
+        return problem
+
+    @staticmethod
+    def _contradiction(held_wh: "dict[int, int]", values_wh: "dict[int, int]", credit_ws: int) -> "str | None":
+        """Why values_wh cannot follow held_wh, or None."""
+        risen_most_wh = credit_ws // 3600 + _ROUNDING_WH
+        if any(held_wh.values()) and not any(values_wh.values()):
+            return ZERO
+        for number, held in held_wh.items():
+            if number not in values_wh:
+                if held:
+                    return MISSING
+                continue
+            if values_wh[number] < held:
+                return FALL
+            if values_wh[number] - held > risen_most_wh:
+                return JUMP
+        return None
+
+    def checkpoint(self) -> "list[object]":
+        """Everything that must survive a restart, as lists, integers and text."""
+        rows = [[n, r.wh, r.remainder_nj] for n, r in sorted(self._registers.items())]
+        return [_FORMAT, self.generation, self.serial, rows]
+
+    def restore(self, checkpoint: object) -> None:
+        """Take over a checkpoint. Raises RegisterError, changing nothing, if it is none or a register would fall."""
+        generation, serial, registers = _decode_checkpoint(checkpoint)
+        if generation < self.generation:
+            raise RegisterError("the checkpoint is of an older generation")
+        if generation == self.generation:
+            for number, held in self._registers.items():
+                fresh = registers.get(number)
+                if fresh is None or (fresh.wh, fresh.remainder_nj) < (held.wh, held.remainder_nj):
+                    raise RegisterError("register %d would fall" % number)
+        self.generation = generation
+        self.serial = serial
+        self._registers = registers
+        self._adopted_s = None
+        self._pending = None
+
+
+class _Pending:
+    """Registers that nothing has confirmed yet."""
+
+    def __init__(self, serial: str, values_wh: "dict[int, int]", at_s: int) -> None:
+        self.serial = serial
+        self.values_wh = dict(values_wh)
+        self.at_s = at_s
+        self.doubts = 0
+
+
+def _decode_checkpoint(raw: object) -> "tuple[int, str, dict[int, Register]]":
+    if not isinstance(raw, (list, tuple)) or len(raw) != 4 or raw[0] != _FORMAT:
+        raise RegisterError("not a checkpoint of format %d" % _FORMAT)
+    _, generation, serial, rows = raw
+    if type(generation) is not int or generation < 0 or not isinstance(serial, str):
+        raise RegisterError("checkpoint: bad generation or serial")
+    if not isinstance(rows, (list, tuple)):
+        raise RegisterError("checkpoint: bad registers")
+    registers = {}
+    for row in rows:
+        if not isinstance(row, (list, tuple)) or len(row) != 3 or not all(type(part) is int for part in row):
+            raise RegisterError("checkpoint: bad register")
+        number, wh, remainder_nj = row
+        if not is_cumulative(number) or number in registers:
+            raise RegisterError("checkpoint: bad register id")
+        registers[number] = Register(wh, remainder_nj)
+    return generation, serial, registers

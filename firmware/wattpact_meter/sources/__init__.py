@@ -1,0 +1,1 @@
+"""What measures: one module a source."""

@@ -1,0 +1,139 @@
+"""The store: small named values that outlive a reset, such as the guard's memory, registers and cursors.
+
+Each value is a file of its own, written beside the old one and renamed over it: littlefs and POSIX rename in one step,
+so that after a power cut at any byte there is the old value or the new one, never half of one, and never neither.
+
+    file = "WS" | length (2) | CRC-32 (4) | deterministic CBOR
+
+Encoding a long value takes long, so that `save_steps` gives way in it; the file is written in one step at the end.
+
+There is one copy. A value that does not check is reported in `corrupt` and not replaced by an older one: an old
+register would be a falling one, and the guard would rather know.
+"""
+
+import binascii
+import os
+
+from wattpact_protocol.encoding import cbor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any, BinaryIO
+
+MAX_VALUE_BYTES = 12 * 1024
+_MAGIC = b"WS"
+_HEAD_BYTES = 8
+_NEW = ".new"
+_LEVELS = 4  # of lists within lists that are encoded item by item
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+
+class StateError(Exception):
+    """A value cannot be kept; the one before it still is."""
+
+
+def flushed(file: "BinaryIO") -> None:
+    file.flush()
+
+
+class Store:
+    """Store(directory): opens it, or makes it. `fsync(file)` makes what was written durable.
+
+    corrupt: the names whose value was there and did not check; saving a name takes it out. is_saving: a value is on its
+    way to flash, and whoever drives those steps must drive them to their end: what they keep has had its effect.
+    """
+
+    def __init__(self, directory: str, fsync: "Callable[[BinaryIO], None]" = flushed) -> None:
+        self._directory = directory
+        self._fsync = fsync
+        self.corrupt: set[str] = set()
+        self.is_saving = False
+        self._names: set[str] = set()  # that are sound
+        try:
+            os.mkdir(directory)
+        except OSError as error:
+            if error.errno != 17:  # EEXIST
+                raise StateError("%s cannot be made: %s" % (directory, error))
+        for name in os.listdir(directory):
+            if name.endswith(_NEW):
+                os.remove(self._path(name))
+
+    def load(self, name: str) -> "Any":
+        """The value last saved under the name; None where there is none, or it is damaged."""
+        self._check_name(name)
+        try:
+            with open(self._path(name), "rb") as file:
+                data = file.read(_HEAD_BYTES + MAX_VALUE_BYTES + 1)
+        except OSError as error:
+            if error.errno != 2:  # ENOENT
+                self.corrupt.add(name)
+            return None
+        body = data[_HEAD_BYTES:]
+        try:
+            if data[:_HEAD_BYTES] != _head(body):
+                raise ValueError(name)
+            return cbor.decode(body, limit=MAX_VALUE_BYTES)
+        except (ValueError, OverflowError):
+            self.corrupt.add(name)
+            return None
+
+    def save(self, name: str, value: "Any") -> None:
+        """Keep the value; durable when this returns. Raises StateError, and the value before it is kept."""
+        self._check_name(name)
+        try:
+            self._write(name, cbor.encode(value))
+        except cbor.EncodeError as error:
+            raise StateError("%s: %s" % (name, error))
+
+    def save_steps(self, name: str, value: "Any") -> "Generator[None, None, None]":
+        """As `save`, giving way while it is encoded; until this ends the value must not change. Lists may hold
+        records: what has a `to_list`, and is encoded as what that gives."""
+        self._check_name(name)
+        self.is_saving = True
+        try:
+            yield
+            body = yield from cbor.encode_steps(value, _LEVELS)
+            yield
+        except cbor.EncodeError as error:
+            raise StateError("%s: %s" % (name, error))
+        finally:
+            self.is_saving = False
+        self._write(name, body)
+
+    def _write(self, name: str, body: bytes) -> None:
+        if len(body) > MAX_VALUE_BYTES:
+            raise StateError("%s is %d bytes, and %d fit" % (name, len(body), MAX_VALUE_BYTES))
+        path = self._path(name)
+        try:
+            with open(path + _NEW, "wb") as file:
+                file.write(_head(body) + body)
+                self._fsync(file)
+            os.rename(path + _NEW, path)
+        except OSError as error:
+            raise StateError("%s: flash failed: %s" % (name, error))
+        self.corrupt.discard(name)
+
+    def condemn(self, name: str) -> None:
+        """Give a value up that is sound but of no use: it is gone, and `corrupt` from now on."""
+        self._check_name(name)
+        if self.load(name) is not None:
+            try:
+                os.remove(self._path(name))
+            except OSError as error:
+                raise StateError("%s: flash failed: %s" % (name, error))
+            self.corrupt.add(name)
+
+    def _check_name(self, name: str) -> None:
+        if name in self._names:
+            return
+        if not 0 < len(name) <= 24 or [c for c in name if c not in _LETTERS]:
+            raise StateError("%r is no name: up to 24 of a to z, 0 to 9 and _" % name)
+        self._names.add(name)
+
+    def _path(self, name: str) -> str:
+        return self._directory + "/" + name
+
+
+def _head(body: bytes) -> bytes:
+    return _MAGIC + len(body).to_bytes(2, "big") + (binascii.crc32(body) & 0xFFFFFFFF).to_bytes(4, "big")

@@ -1,0 +1,1 @@
+"""Mandates, orders and contracts, and the use of grants."""

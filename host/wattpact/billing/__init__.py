@@ -1,0 +1,1 @@
+"""Bills, the evidence for them, and the keys that open it."""

@@ -1,0 +1,203 @@
+"""A person's bill for a month: one figure, what it is made of, and how far it is settled.
+
+    month in the community's time zone -> ledger statement -> Bill -> text, JSON, or a signed bundle
+
+What always holds: a bill's figures are its statement's, to the last Wh and nano-unit; rounding is for display.
+docs/spec/settlement.md says how they come about, docs/spec/bundle.md what an export holds.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement.statement import Statement
+
+from wattpact.billing import collect
+from wattpact.bundle import format, money
+from wattpact.ledger import Ledger
+
+_FIGURES = (
+    "bought_wh", "bought_nano", "sold_wh", "sold_nano", "grid_import_wh", "grid_import_nano", "grid_export_wh",
+    "grid_export_nano", "unused_nano", "unused_earned_nano", "net_nano", "saved_nano", "estimated_wh", "settled_to_s",
+)  # fmt: skip
+
+
+class BillError(ValueError):
+    """No bill can be made of this; the text says why, for a person."""
+
+
+@dataclass(frozen=True)
+class Bill:
+    """A statement with the names a person knows."""
+
+    month: str
+    statement: Statement
+    fields: dict[str, Any]
+    community: dict[str, Any]
+    labels: dict[bytes, str]
+
+    @property
+    def currency(self) -> str:
+        return str(self.community["currency"])
+
+    @property
+    def label(self) -> str:
+        return self.labels.get(self.statement.subject, self.statement.subject.hex())
+
+    def as_json(self) -> dict[str, Any]:
+        """As the HTTP API gives it; keys and ids are hex."""
+        made = self.statement
+        return {
+            "owner": made.subject.hex(), "label": self.label, "month": self.month,
+            "from_s": made.from_s, "to_s": made.to_s,
+            **{name: self.fields[name] for name in _FIGURES},
+            "waiting_for": [{"meter": kid.hex(), "label": self.labels.get(kid)} for kid in made.unsettled],
+            "lines": [self._line(line) for line in made.lines],
+        }  # fmt: skip
+
+    def _line(self, line: Any) -> dict[str, Any]:
+        bought = line.side == kinds.BUY
+        other = line.contract.supplier if bought else line.contract.consumer
+        return {
+            "contract": line.contract.id.hex(), "role": "bought" if bought else "sold", "with": other.hex(),
+            "with_label": self.labels.get(other), "carried_wh": line.carried_wh,
+            "price_micro_per_kwh": line.contract.price_micro_per_kwh, "nano": line.carried_nano,
+            "unused_wh": line.unused_wh, "unused_nano": line.unused_nano,
+        }  # fmt: skip
+
+
+def month_window(month: str, timezone: str) -> tuple[int, int]:
+    """Unix seconds from the first midnight of YYYY-MM to that of the next month, in a time zone."""
+    match = re.fullmatch(r"([0-9]{4})-([0-9]{2})", month)
+    if match is None or not 1 <= int(match[2]) <= 12 or not 1970 <= int(match[1]) <= 9998:
+        raise BillError(f"{month!r} is no month; write it like 2026-11")
+    year, number = int(match[1]), int(match[2])
+    try:
+        zone = ZoneInfo(timezone)
+    except (KeyError, OSError, ValueError):
+        raise BillError(f"the community's time zone {timezone!r} is not known to this machine") from None
+    following = (year, number + 1) if number < 12 else (year + 1, 1)
+    start_s = int(datetime(year, number, 1, tzinfo=zone).timestamp())
+    return max(0, start_s), int(datetime(*following, 1, tzinfo=zone).timestamp())
+
+
+def month_of(unix_s: int, timezone: str) -> str:
+    """The month that a time lies in, there."""
+    return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
+
+
+def find_owner(ledger: Ledger, name: str) -> bytes:
+    """The one enrolled under a label or a kid's hex digits; a person goes before a meter of that name."""
+    facts = ledger.facts
+    found = [kid for kid, label in facts.labels.items() if name in (label, kid.hex())]
+    people = [kid for kid in found if facts.certificate_at(kid, 0)["role"] == roles.PERSON]
+    meters = [kid for kid in found if facts.certificate_at(kid, 0)["role"] == roles.METER]
+    for choice in (people, meters):
+        if len(choice) > 1:
+            raise BillError(f"{name!r} is the name of several; give one of {', '.join(kid.hex() for kid in choice)}")
+        if choice:
+            return choice[0]
+    raise BillError(f"nobody here is called {name!r}")
+
+
+def make(ledger: Ledger, subject: bytes, month: str) -> Bill:
+    """The bill as far as the ledger is settled; raises BillError, LedgerError."""
+    community = ledger.facts.community
+    if community is None:
+        raise BillError("no community has been founded yet")
+    made = ledger.statement(subject, *month_window(month, community["timezone"]))
+    _check_open(ledger, made)
+    return Bill(month, made, made.fields([]), community, dict(ledger.facts.labels))
+
+
+def _check_open(ledger: Ledger, made: Statement) -> None:
+    """Nothing is said of meters whose readings are closed to this host; raises BillError."""
+    facts = ledger.facts
+    closed = sorted(facts.labels.get(kid, kid.hex()) for kid in made.closure if facts.sealed.get(kid))
+    if closed:
+        names = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+        raise BillError(
+            f"readings of {names} are sealed, and this host has no key to them: put issuer.key back, or make the bill "
+            "where it is"
+        )
+
+
+def make_all(ledger: Ledger, month: str) -> list[Bill]:
+    """A bill for everyone who answers for a meter in that month."""
+    community = ledger.facts.community
+    if community is None:
+        raise BillError("no community has been founded yet")
+    payers = ledger.payers(*month_window(month, community["timezone"]))
+    return [make(ledger, subject, month) for subject in payers]
+
+
+def export(
+    made: Bill, ledger: Ledger, entries: Iterable[Entry], host: bytes, say: Callable[[int, dict[str, Any]], Entry]
+) -> bytes:
+    """The bundle of a bill. `entries` are all that the host holds; `say(kind, body)` signs the statement as `host`.
+
+    The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
+    picked = collect.collect(entries, ledger.facts, made.statement, host)
+    stated = say(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
+    return format.write(picked, stated)
+
+
+def text(made: Bill) -> str:
+    """The bill on a page."""
+    fields, currency = made.fields, made.currency
+    paid = (
+        ("Bought from neighbours", fields["bought_wh"], fields["bought_nano"]),
+        ("Reserved and not used", None, fields["unused_nano"]),
+        ("From the grid", fields["grid_import_wh"], fields["grid_import_nano"]),
+        ("Sold to neighbours", fields["sold_wh"], -fields["sold_nano"]),
+        ("Reserved by neighbours and not used", None, -fields["unused_earned_nano"]),
+        ("To the grid", fields["grid_export_wh"], -fields["grid_export_nano"]),
+    )
+    rows = [f"{made.label}, {made.month}, {made.community['name']}", ""]
+    rows += [_row(what, wh, nano, currency) for what, wh, nano in paid]
+    net = fields["net_nano"]
+    rows += [_row("To pay" if net >= 0 else "To receive", None, abs(net), currency), ""]
+    due = f"{money.rounded(abs(net), currency)} {'to pay' if net >= 0 else 'to receive'}"
+    rows.append(f"{due}, {_saved(fields, currency)}.")
+    rows += ["", *_contracts(made), *_state(made)]
+    return "\n".join(rows)
+
+
+def _row(what: str, wh: int | None, nano: int, currency: str) -> str:
+    quantity = "" if wh is None else money.energy(wh)
+    return f"{what:<36}{quantity:>16}{money.exact(nano, currency):>24}"
+
+
+def _saved(fields: dict[str, Any], currency: str) -> str:
+    saved = fields["saved_nano"]
+    return f"{money.rounded(abs(saved), currency)} {'less' if saved >= 0 else 'more'} than with the grid alone"
+
+
+def _contracts(made: Bill) -> list[str]:
+    rows = []
+    for line in made.as_json()["lines"]:
+        verb = "bought from" if line["role"] == "bought" else "sold to"
+        at = money.price(line["price_micro_per_kwh"], made.currency)
+        who = line["with_label"] or line["with"]
+        unused = f", {money.energy(line['unused_wh'])} unused" if line["unused_wh"] else ""
+        amount = money.exact(line["nano"] + line["unused_nano"], made.currency)
+        energy = money.energy(line["carried_wh"])
+        rows.append(f"{line['contract'][:12]}  {energy} {verb} {who} at {at}{unused}: {amount}")
+    return ["Contracts:", *rows, ""] if rows else ["No contracts.", ""]
+
+
+def _state(made: Bill) -> list[str]:
+    statement = made.statement
+    rows = []
+    if made.fields["estimated_wh"]:
+        rows.append(f"Estimated between readings: {money.energy(made.fields['estimated_wh'])}.")
+    if statement.settled_to_s >= statement.to_s:
+        return [*rows, "Settled to the end of the month."]
+    until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))
+    rows.append(f"Settled to {until:%Y-%m-%d %H:%M:%S %Z}; the rest waits for readings.")
+    return rows

@@ -1,0 +1,1 @@
+"""Meters as processes of this machine."""

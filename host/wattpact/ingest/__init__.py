@@ -1,0 +1,1 @@
+"""Entries from anyone, judged before they are stored."""

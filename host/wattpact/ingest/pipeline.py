@@ -1,0 +1,333 @@
+"""Ingest: entries from anyone, judged, and what passes stored; every other counted by reason.
+
+    size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time -> registers
+
+What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
+log (a person's order: new); a batch is durable when `take` returns; heads in memory never run ahead of the disk.
+Nothing is opened here: what a meter sealed is for `follower`, which is told of it in the transaction that stores it.
+docs/spec/ingest.md has the reasons and their order.
+"""
+
+import gc
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from wattpact_protocol.log import chain, entry, kinds, roles
+from wattpact_protocol.log.entry import Entry
+
+from wattpact.ingest.rejections import Rejections
+from wattpact.ingest.signature_pool import Claim, Group, Verifying, verify
+from wattpact.membership.directory import Author, Authors
+from wattpact.store.records import Accepted, Evidence, Registers
+from wattpact.store.sqlite.store import MAX_BATCH, Store, goes_on_from, registers_of
+
+STORED = "stored"
+MALFORMED = "entry_malformed"
+UNKNOWN_AUTHOR = "unknown_author"
+BAD_SIGNATURE = "bad_signature"
+NOT_ALLOWED = "not_allowed"
+EXPIRED = "certificate_expired"
+FROZEN = "frozen_log"
+ORDER_EXPIRED = "order_expired"
+KEY_OPENED_TWICE = "key_opened_twice"
+
+# How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
+# or in the one before, which is judged after this one is decoded.
+_REACH = 2 * MAX_BATCH
+# Signatures go to other processes in groups of so many; a batch with fewer is not worth it.
+_GROUP = 64
+
+
+class Verdict(NamedTuple):
+    """What became of one entry: STORED (perhaps void), or why not. `entry` is None where the bytes are none."""
+
+    reason: str
+    entry: Entry | None = None
+    void_reason: str | None = None
+    cursor: int = 0
+
+
+_WAITING = Verdict("")
+
+
+class Ingest:
+    """Takes entries into a store, on so many cores: those there are, unless told otherwise.
+
+    `clock()` gives Unix seconds; close() ends the processes that help with large batches. `follower`, where there is
+    one, is told of every batch, entries by cursor, in the transaction that stores it; what it raises, `take` does."""
+
+    def __init__(
+        self, store: Store, root_public_key: bytes, clock: Callable[[], int], cores: int | None = None
+    ) -> None:
+        self.store = store
+        self.authors = Authors(store, root_public_key)
+        self.rejections = Rejections()
+        self.follower: Callable[[Mapping[int, Entry]], None] | None = None
+        self._clock = clock
+        self.verifying = Verifying((cores or _cores()) - 1)
+        self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    def close(self) -> None:
+        self.verifying.close()
+        self.committer.shutdown()
+        self.store.count_rejections(self.rejections.drain(self._clock()))
+
+    def take(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
+        """A verdict for each; what is STORED is durable. `sources` says where from, once or for each."""
+        now_s = self._clock()
+        self.authors.refresh()
+        batches: list[_Batch] = []
+        try:
+            with without_collector():
+                for start in range(0, len(raws), MAX_BATCH):
+                    batches.append(_Batch(self, now_s, batches[-1] if batches else None))
+                    batches[-1].read(raws[start : start + MAX_BATCH])
+                if batches:
+                    batches[-1].flush()
+        except BaseException:
+            self.authors.rebuild()  # memory may be ahead of what was rolled back
+            raise
+        verdicts = [verdict for batch in batches for verdict in batch.verdicts]
+        for index, verdict in enumerate(verdicts):
+            reason = verdict.void_reason if verdict.reason == STORED else verdict.reason
+            if reason:
+                source = sources if isinstance(sources, str) else sources[index]
+                self.rejections.count(reason, verdict.entry.kid if verdict.entry else b"", source, now_s)
+        return verdicts
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Entries form no cycles, and looking for some among thousands of them costs a sixth of all but the signatures."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _cores() -> int:
+    """How many this process may use, which may be fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class _Batch:
+    """One batch on its way: decoded, verified, then judged in order and stored in one transaction.
+
+    While other processes verify it, the batch before is judged and stored; while the disk writes that, the next one
+    is decoded."""
+
+    def __init__(self, ingest: Ingest, now_s: int, before: "_Batch | None") -> None:
+        self.ingest = ingest
+        self.now_s = now_s
+        self._before = before
+        self.verdicts: list[Verdict] = []
+        self._places: list[int] = []
+        self._claims: list[tuple[Entry, Author]] = []
+        self._group: list[Claim] = []
+        self._groups: list[Group] = []
+
+    def read(self, raws: Sequence[bytes]) -> None:
+        """Decode, send the signatures away, and finish the batch before; this one waits for its own `flush`."""
+        for raw in raws:
+            self._add(raw)
+        if self._groups and self._group:
+            self._send()
+        if self._before is not None:
+            self._before.flush(self.ingest.committer)
+            self._before = None
+
+    def _send(self) -> None:
+        self._groups.append(self.ingest.verifying.submit(self._group))
+        self._group = []
+
+    def _add(self, raw: bytes) -> None:
+        """Decode and judge what is cheap; the rest waits for `flush`."""
+        try:
+            new = entry.decode(raw, self.ingest.store.community)
+        except entry.EntryError:
+            self.verdicts.append(Verdict(MALFORMED))
+            return
+        author = self.ingest.authors.get(new.kid)
+        reason = UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
+        if author is None or reason:
+            self.verdicts.append(Verdict(reason or "", new))
+            return
+        self._places.append(len(self.verdicts))
+        self._claims.append((new, author))
+        self.verdicts.append(_WAITING)
+        self._group.append((author.public_key, new.signed, new.signature))
+        if len(self._group) == _GROUP:
+            self._send()
+        if new.kind == kinds.CERTIFICATE:  # those that follow may be by whom it certifies
+            if self._before is not None:
+                self._before.flush()
+            self.flush()
+
+    def _cheap(self, author: Author, new: Entry) -> str | None:
+        """What needs no signature: nothing is claimed about the author, and nothing stored."""
+        if not author.chained:
+            held = self.ingest.store.order(new.kid, new.body["order_id"]) if "order_id" in new.body else None
+            return chain.DUPLICATE if held and held.id == new.id else None
+        head = author.head
+        if new.generation == head.generation:
+            if new.sequence < head.next_sequence:
+                return chain.DUPLICATE if self._held_id(new) == new.id else None
+            if new.sequence >= head.next_sequence + _REACH:
+                return chain.GAP
+        return None
+
+    def _held_id(self, new: Entry) -> bytes | None:
+        held = self.ingest.store.entry_at(new.kid, new.generation, new.sequence)
+        return held.id if held else None
+
+    def flush(self, committer: Executor | None = None) -> None:
+        """Judge and store what waits, in one transaction; with a committer, the disk is not waited for."""
+        places, claims = self._places, self._claims
+        self._places, self._claims = [], []
+        if not claims:
+            return
+        genuine = self._genuine()
+        store, authors = self.ingest.store, self.ingest.authors
+        with store.transaction(committer):
+            before = store.last_cursor()
+            if before != authors.cursor:
+                authors.refresh()  # another process was here while signatures were verified
+            judged = _Judged(self.ingest, before, self.now_s)
+            late = []
+            for index, (new, author), good in zip(places, claims, genuine, strict=True):
+                verdict = judged.judge(author, new) if good else Verdict(BAD_SIGNATURE, new)
+                if verdict.reason == chain.GAP:
+                    late.append((new.sequence, index, new, author))
+                self.verdicts[index] = verdict
+            for _, index, new, author in sorted(late, key=lambda row: row[:2]):
+                self.verdicts[index] = judged.judge(author, new)
+            if judged.accepted:
+                self.ingest.verifying.hand_out()
+                store.append(judged.accepted, self.now_s, judged.registers())
+                self.ingest.verifying.hand_out()
+                if self.ingest.follower is not None:
+                    entries = (accepted.entry for accepted in judged.accepted)
+                    self.ingest.follower(dict(enumerate(entries, before + 1)))
+                    self.ingest.verifying.hand_out()
+        self._finish(judged, before)
+
+    def _genuine(self) -> list[bool]:
+        """Which of those that wait are signed by their authors."""
+        groups, group = self._groups, self._group
+        self._groups, self._group = [], []
+        return [good for sent in groups for good in self.ingest.verifying.result(sent)] + verify(group)
+
+    def _finish(self, judged: "_Judged", before: int) -> None:
+        """What the transaction holds is certain, or else `take` forgets it all."""
+        authors = self.ingest.authors
+        authors.cursor = before + len(judged.accepted)
+        for accepted in judged.accepted:
+            if accepted.entry.kind == kinds.CERTIFICATE and accepted.void_reason is None:
+                authors.certify(accepted.entry)
+
+
+class _Judged:
+    """The entries of one transaction that may be stored, and the meters whose registers they move."""
+
+    def __init__(self, ingest: Ingest, before: int, now_s: int) -> None:
+        self.before = before
+        self.store = ingest.store
+        self.authors = ingest.authors
+        self.now_s = now_s
+        self.accepted: list[Accepted] = []
+        self._last: dict[bytes, tuple[Author, Entry]] = {}
+        self._opened: dict[tuple[bytes, int, int], bytes] = {}  # commitments that are not in the store yet
+
+    def judge(self, author: Author, new: Entry) -> Verdict:
+        reason = self._reason(author, new)
+        if reason:
+            return Verdict(reason, new)
+        if author.chained:
+            author.head.accept(new)
+        void_reason, goes_on, deferred = None, False, False
+        if new.kind == kinds.READING:
+            author.seals = deferred = author.seals or new.is_sealed
+            if not deferred:
+                goes_on = goes_on_from(author.registers, new.body)
+                void_reason = self._measure(author, new)
+        elif new.kind == kinds.CERTIFICATE:
+            void_reason = self.authors.certificate_problem(new.body)
+        elif new.kind == kinds.KEY_OPEN and not self._is_first(new):
+            void_reason = KEY_OPENED_TWICE
+        self.accepted.append(Accepted(new, author.chained, void_reason, goes_on, deferred))
+        return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
+
+    def _measure(self, author: Author, new: Entry) -> str | None:
+        void_reason = author.registers.apply(new.body)
+        if void_reason is None:
+            self._last[new.kid] = (author, new)
+        return void_reason
+
+    def _is_first(self, new: Entry) -> bool:
+        """Whether the key's number is free; said again with the same commitment it does no harm."""
+        place, commitment = (new.kid, new.generation, new.body["key_no"]), new.body["commitment"]
+        held = self.store.stretch(*place)
+        return bool((held[2] if held else self._opened.setdefault(place, commitment)) == commitment)
+
+    def _reason(self, author: Author, new: Entry) -> str | None:
+        certificate = author.certificate
+        if not roles.may_publish(certificate, new):
+            return NOT_ALLOWED
+        if new.kind == kinds.MANDATE and not self.authors.owns(new.kid, new.body["meter"]):
+            return NOT_ALLOWED
+        if not author.is_certified_at(new.stamp.unix_s):
+            return EXPIRED
+        problem = self._place_problem(author, new) if author.chained else self._order_problem(author, new)
+        return problem or chain.judge_time(new, self.now_s)
+
+    def _place_problem(self, author: Author, new: Entry) -> str | None:
+        head = author.head
+        held = self._held(new) if new.sequence < head.next_sequence else None
+        place = chain.judge(head, new, None if held is None else held[0])
+        if place == chain.NEXT:
+            return FROZEN if author.frozen else None
+        if place == chain.FORK and held is not None:
+            found = Evidence(new.kid, new.generation, new.sequence, held[1], new.raw, self.now_s)
+            self.store.keep_evidence(found)
+            author.frozen = True
+        return place
+
+    def _held(self, new: Entry) -> tuple[bytes, bytes] | None:
+        """(id, raw) of what is held at the place of `new`, from before or from this transaction."""
+        stored = self.store.entry_at(new.kid, new.generation, new.sequence)
+        if stored is not None:
+            return stored.id, stored.raw
+        for accepted in self.accepted:
+            said = accepted.entry
+            if said.kid == new.kid and said.generation == new.generation and said.sequence == new.sequence:
+                return said.id, said.raw
+        return None
+
+    def _order_problem(self, author: Author, new: Entry) -> str | None:
+        problem = chain.order_problem(author.certificate_id, new)
+        if problem:
+            return problem
+        if self._is_ordered(new):
+            return chain.DUPLICATE
+        return ORDER_EXPIRED if new.body["expires_s"] < self.now_s else None
+
+    def _is_ordered(self, new: Entry) -> bool:
+        """Whether the person has used that order id, before or in this transaction."""
+        order_id = new.body["order_id"]
+        if self.store.order(new.kid, order_id) is not None:
+            return True
+        said = (accepted.entry for accepted in self.accepted)
+        return any(held.kid == new.kid and held.body["order_id"] == order_id for held in said)
+
+    def registers(self) -> list[Registers]:
+        """The last good registers of every meter that moved."""
+        rows = []
+        for kid, (author, new) in self._last.items():
+            rows.append(registers_of(kid, author.registers, new.body, self.now_s))
+        return rows

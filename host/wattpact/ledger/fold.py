@@ -1,0 +1,76 @@
+"""The ledger itself: entries in, and out of it a statement, postings or a contract's progress for any window.
+
+What always holds: the same entries give the same figures whether they come at once or one by one, and a late entry
+changes what it would have changed had it been in time. docs/spec/settlement.md has the rules, the protocol the code.
+"""
+
+from collections.abc import Iterable
+
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement import statement
+from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.slots import Fill, Settlement
+from wattpact_protocol.settlement.statement import Statement
+
+from wattpact.ledger import accounts
+from wattpact.ledger.accounts import Posting
+
+
+class LedgerError(ValueError):
+    """A window or a payer that nothing can be said about; the text says why."""
+
+
+class Ledger:
+    """Fed with verified entries in the order of each author's log; the community's comes before any reading."""
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self._settlement: Settlement | None = None
+
+    @property
+    def settlement(self) -> Settlement:
+        if self._settlement is None:
+            raise LedgerError("no community has been founded yet")
+        return self._settlement
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        for new in entries:
+            self.facts.apply(new)
+        facts = self.facts
+        if self._settlement is None and facts.community is not None:
+            self._settlement = Settlement(facts.slot_s, facts.silence_s, facts.loads, facts.book)
+
+    def settle(self, now_s: int) -> None:
+        """Settle all that can be settled by now."""
+        self.settlement.advance(now_s, now_s)
+
+    def fill(self, contract_id: bytes) -> Fill:
+        """What a contract has carried, lacked and left unused so far; zero where nothing is settled yet."""
+        contract = self.facts.book.confirmed.get(contract_id)
+        if contract is None:
+            raise LedgerError(f"there is no contract {contract_id.hex()}")
+        return self.settlement.fills.get(contract_id) or Fill(contract)
+
+    def payers(self, from_s: int, to_s: int) -> list[bytes]:
+        """Everyone who answers for a meter at some time of a window."""
+        spans = [self.facts.payers(kid, from_s, to_s) for kid in self.facts.meters]
+        return sorted({span[2] for rows in spans for span in rows})
+
+    def window(self, from_s: int, to_s: int) -> tuple[int, int]:
+        """The slots that start in a window, as slot boundaries."""
+        if self._settlement is None:
+            raise LedgerError("no community has been founded yet")
+        start_s, end_s = self.facts.ceil(from_s), self.facts.ceil(to_s)
+        if start_s >= end_s:
+            raise LedgerError("the period holds no slot")
+        return start_s, end_s
+
+    def statement(self, subject: bytes, from_s: int, to_s: int) -> Statement:
+        """What one payer's meters came to in the slots that start in a window."""
+        start_s, end_s = self.window(from_s, to_s)
+        return statement.state(self.facts, self.settlement, subject, start_s, end_s)
+
+    def postings(self, from_s: int, to_s: int) -> list[Posting]:
+        """Every payment of a window, each from one account to another."""
+        start_s, end_s = self.window(from_s, to_s)
+        return accounts.post(self.facts, self.settlement, start_s, end_s)

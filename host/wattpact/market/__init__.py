@@ -1,0 +1,1 @@
+"""From confirmed contracts to grants; prices and policies."""

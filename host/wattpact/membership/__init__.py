@@ -1,0 +1,1 @@
+"""Who belongs to the community, and who may look."""

@@ -1,0 +1,161 @@
+"""Access: links that let the operator, or one person, see what is measured.
+
+    http://localhost:8080/#code=mzxw6ytboi...        16 random bytes in base32; who has the link sees what it is for
+
+What always holds: a code is given out once, when it is made, and kept as its SHA-256 alone; it stands in no message,
+log or repr. It is looked up by that hash, so the time of a wrong guess tells nothing about a right one. A link ends at
+its time, or when it is revoked. docs/decisions/access-links.md says why it is so.
+"""
+
+import base64
+import binascii
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from wattpact_protocol.log import ids
+
+from wattpact.store.records import StoreError
+from wattpact.store.sqlite.reader import Reader
+from wattpact.store.sqlite.store import Store
+
+CODE_BYTES = 16
+DAY_S = 86400
+NOTED_EVERY_S = 3600
+ID_DIGITS = 8
+_MAX_TEXT = 64
+
+UNKNOWN = "This link is not known here; it may have been withdrawn. Ask the operator for a new one."
+EXPIRED = "This link has expired. Ask the operator for a new one."
+
+
+class BadCode(ValueError):
+    """A code that opens nothing; the text is a sentence for a person and does not hold the code."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.is_guess = sentence == UNKNOWN
+
+
+class AccessError(ValueError):
+    """A link that is not there or cannot be made; the text says why."""
+
+
+class Pass(NamedTuple):
+    """What a link is for: everything (`person` is None, the operator's), or what is a person's own."""
+
+    digest: bytes
+    person: bytes | None
+    label: str
+    created_s: int
+    expires_s: int
+    last_used_s: int | None
+    name: str | None  # the person's, by the newest certificate
+
+    @property
+    def id(self) -> str:
+        """Names it in lists; nobody can sign in by it."""
+        return self.digest.hex()[:ID_DIGITS]
+
+
+_PASSES = (
+    "SELECT digest, person, label, created_s, expires_s, last_used_s, (SELECT c.label FROM certificates c"
+    " WHERE c.kid = access.person ORDER BY c.version DESC LIMIT 1) FROM access"
+)
+
+
+def text_of(code: bytes) -> str:
+    """As a link carries it: 26 lower-case letters and digits."""
+    return base64.b32encode(code).decode().rstrip("=").lower()
+
+
+def _digest(text: str) -> bytes:
+    """The hash by which a code is kept; raises BadCode for what is none."""
+    try:
+        code = base64.b32decode(text.strip().upper() + "======") if len(text) <= _MAX_TEXT else b""
+    except (binascii.Error, ValueError):
+        code = b""
+    if len(code) != CODE_BYTES:
+        raise BadCode(UNKNOWN)
+    return ids.sha256(code)
+
+
+def link(url: str, text: str) -> str:
+    """What a person opens. A fragment stays in the browser: no server and no proxy on the way is sent the code."""
+    return f"{url.rstrip('/')}/#code={text}"
+
+
+def issue(store: Store, code: bytes, person: bytes | None, label: str, now_s: int, for_s: int) -> str:
+    """Keep a new code of 16 random bytes, and give its text; links that expired a day ago are forgotten."""
+    if len(code) != CODE_BYTES:
+        raise AccessError(f"a code has {CODE_BYTES} bytes")
+    with store.transaction():
+        store.execute("DELETE FROM access WHERE expires_s < ?", [(now_s - DAY_S,)])
+        row = (ids.sha256(code), person, label, now_s, now_s + for_s, None)
+        store.execute("INSERT INTO access VALUES (?, ?, ?, ?, ?, ?)", [row])
+    return text_of(code)
+
+
+def listed(reader: Reader) -> list[Pass]:
+    """Every link, the newest last."""
+    return [Pass(*row) for row in reader.rows(f"{_PASSES} ORDER BY created_s, digest")]
+
+
+def revoke(store: Store, digests: Iterable[bytes]) -> None:
+    store.execute("DELETE FROM access WHERE digest = ?", [(digest,) for digest in digests])
+
+
+class Access:
+    """The links of one database, for whoever answers questions. Safe from any thread.
+
+    `refused(source)` counts a guess. A use is noted at most once an hour."""
+
+    def __init__(
+        self, path: Path, clock: Callable[[], int], refused: Callable[[str], None] = lambda source: None
+    ) -> None:
+        self._path = path
+        self.clock = clock
+        self.refused = refused
+        self._local = threading.local()
+        self._noted_s: dict[bytes, int] = {}
+
+    def _reader(self) -> Reader:
+        """This thread's own connection."""
+        found: Reader | None = getattr(self._local, "reader", None)
+        if found is None:
+            found = self._local.reader = Reader(self._path)
+        return found
+
+    @property
+    def community(self) -> bytes:
+        return self._reader().community
+
+    def enter(self, text: str) -> Pass:
+        """What a code opens; raises BadCode, StoreError."""
+        digest, now_s = _digest(text), self.clock()
+        found = self._reader().rows(f"{_PASSES} WHERE digest = ?", digest)
+        if not found:
+            raise BadCode(UNKNOWN)
+        known = Pass(*found[0])
+        if known.expires_s <= now_s:
+            raise BadCode(EXPIRED)
+        self._note(known, now_s)
+        return known
+
+    def stands(self, digest: bytes) -> bool:
+        """Whether a link that was used is still one."""
+        sql = "SELECT 1 FROM access WHERE digest = ? AND expires_s > ?"
+        return bool(self._reader().rows(sql, digest, self.clock()))
+
+    def _note(self, known: Pass, now_s: int) -> None:
+        """Remember when it was last used, for the list; a disk that is busy or full keeps nobody out."""
+        last_s = max(known.last_used_s or 0, self._noted_s.get(known.digest, 0))
+        if now_s - last_s < NOTED_EVERY_S:
+            return
+        self._noted_s[known.digest] = now_s
+        try:
+            with Store(self._path) as store:
+                store.execute("UPDATE access SET last_used_s = ? WHERE digest = ?", [(now_s, known.digest)])
+        except StoreError:
+            pass

@@ -1,0 +1,140 @@
+"""A data directory: settings.json, wattpact.db and keys/, the whole of what a node is.
+
+What always holds: settings.json pins the root's public key, so nothing else in the directory can change whom the node
+believes; a directory without it is no data directory, and nothing is created in one by accident.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from wattpact_protocol.log import ids
+
+from wattpact import keys
+from wattpact.keys import KeyFileError, Keyring, Signer
+from wattpact.membership import members
+from wattpact.store.sqlite.reader import Reader
+from wattpact.store.sqlite.store import Store
+
+DATABASE, SETTINGS, KEYS, LOCK = "wattpact.db", "settings.json", "keys", "node.lock"
+_FORMAT = 1
+
+
+class HomeError(Exception):
+    """A data directory that is absent, damaged or already there; the text says which and what to do."""
+
+
+def clock() -> int:
+    """Unix seconds by this machine's clock."""
+    return time.time_ns() // 1_000_000_000
+
+
+class Home:
+    """An existing data directory; raises HomeError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keyring = Keyring(path / KEYS)
+        self.root_public_key = _pinned(path / SETTINGS)
+        self.community = ids.community_id(self.root_public_key)
+
+    @property
+    def database(self) -> Path:
+        return self.path / DATABASE
+
+    def store(self) -> Store:
+        """Open for writing; raises StoreError."""
+        return Store(self.database, self.community)
+
+    def reader(self) -> Reader:
+        """Open for reading; raises StoreError."""
+        return Reader(self.database)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory for the one node that may run on it; the kernel lets go too when the process dies."""
+        handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise HomeError(f"a node is running on {self.path} already") from None
+        try:
+            yield
+        finally:
+            os.close(handle)
+
+    def issuer(self) -> Signer | None:
+        return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
+
+    def readers(self) -> list[Signer]:
+        """Whose keys are here to open what meters seal: the operator's, and people's. Raises KeyFileError."""
+        issuer = self.issuer()
+        return ([] if issuer is None else [issuer]) + self.keyring.people()
+
+
+def _pinned(path: Path) -> bytes:
+    try:
+        settings: Any = json.loads(path.read_bytes())
+        root_public_key = bytes.fromhex(settings["root_public_key"])
+        sound = settings["wattpact_data"] == _FORMAT and len(root_public_key) == 32
+    except FileNotFoundError:
+        raise HomeError(f"{path.parent} is no data directory") from None
+    except OSError as error:
+        raise HomeError(f"cannot read {path}: {error.strerror}") from None
+    except (KeyError, TypeError, ValueError):
+        sound, root_public_key = False, b""
+    if not sound:
+        raise HomeError(f"{path} is damaged; restore it from a backup")
+    return root_public_key
+
+
+def found(path: Path, terms: members.Terms, now_s: int) -> Home:
+    """Make a data directory with new keys and a community that starts with `terms`; raises HomeError, KeyFileError,
+    and BodyError for terms that cannot be said, before anything is made."""
+    members.first_words(terms)
+    if (path / SETTINGS).exists():
+        raise HomeError(f"{path} holds a community already")
+    keyring = Keyring(path / KEYS)
+    if any(keyring.has(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST)) or (path / DATABASE).exists():
+        raise HomeError(f"{path} holds keys or a database of an unfinished set-up; choose another directory")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HomeError(f"cannot make {path}: {error.strerror}") from None
+    names = (keys.ROOT, keys.ISSUER, keys.HOST)
+    signers = {name: keyring.create(name, secrets.token_bytes(32)) for name in names}
+    root_public_key = signers[keys.ROOT].public_key
+    with Store(path / DATABASE, ids.community_id(root_public_key)) as store:
+        members.found_community(store, signers, terms, now_s)
+    _write_settings(path / SETTINGS, {"wattpact_data": _FORMAT, "root_public_key": root_public_key.hex()})
+    return Home(path)
+
+
+def add_person(home: Home, name: str, label: str, now_s: int) -> Signer:
+    """A new key for a person, certified; raises EnrolError, KeyFileError, StoreError."""
+    issuer = home.issuer()
+    if issuer is None:
+        raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
+    if home.keyring.person_path(name).exists():
+        raise KeyFileError(f"{name} has a key already")
+    seed = secrets.token_bytes(32)
+    with home.store() as store, store.transaction():
+        person = Signer(seed, name)
+        members.enrol_person(store, issuer, person, label, now_s)
+        return home.keyring.create_person(name, seed)
+
+
+def _write_settings(path: Path, settings: dict[str, Any]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(settings, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

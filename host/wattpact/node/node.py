@@ -1,0 +1,262 @@
+"""The node: one asyncio process that joins link, ingest, market and inboxes over one store.
+
+    datagrams -> batch -> ingest -> receipts -> registers, book, grants, inboxes -> datagrams
+
+What always holds: everything in memory can be had again from the store, so the process may die at any moment; whatever
+another program says in the store is noticed within POLL_S. docs/architecture.md.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from wattpact_protocol.log import entry, kinds, roles
+
+from wattpact.ingest.pipeline import STORED, Ingest, Verdict
+from wattpact.keys import Signer
+from wattpact.market.grants import Market
+from wattpact.projections.registers import Measuring
+from wattpact.projections.unsealing import Opener
+from wattpact.store.records import Stored, StoreError
+from wattpact.store.sqlite.store import Store
+from wattpact.sync.host_link import Link
+from wattpact.sync.mailbox import Inbox
+from wattpact.sync.peer import Address, Datagrams
+from wattpact.sync.udp import Edge, now_ms
+
+_LOG = logging.getLogger("wattpact.node")
+
+UDP_PORT = 47800
+POLL_S = 0.1
+TICK_S = 1.0
+LISTENER_EVENTS = 256
+
+_ALL_BUT_READINGS = tuple(kind for kind in kinds.NAMES if kind != kinds.READING)
+# What a restart must read again to know how things stand; the rest has had its effect.
+_AGREED = tuple(kind for kind in _ALL_BUT_READINGS if kind not in (kinds.EVENT, kinds.RECEIPT, kinds.STATEMENT))
+
+
+class NodeError(Exception):
+    """The node cannot start; the text says why and what to do."""
+
+
+class Event(NamedTuple):
+    """News for listeners: "entry" (with cursor, author, kind), "meters", or "stop", the last."""
+
+    name: str
+    cursor: int = 0
+    author: bytes = b""
+    kind: int = 0
+
+
+class Sender(Protocol):
+    """Where datagrams go: the socket's edge, or what stands for a network in virtual time."""
+
+    def send(self, datagrams: Datagrams) -> None: ...
+
+    def flush(self) -> None: ...
+
+
+class Node:
+    """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is opened,
+    whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
+
+    def __init__(
+        self,
+        store: Store,
+        root_public_key: bytes,
+        host: Signer,
+        issuer: Signer | None,
+        clock: Callable[[], int],
+        clock_ms: Callable[[], int] = now_ms,
+        people: Sequence[Signer] = (),
+    ) -> None:
+        self.store = store
+        self.readers = (*(() if issuer is None else (issuer,)), *people)
+        self.clock = clock
+        self._clock_ms = clock_ms
+        self.ingest = Ingest(store, root_public_key, clock)
+        self._host = host
+        self._issuer = issuer
+        self._measuring = Measuring(store, Opener(store, self.readers), self.ingest.rejections, clock)
+        self.ingest.follower = self._measuring.catch_up
+        self._listeners: set[asyncio.Queue[Event]] = set()
+        self._edge: Sender | None = None
+        self._transport: asyncio.DatagramTransport | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._rebuild()
+        self.link = Link(store, self.ingest.authors, self.inbox, self._count)
+        self._measuring.catch_up()  # what a key that has come since can open; in several transactions where it is much
+        self._catch_up()
+
+    def _rebuild(self) -> None:
+        self.market = Market()
+        self.inbox = Inbox(self.store)
+        self.cursor = 0
+
+    # Entries
+
+    def take(self, batch: list[tuple[bytes, Address]]) -> list[Verdict]:
+        """Take entries in, act on them and answer; raises StoreError, and then nothing was acknowledged."""
+        addresses = [address for _, address in batch]
+        verdicts = self.ingest.take([raw for raw, _ in batch], [address[0] for address in addresses])
+        self._receipt(verdicts)
+        self.catch_up()
+        if self._edge is not None:
+            self._edge.send(self.link.answer(verdicts, addresses))
+        for verdict in verdicts:
+            if verdict.reason == STORED and verdict.entry is not None and verdict.entry.kind == kinds.READING:
+                self._tell(Event("entry", verdict.cursor, verdict.entry.kid, kinds.READING))
+        self._tell(Event("meters"))
+        return verdicts
+
+    def _receipt(self, verdicts: list[Verdict]) -> None:
+        """Say to each author of the batch how far its log is durable here."""
+        last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}
+        with self.store.transaction():
+            for kid, new in last.items():
+                author = self.ingest.authors.get(kid)
+                if author is not None and author.chained and author.certificate["role"] == roles.METER:
+                    body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
+                    self.store.say(self._host, kinds.RECEIPT, body, self.clock())
+
+    def catch_up(self) -> None:
+        """Measure and fold what is new in the store, grant what is due, and push it to the meters it concerns."""
+        self._catch_up()
+        if self._edge is not None:
+            self._edge.send(self.link.push(self._clock_ms()))
+
+    def _catch_up(self) -> None:
+        if self.store.last_cursor() == self.cursor:
+            return
+        self.ingest.authors.refresh()
+        try:
+            with self.store.transaction():
+                self._measuring.catch_up()
+                while self._fold():
+                    self._grant()
+                self.inbox.commit(self.cursor)
+        except BaseException:
+            self._rebuild()  # memory may be ahead of what was rolled back
+            self.link.follow(self.inbox)
+            raise
+
+    def _fold(self) -> bool:
+        """Apply the stored entries that have not been; whether there were any."""
+        last, now_s = self.store.last_cursor(), self.clock()
+        if last == self.cursor:
+            return False
+        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=_AGREED):
+            self._apply(row, now_s)
+        for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
+            self._apply(row, now_s)
+            self._tell(Event("entry", row.cursor, row.author, row.kind))
+        self.cursor = last
+        return True
+
+    def _apply(self, row: Stored, now_s: int) -> None:
+        if row.void_reason is None:
+            new = entry.decode(row.raw, self.store.community)
+            self.market.apply(new)
+            self.inbox.fold(row, new, self.market.book, now_s)
+
+    def _grant(self) -> None:
+        if self._issuer is None:
+            return
+        for body in self.market.grants_due(self.clock()):
+            self.store.say(self._issuer, kinds.GRANT, body, self.clock())
+
+    def heard_s(self) -> dict[bytes, int]:
+        """When each meter was last heard on the link, Unix seconds."""
+        return {kid: peer.heard_s for kid, peer in list(self.link.peers.items())}
+
+    # Listeners
+
+    def subscribe(self) -> "asyncio.Queue[Event]":
+        """News from now on; a listener that is too slow loses the oldest."""
+        queue: asyncio.Queue[Event] = asyncio.Queue(LISTENER_EVENTS)
+        self._listeners.add(queue)
+        return queue
+
+    def unsubscribe(self, queue: "asyncio.Queue[Event]") -> None:
+        self._listeners.discard(queue)
+
+    def _tell(self, event: Event) -> None:
+        for queue in self._listeners:
+            if queue.full():
+                queue.get_nowait()
+            queue.put_nowait(event)
+
+    def _count(self, reason: str, author: bytes, source: str) -> None:
+        self.ingest.rejections.count(reason, author, source, self.clock())
+
+    def refused_access(self, source: str) -> None:
+        """Count a code that opens nothing, tried from there."""
+        self._count("bad_access_code", b"", source)
+
+    # Life
+
+    async def start(self, address: str = "0.0.0.0", port: int = UDP_PORT) -> int:
+        """Open the socket and begin; gives the port. Raises NodeError where it is taken."""
+        loop = asyncio.get_running_loop()
+        edge = Edge(self.link, self._take_safely, self.clock)
+        try:
+            self._transport, _ = await loop.create_datagram_endpoint(lambda: edge, local_addr=(address, port))
+        except OSError as error:
+            reason = f"{error.strerror}; choose another port"
+            raise NodeError(f"cannot listen on UDP {address} port {port}: {reason}") from None
+        self.join(edge)
+        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
+        return int(self._transport.get_extra_info("sockname")[1])
+
+    def join(self, edge: Sender) -> None:
+        """Send by `edge`; whoever has it calls `link.hear` and `take`."""
+        self._edge = edge
+
+    async def stop(self) -> None:
+        """Store what has arrived, end the tasks and release everything."""
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._edge is not None:
+            self._edge.flush()
+        if self._transport is not None:
+            self._transport.close()
+        self._tell(Event("stop"))
+        self.ingest.close()
+        self.store.close()
+
+    def _take_safely(self, batch: list[tuple[bytes, Address]]) -> None:
+        with _logged(f"{len(batch)} entries are not acknowledged, their meters will repeat them: "):
+            self.take(batch)
+
+    async def _watch(self) -> None:
+        """Notice what was said in the store by another program, or by another part of this one."""
+        while True:
+            await asyncio.sleep(POLL_S)
+            with _logged():
+                if self.store.last_cursor() != self.cursor:
+                    self.catch_up()
+                    self._tell(Event("meters"))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            with _logged():
+                counted = self.ingest.rejections.drain(self.clock())
+                if counted:
+                    self.store.count_rejections(counted)
+
+
+@contextlib.contextmanager
+def _logged(consequence: str = "") -> Iterator[None]:
+    """What is interrupted, by a busy or full disk or by what nobody thought of, is tried again at the next turn."""
+    try:
+        yield
+    except StoreError as error:
+        _LOG.error("%s%s", consequence, error)
+    except Exception:
+        _LOG.exception("%sunexpected", consequence)

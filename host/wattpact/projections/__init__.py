@@ -1,0 +1,1 @@
+"""What stored entries come to, derived once and stored."""

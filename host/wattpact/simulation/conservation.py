@@ -1,0 +1,67 @@
+"""Every Wh and every nano-unit of a replay accounted for: meters, contracts, grid account, bills, and their audits."""
+
+import io
+from typing import Any
+
+from wattpact import audit, keys
+from wattpact.billing import bill, disclose
+from wattpact.ledger import Ledger, accounts
+from wattpact.projections import ledger_feed
+from wattpact.simulation import Check
+from wattpact.simulation.street import Street
+
+
+def settle(street: Street) -> Ledger:
+    """The ledger over all that the street's node holds, settled to now."""
+    return ledger_feed.ledger_of(street.store, street.now_s, street.opener)
+
+
+def check(street: Street, from_s: int, to_s: int) -> list[Check]:
+    """What must hold between registers, contracts, grid and bills over a window that holds the whole replay."""
+    ledger = settle(street)
+    statements = {name: ledger.statement(person.kid, from_s, to_s) for name, person in street.people.items()}
+    fields = {name: made.fields([]) for name, made in statements.items()}
+    taken = sum(one["bought_wh"] + one["grid_import_wh"] for one in fields.values())
+    given = sum(one["sold_wh"] + one["grid_export_wh"] for one in fields.values())
+    imported = sum(meter.registers[1] for meter in street.meters.values())
+    exported = sum(meter.registers[2] for meter in street.meters.values())
+    bought = sum(one["bought_wh"] for one in fields.values())
+    sold = sum(one["sold_wh"] for one in fields.values())
+    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.facts.book.confirmed)
+    postings = ledger.postings(from_s, to_s)
+    balances = accounts.balances(postings)
+    nets = sum(one["net_nano"] for one in fields.values())
+    return [
+        Check("import = bought + grid", imported == taken, f"{imported:,} Wh, {taken:,} Wh"),
+        Check("export = sold + grid", exported == given, f"{exported:,} Wh, {given:,} Wh"),
+        Check("bought = sold = carried", bought == sold == carried > 0, f"{bought:,}, {sold:,}, {carried:,} Wh"),
+        Check("all accounts sum to zero", sum(balances.values()) == 0, f"{len(postings):,} postings"),
+        Check("bills = the grid's account", nets == balances.get(accounts.GRID, 0), f"{nets:,} nano-units"),
+    ]
+
+
+def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]]:
+    """Every person's bill exported and audited by a stranger with the keys that it takes; and its fields by name."""
+    host = street.home.keyring.load(keys.HOST)
+    checks, fields = [], {}
+    for name, person in street.people.items():
+        ledger = settle(street)
+        made = bill.make(ledger, person.kid, month)
+        held = ledger_feed.evidence_for(street.store, made.statement, street.opener)
+        data = bill.export(
+            made, ledger, held, host.kid, lambda kind, body: street.store.say(host, kind, body, street.now_s)
+        )
+        fields[name] = made.fields
+        try:
+            shown, _ = disclose.for_bundle(street.store, street.opener, data)
+            keys_of = [disclose.disclose(street.store, street.opener, shown)]
+            report = audit.audit(io.BytesIO(data), street.home.root_public_key, keys_of)
+            agrees = {**made.fields, **{name: report.fields[name] for name in _EVIDENCE}} == report.fields
+            figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
+        except (audit.Refuted, audit.Undecided) as found:
+            agrees, figures = False, found.sentence()
+        checks.append(Check(f"audit of {name}'s bill", agrees, figures))
+    return checks, fields
+
+
+_EVIDENCE = ("evidence", "evidence_root")

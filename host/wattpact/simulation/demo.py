@@ -1,0 +1,240 @@
+"""The demo: a node and three virtual meters on this machine, and owners who go on selling and buying.
+
+    House 1 sells the roof's sun, House 2 its battery, House 3 buys for its wallbox, whose relay follows the contracts
+
+What always holds: the meters are the real firmware, each in a process of its own; what they do, they do by signed
+entries over UDP. The demo only plays the people: it enrols, sets a policy, and signs mandates. Its data stay in a
+folder, and the next run goes on with them.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.sync import enrolment
+
+from wattpact.device.virtual_meter import VirtualMeter
+from wattpact.keys import Signer
+from wattpact.membership import access_links, members
+from wattpact.node import data_directory
+from wattpact.node.data_directory import Home
+from wattpact.node.node import Node
+from wattpact.store.sqlite.store import Store
+
+SLOT_S = 5
+TERMS = members.Terms(
+    name="Sun Street", currency="EUR", timezone="Europe/Berlin", slot_s=SLOT_S,
+    import_micro_per_kwh=310_000, export_micro_per_kwh=80_000, silence_s=60,
+)  # fmt: skip
+
+# No credit, no quiet hours, no wait before opening, consent given: so that a person sees a whole cycle in two minutes.
+# The rest of 60 s before a relay closes again is not a policy's to shorten.
+POLICY = {
+    "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
+    "reconnect_wait_max_s": 0, "consent_required": False,
+}  # fmt: skip
+
+PAUSE_S = 4
+PATIENCE_S = 180
+HOUR_S = 3600
+
+
+class House(NamedTuple):
+    """A household: its key's name and its own, its meter's label, load (negative: it produces) and rating."""
+
+    name: str
+    owner: str
+    label: str
+    watts: int
+    load: str
+    rated_w: int
+
+
+HOUSES = (
+    House("house-1", "House 1", "House 1 solar", -8000, "always", 11000),
+    House("house-2", "House 2", "House 2 battery", -9000, "always", 11000),
+    House("house-3", "House 3", "House 3 wallbox", 7200, "relay", 11000),
+)
+SUN, BATTERY, WALLBOX = HOUSES
+
+
+class Order(NamedTuple):
+    """What an owner mandates: side, price limit in micro-units per kWh, energy."""
+
+    house: House
+    side: int
+    limit_micro_per_kwh: int
+    wh: int
+
+
+# What is sold and bought in turn: first two contracts, filled in order of price, then one at a time.
+ROUNDS = (
+    (
+        Order(SUN, kinds.SELL, 180_000, 32),
+        Order(BATTERY, kinds.SELL, 220_000, 32),
+        Order(WALLBOX, kinds.BUY, 250_000, 64),
+    ),
+    (
+        Order(SUN, kinds.SELL, 180_000, 80),
+        Order(WALLBOX, kinds.BUY, 250_000, 80),
+    ),
+    (
+        Order(BATTERY, kinds.SELL, 220_000, 60),
+        Order(SUN, kinds.SELL, 190_000, 60),
+        Order(WALLBOX, kinds.BUY, 250_000, 120),
+    ),
+)
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the text says why."""
+
+
+def prepare(folder: Path, now_s: int) -> Home:
+    """The demo's data directory, made at the first run; raises HomeError, KeyFileError, StoreError."""
+    if folder.joinpath(data_directory.SETTINGS).exists():
+        return Home(folder)
+    made = data_directory.found(folder, TERMS, now_s)
+    for house in HOUSES:
+        data_directory.add_person(made, house.name, house.owner, now_s)
+    with made.store() as store:
+        store.say(_issuer(made), kinds.POLICY, POLICY, now_s)
+    folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
+    return made
+
+
+def links(of: Home, store: Store, url: str, now_s: int) -> list[tuple[str, str]]:
+    """New links for a day to the page at `url`, each with whose it is: the operator, and each house."""
+    people = [(house.owner, of.keyring.person(house.name).kid) for house in HOUSES]
+    found = []
+    for whose, kid in [("Operator", None), *people]:
+        text = access_links.issue(
+            store, secrets.token_bytes(access_links.CODE_BYTES), kid, "demo", now_s, access_links.DAY_S
+        )
+        found.append((whose, access_links.link(url, text)))
+    return found
+
+
+def _issuer(of: Home) -> Signer:
+    issuer = of.issuer()
+    if issuer is None:
+        raise DemoError(f"the issuer's key is missing from {of.path}; remove the folder to start anew")
+    return issuer
+
+
+class Demo:
+    """Runs the meters and plays their owners beside a node that has been started; `tell` prints a line."""
+
+    def __init__(self, of: Home, node: Node, udp_port: int, tell: Callable[[str], None]) -> None:
+        self._home = of
+        self._node = node
+        self._store: Store = node.store
+        self._udp_port = udp_port
+        self._tell = tell
+        self._kids: dict[str, bytes] = {}
+        self._relay: tuple[bool, str] | None = None
+        self._changed = asyncio.Event()
+        self._meters = {house.name: self._meter(house) for house in HOUSES}
+
+    def _meter(self, house: House) -> VirtualMeter:
+        configuration = {
+            "host": ["127.0.0.1", self._udp_port], "root_public_key": self._home.root_public_key.hex(),
+            "rated_w": house.rated_w, "step_s": SLOT_S, "flash_bytes": 1 << 21, "seed": len(self._kids) + 1,
+            "source": {"kind": "synthetic", "watts": house.watts, "load": house.load},
+        }  # fmt: skip
+        folder = self._home.path.joinpath("meters", house.name)
+        return VirtualMeter(folder, configuration, lambda event: self._hear(house, event))
+
+    def _hear(self, house: House, event: dict[str, Any]) -> None:
+        name = event.get("event")
+        if name == "started":
+            self._kids[house.name] = bytes.fromhex(event["kid"])
+            self._tell(f"{house.label}: meter {event['kid']} is up")
+            self._enrol(house, event["code"])
+        elif name == "relay" and house is WALLBOX:
+            self._relay = (event["closed"], event["reason"])
+            self._tell(f"{house.label}: relay {'closed' if event['closed'] else 'open'} ({event['reason']})")
+        elif name == "ended":
+            self._tell(f"{house.label}: the meter's process ended with status {event['status']}; starting it again")
+        elif name == "error":
+            self._tell(f"{house.label}: {event.get('text')}")
+        self._changed.set()
+
+    def _enrol(self, house: House, code: str) -> None:
+        """As `wattpact meter enrol` does, with the code that the meter shows, once it has asked over the link."""
+        if any(known.kid == self._kids[house.name] for known in self._store.certificates()):
+            return
+        self._tasks.append(asyncio.create_task(self._enrol_when_asked(house, enrolment.parse_code(code))))
+
+    async def _enrol_when_asked(self, house: House, code: bytes) -> None:
+        owner = members.find(self._store.certificates(), roles.PERSON, house.owner)
+        for _ in range(PATIENCE_S * 5):
+            await asyncio.sleep(0.2)
+            try:
+                public_key = members.with_code(self._store.pending(), code, self._store.community)
+            except members.EnrolError:
+                continue
+            now_s = self._node.clock()
+            members.enrol_meter(
+                self._store, _issuer(self._home), public_key, house.label, owner.kid, now_s, rated_w=house.rated_w
+            )
+            self._node.catch_up()
+            self._tell(f"{house.label}: enrolled for {house.owner}")
+            self._changed.set()
+            return
+        raise DemoError(f"{house.label} did not ask to be enrolled within {PATIENCE_S} s")
+
+    async def run(self) -> None:
+        """Start the meters, enrol them, and play rounds until cancelled; raises DemoError, VirtualMeterError."""
+        self._tasks: list[asyncio.Task[None]] = []
+        for meter in self._meters.values():
+            await meter.start()
+        await self._until(self._all_enrolled, "the meters to be enrolled")
+        number = 0
+        while True:
+            self._mandate(ROUNDS[number % len(ROUNDS)])
+            await self._until(lambda: self._relay == (True, "grant"), "a grant to close the relay")
+            await self._until(lambda: self._relay is not None and not self._relay[0], "the energy to be used up")
+            await asyncio.sleep(PAUSE_S)
+            number += 1
+
+    def _all_enrolled(self) -> bool:
+        known = {certified.kid for certified in self._store.certificates()}
+        return len(self._kids) == len(HOUSES) and set(self._kids.values()) <= known
+
+    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait for something of the meters' doing; say so when it takes long, and go on waiting."""
+        waited_s = 0
+        while not holds():
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), 10)
+            except TimeoutError:
+                waited_s += 10
+                if waited_s % PATIENCE_S == 0:
+                    self._tell(f"still waiting for {what}")
+            for task in self._tasks:
+                if task.done() and task.exception() is not None:
+                    raise DemoError(str(task.exception()))
+
+    def _mandate(self, orders: "tuple[Order, ...]") -> None:
+        """Each owner signs what the meter may commit to by itself."""
+        now_s = self._node.clock()
+        for order in orders:
+            body = {
+                "order_id": secrets.token_bytes(8), "expires_s": now_s + HOUR_S, "meter": self._kids[order.house.name],
+                "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
+                "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
+            }  # fmt: skip
+            self._store.say(self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
+            verb = "sell" if order.side == kinds.SELL else "buy"
+            price = f"{order.limit_micro_per_kwh // 10_000} cents per kWh"
+            self._tell(f"{order.house.owner}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")
+        self._node.catch_up()
+
+    async def stop(self) -> None:
+        """Stop the meters, as Ctrl-C would each of them."""
+        await asyncio.gather(*(meter.stop() for meter in self._meters.values()))

@@ -1,0 +1,213 @@
+"""A week of real homes: load and sun by the hour become power, the firmware measures it, and the street trades it.
+
+Input is a folder in the format of CityLearn's 2022 challenge: schema.json, Building_N.csv with non_shiftable_load in
+kWh and solar_generation in W for each kW of the building's nominal power, pricing.csv with electricity_pricing a kWh.
+What always holds: every number is read as the decimal that stands in the file; power is its mW, rounded half up.
+"""
+
+import csv
+import json
+import re
+import secrets
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wattpact_protocol.log import kinds
+
+from wattpact.membership import members
+from wattpact.simulation import Check, ReplayError, conservation
+from wattpact.simulation.street import Street
+
+HOUR_S = 3600
+STEP_S = 900
+INTERVALS = 4
+RATED_W = 30_000
+HOURS_A_DAY = 24
+MAX_BYTES = 16 << 20
+START_S = 1_783_900_800  # a Monday, 00:00 UTC
+EXPORT_SHARE_PERCENT = 20  # what the grid pays for export, of its lowest import price: an assumption, the data has none
+TERMS = members.Terms("Fontana", "USD", "UTC", STEP_S, 0, 0)
+POLICY = {
+    "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
+    "reconnect_wait_max_s": 0, "consent_required": False,
+}  # fmt: skip
+
+
+class Household(NamedTuple):
+    """Net power by the hour in mW, import positive, and the exact sums of import and export in mWh."""
+
+    name: str
+    net_mw: list[int]
+    import_mwh: int
+    export_mwh: int
+
+
+def read_home(folder: Path, name: str, nominal_kw: Decimal, first_hour: int, hours: int) -> Household:
+    """One home's hours; raises ReplayError."""
+    net_mw = []
+    for row in _rows(folder.joinpath(f"{name}.csv"), first_hour, hours):
+        load_mw = _decimal(row, "non_shiftable_load", name) * 1_000_000
+        sun_mw = _decimal(row, "solar_generation", name) * nominal_kw * 1000
+        net_mw.append(int((load_mw - sun_mw).quantize(Decimal(1), ROUND_HALF_UP)))
+    return Household(name, net_mw, sum(mw for mw in net_mw if mw > 0), -sum(mw for mw in net_mw if mw < 0))
+
+
+def read_prices(folder: Path, first_hour: int, hours: int) -> list[int]:
+    """The grid's price by the hour, micro-units for a kWh; raises ReplayError."""
+    rows = _rows(folder.joinpath("pricing.csv"), first_hour, hours)
+    return [int(_decimal(row, "electricity_pricing", "pricing") * 1_000_000) for row in rows]
+
+
+def nominal_powers(folder: Path) -> dict[str, Decimal]:
+    """Building -> kW of its solar panels, in the order of their numbers; raises ReplayError."""
+    path = folder.joinpath("schema.json")
+    try:
+        schema = json.loads(_read(path), parse_float=Decimal, parse_int=Decimal)
+        found = {name: building["pv"]["attributes"]["nominal_power"] for name, building in schema["buildings"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ReplayError(f"{path} names no buildings with their solar panels' nominal power") from None
+    for name, kw in found.items():
+        if not re.fullmatch(r"Building_\d{1,6}", name) or not isinstance(kw, Decimal) or not 0 <= kw <= 1000:
+            raise ReplayError(f"{path}: {name!r} is no building with 0 to 1000 kW")
+    return dict(sorted(found.items(), key=lambda item: int(item[0].partition("_")[2])))
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ReplayError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
+        return data.decode()
+    except OSError as error:
+        raise ReplayError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ReplayError(f"{path} is not text") from None
+
+
+def _rows(path: Path, first_hour: int, hours: int) -> list[dict[str, Any]]:
+    rows = list(csv.DictReader(_read(path).splitlines()))[first_hour : first_hour + hours]
+    if len(rows) < hours:
+        raise ReplayError(f"{path} has no {hours} hours from hour {first_hour} on")
+    return rows
+
+
+def _decimal(row: dict[str, Any], column: str, name: str) -> Decimal:
+    try:
+        value = Decimal(row[column])
+    except (KeyError, InvalidOperation, TypeError):
+        raise ReplayError(f"{name}: {row.get(column)!r} is no number in column {column}") from None
+    if not value.is_finite() or not 0 <= value <= 100_000:
+        raise ReplayError(f"{name}: {value} is out of range in column {column}")
+    return value
+
+
+class HomesReplay:
+    """The replay of the first `homes` buildings from a day of the files on. `tell` prints progress."""
+
+    def __init__(self, source: Path, homes: int, days: int, first_day: int, tell: Callable[[str], None]) -> None:
+        powers = nominal_powers(source)
+        if not 2 <= homes <= len(powers):
+            raise ReplayError(f"there are {len(powers)} homes; take 2 to {len(powers)}")
+        self._hours = days * HOURS_A_DAY
+        first_hour = first_day * HOURS_A_DAY
+        chosen = list(powers.items())[:homes]
+        self.homes = [read_home(source, name, kw, first_hour, self._hours) for name, kw in chosen]
+        self._prices = read_prices(source, first_hour, self._hours)
+        self._tell = tell
+
+    def run(self, keep: Path | None = None) -> list[Check]:
+        """Play it all in `keep`, an empty or new folder, which stays; else in one that does not."""
+        if keep is not None:
+            return self._play(keep)
+        with tempfile.TemporaryDirectory(prefix="wattpact-homes-") as folder:
+            return self._play(Path(folder).joinpath("node"))
+
+    def _play(self, folder: Path) -> list[Check]:
+        with Street(folder, TERMS, START_S - HOUR_S) as street:
+            self._move_in(street)
+            for hour in range(self._hours):
+                if hour % HOURS_A_DAY == 0:
+                    self._tell(f"day {hour // HOURS_A_DAY + 1} of {self._hours // HOURS_A_DAY}")
+                    self._mandate(street)
+                self._live(street, hour)
+            self._wind_up(street)
+            return self._check(street)
+
+    def _move_in(self, street: Street) -> None:
+        """Before the first hour: people, policy, tariff, meters, and default supply so that the relays are closed."""
+        export = min(self._prices) * EXPORT_SHARE_PERCENT // 100
+        previous = None
+        street.store.say(street.issuer, kinds.POLICY, POLICY, street.now_s)
+        for hour, price in enumerate(self._prices):
+            if price != previous:
+                from_s = START_S + hour * HOUR_S if hour else 0
+                tariff = {"from_s": from_s, "import_micro_per_kwh": price, "export_micro_per_kwh": export}
+                street.store.say(street.issuer, kinds.TARIFF, tariff, street.now_s)
+                previous = price
+        source = {"kind": "profile", "load": "relay"}
+        configuration = {"rated_w": RATED_W, "step_s": STEP_S, "intervals": INTERVALS, "source": source}
+        for number, one in enumerate(self.homes, 1):
+            street.add_person(f"owner-of-{one.name}")
+            meter = street.add_meter(one.name, f"owner-of-{one.name}", configuration)
+            grant = {
+                "number": number, "meter": meter.kid, "contract": bytes(32), "wh": 0, "max_w": RATED_W,
+                "from_s": 0, "to_s": 1 << 40, "price_micro_per_kwh": 0, "priority": 65535, "start_by_s": 1 << 40,
+                "default_supply": True,
+            }  # fmt: skip
+            street.store.say(street.issuer, kinds.GRANT, grant, street.now_s)
+        street.node.catch_up()
+        self._rest(street, {})
+        street.advance(START_S - street.now_s, {})
+
+    def _mandate(self, street: Street) -> None:
+        """Once a day each owner offers some of the sun, dearer from home to home, and asks for some of the others'."""
+        for rank, one in enumerate(self.homes):
+            for side, limit, wh in ((kinds.SELL, 120_000 + 10_000 * rank, 4000), (kinds.BUY, 210_000, 3000)):
+                body = {
+                    "order_id": secrets.token_bytes(8), "expires_s": street.now_s + 24 * HOUR_S,
+                    "meter": street.meters[one.name].kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh,
+                    "max_w": RATED_W, "start_s": street.now_s, "end_s": street.now_s + 24 * HOUR_S,
+                }  # fmt: skip
+                street.store.say(street.people[f"owner-of-{one.name}"], kinds.MANDATE, body, street.now_s)
+        street.node.catch_up()
+
+    def _live(self, street: Street, hour: int) -> None:
+        """One hour at the file's power: first second by second while there is talk, then quarter by quarter."""
+        mw = {one.name: one.net_mw[hour] for one in self.homes}
+        end_s = START_S + (hour + 1) * HOUR_S
+        self._rest(street, mw)
+        while street.now_s < end_s:
+            seconds = STEP_S - (street.now_s - START_S) % STEP_S
+            street.advance(seconds, {name: [(power, seconds * 1_000_000)] for name, power in mw.items()})
+
+    def _rest(self, street: Street, mw: dict[str, int]) -> None:
+        for _ in range(STEP_S // 2):
+            street.advance(2, {name: [(power, 2_000_000)] for name, power in mw.items()})
+            if street.is_at_rest():
+                return
+        raise ReplayError("the meters and the node do not come to rest")
+
+    def _wind_up(self, street: Street) -> None:
+        """Let the last readings arrive, and the last contracts end."""
+        street.advance(HOUR_S, {})
+        self._rest(street, {})
+
+    def _check(self, street: Street) -> list[Check]:
+        checks = []
+        for one in self.homes:
+            said = street.meters[one.name].registers
+            for number, word, mwh in ((1, "import", one.import_mwh), (2, "export", one.export_mwh)):
+                figures = f"register {said[number]:,} Wh, file {mwh // 1000:,}.{mwh % 1000:03} Wh"
+                checks.append(Check(f"{one.name} {word}", said[number] == mwh // 1000, figures))
+        checks += conservation.check(street, START_S - HOUR_S, street.now_s)
+        month = datetime.fromtimestamp(START_S, UTC).strftime("%Y-%m")
+        audits, bills = conservation.audit_bills(street, month)
+        checks += audits
+        grid = sum(bills[name]["grid_import_wh"] + bills[name]["bought_wh"] for name in bills)
+        imported = sum(meter.registers[1] for meter in street.meters.values())
+        return [*checks, Check("bills carry all import", grid == imported, f"{grid:,} Wh, {imported:,} Wh")]

@@ -1,0 +1,158 @@
+"""The link to meters: what a host answers to each datagram, and what it pushes. One class of rules, one thin edge.
+
+    DIGEST -> HEAD, and up to WINDOW entries of the meter's inbox     ENTRY -> HEAD, once the batch is durable
+    ENROL  -> remembered until someone types the sticker's code in     new entries for a meter are pushed at once
+
+What always holds: memory is bounded whatever arrives; an answer goes only where an enrolled meter's datagrams come
+from, and to one such place at most BUDGET entries a second. Time is an argument. docs/spec/datagrams.md.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from wattpact_protocol.crypto import hkdf
+from wattpact_protocol.log import ids, roles
+from wattpact_protocol.sync import datagram
+from wattpact_protocol.sync.datagram import DatagramError
+
+from wattpact.ingest.pipeline import BAD_SIGNATURE, UNKNOWN_AUTHOR, Verdict
+from wattpact.membership.directory import Author, Authors
+from wattpact.store.sqlite.store import Store
+from wattpact.sync.mailbox import Inbox
+from wattpact.sync.peer import Address, Datagrams, Peer
+
+WINDOW = 8
+RESEND_MS = 500
+MAX_ASKING = 256
+ENROLS_PER_S = 8
+ENROL_AGAIN_S = 30
+FLOOD = "enrol_flood"
+
+
+class Link:
+    """The rules. `hear` takes a datagram and gives the answers; entries wait in `batch` for the ingest."""
+
+    def __init__(self, store: Store, authors: Authors, inbox: Inbox, count: Callable[[str, bytes, str], None]) -> None:
+        self.community = store.community
+        self.peers: dict[bytes, Peer] = {}
+        self.batch: list[tuple[bytes, Address]] = []
+        self._store = store
+        self._authors = authors
+        self._inbox = inbox
+        self._count = count
+        self._asking: dict[bytes, tuple[Address, bytes, int]] = {}
+        self._enrols = (0, 0)
+
+    def follow(self, inbox: Inbox) -> None:
+        """Take on inboxes that were read anew from the store."""
+        self._inbox = inbox
+
+    def hear(self, data: bytes, address: Address, now_ms: int, now_s: int) -> Datagrams:
+        """The answers to one datagram; raises StoreError."""
+        try:
+            kind, body = datagram.decode(data, self.community)
+        except DatagramError as error:
+            self._count(str(error), b"", address[0])
+            return []
+        if kind == datagram.ENTRY:
+            self.batch.append((body, address))
+        elif kind == datagram.DIGEST:
+            return self._digest(body, address, now_ms, now_s)
+        elif kind == datagram.ENROL:
+            return self._enrol(body[0], body[1], address, now_ms, now_s)
+        else:
+            self._count("unknown_type", b"", address[0])  # what only hosts say
+        return []
+
+    def _meter(self, kid: bytes) -> Author | None:
+        author = self._authors.get(kid)
+        return author if author is not None and author.certificate["role"] == roles.METER else None
+
+    def _digest(self, body: list[Any], address: Address, now_ms: int, now_s: int) -> Datagrams:
+        kid, _, _, inbox, cursor = body
+        author = self._meter(kid)
+        if author is None:
+            if kid not in self._asking:
+                self._count(UNKNOWN_AUTHOR, kid, address[0])
+            return []
+        peer = self._heard(kid, address, now_ms, now_s)
+        known = cursor if inbox == self._inbox.id and self._inbox.holds(kid, cursor) else 0
+        if known != peer.cursor or now_ms - peer.sent_ms >= RESEND_MS:
+            recent = now_ms - peer.sent_ms < RESEND_MS and known > peer.cursor
+            peer.in_flight = [position for position in peer.in_flight if position > known] if recent else []
+            peer.cursor = known
+        return [(self._head(author), address), *self._tell(kid, peer, now_ms)]
+
+    def _heard(self, kid: bytes, address: Address, now_ms: int, now_s: int) -> Peer:
+        peer = self.peers.setdefault(kid, Peer(address, now_ms))
+        peer.address, peer.heard_ms, peer.heard_s = address, now_ms, now_s
+        return peer
+
+    def _head(self, author: Author) -> bytes:
+        body = [author.kid, author.head.generation, author.head.next_sequence]
+        return datagram.encode(datagram.HEAD, self.community, body)
+
+    def _tell(self, kid: bytes, peer: Peer, now_ms: int) -> Datagrams:
+        """The next entries of a meter's inbox, as many as may be under way."""
+        start = peer.in_flight[-1] if peer.in_flight else peer.cursor
+        datagrams: Datagrams = []
+        for told in self._inbox.after(kid, start, WINDOW - len(peer.in_flight)):
+            if not peer.spend(now_ms):
+                break
+            body = [self._inbox.id, told.after, told.position, told.raw]
+            datagrams.append((datagram.encode(datagram.INBOX, self.community, body), peer.address))
+            peer.in_flight.append(told.position)
+            peer.sent_ms = now_ms
+        return datagrams
+
+    def _enrol(self, public_key: bytes, proof: bytes, address: Address, now_ms: int, now_s: int) -> Datagrams:
+        kid = ids.kid_of(public_key)
+        if self._meter(kid) is not None:
+            known = kid in self.peers
+            peer = self._heard(kid, address, now_ms, now_s)
+            return [] if known and now_ms - peer.sent_ms < RESEND_MS else self._tell(kid, peer, now_ms)
+        last = self._asking.get(kid)
+        if last is None or not hkdf.equal(last[1], proof) or now_s - last[2] >= ENROL_AGAIN_S:
+            if not self._may_enrol(now_s):
+                self._count(FLOOD, b"", address[0])
+                return []
+            self._store.keep_pending(public_key, proof, address[0], now_s)
+            last = (address, proof, now_s)
+        self._asking[kid] = (address, proof, last[2])
+        while len(self._asking) > MAX_ASKING:
+            self._asking.pop(next(iter(self._asking)))
+        return []
+
+    def _may_enrol(self, now_s: int) -> bool:
+        """Each request kept is a write to the disk, and anyone can ask."""
+        count = self._enrols[1] + 1 if self._enrols[0] == now_s else 1
+        self._enrols = (now_s, count)
+        return count <= ENROLS_PER_S
+
+    def heard_s(self) -> dict[bytes, int]:
+        """When each meter was last heard, Unix seconds."""
+        return {kid: peer.heard_s for kid, peer in list(self.peers.items())}
+
+    def take_batch(self) -> list[tuple[bytes, Address]]:
+        batch, self.batch = self.batch, []
+        return batch
+
+    def answer(self, verdicts: list[Verdict], addresses: list[Address]) -> Datagrams:
+        """One HEAD for each author and place that genuine entries came from."""
+        due: dict[tuple[bytes, Address], Author] = {}
+        for verdict, address in zip(verdicts, addresses, strict=True):
+            if verdict.entry is not None and verdict.reason not in (BAD_SIGNATURE, UNKNOWN_AUTHOR):
+                author = self._authors.get(verdict.entry.kid)
+                if author is not None and author.chained:
+                    due[author.kid, address] = author
+        return [(self._head(author), address) for (_, address), author in due.items()]
+
+    def push(self, now_ms: int) -> Datagrams:
+        """What is new in the inboxes of meters whose address is known."""
+        for kid in [kid for kid in self._asking if self._meter(kid) is not None]:
+            self.peers.setdefault(kid, Peer(self._asking.pop(kid)[0], now_ms))
+        datagrams: Datagrams = []
+        for kid, peer in self.peers.items():
+            if len(peer.in_flight) < WINDOW:
+                datagrams += self._tell(kid, peer, now_ms)
+        return datagrams

@@ -1,0 +1,156 @@
+"""Inboxes: which entries a meter needs to hear, and in what order it hears them.
+
+What always holds: an entry is in a meter's inbox once, behind everything it was told before; a meter's inbox begins
+with the certificates that prove its own; the inboxes of the store are as far as `meta.inbox_folded` says, whenever the
+program died. The cursor on the wire is the row's position. docs/spec/ingest.md, "Inboxes".
+"""
+
+from typing import NamedTuple
+
+from wattpact_protocol.log import entry, ids, kinds, roles
+from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.settlement.contracts import Book
+
+from wattpact.store.records import Certified, Stored
+from wattpact.store.sqlite.store import Store
+
+_FOLDED = "inbox_folded"
+# What a meter that is new needs of what was said before.
+_BACKLOG = (
+    kinds.CERTIFICATE, kinds.COMMUNITY, kinds.POLICY, kinds.MANDATE, kinds.OFFER, kinds.DEMAND,
+)  # fmt: skip
+_TO_ALL = (kinds.CERTIFICATE, kinds.COMMUNITY)
+
+
+class Told(NamedTuple):
+    """An entry for a meter: it follows the one at `after`, 0 where it is the first."""
+
+    after: int
+    position: int
+    raw: bytes
+
+
+def awaited(new: Entry, book: Book) -> bytes | None:
+    """The id of an entry that must be known before it is clear whom `new` concerns."""
+    if new.kind == kinds.ACCEPTANCE and new.body["offer"] not in book.offers:
+        return bytes(new.body["offer"])
+    if new.kind == kinds.CONTRACT and new.body["acceptance"] not in book.acceptances:
+        return bytes(new.body["acceptance"])
+    if new.kind == kinds.TERMINATE and new.body["contract"] not in book.confirmed:
+        return bytes(new.body["contract"])
+    return None
+
+
+def recipients(new: Entry, meters: set[bytes], book: Book, now_s: int) -> set[bytes]:
+    """The meters that need to hear it, for an entry that awaits nothing."""
+    body = new.body
+    if new.kind in _TO_ALL:
+        concerned = set(meters)
+    elif new.kind in (kinds.OFFER, kinds.DEMAND):
+        concerned = set(meters) if body["valid_until_s"] > now_s else set()
+    elif new.kind == kinds.POLICY:
+        concerned = {body["meter"]} if "meter" in body else set(meters)
+    elif new.kind in (kinds.MANDATE, kinds.GRANT):
+        concerned = {body["meter"]}
+    elif new.kind == kinds.RECEIPT:
+        concerned = {body["author"]}
+    elif new.kind == kinds.ACCEPTANCE:
+        concerned = {book.offers[body["offer"]].kid}
+    elif new.kind == kinds.CONTRACT:
+        concerned = {book.acceptances[body["acceptance"]].kid}
+    elif new.kind == kinds.TERMINATE:
+        contract = book.confirmed[body["contract"]]
+        concerned = {contract.consumer, contract.supplier}
+    else:
+        concerned = set()
+    return (concerned & meters) - {new.kid}
+
+
+class Inbox:
+    """The inboxes of all meters, in the store. Everything up to the cursor `folded` is in them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.id = store.inbox_id
+        self.folded = int.from_bytes(store.meta(_FOLDED) or b"", "big")
+        self._meters: set[bytes] = set()
+        self._awaiting: dict[bytes, list[tuple[int, Entry]]] = {}
+
+    def fold(self, row: Stored, new: Entry, book: Book, now_s: int) -> None:
+        """Give one stored entry, already in the book, to whom it concerns; inside a transaction of the caller's."""
+        if row.cursor > self.folded:
+            self._deliver(row.cursor, new, book, now_s)
+        elif (missing := awaited(new, book)) is not None:
+            self._awaiting.setdefault(missing, []).append((row.cursor, new))
+        self._resolve(new.id, book, now_s)
+        if new.kind == kinds.CERTIFICATE and new.body["role"] == roles.METER:
+            self._welcome(row, ids.kid_of(new.body["public_key"]), book, now_s)
+
+    def _resolve(self, known: bytes, book: Book, now_s: int) -> None:
+        """Deliver what awaited this entry, and what awaited that."""
+        for cursor, waiting in self._awaiting.pop(known, []):
+            self._deliver(cursor, waiting, book, now_s)
+            if awaited(waiting, book) is None:
+                self._resolve(waiting.id, book, now_s)
+
+    def _deliver(self, cursor: int, new: Entry, book: Book, now_s: int) -> None:
+        missing = awaited(new, book)
+        if missing is not None:
+            self._awaiting.setdefault(missing, []).append((cursor, new))
+            return
+        for meter in sorted(recipients(new, self._meters, book, now_s)):
+            self._add(meter, cursor)
+
+    def _add(self, meter: bytes, cursor: int) -> None:
+        self.store.execute("INSERT OR IGNORE INTO inbox (meter, entry) VALUES (?, ?)", [(meter, cursor)])
+
+    def _welcome(self, row: Stored, meter: bytes, book: Book, now_s: int) -> None:
+        """A new meter hears what proves its own certificate, then all that still concerns it."""
+        is_new = meter not in self._meters
+        self._meters.add(meter)
+        if not is_new or row.cursor <= self.folded:
+            return
+        for certified in _path(self.store.certificates(), meter):
+            self._add(meter, certified.cursor)
+        for old in self.store.entries(before=row.cursor, of_kinds=_BACKLOG):
+            if old.void_reason is None:
+                said = entry.decode(old.raw, self.store.community)
+                if meter in recipients(said, {meter}, book, now_s):
+                    self._add(meter, old.cursor)
+
+    def commit(self, cursor: int) -> None:
+        """Everything up to that cursor is in the inboxes, in the same transaction."""
+        if cursor > self.folded:
+            self.store.set_meta(_FOLDED, cursor.to_bytes(8, "big"))
+            self.folded = cursor
+
+    def last(self, meter: bytes) -> int:
+        """The position of the newest entry for a meter, 0 where there is none."""
+        return int(self.store.value("SELECT max(position) FROM inbox WHERE meter = ?", meter) or 0)
+
+    def holds(self, meter: bytes, position: int) -> bool:
+        """Whether that position is one of this meter's, or the start."""
+        sql = "SELECT 1 FROM inbox WHERE meter = ? AND position = ?"
+        return position == 0 or self.store.value(sql, meter, position) is not None
+
+    def after(self, meter: bytes, position: int, limit: int) -> list[Told]:
+        """The entries for a meter that follow a position of its own."""
+        found = self.store.rows(
+            "SELECT i.position, e.raw FROM inbox i JOIN entries e ON e.cursor = i.entry"
+            " WHERE i.meter = ? AND i.position > ? ORDER BY i.position LIMIT ?", meter, position, limit,
+        )  # fmt: skip
+        told = []
+        for at, raw in found:
+            told.append(Told(position, at, raw))
+            position = at
+        return told
+
+
+def _path(certified: list[Certified], meter: bytes) -> list[Certified]:
+    """Root, issuers, hosts, the meter's own certificate and its owner's, in this order."""
+    by_kid = {known.kid: known for known in certified}
+    trusted = [known for known in certified if known.body["role"] in (roles.ROOT, roles.ISSUER)]
+    hosts = [known for known in certified if known.body["role"] == roles.HOST]
+    own = [by_kid[meter]] if meter in by_kid else []
+    owner = by_kid.get(own[0].body.get("owner", b"")) if own else None
+    return sorted(trusted, key=lambda known: known.body["role"]) + hosts + own + ([owner] if owner else [])

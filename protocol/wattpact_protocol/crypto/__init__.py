@@ -1,0 +1,1 @@
+"""Primitives, each with the backends that platforms have: signatures, key agreement, encryption, hashes."""

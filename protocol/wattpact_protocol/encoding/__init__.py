@@ -1,0 +1,1 @@
+"""CBOR, and the COSE envelopes made of it."""

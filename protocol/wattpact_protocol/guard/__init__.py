@@ -1,0 +1,1 @@
+"""Whether a relay may be closed, and why. Imports nothing but itself."""

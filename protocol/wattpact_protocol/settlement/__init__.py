@@ -1,0 +1,1 @@
+"""What verified entries come to: register rules, contracts, slots, statements."""

@@ -1,0 +1,1 @@
+"""How entries travel between meters and hosts; neither role is assumed."""
