@@ -31,7 +31,7 @@ def live(app, board, answer, begin, counted):
         board.uptime_ms += 1000
         now = board.now()
         begin(n, now.unix_s)
-        shown = {number: 230000 + n for number in register_ids.TABLE if number >= register_ids.FIRST_INSTANTANEOUS}
+        shown = {number: 230000 + n for number in register_table.TABLE if number >= register_table.FIRST_INSTANTANEOUS}
         board.source.next = [(n * 1000000, 1000000, shown, 0)]
         app.sample(now)
         counted("sending", app.exchange, now)
@@ -58,7 +58,7 @@ def advance(work):
 RECORDING = r"""
 import gc
 from home import Home
-from wattpact_protocol.log import kinds, entry, register_table
+from wattpact_protocol.log import ids, kinds, register_table
 LIFE
 
 class Neighbour:
@@ -68,10 +68,10 @@ class Neighbour:
 def begin(n, now_s):
     village.now_s = now_s
     if n == 4:
-        village.mandate(owner, home, bodies.BUY, 250000, 900, "buy")
+        village.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
         village.give(home, 40 + n)
-        village.say(village.authors[entry.kid_of(sellers[n % 3])], bodies.OFFER, {
+        village.say(village.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
             "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
             "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
         })
@@ -161,7 +161,7 @@ app.journal.append = noted("saying", app.journal.append)
 meter.link.judge_inbox = noted("hearing", meter.link.judge_inbox)
 meter.guard.decide = noted("deciding", meter.guard.decide)
 application.gc = Collector()
-sealing.seal_steps = stepped("sealing", sealing.seal_steps)
+content.seal_steps = stepped("sealing", content.seal_steps)
 x25519.public_key_steps = stepped("sealing", x25519.public_key_steps)
 x25519.shared_steps = stepped("sealing", x25519.shared_steps)
 

@@ -28,7 +28,7 @@ class VirtualMeterError(RuntimeError):
 
 def firmware_folder() -> Path:
     """Where the firmware's sources are: beside this checkout's host, or inside the installed package."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parents[1]
     for folder in (package.parents[1].joinpath("firmware"), package.joinpath("firmware")):
         if folder.joinpath("boards", "virtual", "main.py").exists():
             return folder
@@ -38,7 +38,7 @@ def firmware_folder() -> Path:
 def micropython() -> Path:
     """The 32-bit MicroPython to run meters with: WATTPACT_MICROPYTHON, or the checkout's own."""
     named = os.environ.get("WATTPACT_MICROPYTHON")
-    found = Path(named) if named else Path(__file__).resolve().parents[2].joinpath("tools", "micropython")
+    found = Path(named) if named else Path(__file__).resolve().parents[3].joinpath("tools", "micropython")
     if not os.access(found, os.X_OK):
         raise VirtualMeterError(f"there is no MicroPython at {found}; set WATTPACT_MICROPYTHON to one")
     return found
