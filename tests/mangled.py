@@ -40,8 +40,8 @@ def _verdict(head, ids, author, raw):
 def verdicts(count, real, seed):
     """SHA-256 over the verdicts on `count` mangled entries of a log that is half known, and how often each fell."""
     bits = case.Bits(seed)
-    author = speaker.Speaker(speaker.ROOT_SEED, real=real)
-    said = [author.say(kind, body) for kind, body in speaker.all_bodies(author)]
+    author = speaker.Publisher(speaker.ROOT_SEED, real=real)
+    said = [author.publish(kind, body) for kind, body in speaker.all_bodies(author)]
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     half = said[: len(said) // 2]
     for known in half:

@@ -1,4 +1,4 @@
-"""Authors for tests: a community of keys, and entries in their logs. Runs on both Pythons."""
+"""Directory for tests: a community of keys, and entries in their logs. Runs on both Pythons."""
 
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
@@ -20,7 +20,7 @@ def fake_verify(public_key, message, signature):
     return fake_sign(public_key, message) == signature
 
 
-class Speaker:
+class Publisher:
     """One author with a log. `real` chooses Ed25519; else signatures are a keyed hash and take no time."""
 
     def __init__(self, seed, community=None, real=False):
@@ -42,7 +42,7 @@ class Speaker:
         stamp = entry.Stamp(1, 5, unix_s, 0 if unix_s is not None else entry.CLOCK_INVALID)
         return entry.sign(kind, body, place, stamp, self.kid, self.community, self.sign)
 
-    def say(self, kind, body, unix_s=1000):
+    def publish(self, kind, body, unix_s=1000):
         """The next entry of the log."""
         place = (self.head.generation, self.head.next_sequence, self.head.previous)
         said = self.at(place, kind, body, unix_s)

@@ -48,7 +48,7 @@ SAYS = {
     "receipt": "A host holds this author's log up to here, on disk.",
     "statement": "A person's figures for a period, said by a host, with the roots an auditor recomputes.",
     "key_epoch": "A meter gives the secret of an epoch to its readers, wrapped for each. [sealing.md](sealing.md)",
-    "key_open": "A meter commits to the key of a stretch before it seals with it. [sealing.md](sealing.md)",
+    "key_open": "A meter commits to the key of a key period before it seals with it. [sealing.md](sealing.md)",
 }
 
 

@@ -37,10 +37,10 @@ def _case(why: str, clause: str, verdict: str, raw: bytes, author: Any, **more: 
 
 
 def entry_cases() -> dict[str, Any]:
-    author = speaker.Speaker(speaker.ROOT_SEED, real=True)
+    author = speaker.Publisher(speaker.ROOT_SEED, real=True)
     cases = []
     for kind, body in speaker.all_bodies(author):
-        said = author.say(kind, body)
+        said = author.publish(kind, body)
         why = f"a well-formed {said.name}"
         cases.append(_case(why, "entry.md", "verified", said.raw, author, id=said.id.hex(), kind=said.name))
     for why, clause, place, value in BROKEN:
@@ -48,7 +48,7 @@ def entry_cases() -> dict[str, Any]:
         payload[place] = value
         raw = cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
         cases.append(_case(why, clause, "refused", raw, author))
-    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
+    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
     flipped = said.raw[:-1] + bytes([said.raw[-1] ^ 1])
     named = {"id": said.id.hex(), "kind": said.name}
     cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, **named))

@@ -22,7 +22,7 @@ from wattpact_protocol.sync import enrolment
 
 from wattpact_meter import status
 from wattpact_meter.control.relay import Relay
-from wattpact_meter.core.backlog import Waiting
+from wattpact_meter.core.backlog import Backlog
 from wattpact_meter.core.boot import start
 from wattpact_meter.log.identity import Identity
 from wattpact_meter.storage.journal import Journal
@@ -70,7 +70,7 @@ class App:
         self.errors: dict[str, int] = {}
         self.restarting = False
         self._running = True
-        self.waiting = Waiting()
+        self.waiting = Backlog()
         self._told = True  # something came that the guard has not seen
         self._urgent = False  # something came that the core must not finish its work before
         self._has_heard = False  # the core's last work was to hear
@@ -181,7 +181,7 @@ class App:
             if data is None:
                 break
             self.waiting.datagrams.append(data)
-        for data in self.meter.take_datagrams():
+        for data in self.meter.pop_datagrams():
             network.send(data)
         return NETWORK_MS
 
@@ -194,7 +194,7 @@ class App:
         hearing or speaking in turns, each with one signature at the most: so long the guard may have to wait."""
         self._urgent = False
         came = len(self.waiting.datagrams)
-        yield from self.waiting.tell_steps(self.meter)
+        yield from self.waiting.apply_steps(self.meter)
         is_due = self._told or now.uptime_ms >= self.meter.next_tick_ms(now)
         if is_due:
             yield from self.meter.catch_up_steps(now)
@@ -208,7 +208,7 @@ class App:
         self._has_heard = came > 0 and not self._has_heard
         has_more = False
         if self._has_heard:
-            yield from self._hear_steps(now, came)
+            yield from self._receive_steps(now, came)
         elif is_due:
             has_more = yield from self.meter.work_steps(now)
         yield from self._tidy_steps(self._has_heard or has_more)
@@ -223,7 +223,7 @@ class App:
             gc.collect()
             yield
 
-    def _hear_steps(self, now: "Now", count: int) -> "Generator[None, None, None]":
+    def _receive_steps(self, now: "Now", count: int) -> "Generator[None, None, None]":
         """Hear so many datagrams, or until a signature was verified. What is given up is heard again."""
         datagrams, trust = self.waiting.datagrams, self.meter.trust
         verified = trust.verifications
@@ -233,7 +233,7 @@ class App:
             self._told = True
             data = datagrams.pop(0)
             try:
-                yield from self.meter.hear_steps(now, data)
+                yield from self.meter.receive_steps(now, data)
             except GeneratorExit:
                 datagrams.insert(0, data)
                 raise

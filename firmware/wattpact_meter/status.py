@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def of(meter: "Meter") -> "dict[str, Any]":
     """By name; ids and keys are hex."""
-    decision, link, recorder, book = meter.decision, meter.link, meter.recorder, meter.book
+    decision, link, recorder, trader = meter.decision, meter.link, meter.recorder, meter.trader
     author = meter.trust.author(meter.kid)
     return {
         "kid": meter.kid.hex(), "enrolled": meter.log.is_open, "owner": bool(author and author["owner"]),
@@ -24,8 +24,8 @@ def of(meter: "Meter") -> "dict[str, Any]":
             "wait_until_ms": decision.wait_until_ms if decision else None,
         },
         "grants": [_of_grant(grant) for grant in meter.usage.grants], "beyond_wh": meter.usage.beyond_wh,
-        "mandates": len(book.mandates), "offers": len(book.offers), "dropped": book.dropped,
-        "given_up": book.given_up, "rejected": meter.rejected, "key_no": meter.sealer.key_no,
+        "mandates": len(trader.mandates), "offers": len(trader.offers), "dropped": trader.dropped,
+        "given_up": trader.given_up, "rejected": meter.rejected, "key_no": meter.sealer.key_no,
     }  # fmt: skip
 
 

@@ -243,7 +243,7 @@ class House:
                 self.operations.append((world_ms, decision.closed, decision.reason))
             if decision.operate or self.meter.next_tick_ms(now) > now.uptime_ms:
                 break
-        return self.meter.take_datagrams()
+        return self.meter.pop_datagrams()
 
     def entries(self, kind=None):
         """What this meter has said and still holds, opened as the operator would."""
@@ -354,14 +354,14 @@ class Community:
         body.update(more)
         if signer.head is None:
             signer.head = chain.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
-        new = self.say(signer, kinds.CERTIFICATE, body)
+        new = self.publish(signer, kinds.CERTIFICATE, body)
         subject.certificate = new
         if subject.head is None:
             subject.head = chain.start(subject.kid, 0, new.id)
         self.authors[subject.kid] = subject
         return new
 
-    def say(self, author, kind, body, stamp_s=None):
+    def publish(self, author, kind, body, stamp_s=None):
         """An entry of the operator's own, stored."""
         head = author.head
         stamp = entry.Stamp(1, 1, self.now_s if stamp_s is None else stamp_s)
@@ -415,7 +415,7 @@ class Community:
             "warn_wait_max_s": 0, "reconnect_wait_max_s": 0, "consent_required": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, kinds.POLICY, body)
+        return self.publish(self.issuer, kinds.POLICY, body)
 
     def grant(self, contract_id, offer, acceptance, **more):
         self.grant_number += 1
@@ -426,7 +426,7 @@ class Community:
             "start_by_s": offer.body["start_s"] + acceptance.body["start_timeout_s"], "default_supply": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, kinds.GRANT, body)
+        return self.publish(self.issuer, kinds.GRANT, body)
 
     def give(self, house, wh, **more):
         """A grant by itself, whose contract the meter has never heard of."""
@@ -438,7 +438,7 @@ class Community:
             "priority": 1, "start_by_s": self.now_s + 600, "default_supply": False,
         }  # fmt: skip
         body.update(more)
-        return self.say(self.issuer, kinds.GRANT, body)
+        return self.publish(self.issuer, kinds.GRANT, body)
 
     # What the host keeps
 
@@ -480,7 +480,7 @@ class Community:
         self.keep(new)
         if new.sequence % 16 == 15:
             receipt = {"author": new.kid, "generation": 0, "sequence": new.sequence, "head": new.id}
-            self.say(self.host, kinds.RECEIPT, receipt)
+            self.publish(self.host, kinds.RECEIPT, receipt)
 
     def concerns(self, new, kid):
         """Whether a meter is to hear this entry."""

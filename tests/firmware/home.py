@@ -48,7 +48,7 @@ class Home:
             between(work)
         finally:
             work.close()
-        for data in self.app.meter.take_datagrams():
+        for data in self.app.meter.pop_datagrams():
             self.answers += self.village.take_datagram(data, self.kid)
 
     def rest(self):
@@ -59,14 +59,14 @@ class Home:
             self.turn(driven)
         assert not self.app.waiting.datagrams
 
-    def said(self):
+    def published(self):
         journal = self.app.journal
         return [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
 
     def check_log(self):
         """Every entry follows the one before it, and is signed."""
         head = chain.start(self.kid, 0, self.village.authors[self.kid].certificate.id)
-        for raw in self.said():
+        for raw in self.published():
             new = entry.decode(raw, self.village.id)
             assert chain.judge(head, new, None) == chain.NEXT, new
             assert entry.verify(new, self.app.identity.public_key, ed25519.verify), new

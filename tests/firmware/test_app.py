@@ -108,7 +108,7 @@ def test_the_guard_is_asked_between_two_verifications():
         meter, done = app.meter, []
         decide_steps = meter.decide_steps
 
-        def hear(now, data):
+        def receive(now, data):
             meter.trust.verifications += data == b"costly"
             done.append(data)
             yield
@@ -117,7 +117,7 @@ def test_the_guard_is_asked_between_two_verifications():
             done.append(b"guard")
             return decide_steps(now, around)
 
-        meter.hear_steps, meter.decide_steps = hear, decided
+        meter.receive_steps, meter.decide_steps = receive, decided
         board.network.incoming = [b"cheap", b"costly", b"cheap", b"costly"]
         app.exchange(Now(1000, None))
         while app.tick(Now(1000, None)) == 0:

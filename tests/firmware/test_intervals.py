@@ -85,7 +85,7 @@ def test_values_lie_between_the_registers_around_them():
     for _ in range(case.scale(300, 60)):
         line = Line(step_s=5, count=1 + bits.below(4), watts=0)
         line.at_ms += bits.below(5000)
-        held = register_rules.Continuity(0)
+        held = register_rules.RegisterRules(0)
         for _ in range(40):
             line.watts = bits.below(100_000)
             line.run(7, period_ms=7000 // (1 + bits.below(6)), seen=bits.below(8) > 0)
@@ -127,7 +127,7 @@ def test_a_long_gap_closes_what_is_known():
     first, second = line.bodies()
     assert first["registers"][1] == [1030, [60, 60]] and first["t0_s"] == T0_S
     assert second["t0_s"] % 60 == 0 and second["t0_s"] > T0_S + 3600 and second["bad_mask"] == 0
-    held = register_rules.Continuity(10_000)
+    held = register_rules.RegisterRules(10_000)
     assert held.apply(first) is None and held.apply(second) is None
     assert line.intervals.missed > 50
 
@@ -153,7 +153,7 @@ def test_a_clock_that_is_set_closes_and_marks():
     line.intervals.set_clock()
     line.at_ms -= 600_000  # behind what was said: readings wait until time has passed that
     line.run(700)
-    held = register_rules.Continuity(10_000)
+    held = register_rules.RegisterRules(10_000)
     for body in [first, second] + line.bodies():
         assert held.apply(body) is None
 

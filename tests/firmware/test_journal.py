@@ -14,29 +14,29 @@ def entry(sequence, length=None):
     return bits.bytes(1 + bits.below(90) if length is None else length)
 
 
-def fill(book, count):
-    for sequence in range(book.next_sequence, book.next_sequence + count):
-        book.append(entry(sequence), sequence)
+def fill(trader, count):
+    for sequence in range(trader.next_sequence, trader.next_sequence + count):
+        trader.append(entry(sequence), sequence)
 
 
-def assert_holds(book, first, after):
-    assert book.next_sequence == after
+def assert_holds(trader, first, after):
+    assert trader.next_sequence == after
     for sequence in range(first, after):
-        assert book.read(sequence) == entry(sequence), sequence
+        assert trader.read(sequence) == entry(sequence), sequence
 
 
-def assert_goes_on(book):
-    after = book.next_sequence
-    fill(book, 3)
-    assert_holds(book, after, after + 3)
+def assert_goes_on(trader):
+    after = trader.next_sequence
+    fill(trader, 3)
+    assert_holds(trader, after, after + 3)
 
 
 def test_what_was_appended_is_read_back():
     with flash.Folder() as folder:
-        book = Journal(folder + "/j", segment_bytes=400)
-        assert (book.first, book.next_sequence, book.last(), book.read(0)) == (0, 0, None, None)
-        fill(book, 40)
-        for opened in (book, Journal(folder + "/j", segment_bytes=400)):
+        trader = Journal(folder + "/j", segment_bytes=400)
+        assert (trader.first, trader.next_sequence, trader.last(), trader.read(0)) == (0, 0, None, None)
+        fill(trader, 40)
+        for opened in (trader, Journal(folder + "/j", segment_bytes=400)):
             assert_holds(opened, 0, 40)
             assert opened.last() == entry(39)
             assert (opened.first, opened.read(40), opened.read(-1)) == (0, None, None)
@@ -55,8 +55,8 @@ def test_every_append_is_made_durable_before_it_returns():
             file.flush()
             lengths.append(len(flash.read(path)))
 
-        book = Journal(folder, fsync=sync)
-        fill(book, 5)
+        trader = Journal(folder, fsync=sync)
+        fill(trader, 5)
         total = 0
         for sequence in range(5):
             total += 16 + len(entry(sequence))
@@ -66,24 +66,24 @@ def test_every_append_is_made_durable_before_it_returns():
 
 def test_an_append_out_of_order_or_out_of_bounds_is_refused():
     with flash.Folder() as folder:
-        book = Journal(folder)
-        raises(JournalError, book.append, b"x", 1)
-        fill(book, 3)
+        trader = Journal(folder)
+        raises(JournalError, trader.append, b"x", 1)
+        fill(trader, 3)
         for sequence in (0, 2, 4, -1):
-            raises(JournalError, book.append, b"x", sequence)
-        raises(JournalError, book.append, b"", 3)
-        raises(JournalError, book.append, bytes(1025), 3)
-        book.append(bytes(1024), 3)
-        assert book.read(3) == bytes(1024)
+            raises(JournalError, trader.append, b"x", sequence)
+        raises(JournalError, trader.append, b"", 3)
+        raises(JournalError, trader.append, bytes(1025), 3)
+        trader.append(bytes(1024), 3)
+        assert trader.read(3) == bytes(1024)
         assert Journal(folder).read(2) == entry(2)
 
 
 def test_power_cut_at_every_byte_of_an_append():
     with flash.Folder() as folder:
-        book = Journal(folder + "/whole", segment_bytes=300)
-        fill(book, 9)
+        trader = Journal(folder + "/whole", segment_bytes=300)
+        fill(trader, 9)
         before = {name: flash.read(folder + "/whole/" + name) for name in flash.names(folder + "/whole")}
-        fill(book, 1)
+        fill(trader, 1)
         whole = flash.read(folder + "/whole/" + flash.names(folder + "/whole")[-1])
         last = flash.names(folder + "/whole")[-1]
         start = len(before.get(last, b""))
@@ -106,10 +106,10 @@ def test_power_cut_at_every_byte_of_an_append():
 def test_power_cut_at_every_byte_of_the_first_record_of_a_segment():
     with flash.Folder() as folder:
         for held in (0, 4):
-            book = Journal(folder + "/whole", segment_bytes=64)
+            trader = Journal(folder + "/whole", segment_bytes=64)
             for sequence in range(held + 1):
-                book.append(entry(sequence, 60), sequence)
-            book.close()
+                trader.append(entry(sequence, 60), sequence)
+            trader.close()
             names = flash.names(folder + "/whole")
             whole = flash.read(folder + "/whole/" + names[-1])
             assert len(names) == held + 1
@@ -128,8 +128,8 @@ def test_power_cut_at_every_byte_of_the_first_record_of_a_segment():
 
 def test_power_cut_between_the_steps_of_a_prune():
     with flash.Folder() as folder:
-        book = Journal(folder, segment_bytes=200)
-        fill(book, 40)
+        trader = Journal(folder, segment_bytes=200)
+        fill(trader, 40)
         names = flash.names(folder)
         firsts = [int(name[:-4]) for name in names]
         for removed in range(1, len(names)):
@@ -141,40 +141,40 @@ def test_power_cut_between_the_steps_of_a_prune():
 
 def test_prune_drops_whole_segments_and_never_the_last():
     with flash.Folder() as folder:
-        book = Journal(folder, segment_bytes=200)
-        fill(book, 40)
+        trader = Journal(folder, segment_bytes=200)
+        fill(trader, 40)
         firsts = [int(name[:-4]) for name in flash.names(folder)]
-        before = book.size_bytes
-        book.prune(firsts[3] + 1)
-        assert book.first == firsts[3] and book.size_bytes < before
-        assert_holds(book, firsts[3], 40)
-        assert book.read(firsts[3] - 1) is None and not book.corrupt
-        book.prune(10**9)
-        assert book.first == firsts[-1] and flash.names(folder) == ["%010d.log" % firsts[-1]]
-        assert book.next_sequence == Journal(folder).next_sequence == 40
-        assert_goes_on(book)
+        before = trader.size_bytes
+        trader.prune(firsts[3] + 1)
+        assert trader.first == firsts[3] and trader.size_bytes < before
+        assert_holds(trader, firsts[3], 40)
+        assert trader.read(firsts[3] - 1) is None and not trader.corrupt
+        trader.prune(10**9)
+        assert trader.first == firsts[-1] and flash.names(folder) == ["%010d.log" % firsts[-1]]
+        assert trader.next_sequence == Journal(folder).next_sequence == 40
+        assert_goes_on(trader)
 
 
 def test_pruned_to_a_torn_segment_the_sequence_goes_on():
     with flash.Folder() as folder:
-        book = Journal(folder, segment_bytes=64)
+        trader = Journal(folder, segment_bytes=64)
         for sequence in range(4):
-            book.append(entry(sequence, 60), sequence)
-        book.close()
+            trader.append(entry(sequence, 60), sequence)
+        trader.close()
         flash.write(folder + "/0000000003.log", b"WJ\0")
-        book = Journal(folder, segment_bytes=64)
-        book.prune(3)
+        trader = Journal(folder, segment_bytes=64)
+        trader.prune(3)
         assert flash.names(folder) == ["0000000003.log"]
         assert Journal(folder).next_sequence == 3
-        book.append(b"three", 3)
+        trader.append(b"three", 3)
         assert Journal(folder).read(3) == b"three"
 
 
 def test_damage_anywhere_is_seen_and_what_checks_is_kept():
     with flash.Folder() as folder:
-        book = Journal(folder + "/j", segment_bytes=250)
-        fill(book, 12)
-        book.close()
+        trader = Journal(folder + "/j", segment_bytes=250)
+        fill(trader, 12)
+        trader.close()
         names = flash.names(folder + "/j")
         assert len(names) >= 3
         tried = 0
@@ -196,24 +196,24 @@ def test_damage_anywhere_is_seen_and_what_checks_is_kept():
 
 def test_damage_after_opening_is_seen_when_it_is_read():
     with flash.Folder() as folder:
-        book = Journal(folder)
-        fill(book, 6)
-        book.close()
+        trader = Journal(folder)
+        fill(trader, 6)
+        trader.close()
         path = folder + "/0000000000.log"
         data = flash.read(path)
         place = data.find(entry(2)) if len(entry(2)) > 3 else 0
         flash.write(path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        assert not book.corrupt
-        assert book.read(2) is None
-        assert book.corrupt and book.missing == [(2, 3)]
-        assert book.read(3) == entry(3) and book.read(1) == entry(1)
+        assert not trader.corrupt
+        assert trader.read(2) is None
+        assert trader.corrupt and trader.missing == [(2, 3)]
+        assert trader.read(3) == entry(3) and trader.read(1) == entry(1)
 
 
 def test_a_segment_that_is_gone_is_missed():
     with flash.Folder() as folder:
-        book = Journal(folder, segment_bytes=200)
-        fill(book, 30)
-        book.close()
+        trader = Journal(folder, segment_bytes=200)
+        fill(trader, 30)
+        trader.close()
         names = flash.names(folder)
         os.remove(folder + "/" + names[2])
         first, after = int(names[2][:-4]), int(names[3][:-4])
@@ -235,18 +235,18 @@ def test_files_of_others_are_left_alone():
 
 def test_a_full_journal_says_so_and_goes_on_after_pruning():
     with flash.Folder() as folder:
-        book = Journal(folder, limit_bytes=1000, segment_bytes=250)
+        trader = Journal(folder, limit_bytes=1000, segment_bytes=250)
         count = 0
         try:
             while True:
-                book.append(entry(count, 50), count)
+                trader.append(entry(count, 50), count)
                 count += 1
         except JournalFull as error:
             assert "1000 bytes" in str(error)
         assert count == 1000 // 66
-        raises(JournalFull, book.append, entry(count, 50), count)
-        book.prune(6)
-        book.append(entry(count, 50), count)
+        raises(JournalFull, trader.append, entry(count, 50), count)
+        trader.prune(6)
+        trader.append(entry(count, 50), count)
         assert Journal(folder).next_sequence == count + 1 and not Journal(folder).corrupt
 
 
@@ -270,13 +270,13 @@ def test_an_append_that_failed_gives_way_to_what_follows_it():
             with flash.Folder() as folder:
                 sync = Failing(number)
                 sync.calls = 1 - before
-                book = Journal(folder, fsync=sync)
-                fill(book, before)
-                raises(error, book.append, b"never acknowledged", before)
-                assert book.next_sequence == before
-                book.append(b"acknowledged", before)
-                book.append(b"the next", before + 1)
-                for opened in (book, Journal(folder)):
+                trader = Journal(folder, fsync=sync)
+                fill(trader, before)
+                raises(error, trader.append, b"never acknowledged", before)
+                assert trader.next_sequence == before
+                trader.append(b"acknowledged", before)
+                trader.append(b"the next", before + 1)
+                for opened in (trader, Journal(folder)):
                     assert opened.read(before) == b"acknowledged"
                     assert opened.read(before + 1) == b"the next"
                     assert opened.next_sequence == before + 2 and not opened.corrupt
@@ -289,14 +289,14 @@ if case.MICROPYTHON:
         done = 0
         try:
             with flash.Mounted(blocks) as mounted:
-                book = Journal(mounted.path + "/j", segment_bytes=500)
-                done = book.next_sequence
+                trader = Journal(mounted.path + "/j", segment_bytes=500)
+                done = trader.next_sequence
                 fill_until = done + count
                 while done < fill_until:
-                    book.append(entry(done), done)
+                    trader.append(entry(done), done)
                     done += 1
                     if done % 20 == 0:
-                        book.prune(done - pruned)
+                        trader.prune(done - pruned)
         except (OSError, JournalError):
             pass
         return done
@@ -317,32 +317,32 @@ if case.MICROPYTHON:
             assert 37 <= done <= 63
             blocks.writes_left = None
             with flash.Mounted(blocks) as mounted:
-                book = Journal(mounted.path + "/j", segment_bytes=500)
-                assert book.next_sequence in (done, done + 1), (cut, done, book.next_sequence)
-                assert not book.corrupt and book.missing == []
-                for sequence in range(book.first, done):
-                    assert book.read(sequence) == entry(sequence), (cut, sequence)
-                assert book.first <= max(done - 10, 7)
-                assert_goes_on(book)
+                trader = Journal(mounted.path + "/j", segment_bytes=500)
+                assert trader.next_sequence in (done, done + 1), (cut, done, trader.next_sequence)
+                assert not trader.corrupt and trader.missing == []
+                for sequence in range(trader.first, done):
+                    assert trader.read(sequence) == entry(sequence), (cut, sequence)
+                assert trader.first <= max(done - 10, 7)
+                assert_goes_on(trader)
 
     def test_littlefs_that_is_full_says_so_and_loses_nothing():
         blocks = flash.Blocks(16)
         with flash.Mounted(blocks, fresh=True) as mounted:
-            book = Journal(mounted.path + "/j", segment_bytes=4000)
+            trader = Journal(mounted.path + "/j", segment_bytes=4000)
             count = 0
             try:
                 while True:
-                    book.append(entry(count, 900), count)
+                    trader.append(entry(count, 900), count)
                     count += 1
             except JournalFull as error:
                 assert "full" in str(error)
             assert count > 20
         with flash.Mounted(blocks) as mounted:
-            book = Journal(mounted.path + "/j", segment_bytes=4000)
-            assert [n for n in range(count) if book.read(n) != entry(n, 900)] == []
-            book.prune(count - 6)
-            book.append(entry(count, 900), count)
-            assert book.read(count) == entry(count, 900) and not book.corrupt
+            trader = Journal(mounted.path + "/j", segment_bytes=4000)
+            assert [n for n in range(count) if trader.read(n) != entry(n, 900)] == []
+            trader.prune(count - 6)
+            trader.append(entry(count, 900), count)
+            assert trader.read(count) == entry(count, 900) and not trader.corrupt
 
 
 def test_records_are_what_the_specification_says():

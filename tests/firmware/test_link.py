@@ -32,7 +32,7 @@ class Line:
 
     def head(self, next_sequence, ms=0):
         self.ms += ms
-        self.link.hear(self.ms)
+        self.link.receive(self.ms)
         return self.link.on_head(0, next_sequence, 0, self.ms)
 
     def pushed(self, ms=0):

@@ -55,7 +55,7 @@ def codes(house):
 def check_readings(world):
     """Everything the host holds of every meter's readings is good, by the rules that the host applies."""
     for house in world.houses:
-        registers = register_rules.Continuity(10_000)
+        registers = register_rules.RegisterRules(10_000)
         for new in world.community.rows:
             if new.kid == house.kid and new.kind == kinds.READING:
                 assert registers.apply(new.body) is None, (house.name, new, new.body)
@@ -380,14 +380,14 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     grant = village.give(house, 1000).body
     world.run_until(lambda: house.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
-    village.say(village.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
+    village.publish(village.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=village.now_s + 3600)
     place, stamp = (0, 0, world.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     identity = world.owner.identity
     village.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
     world.run(4)
     assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
-    village.say(village.issuer, kinds.TERMINATE, body)
+    village.publish(village.issuer, kinds.TERMINATE, body)
     world.run_until(lambda: not house.closed, 4)
 
 
@@ -509,7 +509,7 @@ def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
     world.run(15)
     assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
     assert house.meter.rejected["unknown_author"] == 3
-    assert ghost_order.id not in [held.id for held in house.meter.book.mandates]
+    assert ghost_order.id not in [held.id for held in house.meter.trader.mandates]
 
 
 def test_another_host_may_take_over():
@@ -621,7 +621,7 @@ def test_a_meter_with_registers_of_its_own_is_followed():
         wh = 5_000_000 + second
         meter.on_telegram(now, p1(3 if second == 30 else wh))
         meter.tick(now, house.around)
-        for data in meter.take_datagrams():
+        for data in meter.pop_datagrams():
             for answer in village.take_datagram(data, house.kid):
                 meter.on_datagram(now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
@@ -654,7 +654,7 @@ def test_a_replaced_source_opens_a_generation_and_grants_go_on():
     assert own_wh <= used[0] + 1 <= own_wh + 12, (used, own_wh)
     opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
     assert [(body["detail"], body["text"]) for body in opened] == [(1, house.kid.hex()), (2, "E1")]
-    held = register_rules.Continuity(10_000)
+    held = register_rules.RegisterRules(10_000)
     for new in house.entries(kinds.READING):
         assert held.apply(new.body) is None
 

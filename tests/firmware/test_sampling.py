@@ -172,7 +172,7 @@ def test_the_ion7650_recording_at_2_khz_and_12_bits():
 
 def test_blocks_of_any_size_give_the_same():
     times, voltages, currents = samples(seconds=1, noise=30, degrees=30)
-    voltages[700:1400] = [2048] * 700  # a stretch without voltage
+    voltages[700:1400] = [2048] * 700  # a key period without voltage
     rows = []
     for size in (1, 2, 3, 7, 64, 2000):
         sampler = Sampler(calibration(), 5)

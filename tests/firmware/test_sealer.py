@@ -59,7 +59,7 @@ def check_sealed(house, since=0):
 
 
 def check_readings(house):
-    registers = register_rules.Continuity(10_000)
+    registers = register_rules.RegisterRules(10_000)
     for new in house.community.rows:
         if new.kid == house.kid and new.kind == kinds.READING and not new.is_sealed:
             assert registers.apply(new.body) is None, (new, new.body)
@@ -278,7 +278,7 @@ def test_own_entries_are_opened_again_after_a_restart():
     world, village, house = alone(lambda ms, closed: 7200 if closed else 0)
     heir = village.person("heir")
     world.run(4)
-    kept = {name: house.flash.values.get(name) for name in ("book", "usage", "registers")}
+    kept = {name: house.flash.values.get(name) for name in ("trader", "usage", "registers")}
     village.give(house, 200)
     world.run(8)
     village.enrol_again(house, heir)  # some of it is sealed with the secret before
@@ -293,7 +293,7 @@ def test_own_entries_are_opened_again_after_a_restart():
     assert said <= again[1] <= registers[1]
     house.flash.values["usage"] = house.flash.values["inbox"] = None
     house.flash.values.update({name: data for name, data in kept.items() if data is not None})
-    for name in ("usage", "book"):
+    for name in ("usage", "trader"):
         if kept[name] is None:
             house.flash.values.pop(name, None)
     sealed = [new for new in raw_entries(house) if new.kind == kinds.USAGE]
@@ -357,7 +357,7 @@ class Bench:
                 break
         if found is not None and is_said:
             self.log.entries.append(Said(found[0], found[1]))
-            self.sealer.said(self.log.entries[-1])
+            self.sealer.published(self.log.entries[-1])
         return found
 
     def numbers(self):
@@ -560,7 +560,7 @@ def test_given_up_at_any_step_no_number_serves_twice():
             home.rest()
             home.check_log()
             operator, opened = Operator(home.village, home.village.issuer), 0
-            for raw in home.said():
+            for raw in home.published():
                 new = entry.decode(raw, home.village.id)
                 operator.follow(new)
                 assert not operator.unseal(new).is_sealed
@@ -592,7 +592,7 @@ def test_no_secret_is_shown():
 
 def raw_body(home):
     """A sealed body as somebody might print it."""
-    for raw in home.said():
+    for raw in home.published():
         new = entry.decode(raw, home.village.id)
         if new.is_sealed:
             return new.body

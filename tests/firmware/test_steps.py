@@ -55,7 +55,7 @@ def live(meters, rounds, seed, in_steps):
         home.app.waiting.tell(home.app.meter)
         home.check_log()
         assert not home.app.meter.rejected.get("bad_signature"), home.app.meter.rejected
-        said, registers = home.said(), home.app.meter.registers()
+        said, registers = home.published(), home.app.meter.registers()
         home.app.journal.close()
         return said, registers, energy
 
@@ -96,7 +96,7 @@ def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
                 break
             was_said = home.app.journal.next_sequence > count
             assert not was_said or at == steps - 1, (at, steps)
-            assert len(home.said()) == home.app.journal.next_sequence
+            assert len(home.published()) == home.app.journal.next_sequence
             home.rest()
             assert home.app.journal.next_sequence == count + 1
             assert home.check_log().next_sequence == count + 1
@@ -159,13 +159,13 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
         assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors
         assert home.app.journal.next_sequence == count + 1
         home.check_log()
-        assert entry.decode(home.said()[-1], home.village.id).body["text"] == "said once"
+        assert entry.decode(home.published()[-1], home.village.id).body["text"] == "said once"
 
 
 def kept(folder):
     """What a start would find of it."""
     store = Store(folder + "/state")
-    return [store.load(name) for name in ("book", "usage", "trust", "policy", "inbox")]
+    return [store.load(name) for name in ("trader", "usage", "trust", "policy", "inbox")]
 
 
 def known(app):
@@ -220,7 +220,7 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 assert usage[-1][1] + sum([row[12] for row in usage[-1][3]]) == usage[-1][0]
                 assert not set(contracts) - {row[0] for row in usage[-1][3]}
             assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
-            for data in app.meter.take_datagrams():
+            for data in app.meter.pop_datagrams():
                 home.answers += home.village.take_datagram(data, home.kid)
         assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
         home.rest()

@@ -114,7 +114,7 @@ def test_versions_only_rise_and_nothing_is_verified_twice():
 def test_certificates_expire_by_the_clock_where_there_is_one():
     village = Community()
     held = taught(village)
-    grant = village.say(village.issuer, kinds.POLICY, {"version": 1})
+    grant = village.publish(village.issuer, kinds.POLICY, {"version": 1})
     late_s = START_S + YEAR_S + 1
     assert held.check(grant, START_S) is None and held.check(grant, None) is None
     before = held.verifications
@@ -132,7 +132,7 @@ def test_who_may_say_what_is_checked_before_any_signature():
         village.host.identity.sign,
     )  # fmt: skip
     assert held.check(wrong, START_S) == trust.NOT_ALLOWED and held.verifications == before
-    policy = village.say(village.issuer, kinds.POLICY, {"version": 1})
+    policy = village.publish(village.issuer, kinds.POLICY, {"version": 1})
     damaged = bytearray(policy.raw)
     damaged[-3] ^= 4
     assert held.check(entry.decode(bytes(damaged), village.id), START_S) == trust.BAD_SIGNATURE

@@ -53,15 +53,15 @@ class Consumer:
         self.usage.beyond_wh = 0
         self.said = []
 
-    def hear(self, *grants):
+    def receive(self, *grants):
         for new in grants:
-            assert self.usage.hear_grant(new, KID) is None
+            assert self.usage.apply_grant(new, KID) is None
         return self
 
-    def say(self, kind, body):
+    def publish(self, kind, body):
         new = Said(kind, body, self.now_s)
         self.said.append(new)
-        self.usage.said(new)
+        self.usage.published(new)
 
     def use(self, seconds, wh, boundary=False):
         """So much is consumed; the first grant with energy left is in use."""
@@ -75,11 +75,11 @@ class Consumer:
             body = self.usage.end(self.now_s, self.wh)
             if body is None:
                 break
-            self.say(kinds.USAGE_END, body)
+            self.publish(kinds.USAGE_END, body)
         self.start()
         body = self.usage.report()
         while body:
-            self.say(kinds.USAGE, body)
+            self.publish(kinds.USAGE, body)
             body = self.usage.report()
         return self
 
@@ -89,7 +89,7 @@ class Consumer:
                 which = row[0]
         body = self.usage.start(which, self.now_s, self.wh)
         if body:
-            self.say(kinds.USAGE_START, body)
+            self.publish(kinds.USAGE_START, body)
         return self
 
     def attributed(self):
@@ -104,7 +104,7 @@ class Consumer:
 
 
 def test_grants_fill_in_order_and_end_when_used_up():
-    consumer = Consumer().hear(grant(1, priority=2), grant(2, priority=1)).start()
+    consumer = Consumer().receive(grant(1, priority=2), grant(2, priority=1)).start()
     assert consumer.said[0].body == {"contract": contract(2), "grant": 2, "import_wh": 1000}
     for _ in range(9):
         consumer.use(5, 10, boundary=True)
@@ -114,37 +114,37 @@ def test_grants_fill_in_order_and_end_when_used_up():
 
 
 def test_ties_go_to_the_smaller_contract_id():
-    consumer = Consumer().hear(grant(7), grant(8), grant(9)).start()
+    consumer = Consumer().receive(grant(7), grant(8), grant(9)).start()
     assert [row[0][0] for row in consumer.usage.guard_grants(START_S, 1000)] == [7, 8, 9]
 
 
 def test_the_rate_is_settlements_and_the_rest_is_beyond():
-    consumer = Consumer().hear(grant(1, wh=1000, max_w=3600)).start()
+    consumer = Consumer().receive(grant(1, wh=1000, max_w=3600)).start()
     consumer.use(5, 12, boundary=True)  # 1 Wh a second: five of them
     consumer.use(5, 3, boundary=True)
     assert consumer.attributed() == {1: 8} and consumer.usage.beyond_wh == 7
-    slow = Consumer().hear(grant(1, wh=1000, max_w=1000)).start()
+    slow = Consumer().receive(grant(1, wh=1000, max_w=1000)).start()
     for _ in range(36):
         slow.use(5, 10, boundary=True)
     assert slow.attributed() == {1: 50} and slow.usage.beyond_wh == 310  # 1000 W for 180 s, no Wh lost to rounding
 
 
 def test_more_than_a_grant_may_carry_begins_the_next():
-    consumer = Consumer().hear(grant(1, wh=1000, max_w=3600), grant(2, wh=1000, priority=2)).start()
+    consumer = Consumer().receive(grant(1, wh=1000, max_w=3600), grant(2, wh=1000, priority=2)).start()
     consumer.use(5, 10, boundary=True)
     consumer.use(5, 10, boundary=True)
     assert consumer.attributed() == {1: 10, 2: 5} and consumer.usage.beyond_wh == 5
 
 
 def test_what_is_left_is_known_between_boundaries():
-    consumer = Consumer().hear(grant(1)).start()
+    consumer = Consumer().receive(grant(1)).start()
     consumer.use(5, 10, boundary=True)
     assert consumer.usage.guard_grants(consumer.now_s + 2, consumer.wh + 4)[0][1] == 26
     assert consumer.usage.guard_grants(None, consumer.wh + 14)[0][1] == 16, "without a clock the rate is not known"
 
 
 def test_time_ends_a_grant():
-    consumer = Consumer().hear(grant(1, to_s=START_S + 60, wh=500)).start()
+    consumer = Consumer().receive(grant(1, to_s=START_S + 60, wh=500)).start()
     consumer.use(30, 20, boundary=True)
     consumer.use(29, 20)
     assert not consumer.ends()
@@ -153,7 +153,7 @@ def test_time_ends_a_grant():
 
 
 def test_a_grant_that_did_not_begin_in_time_is_void():
-    consumer = Consumer().hear(grant(1, start_by_s=START_S + 60), grant(2, to_s=START_S + 50))
+    consumer = Consumer().receive(grant(1, start_by_s=START_S + 60), grant(2, to_s=START_S + 50))
     consumer.now_s += 60
     assert consumer.usage.start(contract(1), consumer.now_s, consumer.wh) is not None
     consumer.now_s += 1
@@ -164,40 +164,40 @@ def test_a_grant_that_did_not_begin_in_time_is_void():
 
 
 def test_termination_ends_a_grant_with_what_it_carried():
-    consumer = Consumer().hear(grant(1)).start()
+    consumer = Consumer().receive(grant(1)).start()
     consumer.use(5, 10, boundary=True).use(1, 2)
-    assert consumer.usage.hear_termination(contract(1)) is None
+    assert consumer.usage.apply_termination(contract(1)) is None
     assert consumer.usage.guard_grants(consumer.now_s, consumer.wh) == []
     consumer.use(0, 0)
     assert consumer.ends() == [(1, kinds.END_TERMINATED)] and consumer.attributed() == {1: 12}
-    assert consumer.usage.hear_termination(contract(1)) == usage.UNKNOWN_CONTRACT
+    assert consumer.usage.apply_termination(contract(1)) == usage.UNKNOWN_CONTRACT
 
 
 def test_default_supply_does_not_end_by_energy():
-    consumer = Consumer().hear(grant(1, wh=5, default_supply=True)).start()
+    consumer = Consumer().receive(grant(1, wh=5, default_supply=True)).start()
     consumer.use(5, 9, boundary=True)
     assert not consumer.ends() and consumer.usage.beyond_wh == 4
 
 
 def test_numbers_are_taken_once_and_for_this_meter_alone():
     held = Usage()
-    assert held.hear_grant(grant(5), KID) is None
+    assert held.apply_grant(grant(5), KID) is None
     for other, reason in (
         (grant(5), usage.OLD_GRANT), (grant(4), usage.OLD_GRANT), (grant(6, meter=b"somebody"), usage.OTHER_METER),
         (grant(7), None), (grant(3, issuer=b"issuer 2"), None),
     ):  # fmt: skip
-        assert held.hear_grant(other, KID) == reason
+        assert held.apply_grant(other, KID) == reason
     again = grant(8)
     again.body["contract"] = contract(7)
-    assert held.hear_grant(again, KID) == usage.OLD_GRANT
+    assert held.apply_grant(again, KID) == usage.OLD_GRANT
 
 
 def test_grants_are_bounded_and_the_last_in_order_goes():
     held = Usage()
     for number in range(1, 17):
-        assert held.hear_grant(grant(number, priority=number), KID) is None
-    assert held.hear_grant(grant(20, priority=99), KID) == "grants_full"
-    assert held.hear_grant(grant(21, priority=0), KID) is None
+        assert held.apply_grant(grant(number, priority=number), KID) is None
+    assert held.apply_grant(grant(20, priority=99), KID) == "grants_full"
+    assert held.apply_grant(grant(21, priority=0), KID) is None
     assert len(held.grants) == 16 and held.grants[0].contract == contract(21) and held.dropped == 2
     assert len(encoded(held.to_list())) < 8000
 
@@ -206,7 +206,7 @@ def test_after_a_restart_at_any_entry_all_is_as_if_nothing_had_happened():
     """The state kept at some boundary and the entries said after it: nothing is lost, nothing counted twice."""
     for seed in range(case.scale(150, 20)):
         bits = case.Bits("usage %d" % seed)
-        consumer = Consumer().hear(grant(1), grant(2, wh=30, priority=2, max_w=5000), grant(3, wh=200, priority=3))
+        consumer = Consumer().receive(grant(1), grant(2, wh=30, priority=2, max_w=5000), grant(3, wh=200, priority=3))
         consumer.start()
         start_wh = consumer.wh
         kept, through = encoded(consumer.usage.to_list()), 0
@@ -218,7 +218,7 @@ def test_after_a_restart_at_any_entry_all_is_as_if_nothing_had_happened():
                 restored = Usage()
                 restored.restore(cbor.decode(kept, limit=8192))
                 for new in consumer.said[through:]:
-                    restored.said(new)
+                    restored.published(new)
                 restored.settle(consumer.wh)
                 consumer.usage = restored
         held = sum([held.attributed_wh for held in consumer.usage.grants if held.used_from_s])
@@ -229,7 +229,7 @@ def test_after_a_restart_at_any_entry_all_is_as_if_nothing_had_happened():
 
 
 def test_a_clock_that_runs_back_attributes_nothing_twice():
-    consumer = Consumer().hear(grant(1, wh=100)).start()
+    consumer = Consumer().receive(grant(1, wh=100)).start()
     consumer.use(60, 10, boundary=True)
     consumer.use(-30, 5, boundary=True)
     consumer.use(31, 5, boundary=True)
@@ -244,5 +244,5 @@ def test_grants_come_from_signed_entries_as_they_are():
 
     new = village.give(Somebody, 7)
     held = Usage()
-    assert held.hear_grant(new, Somebody.kid) is None
+    assert held.apply_grant(new, Somebody.kid) is None
     assert held.grants[0].wh == 7 and held.grants[0].number == 1 and held.grants[0].used_from_s is None

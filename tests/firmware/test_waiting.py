@@ -31,7 +31,7 @@ def energy(powers):
 
 
 def test_periods_that_find_room_are_told_as_they_came():
-    held, told = backlog.Waiting(), Told()
+    held, told = backlog.Backlog(), Told()
     given = [(1000 + n, 200_000, {1: n}, n) for n in range(backlog.MAX_MEASURED)]
     for n, power in enumerate(given):
         held.add_power(Now(n, None), power)
@@ -45,7 +45,7 @@ def test_periods_that_find_room_are_told_as_they_came():
 def test_however_many_come_no_energy_is_lost():
     bits = case.Bits("energy")
     for _ in range(case.scale(200, 20)):
-        held, told, given = backlog.Waiting(), Told(), []
+        held, told, given = backlog.Backlog(), Told(), []
         for n in range(bits.below(120)):
             power = (bits.below(40_000_000) - 20_000_000, bits.below(400_000), {}, 1 << bits.below(4))
             given.append(power)
@@ -62,7 +62,7 @@ def test_however_many_come_no_energy_is_lost():
 
 
 def test_periods_of_no_length_are_joined_too():
-    held, told = backlog.Waiting(), Told()
+    held, told = backlog.Backlog(), Told()
     for n in range(40):
         held.add_power(Now(n, None), (n, 0, {}, 0))
     held.tell(told)
@@ -70,7 +70,7 @@ def test_periods_of_no_length_are_joined_too():
 
 
 def test_the_newest_telegram_stands_for_those_that_found_no_room():
-    held, told = backlog.Waiting(), Told()
+    held, told = backlog.Backlog(), Told()
     telegrams = [Telegram("METER") for _ in range(50)]
     for n, telegram in enumerate(telegrams):
         held.add_telegram(Now(n, None), telegram)
@@ -83,7 +83,7 @@ def test_the_newest_telegram_stands_for_those_that_found_no_room():
 
 
 def test_datagrams_are_taken_while_there_is_room():
-    held = backlog.Waiting()
+    held = backlog.Backlog()
     while held.has_room:
         held.datagrams.append(b"x")
     assert len(held.datagrams) == backlog.MAX_DATAGRAMS

@@ -3,7 +3,7 @@
     community = Community(tmp_path)
     house = community.person("House 1")
     meter = community.meter("House 1 solar", owner=house)
-    meter.say("reading", readings_body(T0, [(5, 0), (4, 0)]), T0 + 30)     a signed entry, next of the meter's log
+    meter.publish("reading", readings_body(T0, [(5, 0), (4, 0)]), T0 + 30)     a signed entry, next of the meter's log
     community.take([...])                                                  verdicts of the ingest; then what can be
                                                                            opened is measured, as a node does
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.keys import Signer
 from wattpact.membership import members
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -51,7 +51,7 @@ def value_of(steps):
             return done.value
 
 
-class Speaker:
+class Publisher:
     """An enrolled author that keeps the place of its own next entry; with a key it seals what it measured."""
 
     def __init__(self, community, signer, certificate, certificate_id):
@@ -75,7 +75,7 @@ class Speaker:
         self.secret = ids.sha256(b"test secret" + self.kid + bytes([self.epoch]))
         wanted = [(reader.kid, reader.sealing_key) for reader in readers]
         place = (self.community.id, self.kid)
-        return self.say(
+        return self.publish(
             "key_epoch", value_of(epochs.wrap_steps(self.secret, self.secret[::-1], self.epoch, place, wanted)), t
         )
 
@@ -83,7 +83,7 @@ class Speaker:
         """A KEY_OPEN: what is measured from now on is sealed with the next key."""
         self.key_no += 1
         body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": period_keys.commitment(self.key)}
-        return self.say("key_open", {**body, **more}, t)
+        return self.publish("key_open", {**body, **more}, t)
 
     @property
     def key(self):
@@ -99,7 +99,7 @@ class Speaker:
         except ValueError as error:
             raise entry.EntryError(str(error)) from None
 
-    def say(self, kind, body, t):
+    def publish(self, kind, body, t):
         """The next entry of this author's log, or an order of a person's; kept nowhere but in the log's end."""
         number = kinds.KINDS[kind] if isinstance(kind, str) else kind
         body = self.seal(number, body) if self.key_no else body
@@ -119,7 +119,7 @@ class Speaker:
         body = readings_body(t0_s, steps, self.registers, step_s, **more)
         imported, exported = self.registers
         self.registers = (imported + sum(s[0] for s in steps), exported + sum(s[1] for s in steps))
-        return self.say("reading", body, t0_s + step_s * len(steps))
+        return self.publish("reading", body, t0_s + step_s * len(steps))
 
 
 class Community:
@@ -141,9 +141,9 @@ class Community:
 
     def open(self):
         self.store = Store(self.path, self.id)
-        self.ingest = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
-        self.opener = Opener(self.store, self.readers)
-        self.measuring = Measuring(self.store, self.opener, self.ingest.rejections, lambda: self.now_s)
+        self.pipeline = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
+        self.unsealer = Unsealer(self.store, self.readers)
+        self.measuring = RegisterProjection(self.store, self.unsealer, self.pipeline.rejections, lambda: self.now_s)
 
     def reopen(self):
         """As after a restart: nothing but the files remains."""
@@ -151,7 +151,7 @@ class Community:
         self.open()
 
     def close(self):
-        self.ingest.close()
+        self.pipeline.close()
         self.store.close()
 
     def person(self, label):
@@ -170,20 +170,20 @@ class Community:
         return speaker
 
     def _speaker(self, signer, certificate):
-        return Speaker(self, signer, certificate.body, certificate.id)
+        return Publisher(self, signer, certificate.body, certificate.id)
 
-    def say(self, signer, kind, body):
-        """What a key of the community's own says now: `community.say(community.issuer, "policy", {...})`."""
-        return self.store.say(signer, kinds.KINDS[kind], body, self.now_s)
+    def publish(self, signer, kind, body):
+        """What a key of the community's own says now: `community.publish(community.issuer, "policy", {...})`."""
+        return self.store.publish(signer, kinds.KINDS[kind], body, self.now_s)
 
     def take(self, entries, source="test"):
-        verdicts = self.ingest.take([getattr(new, "raw", new) for new in entries], source)
+        verdicts = self.pipeline.ingest([getattr(new, "raw", new) for new in entries], source)
         self.measuring.catch_up()
         return verdicts
 
     def open_entry(self, row):
         """A stored row as who has the readers' keys reads it."""
-        return self.opener.look(entry.decode(row.raw, self.id))
+        return self.unsealer.look(entry.decode(row.raw, self.id))
 
     def stored(self, *entries):
         """Take entries in and insist that each was stored; gives the last."""
@@ -208,15 +208,15 @@ class Deal:
     """All that leads to a contract between two meters, signed and not taken in yet: `entries` in their order."""
 
     def __init__(self, supplier, consumer, order=1, t=T0, sell=None, buy=None, offer=None, acceptance=None):
-        self.sell = supplier.owner.say("mandate", {**mandate(supplier, kinds.SELL, order, t), **(sell or {})}, t)
-        self.buy = consumer.owner.say("mandate", {**mandate(consumer, kinds.BUY, order, t), **(buy or {})}, t)
+        self.sell = supplier.owner.publish("mandate", {**mandate(supplier, kinds.SELL, order, t), **(sell or {})}, t)
+        self.buy = consumer.owner.publish("mandate", {**mandate(consumer, kinds.BUY, order, t), **(buy or {})}, t)
         terms = {"price_micro_per_kwh": 180_000, "wh": 40, "max_w": 8000, "start_s": t, "end_s": t + 3600}
         said = {**terms, "valid_until_s": t + 3600, "mandate": self.sell.id, **(offer or {})}
-        self.offer = supplier.say("offer", said, t)
-        self.demand = consumer.say("demand", {**terms, "valid_until_s": t + 3600, "mandate": self.buy.id}, t)
+        self.offer = supplier.publish("offer", said, t)
+        self.demand = consumer.publish("demand", {**terms, "valid_until_s": t + 3600, "mandate": self.buy.id}, t)
         said = {"offer": self.offer.id, "wh": 40, "priority": 1, "start_timeout_s": 600, "demand": self.demand.id}
-        self.acceptance = consumer.say("acceptance", {**said, **(acceptance or {})}, t + 1)
-        self.contract = supplier.say("contract", {"acceptance": self.acceptance.id}, t + 1)
+        self.acceptance = consumer.publish("acceptance", {**said, **(acceptance or {})}, t + 1)
+        self.contract = supplier.publish("contract", {"acceptance": self.acceptance.id}, t + 1)
 
     @property
     def entries(self):

@@ -42,9 +42,9 @@ class Scene:
             "price_micro_per_kwh": 250_000, "wh": 2000, "max_w": 8000, "start_s": S, "end_s": S + 4 * HOUR,
             "valid_until_s": S + 4 * HOUR, "mandate": buy.id,
         }  # fmt: skip
-        demand = village.say(self.wallbox, kinds.DEMAND, body, S + 6)
+        demand = village.publish(self.wallbox, kinds.DEMAND, body, S + 6)
         body = {"offer": offer.id, "wh": 2000, "priority": 1, "start_timeout_s": 1800, "demand": demand.id}
-        acceptance = village.say(self.wallbox, kinds.ACCEPTANCE, body, S + 7)
+        acceptance = village.publish(self.wallbox, kinds.ACCEPTANCE, body, S + 7)
         self.first = village.confirm(self.roof, acceptance, S + 8)
         village.grant(self.wallbox, self.first, offer, acceptance, S + 9)
         acceptance = village.accept(self.pump, offer, 1000, timeout_s=1800, unix_s=S + 10)
@@ -68,12 +68,12 @@ class Scene:
             village.reading(self.wallbox, S + 900 * i, used[i - 1 : i + 1])
             if i == 3:
                 event = {"code": event_codes.RELAY_CLOSED, "contract": first.id, "registers": {1: used[i]}}
-                village.say(self.wallbox, kinds.EVENT, event, S + 900 * i + 5)
+                village.publish(self.wallbox, kinds.EVENT, event, S + 900 * i + 5)
             if i == 5:
                 body = {"contract": first.id, "attributed_wh": 800, "import_wh": used[i]}
-                village.say(self.wallbox, kinds.USAGE, body, S + 900 * i + 901)
+                village.publish(self.wallbox, kinds.USAGE, body, S + 900 * i + 901)
         body = {"contract": first.id, "attributed_wh": 2000, "import_wh": used[14], "reason": kinds.END_USED_UP}
-        village.say(self.wallbox, kinds.USAGE_END, body, S + 900 * 15, 2)
+        village.publish(self.wallbox, kinds.USAGE_END, body, S + 900 * 15, 2)
         village.reading(self.wallbox, S + 900 * 15, [used[14], used[15]])
         village.reading(self.pump, S + 900, [0, 300, 700])
         village.reading(self.pump, S + 900 * 3, [100, 200])  # falls: counts for nothing
@@ -100,13 +100,13 @@ class Scene:
         """What an auditor gets besides the bundle."""
         return [self.village.disclosure()] if isinstance(self.village, SealedVillage) else []
 
-    def say(self, kind, body):
-        return self.village.say(self.village.host, kind, body, self.now_s)
+    def publish(self, kind, body):
+        return self.village.publish(self.village.host, kind, body, self.now_s)
 
     def bundle(self, owner=None, month=MONTH) -> bytes:
         ledger = self.ledger()
         made = bill.make(ledger, (owner or self.west).kid, month)
-        return bill.export(made, ledger, list(self.opened), self.village.host.kid, self.say)
+        return bill.export(made, ledger, list(self.opened), self.village.host.kid, self.publish)
 
     def fill(self, folder):
         """A data directory of the operator's, with west's and north's keys too, that took in all that was said."""
@@ -123,6 +123,6 @@ class Scene:
             ingest = Ingest(store, village.root.public_key, lambda: now_s)
             for new in village.entries:
                 now_s = max(now_s, new.stamp.unix_s or 0)
-                assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
+                assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
             ingest.close()
         return folder

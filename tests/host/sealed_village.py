@@ -3,13 +3,13 @@
 village = SealedVillage(900, ed25519=ed25519)
 village.reading(meter, ...)        KEY_EPOCH and KEY_OPEN where they are due, then the reading, sealed
 village.opened()                   every entry as who has the keys reads it
-village.disclosure(...)            keys of stretches, as an auditor gets them
+village.disclosure(...)            keys of key periods, as an auditor gets them
 """
 
 import hashlib
 
 from village import Village
-from wattpact.bundle.disclosure import Disclosure, StretchKey
+from wattpact.bundle.disclosure import Disclosure, PeriodKey
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import x25519
 from wattpact_protocol.log import kinds, roles
@@ -48,11 +48,11 @@ class SealedVillage(Village):
             who.owner = next((one for one in self.by_name.values() if one.kid == more.get("owner")), None)
         return made
 
-    def say(self, who, kind, body, unix_s=None, clock_status=0):
+    def publish(self, who, kind, body, unix_s=None, clock_status=0):
         given = {} if unix_s is None else {"unix_s": unix_s}
         if who.kid in self._sealing and is_to_be_sealed(kind, body):
             body = self.seal(who, kind, body, given)
-        return super().say(who, kind, body, clock_status=clock_status, **given)
+        return super().publish(who, kind, body, clock_status=clock_status, **given)
 
     def seal(self, meter, kind, body, given):
         state = self._sealing[meter.kid]
@@ -78,7 +78,7 @@ class SealedVillage(Village):
         readers = [(one.kid, sealing_key(one)) for one in (self.issuer, meter.owner) if one is not None]
         ephemeral = hashlib.sha256(secret).digest()
         body = steps.finish(epochs.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
-        super().say(meter, kinds.KEY_EPOCH, body, **given)
+        super().publish(meter, kinds.KEY_EPOCH, body, **given)
 
     def open_key(self, meter, given, key=None):
         """The next number, committed to the epoch's key, or to another that is given."""
@@ -87,7 +87,7 @@ class SealedVillage(Village):
         own = period_keys.period_key(state.secrets[state.epoch], meter.kid, state.key_no)
         self.keys[meter.kid, meter.generation, state.key_no] = own if key is None else key
         body = {"key_no": state.key_no, "epoch": state.epoch, "commitment": period_keys.commitment(key or own)}
-        return super().say(meter, kinds.KEY_OPEN, body, **given)
+        return super().publish(meter, kinds.KEY_OPEN, body, **given)
 
     # What who has the keys sees
 
@@ -104,9 +104,9 @@ class SealedVillage(Village):
         return found
 
     def disclosure(self, places=None, name="all.keys"):
-        """The keys of these stretches, or of all."""
+        """The keys of these key periods, or of all."""
         wanted = sorted(self.keys) if places is None else places
-        return Disclosure(self.community, [StretchKey(*place, self.keys[place], 0, 1) for place in wanted], name)
+        return Disclosure(self.community, [PeriodKey(*place, self.keys[place], 0, 1) for place in wanted], name)
 
 
 def is_to_be_sealed(kind, body):

@@ -30,7 +30,7 @@ class Street:
         )
         self.meters = (self.solar, self.battery, self.wallbox)
         for meter in self.meters:
-            self._stored(meter.say("event", {"code": event_codes.BOOT, "detail": 1}, self.now_s))
+            self._stored(meter.publish("event", {"code": event_codes.BOOT, "detail": 1}, self.now_s))
 
     @property
     def path(self):
@@ -53,21 +53,23 @@ class Street:
             "start_s": self.now_s, "end_s": self.now_s + 600,
         }  # fmt: skip
         owner = meter.owner
-        return self._stored(owner.say("mandate", body, self.now_s))
+        return self._stored(owner.publish("mandate", body, self.now_s))
 
     def _contract(self, supplier, price, priority):
         terms = {
             "price_micro_per_kwh": price, "wh": WH, "max_w": 8000, "start_s": self.now_s, "end_s": self.now_s + 600,
         }  # fmt: skip
         mandate = self._mandate(supplier, kinds.SELL, price)
-        offer = supplier.say("offer", {**terms, "valid_until_s": self.now_s + 300, "mandate": mandate.id}, self.now_s)
+        offer = supplier.publish(
+            "offer", {**terms, "valid_until_s": self.now_s + 300, "mandate": mandate.id}, self.now_s
+        )
         taken = {"offer": offer.id, "wh": WH, "priority": priority, "start_timeout_s": 600}
-        acceptance = self.wallbox.say("acceptance", taken, self.now_s)
-        contract = supplier.say("contract", {"acceptance": acceptance.id}, self.now_s)
+        acceptance = self.wallbox.publish("acceptance", taken, self.now_s)
+        contract = supplier.publish("contract", {"acceptance": acceptance.id}, self.now_s)
         self._stored(offer, acceptance, contract)
         self.number += 1
         self.community.now_s = self.now_s
-        self.community.say(self.community.issuer, "grant", {
+        self.community.publish(self.community.issuer, "grant", {
             "number": self.number, "meter": self.wallbox.kid, "contract": contract.id, "wh": WH, "max_w": 8000,
             "from_s": self.now_s, "to_s": self.now_s + 600, "price_micro_per_kwh": price, "priority": priority,
             "start_by_s": self.now_s + 600, "default_supply": False,
@@ -84,7 +86,7 @@ class Street:
         """Two contracts, and the consumer's relay closes."""
         self.agree()
         closed = {"code": event_codes.RELAY_CLOSED, "text": "grant", "contract": self.contracts[0]}
-        self._stored(self.wallbox.say("event", closed, self.now_s))
+        self._stored(self.wallbox.publish("event", closed, self.now_s))
         return self.contracts
 
     def run(self, slots=1):
@@ -96,7 +98,7 @@ class Street:
         used_wh = SLOT_WH if contract else 0
         if contract and not self.used_wh[contract]:
             start = {"contract": contract, "grant": 1, "import_wh": self.wallbox.registers[0]}
-            self._stored(self.wallbox.say("usage_start", start, self.now_s))
+            self._stored(self.wallbox.publish("usage_start", start, self.now_s))
         start_s, self.now_s = self.now_s, self.now_s + SLOT_S
         sun_wh = SLOT_WH if contract is None or contract == self.contracts[0] else 0
         flows = {self.solar: (0, 11), self.battery: (0, used_wh - sun_wh if used_wh else 0), self.wallbox: (used_wh, 0)}
@@ -112,9 +114,9 @@ class Street:
             "contract": contract, "attributed_wh": self.used_wh[contract], "import_wh": self.wallbox.registers[0],
         }  # fmt: skip
         if self.used_wh[contract] < WH:
-            self._stored(self.wallbox.say("usage", body, self.now_s))
+            self._stored(self.wallbox.publish("usage", body, self.now_s))
             return
-        self._stored(self.wallbox.say("usage_end", {**body, "reason": kinds.END_USED_UP}, self.now_s))
+        self._stored(self.wallbox.publish("usage_end", {**body, "reason": kinds.END_USED_UP}, self.now_s))
         if contract == self.contracts[-1]:
             opened = {"code": event_codes.RELAY_OPENED, "text": "no_contract", "contract": contract}
-            self._stored(self.wallbox.say("event", opened, self.now_s))
+            self._stored(self.wallbox.publish("event", opened, self.now_s))

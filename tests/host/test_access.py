@@ -26,7 +26,7 @@ from wattpact.node.node import Node
 from wattpact.simulation import demo
 from wattpact.store.sqlite.reader import Reader
 from wattpact.store.sqlite.store import Store
-from wattpact.views import NotForYou, visible
+from wattpact.views import Forbidden, visible
 from wattpact.views.visible import NOBODY, OPERATOR, Viewer
 from wattpact_protocol.log import kinds
 
@@ -229,10 +229,10 @@ def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog)
             assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
             assert guess not in answer.text and answer.json()["detail"].startswith("This link is not known here")
         assert client.get("/api/meters", headers={"authorization": "Basic eDp5"}).status_code == 200
-    counted = {row.reason: row.times for row in node.ingest.rejections.drain(street.now_s)}
+    counted = {row.reason: row.times for row in node.pipeline.rejections.drain(street.now_s)}
     assert counted == {"bad_access_code": 3}
     assert "bad_access_code" in caplog.text and guess not in caplog.text
-    node.ingest.close()
+    node.pipeline.close()
     street.close()
 
 
@@ -360,7 +360,7 @@ def test_a_statement_is_for_whom_it_is_about(tmp_path):
     fields = {name: 0 for _, name, _, _ in kinds.TABLE[kinds.STATEMENT][1]}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
-    community.say(community.host, "statement", body)
+    community.publish(community.host, "statement", body)
     with TestClient(app_at(street.path, street.clock)) as client:
         told = {}
         for who in (None, owner.kid, street.battery.owner.kid):
@@ -399,7 +399,7 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
     tenant = community.person("Tenant")
     certificate = {**meter.certificate, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
     community.now_s = moved_s
-    community.say(community.issuer, "certificate", certificate)
+    community.publish(community.issuer, "certificate", certificate)
     street.run(slots=4)
     values = {"meter": meter.kid.hex(), "from": moved_s - 4 * SLOT_S, "to": moved_s + 4 * SLOT_S, "step": SLOT_S}
     with TestClient(app_at(street.path, street.clock)) as client:
@@ -448,7 +448,7 @@ def test_tenures_decide_which_points_are_shown():
     shown = visible.readings(Viewer(False, b"second"), row)
     assert [point["import_wh"] for point in shown["points"]] == [None, None, 20, 30, 40]
     assert "tenures" not in shown and "label" not in shown
-    with pytest.raises(NotForYou):
+    with pytest.raises(Forbidden):
         visible.readings(NOBODY, row)
     assert row["points"] == points
 

@@ -343,7 +343,7 @@ def test_a_node_serves_it(tmp_path):
     node = Node(community.store, *keys, street.clock)
     with TestClient(create_app(node)) as client:
         assert len(client.get("/api/meters").json()) == 3
-    node.ingest.close()
+    node.pipeline.close()
     street.close()
 
 

@@ -183,9 +183,9 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
         first = S + 900 * bits.below(made.slots)
         for person in made.people:
             statement = ledger.statement(person.kid, first, made.end)
-            picked = collect.collect(entries, ledger.facts, statement, village.host.kid)
+            picked = collect.collect(entries, ledger.inputs, statement, village.host.kid)
             fields = statement.fields([new.id for new in picked])
-            data = format.write(picked, village.say(village.host, kinds.STATEMENT, fields, now_s))
+            data = format.write(picked, village.publish(village.host, kinds.STATEMENT, fields, now_s))
             report = audit.audit(io.BytesIO(data), village.root.public_key)
             waiting += report.fields["unsettled_meters"] > 0
             partial += 0 < len(statement.closure) < len(made.meters)
@@ -203,9 +203,9 @@ class Liar:
         made = bill.make(ledger, self.scene.west.kid, MONTH)
         entries = list(self.scene.opened)
         host = self.scene.village.host.kid
-        picked = [new for new in collect.collect(entries, ledger.facts, made.statement, host) if keep(new)]
+        picked = [new for new in collect.collect(entries, ledger.inputs, made.statement, host) if keep(new)]
         fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
-        return format.write(picked, self.scene.say(kinds.STATEMENT, fields))
+        return format.write(picked, self.scene.publish(kinds.STATEMENT, fields))
 
 
 def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
@@ -222,10 +222,10 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(scene):
 
 def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(scene):
     made = bill.make(scene.ledger(), scene.west.kid, MONTH).statement
-    picked = collect.collect(scene.opened, scene.ledger().facts, made, scene.village.host.kid)
+    picked = collect.collect(scene.opened, scene.ledger().inputs, made, scene.village.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
-        stated = scene.say(kinds.STATEMENT, made.fields([new.id for new in moved]))
+        stated = scene.publish(kinds.STATEMENT, made.fields([new.id for new in moved]))
         refuted = refuse(format.write(moved, stated), scene)
         assert refuted.entry and refuted.entry["number"] in (number + 1, number + 2)
 
@@ -254,7 +254,7 @@ def test_only_the_root_that_is_pinned_is_believed(scene, good):
 def test_nobody_says_what_its_role_does_not_allow(scene, who):
     liar = Scene("rogue")
     rogue = liar.village.by_name[who]
-    new = liar.village.say(rogue, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+    new = liar.village.publish(rogue, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
     refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
     assert refuted.entry["kind"] == "tariff" and "may not say" in refuted.reason
 
@@ -266,7 +266,7 @@ def forked(scene: Scene) -> None:
     scene.village.tariff(S, 1, 1)
     issuer.sequence, issuer.previous = place
     body = next(new.body for new in scene.village.entries if new.kind == kinds.COMMUNITY)
-    scene.village.say(issuer, kinds.COMMUNITY, {**body, "version": 2})
+    scene.village.publish(issuer, kinds.COMMUNITY, {**body, "version": 2})
 
 
 def unlinked(who: str):
@@ -278,7 +278,7 @@ def unlinked(who: str):
         if who == "issuer":
             scene.village.tariff(S, 1, 1)
         else:
-            scene.village.say(author, kinds.EVENT, {"code": event_codes.BOOT}, S)
+            scene.village.publish(author, kinds.EVENT, {"code": event_codes.BOOT}, S)
             scene.village.reading(author, scene.now_s, [90_000], [90_000])
 
     return act
@@ -297,7 +297,7 @@ def another_root(scene: Scene) -> None:
     second = village.certify(village.author("second"), village.root, roles.ROOT)
     second.generation, second.sequence, second.previous = 0, 0, village.entries[-1].id
     other = village.certify(village.author("other"), second, roles.ISSUER)
-    village.say(other, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
+    village.publish(other, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
 
 
 def too_early(scene: Scene) -> None:
@@ -309,7 +309,7 @@ def two_orders(scene: Scene) -> None:
     """A person's order stands in a place that only a log has."""
     body = {**scene.village.mandate(scene.west, scene.wallbox, 1, 1, 1, 1, S, S + 1).body, "order_id": bytes(8)}
     scene.west.chained, scene.west.sequence, scene.west.previous = True, 5, bytes(32)
-    mandate = scene.village.say(scene.west, kinds.MANDATE, body)
+    mandate = scene.village.publish(scene.west, kinds.MANDATE, body)
     scene.village.offer(scene.wallbox, 1, 1, 1, S, S + 1, mandate.id, scene.now_s)
     scene.village.reading(scene.wallbox, scene.now_s - 1, [90_000])
 
@@ -348,13 +348,13 @@ def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):
         if new.kind == kinds.CERTIFICATE:
             roles.setdefault(ids.kid_of(new.body["public_key"]), new.body["role"])
     wrong = sorted(village.entries, key=lambda new: format.order_of(new, roles[new.kid]))
-    stated = scene.say(kinds.STATEMENT, made.fields([new.id for new in wrong]))
+    stated = scene.publish(kinds.STATEMENT, made.fields([new.id for new in wrong]))
     refuted = refuse(format.write(wrong, stated), scene)
     assert refuted.entry and refuted.entry["kind"] == kind and says in refuted.reason, refuted.sentence()
 
 
 def test_nothing_follows_the_statement_and_its_period_is_whole_slots(scene, good):
-    other = scene.say(kinds.STATEMENT, entry.decode(split(good)[-1], scene.village.community).body)
+    other = scene.publish(kinds.STATEMENT, entry.decode(split(good)[-1], scene.village.community).body)
     refuted = refuse(good + other.raw, scene)
     assert "after the statement" in refuted.reason and refuted.entry["number"] == len(split(good)) + 1
 
@@ -374,9 +374,9 @@ def test_a_window_after_the_slot_that_waits_waits_too():
     statement = ledger.statement(west.kid, S + 3600, now_s)
     assert statement.settled_to_s == S + 3600 and statement.evidence_from_s == S
     assert statement.closure == sorted([roof.kid, wallbox.kid])
-    picked = collect.collect(village.entries, ledger.facts, statement, village.host.kid)
+    picked = collect.collect(village.entries, ledger.inputs, statement, village.host.kid)
     fields = statement.fields([new.id for new in picked])
-    data = format.write(picked, village.say(village.host, kinds.STATEMENT, fields, now_s))
+    data = format.write(picked, village.publish(village.host, kinds.STATEMENT, fields, now_s))
     assert audit.audit(io.BytesIO(data), village.root.public_key).fields["unsettled_meters"] == 2
 
 
@@ -449,10 +449,10 @@ def test_default_supply_is_shown_with_its_grant_and_nothing_is_missing():
         "to_s": S + 40 * 24 * HOUR, "price_micro_per_kwh": 0, "priority": 65535, "start_by_s": S + 40 * 24 * HOUR,
         "default_supply": True,
     }  # fmt: skip
-    village.say(village.issuer, kinds.GRANT, grant, S + 20)
+    village.publish(village.issuer, kinds.GRANT, grant, S + 20)
     before = check(scene.bundle(scene.north), scene)
     end_s = S + 31 * 24 * HOUR
-    village.say(scene.pump, kinds.USAGE_START, {"contract": bytes([9]) * 32, "grant": 90, "import_wh": 2000}, end_s)
+    village.publish(scene.pump, kinds.USAGE_START, {"contract": bytes([9]) * 32, "grant": 90, "import_wh": 2000}, end_s)
     village.reading(scene.pump, end_s + 900, [2000, 2000])
     report = check(scene.bundle(scene.north), scene)
     assert report.counts["grant"] == before.counts["grant"] == 3

@@ -25,7 +25,7 @@ def split(data: bytes) -> list[bytes]:
 def collected(scene: Scene, owner, entries=None, month=MONTH):
     ledger = scene.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return collect.collect(entries or scene.opened, ledger.facts, made.statement, scene.village.host.kid)
+    return collect.collect(entries or scene.opened, ledger.inputs, made.statement, scene.village.host.kid)
 
 
 def test_a_bundle_is_whole_entries_and_nothing_else(scene):
@@ -62,7 +62,7 @@ def test_nothing_of_others_and_other_times_is_in_it():
 def test_a_run_brackets_its_window():
     village = Village(900)
     meter = village.meter("meter")
-    village.say(meter, kinds.EVENT, {"code": event_codes.BOOT})
+    village.publish(meter, kinds.EVENT, {"code": event_codes.BOOT})
     log = [village.entries[-1]]
     log += [village.reading(meter, S + 900 * i, [i, i + 1]) for i in range(10)]
 
@@ -112,7 +112,7 @@ def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
     ledger.apply(village.entries)
     ledger.settle(S + 60 * 86400)
     made = bill.make(ledger, east.kid, "2026-10")
-    picked = collect.collect(village.entries, ledger.facts, made.statement, village.host.kid)
+    picked = collect.collect(village.entries, ledger.inputs, made.statement, village.host.kid)
     assert sum(new.kind == kinds.READING for new in picked) == 32
 
 

@@ -42,7 +42,7 @@ def founded(tmp_path_factory):
     path = tmp_path_factory.mktemp("home") / "data"
     assert run("keys", "init", "--name", "Sun Street", path).status == 0
     assert run("--data", path, "keys", "person", "east", "--label", "East").status == 0
-    made = data_directory.Home(path)
+    made = data_directory.DataDirectory(path)
     with made.store() as store:
         issuer, now_s = made.issuer(), data_directory.clock()
         east = next(known for known in store.certificates() if known.body["label"] == "East")
@@ -205,7 +205,7 @@ def test_founding_makes_private_keys_and_never_twice(tmp_path):
     again = run("keys", "init", "--name", "Other", path)
     assert again.status == 1
     assert {found: found.read_bytes() for found in path.rglob("*") if found.is_file()} == before
-    with data_directory.Home(path).reader() as reader:
+    with data_directory.DataDirectory(path).reader() as reader:
         said = {row.kind: entry.decode(row.raw, reader.community).body for row in reader.entries()}
     assert said[kinds.COMMUNITY]["slot_s"] == 60
     assert said[kinds.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
@@ -236,7 +236,7 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
     path = tmp_path / "d"
     run("keys", "init", "--name", "X", path)
     run("--data", path, "keys", "person", "west", "--label", "West B.")
-    made, meter = data_directory.Home(path), key("new meter")
+    made, meter = data_directory.DataDirectory(path), key("new meter")
     with made.store() as store:
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
         store.keep_pending(meter.public_key, proof, "10.0.0.5", data_directory.clock())
@@ -279,7 +279,7 @@ def dealt(tmp_path):
     run("keys", "init", "--name", "X", path)
     for name in ("east", "west", "carl"):
         run("--data", path, "keys", "person", name)
-    made = data_directory.Home(path)
+    made = data_directory.DataDirectory(path)
     now_s = data_directory.clock()
     with made.store() as store:
         sides = []
@@ -293,7 +293,7 @@ def dealt(tmp_path):
 
         deal = Deal(*sides, t=now_s)
         ingest = Ingest(store, made.root_public_key, lambda: now_s + 5)
-        assert {verdict.reason for verdict in ingest.take([new.raw for new in deal.entries])} == {"stored"}
+        assert {verdict.reason for verdict in ingest.ingest([new.raw for new in deal.entries])} == {"stored"}
         ingest.close()
     return made, deal.contract.id.hex()
 
@@ -302,13 +302,13 @@ class Side:
     """A meter and its owner, as Deal uses them."""
 
     def __init__(self, store, signer, certificate, owner):
-        from host_community import Speaker
+        from host_community import Publisher
 
         community = type("C", (), {"id": store.community})
         found = {known.kid: known for known in store.certificates()}
-        self.meter = Speaker(community, signer, certificate.body, certificate.id)
-        self.owner = Speaker(community, owner, found[owner.kid].body, found[owner.kid].id)
-        self.kid, self.say = self.meter.kid, self.meter.say
+        self.meter = Publisher(community, signer, certificate.body, certificate.id)
+        self.owner = Publisher(community, owner, found[owner.kid].body, found[owner.kid].id)
+        self.kid, self.publish = self.meter.kid, self.meter.publish
 
 
 def test_a_contract_can_be_seen(dealt):

@@ -5,7 +5,7 @@ import json
 import zoneinfo
 
 import pytest
-from host_community import Speaker, key
+from host_community import Publisher, key
 from test_cli import run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms
@@ -24,7 +24,7 @@ def founded(tmp_path):
     path = tmp_path / "data"
     run("keys", "init", "--name", "Sun Street", path)
     run("--data", path, "keys", "person", "east")
-    made = data_directory.Home(path)
+    made = data_directory.DataDirectory(path)
     with made.store() as store:
         for label in ("House 1", "House 2"):
             owner = made.keyring.person("east")
@@ -34,7 +34,7 @@ def founded(tmp_path):
     return made
 
 
-def said(made, kind):
+def published(made, kind):
     """The bodies of that kind, all signed by the issuer."""
     with made.reader() as reader:
         rows = [entry.decode(row.raw, made.community) for row in reader.entries(of_kinds=(kind,))]
@@ -91,7 +91,7 @@ def test_a_tariff_holds_from_its_time(founded):
     result = run("--data", founded.path, "community", "tariff", "--import", "0.315", "--export", "0.07",
                  "--from", "2999-12-01T12:00")  # fmt: skip
     assert result.status == 0 and "0.315 EUR" in result.out and "past" not in result.out
-    body = said(founded, kinds.TARIFF)[-1]
+    body = published(founded, kinds.TARIFF)[-1]
     assert body == {
         "from_s": int(NOON.timestamp()), "import_micro_per_kwh": 315_000, "export_micro_per_kwh": 70_000
     }  # fmt: skip
@@ -110,7 +110,7 @@ def test_a_policy_keeps_what_is_not_changed(founded):
     assert run(*change, "--rest-s", "90", "--holiday", "2026-12-26", "--holiday", "2026-12-25").status == 0
     assert run(*change, "--meter", "House 2", "--protected").status == 0
     assert run(*change, "--defaults", "--rest-s", "70").status == 0
-    first, second, own, last = said(founded, kinds.POLICY)
+    first, second, own, last = published(founded, kinds.POLICY)
     assert first == {"version": 1, "emergency_credit_wh": 500, "quiet_hours": False}
     days = [(datetime.date(2026, 12, day) - datetime.date(1970, 1, 1)).days for day in (25, 26)]
     assert second == {**first, "version": 2, "rest_s": 90, "holidays": days}
@@ -128,7 +128,7 @@ def test_an_order_to_open_stands_until_it_is_taken_back(founded):
     before_s = data_directory.clock()
     for words in (["--open"], ["--rest-s", "61"], ["--no-open"]):
         assert run(*change, *words).status == 0
-    opened, kept, withdrawn = said(founded, kinds.POLICY)
+    opened, kept, withdrawn = published(founded, kinds.POLICY)
     assert before_s <= opened["operator_open_at_s"] <= data_directory.clock()
     assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
 
@@ -146,7 +146,7 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
     for meter in ("House 1", "House 2"):
         words = ("--meter", meter, "--until", "2999-12-01T12:00")
         assert run("--data", founded.path, "community", "default-supply", *words).status == 0
-    first, second = said(founded, kinds.GRANT)
+    first, second = published(founded, kinds.GRANT)
     assert (first["number"], second["number"]) == (1, 2) and first["contract"] != second["contract"]
     assert first["default_supply"] and first["to_s"] == int(NOON.timestamp()) and first["max_w"] == 11000
     assert [row["meter"] for row in shown(founded)["default_supply"]] == ["House 1", "House 2"]
@@ -162,10 +162,10 @@ def test_the_table_of_bills_says_what_each_bill_says(founded):
         entries = []
         for label, step in (("House 1", (1500, 0)), ("House 2", (0, 700))):
             signer = key(label)
-            meter = Speaker(community, signer, known[signer.kid].body, known[signer.kid].id)
+            meter = Publisher(community, signer, known[signer.kid].body, known[signer.kid].id)
             entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
         ingest = Ingest(store, founded.root_public_key, data_directory.clock)
-        assert {verdict.reason for verdict in ingest.take([new.raw for new in entries])} == {"stored"}
+        assert {verdict.reason for verdict in ingest.ingest([new.raw for new in entries])} == {"stored"}
         ingest.close()
     month = datetime.datetime.fromtimestamp(slot_s, zoneinfo.ZoneInfo("Europe/Berlin")).strftime("%Y-%m")
     out = run("--data", founded.path, "bill", "--month", month).out

@@ -17,7 +17,7 @@ from wattpact import audit
 from wattpact.audit import page
 from wattpact.billing import collect
 from wattpact.bundle import disclosure, format
-from wattpact.bundle.disclosure import Disclosure, DisclosureError, StretchKey
+from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
 from wattpact.ledger import Ledger
 from wattpact.node import data_directory
 from wattpact_protocol.crypto import ed25519
@@ -32,7 +32,7 @@ COMMUNITY = bytes(range(16))
 
 
 def some(count=2):
-    keys = [StretchKey(bytes([number]) * 8, 0, number + 1, KEY, 5, 9) for number in range(count)]
+    keys = [PeriodKey(bytes([number]) * 8, 0, number + 1, KEY, 5, 9) for number in range(count)]
     return Disclosure(COMMUNITY, keys, "some.keys")
 
 
@@ -41,7 +41,7 @@ def rows_of(found):
 
 
 def test_what_is_written_is_read_again(tmp_path):
-    given_keys = [*some().keys, StretchKey(b"x" * 8, (1 << 32) - 1, (1 << 32) - 1, KEY)]
+    given_keys = [*some().keys, PeriodKey(b"x" * 8, (1 << 32) - 1, (1 << 32) - 1, KEY)]
     path = tmp_path / "a.keys"
     disclosure.write(path, Disclosure(COMMUNITY, given_keys))
     found = disclosure.read(str(path))
@@ -194,12 +194,12 @@ def split(data):
     return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
-def stretches(rows):
+def key_periods(rows):
     return [(row["label"], row["key_no"]) for row in rows]
 
 
 def places(scene, *labels, key_no=None):
-    """The stretches of these meters."""
+    """The key periods of these meters."""
     kids = {scene.village.by_name[label].kid for label in labels}
     return [place for place in sorted(scene.village.keys) if place[0] in kids and key_no in (None, place[2])]
 
@@ -215,9 +215,9 @@ def test_nothing_is_measured_in_the_open(good):
 def test_without_keys_nobody_can_say_and_what_is_missing_is_named(scene, good):
     found = undecided(good, scene)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
-    assert sorted(stretches(found.missing)) == expected and found.opened == found.misfits == []
+    assert sorted(key_periods(found.missing)) == expected and found.opened == found.misfits == []
     assert sum(row["readings"] for row in found.missing) == check(good, scene, *scene.keys).counts["reading"]
-    assert "stretches 1 to 2 of roof" in str(found)
+    assert "key periods 1 to 2 of roof" in str(found)
 
 
 def test_what_needs_no_key_is_checked_without_one(scene, good):
@@ -251,50 +251,50 @@ def test_a_flip_in_the_keys_never_changes_a_figure(scene, good):
 def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(scene, good):
     day = scene.village.disclosure(places(scene, "pump", "roof", "wallbox", key_no=1))
     found = undecided(good, scene, day)
-    assert sorted(stretches(found.missing)) == [("pump", 2), ("roof", 2), ("wallbox", 2)]
-    assert sorted(stretches(found.opened)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
+    assert sorted(key_periods(found.missing)) == [("pump", 2), ("roof", 2), ("wallbox", 2)]
+    assert sorted(key_periods(found.opened)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
     (wallbox,) = [row for row in found.opened if row["label"] == "wallbox"]
     assert (wallbox["import_wh"], wallbox["export_wh"]) == (450 * 15, 0)
     hours = stated_for(scene, scene.west, S, S + 2 * HOUR)
     assert check(hours, scene, day).fields["to_s"] == S + 2 * HOUR
     other = scene.village.disclosure(places(scene, "pump", "roof", "wallbox", key_no=2))
-    assert sorted(stretches(undecided(hours, scene, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
+    assert sorted(key_periods(undecided(hours, scene, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
 
 
 def test_keys_of_another_meter_do_not_help(scene, good):
     found = undecided(good, scene, scene.village.disclosure(places(scene, "roof", "wallbox")))
-    assert sorted(stretches(found.missing)) == [("pump", 1), ("pump", 2)]
-    mixed = [StretchKey(*place, scene.village.keys[place[0], 0, 3 - place[2]]) for place in sorted(scene.village.keys)]
+    assert sorted(key_periods(found.missing)) == [("pump", 1), ("pump", 2)]
+    mixed = [PeriodKey(*place, scene.village.keys[place[0], 0, 3 - place[2]]) for place in sorted(scene.village.keys)]
     swapped = undecided(good, scene, Disclosure(scene.village.community, mixed, "mixed.keys"))
     assert len(swapped.misfits) == 6
 
 
 def test_a_key_that_was_not_committed_to_is_named(scene, good):
     keys = [
-        StretchKey(*one.place, one.key[:20] + bytes((one.key[20] ^ 1,)) + one.key[21:])
+        PeriodKey(*one.place, one.key[:20] + bytes((one.key[20] ^ 1,)) + one.key[21:])
         if one.place == places(scene, "wallbox")[0] else one for one in scene.keys[0].keys
     ]  # fmt: skip
     wrong = Disclosure(scene.village.community, keys, "wrong.keys")
     found = undecided(good, scene, wrong)
-    assert "the key given for stretch 1 of wallbox in 'wrong.keys' is not the one it committed to" in str(found)
+    assert "the key given for key period 1 of wallbox in 'wrong.keys' is not the one it committed to" in str(found)
     named = found.misfits[0]["entry"]
     new = entry.decode(split(good)[named["number"] - 1], scene.village.community)
     assert new.kind == kinds.KEY_OPEN and new.kid == scene.wallbox.kid and new.body["key_no"] == 1
     # The same file beside the right one does no harm, and is named.
     report = check(good, scene, wrong, *scene.keys)
-    remark = "wrong.keys: the key for stretch 1 of wallbox is not the one it committed to; another that was given is"
+    remark = "wrong.keys: the key for key period 1 of wallbox is not the one it committed to; another that was given is"
     assert report.keys == [remark]
     assert check(good, scene, *scene.keys, *scene.keys).keys == []
 
 
 def test_a_report_says_what_was_opened(scene, good):
-    extra = Disclosure(scene.village.community, [StretchKey(bytes(8), 0, 1, KEY)], "extra.keys")
+    extra = Disclosure(scene.village.community, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
     report = check(good, scene, *scene.keys, extra)
-    assert sorted(stretches(report.opened)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
+    assert sorted(key_periods(report.opened)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
     assert sum(row["readings"] for row in report.opened) == report.counts["reading"]
-    assert report.keys == ["1 keys are for stretches that this bundle does not have"]
+    assert report.keys == ["1 keys are for key periods that this bundle does not have"]
     text = page.text(report)
-    assert "stretches 1 to 2, 17 readings" in text and "1 keys are for stretches" in text
+    assert "key periods 1 to 2, 17 readings" in text and "1 keys are for key periods" in text
 
 
 def test_keys_of_another_community_are_refused(scene, good):
@@ -331,7 +331,7 @@ def ledger_of(scene):
     ledger = Ledger()
     for new in scene.opened:
         if new.kind == kinds.READING and new.is_sealed:
-            ledger.facts.voids.append((new.id, "bad_seal"))
+            ledger.inputs.voids.append((new.id, "bad_seal"))
         else:
             ledger.apply([new])
     ledger.settle(scene.now_s)
@@ -342,11 +342,11 @@ def stated_for(scene, person, from_s, to_s, leave_out=lambda new: False, added=(
     """A host's bundle for any time, from which it may leave things out, and to which it may add."""
     ledger = ledger_of(scene)
     made = ledger.statement(person.kid, from_s, to_s)
-    picked = collect.collect(scene.opened, ledger.facts, made, scene.village.host.kid)
+    picked = collect.collect(scene.opened, ledger.inputs, made, scene.village.host.kid)
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)
-    return format.write(picked, scene.say(kinds.STATEMENT, made.fields([new.id for new in picked])))
+    return format.write(picked, scene.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
 
 
 def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
@@ -357,16 +357,16 @@ def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
     village.seal(pump, kinds.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
     village.open_key(pump, {"unix_s": end_s + 900}, key=committed)
     body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)))
-    lie = village.say(pump, kinds.READING, body, end_s + 1800)
+    lie = village.publish(pump, kinds.READING, body, end_s + 1800)
     place = (pump.kid, 0, lie.body[kinds.SEALED].key_no)
     assert content.unseal_body(KEY, (village.community, pump.kid, 0), kinds.READING, lie.body)["t0_s"] == end_s + 900
     scene.now_s += 30 * 86400
     data = stated_for(scene, scene.north, S, end_s + 3600)
     assert lie.raw in split(data)
     first = village.disclosure([one for one in sorted(village.keys) if one != place])
-    other = Disclosure(village.community, [*first.keys, StretchKey(*place, KEY)], "other.keys")
+    other = Disclosure(village.community, [*first.keys, PeriodKey(*place, KEY)], "other.keys")
     found = undecided(data, scene, other)
-    assert stretches(found.misfits) == stretches(found.missing) == [("pump", place[2])]
+    assert key_periods(found.misfits) == key_periods(found.missing) == [("pump", place[2])]
     report = check(data, scene, *scene.keys)
     assert any("counts for nothing: bad_seal" in text and "reading of pump" in text for text in report.void)
     # Both: the one that was committed to counts.
@@ -446,7 +446,7 @@ def never_opened():
     village, pump = scene.village, scene.pump
     end_s = scene.now_s - 7200
     body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)), key_no=9)
-    lie = village.say(pump, kinds.READING, body, end_s + 1800)
+    lie = village.publish(pump, kinds.READING, body, end_s + 1800)
     village.reading(pump, end_s + 900, [2000, 2050])
     scene.now_s += 86400
     return scene, lie
@@ -469,7 +469,7 @@ def test_a_key_that_is_opened_afterwards_opens_nothing():
     state = village._sealing[pump.kid]
     key = period_keys.period_key(state.secrets[state.epoch], pump.kid, state.key_no + 1)
     body = resealed(scene, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
-    early = village.say(pump, kinds.READING, body, end_s + 1800)
+    early = village.publish(pump, kinds.READING, body, end_s + 1800)
     village.open_key(pump, {"unix_s": end_s + 1800})
     village.reading(pump, end_s + 900, [2000, 2050])
     scene.now_s += 86400
@@ -484,7 +484,7 @@ def test_what_is_said_of_use_counts_though_its_seal_is_bad():
     village, pump = scene.village, scene.pump
     said = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 5, "reason": 3}
     body = resealed(scene, KEY, kinds.USAGE_END, said)
-    village.say(pump, kinds.USAGE_END, body, scene.now_s - 6000)
+    village.publish(pump, kinds.USAGE_END, body, scene.now_s - 6000)
     village.reading(pump, scene.now_s - 6300, [2000, 2000])
     data = stated_for(scene, scene.north, S, scene.now_s - 5400)
     report = check(data, scene, *scene.keys)
@@ -496,18 +496,18 @@ def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
     village, pump = scene.village, scene.pump
     begin_s = scene.now_s - 7200 + 2 * 86400
     body = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 2000, "reason": 3}
-    village.say(pump, kinds.USAGE_END, body, begin_s)
+    village.publish(pump, kinds.USAGE_END, body, begin_s)
     village.reading(pump, begin_s + 86400, [2000, 2000])
     scene.now_s = begin_s + 2 * 86400
     node = scene.fill(tmp_path)
     data = stated_for(scene, scene.north, S, begin_s + 86400)
     (tmp_path / "north.bundle").write_bytes(data)
     asked = disclose(node, "--bundle", tmp_path / "north.bundle", "--dry-run", "--json")
-    shown = [row["key_no"] for row in json.loads(asked.out)["stretches"] if row["label"] == "pump"]
+    shown = [row["key_no"] for row in json.loads(asked.out)["key_periods"] if row["label"] == "pump"]
     assert shown == [1, 2, 4]
     given_files = village.disclosure([one for one in sorted(village.keys) if one[::2] != (pump.kid, 3)])
     report = check(data, scene, given_files)
-    assert any("pump" in text and "no key for stretch 3;" in text for text in report.missing)
+    assert any("pump" in text and "no key for key period 3;" in text for text in report.missing)
     assert report.fields == check(data, scene, *scene.keys).fields
 
 
@@ -561,7 +561,7 @@ def test_times_are_the_communitys_or_unix_seconds(scene, node, tmp_path):
         (("--from", "2026-11-01", "--to", "2026-11-02"), 1),
     ):  # fmt: skip
         result = disclose(node, "--meter", "roof", *words, "--dry-run", "--json")
-        assert len(json.loads(result.out)["stretches"]) == expected, words
+        assert len(json.loads(result.out)["key_periods"]) == expected, words
     gap = disclose(node, "--meter", "roof", "--from", "2026-10-01T06:00", "--to", "2026-10-20", "--dry-run")
     assert gap.status == 1 and "sealed nothing in that time; it has from 2026-10-01 02:00:00 CEST" in gap.errors
 
@@ -579,7 +579,7 @@ def test_for_a_bundle_all_that_it_rests_on_is_disclosed(scene, node, exported, t
     keys = exported.with_suffix(".keys")
     assert bare.status == 2 and bare.errors.count("\n") == 1
     command = f"wattpact disclose --bundle {exported} -o {keys}"
-    assert "stretches 1 to 2 of roof" in bare.errors and f"`{command}`" in bare.errors
+    assert "key periods 1 to 2 of roof" in bare.errors and f"`{command}`" in bare.errors
     told = run("audit", exported, "--root", scene.village.root.public_key.hex(), "--json")
     shown = json.loads(told.out)
     assert (told.status, shown["verdict"], shown["command"]) == (2, "undecided", command)
@@ -592,12 +592,12 @@ def test_for_a_bundle_all_that_it_rests_on_is_disclosed(scene, node, exported, t
 
 def test_a_wrong_key_is_told_from_a_missing_one(scene, exported, tmp_path):
     first, *others = scene.keys[0].keys
-    wrong = StretchKey(*first.place, bytes(48))
+    wrong = PeriodKey(*first.place, bytes(48))
     disclosure.write(tmp_path / "bad.keys", Disclosure(scene.village.community, [wrong, *others]))
     result = audited(scene, exported, tmp_path / "bad.keys")
     label = next(one.name for one in scene.village.by_name.values() if one.kid == first.meter)
     assert (result.status, result.out, result.errors.count("\n")) == (2, "", 1)
-    assert f"the key given for stretch 1 of {label} in " in result.errors
+    assert f"the key given for key period 1 of {label} in " in result.errors
     assert "is not the one it committed to in entry " in result.errors and "no key was given" not in result.errors
     assert bytes(48).hex() not in result.errors
 
@@ -612,9 +612,9 @@ def test_an_owner_discloses_the_own_meter_and_no_other(scene, node, exported, tm
     assert other.status == 1 and "roof is another's" in other.errors and not (tmp_path / "roof.keys").exists()
     for name in ("west", "north"):
         result = disclose(node, "--bundle", exported, "--as", name, "-o", tmp_path / f"{name}.keys")
-        assert result.status == 0 and "Not disclosed, since they are others': stretches 1, 2 of" in result.out
+        assert result.status == 0 and "Not disclosed, since they are others': key periods 1, 2 of" in result.out
     part = audited(scene, exported, tmp_path / "west.keys", tmp_path / "north.keys")
-    assert part.status == 2 and "for stretches 1 to 2 of roof;" in part.errors
+    assert part.status == 2 and "for key periods 1 to 2 of roof;" in part.errors
     assert disclose(node, "--meter", "roof", "--from", S, "--to", scene.now_s, "-o", tmp_path / "roof.keys").status == 0
     files = [tmp_path / f"{name}.keys" for name in ("west", "north", "roof")]
     assert audited(scene, exported, *files).status == 0
@@ -686,7 +686,7 @@ def test_who_moves_in_cannot_show_what_was_before(tmp_path):
         result = disclose(node, *words, *party, "--dry-run")
         assert result.status == status, (words, who, result.errors)
         if status:
-            assert "there is no key here for stretch" in result.errors and "who had the meter then" in result.errors
+            assert "there is no key here for key period" in result.errors and "who had the meter then" in result.errors
 
 
 def test_what_is_void_takes_no_key(tmp_path, monkeypatch):
@@ -695,7 +695,7 @@ def test_what_is_void_takes_no_key(tmp_path, monkeypatch):
     monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
     times = ("--from", scene.now_s - 86400 - 7200, "--to", scene.now_s)
     shown = disclose(node, "--meter", "pump", *times, "--dry-run")
-    assert shown.status == 0 and "Void, so that nobody can show it: stretch 9 of pump." in shown.out
+    assert shown.status == 0 and "Void, so that nobody can show it: key period 9 of pump." in shown.out
     bundles, files = tmp_path / "north.bundle", tmp_path / "north.keys"
     words = ("bill", "--owner", "north", "--month", "2026-11", "--export", bundles, "--keys", files)
     assert run("--data", node, *words).status == 0

@@ -51,7 +51,7 @@ def deal(community, bits, meters, n):
         {**wide, "limit_micro_per_kwh": kinds.MAX_U32}, {**offer, "valid_until_s": kinds.MAX_UINT}, taken,
     )  # fmt: skip
     started = {"contract": made.contract.id, "grant": 1, "import_wh": 0}
-    start = consumer.say("usage_start", started, now_s - bits.below(600))
+    start = consumer.publish("usage_start", started, now_s - bits.below(600))
     return [(new.raw, ("10.0.0.1", 1)) for new in [*made.entries, start]]
 
 
@@ -77,26 +77,26 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
                 del made["meter"]
         before = (author.sequence, author.previous)
         try:
-            new = author.say(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
+            new = author.publish(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
         except entry.EntryError:
             continue  # too long to be said
-        if node.take([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
+        if node.ingest([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
             stored += 1
             ids.append(new.id)
         else:
             author.sequence, author.previous = before
         community.now_s += bits.below(10)
         if n % 20 == 0:
-            stored += sum(verdict.reason == STORED for verdict in node.take(deal(community, bits, meters, n)))
+            stored += sum(verdict.reason == STORED for verdict in node.ingest(deal(community, bits, meters, n)))
     assert stored > 100
-    assert len(node.market.book.confirmed) > 0
+    assert len(node.grants.agreements.confirmed) > 0
     honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
     for restarted in (node, node_of(community)):
-        restarted.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
+        restarted.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
     grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(of_kinds=[kinds.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
     reader = community.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s, community.opener.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s, community.unsealer.on(reader))
     figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
     app = app_at(community.path, lambda: community.now_s)
@@ -118,7 +118,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     kids = [bad.kid, bad.owner.kid, community.issuer.kid, seller.owner.kid]
     node = node_of(community)
     honest = Deal(seller, buyer, t=community.now_s)
-    node.take([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
+    node.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
     key_nos = [1, 2, 3, 4, 5, kinds.MAX_U32]
     said = []
     for n in range(200):
@@ -129,14 +129,14 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
             made = {name: value for name, value in hidden.items() if name not in kinds.SEALABLE[kind]}
             made[kinds.SEALED] = hostile.any_sealed_part(bits, key_nos)
         try:
-            said.append(bad.say(kind, made, community.now_s))
+            said.append(bad.publish(kind, made, community.now_s))
         except entry.EntryError:
             continue  # too long to be said
         if n % 10 == 0:
             said += [meter.reading(community.now_s, [(n % 7, 0)]) for meter in (seller, buyer)]
             community.now_s += 15
         if len(said) > 40:
-            assert {verdict.reason for verdict in node.take([(new.raw, ("10.0.0.1", 1)) for new in said])} == {STORED}
+            assert {verdict.reason for verdict in node.ingest([(new.raw, ("10.0.0.1", 1)) for new in said])} == {STORED}
             said = []
             if bits.below(3) == 0:
                 node = node_of(community)
@@ -145,7 +145,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     assert voids.count("bad_seal") + community.store.sealing()[bad.kid] == len(voids) > 10
     assert voids.count("bad_seal") > 3
     reader = community.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400, community.opener.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400, community.unsealer.on(reader))
     month = bill.month_of(community.now_s, "UTC")
     assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
     app = app_at(community.path, lambda: community.now_s)

@@ -18,7 +18,7 @@ class Street(Community):
         return Node(self.store, self.root.public_key, self.host, self.issuer, lambda: self.now_s)
 
     def stored(self, *entries):
-        verdicts = self.node.take([(new.raw, ("test", 1)) for new in entries])
+        verdicts = self.node.ingest([(new.raw, ("test", 1)) for new in entries])
         assert {verdict.reason for verdict in verdicts} == {"stored"}, verdicts
 
     def heard(self, meter, after=0):
@@ -31,7 +31,7 @@ class Street(Community):
         return [entry.decode(row.raw, self.id) for row in told]
 
     def close(self):
-        self.node.ingest.close()
+        self.node.pipeline.close()
         super().close()
 
 
@@ -78,8 +78,8 @@ def test_what_a_contract_takes_reaches_those_it_concerns(street):
 
 def test_a_policy_reaches_its_meter_or_all(street):
     one, two = street.meter("House 1"), street.meter("House 2")
-    street.say(street.issuer, "policy", {"version": 1})
-    street.say(street.issuer, "policy", {"version": 2, "meter": one.kid})
+    street.publish(street.issuer, "policy", {"version": 1})
+    street.publish(street.issuer, "policy", {"version": 2, "meter": one.kid})
     assert [new.body["version"] for new in street.heard(one) if new.name == "policy"] == [1, 2]
     assert [new.body["version"] for new in street.heard(two) if new.name == "policy"] == [1]
 
@@ -90,7 +90,7 @@ def test_a_termination_reaches_both_sides(street):
     for new in deal.entries:
         street.stored(new)
     body = {"contract": deal.contract.id, "reason": "x", "order_id": bytes(8), "expires_s": T0 + 60}
-    street.stored(consumer.owner.say("terminate", body, T0 + 2))
+    street.stored(consumer.owner.publish("terminate", body, T0 + 2))
     assert [names(street.heard(meter)).count("terminate") for meter in (supplier, consumer, other)] == [1, 1, 0]
 
 
@@ -99,7 +99,7 @@ def test_entries_that_arrive_the_wrong_way_round_are_told_when_it_is_clear_to_wh
     deal = Deal(supplier, consumer)
     street.stored(deal.sell, deal.buy, deal.demand, deal.acceptance)
     assert "acceptance" not in names(street.heard(supplier))
-    street.node.ingest.close()
+    street.node.pipeline.close()
     street.node = street.start_node()
     street.stored(deal.offer, deal.contract)
     assert names(street.heard(supplier)).count("acceptance") == 1
@@ -113,11 +113,11 @@ def test_a_contract_that_came_before_all_it_names_is_told(street):
     street.stored(deal.sell, deal.buy, deal.demand)
     for new in (deal.contract, deal.acceptance, deal.offer):
         row = Stored(*[None] * len(Stored._fields))._replace(cursor=street.store.last_cursor() + 1, raw=new.raw)
-        street.node.market.apply(new)
+        street.node.grants.apply(new)
         told = []
         street.node.inbox._add = lambda meter, cursor, new=new, told=told: told.append(meter)
         with street.store.transaction():
-            street.node.inbox.fold(row, new, street.node.market.book, street.now_s)
+            street.node.inbox.fold(row, new, street.node.grants.agreements, street.now_s)
         del street.node.inbox._add
     assert told.count(consumer.kid) >= 2  # the offer and the contract
 
@@ -136,9 +136,9 @@ def test_a_restart_tells_nothing_twice_and_forgets_nothing(street):
     supplier, consumer = street.meter("House 1"), street.meter("House 2")
     street.stored(*Deal(supplier, consumer).entries)
     before = [street.node.inbox.after(meter.kid, 0, 1000) for meter in (supplier, consumer)]
-    street.node.ingest.close()
+    street.node.pipeline.close()
     street.node = street.start_node()
-    street.say(street.issuer, "policy", {"version": 7})
+    street.publish(street.issuer, "policy", {"version": 7})
     street.node.catch_up()
     for meter, told in zip((supplier, consumer), before, strict=True):
         now = street.node.inbox.after(meter.kid, 0, 1000)
@@ -151,8 +151,8 @@ def test_what_was_said_before_the_program_died_is_told_after(street):
     supplier, consumer = street.meter("House 1"), street.meter("House 2")
     street.heard(supplier)
     deal = Deal(supplier, consumer)
-    street.node.ingest.take([new.raw for new in deal.entries])
-    street.node.ingest.close()
+    street.node.pipeline.ingest([new.raw for new in deal.entries])
+    street.node.pipeline.close()
     street.node = street.start_node()
     assert names(street.heard(consumer)).count("grant") == 1
     assert names(street.heard(supplier)).count("acceptance") == 1
@@ -170,5 +170,5 @@ def test_a_position_belongs_to_one_meter(street):
 
 def test_a_mandate_of_the_own_owner_alone_is_told(street):
     meter = street.meter("House 1")
-    street.stored(meter.owner.say("mandate", mandate(meter, kinds.SELL), T0))
+    street.stored(meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0))
     assert names(street.heard(meter))[-1] == "mandate"

@@ -28,7 +28,7 @@ def refused(community, new, reason, source="10.0.0.7"):
     kid = getattr(new, "kid", b"")
     assert community.reasons([new], source) == [reason]
     assert community.store.last_cursor() == before
-    community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
+    community.store.count_rejections(community.pipeline.rejections.drain(community.now_s))
     counted = {(row.reason, row.author, row.source): row.times for row in community.store.rejections()}
     assert counted[reason, kid, source] >= 1
 
@@ -102,17 +102,17 @@ def mandate(meter, order=1, **more):
 
 
 def test_a_person_orders_the_own_meter_alone(community, meter):
-    community.stored(meter.owner.say("mandate", mandate(meter), T0))
+    community.stored(meter.owner.publish("mandate", mandate(meter), T0))
     stranger = community.person("stranger")
-    refused(community, stranger.say("mandate", mandate(meter, 2), T0), "not_allowed")
-    refused(community, meter.owner.say("mandate", mandate(stranger, 3), T0), "not_allowed")
+    refused(community, stranger.publish("mandate", mandate(meter, 2), T0), "not_allowed")
+    refused(community, meter.owner.publish("mandate", mandate(stranger, 3), T0), "not_allowed")
 
 
 def test_a_persons_order_counts_once(community, meter):
-    order = community.stored(meter.owner.say("mandate", mandate(meter), T0))
+    order = community.stored(meter.owner.publish("mandate", mandate(meter), T0))
     refused(community, order, "duplicate")
-    refused(community, meter.owner.say("mandate", mandate(meter, wh=41), T0), "duplicate")
-    both = [meter.owner.say("mandate", mandate(meter, 2, wh=wh), T0) for wh in (1, 2)]
+    refused(community, meter.owner.publish("mandate", mandate(meter, wh=41), T0), "duplicate")
+    both = [meter.owner.publish("mandate", mandate(meter, 2, wh=wh), T0) for wh in (1, 2)]
     assert community.reasons(both) == [STORED, "duplicate"]
 
 
@@ -120,15 +120,17 @@ def test_a_persons_order_has_its_place(community, meter):
     owner = meter.owner
     refused(community, owner.sign("mandate", mandate(meter), (0, 1, owner.certificate_id), T0), "broken_chain")
     refused(community, owner.sign("mandate", mandate(meter), (0, 0, bytes(32)), T0), "broken_chain")
-    refused(community, owner.say("terminate", {"contract": bytes(32), "reason": "x"}, T0), "no_order_id")
+    refused(community, owner.publish("terminate", {"contract": bytes(32), "reason": "x"}, T0), "no_order_id")
     community.now_s = T0 + 3601
-    refused(community, owner.say("mandate", mandate(meter), T0), "order_expired")
+    refused(community, owner.publish("mandate", mandate(meter), T0), "order_expired")
 
 
 def test_a_meters_order_id_takes_nothing_out_of_its_chain(community, meter):
     body = {"contract": bytes(32), "reason": "x", "order_id": bytes(8), "expires_s": T0 + 60}
     community.now_s += 60
-    community.stored(meter.say("terminate", body, T0), meter.say("terminate", body, T0), meter.reading(T0, [(1, 0)]))
+    community.stored(
+        meter.publish("terminate", body, T0), meter.publish("terminate", body, T0), meter.reading(T0, [(1, 0)])
+    )
     assert community.store.head(meter.kid, 0)[0] == 2
 
 
@@ -145,22 +147,22 @@ def test_a_renewed_certificate_takes_nothing_back(community, meter):
     offline = [meter.reading(T0 + 900 * n, [(1, 0)] * 2, step_s=450) for n in range(3)]
     community.now_s = T0 + 400 * 86400
     renewed = {**meter.certificate, "version": 2, "not_before_s": community.now_s - 86400}
-    community.say(community.issuer, "certificate", renewed)
+    community.publish(community.issuer, "certificate", renewed)
     community.stored(*offline)
     late = meter.certificate["not_after_s"] + 1
     community.now_s = late
-    refused(community, meter.say("event", {"code": 1}, late), "certificate_expired")
+    refused(community, meter.publish("event", {"code": 1}, late), "certificate_expired")
 
 
 def test_a_replay_is_a_duplicate_and_needs_no_signature(community, meter):
-    new = meter.say("event", {"code": 1}, T0)
+    new = meter.publish("event", {"code": 1}, T0)
     community.stored(new)
     refused(community, new, "duplicate")
-    assert community.reasons([meter.say("event", {"code": 2}, T0)] * 2) == [STORED, "duplicate"]
+    assert community.reasons([meter.publish("event", {"code": 2}, T0)] * 2) == [STORED, "duplicate"]
 
 
 def test_a_gap_waits_for_what_is_between(community, meter):
-    first, second, third = (meter.say("event", {"code": 1, "detail": n}, T0) for n in range(3))
+    first, second, third = (meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(3))
     refused(community, third, "gap")
     assert community.reasons([third, second, first]) == [STORED] * 3
     assert community.store.head(meter.kid, 0) == (2, third.id)
@@ -179,24 +181,24 @@ def test_stale_generation(community, meter):
 
 
 def test_a_fork_is_kept_as_evidence_and_freezes_the_log(community, meter):
-    first = meter.say("event", {"code": 1}, T0)
-    community.stored(first, meter.say("event", {"code": 2}, T0))
+    first = meter.publish("event", {"code": 1}, T0)
+    community.stored(first, meter.publish("event", {"code": 2}, T0))
     other = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
     refused(community, other, "fork")
     (evidence,) = community.store.evidence()
     assert (evidence.author, evidence.sequence, evidence.held, evidence.other) == (meter.kid, 0, first.raw, other.raw)
-    next_one = meter.say("event", {"code": 4}, T0)
+    next_one = meter.publish("event", {"code": 4}, T0)
     refused(community, next_one, "frozen_log")
     community.reopen()
     refused(community, next_one, "frozen_log")
 
 
 def test_a_forged_fork_freezes_nothing(community, meter):
-    community.stored(meter.say("event", {"code": 1}, T0))
+    community.stored(meter.publish("event", {"code": 1}, T0))
     forged = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
     raw = forged.raw[:-1] + bytes([forged.raw[-1] ^ 1])
     refused(community, entry.decode(raw, community.id), "bad_signature")
-    community.stored(meter.say("event", {"code": 4}, T0))
+    community.stored(meter.publish("event", {"code": 4}, T0))
     assert community.store.evidence() == []
 
 
@@ -227,15 +229,15 @@ def test_future_time(community, meter):
 def test_a_void_reading_is_stored_and_counts_for_nothing(community, meter, second, reason):
     generation = 1 if reason == "old_register_generation" else 0
     community.now_s = T0 + 60
-    first = meter.say("reading", readings_body(T0, [(5, 0)], register_generation=generation), T0 + 15)
-    community.stored(first, meter.say("reading", second, T0 + 30))
+    first = meter.publish("reading", readings_body(T0, [(5, 0)], register_generation=generation), T0 + 15)
+    community.stored(first, meter.publish("reading", second, T0 + 30))
     row = community.store.entries(author=meter.kid)[-1]
     assert row.void_reason == reason
     assert [p.import_wh for p in community.store.points(meter.kid)] == [0, 5]
-    community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
+    community.store.count_rejections(community.pipeline.rejections.drain(community.now_s))
     assert community.store.rejected()[reason] == 1
     community.stored(
-        meter.say("reading", readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation), T0 + 30)
+        meter.publish("reading", readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation), T0 + 30)
     )
     assert community.store.registers(meter.kid)[0].energy[1] == 6
 
@@ -244,14 +246,16 @@ def test_registers_are_known_after_a_restart(community, meter):
     community.now_s = T0 + 60
     community.stored(meter.reading(T0, [(5, 0)]))
     community.reopen()
-    (verdict,) = community.take([meter.say("reading", readings_body(T0 + 15, [], start=(4, 0)), T0 + 30)])
+    (verdict,) = community.take([meter.publish("reading", readings_body(T0 + 15, [], start=(4, 0)), T0 + 30)])
     assert (verdict.reason, verdict.void_reason) == (STORED, "falling_register")
 
 
 def test_a_new_register_generation_begins_where_the_old_one_ended(community, meter):
     community.now_s = T0 + 60
     community.stored(meter.reading(T0, [(5, 0)]))
-    community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (90, 0), register_generation=1), T0 + 30))
+    community.stored(
+        meter.publish("reading", readings_body(T0 + 15, [(1, 0)], (90, 0), register_generation=1), T0 + 30)
+    )
     points = [(p.generation, p.unix_s, p.import_wh) for p in community.store.points(meter.kid)]
     assert points == [(0, T0, 0), (0, T0 + 15, 5), (1, T0 + 15, 90), (1, T0 + 30, 91)]
 
@@ -265,7 +269,7 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
 
     with Store(tmp_path / "copy.db", community.id) as copy:
         other = Ingest(copy, community.root.public_key, lambda: T0 + 60)
-        assert {verdict.reason for verdict in other.take(raws)} == {STORED}
+        assert {verdict.reason for verdict in other.ingest(raws)} == {STORED}
         assert [row.raw for row in copy.entries()] == raws
         assert copy.points(meter.kid) == community.store.points(meter.kid)
         other.close()
@@ -277,12 +281,12 @@ def certify(community, public_key, **more):
 
 
 def test_a_new_log_generation_needs_a_new_certificate(community, meter):
-    community.stored(meter.say("event", {"code": 1}, T0))
+    community.stored(meter.publish("event", {"code": 1}, T0))
     body = {**meter.certificate, "version": 2, "generation": 1}
-    renewed = community.say(community.issuer, "certificate", body)
+    renewed = community.publish(community.issuer, "certificate", body)
     first = meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0)
     community.stored(first)
-    refused(community, meter.say("event", {"code": 2}, T0), "stale_generation")
+    refused(community, meter.publish("event", {"code": 2}, T0), "stale_generation")
     community.reopen()
     community.stored(meter.sign("event", {"code": 2}, (1, 1, first.id), T0))
 
@@ -323,9 +327,9 @@ def test_another_program_may_store_entries_meanwhile(community, meter):
     with Store(community.path) as second:
         other = Ingest(second, community.root.public_key, lambda: community.now_s)
         for n, new in enumerate(entries):
-            ingest = (community.ingest, other)[n % 2]
-            assert [verdict.reason for verdict in ingest.take([new.raw])] == [STORED]
-            assert [verdict.reason for verdict in other.take([new.raw])] == ["duplicate"]
+            ingest = (community.pipeline, other)[n % 2]
+            assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
+            assert [verdict.reason for verdict in other.ingest([new.raw])] == ["duplicate"]
         other.close()
     assert community.store.registers(meter.kid)[0].energy[1] == 100
 
@@ -372,7 +376,7 @@ def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog)
     ]
     caplog.clear()
     with caplog.at_level(logging.INFO, "wattpact.ingest"):
-        community.ingest.rejections.drain(community.now_s + 61)
+        community.pipeline.rejections.drain(community.now_s + 61)
     assert [record.getMessage() for record in caplog.records] == [
         f"refused: unknown_author, by {key('x').kid.hex()}, 49 more"
     ]
@@ -380,9 +384,9 @@ def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog)
 
 def test_counts_stay_bounded_whoever_floods(community):
     for n in range(3000):
-        community.ingest.rejections.count("unknown_author", n.to_bytes(8, "big"), f"10.0.{n % 250}.1", T0)
+        community.pipeline.rejections.count("unknown_author", n.to_bytes(8, "big"), f"10.0.{n % 250}.1", T0)
         if n % 400 == 0:
-            community.store.count_rejections(community.ingest.rejections.drain(T0))
-    community.store.count_rejections(community.ingest.rejections.drain(T0))
+            community.store.count_rejections(community.pipeline.rejections.drain(T0))
+    community.store.count_rejections(community.pipeline.rejections.drain(T0))
     assert community.store.rejected() == {"unknown_author": 3000}
     assert len(community.store.rejections()) <= 1001

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from wattpact.ingest import pipeline as module
 from wattpact.ingest.pipeline import Ingest
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact_protocol.log import chain, entry, kinds
 
 from tools.bench import corpus
@@ -24,7 +24,7 @@ def stream(seals: bool) -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
     certified = certificates.pop()
     said = corpus.readings_of(meters, GROUPS, 2, seals=seals)
     fell = meters[0].seal(kinds.READING, corpus.reading(corpus.NOW_S + 10**6, 5, [0], 60))
-    falling = meters[0].say(kinds.READING, fell, corpus.NOW_S + 10**6)
+    falling = meters[0].publish(kinds.READING, fell, corpus.NOW_S + 10**6)
     stranger = corpus.Author(b"?" * 32, root.community)
     raws: list[bytes] = []
     for number, one in enumerate([*said, falling]):
@@ -40,7 +40,7 @@ def stream(seals: bool) -> tuple[corpus.Author, list[entry.Entry], list[bytes]]:
         elif what == 2:
             raws.append(one.raw[: rng.randrange(len(one.raw))])
         elif what == 3:
-            raws.append(stranger.say(kinds.CONTRACT, {"acceptance": bytes(32)}).raw)
+            raws.append(stranger.publish(kinds.CONTRACT, {"acceptance": bytes(32)}).raw)
         raws.append(one.raw)
     return root, certificates, raws
 
@@ -50,11 +50,11 @@ def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[ent
     root, certificates, raws = said
     store = corpus.store_with(path, root.community, certificates)
     ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
-    opener = Opener(store, [corpus.ISSUER])
-    ingest.follower = Measuring(store, opener, ingest.rejections, lambda: corpus.NOW_S).catch_up
+    unsealer = Unsealer(store, [corpus.ISSUER])
+    ingest.follower = RegisterProjection(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
     verdicts = []
     for start in range(0, len(raws), size):
-        verdicts += ingest.take(raws[start : start + size])
+        verdicts += ingest.ingest(raws[start : start + size])
     rows = [(row.cursor, row.id, row.raw, row.void_reason) for row in store.stream()]
     points = store.rows("SELECT * FROM points ORDER BY meter, unix_s")
     ingest.close()

@@ -2,7 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
-from host_community import Speaker, key
+from host_community import Publisher, key
 from links import app_at, by, code
 from street import TERMS, WH, Street
 from wattpact import cli, keys
@@ -12,7 +12,7 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.node import Node
 from wattpact.projections import ledger_feed
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, kinds
 
@@ -44,10 +44,10 @@ class Keyless:
         self.node = Node(self.store, root, self.community.host, issuer, self.street.clock, people=people)
 
     def take(self, rows):
-        return self.node.take([(row.raw, ("10.0.0.1", 1)) for row in rows])
+        return self.node.ingest([(row.raw, ("10.0.0.1", 1)) for row in rows])
 
     def close(self):
-        self.node.ingest.close()
+        self.node.pipeline.close()
         self.store.close()
 
 
@@ -66,7 +66,7 @@ def month_of(street):
 
 
 def bills(store, street, *readers):
-    ledger = ledger_feed.ledger_of(store, street.now_s, Opener(store, readers))
+    ledger = ledger_feed.ledger_of(store, street.now_s, Unsealer(store, readers))
     return {made.label: made.fields for made in bill.make_all(ledger, month_of(street))}
 
 
@@ -89,7 +89,7 @@ def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, str
     other = meter.sign("reading", body, (0, row.sequence, place.previous), street.now_s)
     forged = other.raw[:-1] + bytes([other.raw[-1] ^ 1])
     gap = meter.sign("reading", body, (0, meter.sequence + 3, bytes(32)), street.now_s)
-    reasons = [verdict.reason for verdict in keyless.node.take([(raw, ("10.0.0.1", 1)) for raw in (forged, gap.raw)])]
+    reasons = [verdict.reason for verdict in keyless.node.ingest([(raw, ("10.0.0.1", 1)) for raw in (forged, gap.raw)])]
     assert reasons == ["bad_signature", "gap"]
 
 
@@ -108,7 +108,7 @@ def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
     assert keyless.store.registers() == []
     assert keyless.store.sealing() == {meter.kid: 10 for meter in street.meters}
     ledger = ledger_feed.ledger_of(keyless.store, street.now_s)
-    assert ledger.facts.sealed == keyless.store.sealing() and ledger.facts.voids == []
+    assert ledger.inputs.sealed == keyless.store.sealing() and ledger.inputs.voids == []
     for person in (meter.owner for meter in street.meters):
         with pytest.raises(bill.BillError, match=SENTENCE):
             bill.make(ledger, person.kid, month_of(street))
@@ -141,10 +141,10 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, stree
     people = Node(
         keyless.store, street.community.root.public_key, street.community.host, None, street.clock, people=[owner]
     )
-    people.ingest.close()
+    people.pipeline.close()
     assert [row.meter for row in keyless.store.registers()] == [street.wallbox.kid]
-    ledger = ledger_feed.ledger_of(keyless.store, street.now_s, Opener(keyless.store, [owner]))
-    assert set(ledger.facts.sealed) == {street.solar.kid, street.battery.kid}
+    ledger = ledger_feed.ledger_of(keyless.store, street.now_s, Unsealer(keyless.store, [owner]))
+    assert set(ledger.inputs.sealed) == {street.solar.kid, street.battery.kid}
     with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
         bill.make(ledger, owner.kid, month_of(street))
 
@@ -190,7 +190,7 @@ class Meter:
         with made.store() as store:
             arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
             certificate = members.enrol_meter(*arguments, rated_w=11_000)
-        self.speaker = Speaker(Named(made.community), signer, certificate.body, certificate.id)
+        self.speaker = Publisher(Named(made.community), signer, certificate.body, certificate.id)
         self.readers = [issuer, owner]
 
     def measure(self, now_s):
@@ -198,7 +198,7 @@ class Meter:
         said.append(self.speaker.reading(now_s - 15, [(7, 0)]))
         with self.made.store() as store:
             ingest = Ingest(store, self.made.root_public_key, data_directory.clock)
-            assert {verdict.reason for verdict in ingest.take([new.raw for new in said])} == {"stored"}
+            assert {verdict.reason for verdict in ingest.ingest([new.raw for new in said])} == {"stored"}
             ingest.close()
 
 

@@ -73,10 +73,10 @@ def test_nothing_is_lost_or_made_up(world):
     for name in ("bought_wh", "bought_nano"):
         assert sum(one[name] for one in made) == sum(one[name.replace("bought", "sold")] for one in made)
     assert sum(one["unused_nano"] for one in made) == sum(one["unused_earned_nano"] for one in made)
-    settled = [ledger.settlement.settled_to(kid, S + SLOTS * SLOT) for kid in ledger.facts.meters]
-    loads = [ledger.facts.loads[kid] for kid in ledger.facts.meters]
-    imported = sum(load.at(until)[0] for load, until in zip(loads, settled, strict=True))
-    exported = sum(load.at(until)[1] for load, until in zip(loads, settled, strict=True))
+    settled = [ledger.settlement.settled_to(kid, S + SLOTS * SLOT) for kid in ledger.inputs.meters]
+    load_profiles = [ledger.inputs.load_profiles[kid] for kid in ledger.inputs.meters]
+    imported = sum(load.at(until)[0] for load, until in zip(load_profiles, settled, strict=True))
+    exported = sum(load.at(until)[1] for load, until in zip(load_profiles, settled, strict=True))
     assert imported == sum(one["bought_wh"] + one["grid_import_wh"] for one in made)
     assert exported == sum(one["sold_wh"] + one["grid_export_wh"] for one in made)
     assert all(one["grid_import_wh"] >= 0 and one["grid_export_wh"] >= 0 for one in made)
@@ -98,7 +98,7 @@ def test_entries_that_come_in_pieces_give_the_same(world, piece):
     whole.settle(S + SLOTS * SLOT)
     for start in range(0, len(village.entries), piece):
         pieces.apply(village.entries[start : start + piece])
-        if pieces.facts.community is not None:
+        if pieces.inputs.community is not None:
             pieces.settle(S + SLOTS * SLOT)
     assert statements(pieces) == statements(whole)
     assert pieces.postings(S, S + SLOTS * SLOT) == whole.postings(S, S + SLOTS * SLOT)
@@ -163,5 +163,5 @@ def test_certificates_that_change_nothing_change_no_payer():
     village.certify(meter, village.issuer, roles.PERSON, 2)
     ledger = Ledger()
     ledger.apply(village.entries)
-    assert ledger.facts.payer_at(meter.kid, S) == east.kid
-    assert [reason for _, reason in ledger.facts.voids] == ["stale_version", "role_changed"]
+    assert ledger.inputs.payer_at(meter.kid, S) == east.kid
+    assert [reason for _, reason in ledger.inputs.voids] == ["stale_version", "role_changed"]

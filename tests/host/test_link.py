@@ -19,7 +19,7 @@ def community(tmp_path):
     made = Community(tmp_path)
     made.node = Node(made.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
     yield made
-    made.node.ingest.close()
+    made.node.pipeline.close()
     made.close()
 
 
@@ -36,14 +36,14 @@ def digest(community, meter, cursor=0, inbox=None, kid=None):
     return datagram.encode(datagram.DIGEST, community.id, body)
 
 
-def hear(community, data, address=A, now_ms=0):
+def receive(community, data, address=A, now_ms=0):
     """The decoded answers, each with where it goes."""
-    answers = community.node.link.hear(data, address, now_ms, community.now_s)
+    answers = community.node.link.receive(data, address, now_ms, community.now_s)
     return [(*datagram.decode(raw, community.id), to) for raw, to in answers]
 
 
 def counted(community):
-    community.store.count_rejections(community.node.ingest.rejections.drain(community.now_s))
+    community.store.count_rejections(community.node.pipeline.rejections.drain(community.now_s))
     return community.store.rejected()
 
 
@@ -69,13 +69,13 @@ def test_what_is_no_datagram_for_a_host_is_counted_and_not_answered(community, m
         "shape": good.replace(b"\x85", b"\x84")[:-1],
         "head": datagram.encode(datagram.HEAD, community.id, [meter.kid, 0, 0]),
     }.get(data, data)
-    assert hear(community, data) == []
+    assert receive(community, data) == []
     assert counted(community) == {reason: 1}
     assert community.node.link.peers == {}
 
 
 def test_a_digest_is_answered_with_the_head_and_the_inbox(community, meter):
-    head, *told = hear(community, digest(community, meter))
+    head, *told = receive(community, digest(community, meter))
     assert head == (datagram.HEAD, [meter.kid, 0, 2], A)
     afters = [body[1] for _, body, _ in told]
     cursors = [body[2] for _, body, _ in told]
@@ -85,44 +85,44 @@ def test_a_digest_is_answered_with_the_head_and_the_inbox(community, meter):
 
 
 def test_a_stranger_gets_no_answer(community, meter):
-    assert hear(community, digest(community, meter, kid=key("stranger").kid)) == []
-    assert hear(community, digest(community, meter, kid=meter.owner.kid)) == []
+    assert receive(community, digest(community, meter, kid=key("stranger").kid)) == []
+    assert receive(community, digest(community, meter, kid=meter.owner.kid)) == []
     assert counted(community) == {"unknown_author": 2}
 
 
 def test_no_more_than_a_window_is_under_way_and_what_is_lost_comes_again(community, meter):
     for version in range(1, 31):
-        community.say(community.issuer, "policy", {"version": version})
+        community.publish(community.issuer, "policy", {"version": version})
     community.node.catch_up()
     cursors = [told.position for told in community.node.inbox.after(meter.kid, 0, 100)]
-    window = [body[2] for _, body, _ in hear(community, digest(community, meter))[1:]]
+    window = [body[2] for _, body, _ in receive(community, digest(community, meter))[1:]]
     assert window == cursors[: host_link.WINDOW]
-    assert [body[2] for _, body, _ in hear(community, digest(community, meter), now_ms=100)[1:]] == []
-    went_on = hear(community, digest(community, meter, cursors[2]), now_ms=200)[1:]
+    assert [body[2] for _, body, _ in receive(community, digest(community, meter), now_ms=100)[1:]] == []
+    went_on = receive(community, digest(community, meter, cursors[2]), now_ms=200)[1:]
     assert [body[2] for _, body, _ in went_on] == cursors[host_link.WINDOW : host_link.WINDOW + 3]
-    again = hear(community, digest(community, meter, cursors[2]), now_ms=200 + host_link.RESEND_MS)[1:]
+    again = receive(community, digest(community, meter, cursors[2]), now_ms=200 + host_link.RESEND_MS)[1:]
     assert [body[2] for _, body, _ in again] == cursors[3 : 3 + host_link.WINDOW]
     assert again[0][1][1] == cursors[2]
 
 
 def test_an_inbox_of_another_store_starts_anew(community, meter):
     cursor = community.node.inbox.last(meter.kid)
-    assert hear(community, digest(community, meter, cursor))[1:] == []
+    assert receive(community, digest(community, meter, cursor))[1:] == []
     for n, data in enumerate((
         digest(community, meter, cursor, NOWHERE), digest(community, meter, cursor + 1000), digest(community, meter, 0),
     ), 1):  # fmt: skip
-        told = hear(community, data, now_ms=n * 1000)[1:]
+        told = receive(community, data, now_ms=n * 1000)[1:]
         assert told[0][1][1] == 0 and len(told) > 1
 
 
 def test_a_flood_of_digests_is_answered_within_a_budget(community, meter):
     for version in range(1, 31):
-        community.say(community.issuer, "policy", {"version": version})
+        community.publish(community.issuer, "policy", {"version": version})
     community.node.catch_up()
     sent = 0
     for n in range(400):
         inbox = NOWHERE if n % 2 else community.node.inbox.id
-        answers = hear(community, digest(community, meter, n % 2, inbox), now_ms=n * 5)
+        answers = receive(community, digest(community, meter, n % 2, inbox), now_ms=n * 5)
         sent += sum(kind == datagram.INBOX for kind, _, _ in answers)
     assert 0 < sent <= 3 * peer.BUDGET
 
@@ -135,7 +135,7 @@ def ask(community, name, code=bytes(16)):
 
 def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
     for n in range(3):
-        assert hear(community, ask(community, "new"), now_ms=5000 * n) == []
+        assert receive(community, ask(community, "new"), now_ms=5000 * n) == []
         community.now_s += 5
     (pending,) = community.store.pending()
     assert (pending.public_key, pending.source, pending.first_s, pending.last_s) == (
@@ -145,47 +145,47 @@ def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
         T0,
     )
     community.now_s += host_link.ENROL_AGAIN_S
-    hear(community, ask(community, "new"))
+    receive(community, ask(community, "new"))
     assert community.store.pending()[0].last_s == community.now_s
 
 
 def test_a_flood_of_requests_costs_few_writes(community):
     for n in range(500):
-        hear(community, ask(community, f"new {n}"))
+        receive(community, ask(community, f"new {n}"))
     assert len(community.store.pending()) == host_link.ENROLS_PER_S
     assert counted(community) == {"enrol_flood": 500 - host_link.ENROLS_PER_S}
 
 
 def test_a_meter_that_asked_is_told_as_soon_as_it_is_enrolled(community):
-    hear(community, ask(community, "House 7"))
+    receive(community, ask(community, "House 7"))
     community.meter("House 7")
     community.node._catch_up()
     pushed = [(*datagram.decode(raw, community.id), to) for raw, to in community.node.link.push(10)]
     assert [body[1] for _, body, _ in pushed][0] == 0 and {to for _, _, to in pushed} == {A}
-    assert hear(community, ask(community, "House 7"), now_ms=20) == []
+    assert receive(community, ask(community, "House 7"), now_ms=20) == []
 
 
 def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter):
     two = community.meter("House 2")
     said = [
-        (meter.say("event", {"code": 1}, T0), A),
-        (meter.say("event", {"code": 2}, T0), A),
-        (two.say("event", {"code": 1}, T0), B),
+        (meter.publish("event", {"code": 1}, T0), A),
+        (meter.publish("event", {"code": 2}, T0), A),
+        (two.publish("event", {"code": 1}, T0), B),
     ]
     for new, address in said:
-        assert hear(community, datagram.encode(datagram.ENTRY, community.id, new.raw), address) == []
-    batch = community.node.link.take_batch()
+        assert receive(community, datagram.encode(datagram.ENTRY, community.id, new.raw), address) == []
+    batch = community.node.link.pop_batch()
     assert [raw for raw, _ in batch] == [new.raw for new, _ in said]
-    verdicts = community.node.take(batch)
+    verdicts = community.node.ingest(batch)
     answers = community.node.link.answer(verdicts, [address for _, address in batch])
     decoded = [(datagram.decode(raw, community.id)[1], to) for raw, to in answers]
     assert decoded == [([meter.kid, 0, 4], A), ([two.kid, 0, 3], B)]
 
 
 def test_a_forged_entry_gets_no_answer(community, meter):
-    new = meter.say("event", {"code": 1}, T0)
+    new = meter.publish("event", {"code": 1}, T0)
     forged = new.raw[:-1] + bytes([new.raw[-1] ^ 1])
-    verdicts = community.node.take([(forged, B), (b"junk", B)])
+    verdicts = community.node.ingest([(forged, B), (b"junk", B)])
     assert community.node.link.answer(verdicts, [B, B]) == []
 
 
@@ -207,7 +207,7 @@ def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
             wire.send(datagram.DIGEST, [meter.kid, 0, 0, NOWHERE, 0])
             kind, body = await wire.receive()
             assert (kind, body) == (datagram.HEAD, [meter.kid, 0, 2])
-        community.node.take([(new.raw, ("127.0.0.1", 9)) for new in (deal.sell, deal.buy)])
+        community.node.ingest([(new.raw, ("127.0.0.1", 9)) for new in (deal.sell, deal.buy)])
         for new in deal.entries[2:-1]:
             (seller if new.kid == supplier.kid else buyer).send(datagram.ENTRY, new.raw)
         await buyer.until(lambda kind, body: kind == datagram.HEAD and body[2] == 4)
@@ -239,7 +239,7 @@ async def close(community):
 
 
 def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, meter):
-    entries = [meter.say("event", {"code": 1, "detail": n}, T0) for n in range(40)]
+    entries = [meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(40)]
 
     async def play():
         port = await community.node.start("127.0.0.1", 0)

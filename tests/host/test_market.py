@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 from host_community import T0, Community, Deal
-from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Market
+from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Grants
 from wattpact_protocol.log import entry, kinds
 
 
@@ -21,7 +21,7 @@ def houses(community):
 
 
 def market_of(community, entries):
-    market = Market()
+    market = Grants()
     for row in community.store.entries(of_kinds=[kinds.CERTIFICATE]):
         market.apply(entry.decode(row.raw, community.id))
     for new in entries:
@@ -47,7 +47,7 @@ def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
     assert [body["number"] for body in bodies_due] == [1, 2, 3]
     assert len({body["contract"] for body in bodies_due}) == 3
     for body in bodies_due:
-        market.apply(community.say(community.issuer, "grant", body))
+        market.apply(community.publish(community.issuer, "grant", body))
     assert market.grants_due(T0 + 2) == []
     more = Deal(*houses, order=4)
     for new in more.entries:
@@ -81,7 +81,7 @@ def test_a_strangers_mandate_covers_nothing(community, houses):
     supplier, consumer = houses
     stranger = community.person("stranger")
     deal = Deal(supplier, consumer)
-    forged = [stranger.say("mandate", new.body, T0) for new in (deal.sell, deal.buy)]
+    forged = [stranger.publish("mandate", new.body, T0) for new in (deal.sell, deal.buy)]
     market = market_of(community, [*forged, *deal.entries[2:]])
     assert market.grants_due(T0 + 2) == []
 
@@ -89,18 +89,18 @@ def test_a_strangers_mandate_covers_nothing(community, houses):
 @pytest.mark.parametrize("changed", [{"acceptance": {"wh": 41}}, {"offer": {"valid_until_s": T0}}])
 def test_what_the_offer_does_not_allow_is_no_contract(community, houses, changed):
     market = market_of(community, Deal(*houses, **changed).entries)
-    assert market.grants_due(T0 + 2) == [] and not market.book.contracts
+    assert market.grants_due(T0 + 2) == [] and not market.agreements.contracts
 
 
 def test_an_offer_is_granted_up_to_its_energy_and_no_further(community, houses):
     supplier, consumer = houses
     deal = Deal(supplier, consumer, acceptance={"wh": 30})
     body = {"offer": deal.offer.id, "wh": 11, "priority": 2, "start_timeout_s": 600, "demand": deal.demand.id}
-    acceptance = consumer.say("acceptance", body, T0 + 2)
-    over = supplier.say("contract", {"acceptance": acceptance.id}, T0 + 2)
+    acceptance = consumer.publish("acceptance", body, T0 + 2)
+    over = supplier.publish("contract", {"acceptance": acceptance.id}, T0 + 2)
     market = market_of(community, [*deal.entries, acceptance, over])
     assert [body["contract"] for body in market.grants_due(T0 + 3)] == [deal.contract.id]
-    assert market.book.refused[over.id] == "offer_exceeded"
+    assert market.agreements.refused[over.id] == "offer_exceeded"
 
 
 def test_a_mandate_that_comes_late_still_counts(community, houses):
@@ -122,7 +122,7 @@ def test_too_late_is_too_late(community, houses):
 def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
     supplier, consumer = houses
     deal = Deal(supplier, consumer)
-    end = consumer.say("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, T0 + 2)
+    end = consumer.publish("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, T0 + 2)
     market = market_of(community, [*deal.entries, end])
     assert market.grants_due(T0 + 3) == []
     assert market.refused == {deal.contract.id: TERMINATED}
@@ -134,7 +134,7 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
     market = market_of(community, deal.entries)
     body = {**supplier.certificate, "version": 2}
     del body["owner"]
-    market.apply(community.say(community.issuer, "certificate", body))
+    market.apply(community.publish(community.issuer, "certificate", body))
     assert market.grants_due(T0 + 2) == [] and market.refused == {deal.contract.id: NO_SELL_MANDATE}
 
 
@@ -143,13 +143,13 @@ def test_a_mandate_is_not_spent_twice(community, houses):
     supplier, consumer = houses
     first, second = Deal(supplier, consumer), Deal(supplier, consumer, order=2)
     again = Deal(supplier, consumer, order=3)
-    twice = consumer.say("acceptance", {**second.acceptance.body, "demand": first.demand.id}, T0 + 1)
-    late = supplier.say("contract", {"acceptance": twice.id}, T0 + 1)
+    twice = consumer.publish("acceptance", {**second.acceptance.body, "demand": first.demand.id}, T0 + 1)
+    late = supplier.publish("contract", {"acceptance": twice.id}, T0 + 1)
     entries = [*first.entries, second.sell, second.offer, twice, late]
     market = market_of(community, entries)
     (grant,) = market.grants_due(T0 + 2)
     assert grant["contract"] in (first.contract.id, late.id)
-    market.apply(community.say(community.issuer, "grant", grant))
+    market.apply(community.publish(community.issuer, "grant", grant))
     assert market.grants_due(T0 + 2) == []
     other = late.id if grant["contract"] == first.contract.id else first.contract.id
     assert market.refused == {other: NO_BUY_MANDATE}
@@ -164,11 +164,11 @@ def test_a_contract_that_came_to_nothing_gives_its_mandates_back(community, hous
     first = Deal(supplier, consumer, acceptance={"wh": 40})
     market = market_of(community, first.entries)
     (grant,) = market.grants_due(T0 + 2)
-    market.apply(community.say(community.issuer, "grant", grant))
-    offer = supplier.say("offer", first.offer.body, T0 + 590)
+    market.apply(community.publish(community.issuer, "grant", grant))
+    offer = supplier.publish("offer", first.offer.body, T0 + 590)
     body = {**first.acceptance.body, "offer": offer.id, "start_timeout_s": 1200}
-    acceptance = consumer.say("acceptance", body, T0 + 595)
-    contract = supplier.say("contract", {"acceptance": acceptance.id}, T0 + 596)
+    acceptance = consumer.publish("acceptance", body, T0 + 595)
+    contract = supplier.publish("contract", {"acceptance": acceptance.id}, T0 + 596)
     for new in (offer, acceptance, contract):
         market.apply(new)
     assert market.grants_due(T0 + 600) == [] and market.refused[contract.id] == NO_SELL_MANDATE
@@ -180,7 +180,7 @@ def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
     deals = [Deal(*houses, order=n) for n in range(1, 9)]
     market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
     for body in market.grants_due(T0 + 2):
-        market.apply(community.say(community.issuer, "grant", body))
+        market.apply(community.publish(community.issuer, "grant", body))
     late = Deal(*houses, order=9)
     for new in late.entries:
         market.apply(new)

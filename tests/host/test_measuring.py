@@ -1,4 +1,4 @@
-"""Measuring: registers of meters that seal, judged where the key is, once and all, whenever it comes."""
+"""RegisterProjection: registers of meters that seal, judged where the key is, once and all, whenever it comes."""
 
 import logging
 
@@ -8,8 +8,8 @@ from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members
 from wattpact.projections import registers
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import kinds
@@ -36,8 +36,8 @@ def folders(tmp_path):
 
 def measure(community, *readers):
     """As a program that has these keys does when it starts."""
-    opener = Opener(community.store, readers)
-    Measuring(community.store, opener, community.ingest.rejections, lambda: community.now_s).catch_up()
+    unsealer = Unsealer(community.store, readers)
+    RegisterProjection(community.store, unsealer, community.pipeline.rejections, lambda: community.now_s).catch_up()
 
 
 def voids(community, meter):
@@ -50,7 +50,7 @@ def imports(community, meter):
 
 
 def counted(community):
-    community.store.count_rejections(community.ingest.rejections.drain(community.now_s))
+    community.store.count_rejections(community.pipeline.rejections.drain(community.now_s))
     return community.store.rejected()
 
 
@@ -78,11 +78,11 @@ def test_registers_and_points_are_those_that_were_sealed(community):
 def test_what_breaks_the_rules_inside_is_void_and_counts_for_nothing(community, second, reason):
     meter = community.meter("House 1")
     generation = 1 if reason == "old_register_generation" else 0
-    first = meter.say("reading", readings_body(T0, [(5, 0)], register_generation=generation), T0 + 15)
-    bad = meter.say("reading", second, T0 + 30)
+    first = meter.publish("reading", readings_body(T0, [(5, 0)], register_generation=generation), T0 + 15)
+    bad = meter.publish("reading", second, T0 + 30)
     good = readings_body(T0 + 15, [(1, 0)], (5, 0), register_generation=generation)
     assert [verdict.void_reason for verdict in community.take([first, bad])] == [None, None]
-    community.stored(meter.say("reading", good, T0 + 30))
+    community.stored(meter.publish("reading", good, T0 + 30))
     assert voids(community, meter) == [None, reason, None]
     assert imports(community, meter) == [(0, 0), (15, 5), (30, 6)]
     assert counted(community)[reason] == 1
@@ -93,7 +93,7 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
     meter = community.meter("House 1")
     first = meter.sequence
     with caplog.at_level(logging.WARNING, "wattpact.ingest"):
-        community.stored(*[meter.say("reading", body, T0 + 15) for body in void_parts(meter).values()])
+        community.stored(*[meter.publish("reading", body, T0 + 15) for body in void_parts(meter).values()])
     count = len(void_parts(meter))
     assert voids(community, meter) == ["bad_seal"] * count
     assert counted(community) == {"bad_seal": count}
@@ -107,9 +107,9 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
 
 def test_without_a_key_everything_is_stored_and_nothing_measured(keyless):
     meter = keyless.meter("House 1")
-    fell = meter.say("reading", readings_body(T0, [(5, 0)], (50, 0)), T0 + 15)
+    fell = meter.publish("reading", readings_body(T0, [(5, 0)], (50, 0)), T0 + 15)
     keyless.stored(fell, *[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(1, 4)])
-    garbage = meter.say("reading", void_parts(meter)["garbage"], T0 + 60)
+    garbage = meter.publish("reading", void_parts(meter)["garbage"], T0 + 60)
     keyless.stored(garbage)
     assert voids(keyless, meter) == [None] * 5 and imports(keyless, meter) == []
     assert keyless.store.registers() == [] and keyless.store.sealing() == {meter.kid: 5}
@@ -125,8 +125,8 @@ def test_when_the_key_comes_everything_is_there_as_if_it_always_had_been(keyless
         host.meters = [host.meter(label) for label in ("House 1", "House 2")]
         for meter in host.meters:
             host.stored(*history(meter)[:9])
-    keyless.measuring = Measuring(
-        keyless.store, Opener(keyless.store, [key("issuer")]), keyless.ingest.rejections, lambda: keyless.now_s
+    keyless.measuring = RegisterProjection(
+        keyless.store, Unsealer(keyless.store, [key("issuer")]), keyless.pipeline.rejections, lambda: keyless.now_s
     )
     for host in (keyless, community):
         for meter in host.meters:
@@ -143,8 +143,8 @@ def history(meter):
     """Fifteen readings, two of them void; the same however often it is asked for."""
     if not hasattr(meter, "history"):
         made = [meter.reading(T0 + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6)]
-        made.append(meter.say("reading", readings_body(T0 + 90, [(1, 0)], (3, 0)), T0 + 105))
-        made.append(meter.say("reading", void_parts(meter)["garbage"], T0 + 105))
+        made.append(meter.publish("reading", readings_body(T0 + 90, [(1, 0)], (3, 0)), T0 + 105))
+        made.append(meter.publish("reading", void_parts(meter)["garbage"], T0 + 105))
         made += [meter.reading(T0 + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6, 13)]
         meter.history = made
     return meter.history
@@ -180,7 +180,7 @@ def test_a_key_that_was_away_for_a_while_comes_back_to_what_it_missed(community)
     meter = community.meter("House 1")
     said = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(9)]
     community.stored(*said[:3])
-    community.ingest.take([new.raw for new in said[3:6]])
+    community.pipeline.ingest([new.raw for new in said[3:6]])
     measure(community)  # a program without it
     assert community.store.sealing() == {meter.kid: 3}
     community.stored(*said[6:])
@@ -196,7 +196,7 @@ def test_open_readings_go_on_as_sealed_ones_and_are_judged_with_them(community):
     sealed, key_no = meter.reading(T0 + 15, [(5, 0)]), meter.key_no
     meter.key_no = 0
     plain = meter.reading(T0 + 30, [(5, 0)])
-    fell = meter.say("reading", readings_body(T0 + 45, [(1, 0)], (4, 0)), T0 + 60)
+    fell = meter.publish("reading", readings_body(T0 + 45, [(1, 0)], (4, 0)), T0 + 60)
     meter.key_no = key_no
     verdicts = community.take([sealed, plain, fell, meter.reading(T0 + 45, [(5, 0)])])
     assert {verdict.void_reason for verdict in verdicts} == {None}
@@ -211,7 +211,7 @@ def test_a_meter_may_carry_what_its_certificate_said_when_the_reading_came(keyle
     meter = keyless.meter("House 1", rated_w=11_000)
     jump = [meter.reading(T0, [(1, 0)]), meter.reading(T0 + 15, [(150, 0)]), meter.reading(T0 + 30, [(150, 0)])]
     keyless.stored(*jump[:2])
-    keyless.say(keyless.issuer, "certificate", {**meter.certificate, "version": 2, "rated_w": 22_000})
+    keyless.publish(keyless.issuer, "certificate", {**meter.certificate, "version": 2, "rated_w": 22_000})
     keyless.stored(jump[2])
     measure(keyless, key("issuer"))
     assert voids(keyless, meter) == [None, "impossible_jump", None]
@@ -222,9 +222,9 @@ def test_two_programs_at_one_store_measure_everything_once(community):
     said = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
     with Store(community.path) as second:
         rejections = Rejections()
-        other = Measuring(second, Opener(second, [community.issuer]), rejections, lambda: T0)
+        other = RegisterProjection(second, Unsealer(second, [community.issuer]), rejections, lambda: T0)
         for n, new in enumerate(said):
-            community.ingest.take([new.raw])
+            community.pipeline.ingest([new.raw])
             (community.measuring, other)[n % 3 == 0].catch_up()
     assert imports(community, meter) == [(15 * n, 5 * n) for n in range(21)]
 
@@ -232,7 +232,7 @@ def test_two_programs_at_one_store_measure_everything_once(community):
 def test_what_fails_midway_leaves_nothing_and_is_done_again(community, monkeypatch):
     meter = community.meter("House 1")
     community.stored(meter.reading(T0, [(5, 0)]))
-    community.ingest.take([meter.reading(T0 + 15 * n, [(5, 0)]).raw for n in range(1, 9)])
+    community.pipeline.ingest([meter.reading(T0 + 15 * n, [(5, 0)]).raw for n in range(1, 9)])
     real = Store.set_meta
 
     def full(store, name, value):
@@ -263,5 +263,5 @@ def test_an_enrolment_meanwhile_loses_no_registers(community):
     meter = community.meter("House 1")
     community.stored(meter.reading(T0, [(5, 0)]))
     members.enrol_person(community.store, community.issuer, key("newcomer"), "newcomer", community.now_s)
-    community.stored(meter.say("reading", readings_body(T0 + 15, [(1, 0)], (4, 0)), T0 + 30))
+    community.stored(meter.publish("reading", readings_body(T0 + 15, [(1, 0)], (4, 0)), T0 + 30))
     assert voids(community, meter) == [None, "falling_register"]

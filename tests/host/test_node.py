@@ -29,7 +29,7 @@ def community(tmp_path):
     made = Community(tmp_path)
     made.node = node_of(made)
     yield made
-    made.node.ingest.close()
+    made.node.pipeline.close()
     made.close()
 
 
@@ -39,33 +39,37 @@ def node_of(community, issuer=True):
 
 
 def take(community, *entries):
-    return community.node.take([(new.raw, ("10.0.0.1", 1)) for new in entries])
+    return community.node.ingest([(new.raw, ("10.0.0.1", 1)) for new in entries])
 
 
-def said(community, kind):
+def published(community, kind):
     return [entry.decode(row.raw, community.id) for row in community.store.entries(of_kinds=[kind])]
 
 
 def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     one, two = community.meter("House 1"), community.meter("House 2")
-    entries = [one.say("event", {"code": 1}, T0), two.say("event", {"code": 1}, T0), one.say("event", {"code": 2}, T0)]
-    order = one.owner.say("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
+    entries = [
+        one.publish("event", {"code": 1}, T0),
+        two.publish("event", {"code": 1}, T0),
+        one.publish("event", {"code": 2}, T0),
+    ]
+    order = one.owner.publish("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
     take(community, *entries, order)
-    receipts = {new.body["author"]: new.body for new in said(community, kinds.RECEIPT)}
+    receipts = {new.body["author"]: new.body for new in published(community, kinds.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
     assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 3, "head": entries[2].id}
     take(community, entries[0])
-    assert len(said(community, kinds.RECEIPT)) == 2
+    assert len(published(community, kinds.RECEIPT)) == 2
 
 
 def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(community):
     deal = Deal(community.meter("House 1"), community.meter("House 2"))
     community.node = node_of(community, issuer=False)
     take(community, *deal.entries)
-    assert said(community, kinds.GRANT) == []
+    assert published(community, kinds.GRANT) == []
     for _ in range(2):
         community.node = node_of(community)
-    assert [new.body["contract"] for new in said(community, kinds.GRANT)] == [deal.contract.id]
+    assert [new.body["contract"] for new in published(community, kinds.GRANT)] == [deal.contract.id]
 
 
 def test_no_terms_of_a_contract_stop_the_node(community):
@@ -85,7 +89,7 @@ def test_no_terms_of_a_contract_stop_the_node(community):
     for deal in deals:
         take(community, *deal.entries)
     node_of(community)
-    granted = {new.body["contract"]: new.body for new in said(community, kinds.GRANT)}
+    granted = {new.body["contract"]: new.body for new in published(community, kinds.GRANT)}
     assert set(granted) == {deal.contract.id for deal in deals}
     assert granted[deals[0].contract.id]["start_by_s"] == most
 
@@ -94,20 +98,20 @@ def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(communit
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
     deal = Deal(supplier, consumer)
     take(community, *deal.entries[:-1])
-    real = Store.say
+    real = Store.publish
 
     def full(store, signer, kind, body, now_s):
         if kind == kinds.GRANT:
             raise StoreError("there is no space left")
         return real(store, signer, kind, body, now_s)
 
-    monkeypatch.setattr(Store, "say", full)
+    monkeypatch.setattr(Store, "publish", full)
     with pytest.raises(StoreError):
         take(community, deal.contract)
-    assert said(community, kinds.GRANT) == []
-    monkeypatch.setattr(Store, "say", real)
+    assert published(community, kinds.GRANT) == []
+    monkeypatch.setattr(Store, "publish", real)
     community.node.catch_up()
-    assert len(said(community, kinds.GRANT)) == 1
+    assert len(published(community, kinds.GRANT)) == 1
     heard = [entry.decode(t.raw, community.id).name for t in community.node.inbox.after(consumer.kid, 0, 100)]
     assert heard.count("grant") == heard.count("contract") == 1
 
@@ -116,13 +120,13 @@ def test_a_slow_listener_loses_the_oldest_and_holds_up_nobody(community):
     async def play():
         slow, meter = community.node.subscribe(), community.meter("House 1")
         for start in range(0, 2 * LISTENER_EVENTS, 64):
-            take(community, *[meter.say("event", {"code": 1, "detail": start + n}, T0) for n in range(64)])
+            take(community, *[meter.publish("event", {"code": 1, "detail": start + n}, T0) for n in range(64)])
         events = [slow.get_nowait() for _ in range(slow.qsize())]
         assert len(events) == LISTENER_EVENTS and events[-1].name == "meters"
         entries = [event for event in events if event.name == "entry"]
         assert entries[-1].cursor == community.store.last_cursor()
         community.node.unsubscribe(slow)
-        take(community, meter.say("event", {"code": 2}, T0))
+        take(community, meter.publish("event", {"code": 2}, T0))
         assert slow.empty()
 
     asyncio.run(play())
@@ -139,7 +143,7 @@ def test_what_another_program_says_reaches_the_meter_without_being_asked(communi
         wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
         assert (await wire.receive())[0] == datagram.HEAD
         with Store(community.path) as other:
-            other.say(community.issuer, kinds.POLICY, {"version": 5}, T0)
+            other.publish(community.issuer, kinds.POLICY, {"version": 5}, T0)
         began = time.monotonic()
         kind, body = await wire.receive()
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
@@ -155,23 +159,23 @@ def test_what_another_program_says_reaches_the_meter_without_being_asked(communi
 def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, caplog):
     """The entries that it met stay in the store; the next turn takes up where the last one stood."""
     deal = Deal(community.meter("House 1"), community.meter("House 2"))
-    grants_due = community.node.market.grants_due
+    grants_due = community.node.grants.grants_due
 
     def fail(now_s):
-        monkeypatch.setattr(community.node.market, "grants_due", grants_due)
+        monkeypatch.setattr(community.node.grants, "grants_due", grants_due)
         raise KeyError("a case that was forgotten")
 
     async def play():
         community.node.catch_up()
         await community.node.start("127.0.0.1", 0)
-        monkeypatch.setattr(community.node.market, "grants_due", fail)
+        monkeypatch.setattr(community.node.grants, "grants_due", fail)
         with Store(community.path) as other:
-            other.say(community.issuer, kinds.POLICY, {"version": 5}, T0)
+            other.publish(community.issuer, kinds.POLICY, {"version": 5}, T0)
         await asyncio.sleep(0.3)
         assert "a case that was forgotten" in caplog.text
-        community.node._take_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
+        community.node._ingest_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
         await asyncio.sleep(0.3)
-        assert [new.body["contract"] for new in said(community, kinds.GRANT)] == [deal.contract.id]
+        assert [new.body["contract"] for new in published(community, kinds.GRANT)] == [deal.contract.id]
         await community.node.stop()
 
     asyncio.run(play())
@@ -194,7 +198,7 @@ def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
             wire.socket.send(bytes(raw) if n % 3 else bits.bytes(bits.below(1300)))
             if n % 20 == 0:
                 await asyncio.sleep(0.005)
-        wire.send(datagram.ENTRY, meter.say("event", {"code": 1}, T0).raw)
+        wire.send(datagram.ENTRY, meter.publish("event", {"code": 1}, T0).raw)
         await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == meter.sequence)
         wire.socket.close()
         await community.node.stop()

@@ -1,11 +1,11 @@
-"""Opening: what is read with the keys that are here, and what cannot be, however it was signed."""
+"""Unsealing: what is read with the keys that are here, and what cannot be, however it was signed."""
 
 import gc
 import logging
 
 import pytest
 from host_community import T0, Community, key, readings_body, value_of
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact_protocol.log import entry, event_codes, ids, kinds
 from wattpact_protocol.log.sealed_part import Sealed
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -24,22 +24,22 @@ def meter(community):
     return community.meter("House 1")
 
 
-def opener_of(community, *signers):
-    return Opener(community.store, signers)
+def unsealer_of(community, *signers):
+    return Unsealer(community.store, signers)
 
 
 def test_operator_and_owner_read_what_was_measured_and_nobody_else(community, meter):
     body = readings_body(T0, [(5, 1), (0, 0)], instantaneous={64: 1200})
-    new = community.stored(meter.say("reading", body, T0 + 30))
+    new = community.stored(meter.publish("reading", body, T0 + 30))
     for signer in (community.issuer, meter.owner.signer):
-        opened = opener_of(community, signer).unseal(new)
+        opened = unsealer_of(community, signer).unseal(new)
         assert opened.body == body and not opened.is_sealed
         assert (opened.id, opened.raw, opened.kid, opened.sequence) == (new.id, new.raw, new.kid, new.sequence)
     for signers in ([], [community.host], [community.person("stranger").signer]):
         with pytest.raises(NoKeyError):
-            opener_of(community, *signers).unseal(new)
-        assert opener_of(community, *signers).look(new) is new
-        assert opener_of(community, *signers).key_of(meter.kid, 0, 1) is None
+            unsealer_of(community, *signers).unseal(new)
+        assert unsealer_of(community, *signers).look(new) is new
+        assert unsealer_of(community, *signers).key_of(meter.kid, 0, 1) is None
 
 
 def test_every_kind_that_is_sealed_opens_to_what_was_said(community, meter):
@@ -51,23 +51,23 @@ def test_every_kind_that_is_sealed_opens_to_what_was_said(community, meter):
         "usage_end": {"contract": contract, "attributed_wh": 40, "import_wh": 45, "reason": kinds.END_USED_UP},
     }
     for kind, body in said.items():
-        new = community.stored(meter.say(kind, body, T0 + 30))
+        new = community.stored(meter.publish(kind, body, T0 + 30))
         assert new.is_sealed and not set(new.body) & set(kinds.SEALABLE[new.kind])
-        assert community.opener.unseal(new).body == body
+        assert community.unsealer.unseal(new).body == body
 
 
 def test_what_is_open_is_given_back_as_it_is(community):
     meter = community.meter("House 2", seals=False)
     new = community.stored(meter.reading(T0, [(5, 0)]))
-    assert opener_of(community).unseal(new) is new
+    assert unsealer_of(community).unseal(new) is new
 
 
 def test_the_key_of_a_stretch_is_the_one_that_was_committed_to(community, meter):
     own = meter.key
-    assert community.opener.key_of(meter.kid, 0, 1) == own == period_keys.period_key(meter.secret, meter.kid, 1)
-    assert community.opener.key_of(meter.kid, 0, 2) is None and community.opener.key_of(meter.kid, 1, 1) is None
+    assert community.unsealer.key_of(meter.kid, 0, 1) == own == period_keys.period_key(meter.secret, meter.kid, 1)
+    assert community.unsealer.key_of(meter.kid, 0, 2) is None and community.unsealer.key_of(meter.kid, 1, 1) is None
     community.stored(meter.open_key(T0))
-    assert community.opener.key_of(meter.kid, 0, 2) == meter.key != own
+    assert community.unsealer.key_of(meter.kid, 0, 2) == meter.key != own
 
 
 def test_a_new_epoch_is_closed_to_the_owner_before(community, meter):
@@ -75,12 +75,12 @@ def test_a_new_epoch_is_closed_to_the_owner_before(community, meter):
     tenant = community.person("tenant")
     community.stored(meter.begin_epoch([community.issuer, tenant.signer], T0), meter.open_key(T0))
     after = community.stored(meter.reading(T0 + 15, [(1, 0)]))
-    old, new = opener_of(community, meter.owner.signer), opener_of(community, tenant.signer)
+    old, new = unsealer_of(community, meter.owner.signer), unsealer_of(community, tenant.signer)
     assert not old.unseal(before).is_sealed and not new.unseal(after).is_sealed
-    for opener, closed in ((old, after), (new, before)):
+    for unsealer, closed in ((old, after), (new, before)):
         with pytest.raises(NoKeyError):
-            opener.unseal(closed)
-    both = opener_of(community, meter.owner.signer, tenant.signer)
+            unsealer.unseal(closed)
+    both = unsealer_of(community, meter.owner.signer, tenant.signer)
     assert not both.unseal(before).is_sealed and not both.unseal(after).is_sealed
 
 
@@ -90,10 +90,10 @@ def test_a_secret_that_was_said_again_counts_from_then_on(community, meter):
     meter.secret = ids.sha256(b"another secret of the same number")
     readers = [(community.issuer.kid, community.issuer.sealing_key)]
     wraps = epochs.wrap_steps(meter.secret, bytes(range(32)), meter.epoch, (community.id, meter.kid), readers)
-    community.stored(meter.say("key_epoch", value_of(wraps), T0), meter.open_key(T0))
+    community.stored(meter.publish("key_epoch", value_of(wraps), T0), meter.open_key(T0))
     second = community.stored(meter.reading(T0 + 15, [(1, 0)]))
-    opener = opener_of(community, community.issuer)
-    assert not opener.unseal(first).is_sealed and not opener.unseal(second).is_sealed
+    unsealer = unsealer_of(community, community.issuer)
+    assert not unsealer.unseal(first).is_sealed and not unsealer.unseal(second).is_sealed
 
 
 def void_parts(meter):
@@ -125,9 +125,9 @@ def void_parts(meter):
 
 def test_a_part_that_no_honest_meter_makes_is_void(community, meter):
     for what, body in void_parts(meter).items():
-        new = community.stored(meter.say("reading", body, T0 + 15))
-        assert not isinstance(_raised(community.opener, new), NoKeyError), what
-    assert not community.opener.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
+        new = community.stored(meter.publish("reading", body, T0 + 15))
+        assert not isinstance(_raised(community.unsealer, new), NoKeyError), what
+    assert not community.unsealer.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
 
 
 def test_the_short_way_and_the_protocols_come_to_the_same(community, meter):
@@ -149,10 +149,10 @@ def test_the_short_way_and_the_protocols_come_to_the_same(community, meter):
             wanted = content.unseal_body(meter.key, place, kinds.READING, new.body)
         except SealError:
             wanted = None
-            _raised(community.opener, new)
+            _raised(community.unsealer, new)
         else:
             opened += 1
-            assert community.opener.unseal(new).body == wanted
+            assert community.unsealer.unseal(new).body == wanted
     assert opened == 1 and len(flipped) > 100
 
 
@@ -160,15 +160,15 @@ def test_another_key_than_was_committed_to_opens_nothing(community, meter):
     community.stored(meter.open_key(T0, commitment=bytes(32)))
     new = community.stored(meter.reading(T0, [(5, 0)]))
     with pytest.raises(SealError, match="committed"):
-        community.opener.unseal(new)
-    assert community.opener.key_of(meter.kid, 0, 2) is None
+        community.unsealer.unseal(new)
+    assert community.unsealer.key_of(meter.kid, 0, 2) is None
 
 
 def test_of_two_commitments_the_first_counts(community, meter):
     meter.key_no -= 1
     (verdict,) = community.take([meter.open_key(T0, commitment=bytes(32))])
     assert (verdict.reason, verdict.void_reason) == ("stored", "key_opened_twice")
-    assert not community.opener.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
+    assert not community.unsealer.unseal(community.stored(meter.reading(T0, [(5, 0)]))).is_sealed
     meter.key_no -= 1
     (verdict,) = community.take([meter.open_key(T0)])  # the same again does no harm
     assert (verdict.reason, verdict.void_reason) == ("stored", None)
@@ -181,12 +181,12 @@ def test_a_key_opened_after_the_entry_does_not_open_it(community, meter):
     early = community.stored(meter.reading(T0, [(5, 0)]))
     meter.key_no -= 1
     with pytest.raises(SealError, match="before it"):
-        community.opener.unseal(early)
+        community.unsealer.unseal(early)
     community.stored(meter.open_key(T0))
     late = community.stored(meter.reading(T0 + 15, [(5, 0)]))
-    assert not community.opener.unseal(late).is_sealed
+    assert not community.unsealer.unseal(late).is_sealed
     with pytest.raises(SealError, match="before it"):
-        community.opener.unseal(early)
+        community.unsealer.unseal(early)
 
 
 def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
@@ -194,12 +194,12 @@ def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
     for ephemeral in (bytes(32), b"\x01" * 32):
         meter.epoch += 1
         body = {"number": meter.epoch, "ephemeral_key": ephemeral, "wraps": wraps}
-        community.stored(meter.say("key_epoch", body, T0), meter.open_key(T0))
+        community.stored(meter.publish("key_epoch", body, T0), meter.open_key(T0))
         new = community.stored(meter.reading(T0, []))
         with pytest.raises(SealError) as caught:
-            community.opener.unseal(new)
+            community.unsealer.unseal(new)
         assert not isinstance(caught.value, NoKeyError)
-        assert isinstance(_raised(opener_of(community, meter.owner.signer), new), NoKeyError)
+        assert isinstance(_raised(unsealer_of(community, meter.owner.signer), new), NoKeyError)
 
 
 def test_an_epoch_for_no_issuer_or_never_said_is_the_meters_fault(community, meter):
@@ -210,15 +210,15 @@ def test_an_epoch_for_no_issuer_or_never_said_is_the_meters_fault(community, met
     meter.epoch += 1
     community.stored(meter.open_key(T0))
     never_said = community.stored(meter.reading(T0 + 15, [(5, 0)]))
-    for opener in (community.opener, opener_of(community), opener_of(community, meter.owner.signer)):
+    for unsealer in (community.unsealer, unsealer_of(community), unsealer_of(community, meter.owner.signer)):
         for new in (for_nobody, never_said):
-            assert not isinstance(_raised(opener, new), NoKeyError)
-    assert not opener_of(community, stranger.signer).unseal(for_nobody).is_sealed
+            assert not isinstance(_raised(unsealer, new), NoKeyError)
+    assert not unsealer_of(community, stranger.signer).unseal(for_nobody).is_sealed
 
 
-def _raised(opener, new):
+def _raised(unsealer, new):
     with pytest.raises(SealError) as caught:
-        opener.unseal(new)
+        unsealer.unseal(new)
     return caught.value
 
 
@@ -229,9 +229,9 @@ def test_another_meters_epoch_opens_nothing(community, meter):
     body = entry.decode(copied.raw, community.id).body
     other.epoch += 1
     other.secret = meter.secret
-    community.stored(other.say("key_epoch", {**body, "number": other.epoch}, T0), other.open_key(T0))
+    community.stored(other.publish("key_epoch", {**body, "number": other.epoch}, T0), other.open_key(T0))
     new = community.stored(other.reading(T0, [(5, 0)]))
-    assert not isinstance(_raised(community.opener, new), NoKeyError)
+    assert not isinstance(_raised(community.unsealer, new), NoKeyError)
 
 
 def test_what_is_held_in_memory_is_bounded(community, meter, monkeypatch):
@@ -240,17 +240,17 @@ def test_what_is_held_in_memory_is_bounded(community, meter, monkeypatch):
     for n in range(12):
         said += [meter.begin_epoch([community.issuer], T0), meter.open_key(T0), meter.reading(T0 + 15 * n, [(1, 0)])]
     community.stored(*said)
-    opener = opener_of(community, community.issuer)
+    unsealer = unsealer_of(community, community.issuer)
     for _ in range(2):
-        assert [opener.unseal(new).body["t0_s"] for new in said[2::3]] == [T0 + 15 * n for n in range(12)]
-    assert len(opener._held.stretches) <= 4 and len(opener._held.secrets) <= 4
+        assert [unsealer.unseal(new).body["t0_s"] for new in said[2::3]] == [T0 + 15 * n for n in range(12)]
+    assert len(unsealer._held.key_periods) <= 4 and len(unsealer._held.secrets) <= 4
 
 
 def test_an_opener_for_another_thread_has_what_the_first_has_unwrapped(community, meter):
     new = community.stored(meter.reading(T0, [(5, 0)]))
-    community.opener.unseal(new)
+    community.unsealer.unseal(new)
     with community.store.reader() as reader:
-        other = community.opener.on(reader)
+        other = community.unsealer.on(reader)
         other.signers.clear()
         assert not other.unseal(new).is_sealed
 
@@ -258,12 +258,12 @@ def test_an_opener_for_another_thread_has_what_the_first_has_unwrapped(community
 def test_no_secret_shows_in_a_message_a_repr_or_the_log(community, meter, caplog):
     secrets = [meter.secret, meter.key, meter.key[:16], period_keys.sealing_secret(community.issuer._seed)]
     with caplog.at_level(logging.DEBUG):
-        texts = [repr(key("issuer")), repr(community.opener), repr(meter.signer)]
+        texts = [repr(key("issuer")), repr(community.unsealer), repr(meter.signer)]
         for what in void_parts(meter).values():
-            new = meter.say("reading", what, T0)
+            new = meter.publish("reading", what, T0)
             community.take([new])
-            texts += [repr(new), str(_raised(community.opener, new)), repr(_raised(community.opener, new).args)]
-        texts.append(repr(list(community.opener._held.stretches.values())))
+            texts += [repr(new), str(_raised(community.unsealer, new)), repr(_raised(community.unsealer, new).args)]
+        texts.append(repr(list(community.unsealer._held.key_periods.values())))
     texts.append(caplog.text)
     for text in texts:
         for secret in secrets:
@@ -271,9 +271,9 @@ def test_no_secret_shows_in_a_message_a_repr_or_the_log(community, meter, caplog
 
 
 def test_a_failure_that_repeats_keeps_no_tracebacks(community, meter):
-    new = community.stored(meter.say("reading", void_parts(meter)["garbage"], T0))
-    stranger = opener_of(community)
+    new = community.stored(meter.publish("reading", void_parts(meter)["garbage"], T0))
+    stranger = unsealer_of(community)
     for _ in range(3):
         stranger.look(new)
     gc.collect()
-    assert all(stretch.problem.__traceback__ is None for stretch in stranger._held.stretches.values())
+    assert all(key_period.problem.__traceback__ is None for key_period in stranger._held.key_periods.values())

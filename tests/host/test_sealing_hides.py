@@ -50,7 +50,7 @@ def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool
             for _ in range(8):
                 decision = house.meter.tick(now, house.around)
                 closed = decision.closed if decision.operate else closed
-            house.meter.take_datagrams()
+            house.meter.pop_datagrams()
     assert not house.meter.rejected and len(house.meter.registers()) == 2
     return [entry.decode(raw, village.id) for raw in house.flash.entries]
 

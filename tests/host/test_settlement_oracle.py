@@ -84,7 +84,7 @@ def test_whole_settlements_agree():
 
 
 def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None:
-    owners = {meter.name: ledger.facts.payer_at(meter.kid, S) for meter in made.meters}
+    owners = {meter.name: ledger.inputs.payer_at(meter.kid, S) for meter in made.meters}
     for person in made.people:
         fields = ledger.statement(person.kid, S, made.end).fields([])
         mine = [name for name, owner in owners.items() if owner == person.kid]
@@ -121,7 +121,7 @@ def test_registers_agree_at_any_time():
         made = Generated(seed)
         ledger = made.ledger()
         for meter in made.meters:
-            load = ledger.facts.loads[meter.kid]
+            load = ledger.inputs.load_profiles[meter.kid]
             for _ in range(20):
                 when = S - 100 + made.bits.below(made.end - S + 200)
                 expected = register(made.imports[meter.name], when), register(made.exports[meter.name], when)

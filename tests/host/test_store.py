@@ -13,8 +13,8 @@ import pytest
 from case import Bits
 from host_community import T0, Community, key
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Accepted, StoreError
 from wattpact.store.sqlite import schema
 from wattpact.store.sqlite.reader import Reader
@@ -116,7 +116,7 @@ def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
     community = Community(tmp_path)
     meter = community.meter("House 1")
-    one, two = meter.say("event", {"code": 1}, T0), meter.say("event", {"code": 2}, T0)
+    one, two = meter.publish("event", {"code": 1}, T0), meter.publish("event", {"code": 2}, T0)
     before = community.store.last_cursor()
     with pytest.raises(StoreError):
         community.store.append([Accepted(one), Accepted(two), Accepted(one)], T0)
@@ -131,10 +131,10 @@ def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
     with sqlite3.connect(community.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="in use by another program"):
-            community.say(community.issuer, "policy", {"version": 1})
+            community.publish(community.issuer, "policy", {"version": 1})
         other.execute("ROLLBACK")
     other.close()
-    community.say(community.issuer, "policy", {"version": 1})
+    community.publish(community.issuer, "policy", {"version": 1})
     community.close()
 
 
@@ -142,7 +142,7 @@ def test_reading_goes_on_while_another_writes(tmp_path):
     community = Community(tmp_path)
     count = len(community.store.entries())
     with community.store.transaction():
-        community.say(community.issuer, "policy", {"version": 1})
+        community.publish(community.issuer, "policy", {"version": 1})
         seen = []
         thread = threading.Thread(target=lambda: seen.append(len(community.store.reader().entries())))
         thread.start()
@@ -161,9 +161,9 @@ def test_a_reader_cannot_write(tmp_path):
 def test_saying_needs_a_certificate(tmp_path):
     community = Community(tmp_path)
     with pytest.raises(StoreError, match="no certificate"):
-        community.say(key("stranger"), "policy", {"version": 1})
+        community.publish(key("stranger"), "policy", {"version": 1})
     with pytest.raises(entry.EntryError):
-        community.say(community.issuer, "policy", {"version": -1})
+        community.publish(community.issuer, "policy", {"version": -1})
     community.close()
 
 
@@ -176,7 +176,7 @@ SAY = """
     with Store(Path(sys.argv[1])) as store:
         print("ready", flush=True)
         for n in range(int(sys.argv[2])):
-            store.say(key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
+            store.publish(key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
 """
 
 
@@ -193,8 +193,8 @@ def test_two_processes_saying_in_one_log_never_use_a_place_twice(tmp_path):
         assert (new.sequence, new.previous) == ((0, new.previous) if head is None else (head.sequence + 1, head.id))
         head = new
     assert head.sequence == sequence + 180
-    community.ingest.authors.refresh()
-    assert community.ingest.authors.get(community.issuer.kid).head.next_sequence == head.sequence + 1
+    community.pipeline.directory.refresh()
+    assert community.pipeline.directory.get(community.issuer.kid).head.next_sequence == head.sequence + 1
     community.close()
 
 
@@ -203,17 +203,17 @@ COMMIT = """
     from pathlib import Path
     from host_community import T0, key
     from wattpact.ingest.pipeline import Ingest
-    from wattpact.projections.registers import Measuring
-    from wattpact.projections.unsealing import Opener
+    from wattpact.projections.registers import RegisterProjection
+    from wattpact.projections.unsealing import Unsealer
     from wattpact.store.sqlite.store import Store
     store = Store(Path(sys.argv[1]))
     ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
-    measuring = Measuring(store, Opener(store, [key("issuer")]), ingest.rejections, lambda: T0)
+    measuring = RegisterProjection(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
     measuring.catch_up()
     lines = Path(sys.argv[2]).read_text().split()
     start = int(sys.argv[3])
     for place in range(start, len(lines), 7):
-        verdicts = ingest.take([bytes.fromhex(line) for line in lines[place : place + 7]])
+        verdicts = ingest.ingest([bytes.fromhex(line) for line in lines[place : place + 7]])
         assert {verdict.reason for verdict in verdicts} <= {"stored", "duplicate"}, verdicts
         measuring.catch_up()
         print(verdicts[-1].entry.sequence, flush=True)
@@ -242,7 +242,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
         rest, _ = writer.communicate(timeout=30)
         acknowledged = max([acknowledged, *(int(line) - first for line in rest.split())])
         with Store(community.path) as store:
-            Measuring(store, Opener(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
+            RegisterProjection(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
             held = store.entries(author=meter.kid, of_kinds=(kinds.READING,))
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]
@@ -271,7 +271,7 @@ def test_questions_find_what_they_name(tmp_path):
     meter = community.meter("House 1")
     community.now_s = T0 + 100
     community.stored(
-        meter.say("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.say("event", {"code": 2}, T0)
+        meter.publish("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.publish("event", {"code": 2}, T0)
     )
     reader = community.store.reader()
     rows = reader.entries(author=meter.kid)[2:]

@@ -38,18 +38,18 @@ def claims(count: int, rng: random.Random) -> tuple[list[signature_pool.Claim], 
 
 
 @pytest.fixture
-def pool() -> Iterator[signature_pool.Verifying]:
-    made = signature_pool.Verifying(2)
+def pool() -> Iterator[signature_pool.SignaturePool]:
+    made = signature_pool.SignaturePool(2)
     yield made
     made.close()
 
 
-def processes(pool: signature_pool.Verifying) -> list[signature_pool._Process]:
+def processes(pool: signature_pool.SignaturePool) -> list[signature_pool._Process]:
     assert pool._processes is not None
     return pool._processes
 
 
-def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_pool.Verifying) -> None:
+def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_pool.SignaturePool) -> None:
     rng = random.Random(3)
     asked = [claims(count, rng) for count in (32, 1, 256, 32, 7)]
     groups = [(pool.submit(made), genuine) for made, genuine in asked]
@@ -58,7 +58,7 @@ def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_
         assert pool.result(group) == pool.result(group) == genuine
 
 
-def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.Verifying) -> None:
+def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.SignaturePool) -> None:
     rng = random.Random(4)
     first, genuine = claims(40, rng)
     assert pool.result(pool.submit(first)) == genuine
@@ -70,7 +70,7 @@ def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.Verifying)
     assert not any(process.alive for process in processes(pool))
 
 
-def test_more_than_its_pipe_holds_is_taken(pool: signature_pool.Verifying) -> None:
+def test_more_than_its_pipe_holds_is_taken(pool: signature_pool.SignaturePool) -> None:
     made, genuine = claims(40, random.Random(5))
     groups = [pool.submit(made * 10) for _ in range(6)]
     assert all(pool.result(group) == genuine * 10 for group in groups)
@@ -85,7 +85,7 @@ def test_a_process_ends_with_its_input_even_within_a_group() -> None:
 
 
 def test_closing_ends_them() -> None:
-    pool = signature_pool.Verifying(1)
+    pool = signature_pool.SignaturePool(1)
     pool.submit(claims(1, random.Random(6))[0])
     process = processes(pool)[0]._process
     pool.close()
@@ -93,7 +93,7 @@ def test_closing_ends_them() -> None:
 
 
 def test_with_no_process_this_one_verifies() -> None:
-    alone = signature_pool.Verifying(0)
+    alone = signature_pool.SignaturePool(0)
     made, genuine = claims(9, random.Random(7))
     group = alone.submit(made)
     assert group.verdicts is None

@@ -6,7 +6,7 @@ from wattpact_protocol.log import kinds
 
 
 def _bodies():
-    return speaker.all_bodies(speaker.Speaker(speaker.ROOT_SEED))
+    return speaker.all_bodies(speaker.Publisher(speaker.ROOT_SEED))
 
 
 def test_every_kind_survives_the_round_trip():

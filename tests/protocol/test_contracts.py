@@ -22,17 +22,17 @@ class Scene:
         acceptance = self.village.accept(consumer or self.wallbox, self.offer, wh, **more)
         return self.village.confirm(self.roof, acceptance)
 
-    def book(self, entries=None):
-        book = contracts.Book()
+    def agreements(self, entries=None):
+        agreements = contracts.Agreements()
         for new in entries or self.village.entries:
-            book.apply(new)
-        return book
+            agreements.apply(new)
+        return agreements
 
 
 def test_a_contract_has_the_terms_of_its_offer_and_its_acceptance():
     scene = Scene()
     confirmed = scene.match(400, priority=3, timeout_s=60)
-    contract = scene.book().contracts[confirmed.id]
+    contract = scene.agreements().contracts[confirmed.id]
     assert (contract.supplier, contract.consumer) == (scene.roof.kid, scene.wallbox.kid)
     assert (contract.wh, contract.max_w, contract.price_micro_per_kwh) == (400, 4000, 200_000)
     assert (contract.start_s, contract.end_s, contract.start_by_s) == (S, S + 3600, S + 60)
@@ -46,16 +46,16 @@ def test_no_energy_is_carried_from_before_the_confirmation():
     acceptance = village.accept(scene.wallbox, scene.offer, 400, timeout_s=3600, unix_s=S + 1800)
     confirmed = village.confirm(scene.roof, acceptance, unix_s=S + 1801)
     village.start(scene.wallbox, confirmed, S)
-    assert scene.book().contracts[confirmed.id].used_from_s == S + 1801
+    assert scene.agreements().contracts[confirmed.id].used_from_s == S + 1801
 
 
 def test_an_offer_is_taken_in_parts_and_never_beyond_its_energy():
     scene = Scene()
     taken = [scene.match(600), scene.match(401, scene.pump), scene.match(400, scene.pump)]
-    book = scene.book()
-    assert sorted(book.contracts) == sorted([taken[0].id, taken[2].id])
-    assert book.refused == {taken[1].id: "offer_exceeded"}
-    assert book.offer_left_wh(scene.offer.id) == 0
+    agreements = scene.agreements()
+    assert sorted(agreements.contracts) == sorted([taken[0].id, taken[2].id])
+    assert agreements.refused == {taken[1].id: "offer_exceeded"}
+    assert agreements.offer_left_wh(scene.offer.id) == 0
 
 
 def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
@@ -63,13 +63,13 @@ def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
     first, second = scene.match(600, scene.pump), scene.match(600, scene.wallbox)
     late = [new for new in scene.village.entries if new.kid == scene.pump.kid]
     others = [new for new in scene.village.entries if new.kid != scene.pump.kid]
-    book = scene.book(others)
-    assert list(book.contracts) == [second.id] and [new.id for new in book.waiting()] == [first.id]
-    book.changed_from_s = None
+    agreements = scene.agreements(others)
+    assert list(agreements.contracts) == [second.id] and [new.id for new in agreements.waiting()] == [first.id]
+    agreements.changed_from_s = None
     for new in late:
-        book.apply(new)
-    assert list(book.contracts) == [first.id] and book.refused == {second.id: "offer_exceeded"}
-    assert book.changed_from_s == S
+        agreements.apply(new)
+    assert list(agreements.contracts) == [first.id] and agreements.refused == {second.id: "offer_exceeded"}
+    assert agreements.changed_from_s == S
 
 
 def test_what_does_not_fit_is_refused_with_its_reason():
@@ -83,15 +83,15 @@ def test_what_does_not_fit_is_refused_with_its_reason():
     ):
         scene = Scene()
         refused = change(scene)
-        assert scene.book().refused == {refused.id: reason}, reason
+        assert scene.agreements().refused == {refused.id: reason}, reason
     scene = Scene()
     acceptance = scene.village.accept(scene.wallbox, scene.offer, 100)
     scene.village.confirm(scene.roof, acceptance)
     again = scene.village.confirm(scene.roof, acceptance, S + 1)
-    assert scene.book().refused == {again.id: "confirmed_twice"}
+    assert scene.agreements().refused == {again.id: "confirmed_twice"}
     scene = Scene()
-    untimed = scene.village.say(scene.roof, kinds.CONTRACT, {"acceptance": bytes(32)}, None, 1)
-    assert [new.id for new in scene.book().waiting()] == [untimed.id]
+    untimed = scene.village.publish(scene.roof, kinds.CONTRACT, {"acceptance": bytes(32)}, None, 1)
+    assert [new.id for new in scene.agreements().waiting()] == [untimed.id]
 
 
 def test_the_first_start_counts_and_never_before_the_contract():
@@ -100,12 +100,12 @@ def test_the_first_start_counts_and_never_before_the_contract():
         confirmed = scene.match()
         for unix_s in stamps:
             scene.village.start(scene.wallbox, confirmed, unix_s)
-        assert scene.book().contracts[confirmed.id].used_from_s == used
+        assert scene.agreements().contracts[confirmed.id].used_from_s == used
     scene = Scene()
     confirmed = scene.match()
     body = {"contract": confirmed.id, "grant": 1, "import_wh": 0}
-    untimed = scene.village.say(scene.wallbox, kinds.USAGE_START, body, None, 1)
-    assert scene.book().refused == {untimed.id: "no_time"}
+    untimed = scene.village.publish(scene.wallbox, kinds.USAGE_START, body, None, 1)
+    assert scene.agreements().refused == {untimed.id: "no_time"}
 
 
 def test_who_may_end_a_contract_and_for_whom():
@@ -117,11 +117,11 @@ def test_who_may_end_a_contract_and_for_whom():
         scene.village.person("north")
         confirmed = scene.match()
         ended = scene.village.terminate(scene.village.by_name[who], confirmed, S + 90)
-        book = scene.book()
-        contract = book.contracts[confirmed.id]
+        agreements = scene.agreements()
+        contract = agreements.contracts[confirmed.id]
         assert contract.terminated_by == party
         assert contract.active_to_s == (S + 90 if party else S + 3600)
-        assert book.refused == ({} if party else {ended.id: "not_a_party"})
+        assert agreements.refused == ({} if party else {ended.id: "not_a_party"})
 
 
 def test_the_earliest_end_counts_and_in_one_second_the_one_that_asks_least_of_the_consumer():
@@ -136,7 +136,7 @@ def test_the_earliest_end_counts_and_in_one_second_the_one_that_asks_least_of_th
         for who, after_s in ends:
             scene.village.terminate(scene.village.by_name[who], confirmed, S + after_s)
         for entries in (scene.village.entries, scene.village.entries[::-1]):
-            assert scene.book(entries).contracts[confirmed.id].terminated_by == party
+            assert scene.agreements(entries).contracts[confirmed.id].terminated_by == party
 
 
 def test_an_end_after_the_end_changes_nothing():
@@ -144,26 +144,26 @@ def test_an_end_after_the_end_changes_nothing():
         scene = Scene()
         confirmed = scene.match()
         ended = scene.village.terminate(scene.roof, confirmed, S + after_s)
-        book = scene.book()
-        assert book.contracts[confirmed.id].terminated_by == ("supplier" if counts else None)
-        assert book.refused == ({} if counts else {ended.id: "ended_before"})
+        agreements = scene.agreements()
+        assert agreements.contracts[confirmed.id].terminated_by == ("supplier" if counts else None)
+        assert agreements.refused == ({} if counts else {ended.id: "ended_before"})
 
 
 def test_states_follow_one_another():
     scene = Scene()
     acceptance = scene.village.accept(scene.wallbox, scene.offer, 400)
     confirmed = scene.village.confirm(scene.roof, acceptance)
-    book = scene.book()
-    contract = book.contracts[confirmed.id]
+    agreements = scene.agreements()
+    contract = agreements.contracts[confirmed.id]
     assert contract.state(S) == contracts.MATCHED
-    book.apply(scene.village.grant(scene.wallbox, confirmed, scene.offer, acceptance))
+    agreements.apply(scene.village.grant(scene.wallbox, confirmed, scene.offer, acceptance))
     assert contract.state(S + 600) == contracts.GRANTED
     assert contract.state(S + 601) == contracts.VOID
-    book.apply(scene.village.start(scene.wallbox, confirmed, S + 600))
+    agreements.apply(scene.village.start(scene.wallbox, confirmed, S + 600))
     assert contract.state(S + 601) == contracts.ACTIVE
     assert contract.state(S + 3600) == contracts.ENDED
     body = {"contract": confirmed.id, "attributed_wh": 400, "import_wh": 9, "reason": kinds.END_USED_UP}
-    book.apply(scene.village.say(scene.wallbox, kinds.USAGE_END, body, S + 900))
+    agreements.apply(scene.village.publish(scene.wallbox, kinds.USAGE_END, body, S + 900))
     assert contract.state(S + 901) == contracts.ENDED
     assert (contract.attributed_wh, contract.end_reason) == (400, kinds.END_USED_UP)
 
@@ -174,20 +174,20 @@ def test_a_contract_over_before_it_was_used_is_void():
         confirmed = scene.match()
         scene.village.start(scene.wallbox, confirmed, S + used_s)
         scene.village.terminate(scene.west, confirmed, S + end_s)
-        contract = scene.book().contracts[confirmed.id]
+        contract = scene.agreements().contracts[confirmed.id]
         assert contract.is_void == is_void
         assert contract.state(S + 3000) == (contracts.VOID if is_void else contracts.ENDED)
 
 
-def picture(book):
-    """All that a book says of its contracts."""
+def picture(agreements):
+    """All that a agreements says of its contracts."""
     rows = []
-    for contract in book.contracts.values():
+    for contract in agreements.contracts.values():
         rows.append((
             contract.id, contract.grant_number, contract.used_from_s, contract.terminated_s, contract.terminated_by,
             contract.attributed_wh, contract.end_reason,
         ))  # fmt: skip
-    return sorted(rows, key=lambda row: row[0]), sorted(book.refused.items()), sorted(book.taken_wh.items())
+    return sorted(rows, key=lambda row: row[0]), sorted(agreements.refused.items()), sorted(agreements.taken_wh.items())
 
 
 def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
@@ -196,10 +196,10 @@ def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
         confirmed = scene.match(wh, consumer)
         scene.village.start(consumer, confirmed, S + wh)
         body = {"contract": confirmed.id, "attributed_wh": wh // 2, "import_wh": 0}
-        scene.village.say(consumer, kinds.USAGE, body, S + 1000)
+        scene.village.publish(consumer, kinds.USAGE, body, S + 1000)
         scene.village.terminate(scene.west if wh % 3 else scene.roof, confirmed, S + 2000)
         scene.village.terminate(scene.village.issuer, confirmed, S + 2000 - wh // 100)
-    expected = picture(scene.book())
+    expected = picture(scene.agreements())
     assert len(expected[0]) == 3 and len(expected[1]) == 1
     for seed in range(case.scale(150, 30)):
         bits = case.Bits(seed)
@@ -212,7 +212,7 @@ def test_the_order_of_arrival_does_not_matter_while_each_author_keeps_its_own():
             arrived.append(logs[author].pop(0))
             if not logs[author]:
                 del logs[author]
-        assert picture(scene.book(arrived)) == expected, seed
+        assert picture(scene.agreements(arrived)) == expected, seed
 
 
 def test_consumption_fills_the_lower_priority_number_first_then_the_smaller_id():

@@ -8,9 +8,9 @@ from wattpact_protocol.log import entry, kinds
 
 
 def test_every_kind_is_signed_and_verified_for_real():
-    author = speaker.Speaker(speaker.ROOT_SEED, real=True)
+    author = speaker.Publisher(speaker.ROOT_SEED, real=True)
     for kind, body in speaker.all_bodies(author)[:: case.scale(1, 6)]:
-        said = author.say(kind, body)
+        said = author.publish(kind, body)
         again = entry.decode(said.raw, author.community)
         assert (again.kind, again.body, again.id, again.kid) == (kind, body, said.id, author.kid)
         assert entry.verify(again, author.public_key, author.verify)
@@ -31,34 +31,34 @@ def test_vectors():
         said = entry.decode(raw, community)
         assert said.id.hex() == vector["id"] and said.name == vector["kind"], vector["why"]
         public_key = bytes.fromhex(vector["public_key"])
-        verdict = entry.verify(said, public_key, speaker.Speaker(speaker.ROOT_SEED, real=True).verify)
+        verdict = entry.verify(said, public_key, speaker.Publisher(speaker.ROOT_SEED, real=True).verify)
         assert verdict == (vector["verdict"] == "verified"), vector["why"]
 
 
 def test_the_signature_is_no_part_of_the_id():
-    author = speaker.Speaker(speaker.ROOT_SEED)
-    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author = speaker.Publisher(speaker.ROOT_SEED)
+    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
     other = entry.decode(said.raw[:-1] + b"\xff", author.community)
     assert other.id == said.id
     assert not entry.verify(other, author.public_key, author.verify)
 
 
 def test_another_community_another_entry():
-    author = speaker.Speaker(speaker.ROOT_SEED)
-    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author = speaker.Publisher(speaker.ROOT_SEED)
+    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
     elsewhere = entry.decode(said.raw, bytes(16))
     assert elsewhere.id != said.id
     assert not entry.verify(elsewhere, author.public_key, author.verify)
 
 
 def test_a_key_that_is_not_the_authors_never_verifies():
-    author, stranger = speaker.Speaker(speaker.ROOT_SEED), speaker.Speaker(bytes(32))
-    said = author.say(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author, stranger = speaker.Publisher(speaker.ROOT_SEED), speaker.Publisher(bytes(32))
+    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
     assert not entry.verify(said, stranger.public_key, lambda key, message, signature: True)
 
 
 def _entry_of(payload):
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     return cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
 
 
@@ -93,7 +93,7 @@ def test_oversize_and_other_types_are_refused():
 
 
 def test_what_may_not_be_said_is_not_signed():
-    author = speaker.Speaker(speaker.ROOT_SEED)
-    case.raises(entry.EntryError, author.say, kinds.CONTRACT, {"acceptance": b"short"})
-    case.raises(entry.EntryError, author.say, 77, {})
-    case.raises(entry.EntryError, author.say, kinds.CONTRACT, {"acceptance": speaker.ID}, -5)
+    author = speaker.Publisher(speaker.ROOT_SEED)
+    case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": b"short"})
+    case.raises(entry.EntryError, author.publish, 77, {})
+    case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": speaker.ID}, -5)

@@ -11,10 +11,10 @@ def _event(text="x"):
 
 
 def test_a_log_is_followed_entry_by_entry():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     for number in range(5):
-        said = author.say(kinds.EVENT, _event(str(number)))
+        said = author.publish(kinds.EVENT, _event(str(number)))
         assert chain.judge(head, said, None) == chain.NEXT
         head.accept(said)
         assert (head.next_sequence, head.previous) == (number + 1, said.id)
@@ -22,8 +22,8 @@ def test_a_log_is_followed_entry_by_entry():
 
 
 def test_places():
-    author = speaker.Speaker(speaker.ROOT_SEED)
-    first = author.say(kinds.EVENT, _event())
+    author = speaker.Publisher(speaker.ROOT_SEED)
+    first = author.publish(kinds.EVENT, _event())
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     head.accept(first)
     other = author.at((0, 0, entry.NO_PREVIOUS), kinds.EVENT, _event("another past"))
@@ -34,27 +34,27 @@ def test_places():
 
 
 def test_time_may_not_run_ahead():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     for ahead_s, verdict in ((0, None), (300, None), (301, chain.FUTURE)):
-        assert chain.judge_time(author.say(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
-    assert chain.judge_time(author.say(kinds.EVENT, _event(), None), 1000) is None
+        assert chain.judge_time(author.publish(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
+    assert chain.judge_time(author.publish(kinds.EVENT, _event(), None), 1000) is None
     body = speaker.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
-    assert chain.judge_time(author.say(kinds.READING, body, 1000), 1059) == chain.FUTURE
-    assert chain.judge_time(author.say(kinds.READING, body, 1000), 1060) is None
+    assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1059) == chain.FUTURE
+    assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1060) is None
 
 
 def test_of_a_sealed_reading_only_the_stamp_is_judged():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
-    said = author.say(kinds.READING, {"sealed": part}, 1000)
+    said = author.publish(kinds.READING, {"sealed": part}, 1000)
     assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == chain.FUTURE
 
 
 def test_roles():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     allowed = {}
     for kind, body in speaker.all_bodies(author):
-        said = author.say(kind, body)
+        said = author.publish(kind, body)
         allowed[kinds.NAMES[kind]] = "".join(
             [name[0] for role, name in sorted(roles.NAMES.items()) if roles.may_publish({"role": role}, said)]
         )
@@ -67,15 +67,15 @@ def test_roles():
     }  # fmt: skip
     for role in sorted(roles.NAMES):
         by_root = role in (roles.ROOT, roles.ISSUER)
-        said = author.say(kinds.CERTIFICATE, speaker.certificate(author, role=role))
+        said = author.publish(kinds.CERTIFICATE, speaker.certificate(author, role=role))
         assert roles.may_publish({"role": roles.ROOT}, said) is by_root
         assert roles.may_publish({"role": roles.ISSUER}, said) is not by_root
 
 
 def test_there_is_one_root():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     other = speaker.certificate(author, role=roles.ROOT, public_key=bytes(32))
-    assert not roles.may_publish({"role": roles.ROOT}, author.say(kinds.CERTIFICATE, other))
+    assert not roles.may_publish({"role": roles.ROOT}, author.publish(kinds.CERTIFICATE, other))
 
 
 def test_certificates_have_their_time():
@@ -84,7 +84,7 @@ def test_certificates_have_their_time():
 
 
 def test_a_persons_order_stands_outside_a_chain():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     mandate = speaker.BODIES["mandate"]
     assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.MANDATE, mandate)) is None
     assert chain.order_problem(speaker.ID, author.at((0, 1, speaker.ID), kinds.MANDATE, mandate)) == chain.BROKEN_CHAIN

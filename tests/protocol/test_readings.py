@@ -61,7 +61,7 @@ def test_a_reading_is_open_or_sealed_and_nothing_else():
 
 
 def _state(rated_w=3000):
-    state = register_rules.Continuity(rated_w)
+    state = register_rules.RegisterRules(rated_w)
     assert state.apply(speaker.reading(t0_s=600, imported=100, deltas=(10, 10))) is None
     return state
 

@@ -129,13 +129,13 @@ def test_the_length_follows_from_the_shape_alone():
 
 
 def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_refused():
-    author = speaker.Speaker(speaker.ROOT_SEED)
+    author = speaker.Publisher(speaker.ROOT_SEED)
     place = (author.community, author.kid, 0)
     key = period_keys.period_key(SECRET, author.kid, 7)
     body = speaker.reading(1 << 40, 1 << 62, (1 << 31,) * 60, 1 << 62, generation=kinds.MAX_U32)
     shut = content.seal_body(key, 7, place, kinds.READING, body)
     assert len(shut["sealed"].ciphertext) <= sealed_part.MAX_CIPHERTEXT_BYTES
-    said = author.say(kinds.READING, shut)
+    said = author.publish(kinds.READING, shut)
     assert said.is_sealed and len(said.raw) <= entry.MAX_ENTRY_BYTES
     registers = {number: [1, [1 << 30] * 60] for number in (1, 2, 11, 12, 21, 22, 31, 32)}
     large = dict(body)
@@ -215,12 +215,12 @@ def _opening(keys):
 
 def _log():
     """A meter that opens key 7 and says a sealed reading."""
-    meter = speaker.Speaker(speaker.ROOT_SEED, COMMUNITY)
+    meter = speaker.Publisher(speaker.ROOT_SEED, COMMUNITY)
     key = period_keys.period_key(SECRET, meter.kid, 7)
-    opened = meter.say(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(key)})
+    opened = meter.publish(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(key)})
     body = speaker.reading(deltas=(5, 6))
     shut = content.seal_body(key, 7, (COMMUNITY, meter.kid, 0), kinds.READING, body)
-    return meter, key, opened, meter.say(kinds.READING, shut), body
+    return meter, key, opened, meter.publish(kinds.READING, shut), body
 
 
 def test_an_entry_opens_with_the_key_that_was_committed_to():
@@ -246,11 +246,11 @@ def test_a_second_key_is_refused_by_the_commitment_even_where_it_opens():
     meter, key, opened, said, body = _log()
     second = period_keys.period_key(bytes(32), meter.kid, 7)
     other = content.seal_body(second, 7, (COMMUNITY, meter.kid, 0), kinds.READING, speaker.reading(deltas=(50, 60)))
-    two = meter.say(kinds.READING, other)
+    two = meter.publish(kinds.READING, other)
     assert content.unseal_body(second, (COMMUNITY, meter.kid, 0), kinds.READING, two.body)
     assert "committed" in str(case.raises(period_keys.SealError, _following(opened, {7: second}).unseal, two))
     opening = _following(opened, {7: key})
-    again = meter.say(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(second)})
+    again = meter.publish(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(second)})
     assert not opening.follow(again)
     case.raises(period_keys.SealError, opening.unseal, two)
     assert opening.unseal(said).body == body

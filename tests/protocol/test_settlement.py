@@ -4,7 +4,7 @@ import case
 from village import START_S, Village, facts_of
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.settlement import allocation, slots, statement
-from wattpact_protocol.settlement.load_profile import Load
+from wattpact_protocol.settlement.load_profile import LoadProfile
 
 S = START_S
 
@@ -29,7 +29,7 @@ def reading(t0_s, imports, exports=None, step_s=900, **more):
 
 
 def load_of(*readings, slot_s=900):
-    load = Load(slot_s)
+    load = LoadProfile(slot_s)
     for body in readings:
         load.add(body)
     return load
@@ -43,7 +43,7 @@ def test_a_register_between_points_is_rounded_down_and_flat_outside():
     assert load.at(S + 899) == (109, 6)
     assert load.at(S + 1350) == (115, 8)
     assert load.at(S + 99999) == (120, 9)
-    assert Load(900).at(S) == (0, 0)
+    assert LoadProfile(900).at(S) == (0, 0)
 
 
 def test_a_meter_answers_the_same_in_whatever_order_it_is_asked():
@@ -52,7 +52,7 @@ def test_a_meter_answers_the_same_in_whatever_order_it_is_asked():
     for _ in range(200):
         values.append(values[-1] + bits.below(50))
         times.append(times[-1] + 1 + bits.below(2000))
-    load = Load(900)
+    load = LoadProfile(900)
     for unix_s, wh in zip(times, values):
         load.add(reading(unix_s, [wh]))
     asked = [S - 100 + bits.below(times[-1] - S + 200) for _ in range(400)]
@@ -152,13 +152,13 @@ def two_houses(silence_s=None):
 
 
 def settle(village, now_s=S + 7200):
-    facts, folded = facts_of(village.entries)
+    inputs, folded = facts_of(village.entries)
     folded.advance(now_s, now_s)
-    return facts, folded
+    return inputs, folded
 
 
-def figures(facts, folded, subject, from_s=S, to_s=S + 7200):
-    made = statement.state(facts, folded, subject.kid, from_s, to_s)
+def figures(inputs, folded, subject, from_s=S, to_s=S + 7200):
+    made = statement.state(inputs, folded, subject.kid, from_s, to_s)
     return made, made.fields([])
 
 
@@ -168,16 +168,16 @@ def test_a_contract_between_two_houses():
     contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
     village.reading(roof, S, [0] * 9, [0, 300, 500, 500, 900, 1000, 1000, 1000, 1000])
     village.reading(wallbox, S, [0, 400, 600, 800, 1000, 1200, 1300, 1300, 1300])
-    facts, folded = settle(village)
+    inputs, folded = settle(village)
     fill = folded.fills[contract.id]
     assert (fill.carried_wh, fill.short_wh, fill.unused_wh) == (700, 300, 0)
-    bought, totals = figures(facts, folded, west)
+    bought, totals = figures(inputs, folded, west)
     assert totals["bought_wh"] == 700 and totals["bought_nano"] == 700 * 200_000
     assert totals["grid_import_wh"] == 600 and totals["grid_import_nano"] == 600 * 300_000
     assert totals["net_nano"] == 320_000_000
     assert totals["saved_nano"] == 1300 * 300_000 - 320_000_000
     assert totals["settled_to_s"] == S + 7200 and totals["unsettled_meters"] == 0 and totals["lines"] == 1
-    sold, totals = figures(facts, folded, east)
+    sold, totals = figures(inputs, folded, east)
     assert totals["sold_nano"] == 140_000_000
     assert totals["grid_export_wh"] == 300 and totals["grid_export_nano"] == 300 * 70_000
     assert totals["net_nano"] == -161_000_000
@@ -192,8 +192,8 @@ def test_unused_energy_is_due_when_a_contract_runs_out_and_not_when_the_supplier
             village.terminate(village.by_name[who], contract, S + 1000)
         village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
         village.reading(wallbox, S, [0] + [300] * 8)
-        facts, folded = settle(village)
-        totals = figures(facts, folded, west)[1]
+        inputs, folded = settle(village)
+        totals = figures(inputs, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (300, due * 200_000), who
 
 
@@ -203,8 +203,8 @@ def test_a_contract_that_starts_late_or_never_is_void():
         village.agree(roof, wallbox, 200_000, 900, 9000, S, S + 3600, used_s=used_s)
         village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
         village.reading(wallbox, S, [i * 900 for i in range(9)])
-        facts, folded = settle(village)
-        totals = figures(facts, folded, west)[1]
+        inputs, folded = settle(village)
+        totals = figures(inputs, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (carried, 0), used_s
 
 
@@ -215,19 +215,19 @@ def test_a_slot_waits_for_every_meter_that_contracts_link():
     village.reading(other, S, [i * 10 for i in range(9)])
     village.reading(wallbox, S, [i * 100 for i in range(9)])
     village.reading(roof, S, [0, 0], [0, 100])
-    facts, folded = settle(village)
+    inputs, folded = settle(village)
     assert [folded.settled_to(meter.kid, S + 7200) - S for meter in (other, wallbox, roof)] == [7200, 900, 900]
-    made, totals = figures(facts, folded, west)
+    made, totals = figures(inputs, folded, west)
     assert totals["bought_wh"] == 100 and totals["grid_import_wh"] == 0 and totals["settled_to_s"] == S + 900
     assert totals["unsettled_meters"] == 2
     # The rest comes, in two parts, and the figures are those of a fold that knew it from the start.
     for part in (([0, 0], [100, 300], S + 900), ([0] * 7, [300] * 7, S + 1800)):
-        facts.apply(village.reading(roof, part[2], part[0], part[1]))
+        inputs.apply(village.reading(roof, part[2], part[0], part[1]))
         folded.advance(S + 7200, S + 7200)
     again = settle(village)
     for subject in (east, west):
-        assert figures(facts, folded, subject)[1] == figures(again[0], again[1], subject)[1]
-        assert figures(facts, folded, subject)[1]["settled_to_s"] == S + 7200
+        assert figures(inputs, folded, subject)[1] == figures(again[0], again[1], subject)[1]
+        assert figures(inputs, folded, subject)[1]["settled_to_s"] == S + 7200
 
 
 def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
@@ -235,16 +235,16 @@ def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
     village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
     village.reading(roof, S, [0, 0], [0, 100])
     village.reading(wallbox, S, [i * 100 for i in range(9)])
-    facts, folded = settle(village, S + 900 + 3600)
+    inputs, folded = settle(village, S + 900 + 3600)
     assert folded.settled_to(wallbox.kid, S + 7200) == S + 900
     folded.advance(S + 7200, S + 7200)
-    totals = figures(facts, folded, west)[1]
+    totals = figures(inputs, folded, west)[1]
     assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
     # What was asked and not delivered is not owed.
     assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
-    facts.apply(village.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
+    inputs.apply(village.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
     folded.advance(S + 7200, S + 7200)
-    assert figures(facts, folded, west)[1]["bought_wh"] == 400
+    assert figures(inputs, folded, west)[1]["bought_wh"] == 400
 
 
 def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
@@ -252,9 +252,9 @@ def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
     village.reading(wallbox, S - 900, [0, 0])
     village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600, used_s=-1)
     village.reading(roof, S, [0] * 5, [0, 100, 200, 300, 400])
-    facts, folded = settle(village)
+    inputs, folded = settle(village)
     assert folded.settled_to(roof.kid, S + 3600) == S
-    facts.apply(village.reading(wallbox, S, [0, 0]))
+    inputs.apply(village.reading(wallbox, S, [0, 0]))
     folded.advance(S + 7200, S + 7200)
     # The log passed the last moment for a start: there was none.
     assert folded.settled_to(roof.kid, S + 3600) == S + 3600
@@ -265,9 +265,9 @@ def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
         village, east, west, roof, wallbox = two_houses()
         village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
         village.reading(roof, S, [0, 0], [0, 100])
-        facts, folded = settle(village)
+        inputs, folded = settle(village)
         assert folded.settled_to(roof.kid, S + 7200) == S + 900
-        facts.apply(village.reading(wallbox, S, [0]))
+        inputs.apply(village.reading(wallbox, S, [0]))
         folded.advance(S + 7200, S + 7200)
         assert folded.settled_to(roof.kid, S + 7200) == S
 
@@ -286,8 +286,8 @@ def test_late_words_change_what_they_would_have_changed_in_time():
     village.reading(roof, S, [0] * 9, [0, 90, 300, 400, 700, 800, 1000, 1100, 1100])
     village.reading(tree, S, [0] * 9, [0, 50, 50, 100, 200, 300, 300, 300, 400])
     village.reading(wallbox, S, [0, 210, 350, 800, 800, 1000, 1200, 1300, 1600])
-    facts, folded = settle(village)
-    expected = [figures(facts, folded, subject)[1] for subject in (east, west)]
+    inputs, folded = settle(village)
+    expected = [figures(inputs, folded, subject)[1] for subject in (east, west)]
     assert expected[1]["bought_wh"] > 300
     founding = [new for new in village.entries if new.kind in (kinds.CERTIFICATE, kinds.COMMUNITY)]
     for seed in range(case.scale(60, 15)):
@@ -296,30 +296,30 @@ def test_late_words_change_what_they_would_have_changed_in_time():
         for new in village.entries:
             if new not in founding:
                 logs.setdefault(new.kid, []).append(new)
-        facts, folded = facts_of(founding)
+        inputs, folded = facts_of(founding)
         while logs:
             author = bits.choice(sorted(logs))
-            facts.apply(logs[author].pop(0))
+            inputs.apply(logs[author].pop(0))
             if not logs[author]:
                 del logs[author]
             if bits.below(3) == 0:
                 folded.advance(S + 7200, S + 7200)
         folded.advance(S + 7200, S + 7200)
-        assert [figures(facts, folded, subject)[1] for subject in (east, west)] == expected, seed
+        assert [figures(inputs, folded, subject)[1] for subject in (east, west)] == expected, seed
 
 
 def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
     """Whoever offers energy since 1970 must not make everybody look at every slot since then."""
-    for used_s, is_heard in ((S, True), (-1, True), (-1, False)):
+    for used_s, is_seen in ((S, True), (-1, True), (-1, False)):
         village, _, west, roof, wallbox = two_houses()
         offer = village.offer(roof, 200_000, 100, 4000, 0, S + 3600)
         contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=kinds.MAX_U32))
         if used_s >= 0:
             village.start(wallbox, contract, used_s)
         village.reading(roof, S, [0, 0, 0], [0, 50, 100])
-        if is_heard:
+        if is_seen:
             village.reading(wallbox, S, [0, 40, 80])
-        facts, folded = facts_of(village.entries)
+        inputs, folded = facts_of(village.entries)
         slots = []
         settle_slot = folded._settle_slot
 
@@ -329,8 +329,8 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
 
         folded._settle_slot = count
         folded.advance(S + 1800, S + 1800)
-        assert len(slots) <= 2, (used_s, is_heard, len(slots))
-        assert figures(facts, folded, west, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
+        assert len(slots) <= 2, (used_s, is_seen, len(slots))
+        assert figures(inputs, folded, west, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
 
 
 def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
@@ -339,10 +339,10 @@ def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
     village.tariff(S + 3600, 999_999, 0)
     village.tariff(S + 3600, 500_000, 0, unix_s=S + 60)
     village.reading(wallbox, S, [0, 10, 20, 30, 40, 50])
-    facts, folded = settle(village)
-    totals = figures(facts, folded, west, S, S + 4500)[1]
+    inputs, folded = settle(village)
+    totals = figures(inputs, folded, west, S, S + 4500)[1]
     assert totals["grid_import_nano"] == 20 * 300_000 + 20 * 400_000 + 10 * 500_000
-    parts = [figures(facts, folded, west, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
+    parts = [figures(inputs, folded, west, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
     assert sum(parts) == totals["grid_import_nano"]
 
 
@@ -353,9 +353,9 @@ def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
     village.certify(wallbox, village.issuer, roles.METER, 2, S + 1700, **more)
     village.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
     village.reading(wallbox, S, [100 * i for i in range(9)])
-    facts, folded = settle(village)
-    assert facts.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, west.kid), (S + 1800, S + 7200, east.kid)]
-    first, second = figures(facts, folded, west)[1], figures(facts, folded, east)[1]
+    inputs, folded = settle(village)
+    assert inputs.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, west.kid), (S + 1800, S + 7200, east.kid)]
+    first, second = figures(inputs, folded, west)[1], figures(inputs, folded, east)[1]
     assert (first["bought_wh"], second["bought_wh"], second["sold_wh"]) == (200, 200, 400)
     assert (first["unused_nano"], second["unused_nano"]) == (0, 100 * 200_000)
 
@@ -367,7 +367,7 @@ def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on(
     village.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
     village.agree(barn, pump, 1, 10, 4000, S, S + 1900)
     village.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
-    facts, folded = facts_of(village.entries)
-    found = statement.closure(facts.book, folded, [wallbox.kid], S + 3600, S + 4500)
+    inputs, folded = facts_of(village.entries)
+    found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
-    assert statement.closure(facts.book, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
+    assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)

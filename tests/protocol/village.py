@@ -39,7 +39,7 @@ class Village:
         if silence_s is not None:
             body["silence_s"] = silence_s
         self.slot_s = slot_s
-        self.say(self.issuer, kinds.COMMUNITY, body)
+        self.publish(self.issuer, kinds.COMMUNITY, body)
         self._orders = 0
         self._grants = 0
 
@@ -60,7 +60,7 @@ class Village:
             "assurance": 0,
         }  # fmt: skip
         body.update(more)
-        new = self.say(by, kinds.CERTIFICATE, body)
+        new = self.publish(by, kinds.CERTIFICATE, body)
         if version == 1 or generation != who.generation:
             if who is not by:
                 who.generation, who.sequence, who.previous = generation, 0, new.id
@@ -78,7 +78,7 @@ class Village:
             more["owner"] = owner.kid
         return self.certify(self.author(name), self.issuer, roles.METER, **more)
 
-    def say(self, who, kind, body, unix_s=START_S, clock_status=0):
+    def publish(self, who, kind, body, unix_s=START_S, clock_status=0):
         """The next entry of `who`, stamped unix_s."""
         place = (who.generation, who.sequence, who.previous)
         if not who.chained:
@@ -93,7 +93,7 @@ class Village:
 
     def tariff(self, from_s, import_price, export_price, unix_s=START_S):
         body = {"from_s": from_s, "import_micro_per_kwh": import_price, "export_micro_per_kwh": export_price}
-        return self.say(self.issuer, kinds.TARIFF, body, unix_s)
+        return self.publish(self.issuer, kinds.TARIFF, body, unix_s)
 
     def reading(self, meter, t0_s, imports, exports=None, step_s=None, deltas=True, **more):
         """Registers at t0 and after each step: lists of values."""
@@ -104,14 +104,14 @@ class Village:
             "registers": {1: _steps(imports), 2: _steps(exports)}, "bad_mask": 0,
         }  # fmt: skip
         body.update(more)
-        return self.say(meter, kinds.READING, body, t0_s + step_s * (len(imports) - 1))
+        return self.publish(meter, kinds.READING, body, t0_s + step_s * (len(imports) - 1))
 
     def mandate(self, person, meter, side, limit, wh, max_w, start_s, end_s, unix_s=START_S):
         body = {
             "order_id": self._order_id(), "expires_s": end_s, "meter": meter.kid, "side": side,
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": start_s, "end_s": end_s,
         }  # fmt: skip
-        return self.say(person, kinds.MANDATE, body, unix_s)
+        return self.publish(person, kinds.MANDATE, body, unix_s)
 
     def _order_id(self):
         self._orders += 1
@@ -122,24 +122,24 @@ class Village:
             "price_micro_per_kwh": price, "wh": wh, "max_w": max_w, "start_s": start_s, "end_s": end_s,
             "valid_until_s": end_s, "mandate": mandate,
         }  # fmt: skip
-        return self.say(supplier, kinds.OFFER, body, unix_s)
+        return self.publish(supplier, kinds.OFFER, body, unix_s)
 
     def accept(self, consumer, offer, wh, priority=1, timeout_s=600, unix_s=START_S):
         body = {"offer": offer.id, "wh": wh, "priority": priority, "start_timeout_s": timeout_s}
-        return self.say(consumer, kinds.ACCEPTANCE, body, unix_s)
+        return self.publish(consumer, kinds.ACCEPTANCE, body, unix_s)
 
     def confirm(self, supplier, acceptance, unix_s=START_S):
-        return self.say(supplier, kinds.CONTRACT, {"acceptance": acceptance.id}, unix_s)
+        return self.publish(supplier, kinds.CONTRACT, {"acceptance": acceptance.id}, unix_s)
 
     def start(self, consumer, contract, unix_s, import_wh=0):
         body = {"contract": contract.id, "grant": 1, "import_wh": import_wh}
-        return self.say(consumer, kinds.USAGE_START, body, unix_s)
+        return self.publish(consumer, kinds.USAGE_START, body, unix_s)
 
     def terminate(self, who, contract, unix_s):
         body = {"contract": contract.id, "reason": "enough"}
         if not who.chained:
             body["order_id"], body["expires_s"] = self._order_id(), unix_s + 86400
-        return self.say(who, kinds.TERMINATE, body, unix_s)
+        return self.publish(who, kinds.TERMINATE, body, unix_s)
 
     def grant(self, consumer, contract, offer, acceptance, unix_s=START_S):
         self._grants += 1
@@ -150,7 +150,7 @@ class Village:
             "price_micro_per_kwh": terms["price_micro_per_kwh"], "priority": acceptance.body["priority"],
             "start_by_s": terms["start_s"] + acceptance.body["start_timeout_s"], "default_supply": False,
         }  # fmt: skip
-        return self.say(self.issuer, kinds.GRANT, body, unix_s)
+        return self.publish(self.issuer, kinds.GRANT, body, unix_s)
 
     def agree(self, supplier, consumer, price, wh, max_w, start_s, end_s, priority=1, used_s=None, offer_wh=None):
         """A whole contract, used from `used_s` (its start unless said; -1: never)."""
@@ -168,11 +168,11 @@ def _steps(values):
 
 
 def facts_of(entries):
-    """(Facts, Settlement) of those entries; nothing is settled yet."""
-    from wattpact_protocol.settlement.inputs import Facts
+    """(SettlementInputs, Settlement) of those entries; nothing is settled yet."""
+    from wattpact_protocol.settlement.inputs import SettlementInputs
     from wattpact_protocol.settlement.slots import Settlement
 
-    facts = Facts()
+    inputs = SettlementInputs()
     for new in entries:
-        facts.apply(new)
-    return facts, Settlement(facts.slot_s, facts.silence_s, facts.loads, facts.book)
+        inputs.apply(new)
+    return inputs, Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)

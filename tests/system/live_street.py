@@ -105,7 +105,7 @@ class House:
         self.meter: VirtualMeter
         self.events: list[tuple[float, dict[str, Any]]] = []
 
-    def hear(self, event: dict[str, Any]) -> None:
+    def receive(self, event: dict[str, Any]) -> None:
         self.events.append((time.monotonic(), event))
         if event.get("event") == "started":
             self.kid = bytes.fromhex(event["kid"])
@@ -138,7 +138,7 @@ class Street:
         self.node: Node | None = None
         self.process = NodeProcess(self.home.path)
         self._rough = rough
-        self.say(self.issuer, kinds.POLICY, demo.POLICY)
+        self.publish(self.issuer, kinds.POLICY, demo.POLICY)
 
     async def __aenter__(self) -> Self:
         self.wire = Wire(self.home.community, self._rough)
@@ -206,9 +206,9 @@ class Street:
 
     # What people sign, through a connection of their own, as the commands do
 
-    def say(self, signer: keys.Signer, kind: int, body: dict[str, Any]) -> None:
+    def publish(self, signer: keys.Signer, kind: int, body: dict[str, Any]) -> None:
         with self.home.store() as store:
-            store.say(signer, kind, body, self.clock())
+            store.publish(signer, kind, body, self.clock())
 
     def sell(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
         self._mandate(house, kinds.SELL, wh, price, expires_s, for_s)
@@ -218,7 +218,7 @@ class Street:
 
     def _mandate(self, house: House, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
         now_s = self.clock()
-        self.say(self.home.keyring.person(house.name), kinds.MANDATE, {
+        self.publish(self.home.keyring.person(house.name), kinds.MANDATE, {
             "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": house.kid, "side": side,
             "limit_micro_per_kwh": price, "wh": wh, "max_w": 11000, "start_s": now_s, "end_s": now_s + for_s,
         })  # fmt: skip

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
 from wattpact.projections import ledger_feed
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 from wattpact_protocol.log import chain, entry, kinds, readings
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.register_rules import Continuity
+from wattpact_protocol.settlement.register_rules import RegisterRules
 
 Logs = dict[bytes, list[Entry]]  # meter: its entries in the order of the store
 
@@ -19,10 +19,10 @@ class Held:
 
     def __init__(self, reader: Reader, meters: Iterable[bytes], signers: Sequence[Signer]) -> None:
         self.reader = reader
-        self.opener = Opener(reader, signers)
+        self.unsealer = Unsealer(reader, signers)
         self.certificates = {known.kid: known for known in reader.certificates()}
         self.rows = list(reader.stream())
-        self.entries = [self.opener.unseal(entry.decode(row.raw, reader.community)) for row in self.rows]
+        self.entries = [self.unsealer.unseal(entry.decode(row.raw, reader.community)) for row in self.rows]
         self.logs: Logs = {kid: [] for kid in meters}
         for new in self.entries:
             if new.kid in self.logs:
@@ -32,7 +32,7 @@ class Held:
         return [new for new in self.entries if new.kind == kind and author in (None, new.kid)]
 
     def ledger(self, now_s: int) -> Ledger:
-        return ledger_feed.ledger_of(self.reader, now_s, self.opener)
+        return ledger_feed.ledger_of(self.reader, now_s, self.unsealer)
 
 
 def logs_are_whole(held: Held) -> None:
@@ -80,7 +80,7 @@ def registers_only_rise(held: Held) -> "dict[bytes, tuple[int, int]]":
     """In readings and in all other words of a meter, in one register generation; the last (import, export) Wh."""
     last = {}
     for kid, entries in held.logs.items():
-        kept, floor_wh = Continuity(held.certificates[kid].body["rated_w"]), 0
+        kept, floor_wh = RegisterRules(held.certificates[kid].body["rated_w"]), 0
         for new in entries:
             body = new.body
             if new.kind == kinds.READING:
@@ -121,16 +121,16 @@ def settled(held: Held, now_s: int) -> "dict[bytes, int]":
     ledger = held.ledger(now_s)
     for fill in ledger.settlement.fills.values():
         assert 0 <= fill.carried_wh <= fill.contract.wh
-    for kid, load in ledger.facts.loads.items():
-        to_s = ledger.settlement.settled_to(kid, ledger.facts.ceil(now_s))
+    for kid, load in ledger.inputs.load_profiles.items():
+        to_s = ledger.settlement.settled_to(kid, ledger.inputs.ceil(now_s))
         made = ledger.statement(held.certificates[kid].body["owner"], load.times[0], to_s)
-        balance, before, after = made.balance, load.at(ledger.facts.ceil(load.times[0])), load.at(to_s)
+        balance, before, after = made.balance, load.at(ledger.inputs.ceil(load.times[0])), load.at(to_s)
         assert made.meters == [kid]
         assert balance.bought_wh + balance.grid_import_wh == after[0] - before[0]
         assert balance.sold_wh + balance.grid_export_wh == after[1] - before[1]
-    first_s = min(load.times[0] for load in ledger.facts.loads.values())
+    first_s = min(load.times[0] for load in ledger.inputs.load_profiles.values())
     postings = ledger.postings(first_s, now_s)
-    owners = {held.certificates[kid].body["owner"] for kid in ledger.facts.loads}
+    owners = {held.certificates[kid].body["owner"] for kid in ledger.inputs.load_profiles}
     nets = {owner: ledger.statement(owner, first_s, now_s).fields([])["net_nano"] for owner in owners}
     for owner, net_nano in nets.items():
         paid = sum(p.nano for p in postings if p.payer == owner) - sum(p.nano for p in postings if p.receiver == owner)

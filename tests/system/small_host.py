@@ -27,7 +27,7 @@ class Author:
         self.sequence = 0
         self.previous = entry.NO_PREVIOUS
 
-    def say(self, kind: int, body: dict[str, object], community: bytes) -> entry.Entry:
+    def publish(self, kind: int, body: dict[str, object], community: bytes) -> entry.Entry:
         stamp = entry.Stamp(1, 1, int(time.time()))
         place = (0, self.sequence, self.previous)
         made = entry.sign(kind, body, place, stamp, self.kid, community, lambda m: ed25519.sign(self.seed, m))
@@ -63,7 +63,7 @@ class SmallHost:
             "version": 1, "public_key": public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
             "not_before_s": now_s - 60, "not_after_s": now_s + YEAR_S, "assurance": 0, "rated_w": 11000,
         }  # fmt: skip
-        return self._publish(by.say(kinds.CERTIFICATE, body, self.community))
+        return self._publish(by.publish(kinds.CERTIFICATE, body, self.community))
 
     def _publish(self, made: entry.Entry) -> entry.Entry:
         self.inbox.append(made)
@@ -74,9 +74,9 @@ class SmallHost:
         self.code = enrolment.parse_code(started["code"])
         self.public_key = bytes.fromhex(started["public_key"])
 
-    def say(self, kind: int, body: dict[str, object]) -> entry.Entry:
+    def publish(self, kind: int, body: dict[str, object]) -> entry.Entry:
         """The issuer says it, and the meter gets it at once."""
-        made = self._publish(self.issuer.say(kind, body, self.community))
+        made = self._publish(self.issuer.publish(kind, body, self.community))
         if self.address is not None:
             self.socket.sendto(self._inbox(len(self.inbox) - 1), self.address)
         return made
@@ -85,7 +85,7 @@ class SmallHost:
         """Grant the meter so many Wh, for a contract nobody else knows."""
         self.grants += 1
         now_s, contract = int(time.time()), bytes([self.grants]) * 32
-        self.say(kinds.GRANT, {
+        self.publish(kinds.GRANT, {
             "number": self.grants, "meter": ids.kid_of(self.public_key), "contract": contract, "wh": wh,
             "max_w": 11000, "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
             "start_by_s": now_s + 600, "default_supply": False,
@@ -104,11 +104,11 @@ class SmallHost:
                 data, self.address = self.socket.recvfrom(2048)
             except TimeoutError:
                 continue
-            for reply in self.hear(data):
+            for reply in self.receive(data):
                 self.socket.sendto(reply, self.address)
         return True
 
-    def hear(self, data: bytes) -> list[bytes]:
+    def receive(self, data: bytes) -> list[bytes]:
         """One datagram in, the answers out."""
         kind, body = datagram.decode(data, self.community)
         self.heard[kind] = self.heard.get(kind, 0) + 1

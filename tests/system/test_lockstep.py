@@ -33,7 +33,7 @@ class Lockstep:
         assert self.process.stdout is not None
         answer = json.loads(self.process.stdout.readline())
         for data in answer.get("out", ()):
-            self.waiting += self.host.hear(b64decode(data))
+            self.waiting += self.host.receive(b64decode(data))
         return answer
 
     def tell(self, text: str) -> dict[str, Any]:
@@ -68,7 +68,7 @@ def started(host: SmallHost, folder: Path, load: str, **more: object) -> Lockste
     source = {"kind": "none", "load": load}
     path = configure(folder, "house", 9, host.root.public_key, source, **{"step_s": 60, **more})
     meter = Lockstep(path, host)
-    host.say(kinds.POLICY, QUICK_POLICY)
+    host.publish(kinds.POLICY, QUICK_POLICY)
     host.enrol(meter.greeting)
     for _ in range(20):
         meter.go(3000, watts=0)

@@ -77,7 +77,7 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
 
 def test_a_grant_closes_the_relay_within_a_second_and_its_end_opens_it(host: SmallHost, tmp_path: Path):
     path = configure(tmp_path, "house", host.port, host.root.public_key, LOAD)
-    host.say(kinds.POLICY, QUICK_POLICY)
+    host.publish(kinds.POLICY, QUICK_POLICY)
     with MeterProcess(path) as meter:
         enrolled(host, meter)
         host.serve(3)

@@ -34,8 +34,8 @@ LEFT = ".link .left strong"
 class Served:
     """A community's application on a port, from a thread of its own; it can stop and come back on the same port."""
 
-    def __init__(self, community, clock, heard_s=dict, signers=ISSUER):
-        self._store, self._clock, self._heard_s, self._signers = community.store, clock, heard_s, signers
+    def __init__(self, community, clock, seen_s=dict, signers=ISSUER):
+        self._store, self._clock, self._seen_s, self._signers = community.store, clock, seen_s, signers
         self.port = 0
         self.start()
 
@@ -54,7 +54,7 @@ class Served:
         assert started.wait(10)
 
     async def _run(self, started):
-        app = app_at(self._store.path, self._clock, DIST, self._heard_s, signers=self._signers)
+        app = app_at(self._store.path, self._clock, DIST, self._seen_s, signers=self._signers)
         server = WebServer(app, app.state.feed.close)
         self.port = await server.start("127.0.0.1", self.port)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()

@@ -66,7 +66,7 @@ class Demo:
         """Look for grants; the moment of a look that did not find one is before it was sent."""
         while not (self.folder / data_directory.SETTINGS).exists():
             await asyncio.sleep(0.05)
-        with data_directory.Home(self.folder).reader() as reader:
+        with data_directory.DataDirectory(self.folder).reader() as reader:
             before_s = time.monotonic()
             while True:
                 now_s = time.monotonic()
@@ -105,7 +105,7 @@ def test_the_demo_runs_a_whole_cycle_within_two_minutes(tmp_path: Path, record_p
     assert 0 < closed[0] - shown.granted_s[0] < CLOSES_WITHIN_S
     assert closed[0] < opened[0] < closed[1] and closed[1] - opened[0] > 59
     assert shown.status == 0 and "Stopped" in shown.lines[-1][1], shown.outcome()
-    made = data_directory.Home(shown.folder)
+    made = data_directory.DataDirectory(shown.folder)
     assert list(_meters_running(shown.folder)) == []
     with made.reader() as reader:
         kids = {known.body["label"]: known.kid for known in reader.certificates() if known.body["role"] == METER}
@@ -189,7 +189,7 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
 
 def _grant(street: Street, house: House, number: int) -> None:
     now_s = street.clock()
-    street.say(street.issuer, kinds.GRANT, {
+    street.publish(street.issuer, kinds.GRANT, {
         "number": number, "meter": house.kid, "contract": secrets.token_bytes(32), "wh": 1000, "max_w": 11000,
         "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
         "start_by_s": now_s + 600, "default_supply": False,

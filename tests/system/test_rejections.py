@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import rules
-from host_community import Speaker, key, mandate, readings_body
+from host_community import Publisher, key, mandate, readings_body
 from live_street import Street
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
@@ -41,19 +41,19 @@ class Player:
         self.socket.connect(("127.0.0.1", street.wire.node_port))
         self.here = self.meter("here")  # whose digests show that all before them was heard
 
-    def meter(self, name: str) -> Speaker:
+    def meter(self, name: str) -> Publisher:
         signer, person = key(name), key(f"owner of {name}")
         with self.street.home.store() as store:
             arguments = (store, self.street.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
-        speaker = Speaker(self.community, signer, made.body, made.id)
-        speaker.owner = Speaker(self.community, person, owner.body, owner.id)
+        speaker = Publisher(self.community, signer, made.body, made.id)
+        speaker.owner = Publisher(self.community, person, owner.body, owner.id)
         return speaker
 
-    def stranger(self, name: str) -> Speaker:
+    def stranger(self, name: str) -> Publisher:
         """Whom nobody has enrolled."""
-        return Speaker(self.community, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
+        return Publisher(self.community, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
 
     def wrap(self, *entries: Entry) -> list[bytes]:
         return [datagram.encode(datagram.ENTRY, self.community.id, new.raw) for new in entries]
@@ -96,7 +96,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
     meter, forked = player.meter("replayed"), player.meter("forked")
-    first, held = meter.say("event", boot, now_s), forked.say("event", boot, now_s)
+    first, held = meter.publish("event", boot, now_s), forked.publish("event", boot, now_s)
     good += [first, held]
     cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
     cases["gap"] = wrap(meter.sign("event", boot, (0, 7, first.id), now_s))
@@ -105,20 +105,20 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     cases["future_time"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s + 1000))
     cases["certificate_expired"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s - 10 * 86400))
     cases["not_allowed"] = wrap(meter.sign("policy", {"version": 9}, (0, 1, first.id), now_s))
-    cases["unknown_author"] = wrap(player.stranger("nobody").say("event", boot, now_s))
+    cases["unknown_author"] = wrap(player.stranger("nobody").publish("event", boot, now_s))
     genuine = wrap(meter.sign("event", boot, (0, 1, first.id), now_s))[0]
     cases["bad_signature"] = [genuine[:-1] + bytes([genuine[-1] ^ 1])]
     cases["fork"] = wrap(forked.sign("event", {"code": event_codes.BOOT, "detail": 2}, (0, 0, held.previous), now_s))
     cases["frozen_log"] = wrap(forked.sign("event", boot, (0, 1, held.id), now_s))
-    late = meter.owner.say("mandate", mandate(meter, kinds.SELL, 2, now_s, expires_s=now_s - 10), now_s)
+    late = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 2, now_s, expires_s=now_s - 10), now_s)
     cases["order_expired"] = wrap(late)
     return cases | bad_readings(player, good)
 
 
-def bad_orders(player: Player, meter: Speaker, good: "list[Entry]") -> list[bytes]:
+def bad_orders(player: Player, meter: Publisher, good: "list[Entry]") -> list[bytes]:
     """A person's order again, and another one with its id."""
-    good.append(meter.owner.say("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
-    other = meter.owner.say("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
+    good.append(meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
+    other = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
     return player.wrap(good[-1], other)
 
 
@@ -135,8 +135,8 @@ def bad_readings(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
         meter = player.meter(reason[:20])
         first = readings_body(start_s, [(10, 0)], (100, 0), register_generation=2)
         bad = readings_body(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
-        good.append(meter.say("reading", first, start_s + 60))
-        cases[reason] = player.wrap(meter.say("reading", bad, start_s + 60))
+        good.append(meter.publish("reading", first, start_s + 60))
+        cases[reason] = player.wrap(meter.publish("reading", bad, start_s + 60))
     return cases
 
 
@@ -175,7 +175,7 @@ async def _refusals(folder: Path) -> None:
         assert [reason for reason in expected if f"refused: {reason}, by " not in log] == []
         assert f"refused: fork, by {key('forked').kid.hex()}, from 127.0.0.1" in log
         _check_evidence(street)
-        await player.send(player.wrap(player.here.say("event", {"code": event_codes.BOOT}, player.now_s)))
+        await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
         assert await player.refused() == expected and street.process.is_running
         with street.home.reader() as reader:
             assert street.head(reader, player.here.kid) == 1
@@ -240,7 +240,7 @@ def _memory_kb(pid: int) -> int:
 def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
     """Entries with bits turned over, cut, grown or replaced by noise: not one of them is one any more."""
     body = readings_body(player.now_s, [(1, 0)] * 15)
-    good = player.wrap(player.meter("damaged").say("reading", body, player.now_s))[0]
+    good = player.wrap(player.meter("damaged").publish("reading", body, player.now_s))[0]
     made = []
     for _ in range(DAMAGED):
         place = dice.randrange(len(good))
@@ -255,7 +255,7 @@ def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
 
 def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
     """Replays, strangers by the thousand, requests to be enrolled, noise."""
-    replayed = player.wrap(player.meter("replayed").say("event", {"code": event_codes.BOOT}, player.now_s))[0]
+    replayed = player.wrap(player.meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
     community = player.community.id
     for number in range(FLOOD):
         kind = number % 5

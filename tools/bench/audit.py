@@ -13,7 +13,7 @@ from nacl.bindings import crypto_sign_open
 from wattpact import audit
 from wattpact.billing import bill
 from wattpact.bundle import format
-from wattpact.bundle.disclosure import Disclosure, StretchKey
+from wattpact.bundle.disclosure import Disclosure, PeriodKey
 from wattpact.ledger import Ledger
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, period_keys
@@ -41,17 +41,17 @@ class Month:
 
     def __init__(self, days: int) -> None:
         self.entries: list[entry.Entry] = []
-        self.keys: list[StretchKey] = []
-        self._newest: dict[bytes, StretchKey] = {}
+        self.keys: list[PeriodKey] = []
+        self._newest: dict[bytes, PeriodKey] = {}
         self.orders = 0
         self.root = corpus.Author(b"r" * 32)
-        self._say(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
+        self._publish(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
         self.issuer = self._enrolled(b"i", self.root, roles.ISSUER, "issuer")
         self.host = self._enrolled(b"h", self.issuer, roles.HOST, "host")
-        self._say(self.issuer, kinds.COMMUNITY, {
+        self._publish(self.issuer, kinds.COMMUNITY, {
             "version": 1, "name": "Bench", "currency": "EUR", "slot_s": SLOT_S, "timezone": "UTC",
         })  # fmt: skip
-        self._say(self.issuer, kinds.TARIFF, {
+        self._publish(self.issuer, kinds.TARIFF, {
             "from_s": 0, "import_micro_per_kwh": 300_000, "export_micro_per_kwh": 80_000,
         })  # fmt: skip
         self.seller = self._enrolled(b"s", self.issuer, roles.PERSON, "seller")
@@ -63,8 +63,8 @@ class Month:
         for start_s in range(START_S, self.end_s, DAY_S):
             self._day(start_s)
 
-    def _say(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int = START_S - 1) -> entry.Entry:
-        said = by.say(kind, body, unix_s)
+    def _publish(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int = START_S - 1) -> entry.Entry:
+        said = by.publish(kind, body, unix_s)
         self.entries.append(said)
         return said
 
@@ -73,26 +73,26 @@ class Month:
         before = self._newest.get(meter.kid)
         key_no = before.key_no + 1 if before else 1
         key = period_keys.period_key(ids.sha256(meter.seed), meter.kid, key_no)
-        self._newest[meter.kid] = StretchKey(meter.kid, 0, key_no, key)
+        self._newest[meter.kid] = PeriodKey(meter.kid, 0, key_no, key)
         self.keys.append(self._newest[meter.kid])
         opened = {"key_no": key_no, "epoch": 1, "commitment": period_keys.commitment(key)}
-        self._say(meter, kinds.KEY_OPEN, opened, start_s)
+        self._publish(meter, kinds.KEY_OPEN, opened, start_s)
 
     def _say_sealed(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int) -> None:
         key = self._newest[by.kid]
         hidden = content.seal_body(key.key, key.key_no, (by.community, by.kid, 0), kind, body)
-        self.entries.append(by.say(kind, hidden, unix_s).with_body(body))
+        self.entries.append(by.publish(kind, hidden, unix_s).with_body(body))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
         made = corpus.Author(seed * 32, self.root.community)
-        named = self._say(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
+        named = self._publish(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
         made.head = chain.start(made.kid, 0, named.id)
         return made
 
     def _mandate(self, person: corpus.Author, meter: corpus.Author, side: int, terms: dict[str, int]) -> entry.Entry:
         self.orders += 1
         begin = person.head.previous
-        said = self._say(person, kinds.MANDATE, {
+        said = self._publish(person, kinds.MANDATE, {
             "order_id": self.orders.to_bytes(8, "big"), "expires_s": terms["end_s"], "meter": meter.kid, "side": side,
             "limit_micro_per_kwh": 200_000, "wh": terms["wh"], "max_w": terms["max_w"], "start_s": terms["start_s"],
             "end_s": terms["end_s"],
@@ -106,11 +106,11 @@ class Month:
         mandate = self._mandate(self.seller, self.roof, kinds.SELL, terms)
         self._mandate(self.buyer, self.house, kinds.BUY, terms)
         offered = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], "mandate": mandate.id, **terms}
-        offer = self._say(self.roof, kinds.OFFER, offered, start_s)
+        offer = self._publish(self.roof, kinds.OFFER, offered, start_s)
         taken = {"offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200}
-        acceptance = self._say(self.house, kinds.ACCEPTANCE, taken, start_s)
-        contract = self._say(self.roof, kinds.CONTRACT, {"acceptance": acceptance.id}, start_s)
-        self._say(self.issuer, kinds.GRANT, {
+        acceptance = self._publish(self.house, kinds.ACCEPTANCE, taken, start_s)
+        contract = self._publish(self.roof, kinds.CONTRACT, {"acceptance": acceptance.id}, start_s)
+        self._publish(self.issuer, kinds.GRANT, {
             "number": self.orders, "meter": self.house.kid, "contract": contract.id, "wh": terms["wh"],
             "max_w": terms["max_w"], "from_s": start_s, "to_s": terms["end_s"], "price_micro_per_kwh": 200_000,
             "priority": 1, "start_by_s": start_s + 7200, "default_supply": False,
@@ -144,7 +144,9 @@ class Month:
         ledger.apply(self.entries)
         ledger.settle(now_s)
         made = bill.make(ledger, self.buyer.kid, MONTH)
-        return bill.export(made, ledger, self.entries, self.host.kid, lambda k, b: self._say(self.host, k, b, now_s))
+        return bill.export(
+            made, ledger, self.entries, self.host.kid, lambda k, b: self._publish(self.host, k, b, now_s)
+        )
 
 
 def measure(days: int = 31, rounds: int = 5) -> Result:

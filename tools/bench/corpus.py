@@ -32,7 +32,7 @@ class Author:
         steps = epochs.wrap_steps(secret, ids.sha256(secret), 1, place, readers)
         self.key = period_keys.period_key(secret, self.kid, 1)
         opened = {"key_no": 1, "epoch": 1, "commitment": period_keys.commitment(self.key)}
-        return [self.say(kinds.KEY_EPOCH, _value_of(steps)), self.say(kinds.KEY_OPEN, opened)]
+        return [self.publish(kinds.KEY_EPOCH, _value_of(steps)), self.publish(kinds.KEY_OPEN, opened)]
 
     def seal(self, kind: int, body: dict[str, object]) -> dict[str, object]:
         return content.seal_body(self.key, 1, (self.community, self.kid, 0), kind, body) if self.key else body
@@ -41,7 +41,7 @@ class Author:
         """As who has the key reads it."""
         return said.with_body(content.unseal_body(self.key, (self.community, self.kid, 0), said.kind, said.body))
 
-    def say(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
+    def publish(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
         place = (self.head.generation, self.head.next_sequence, self.head.previous)
         said = entry.sign(kind, body, place, entry.Stamp(1, 0, unix_s), self.kid, self.community, self._sign)
         self.head.accept(said)
@@ -81,14 +81,14 @@ def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     """(root, the certificates, meters)."""
     root = Author(b"r" * 32)
     issuer = Author(b"i" * 32, root.community)
-    said = [root.say(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
-    said.append(root.say(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
+    said = [root.publish(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
+    said.append(root.publish(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
     issuer.head = chain.start(issuer.kid, 0, said[-1].id)
     enrolled: list[Author] = []
     for number in range(meters):
         meter = Author(ids.sha256(b"meter%d" % number), root.community)
         body = certificate(meter, roles.METER, f"meter {number}", rated_w=25000)
-        said.append(issuer.say(kinds.CERTIFICATE, body))
+        said.append(issuer.publish(kinds.CERTIFICATE, body))
         meter.head = chain.start(meter.kid, 0, said[-1].id)
         enrolled.append(meter)
     return root, said, enrolled
@@ -107,7 +107,7 @@ def readings_of(
         t0_s, wh = at[meter.kid]
         deltas = [(number * 7 + i) % 60 for i in range(intervals)]
         body = meter.seal(kinds.READING, reading(t0_s, wh, deltas, step_s))
-        made.append(meter.say(kinds.READING, body, t0_s + step_s * intervals))
+        made.append(meter.publish(kinds.READING, body, t0_s + step_s * intervals))
         at[meter.kid] = (t0_s + step_s * intervals, wh + sum(deltas))
     return made
 

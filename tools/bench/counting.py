@@ -54,7 +54,7 @@ def printed_counts(program: str, heap: str = HEAP) -> tuple[list[str], list[int]
         compile_device("x86", place / "device")
         (place / "program.py").write_text(HEAD + program)
         printed, marks = _run(place, heap)
-    # Three marks open the program: between the first two lies nothing. After them every other stretch is measured.
+    # Three marks open the program: between the first two lies nothing. After them every other key period is measured.
     return printed.splitlines(), [count - marks[1] for count in marks[4::2]]
 
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
 from wattpact.ingest.pipeline import Ingest
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import MAX_BATCH
 from wattpact_protocol.log import entry
 
@@ -106,12 +106,12 @@ def take(
         store = corpus.store_with(Path(folder, "bench.db"), root.community, certificates)
         ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
         if opens:
-            opener = Opener(store, [corpus.ISSUER])
-            ingest.follower = Measuring(store, opener, ingest.rejections, lambda: corpus.NOW_S).catch_up
+            unsealer = Unsealer(store, [corpus.ISSUER])
+            ingest.follower = RegisterProjection(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
         try:
-            verdicts = ingest.take(raws[:MAX_BATCH])
+            verdicts = ingest.ingest(raws[:MAX_BATCH])
             watch = _Stopwatch()
-            verdicts += ingest.take(raws[MAX_BATCH:])
+            verdicts += ingest.ingest(raws[MAX_BATCH:])
             cost = watch.stop()
             voids = store.value("SELECT count(*) FROM entries WHERE void_reason IS NOT NULL")
             closed = sum(store.sealing().values())

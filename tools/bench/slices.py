@@ -57,7 +57,7 @@ def advance(work):
 """
 RECORDING = r"""
 import gc
-from home import Home
+from home import DataDirectory
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
 
@@ -71,7 +71,7 @@ def begin(n, now_s):
         village.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
         village.give(home, 40 + n)
-        village.say(village.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
+        village.publish(village.directory[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
             "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
             "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
         })
@@ -83,7 +83,7 @@ def answer(sent):
     file.write(",".join([data.hex() for data in told]) + "\n")
     return told
 
-home = Home(FOLDER)
+home = DataDirectory(FOLDER)
 village = home.village
 owner = village.person("seller")
 sellers = [village.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]

@@ -197,7 +197,7 @@ class Lockstep:
     def _answer(self) -> "dict[str, Any]":
         decision = self._decision
         return {
-            "out": [b2a_base64(data).decode().strip() for data in self._meter.take_datagrams()],
+            "out": [b2a_base64(data).decode().strip() for data in self._meter.pop_datagrams()],
             "closed": decision.closed, "reason": decision.reason,
             "contract": decision.contract.hex() if decision.contract else None,
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,

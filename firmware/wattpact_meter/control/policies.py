@@ -58,7 +58,7 @@ class Policies:
         self.is_changed = True
         return None
 
-    def take_change(self) -> Policy:
+    def pop_change(self) -> Policy:
         """What the guard follows from now on."""
         self.is_changed = False
         return Policy.from_fields(self._current())

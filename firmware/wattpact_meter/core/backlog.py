@@ -22,7 +22,7 @@ MAX_MEASURED = 16
 MAX_DATAGRAMS = 8
 
 
-class Waiting:
+class Backlog:
     """joined: measurements that found no room; lost: telegrams of another meter among them."""
 
     def __init__(self) -> None:
@@ -61,9 +61,9 @@ class Waiting:
 
     def tell(self, meter: "Meter") -> None:
         """Give the meter all measurements."""
-        steps.finish(self.tell_steps(meter))
+        steps.finish(self.apply_steps(meter))
 
-    def tell_steps(self, meter: "Meter") -> "Generator[None, None, None]":
+    def apply_steps(self, meter: "Meter") -> "Generator[None, None, None]":
         """Give the meter the measurements that wait by now, one in a step or more. Given up in between, those that
         it was not given wait still."""
         for _ in range(len(self._measured)):

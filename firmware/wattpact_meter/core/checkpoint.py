@@ -1,4 +1,4 @@
-"""What outlives a restart besides the journal: book and usage in the store, each with the place in the journal up to
+"""What outlives a restart besides the journal: trader and usage in the store, each with the place in the journal up to
 which own entries are in it. What was said after that is read again from the journal.
 
 What always holds: state and journal together are what was known when the last of them was written; neither is pruned
@@ -16,25 +16,27 @@ if TYPE_CHECKING:
     from wattpact_meter.metering.recorder import Recorder
     from wattpact_meter.storage.journal import Journal
     from wattpact_meter.storage.store import Store
-    from wattpact_meter.trade.trader import Book
+    from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
-NAME, BOOK, USAGE = "meter", "book", "usage"
+NAME, BOOK, USAGE = "meter", "trader", "usage"
 REPLAY_ENTRIES = 64  # own entries that a start may have to read again
 REGISTERS = "registers"
 HEARD = (BOOK, USAGE, "trust", "policy", "inbox")  # what a host can tell again
 
 
-class Keeper:
-    """Keeper(store, journal, book, usage, recorder). lost: the names of state that was damaged."""
+class Checkpoint:
+    """Checkpoint(store, journal, trader, usage, recorder). lost: the names of state that was damaged."""
 
-    def __init__(self, store: "Store", journal: "Journal", book: "Book", usage: "Usage", recorder: "Recorder") -> None:
+    def __init__(
+        self, store: "Store", journal: "Journal", trader: "Trader", usage: "Usage", recorder: "Recorder"
+    ) -> None:
         self._store = store
         self._journal = journal
-        self._book = book
+        self._trader = trader
         self._usage = usage
         self._recorder = recorder
-        self._book_through = self._usage_through = 0  # own entries before these are in what was kept
+        self._trade_through = self._usage_through = 0  # own entries before these are in what was kept
         self._generation = 0  # of the registers, when usage was kept
         self.boot = 0
         self.not_before_s = 0  # orders older than this were known to a state that was lost
@@ -42,10 +44,10 @@ class Keeper:
 
     def restore(self, community: bytes) -> None:
         """Take over what was kept, and count this boot; its number is durable when this returns."""
-        book, usage = self._store.load(BOOK), self._store.load(USAGE)
-        if book is not None:
-            self._book_through = book[0]
-            self._book.restore(book[1])
+        trader, usage = self._store.load(BOOK), self._store.load(USAGE)
+        if trader is not None:
+            self._trade_through = trader[0]
+            self._trader.restore(trader[1])
         if usage is not None:
             self._usage_through, last_end_s, self._recorder.opened, self._generation, rows = usage
             self._recorder.intervals.last_end_s = last_end_s
@@ -66,10 +68,10 @@ class Keeper:
         self._store.save(NAME, [self.boot, self.not_before_s])
 
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
-        """Tell book and usage of own entries said after they were kept; the registers that were said last, as
+        """Tell trader and usage of own entries said after they were kept; the registers that were said last, as
         (generation, register id -> Wh). Of an entry whose secret was lost only what is open is known."""
         generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
-        first = min(self._book_through, self._usage_through)
+        first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:
             first = 0  # the newest reading may be anywhere
         for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
@@ -77,11 +79,11 @@ class Keeper:
             if new is None:
                 continue
             new = sealer.unseal(new)
-            if sequence >= self._book_through:
-                self._book.said(new)
+            if sequence >= self._trade_through:
+                self._trader.published(new)
             if sequence >= self._usage_through:
-                self._usage.said(new)
-            self._recorder.said(new)
+                self._usage.published(new)
+            self._recorder.published(new)
             generation, floor_wh = _raise_floor(new, generation, floor_wh)
         return generation, floor_wh
 
@@ -91,11 +93,11 @@ class Keeper:
             self._usage.base_wh = self._recorder.import_wh
         self._usage.settle(self._recorder.import_wh)
 
-    def keep_book_steps(self) -> "Generator[None, None, None]":
-        """The book as it is now is durable when this ends."""
+    def keep_trade_steps(self) -> "Generator[None, None, None]":
+        """The trader as it is now is durable when this ends."""
         through = self._journal.next_sequence
-        yield from self._store.save_steps(BOOK, [through, self._book.to_list()])
-        self._book_through = through
+        yield from self._store.save_steps(BOOK, [through, self._trader.to_list()])
+        self._trade_through = through
 
     def keep_usage_steps(self) -> "Generator[None, None, None]":
         """Usage as it is now is durable when this ends."""
@@ -107,14 +109,14 @@ class Keeper:
 
     def keep_up_steps(self) -> "Generator[None, None, None]":
         """Keep what the journal has run too far ahead of."""
-        if self._journal.next_sequence - self._book_through > REPLAY_ENTRIES:
-            yield from self.keep_book_steps()
+        if self._journal.next_sequence - self._trade_through > REPLAY_ENTRIES:
+            yield from self.keep_trade_steps()
         if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
             yield from self.keep_usage_steps()
 
     def prune_steps(self, before: int) -> "Generator[None, None, None]":
         """Free the journal's entries before that sequence, once state no longer needs them."""
-        yield from self.keep_book_steps()
+        yield from self.keep_trade_steps()
         yield from self.keep_usage_steps()
         self._journal.prune(before)
 

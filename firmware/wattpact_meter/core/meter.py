@@ -5,7 +5,7 @@ What always holds: what this meter says is in its journal, and the registers in 
 sees it; what it heard has had its effect in flash before the inbox moves; so that after a restart at any moment it says
 nothing twice and forgets nothing. It goes on alike with and without a host. Rules: docs/spec/meter.md.
 
-What signs, verifies or keeps is a generator that gives way (`on_power_steps`, `hear_steps`, `catch_up_steps`,
+What signs, verifies or keeps is a generator that gives way (`on_power_steps`, `receive_steps`, `catch_up_steps`,
 `work_steps`). Until one of these has ended or was closed nothing else of the meter may be called. It may be closed
 early, except while `is_keeping`: it has said nothing then, and heard nothing.
 """
@@ -20,14 +20,14 @@ from wattpact_meter.control.policies import Policies
 from wattpact_meter.core import checkpoint
 from wattpact_meter.log import sealer
 from wattpact_meter.log.own_log import OwnLog
-from wattpact_meter.log.publisher import Speaker
+from wattpact_meter.log.publisher import Publisher
 from wattpact_meter.log.trust import Trust
 from wattpact_meter.metering.recorder import Recorder
 from wattpact_meter.storage.journal import JournalError
 from wattpact_meter.storage.store import StateError
 from wattpact_meter.sync import outbox
-from wattpact_meter.sync.inbox import Hearing
-from wattpact_meter.trade.trader import Book
+from wattpact_meter.sync.inbox import Inbox
+from wattpact_meter.trade.trader import Trader
 from wattpact_meter.trade.usage import Usage
 
 TYPE_CHECKING = False
@@ -95,12 +95,12 @@ class Meter:
         self.recorder = Recorder(
             store, self.kid.hex(), settings.rated_w, settings.step_s, settings.intervals, settings.calibration_id
         )
-        self.book = Book(self.kid, settings.step_s)
+        self.trader = Trader(self.kid, settings.step_s)
         self.usage = Usage()
         self.link = outbox.Link(self.kid, self.trust.community, journal, store)
-        self.hearing = Hearing(self.kid, self.trust, self.book, self.usage, self.policies)
+        self.hearing = Inbox(self.kid, self.trust, self.trader, self.usage, self.policies)
         self.decision: Decision | None = None
-        self.keeper = checkpoint.Keeper(store, journal, self.book, self.usage, self.recorder)
+        self.keeper = checkpoint.Checkpoint(store, journal, self.trader, self.usage, self.recorder)
         self.state_corrupt = False
         self._power_failed = False
         self._due = True
@@ -120,7 +120,7 @@ class Meter:
         generation, floor_wh = self.keeper.replay(self.log, self.sealer)
         self.recorder.restore(generation, floor_wh)
         self.keeper.settle()
-        self.speaker = Speaker(self.log, self.sealer, self.recorder, self.book, self.usage, self._count)
+        self.speaker = Publisher(self.log, self.sealer, self.recorder, self.trader, self.usage, self._count)
         self._open_log()
         saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
@@ -230,9 +230,9 @@ class Meter:
 
     def on_datagram(self, now: "Now", data: bytes) -> None:
         """A datagram from anywhere; never raises. What is not taken is counted by its reason in `rejected`."""
-        steps.finish(self.hear_steps(now, data))
+        steps.finish(self.receive_steps(now, data))
 
-    def hear_steps(self, now: "Now", data: bytes) -> "Generator[None, None, None]":
+    def receive_steps(self, now: "Now", data: bytes) -> "Generator[None, None, None]":
         """As `on_datagram`, giving way while a signature is verified."""
         reason = yield from self._keep_steps(self._take_steps(now, data))
         if reason:
@@ -248,30 +248,30 @@ class Meter:
         if kind == datagram.HEAD:
             if body[0] != self.kid:
                 return "other_meter"
-            self.link.hear(now.uptime_ms)
+            self.link.receive(now.uptime_ms)
             reason = self.link.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
             yield
             yield from self._send_steps(now)
             return reason
         if kind != datagram.INBOX:
             return "unexpected_type"
-        self.link.hear(now.uptime_ms)
-        reason = yield from self._take_inbox_steps(now, body)
+        self.link.receive(now.uptime_ms)
+        reason = yield from self._receive_inbox_steps(now, body)
         return reason
 
-    def _take_inbox_steps(self, now: "Now", body: "list[Any]") -> "Generator[None, None, str | None]":
+    def _receive_inbox_steps(self, now: "Now", body: "list[Any]") -> "Generator[None, None, str | None]":
         inbox, after, cursor, raw = body
         reason = self.link.judge_inbox(inbox, after, cursor)
         if reason:
             if reason == outbox.GAP:
-                self.link.tell_cursor(now.uptime_ms, outbox.GAP_MS)
+                self.link.report_cursor(now.uptime_ms, outbox.GAP_MS)
             return reason
         is_other = inbox != self.link.inbox
-        verdict = yield from self.hearing.hear_steps(raw, now.unix_s, is_other)
-        result = yield from self._whole_steps(self._heard_steps(now, body, is_other, verdict))
+        verdict = yield from self.hearing.receive_steps(raw, now.unix_s, is_other)
+        result = yield from self._whole_steps(self._received_steps(now, body, is_other, verdict))
         return result
 
-    def _heard_steps(
+    def _received_steps(
         self, now: "Now", body: "list[Any]", is_other: bool, verdict: "Verdict"
     ) -> "Generator[None, None, str | None]":
         """What was heard is kept, and then the inbox moves."""
@@ -279,7 +279,7 @@ class Meter:
         self._open_log()
         if verdict.changed:
             yield
-            yield from self.keeper.keep_book_steps()
+            yield from self.keeper.keep_trade_steps()
             yield
             yield from self.keeper.keep_usage_steps()
         yield
@@ -288,7 +288,7 @@ class Meter:
         if verdict.moves or self.link.insists_on(ids.sha256(raw)):
             self.link.receipt = verdict.receipt or self.link.receipt
             self.link.move(inbox, cursor)
-            self.link.tell_cursor(now.uptime_ms)
+            self.link.report_cursor(now.uptime_ms)
         return verdict.reason
 
     # What is decided
@@ -306,7 +306,7 @@ class Meter:
         self._keep(self.recorder.keep_up, now)
         if self.policies.is_changed:
             yield
-            self.guard.adopt(self.policies.take_change())
+            self.guard.adopt(self.policies.pop_change())
 
     def decide(self, now: "Now", around: "Surroundings | None" = None) -> "Decision":
         """`decide_steps` in one go."""
@@ -335,11 +335,11 @@ class Meter:
         decision = self.decision
         if decision is None or decision.operate:
             return False
-        yield from self._keep_steps(self._say_and_send_steps(now, decision))
+        yield from self._keep_steps(self._publish_and_send_steps(now, decision))
         return self._due
 
-    def _say_and_send_steps(self, now: "Now", decision: "Decision") -> "Generator[None, None, None]":
-        self._due = yield from self.speaker.speak_steps(now, decision, self.link.is_heard(now.uptime_ms))
+    def _publish_and_send_steps(self, now: "Now", decision: "Decision") -> "Generator[None, None, None]":
+        self._due = yield from self.speaker.publish_steps(now, decision, self.link.is_seen(now.uptime_ms))
         self._unsent += 1
         if not self._due:
             yield from self._prune_steps()
@@ -375,7 +375,7 @@ class Meter:
         if len(self._datagrams) > MAX_DATAGRAMS:
             del self._datagrams[: len(self._datagrams) - MAX_DATAGRAMS]
 
-    def take_datagrams(self) -> "list[bytes]":
+    def pop_datagrams(self) -> "list[bytes]":
         """What is to be sent to the host now."""
         datagrams = list(self._datagrams)
         self._datagrams.clear()  # the list itself: more may be on its way into it

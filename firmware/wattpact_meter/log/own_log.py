@@ -62,7 +62,9 @@ class OwnLog:
         except entry.EntryError:
             return None
 
-    def say_steps(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
+    def append_steps(
+        self, kind: int, body: "dict[str, Any]", now: "Now"
+    ) -> "Generator[None, None, entry.Entry | None]":
         """The entry, in the journal; or None, and nothing was said. Gives way while it is signed; given up in between,
         or disturbed (ed25519.FaultError), it has said nothing and its place is free."""
         if not self.is_open:

@@ -1,8 +1,7 @@
-"""What this meter has to say, in its order: keys, events, usage, readings, then offers, acceptances and contracts.
+"""What this meter publishes, in its order: keys, events, usage, readings, then offers, acceptances and contracts.
 
-What always holds: an entry is in the journal, under a checkpoint of the registers in it, before book and usage take it
-for said; what is to be sealed is sealed or not said; what could not be said stays due. Rules: docs/spec/meter.md,
-"Speaking".
+What always holds: an entry is in the journal, under a checkpoint of the registers in it, before trader and usage learn
+of it; what is to be sealed is sealed or not published; what could not be published stays due. docs/spec/meter.md.
 """
 
 from wattpact_protocol.log import event_codes, kinds, readings
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from wattpact_meter.log.own_log import OwnLog
     from wattpact_meter.log.sealer import Sealer
     from wattpact_meter.metering.recorder import Recorder
-    from wattpact_meter.trade.trader import Book
+    from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
 MAX_EVENTS = 16
@@ -36,19 +35,19 @@ _NEWS = {
 }  # fmt: skip
 
 
-class Speaker:
-    """Speaker(log, sealer, recorder, book, usage, count): what it says comes from recorder, book and usage;
+class Publisher:
+    """Publisher(log, sealer, recorder, trader, usage, count): what it says comes from recorder, trader and usage;
     `count(reason)` is told of what could not be sealed."""
 
     def __init__(
-        self, log: "OwnLog", sealer: "Sealer", recorder: "Recorder", book: "Book", usage: "Usage",
+        self, log: "OwnLog", sealer: "Sealer", recorder: "Recorder", trader: "Trader", usage: "Usage",
         count: "Callable[[str], None]",
     ) -> None:  # fmt: skip
         self._log = log
         self._sealer = sealer
         self._count = count
         self._recorder = recorder
-        self._book = book
+        self._trader = trader
         self._usage = usage
         self._reason = ""
         self._contract: bytes | None = None  # what the relay was closed for last
@@ -73,22 +72,22 @@ class Speaker:
             self.note(_NEWS[decision.reason], {"text": decision.reason, "detail": wait_ms // 1000})
         self._reason = decision.reason
 
-    def speak_steps(self, now: "Now", decision: "Decision", may_ask: bool) -> "Generator[None, None, bool]":
+    def publish_steps(self, now: "Now", decision: "Decision", may_ask: bool) -> "Generator[None, None, bool]":
         """Say the entry that is due first, giving way while it is signed; whether one was said. Raises FaultError."""
         events = self._recorder.events
         if len(events) > MAX_EVENTS:
             del events[: len(events) - MAX_EVENTS]
         is_said = (
-            (yield from self._say_key(now))
-            or (yield from self._say_event(now))
-            or (yield from self._say_usage(now, decision))
-            or (yield from self._say_reading(now))
-            or (yield from self._say_trade(now, may_ask))
+            (yield from self._publish_key(now))
+            or (yield from self._publish_event(now))
+            or (yield from self._publish_usage(now, decision))
+            or (yield from self._publish_reading(now))
+            or (yield from self._publish_trade(now, may_ask))
         )
         return bool(is_said)
 
-    def _say(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
-        """The one way from a body to an entry: sealed, in the journal, and then known to book, usage and recorder, as
+    def _publish(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
+        """The one way from a body to an entry: sealed, in the journal, and then known to trader, usage and recorder, as
         it was before it was sealed."""
         yield
         try:
@@ -99,15 +98,15 @@ class Speaker:
             self._count(NOT_SEALED)
             return None
         yield
-        new = yield from self._log.say_steps(kind, sealed, now)
+        new = yield from self._log.append_steps(kind, sealed, now)
         if new is not None:
             new = new.with_body(body)
-            self._book.said(new)
-            self._usage.said(new)
-            self._recorder.said(new)
+            self._trader.published(new)
+            self._usage.published(new)
+            self._recorder.published(new)
         return new
 
-    def _say_key(self, now: "Now") -> "Generator[None, None, bool]":
+    def _publish_key(self, now: "Now") -> "Generator[None, None, bool]":
         """The epoch or the key without which nothing can be sealed."""
         try:
             due = yield from self._sealer.due_steps(now)
@@ -115,31 +114,31 @@ class Speaker:
             self._count(NOT_SEALED)
             return False
         yield
-        new = None if due is None else (yield from self._log.say_steps(due[0], due[1], now))
+        new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))
         if new is not None:
-            self._sealer.said(new)
+            self._sealer.published(new)
         return new is not None
 
-    def _say_event(self, now: "Now") -> "Generator[None, None, bool]":
+    def _publish_event(self, now: "Now") -> "Generator[None, None, bool]":
         if not self._recorder.events:
             return False
         code, fields = self._recorder.events[0]
         self._recorder.cover(fields.get("registers", {}))
         fields["code"] = code
-        new = yield from self._say(kinds.EVENT, fields, now)
+        new = yield from self._publish(kinds.EVENT, fields, now)
         if new is None:
             return False
         del self._recorder.events[0]
         return True
 
-    def _say_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
+    def _publish_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
         due = self._usage_due(now, decision)
         yield
         if due is None:
             return False
         kind, body = due
         self._recorder.cover({readings.IMPORT_WH: body["import_wh"]})
-        new = yield from self._say(kind, body, now)
+        new = yield from self._publish(kind, body, now)
         return new is not None
 
     def _usage_due(self, now: "Now", decision: "Decision") -> "tuple[int, dict[str, Any]] | None":
@@ -155,24 +154,24 @@ class Speaker:
         body = usage.report()
         return None if body is None else (kinds.USAGE, body)
 
-    def _say_reading(self, now: "Now") -> "Generator[None, None, bool]":
+    def _publish_reading(self, now: "Now") -> "Generator[None, None, bool]":
         body = self._recorder.intervals.waiting()
         if body is None:
             return False
-        new = yield from self._say(kinds.READING, body, now)
+        new = yield from self._publish(kinds.READING, body, now)
         if new is None and not self._log.full:
-            new = yield from self._say(kinds.READING, intervals.slim(body), now)
+            new = yield from self._publish(kinds.READING, intervals.slim(body), now)
         if new is None:
             return False
         self._recorder.intervals.take()
         return True
 
-    def _say_trade(self, now: "Now", may_ask: bool) -> "Generator[None, None, bool]":
+    def _publish_trade(self, now: "Now", may_ask: bool) -> "Generator[None, None, bool]":
         if now.unix_s is None:
             return False
         yield
-        due = self._book.next(now.unix_s, self._supply(now.unix_s), may_ask)
-        new = None if due is None else (yield from self._say(due[0], due[1], now))
+        due = self._trader.next(now.unix_s, self._supply(now.unix_s), may_ask)
+        new = None if due is None else (yield from self._publish(due[0], due[1], now))
         return new is not None
 
     def _supply(self, now_s: int) -> Supply:

@@ -1,4 +1,4 @@
-"""What this meter seals with: the secret of an epoch, given to its readers, and the key of a stretch of its log.
+"""What this meter seals with: the secret of an epoch, given to its readers, and the key of a key period of its log.
 
     readers or owner changed -> KEY_EPOCH: a new secret, wrapped for each reader
     a new day, or enough said -> KEY_OPEN: the next key, committed to before anything is sealed with it
@@ -72,7 +72,7 @@ class Sealer:
             self._number = self._epochs[0][0]
             self._is_begun = self._epochs[0][2] <= self.key_no
             if self._is_begun and self._is_opened(log):
-                self._key = self._stretch_key(self.key_no)
+                self._key = self._period_key(self.key_no)
             return
         self.lost = saved is not None or NAME in self._store.corrupt
         if log.next_sequence:
@@ -106,7 +106,7 @@ class Sealer:
             return kinds.KEY_OPEN, self._opening(key_no)
         return None
 
-    def said(self, new: "entry.Entry") -> None:
+    def published(self, new: "entry.Entry") -> None:
         """An entry of this meter about keys is in its journal."""
         if new.kind == kinds.KEY_EPOCH:
             self._number = new.body["number"]
@@ -114,7 +114,7 @@ class Sealer:
             self._unsaid = None
         elif new.kind == kinds.KEY_OPEN:
             self.key_no = new.body["key_no"]
-            self._key = self._stretch_key(self.key_no)
+            self._key = self._period_key(self.key_no)
 
     def _look(self) -> None:
         """Who is to read, and what that follows from, by the certificates that are held."""
@@ -191,7 +191,7 @@ class Sealer:
 
     def _opening(self, key_no: int) -> "dict[str, Any]":
         """The body of a KEY_OPEN."""
-        commitment = period_keys.commitment(self._stretch_key(key_no))
+        commitment = period_keys.commitment(self._period_key(key_no))
         return {"key_no": key_no, "epoch": self._epochs[0][0], "commitment": commitment}
 
     def _keep(self, key_no: int, day: "int | None") -> None:
@@ -226,14 +226,14 @@ class Sealer:
         if self._opened[0] != key_no:
             if not [row for row in self._epochs if row[2] <= key_no]:
                 return new
-            self._opened = (key_no, self._stretch_key(key_no))
+            self._opened = (key_no, self._period_key(key_no))
         place = (self._trust.community, self._kid, new.generation)
         try:
             return new.with_body(content.unseal_body(self._opened[1], place, new.kind, new.body))
         except period_keys.SealError:
             return new
 
-    def _stretch_key(self, key_no: int) -> bytes:
+    def _period_key(self, key_no: int) -> bytes:
         secret = [row[1] for row in self._epochs if row[2] <= key_no][0]
         return period_keys.period_key(secret, self._kid, key_no)
 

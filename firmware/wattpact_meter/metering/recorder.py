@@ -139,7 +139,7 @@ class Recorder:
         }  # fmt: skip
         self.events.append((event_codes.REGISTER_OPEN, fields))
 
-    def said(self, new: "entry.Entry") -> None:
+    def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
         if new.kind == kinds.READING and new.is_sealed:  # what it says was lost; it ended before it was said
             self.intervals.last_end_s = max(self.intervals.last_end_s, new.stamp.unix_s or 0)

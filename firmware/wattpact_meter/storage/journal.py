@@ -5,7 +5,7 @@ A folder of segments, each named by the sequence of its first record; all but th
     record = "WJ" | length (2) | sequence (8) | CRC-32 (4) | entry          numbers big-endian, the CRC over all else
 
 What always holds: sequences follow one another, and nothing that `append` returned from is lost to a power cut at any
-byte. Opening drops what was being written when power went. A record that does not check anywhere else is damage: it
+byte. Unsealing drops what was being written when power went. A record that does not check anywhere else is damage: it
 sets `corrupt` and is named in `missing`, and the records after it that check are kept. A segment ends where the next
 begins, so that a record whose append failed gives way to the one that was appended in its place.
 """

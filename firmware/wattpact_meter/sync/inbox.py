@@ -3,7 +3,7 @@
     wanted kind, meant for this meter, not known yet -> author, role, order, signature (`trust`) -> effect
 
 What always holds: an entry has an effect only after its signature was verified, once; a receipt is verified when it is
-needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "Hearing".
+needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "Inbox".
 """
 
 from wattpact_protocol.log import entry, kinds, roles
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from wattpact_meter.control.policies import Policies
     from wattpact_meter.log.trust import Trust
-    from wattpact_meter.trade.trader import Book
+    from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
 MALFORMED = "entry_malformed"
@@ -30,7 +30,7 @@ ENDED_BEFORE = "ended_before"
 
 class Verdict:
     """moves: the inbox may go on behind this entry. reason: why it had no effect, None where it had, or was not meant
-    to. proven: it is one that this meter knows, or its signature was verified. changed: the book or the usage changed.
+    to. proven: it is one that this meter knows, or its signature was verified. changed: trader or usage changed.
     receipt: the entry itself where it is a receipt for this meter, not verified."""
 
     def __init__(
@@ -44,18 +44,20 @@ class Verdict:
         self.receipt = receipt
 
 
-class Hearing:
-    """Hearing(kid, trust, book, usage, policies): the parts that entries go to."""
+class Inbox:
+    """Inbox(kid, trust, trader, usage, policies): the parts that entries go to."""
 
-    def __init__(self, kid: bytes, trust: "Trust", book: "Book", usage: "Usage", policies: "Policies") -> None:
+    def __init__(self, kid: bytes, trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies") -> None:
         self._kid = kid
         self._trust = trust
-        self._book = book
+        self._trader = trader
         self._usage = usage
         self._policies = policies
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
 
-    def hear_steps(self, raw: bytes, now_s: "int | None", must_prove: bool = False) -> "Generator[None, None, Verdict]":
+    def receive_steps(
+        self, raw: bytes, now_s: "int | None", must_prove: bool = False
+    ) -> "Generator[None, None, Verdict]":
         """Apply the entry in `raw`, giving way while it is verified. What was refused, and may be damaged or forged,
         does not move the inbox. must_prove: verify a certificate even where it changes nothing."""
         try:
@@ -106,11 +108,11 @@ class Hearing:
                 return OTHER_METER
             return None if self._policies.is_newer(body) else OLD
         if kind == kinds.OFFER:
-            return KNOWN if find(self._book.offers, new.id) else None
+            return KNOWN if find(self._trader.offers, new.id) else None
         if kind == kinds.ACCEPTANCE:
-            return None if find(self._book.own_offers, body["offer"]) else UNKNOWN_OFFER
+            return None if find(self._trader.own_offers, body["offer"]) else UNKNOWN_OFFER
         if kind == kinds.CONTRACT:
-            return None if find(self._book.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
+            return None if find(self._trader.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
         if kind == kinds.TERMINATE:
             return self._useless_end(new)
         return None
@@ -126,25 +128,25 @@ class Hearing:
 
     def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         own = self._trust.author(self._kid)
-        return self._book.hear_mandate(new, own["owner"] if own else None, now_s)
+        return self._trader.apply_mandate(new, own["owner"] if own else None, now_s)
 
     def _offer(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        return self._book.hear_offer(new)
+        return self._trader.apply_offer(new)
 
     def _acceptance(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        return self._book.hear_acceptance(new, now_s)
+        return self._trader.apply_acceptance(new, now_s)
 
     def _contract(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        return self._book.hear_contract(new)
+        return self._trader.apply_contract(new)
 
     def _grant(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        return self._usage.hear_grant(new, self._kid)
+        return self._usage.apply_grant(new, self._kid)
 
     def _terminate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         contract = new.body["contract"]
-        if not self._may_terminate(new.kid, self._book.supplier_of(contract)):
+        if not self._may_terminate(new.kid, self._trader.supplier_of(contract)):
             return NOT_A_PARTY
-        return self._usage.hear_termination(contract)
+        return self._usage.apply_termination(contract)
 
     def _may_terminate(self, kid: bytes, supplier: "bytes | None") -> bool:
         """The operator, the supplier's meter, and the owner of either meter; a meter itself has signed its own."""
@@ -158,10 +160,10 @@ class Hearing:
 
 
 _EFFECTS = {
-    kinds.MANDATE: Hearing._mandate,
-    kinds.OFFER: Hearing._offer,
-    kinds.ACCEPTANCE: Hearing._acceptance,
-    kinds.CONTRACT: Hearing._contract,
-    kinds.GRANT: Hearing._grant,
-    kinds.TERMINATE: Hearing._terminate,
+    kinds.MANDATE: Inbox._mandate,
+    kinds.OFFER: Inbox._offer,
+    kinds.ACCEPTANCE: Inbox._acceptance,
+    kinds.CONTRACT: Inbox._contract,
+    kinds.GRANT: Inbox._grant,
+    kinds.TERMINATE: Inbox._terminate,
 }

@@ -49,7 +49,7 @@ class Link:
         self.cursor = 0
         self.receipt: bytes | None = None  # the newest receipt for this log, not verified yet
         self.acknowledged: int | None = None
-        self.heard_ms: int | None = None
+        self.seen_ms: int | None = None
         self._sent = 0  # the next sequence to push
         self._moved_ms = 0  # when the host took entries last, or the first of those under way was sent
         self._digest_at_ms = 0
@@ -66,15 +66,15 @@ class Link:
 
     # What comes from the host
 
-    def hear(self, now_ms: int) -> None:
+    def receive(self, now_ms: int) -> None:
         """A datagram of this community came: the host is there."""
-        if not self.is_heard(now_ms):
+        if not self.is_seen(now_ms):
             self._digest_at_ms = min(self._digest_at_ms, max(now_ms, self._digested_ms + DIGEST_MS))
         self._digest_every_ms = DIGEST_MS
-        self.heard_ms = now_ms
+        self.seen_ms = now_ms
 
-    def is_heard(self, now_ms: int) -> bool:
-        return self.heard_ms is not None and now_ms - self.heard_ms < SILENT_MS
+    def is_seen(self, now_ms: int) -> bool:
+        return self.seen_ms is not None and now_ms - self.seen_ms < SILENT_MS
 
     def on_head(self, generation: int, next_sequence: int, own_generation: int, now_ms: int) -> "str | None":
         """The host holds all before `next_sequence`; None, or why this is passed over."""
@@ -136,7 +136,7 @@ class Link:
         for data in self._push() if is_open else ():
             if is_idle:
                 self._moved_ms = now_ms
-            if self.is_heard(now_ms):
+            if self.is_seen(now_ms):
                 self._digest_at_ms = now_ms
             datagrams.append(data)
             yield
@@ -146,7 +146,7 @@ class Link:
             datagrams.append(datagram.encode(datagram.DIGEST, self._community, body))
             self._digested_ms = now_ms
             self._digest_at_ms = now_ms + self._digest_every_ms
-            if not self.is_heard(now_ms):
+            if not self.is_seen(now_ms):
                 self._digest_every_ms = min(2 * self._digest_every_ms, SLOWEST_DIGEST_MS)
 
     def enrol(self, now_ms: int, public_key: bytes, proof: bytes) -> "list[bytes]":
@@ -164,7 +164,7 @@ class Link:
         """Whether an entry can be pushed now."""
         return self.acknowledged is not None and self._sent < self._window_end()
 
-    def tell_cursor(self, now_ms: int, pause_ms: int = BATCH_MS) -> None:
+    def report_cursor(self, now_ms: int, pause_ms: int = BATCH_MS) -> None:
         """Say the cursor soon, so that the host goes on; not at once, since more of a batch may be on its way."""
         self._digest_at_ms = min(self._digest_at_ms, now_ms + pause_ms)
 

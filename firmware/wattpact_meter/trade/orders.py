@@ -1,4 +1,4 @@
-"""The rows of the contract book: mandates, offers and acceptances, each a few fields of the entry it stands for.
+"""The rows of the contract trader: mandates, offers and acceptances, each a few fields of the entry it stands for.
 
 What always holds: a row can be kept as a list and restored from it. Times are Unix seconds, ids 32 bytes.
 """
@@ -13,7 +13,7 @@ LOW_STEPS = 2  # or this many steps before it ends
 
 
 class Record:
-    """A row of the book: FIELDS as attributes, kept as a list."""
+    """A row of the trader: FIELDS as attributes, kept as a list."""
 
     FIELDS: "tuple[str, ...]" = ()
     id: bytes

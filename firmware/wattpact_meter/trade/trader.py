@@ -1,4 +1,4 @@
-"""The contract book: what this meter may commit to by mandate, and what it has committed to.
+"""The contract trader: what this meter may commit to by mandate, and what it has committed to.
 
 As a supplier it answers a mandate to sell with an offer and confirms acceptances while energy is left. As a consumer
 it answers a mandate to buy with a demand and accepts the cheapest offers within its limit, until the mandate is
@@ -45,8 +45,8 @@ EXPIRED = "expired"
 NOT_A_PARTY = "not_a_party"
 
 
-class Book:
-    """Book(kid, step_s): kid is this meter's."""
+class Trader:
+    """Trader(kid, step_s): kid is this meter's."""
 
     def __init__(self, kid: bytes, step_s: int) -> None:
         self._kid = kid
@@ -58,9 +58,9 @@ class Book:
         self.dropped = 0
         self.given_up = 0
 
-    # What is heard: None, and it is in the book; or why not.
+    # What is heard: None, and it is in the trader; or why not.
 
-    def hear_mandate(self, new: "entry.Entry", owner: "bytes | None", now_s: "int | None") -> "str | None":
+    def apply_mandate(self, new: "entry.Entry", owner: "bytes | None", now_s: "int | None") -> "str | None":
         body = new.body
         if new.kid != owner:
             return NOT_OWNER
@@ -80,7 +80,7 @@ class Book:
         ]))  # fmt: skip
         return None
 
-    def hear_offer(self, new: "entry.Entry") -> "str | None":
+    def apply_offer(self, new: "entry.Entry") -> "str | None":
         body = new.body
         if new.kid == self._kid:
             return OWN
@@ -96,7 +96,7 @@ class Book:
             self.dropped += 1
         return None
 
-    def hear_acceptance(self, new: "entry.Entry", now_s: "int | None") -> "str | None":
+    def apply_acceptance(self, new: "entry.Entry", now_s: "int | None") -> "str | None":
         """An acceptance of an own offer: None, and it will be confirmed."""
         offer = find(self.own_offers, new.body["offer"])
         if offer is None:
@@ -126,7 +126,7 @@ class Book:
             del offer.confirmed[0]
         return None
 
-    def hear_contract(self, new: "entry.Entry") -> "str | None":
+    def apply_contract(self, new: "entry.Entry") -> "str | None":
         """A confirmation of an own acceptance."""
         acceptance = find(self.acceptances, new.body["acceptance"])
         if acceptance is None:
@@ -235,7 +235,7 @@ class Book:
 
     # What was said
 
-    def said(self, new: "entry.Entry") -> None:
+    def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
         if new.kind == kinds.CONTRACT:
             for offer in self.own_offers:

@@ -90,7 +90,7 @@ class Usage:
 
     # What is heard
 
-    def hear_grant(self, new: "entry.Entry", kid: bytes) -> "str | None":
+    def apply_grant(self, new: "entry.Entry", kid: bytes) -> "str | None":
         """A verified grant; None, and it is held, or why it is not."""
         body = new.body
         if body["meter"] != kid:
@@ -122,7 +122,7 @@ class Usage:
         self.dropped += 1
         return "grants_full" if self.find(newest) is None else None
 
-    def hear_termination(self, contract: bytes) -> "str | None":
+    def apply_termination(self, contract: bytes) -> "str | None":
         """A verified termination by one who may."""
         grant = self.find(contract)
         if grant is None:
@@ -138,7 +138,7 @@ class Usage:
 
     # What is counted
 
-    def open_takes(self, until_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
+    def shares(self, until_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
         """How the consumption that is not allotted yet fills the grants in use, if the step ends at until_s."""
         open_wh = import_wh - self.base_wh
         takes: list[tuple[Grant, int]] = []
@@ -153,11 +153,11 @@ class Usage:
     def _taken(self, now_s: "int | None", import_wh: int) -> "dict[bytes, int]":
         """Contract -> Wh since the last boundary; the second that runs counts whole, since its energy has begun."""
         until_s = None if now_s is None else now_s + 1
-        return {grant.contract: wh for grant, wh in self.open_takes(until_s, import_wh)}
+        return {grant.contract: wh for grant, wh in self.shares(until_s, import_wh)}
 
     def end_step(self, boundary_s: int, import_wh: int) -> None:
         """Allot all up to a boundary; a boundary before the last moment of a restart is behind it."""
-        takes = self.open_takes(boundary_s, import_wh)
+        takes = self.shares(boundary_s, import_wh)
         rest_wh = import_wh - self.base_wh
         if rest_wh < 0:
             return
@@ -213,7 +213,7 @@ class Usage:
 
     def overflow(self, now_s: "int | None", boundary_wh: int) -> "bytes | None":
         """The next grant to begin, where those in use cannot carry what was consumed."""
-        takes = self.open_takes(now_s, boundary_wh)
+        takes = self.shares(now_s, boundary_wh)
         if not takes or now_s is None or boundary_wh - self.base_wh <= sum([wh for _, wh in takes]):
             return None
         for grant in self.grants:
@@ -241,7 +241,7 @@ class Usage:
                 }  # fmt: skip
         return None
 
-    def said(self, new: "entry.Entry") -> None:
+    def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
         if new.kind not in (kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END):
             return

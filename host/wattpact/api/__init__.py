@@ -25,7 +25,7 @@ from wattpact.views.stored import StoredViews
 def create_app(node: Node) -> FastAPI:
     """The application of a running node."""
     access = Access(node.store.path, node.clock, node.refused_access)
-    return app_of(StoredViews(node.store.path, node.clock, node.link.heard_s, node.readers), access)
+    return app_of(StoredViews(node.store.path, node.clock, node.link.seen_s, node.readers), access)
 
 
 def app_of(views: Views, access: Access, dist: Path | None = None) -> FastAPI:

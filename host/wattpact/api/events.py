@@ -25,7 +25,7 @@ from wattpact.api import models
 from wattpact.api.asker import BAD_CODE, Entered, viewer_of
 from wattpact.api.questions import known_parameters
 from wattpact.membership.access_links import Access
-from wattpact.views import BadQuestion, Json, NoSuchThing, Views, visible
+from wattpact.views import BadRequest, Json, NotFound, Views, visible
 from wattpact.views.visible import NOBODY, Viewer
 
 log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ def _contracts(views: Views) -> list[Json]:
 def _bills(views: Views) -> list[Json]:
     try:
         return views.bills(None, None)
-    except (BadQuestion, NoSuchThing):
+    except (BadRequest, NotFound):
         return []  # a host that cannot read the readings makes none
 
 

@@ -1,4 +1,4 @@
-"""What every answer carries: it loads nothing from elsewhere, is framed by nobody else and is not guessed at.
+"""What every answer carries: it load_profiles nothing from elsewhere, is framed by nobody else and is not guessed at.
 
 HEAD is answered as GET without its body, except where the answer never ends.
 """
@@ -15,7 +15,7 @@ HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-unsealer-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }

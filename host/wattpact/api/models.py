@@ -200,7 +200,7 @@ class BillLine(Model):
     unused_nano: Annotated[int, Field(description="money for energy agreed and not taken, billionths of the currency")]
 
 
-class Waiting(Model):
+class Backlog(Model):
     """A meter whose readings are still awaited."""
 
     meter: Kid
@@ -229,5 +229,5 @@ class Bill(Model):
     saved_nano: Annotated[int, Field(description="against the grid tariff alone; negative is a loss")]
     estimated_wh: Annotated[int, Field(description="of the energy, what was estimated, Wh")]
     settled_to_s: Annotated[int, Field(description="until when registers are known and settled, Unix seconds")]
-    waiting_for: Annotated[list[Waiting], Field(description="meters whose readings the rest of the month waits for")]
+    waiting_for: Annotated[list[Backlog], Field(description="meters whose readings the rest of the month waits for")]
     lines: list[BillLine]

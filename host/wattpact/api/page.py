@@ -1,4 +1,4 @@
-"""The built page, all from this machine: index.html at /, what it loads under /assets (named by content) and /page."""
+"""The built page, all from this machine: index.html at /, what it loads under /assets (named by content), /page."""
 
 from pathlib import Path
 

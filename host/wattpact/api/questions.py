@@ -10,7 +10,7 @@ from wattpact_protocol.log import kinds
 
 from wattpact.api import models
 from wattpact.api.asker import BAD_CODE, Entered, viewer_of
-from wattpact.views import BadQuestion
+from wattpact.views import BadRequest
 from wattpact.views.visible import Seen
 
 KID = r"^[0-9a-f]{16}$"
@@ -25,9 +25,9 @@ def known_parameters(request: Request) -> None:
     for name in request.query_params:
         if name not in known:
             allowed = ", ".join(known) or "none"
-            raise BadQuestion(f"There is no parameter {name[:40]!r} here; there is: {allowed}.")
+            raise BadRequest(f"There is no parameter {name[:40]!r} here; there is: {allowed}.")
         if len(request.query_params.getlist(name)) > 1 and name not in ("kind", "state"):
-            raise BadQuestion(f"{name} may be given once.")
+            raise BadRequest(f"{name} may be given once.")
 
 
 def seen_by(request: Request, known: Entered) -> Seen:

@@ -14,7 +14,7 @@ from wattpact.api.asker import GUESS_COSTS_S, access_of
 from wattpact.api.headers import ENDLESS
 from wattpact.membership.access_links import BadCode
 from wattpact.store.records import StoreError
-from wattpact.views import BadQuestion, NoSuchThing, NotForYou
+from wattpact.views import BadRequest, Forbidden, NotFound
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +54,16 @@ def install(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         return refuse(422, explain(error.errors()[0]))
 
-    @app.exception_handler(BadQuestion)
-    async def nonsense(_: Request, error: BadQuestion) -> JSONResponse:
+    @app.exception_handler(BadRequest)
+    async def nonsense(_: Request, error: BadRequest) -> JSONResponse:
         return refuse(422, str(error))
 
-    @app.exception_handler(NoSuchThing)
-    async def absent(_: Request, error: NoSuchThing) -> JSONResponse:
+    @app.exception_handler(NotFound)
+    async def absent(_: Request, error: NotFound) -> JSONResponse:
         return refuse(404, str(error))
 
-    @app.exception_handler(NotForYou)
-    async def private(_: Request, error: NotForYou) -> JSONResponse:
+    @app.exception_handler(Forbidden)
+    async def private(_: Request, error: Forbidden) -> JSONResponse:
         return refuse(403, str(error))
 
     @app.exception_handler(BadCode)

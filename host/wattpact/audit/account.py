@@ -8,8 +8,8 @@ from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Line, Statement
 
-from wattpact.audit.findings import Report, stretches
-from wattpact.audit.seals import BAD_SEAL, Stretch
+from wattpact.audit.findings import Report, key_periods
+from wattpact.audit.seals import BAD_SEAL, KeyPeriod
 from wattpact.audit.times import utc
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ _NAMED = 5  # how many entries a remark names
 
 
 def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Settlement) -> Report:
-    facts = checker.facts
+    inputs = checker.inputs
     found = Report(
-        community=facts.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
-        stated_by=stated.kid, labels=dict(facts.labels),
+        community=inputs.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
+        stated_by=stated.kid, labels=dict(inputs.labels),
     )  # fmt: skip
     counted = sorted(checker.kinds.items())
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
@@ -31,8 +31,8 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     _look_at_contracts(checker, made, found)
     _look_at_logs(checker, found)
     _look_at_keys(checker, found)
-    refused = [(*checker.numbers[name], reason) for name, reason in facts.book.refused.items()]
-    refused += [(*checker.numbers[name], reason) for name, reason in facts.voids if name in checker.numbers]
+    refused = [(*checker.numbers[name], reason) for name, reason in inputs.agreements.refused.items()]
+    refused += [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
         what = "what is sealed in entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
         found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
@@ -43,17 +43,17 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
 
 
 def keys_wanted(checker: "_Checker") -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """What an Undecided says: the stretches without a key, those whose key does not fit, and those that opened."""
-    labels, seals = checker.facts.labels, checker.seals
-    missing = [_stretch(one, labels) for one in seals.shut]
+    """What an Undecided says: the key periods without a key, those whose key does not fit, and those that opened."""
+    labels, seals = checker.inputs.labels, checker.seals
+    missing = [_period(one, labels) for one in seals.shut]
     misfits = [
-        {**_stretch(one, labels), "file": file, "entry": one.named}
+        {**_period(one, labels), "file": file, "entry": one.named}
         for one in seals.shut for place, file in seals.misfits if place == one.place
     ]  # fmt: skip
     return missing, misfits, [_opened(one, labels) for one in seals.opened]
 
 
-def _stretch(one: Stretch, labels: dict[bytes, str]) -> dict[str, Any]:
+def _period(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
     meter, generation, key_no = one.place
     return {
         "meter": meter.hex(), "label": labels.get(meter), "generation": generation, "key_no": key_no,
@@ -61,28 +61,28 @@ def _stretch(one: Stretch, labels: dict[bytes, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _opened(one: Stretch, labels: dict[bytes, str]) -> dict[str, Any]:
-    return {**_stretch(one, labels), "import_wh": one.import_wh, "export_wh": one.export_wh}
+def _opened(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
+    return {**_period(one, labels), "import_wh": one.import_wh, "export_wh": one.export_wh}
 
 
 def _look_at_keys(checker: "_Checker", found: Report) -> None:
     seals = checker.seals
     found.opened = [_opened(one, found.labels) for one in seals.opened]
     for place, file in seals.misfits:
-        other = "; another that was given is" if seals.stretches[place].is_open else ""
+        other = "; another that was given is" if seals.key_periods[place].is_open else ""
         found.keys.append(f"{file}: the key for {_named(place, found)} is not the one it committed to{other}")
     if seals.unused:
-        found.keys.append(f"{seals.unused} keys are for stretches that this bundle does not have")
+        found.keys.append(f"{seals.unused} keys are for key periods that this bundle does not have")
     shut: dict[tuple[bytes, int], list[int]] = {}
     for one in seals.half_shut:
         shut.setdefault(one.place[:2], []).append(one.place[2])
     for (kid, _), numbers in shut.items():
-        text = f"{label(found, kid)}: no key for {stretches(numbers)}; no reading is there, and no figure "
+        text = f"{label(found, kid)}: no key for {key_periods(numbers)}; no reading is there, and no figure "
         found.missing.append(text + "rests on it")
 
 
 def _named(place: tuple[bytes, int, int], found: Report) -> str:
-    return f"stretch {place[2]} of {found.labels.get(place[0], place[0].hex())}"
+    return f"key period {place[2]} of {found.labels.get(place[0], place[0].hex())}"
 
 
 def label(found: Report, kid: bytes) -> str:
@@ -103,7 +103,7 @@ def _line(line: Line, found: Report) -> dict[str, Any]:
 
 def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement, found: Report) -> None:
     for kid in made.closure:
-        load, run = checker.facts.loads.get(kid), checker.links.runs.get(kid)
+        load, run = checker.inputs.load_profiles.get(kid), checker.links.runs.get(kid)
         name = label(found, kid)
         shown: dict[str, Any] = {"meter": kid.hex(), "label": found.labels.get(kid), "own": kid in made.meters}
         found.meters.append(shown)
@@ -128,9 +128,9 @@ def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement
 
 
 def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> None:
-    book = checker.facts.book
+    agreements = checker.inputs.agreements
     meters = set(made.closure)
-    for contract in sorted(book.contracts.values(), key=lambda contract: (contract.start_s, contract.id)):
+    for contract in sorted(agreements.contracts.values(), key=lambda contract: (contract.start_s, contract.id)):
         overlaps = contract.start_s < made.to_s and contract.end_s > made.evidence_from_s
         if not overlaps or not meters.intersection((contract.consumer, contract.supplier)):
             continue
@@ -142,7 +142,7 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
         problem = _beyond_mandate(checker, contract)
         if problem:
             found.doubtful.append(f"{name}: {problem}")
-    waiting = book.waiting()
+    waiting = agreements.waiting()
     supplied = {new.body["contract"] for new in waiting if new.kind == kinds.GRANT and new.body["default_supply"]}
     for new in waiting:
         if new.body.get("contract") in supplied:
@@ -152,12 +152,12 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
 
 def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
     """A mandate binds a meter to its owner; the neighbours' contract stands, and the owner should know."""
-    book = checker.facts.book
-    offer = book.offers[contract.offer_id]
-    mandate = book.mandates.get(offer.body["mandate"])
+    agreements = checker.inputs.agreements
+    offer = agreements.offers[contract.offer_id]
+    mandate = agreements.mandates.get(offer.body["mandate"])
     if mandate is None:
         return "the supplier's mandate is not here"
-    owner = checker.facts.payer_at(contract.supplier, contract.start_s)
+    owner = checker.inputs.payer_at(contract.supplier, contract.start_s)
     terms = mandate.body
     if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != kinds.SELL:
         return "the supplier's mandate is not its owner's to sell"

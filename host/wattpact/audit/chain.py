@@ -83,10 +83,10 @@ class Run:
 
 
 class Links:
-    """The places of all logs of the bundle, and for each meter the stretch that its readings cover."""
+    """The places of all logs of the bundle, and for each meter the key period that its readings cover."""
 
     def __init__(self, authors: Authors) -> None:
-        self._authors = authors
+        self._directory = authors
         self._places: dict[tuple[bytes, int, int], tuple[Entry, dict[str, Any]]] = {}
         self._last: dict[bytes, Entry] = {}
         self._broken: set[bytes] = set()
@@ -95,7 +95,7 @@ class Links:
 
     def add(self, new: Entry, number: int, offset: int) -> str | None:
         """Why the entry cannot stand where it says; None where it can."""
-        author = self._authors.by_kid[new.kid]
+        author = self._directory.by_kid[new.kid]
         if author.role == roles.PERSON:
             return None
         if new.sequence == 0 and new.previous not in author.starts[new.generation]:

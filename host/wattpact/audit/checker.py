@@ -13,7 +13,7 @@ from wattpact_protocol.log import entry, ids, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sealing import period_keys
 from wattpact_protocol.settlement import statement
-from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Statement
 
@@ -46,7 +46,7 @@ class _Checker:
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
-        self.facts = Facts()
+        self.inputs = SettlementInputs()
         self.ids: list[bytes] = []
         self.places: dict[bytes, dict[str, Any]] = {}
         self.kinds: dict[int, int] = {}
@@ -64,7 +64,7 @@ class _Checker:
         except entry.EntryError as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
-        if reason is None and new.kind == kinds.READING and self.facts.community is None:
+        if reason is None and new.kind == kinds.READING and self.inputs.community is None:
             reason = "it comes before the community's entry"
         if reason is None and new.is_sealed:
             reason = self._unopened(new)
@@ -101,7 +101,7 @@ class _Checker:
         if new.kind == kinds.KEY_OPEN:
             self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
         says = self._opened(new, number) if new.is_sealed else new
-        reason = self.facts.apply(says) if says is not None else None
+        reason = self.inputs.apply(says) if says is not None else None
         if new.kind != kinds.READING:
             self.numbers[new.id] = (number, new)
         else:
@@ -137,16 +137,18 @@ class _Checker:
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
         if self.seals.shut:
             raise Undecided(*account.keys_wanted(self))
-        settlement = Settlement(self.facts.slot_s, self.facts.silence_s, self.facts.loads, self.facts.book)
+        settlement = Settlement(
+            self.inputs.slot_s, self.inputs.silence_s, self.inputs.load_profiles, self.inputs.agreements
+        )
         settlement.advance(body["to_s"], stated.stamp.unix_s or 0)
-        made = statement.state(self.facts, settlement, body["subject"], body["from_s"], body["to_s"])
+        made = statement.state(self.inputs, settlement, body["subject"], body["from_s"], body["to_s"])
         self._check_reach(made)
         self._compare(made.fields(self.ids), body)
         return account.report(self, stated, made, settlement)
 
     def _check_window(self, stated: Entry) -> None:
-        body, slot_s = stated.body, self.facts.slot_s
-        if self.facts.community is None:
+        body, slot_s = stated.body, self.inputs.slot_s
+        if self.inputs.community is None:
             raise Refuted("the bundle has no community's entry", self._named)
         if stated.stamp.unix_s is None:
             raise Refuted("the statement says no time", self._named)
@@ -158,7 +160,7 @@ class _Checker:
     def _check_reach(self, made: Statement) -> None:
         """Every meter's readings go back to the window's start, or to the first entry of its log."""
         for kid in made.closure:
-            load, run = self.facts.loads.get(kid), self.links.runs.get(kid)
+            load, run = self.inputs.load_profiles.get(kid), self.links.runs.get(kid)
             if kid not in self.authors.by_kid:
                 raise Refuted(f"meter {kid.hex()} takes part and has no certificate here", self._named)
             if load is None or run is None or run.is_whole:

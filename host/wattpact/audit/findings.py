@@ -60,7 +60,7 @@ def _place(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _of_meters(rows: list[dict[str, Any]]) -> str:
-    """stretch 7 of House 1, stretches 3 to 5 and 9 of House 2: of rows in the order of meter, generation, number."""
+    """key period 7 of House 1, key periods 3 to 5 and 9 of House 2: of rows in order of meter, generation, number."""
     logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in rows:
         logs.setdefault((row["meter"], row["generation"]), []).append(row)
@@ -68,12 +68,12 @@ def _of_meters(rows: list[dict[str, Any]]) -> str:
     for (meter, generation), found in logs.items():
         whose = found[0]["label"] or meter
         log = f", generation {generation}," if generation else ""
-        named.append(f"{stretches(row['key_no'] for row in found)} of {whose}{log}")
+        named.append(f"{key_periods(row['key_no'] for row in found)} of {whose}{log}")
     return ", ".join(named)
 
 
-def stretches(key_nos: Iterable[int]) -> str:
-    """stretch 7; stretches 3 to 5, 9: of rising numbers."""
+def key_periods(key_nos: Iterable[int]) -> str:
+    """key period 7; key periods 3 to 5, 9: of rising numbers."""
     numbers = list(key_nos)
     spans: list[list[int]] = []
     for number in numbers:
@@ -82,7 +82,7 @@ def stretches(key_nos: Iterable[int]) -> str:
         else:
             spans.append([number, number])
     named = ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in spans)
-    return f"{'stretch' if len(numbers) == 1 else 'stretches'} {named}"
+    return f"{'key period' if len(numbers) == 1 else 'key periods'} {named}"
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Report:
     estimated: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
-    opened: list[dict[str, Any]] = field(default_factory=list)  # stretches of sealed readings, by disclosed keys
+    opened: list[dict[str, Any]] = field(default_factory=list)  # key periods of sealed readings, by disclosed keys
     keys: list[str] = field(default_factory=list)  # remarks on keys that were given and did not serve
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wattpact.audit.account import label
-from wattpact.audit.findings import Report, Undecided, stretches
+from wattpact.audit.findings import Report, Undecided, key_periods
 from wattpact.audit.times import utc
 from wattpact.bundle import money
 
@@ -44,13 +44,13 @@ def text(report: Report) -> str:
 
 
 def _opened(report: Report) -> list[str]:
-    """A line for each log: which stretches, and how many readings."""
+    """A line for each log: which key periods, and how many readings."""
     logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in report.opened:
         logs.setdefault((row["meter"], row["generation"]), []).append(row)
     lines = []
     for (meter, _), rows in logs.items():
-        shown, count = stretches(row["key_no"] for row in rows), sum(row["readings"] for row in rows)
+        shown, count = key_periods(row["key_no"] for row in rows), sum(row["readings"] for row in rows)
         lines.append(f"{label(report, bytes.fromhex(meter))}: {shown}, {count} readings")
     return [*(lines or ["nothing"]), *report.keys]
 

@@ -12,7 +12,7 @@ from wattpact_protocol.log import kinds, readings
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sealing import period_keys, unsealing
 
-from wattpact.bundle.disclosure import Disclosure, DisclosureError, StretchKey
+from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
 
 BAD_SEAL = "bad_seal"
 KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys the first counts
@@ -20,7 +20,7 @@ KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys th
 Place = tuple[bytes, int, int]  # meter, generation, number of the key
 
 
-class Stretch:
+class KeyPeriod:
     """What one key seals in the bundle. `named` is its KEY_OPEN's name in the report; energy is of what was opened."""
 
     def __init__(self, place: Place, named: dict[str, Any], is_open: bool) -> None:
@@ -34,7 +34,7 @@ class Stretch:
         self.import_wh = self.export_wh = 0
 
     def count(self, new: Entry) -> None:
-        """A sealed entry of this stretch, as it came."""
+        """A sealed entry of this key period, as it came."""
         if new.kind == kinds.READING:
             self.readings += 1
         else:
@@ -55,9 +55,9 @@ class Seals:
     another community."""
 
     def __init__(self, community: bytes, disclosures: Iterable[Disclosure]) -> None:
-        self.stretches: dict[Place, Stretch] = {}
+        self.key_periods: dict[Place, KeyPeriod] = {}
         self.misfits: list[tuple[Place, str]] = []  # keys that are not what was committed to, and whose file
-        self._given: dict[Place, list[tuple[StretchKey, str]]] = {}
+        self._given: dict[Place, list[tuple[PeriodKey, str]]] = {}
         self._keys: dict[Place, bytes] = {}  # those that fit
         self._opening = unsealing.Unsealing(community, lambda *place: self._keys.get(place))
         for given in disclosures:
@@ -70,14 +70,14 @@ class Seals:
         """Take note of a KEY_OPEN; why it counts for nothing, or None."""
         place = (new.kid, new.generation, new.body["key_no"])
         is_first = self._opening.follow(new)
-        if place in self.stretches:
+        if place in self.key_periods:
             return None if is_first else KEY_OPENED_TWICE
         for key, name in self._given.get(place, ()):
             if hkdf.equal(period_keys.commitment(key.key), new.body["commitment"]):
                 self._keys[place] = key.key
             else:
                 self.misfits.append((place, name))
-        self.stretches[place] = Stretch(place, named, place in self._keys)
+        self.key_periods[place] = KeyPeriod(place, named, place in self._keys)
         return None
 
     def is_committed(self, new: Entry) -> bool:
@@ -86,32 +86,32 @@ class Seals:
 
     def unseal(self, new: Entry) -> Entry:
         """The entry as it was measured; raises NoKeyError without a key, SealError for a void one."""
-        stretch = self.stretches.get((new.kid, new.generation, new.body[kinds.SEALED].key_no))
-        if stretch is not None:
-            stretch.count(new)
+        key_period = self.key_periods.get((new.kid, new.generation, new.body[kinds.SEALED].key_no))
+        if key_period is not None:
+            key_period.count(new)
         opened = self._opening.unseal(new)
-        if new.kind == kinds.READING and stretch is not None:
-            stretch.add(opened.body)
+        if new.kind == kinds.READING and key_period is not None:
+            key_period.add(opened.body)
         return opened
 
     @property
-    def shut(self) -> list[Stretch]:
-        """The stretches that hold readings and stay closed: figures rest on them."""
+    def shut(self) -> list[KeyPeriod]:
+        """The key periods that hold readings and stay closed: figures rest on them."""
         return [one for one in self._sorted() if one.readings and not one.is_open]
 
     @property
-    def opened(self) -> list[Stretch]:
+    def opened(self) -> list[KeyPeriod]:
         return [one for one in self._sorted() if one.is_open and one.readings + one.others]
 
     @property
-    def half_shut(self) -> list[Stretch]:
+    def half_shut(self) -> list[KeyPeriod]:
         """Those that stay closed and hold no reading: no figure rests on them."""
         return [one for one in self._sorted() if one.others and not one.readings and not one.is_open]
 
     @property
     def unused(self) -> int:
-        """How many of the given keys are for stretches that the bundle does not have."""
-        return sum(len(rows) for place, rows in self._given.items() if place not in self.stretches)
+        """How many of the given keys are for key periods that the bundle does not have."""
+        return sum(len(rows) for place, rows in self._given.items() if place not in self.key_periods)
 
-    def _sorted(self) -> list[Stretch]:
-        return [self.stretches[place] for place in sorted(self.stretches)]
+    def _sorted(self) -> list[KeyPeriod]:
+        return [self.key_periods[place] for place in sorted(self.key_periods)]

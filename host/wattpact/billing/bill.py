@@ -93,10 +93,10 @@ def month_of(unix_s: int, timezone: str) -> str:
 
 def find_owner(ledger: Ledger, name: str) -> bytes:
     """The one enrolled under a label or a kid's hex digits; a person goes before a meter of that name."""
-    facts = ledger.facts
-    found = [kid for kid, label in facts.labels.items() if name in (label, kid.hex())]
-    people = [kid for kid in found if facts.certificate_at(kid, 0)["role"] == roles.PERSON]
-    meters = [kid for kid in found if facts.certificate_at(kid, 0)["role"] == roles.METER]
+    inputs = ledger.inputs
+    found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
+    people = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.PERSON]
+    meters = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.METER]
     for choice in (people, meters):
         if len(choice) > 1:
             raise BillError(f"{name!r} is the name of several; give one of {', '.join(kid.hex() for kid in choice)}")
@@ -107,18 +107,18 @@ def find_owner(ledger: Ledger, name: str) -> bytes:
 
 def make(ledger: Ledger, subject: bytes, month: str) -> Bill:
     """The bill as far as the ledger is settled; raises BillError, LedgerError."""
-    community = ledger.facts.community
+    community = ledger.inputs.community
     if community is None:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
     _check_open(ledger, made)
-    return Bill(month, made, made.fields([]), community, dict(ledger.facts.labels))
+    return Bill(month, made, made.fields([]), community, dict(ledger.inputs.labels))
 
 
 def _check_open(ledger: Ledger, made: Statement) -> None:
     """Nothing is said of meters whose readings are closed to this host; raises BillError."""
-    facts = ledger.facts
-    closed = sorted(facts.labels.get(kid, kid.hex()) for kid in made.closure if facts.sealed.get(kid))
+    inputs = ledger.inputs
+    closed = sorted(inputs.labels.get(kid, kid.hex()) for kid in made.closure if inputs.sealed.get(kid))
     if closed:
         names = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
         raise BillError(
@@ -129,7 +129,7 @@ def _check_open(ledger: Ledger, made: Statement) -> None:
 
 def make_all(ledger: Ledger, month: str) -> list[Bill]:
     """A bill for everyone who answers for a meter in that month."""
-    community = ledger.facts.community
+    community = ledger.inputs.community
     if community is None:
         raise BillError("no community has been founded yet")
     payers = ledger.payers(*month_window(month, community["timezone"]))
@@ -142,7 +142,7 @@ def export(
     """The bundle of a bill. `entries` are all that the host holds; `say(kind, body)` signs the statement as `host`.
 
     The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
-    picked = collect.collect(entries, ledger.facts, made.statement, host)
+    picked = collect.collect(entries, ledger.inputs, made.statement, host)
     stated = say(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
     return format.write(picked, stated)
 

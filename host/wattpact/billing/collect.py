@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import ids, kinds, readings
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
 
 from wattpact.bundle import format
@@ -22,17 +22,17 @@ _USAGE = (kinds.USAGE, kinds.USAGE_END)
 _SEALABLE = (kinds.READING, *kinds.SEALABLE)
 
 
-def collect(entries: Iterable[Entry], facts: Facts, statement: Statement, host: bytes) -> list[Entry]:
+def collect(entries: Iterable[Entry], inputs: SettlementInputs, statement: Statement, host: bytes) -> list[Entry]:
     """Everything but the statement itself, in the bundle's order; `host` is who will sign it.
 
     `entries` are opened; a reading that is still sealed is void."""
-    voids = {name for name, _ in facts.voids}
+    voids = {name for name, _ in inputs.voids}
     held = _Held(new for new in entries if new.kind != kinds.CERTIFICATE or new.id not in voids)
     picked: dict[bytes, Entry] = {}
     for kid in statement.closure:
         for new in run(held.logs.get(kid, []), voids, statement.evidence_from_s, statement.to_s):
             picked[new.id] = new
-    for new in held.about(_concerned(facts, statement)):
+    for new in held.about(_concerned(inputs, statement)):
         picked[new.id] = new
     for new in held.default_supply(set(statement.closure)):
         picked[new.id] = new
@@ -41,7 +41,7 @@ def collect(entries: Iterable[Entry], facts: Facts, statement: Statement, host: 
     for new in held.community:
         if new.kind == kinds.COMMUNITY or new.body["from_s"] < statement.to_s:
             picked[new.id] = new
-    for new in held.certificates_of(_who(facts, statement, picked, host)):
+    for new in held.certificates_of(_who(inputs, statement, picked, host)):
         picked[new.id] = new
     return sorted(picked.values(), key=lambda new: format.order_of(new, held.roles.get(new.kid, 0)))
 
@@ -146,7 +146,7 @@ def key_no_of(new: Entry) -> int | None:
 
 
 def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Entry]:
-    """The stretch of a meter's log that says its registers from from_s to to_s.
+    """The key period of a meter's log that says its registers from from_s to to_s.
 
     It starts at the last good reading that begins at or before from_s and after all before it had ended, or with the
     log; it ends with the first good reading that reaches to_s, or with the log."""
@@ -163,19 +163,19 @@ def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Ent
     return log[first:last]
 
 
-def _concerned(facts: Facts, statement: Statement) -> list[bytes]:
+def _concerned(inputs: SettlementInputs, statement: Statement) -> list[bytes]:
     """The contracts of the closure, those included that their offer had no energy left for."""
     meters = set(statement.closure)
     return [
-        contract.id for contract in facts.book.confirmed.values()
+        contract.id for contract in inputs.agreements.confirmed.values()
         if contract.start_s < statement.to_s and contract.end_s > statement.evidence_from_s
         and (contract.consumer in meters or contract.supplier in meters)
     ]  # fmt: skip
 
 
-def _who(facts: Facts, statement: Statement, picked: dict[bytes, Entry], host: bytes) -> set[bytes]:
+def _who(inputs: SettlementInputs, statement: Statement, picked: dict[bytes, Entry], host: bytes) -> set[bytes]:
     """Everyone whose certificate an auditor needs."""
     found = {statement.subject, host, *statement.closure}
     for kid in statement.closure:
-        found |= {span[2] for span in facts.payers(kid, statement.from_s, statement.to_s)}
+        found |= {span[2] for span in inputs.payers(kid, statement.from_s, statement.to_s)}
     return found | {new.kid for new in picked.values()}

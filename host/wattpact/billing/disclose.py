@@ -1,8 +1,8 @@
 """Disclosing: what each key of a meter's log shows, and the file that gives some of these keys to an auditor.
 
-    a meter and a time, or a bundle -> stretches, each with what is sealed in it -> their keys -> Disclosure
+    a meter and a time, or a bundle -> key periods, each with what is sealed in it -> their keys -> Disclosure
 
-What always holds: a stretch is shown whole or not at all, and what it shows can be said without giving its key; keys
+What always holds: a key period is shown whole or not at all, and what it shows can be said without giving its key; keys
 are given for all that was asked for and can be opened, or for nothing. docs/spec/sealing.md, "Disclosure".
 """
 
@@ -17,8 +17,8 @@ from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 
 from wattpact.bundle import format
-from wattpact.bundle.disclosure import Disclosure, StretchKey
-from wattpact.projections.unsealing import Opener
+from wattpact.bundle.disclosure import Disclosure, PeriodKey
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 
@@ -32,7 +32,7 @@ class DisclosingError(ValueError):
 
 
 @dataclass
-class Stretch:
+class KeyPeriod:
     """What one key shows. The times are of all that opens with it, and of stamps where nothing does."""
 
     meter: bytes
@@ -67,44 +67,44 @@ class Stretch:
             self.to_s = last_s if self.to_s is None else max(self.to_s, last_s)
 
 
-def stretches_of(reader: Reader, opener: Opener, meter: bytes, among: Sequence[Place] = ()) -> list[Stretch]:
-    """All stretches of a meter's log that anything is sealed in, or those `among` them, in their order."""
+def periods_of(reader: Reader, unsealer: Unsealer, meter: bytes, among: Sequence[Place] = ()) -> list[KeyPeriod]:
+    """All key periods of a meter's log that anything is sealed in, or those `among` them, in their order."""
     wanted = set(among)
-    found: dict[Place, Stretch] = {}
+    found: dict[Place, KeyPeriod] = {}
     before_s: int | None = None
     for row in reader.entries(author=meter, of_kinds=_SEALABLE):
         new = entry.decode(row.raw, reader.community)
         if new.is_sealed:
             place = (meter, new.generation, new.body[kinds.SEALED].key_no)
             if not wanted or place in wanted:
-                _count(found.setdefault(place, Stretch(*place)), new, opener, before_s)
+                _count(found.setdefault(place, KeyPeriod(*place)), new, unsealer, before_s)
         before_s = row.unix_s or before_s
     for place, one in found.items():
-        one.is_void = not one.is_shut and opener.key_of(*place) is None
+        one.is_void = not one.is_shut and unsealer.key_of(*place) is None
     return [found[place] for place in sorted(found)]
 
 
-def _count(stretch: Stretch, new: Entry, opener: Opener, before_s: int | None) -> None:
+def _count(key_period: KeyPeriod, new: Entry, unsealer: Unsealer, before_s: int | None) -> None:
     """Count an entry in; what a reading covers that stays closed is, by all that can be seen, since the last entry."""
     first_s = last_s = new.stamp.unix_s
     is_reading = new.kind == kinds.READING
     try:
-        body = opener.unseal(new).body
+        body = unsealer.unseal(new).body
         if is_reading:
             first_s, last_s = body["t0_s"], readings.end_s(body)
     except NoKeyError:
-        stretch.is_shut = True
+        key_period.is_shut = True
         if is_reading and first_s is not None and before_s is not None:
             first_s = min(before_s, first_s)
     except SealError:
         pass  # void; the key shows that it is
-    stretch.readings += is_reading
-    stretch.others += not is_reading
-    stretch.reach(first_s, last_s)
+    key_period.readings += is_reading
+    key_period.others += not is_reading
+    key_period.reach(first_s, last_s)
 
 
 def of_bundle(data: bytes, reader: Reader) -> list[Place]:
-    """The stretches that seal the readings of a bundle; raises DisclosingError for what no host here has signed.
+    """The key periods that seal the readings of a bundle; raises DisclosingError for what no host here has signed.
 
     So nobody is led to disclose more than a bill rests on."""
     said = []
@@ -131,14 +131,14 @@ def _is_stated(said: list[Entry], certified: list[Certified]) -> bool:
 
 
 def for_bundle(
-    reader: Reader, opener: Opener, data: bytes, own: set[bytes] | None = None
-) -> tuple[list[Stretch], list[Stretch]]:
-    """The stretches that a bundle's readings are in: those to disclose, and those of meters that are not `own`.
+    reader: Reader, unsealer: Unsealer, data: bytes, own: set[bytes] | None = None
+) -> tuple[list[KeyPeriod], list[KeyPeriod]]:
+    """The key periods that a bundle's readings are in: those to disclose, and those of meters that are not `own`.
 
     Raises DisclosingError."""
     places = of_bundle(data, reader)
     meters = sorted({place[0] for place in places})
-    every = {one.place: one for meter in meters for one in stretches_of(reader, opener, meter, places)}
+    every = {one.place: one for meter in meters for one in periods_of(reader, unsealer, meter, places)}
     if not every.keys() >= set(places):
         raise DisclosingError("the bundle holds readings that are not in this store")
     found = [every[place] for place in places]
@@ -164,14 +164,14 @@ def owners_of(reader: Reader) -> dict[bytes, set[bytes]]:
     return found
 
 
-def disclose(reader: Reader, opener: Opener, shown: Sequence[Stretch]) -> Disclosure:
-    """The keys of these stretches, but for void ones; raises DisclosingError, naming them, where one is not here."""
+def disclose(reader: Reader, unsealer: Unsealer, shown: Sequence[KeyPeriod]) -> Disclosure:
+    """The keys of these key periods, but for void ones; raises DisclosingError, naming them, where one is not here."""
     labels = labels_of(reader)
     keys, absent = [], []
     for one in shown:
-        key = opener.key_of(*one.place)
+        key = unsealer.key_of(*one.place)
         if key is not None:
-            keys.append(StretchKey(*one.place, key, one.from_s, one.to_s))
+            keys.append(PeriodKey(*one.place, key, one.from_s, one.to_s))
         elif not one.is_void:
             absent.append(one)
     if absent:
@@ -183,13 +183,13 @@ def disclose(reader: Reader, opener: Opener, shown: Sequence[Stretch]) -> Disclo
     return Disclosure(reader.community, keys)
 
 
-def named(stretches: Iterable[Stretch], labels: dict[bytes, str]) -> str:
-    """stretches 3, 4 of House 1; stretch 7 of House 2"""
+def named(key_periods: Iterable[KeyPeriod], labels: dict[bytes, str]) -> str:
+    """key periods 3, 4 of House 1; key period 7 of House 2"""
     logs: dict[bytes, list[str]] = {}
-    for one in stretches:
+    for one in key_periods:
         logs.setdefault(one.meter, []).append(str(one.key_no))
     parts = []
     for meter, numbers in logs.items():
-        word = "stretch" if len(numbers) == 1 else "stretches"
+        word = "key period" if len(numbers) == 1 else "key periods"
         parts.append(f"{word} {', '.join(numbers)} of {labels.get(meter, meter.hex())}")
     return "; ".join(parts)

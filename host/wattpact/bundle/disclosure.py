@@ -1,4 +1,4 @@
-"""A disclosure: keys of stretches of meters' logs, as a JSON file that goes from whoever may read to an auditor.
+"""A disclosure: keys of key periods of meters' logs, as a JSON file that goes from whoever may read to an auditor.
 
     {"wattpact_disclosure": 1, "community": "<hex>", "keys": [{"meter": "<hex>", "generation": 0, "key_no": 7, ...}]}
 
@@ -28,8 +28,8 @@ class DisclosureError(ValueError):
     """A file that is no disclosure, or cannot be read or written; the text says why and holds no key."""
 
 
-class StretchKey:
-    """The key of one stretch of a meter's log; from_s and to_s, or None, say for people what it was sealed for."""
+class PeriodKey:
+    """The key of one key period of a meter's log; from_s and to_s, or None, say for people what it was sealed for."""
 
     __slots__ = ("from_s", "generation", "key", "key_no", "meter", "to_s")
 
@@ -48,7 +48,7 @@ class StretchKey:
         return (self.meter, self.generation, self.key_no)
 
     def __repr__(self) -> str:
-        return f"<StretchKey {self.meter.hex()}/{self.generation}/{self.key_no}>"
+        return f"<PeriodKey {self.meter.hex()}/{self.generation}/{self.key_no}>"
 
 
 class Disclosure:
@@ -56,7 +56,7 @@ class Disclosure:
 
     __slots__ = ("community", "keys", "name")
 
-    def __init__(self, community: bytes, keys: Iterable[StretchKey], name: str = "") -> None:
+    def __init__(self, community: bytes, keys: Iterable[PeriodKey], name: str = "") -> None:
         self.community = community
         self.keys = list(keys)
         self.name = name
@@ -125,7 +125,7 @@ def _refuse(_: str) -> None:
     raise ValueError("no number of ours")
 
 
-def _key(row: Any) -> StretchKey | None:
+def _key(row: Any) -> PeriodKey | None:
     if not isinstance(row, dict) or set(row) != _FIELDS:
         return None
     meter, key = _hex(row["meter"], _KID_BYTES), _hex(row["key"], period_keys.KEY_BYTES)
@@ -137,7 +137,7 @@ def _key(row: Any) -> StretchKey | None:
     if (from_s, to_s) != (None, None):
         if not _is_int(from_s, 0, kinds.MAX_UINT) or not _is_int(to_s, from_s, kinds.MAX_UINT):
             return None
-    return StretchKey(meter, generation, key_no, key, from_s, to_s)
+    return PeriodKey(meter, generation, key_no, key, from_s, to_s)
 
 
 def _is_int(value: Any, low: int, high: int) -> bool:

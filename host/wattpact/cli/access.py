@@ -32,7 +32,7 @@ def new(session: Session, person: str | None, operator: bool, days: int, label: 
         raise click.UsageError("give either --person NAME or --operator")
     if not url.startswith(("http://", "https://")) or "#" in url:
         raise click.BadParameter(f"{url!r} is no address; write one like http://pi.local:8080", param_hint="--url")
-    opened, now_s = session.home(), data_directory.clock()
+    opened, now_s = session.data_directory(), data_directory.clock()
     with opened.store() as store:
         known = members.find_person(store.certificates(), opened.keyring.people(), person) if person else None
         code, kid = secrets.token_bytes(access_links.CODE_BYTES), known.kid if known else None
@@ -59,7 +59,7 @@ def _row(row: Pass) -> dict[str, Any]:
 @click.pass_obj
 def list_links(session: Session, as_json: bool) -> None:
     """List links: whose, until when, when last used. The links themselves are not kept."""
-    with session.home().store() as store:
+    with session.data_directory().store() as store:
         rows = access_links.listed(store)
     if as_json:
         show_json([_row(row) for row in rows])
@@ -82,7 +82,7 @@ def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator:
     Pages that were opened with them are signed out within seconds."""
     if not ids and person is None and not operator:
         raise click.UsageError("say which: an ID, --person NAME or --operator")
-    opened = session.home()
+    opened = session.data_directory()
     with opened.store() as store, store.transaction():
         rows = access_links.listed(store)
         found = [_named(rows, text) for text in ids]

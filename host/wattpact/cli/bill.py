@@ -16,7 +16,7 @@ from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Ledger
 from wattpact.node import data_directory
 from wattpact.projections import ledger_feed
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 
@@ -37,20 +37,20 @@ def command(
         raise click.UsageError("a bundle proves one person's bill: name them with --owner")
     if keys_target is not None and target is None:
         raise click.UsageError("keys are for the readings of a bundle: write it with --export")
-    opened = session.home()
+    opened = session.data_directory()
     now_s = data_directory.clock()
     with opened.reader() as reader:
-        opener = Opener(reader, opened.readers())
-        ledger = ledger_feed.ledger_of(reader, now_s, opener)
+        unsealer = Unsealer(reader, opened.readers())
+        ledger = ledger_feed.ledger_of(reader, now_s, unsealer)
         month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
         made = bill.make(ledger, _subject(opened, ledger, owner), month)
         if target is not None:
-            data = _bundle(opened, reader, made, ledger, opener, now_s)
-            shown, _ = disclose.for_bundle(reader, opener, data)
-            given = None if keys_target is None else disclose.disclose(reader, opener, shown)
+            data = _bundle(opened, reader, made, ledger, unsealer, now_s)
+            shown, _ = disclose.for_bundle(reader, unsealer, data)
+            given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
             _write(target, data)
             if keys_target is not None and given is not None:
                 disclosure.write(keys_target, given)
@@ -63,13 +63,13 @@ def command(
 
 
 def _bundle(
-    opened: data_directory.Home, reader: Reader, made: Bill, ledger: Ledger, opener: Opener, now_s: int
+    opened: data_directory.DataDirectory, reader: Reader, made: Bill, ledger: Ledger, unsealer: Unsealer, now_s: int
 ) -> bytes:
     """The signed bundle; the statement in it is said in the host's log."""
     host = opened.keyring.load(keys.HOST)
-    held = ledger_feed.evidence_for(reader, made.statement, opener)
+    held = ledger_feed.evidence_for(reader, made.statement, unsealer)
     with opened.store() as store:
-        return bill.export(made, ledger, held, host.kid, lambda kind, body: store.say(host, kind, body, now_s))
+        return bill.export(made, ledger, held, host.kid, lambda kind, body: store.publish(host, kind, body, now_s))
 
 
 def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
@@ -77,15 +77,15 @@ def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root:
     given = str(keys_target or target.with_suffix(".keys"))
     click.echo(f"\nThe bundle is in {target}.")
     if keys_target is not None:
-        click.echo(f"The keys to {sealed} stretches of readings are in {given}: give it to the auditor alone.")
+        click.echo(f"The keys to {sealed} key periods of readings are in {given}: give it to the auditor alone.")
     elif sealed:
-        click.echo(f"Its readings are sealed, in {sealed} stretches. Give an auditor their keys with:\n"
+        click.echo(f"Its readings are sealed, in {sealed} key periods. Give an auditor their keys with:\n"
                    f"  wattpact disclose --bundle {bundle} -o {shlex.quote(given)}")  # fmt: skip
     with_keys = f" --keys {shlex.quote(given)}" if sealed or keys_target is not None else ""
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(opened: data_directory.Home, ledger: Ledger, owner: str) -> bytes:
+def _subject(opened: data_directory.DataDirectory, ledger: Ledger, owner: str) -> bytes:
     """Whose bill; the name of a person's key here will do where nobody is labelled so."""
     try:
         return bill.find_owner(ledger, owner)

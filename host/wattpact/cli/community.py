@@ -14,7 +14,7 @@ from wattpact.keys import KeyFileError, Signer
 from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node.data_directory import Home
+from wattpact.node.data_directory import DataDirectory
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 
@@ -44,7 +44,7 @@ def command() -> None:
     """The community: prices of the grid, what meters go by, who is supplied without a contract."""
 
 
-def _issuer(opened: Home) -> Signer:
+def _issuer(opened: DataDirectory) -> Signer:
     issuer = opened.issuer()
     if issuer is None:
         raise KeyFileError("the issuer's key is not here, and only it may say this")
@@ -73,7 +73,7 @@ def _policy_row(label: str | None, body: dict[str, Any]) -> dict[str, Any]:
             _ORDER: body.get(_ORDER)}  # fmt: skip
 
 
-def _everything(opened: Home, reader: Reader, now_s: int) -> dict[str, Any]:
+def _everything(opened: DataDirectory, reader: Reader, now_s: int) -> dict[str, Any]:
     labels = {known.kid: known.body["label"] for known in reader.certificates()}
     held = terms.policies(reader)
     own = sorted((labels.get(meter, meter.hex()), body) for meter, body in held.items() if meter is not None)
@@ -94,7 +94,7 @@ def _everything(opened: Home, reader: Reader, now_s: int) -> dict[str, Any]:
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
     """Show the community's terms: root key, prices, policies, default supply."""
-    opened = session.home()
+    opened = session.data_directory()
     with opened.reader() as reader:
         found = _everything(opened, reader, data_directory.clock())
     if as_json:
@@ -147,7 +147,7 @@ def _shown(name: str, value: Any) -> str:
 @click.pass_obj
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
-    opened = session.home()
+    opened = session.data_directory()
     issuer, now_s = _issuer(opened), data_directory.clock()
     with opened.store() as store:
         body = terms.community(store)
@@ -187,7 +187,7 @@ def policy(
     """Change what meters' guards go by; what is not named stays as it was.
 
     What each field does is in docs/spec/guard.md. A meter with a policy of its own goes by that alone."""
-    opened = session.home()
+    opened = session.data_directory()
     issuer, now_s = _issuer(opened), data_directory.clock()
     changes: dict[str, Any] = dict.fromkeys((*named, "holidays")) if defaults else {}
     changes.update({name: value for name, value in named.items() if value is not None})
@@ -226,7 +226,7 @@ def default_supply(session: Session, meter: str, until: str) -> None:
     """Keep a meter supplied by the grid, at its price, where no contract carries what flows.
 
     It cannot be taken back before its time; `community policy --meter METER --open` opens the relay all the same."""
-    opened = session.home()
+    opened = session.data_directory()
     issuer, now_s = _issuer(opened), data_directory.clock()
     with opened.store() as store:
         known = _find_meter(store, meter)

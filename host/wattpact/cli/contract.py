@@ -9,11 +9,11 @@ from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, MATCH
 
 from wattpact.cli.frame import Hours, Price, Session, as_json, energy, moment, price, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
-from wattpact.market.grants import Market
+from wattpact.market.grants import Grants
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node.data_directory import Home
-from wattpact.projections.unsealing import Opener
+from wattpact.node.data_directory import DataDirectory
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 _MAX_U32 = (1 << 32) - 1
@@ -60,7 +60,7 @@ def ask(session: Session, **terms: Any) -> None:
 
 
 def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: int, hours: int) -> None:
-    opened = session.home()
+    opened = session.data_directory()
     now_s = data_directory.clock()
     with opened.store() as store:
         known = members.find(store.certificates(), roles.METER, meter)
@@ -69,14 +69,14 @@ def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: 
             "order_id": secrets.token_bytes(8), "expires_s": now_s + hours, "meter": known.kid, "side": side,
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": now_s, "end_s": now_s + hours,
         }  # fmt: skip
-        made = store.say(owner, kinds.MANDATE, body, now_s)
+        made = store.publish(owner, kinds.MANDATE, body, now_s)
     verb = "sell" if side == kinds.SELL else "buy"
     bound = "or more" if side == kinds.SELL else "or less"
     click.echo(f"{known.body['label']} may {verb} {energy(wh)} at {price(limit)} per kWh {bound} until "
                f"{moment(now_s + hours)}. Order {made.id.hex()[:12]}.")  # fmt: skip
 
 
-def _key_of(opened: Home, kids: set[bytes], who: str) -> Signer:
+def _key_of(opened: DataDirectory, kids: set[bytes], who: str) -> Signer:
     found = [signer for signer in opened.keyring.people() if signer.kid in kids]
     if not found:
         raise KeyFileError(f"the key of {who} is not here")
@@ -89,20 +89,22 @@ def _key_of(opened: Home, kids: set[bytes], who: str) -> Signer:
 class _Contracts:
     """All that was agreed, and of which contracts the use is sealed to this host."""
 
-    def __init__(self, opened: Home, reader: Reader) -> None:
-        self.market = Market()
+    def __init__(self, opened: DataDirectory, reader: Reader) -> None:
+        self.grants = Grants()
         self.closed: set[bytes] = set()
-        opener = Opener(reader, opened.readers())
+        unsealer = Unsealer(reader, opened.readers())
         for row in reader.stream(of_kinds=(kinds.CERTIFICATE, *_KINDS)):
             if row.void_reason is None:
-                new = opener.look(entry.decode(row.raw, reader.community))
-                self.market.apply(new)
+                new = unsealer.look(entry.decode(row.raw, reader.community))
+                self.grants.apply(new)
                 if new.is_sealed and new.kind in _USED:
                     self.closed.add(new.body["contract"])
 
 
-def _find(market: Market, text: str) -> Contract:
-    found = [contract for contract in market.book.contracts.values() if contract.id.hex().startswith(text.lower())]
+def _find(market: Grants, text: str) -> Contract:
+    found = [
+        contract for contract in market.agreements.contracts.values() if contract.id.hex().startswith(text.lower())
+    ]
     if len(text) < 4 or len(found) != 1:
         reason = "is more than one contract; write more of its id" if found and len(text) >= 4 else "is no contract"
         raise ContractError(f"{text!r} {reason}; see `wattpact contract list`")
@@ -133,10 +135,10 @@ def _labels(reader: Reader) -> dict[bytes, str]:
 def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> None:
     """List contracts, the newest first."""
     now_s = data_directory.clock()
-    opened = session.home()
+    opened = session.data_directory()
     with opened.reader() as reader:
         labels, found = _labels(reader), _Contracts(opened, reader)
-    contracts = sorted(found.market.book.contracts.values(), key=lambda c: (-c.start_s, c.id))
+    contracts = sorted(found.grants.agreements.contracts.values(), key=lambda c: (-c.start_s, c.id))
     rows = [_row(contract, contract.id in found.closed, labels, now_s) for contract in contracts]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
@@ -165,10 +167,10 @@ def _used(wh: int | None) -> str:
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
-    opened = session.home()
+    opened = session.data_directory()
     with opened.reader() as reader:
         known = _Contracts(opened, reader)
-        found = _find(known.market, contract)
+        found = _find(known.grants, contract)
         row = _row(found, found.id in known.closed, _labels(reader), data_directory.clock())
     if as_json:
         show_json(row)
@@ -190,19 +192,19 @@ def show(session: Session, contract: str, as_json: bool) -> None:
 @click.pass_obj
 def terminate(session: Session, contract: str, reason: str, party: str | None) -> None:
     """End a contract now; CONTRACT is the start of its id. Leaving one early does not make it free."""
-    opened = session.home()
+    opened = session.data_directory()
     now_s = data_directory.clock()
     with opened.store() as store:
-        found = _find(_Contracts(opened, store).market, contract)
+        found = _find(_Contracts(opened, store).grants, contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(opened, store, found, party, now_s)
-        store.say(signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
+        store.publish(signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
     click.echo(f"Contract {found.id.hex()[:8]} is terminated.")
 
 
 def _ending(
-    opened: Home, reader: Reader, contract: Contract, party: str | None, now_s: int
+    opened: DataDirectory, reader: Reader, contract: Contract, party: str | None, now_s: int
 ) -> tuple[Signer, dict[str, Any]]:
     """Who ends it, and what else its entry says."""
     if party == "operator":

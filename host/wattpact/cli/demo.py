@@ -12,7 +12,7 @@ from wattpact import keys
 from wattpact.cli.frame import DEFAULT_DATA, Session, show_fields
 from wattpact.cli.node import HTTP_PORT, web_server
 from wattpact.node import data_directory, node
-from wattpact.node.data_directory import Home
+from wattpact.node.data_directory import DataDirectory
 from wattpact.simulation import demo
 
 FOLDER = Path("wattpact-demo")
@@ -37,7 +37,7 @@ def command(session: Session, port: int, http_listen: str, seconds: int | None) 
         asyncio.run(_run(opened, (http_listen, port), seconds))
 
 
-async def _run(opened: Home, web: tuple[str, int], seconds: int | None) -> None:
+async def _run(opened: DataDirectory, web: tuple[str, int], seconds: int | None) -> None:
     running = node.Node(
         opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), data_directory.clock
     )

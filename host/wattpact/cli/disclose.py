@@ -7,15 +7,15 @@ import click
 from wattpact_protocol.log import roles
 
 from wattpact.billing import disclose
-from wattpact.billing.disclose import DisclosingError, Stretch
+from wattpact.billing.disclose import DisclosingError, KeyPeriod
 from wattpact.bundle import disclosure, format
 from wattpact.cli import times
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
 from wattpact.market import terms
 from wattpact.membership import members
-from wattpact.node.data_directory import Home
-from wattpact.projections.unsealing import Opener
+from wattpact.node.data_directory import DataDirectory
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -37,7 +37,7 @@ def command(
 ) -> None:  # fmt: skip
     """Write the keys that show an auditor what meters measured: of one meter and time, or for a bundle.
 
-    A key shows the whole of its stretch, a day in general: every reading, and how much of each contract was used.
+    A key shows the whole of its key period, a day in general: every reading, and how much of each contract was used.
     Times are the community's. Whoever has the file reads what it is for, so give it to the auditor alone."""
     if (source is None) == (meter is None) or (meter is not None and (since is None or until is None)):
         raise click.UsageError("say what to disclose: --meter, --from and --to, or --bundle")
@@ -45,22 +45,22 @@ def command(
         raise click.UsageError("a bundle says itself of which time it is: leave out --from and --to")
     if (target is None) != dry_run:
         raise click.UsageError("say where the keys go with -o, or --dry-run to see what they would show")
-    opened = session.home()
+    opened = session.data_directory()
     with opened.reader() as reader:
         signer = _signer(opened, reader, party)
-        opener = Opener(reader, [signer])
+        unsealer = Unsealer(reader, [signer])
         own = None if party is None else {kid for kid, who in disclose.owners_of(reader).items() if signer.kid in who}
         if source is not None:
-            found, left = disclose.for_bundle(reader, opener, _read(source), own)
+            found, left = disclose.for_bundle(reader, unsealer, _read(source), own)
         else:
-            found, left = _in_time(reader, opener, own, str(meter), str(since), str(until)), []
-        given = disclose.disclose(reader, opener, found)
+            found, left = _in_time(reader, unsealer, own, str(meter), str(since), str(until)), []
+        given = disclose.disclose(reader, unsealer, found)
         if target is not None:
             disclosure.write(target, given)
         _show(reader, found, left, target, as_json)
 
 
-def _signer(opened: Home, reader: Reader, party: str | None) -> Signer:
+def _signer(opened: DataDirectory, reader: Reader, party: str | None) -> Signer:
     """Whose key opens: the operator's, or a person's."""
     if party is None:
         issuer = opened.issuer()
@@ -84,9 +84,9 @@ def _read(path: Path) -> bytes:
 
 
 def _in_time(
-    reader: Reader, opener: Opener, own: set[bytes] | None, meter: str, since: str, until: str
-) -> list[Stretch]:
-    """The stretches of a meter that any of a time lies in."""
+    reader: Reader, unsealer: Unsealer, own: set[bytes] | None, meter: str, since: str, until: str
+) -> list[KeyPeriod]:
+    """The key periods of a meter that any of a time lies in."""
     known = members.find(reader.certificates(), roles.METER, meter)
     label = known.body["label"]
     if own is not None and known.kid not in own:
@@ -95,7 +95,7 @@ def _in_time(
     from_s, to_s = times.unix_s(since, zone), times.unix_s(until, zone)
     if from_s >= to_s:
         raise click.BadParameter(f"{since!r} is not before {until!r}")
-    every = disclose.stretches_of(reader, opener, known.kid)
+    every = disclose.periods_of(reader, unsealer, known.kid)
     found = [one for one in every if one.meets(from_s, to_s)]
     if not found:
         timed = [one for one in every if one.from_s is not None]
@@ -107,19 +107,19 @@ def _in_time(
 
 
 def _show(
-    reader: Reader, found: Sequence[Stretch], left: Sequence[Stretch], target: Path | None, as_json: bool
+    reader: Reader, found: Sequence[KeyPeriod], left: Sequence[KeyPeriod], target: Path | None, as_json: bool
 ) -> None:
     labels = disclose.labels_of(reader)
     if as_json:
         show_json({
             "file": None if target is None else str(target),
-            "stretches": [one.as_json(labels.get(one.meter)) for one in found if not one.is_void],
+            "key_periods": [one.as_json(labels.get(one.meter)) for one in found if not one.is_void],
             "left": [one.as_json(labels.get(one.meter)) for one in left],
         })  # fmt: skip
         return
     void = [one for one in found if one.is_void]
     found = [one for one in found if not one.is_void]
-    _show_stretches(reader, found)
+    _show_periods(reader, found)
     if void:
         click.echo(f"Void, so that nobody can show it: {disclose.named(void, disclose.labels_of(reader))}.")
     if left:
@@ -131,7 +131,7 @@ def _show(
         click.echo(f"{len(found)} {word} in {target}. Whoever has this file reads that: give it to the auditor alone.")
 
 
-def _show_stretches(reader: Reader, found: Sequence[Stretch]) -> None:
+def _show_periods(reader: Reader, found: Sequence[KeyPeriod]) -> None:
     """Everything that the keys show, a line for each."""
     labels, zone = disclose.labels_of(reader), terms.community(reader)["timezone"]
     if not found:
@@ -142,10 +142,10 @@ def _show_stretches(reader: Reader, found: Sequence[Stretch]) -> None:
          times.shown(one.to_s, zone)[:16], str(one.readings), str(one.others))
         for one in found
     ]  # fmt: skip
-    show_table(("meter", "stretch", "from", "to", "readings", "others"), rows)
-    click.echo(f"\nTimes are of {zone}. Each stretch is shown whole: every reading in it, and in the other entries")
+    show_table(("meter", "key_period", "from", "to", "readings", "others"), rows)
+    click.echo(f"\nTimes are of {zone}. Each key period is shown whole: every reading in it, and in the other entries")
     click.echo("the registers at events and how much of each contract was used.")
 
 
-def _number(one: Stretch) -> str:
+def _number(one: KeyPeriod) -> str:
     return f"{one.generation}/{one.key_no}" if one.generation else str(one.key_no)

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wattpact.node.data_directory import Home, HomeError
+from wattpact.node.data_directory import DataDirectory, DataDirectoryError
 
 DEFAULT_DATA = "wattpact-data"
 WIDTH = 80
@@ -27,16 +27,16 @@ _OURS = ("wattpact", "wattpact_protocol")
 
 
 class Session:
-    """What the options before the command say. `home()` opens the data directory; raises HomeError."""
+    """What the options before the command say."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
 
-    def home(self) -> Home:
+    def data_directory(self) -> DataDirectory:
         try:
-            return Home(self.data)
-        except HomeError as error:
-            raise HomeError(f"{error}; try `wattpact keys init`, or name another with --data") from None
+            return DataDirectory(self.data)
+        except DataDirectoryError as error:
+            raise DataDirectoryError(f"{error}; try `wattpact keys init`, or name another with --data") from None
 
 
 class Root(click.Group):

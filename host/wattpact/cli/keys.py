@@ -57,7 +57,7 @@ def init(session: Session, /, directory: Path | None, import_price: int, export_
 def person(session: Session, name: str, label: str | None) -> None:
     """Make a key for a person, certified by the community's issuer."""
     keys.check_name(name)
-    made = data_directory.add_person(session.home(), name, label or name, data_directory.clock())
+    made = data_directory.add_person(session.data_directory(), name, label or name, data_directory.clock())
     click.echo(f"{label or name} is enrolled, key id {made.kid.hex()}.")
 
 
@@ -71,7 +71,7 @@ def _row(known: Certified, here: bool) -> dict[str, Any]:
 
 
 def _rows(session: Session) -> list[dict[str, Any]]:
-    opened = session.home()
+    opened = session.data_directory()
     ring = opened.keyring
     signers = ring.people() + [ring.load(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST) if ring.has(name)]
     here = {signer.kid for signer in signers}

@@ -12,9 +12,9 @@ from wattpact.ingest.rejections import Rejections
 from wattpact.keys import KeyFileError
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node.data_directory import Home
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.node.data_directory import DataDirectory
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 from wattpact.store.sqlite.store import Store
@@ -53,7 +53,7 @@ def enrol_meter(
     session: Session, /, code: bytes, owner: str, label: str, wait: int, assurance: str, **more: Any
 ) -> None:
     """Enrol the meter that proves the code on its sticker; it asks a running node every few seconds."""
-    opened = session.home()
+    opened = session.data_directory()
     issuer = opened.issuer()
     if issuer is None:
         raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
@@ -77,11 +77,11 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
             time.sleep(_POLL_S)
 
 
-def _measure(opened: Home) -> None:
+def _measure(opened: DataDirectory) -> None:
     """Open what has come since a node last did, with the keys that are here now."""
     with opened.store() as store:
         rejections = Rejections()
-        Measuring(store, Opener(store, opened.readers()), rejections, data_directory.clock).catch_up()
+        RegisterProjection(store, Unsealer(store, opened.readers()), rejections, data_directory.clock).catch_up()
         store.count_rejections(rejections.drain(data_directory.clock()))
 
 
@@ -122,7 +122,7 @@ def _rows(reader: Reader) -> list[dict[str, Any]]:
 @click.pass_obj
 def list_meters(session: Session, as_json: bool) -> None:
     """List the enrolled meters with their registers, and how many ask to be enrolled."""
-    opened = session.home()
+    opened = session.data_directory()
     _measure(opened)
     with opened.reader() as reader:
         rows, waiting = _rows(reader), len(reader.pending())
@@ -147,7 +147,7 @@ def list_meters(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, meter: str, as_json: bool) -> None:
     """Show one meter; METER is its label or the start of its key id."""
-    opened = session.home()
+    opened = session.data_directory()
     _measure(opened)
     with opened.reader() as reader:
         known = members.find(reader.certificates(), roles.METER, meter)
@@ -159,7 +159,7 @@ def show(session: Session, meter: str, as_json: bool) -> None:
         "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
-        "last reading": moment(row["reading_s"]), "relay": _relay_words(row["relay"]),
+        "last reading": moment(row["reading_s"]), "relay": _relay_text(row["relay"]),
         "sealed": f"{row['unopened']} readings: {_NO_KEY}" if row["unopened"] else None,
     })  # fmt: skip
 
@@ -174,7 +174,7 @@ def _position(relay: dict[str, Any]) -> str:
     return "closed" if relay["closed"] else "open"
 
 
-def _relay_words(relay: dict[str, Any] | None) -> str:
+def _relay_text(relay: dict[str, Any] | None) -> str:
     if relay is None:
         return NO_RELAY
     words = (CLOSED_WORDS if relay["closed"] else OPEN_WORDS).get(relay["reason"], "")

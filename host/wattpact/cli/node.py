@@ -10,7 +10,7 @@ import click
 from wattpact import keys
 from wattpact.cli.frame import Session
 from wattpact.node import data_directory, node
-from wattpact.node.data_directory import Home
+from wattpact.node.data_directory import DataDirectory
 
 if TYPE_CHECKING:
     from wattpact.api.server import WebServer
@@ -29,13 +29,13 @@ _PORT = click.IntRange(0, 65535)
 def command(session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool) -> None:
     """Run the node: take in what meters sign, grant contracts, serve the page. Ctrl-C stops it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    opened = session.home()
+    opened = session.data_directory()
     web = None if no_http else (http_listen, http_port)
     with opened.lock():
         asyncio.run(_run(opened, (listen, port), web))
 
 
-async def _run(opened: Home, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
+async def _run(opened: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
     running = node.Node(
         opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), data_directory.clock,
         people=opened.keyring.people(),

@@ -3,7 +3,7 @@
     size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time -> registers
 
 What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
-log (a person's order: new); a batch is durable when `take` returns; heads in memory never run ahead of the disk.
+log (a person's order: new); a batch is durable when `ingest` returns; heads in memory never run ahead of the disk.
 Nothing is opened here: what a meter sealed is for `follower`, which is told of it in the transaction that stores it.
 docs/spec/ingest.md has the reasons and their order.
 """
@@ -19,8 +19,8 @@ from wattpact_protocol.log import chain, entry, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.ingest.rejections import Rejections
-from wattpact.ingest.signature_pool import Claim, Group, Verifying, verify
-from wattpact.membership.directory import Author, Authors
+from wattpact.ingest.signature_pool import Claim, Group, SignaturePool, verify
+from wattpact.membership.directory import Author, Directory
 from wattpact.store.records import Accepted, Evidence, Registers
 from wattpact.store.sqlite.store import MAX_BATCH, Store, goes_on_from, registers_of
 
@@ -57,17 +57,17 @@ class Ingest:
     """Takes entries into a store, on so many cores: those there are, unless told otherwise.
 
     `clock()` gives Unix seconds; close() ends the processes that help with large batches. `follower`, where there is
-    one, is told of every batch, entries by cursor, in the transaction that stores it; what it raises, `take` does."""
+    one, is told of every batch, entries by cursor, in the transaction that stores it; what it raises, `ingest` does."""
 
     def __init__(
         self, store: Store, root_public_key: bytes, clock: Callable[[], int], cores: int | None = None
     ) -> None:
         self.store = store
-        self.authors = Authors(store, root_public_key)
+        self.directory = Directory(store, root_public_key)
         self.rejections = Rejections()
         self.follower: Callable[[Mapping[int, Entry]], None] | None = None
         self._clock = clock
-        self.verifying = Verifying((cores or _cores()) - 1)
+        self.verifying = SignaturePool((cores or _cores()) - 1)
         self.committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     def close(self) -> None:
@@ -75,10 +75,10 @@ class Ingest:
         self.committer.shutdown()
         self.store.count_rejections(self.rejections.drain(self._clock()))
 
-    def take(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
+    def ingest(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
         """A verdict for each; what is STORED is durable. `sources` says where from, once or for each."""
         now_s = self._clock()
-        self.authors.refresh()
+        self.directory.refresh()
         batches: list[_Batch] = []
         try:
             with without_collector():
@@ -88,7 +88,7 @@ class Ingest:
                 if batches:
                     batches[-1].flush()
         except BaseException:
-            self.authors.rebuild()  # memory may be ahead of what was rolled back
+            self.directory.rebuild()  # memory may be ahead of what was rolled back
             raise
         verdicts = [verdict for batch in batches for verdict in batch.verdicts]
         for index, verdict in enumerate(verdicts):
@@ -153,7 +153,7 @@ class _Batch:
         except entry.EntryError:
             self.verdicts.append(Verdict(MALFORMED))
             return
-        author = self.ingest.authors.get(new.kid)
+        author = self.ingest.directory.get(new.kid)
         reason = UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
         if author is None or reason:
             self.verdicts.append(Verdict(reason or "", new))
@@ -193,7 +193,7 @@ class _Batch:
         if not claims:
             return
         genuine = self._genuine()
-        store, authors = self.ingest.store, self.ingest.authors
+        store, authors = self.ingest.store, self.ingest.directory
         with store.transaction(committer):
             before = store.last_cursor()
             if before != authors.cursor:
@@ -225,7 +225,7 @@ class _Batch:
 
     def _finish(self, judged: "_Judged", before: int) -> None:
         """What the transaction holds is certain, or else `take` forgets it all."""
-        authors = self.ingest.authors
+        authors = self.ingest.directory
         authors.cursor = before + len(judged.accepted)
         for accepted in judged.accepted:
             if accepted.entry.kind == kinds.CERTIFICATE and accepted.void_reason is None:
@@ -238,7 +238,7 @@ class _Judged:
     def __init__(self, ingest: Ingest, before: int, now_s: int) -> None:
         self.before = before
         self.store = ingest.store
-        self.authors = ingest.authors
+        self.directory = ingest.directory
         self.now_s = now_s
         self.accepted: list[Accepted] = []
         self._last: dict[bytes, tuple[Author, Entry]] = {}
@@ -257,7 +257,7 @@ class _Judged:
                 goes_on = goes_on_from(author.registers, new.body)
                 void_reason = self._measure(author, new)
         elif new.kind == kinds.CERTIFICATE:
-            void_reason = self.authors.certificate_problem(new.body)
+            void_reason = self.directory.certificate_problem(new.body)
         elif new.kind == kinds.KEY_OPEN and not self._is_first(new):
             void_reason = KEY_OPENED_TWICE
         self.accepted.append(Accepted(new, author.chained, void_reason, goes_on, deferred))
@@ -272,14 +272,14 @@ class _Judged:
     def _is_first(self, new: Entry) -> bool:
         """Whether the key's number is free; said again with the same commitment it does no harm."""
         place, commitment = (new.kid, new.generation, new.body["key_no"]), new.body["commitment"]
-        held = self.store.stretch(*place)
+        held = self.store.key_period(*place)
         return bool((held[2] if held else self._opened.setdefault(place, commitment)) == commitment)
 
     def _reason(self, author: Author, new: Entry) -> str | None:
         certificate = author.certificate
         if not roles.may_publish(certificate, new):
             return NOT_ALLOWED
-        if new.kind == kinds.MANDATE and not self.authors.owns(new.kid, new.body["meter"]):
+        if new.kind == kinds.MANDATE and not self.directory.owns(new.kid, new.body["meter"]):
             return NOT_ALLOWED
         if not author.is_certified_at(new.stamp.unix_s):
             return EXPIRED

@@ -39,7 +39,7 @@ class Group:
         self.verdicts: list[bool] | None = None
 
 
-class Verifying:
+class SignaturePool:
     """So many processes, started with the first group, besides this one. close() ends them."""
 
     def __init__(self, processes: int) -> None:

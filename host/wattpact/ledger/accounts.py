@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wattpact_protocol.log import kinds
 from wattpact_protocol.settlement import statement
-from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Balance, Line
 
@@ -29,33 +29,35 @@ class Posting(NamedTuple):
     contract: bytes | None
 
 
-def post(facts: Facts, settlement: Settlement, from_s: int, to_s: int) -> list[Posting]:
+def post(inputs: SettlementInputs, settlement: Settlement, from_s: int, to_s: int) -> list[Posting]:
     """All postings of a window between two slot boundaries, as far as it is settled."""
-    cuts = {span[0] for kid in facts.meters for span in facts.payers(kid, from_s, to_s)} | {from_s, to_s}
+    cuts = {span[0] for kid in inputs.meters for span in inputs.payers(kid, from_s, to_s)} | {from_s, to_s}
     edges = sorted(cuts)
     return [
         posting
         for start_s, end_s in zip(edges, edges[1:], strict=False)
-        for kid in facts.meters
-        for posting in _of_meter(facts, settlement, kid, start_s, end_s)
+        for kid in inputs.meters
+        for posting in _of_meter(inputs, settlement, kid, start_s, end_s)
     ]
 
 
-def _of_meter(facts: Facts, settlement: Settlement, kid: bytes, from_s: int, to_s: int) -> Iterator[Posting]:
+def _of_meter(
+    inputs: SettlementInputs, settlement: Settlement, kid: bytes, from_s: int, to_s: int
+) -> Iterator[Posting]:
     """A meter's purchases and its dealings with the grid; its sales are posted as its partners' purchases."""
     to_s = min(to_s, settlement.settled_to(kid, to_s))
     if from_s >= to_s:
         return
-    payer = facts.payer_at(kid, from_s)
+    payer = inputs.payer_at(kid, from_s)
     lines: dict[tuple[bytes, int], Line] = {}
     statement.add_lines(settlement, kid, from_s, to_s, lines)
     for (contract_id, side), line in sorted(lines.items()):
         if side == kinds.BUY:
-            receiver = facts.payer_at(line.contract.supplier, from_s)
+            receiver = inputs.payer_at(line.contract.supplier, from_s)
             yield Posting(payer, receiver, CARRIED, line.carried_wh, line.carried_nano, contract_id)
             yield Posting(payer, receiver, UNUSED, line.unused_wh, line.unused_nano, contract_id)
     grid = Balance()
-    statement.add_balance(facts, settlement, kid, from_s, to_s, grid)
+    statement.add_balance(inputs, settlement, kid, from_s, to_s, grid)
     yield Posting(payer, GRID, GRID_IMPORT, grid.grid_import_wh, grid.grid_import_nano, None)
     yield Posting(GRID, payer, GRID_EXPORT, grid.grid_export_wh, grid.grid_export_nano, None)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement import statement
-from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
 
@@ -24,7 +24,7 @@ class Ledger:
     """Fed with verified entries in the order of each author's log; the community's comes before any reading."""
 
     def __init__(self) -> None:
-        self.facts = Facts()
+        self.inputs = SettlementInputs()
         self._settlement: Settlement | None = None
 
     @property
@@ -35,10 +35,10 @@ class Ledger:
 
     def apply(self, entries: Iterable[Entry]) -> None:
         for new in entries:
-            self.facts.apply(new)
-        facts = self.facts
-        if self._settlement is None and facts.community is not None:
-            self._settlement = Settlement(facts.slot_s, facts.silence_s, facts.loads, facts.book)
+            self.inputs.apply(new)
+        inputs = self.inputs
+        if self._settlement is None and inputs.community is not None:
+            self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
 
     def settle(self, now_s: int) -> None:
         """Settle all that can be settled by now."""
@@ -46,21 +46,21 @@ class Ledger:
 
     def fill(self, contract_id: bytes) -> Fill:
         """What a contract has carried, lacked and left unused so far; zero where nothing is settled yet."""
-        contract = self.facts.book.confirmed.get(contract_id)
+        contract = self.inputs.agreements.confirmed.get(contract_id)
         if contract is None:
             raise LedgerError(f"there is no contract {contract_id.hex()}")
         return self.settlement.fills.get(contract_id) or Fill(contract)
 
     def payers(self, from_s: int, to_s: int) -> list[bytes]:
         """Everyone who answers for a meter at some time of a window."""
-        spans = [self.facts.payers(kid, from_s, to_s) for kid in self.facts.meters]
+        spans = [self.inputs.payers(kid, from_s, to_s) for kid in self.inputs.meters]
         return sorted({span[2] for rows in spans for span in rows})
 
     def window(self, from_s: int, to_s: int) -> tuple[int, int]:
         """The slots that start in a window, as slot boundaries."""
         if self._settlement is None:
             raise LedgerError("no community has been founded yet")
-        start_s, end_s = self.facts.ceil(from_s), self.facts.ceil(to_s)
+        start_s, end_s = self.inputs.ceil(from_s), self.inputs.ceil(to_s)
         if start_s >= end_s:
             raise LedgerError("the period holds no slot")
         return start_s, end_s
@@ -68,9 +68,9 @@ class Ledger:
     def statement(self, subject: bytes, from_s: int, to_s: int) -> Statement:
         """What one payer's meters came to in the slots that start in a window."""
         start_s, end_s = self.window(from_s, to_s)
-        return statement.state(self.facts, self.settlement, subject, start_s, end_s)
+        return statement.state(self.inputs, self.settlement, subject, start_s, end_s)
 
     def postings(self, from_s: int, to_s: int) -> list[Posting]:
         """Every payment of a window, each from one account to another."""
         start_s, end_s = self.window(from_s, to_s)
-        return accounts.post(self.facts, self.settlement, start_s, end_s)
+        return accounts.post(self.inputs, self.settlement, start_s, end_s)

@@ -10,7 +10,7 @@ from typing import Any
 
 from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.contracts import VOID, Book, Contract
+from wattpact_protocol.settlement.contracts import VOID, Agreements, Contract
 
 TOO_LATE = "too_late"
 TERMINATED = "terminated"
@@ -19,11 +19,11 @@ NO_BUY_MANDATE = "no_buy_mandate"
 _FOR_GOOD = (TOO_LATE, TERMINATED)
 
 
-class Market:
+class Grants:
     """Fed with every verified entry that is no reading, in the order stored. `refused` says why a contract got none."""
 
     def __init__(self) -> None:
-        self.book = Book()
+        self.agreements = Agreements()
         self.refused: dict[bytes, str] = {}
         self.last_number = 0
         self._open: dict[bytes, None] = {}  # confirmations that have no grant and may still get one
@@ -33,7 +33,7 @@ class Market:
         self._spent: dict[bytes, list[Contract]] = {}  # by mandate: the contracts that were granted under it
 
     def apply(self, new: Entry) -> None:
-        self.book.apply(new)
+        self.agreements.apply(new)
         if new.kind == kinds.MANDATE:
             self._mandates.setdefault(new.body["meter"], []).append(new)
         elif new.kind == kinds.CONTRACT and new.id not in self._granted:
@@ -48,7 +48,7 @@ class Market:
         self._granted.add(name)
         self._open.pop(name, None)
         self.last_number = max(self.last_number, new.body["number"])
-        contract = self.book.confirmed.get(name)
+        contract = self.agreements.confirmed.get(name)
         if contract is not None:
             now_s = new.stamp.unix_s or 0
             for mandate in (self._sells(contract, now_s, {}), self._buys(contract, now_s, {})):
@@ -72,10 +72,10 @@ class Market:
 
     def _undecided(self) -> list[Contract]:
         """Contracts without a grant that may still get one: a mandate, for one, may come late."""
-        book = self.book
-        for name in [name for name in self._open if name in book.refused and name not in book.confirmed]:
+        agreements = self.agreements
+        for name in [name for name in self._open if name in agreements.refused and name not in agreements.confirmed]:
             del self._open[name]
-        return [book.contracts[name] for name in self._open if name in book.contracts]
+        return [agreements.contracts[name] for name in self._open if name in agreements.contracts]
 
     def _problem(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> str | None:
         """Why it gets no grant now; where it gets one, its Wh are added to what is `planned` under both mandates."""
@@ -94,8 +94,8 @@ class Market:
 
     def _sells(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> Entry | None:
         """The mandate that the supplier's offer names, if the offer keeps within it and its Wh are not spent."""
-        offer = self.book.offers[contract.offer_id]
-        mandate = self.book.mandates.get(offer.body["mandate"])
+        offer = self.agreements.offers[contract.offer_id]
+        mandate = self.agreements.mandates.get(offer.body["mandate"])
         if mandate is None or not self._is_for(mandate, contract.supplier, kinds.SELL):
             return None
         fits = contract.price_micro_per_kwh >= mandate.body["limit_micro_per_kwh"] and _within(contract, mandate)
@@ -105,7 +105,9 @@ class Market:
     def _buys(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> Entry | None:
         """The mandate of the consumer's owner that covers the contract and is not spent: the one that the acceptance's
         demand names, or where it names none, the first."""
-        demand = self.book.demands.get(self.book.acceptances[contract.acceptance_id].body.get("demand", b""))
+        demand = self.agreements.demands.get(
+            self.agreements.acceptances[contract.acceptance_id].body.get("demand", b"")
+        )
         for mandate in self._mandates.get(contract.consumer, ()):
             if demand is not None and demand.body["mandate"] != mandate.id:
                 continue
@@ -126,7 +128,7 @@ class Market:
 
 
 def _within(contract: Contract, mandate: Entry) -> bool:
-    """Whether the mandate held when the contract was made, for a stretch of time that they share."""
+    """Whether the mandate held when the contract was made, for a key period of time that they share."""
     body = mandate.body
     in_force = contract.matched_s is not None and contract.matched_s <= body["expires_s"]
     return in_force and bool(contract.start_s < body["end_s"] and body["start_s"] < contract.end_s)

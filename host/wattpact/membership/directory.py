@@ -7,7 +7,7 @@ pinned from the start, so that its own certificate can be taken in. docs/spec/en
 from typing import Any
 
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
-from wattpact_protocol.settlement.register_rules import Continuity
+from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.store.records import Stored
 from wattpact.store.sqlite.reader import Reader
@@ -23,7 +23,7 @@ class Author:
         self.kid = kid
         self.public_key: bytes = certificate["public_key"]
         self.head = chain.start(kid, certificate["generation"], certificate_id)
-        self.registers = Continuity(0)
+        self.registers = RegisterRules(0)
         self.frozen = False
         self.seals = False
         self._of_generation: list[dict[str, Any]] = []
@@ -49,7 +49,7 @@ class Author:
         return False
 
 
-class Authors:
+class Directory:
     """All authors of the store, kept up to date from it."""
 
     def __init__(self, reader: Reader, root_public_key: bytes) -> None:

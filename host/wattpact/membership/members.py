@@ -52,7 +52,7 @@ def certificate(public_key: bytes, role: int, label: str, now_s: int, **more: An
     }  # fmt: skip
 
 
-def first_words(terms: Terms) -> dict[int, dict[str, Any]]:
+def first_entries(terms: Terms) -> dict[int, dict[str, Any]]:
     """The bodies that a community starts with, by kind; raises BodyError for terms that cannot be said."""
     community = {
         "version": 1, "name": terms.name, "currency": terms.currency, "slot_s": terms.slot_s,
@@ -79,11 +79,11 @@ def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: 
             certificate(root.public_key, roles.ROOT, root.name or "root", now_s),
             certificate(issuer.public_key, roles.ISSUER, issuer.name or "issuer", now_s, **reads),
         ):
-            store.say(root, kinds.CERTIFICATE, body, now_s)
+            store.publish(root, kinds.CERTIFICATE, body, now_s)
         body = certificate(host.public_key, roles.HOST, host.name or "host", now_s)
-        store.say(issuer, kinds.CERTIFICATE, body, now_s)
-        for kind, body in first_words(terms).items():
-            store.say(issuer, kind, body, now_s)
+        store.publish(issuer, kinds.CERTIFICATE, body, now_s)
+        for kind, body in first_entries(terms).items():
+            store.publish(issuer, kind, body, now_s)
 
 
 def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s: int) -> entry.Entry:
@@ -91,7 +91,7 @@ def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s
     with store.transaction():
         _check_free(store, roles.PERSON, person.public_key, label)
         body = certificate(person.public_key, roles.PERSON, label, now_s, sealing_key=person.sealing_key)
-        return store.say(issuer, kinds.CERTIFICATE, body, now_s)
+        return store.publish(issuer, kinds.CERTIFICATE, body, now_s)
 
 
 def enrol_meter(
@@ -101,7 +101,7 @@ def enrol_meter(
     with store.transaction():
         _check_free(store, roles.METER, public_key, label)
         body = certificate(public_key, roles.METER, label, now_s, owner=owner, **more)
-        return store.say(issuer, kinds.CERTIFICATE, body, now_s)
+        return store.publish(issuer, kinds.CERTIFICATE, body, now_s)
 
 
 def _check_free(reader: Reader, role: int, public_key: bytes, label: str) -> None:

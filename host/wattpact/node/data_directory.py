@@ -26,7 +26,7 @@ DATABASE, SETTINGS, KEYS, LOCK = "wattpact.db", "settings.json", "keys", "node.l
 _FORMAT = 1
 
 
-class HomeError(Exception):
+class DataDirectoryError(Exception):
     """A data directory that is absent, damaged or already there; the text says which and what to do."""
 
 
@@ -35,8 +35,8 @@ def clock() -> int:
     return time.time_ns() // 1_000_000_000
 
 
-class Home:
-    """An existing data directory; raises HomeError."""
+class DataDirectory:
+    """An existing data directory; raises DataDirectoryError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -64,7 +64,7 @@ class Home:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             os.close(handle)
-            raise HomeError(f"a node is running on {self.path} already") from None
+            raise DataDirectoryError(f"a node is running on {self.path} already") from None
         try:
             yield
         finally:
@@ -85,39 +85,39 @@ def _pinned(path: Path) -> bytes:
         root_public_key = bytes.fromhex(settings["root_public_key"])
         sound = settings["wattpact_data"] == _FORMAT and len(root_public_key) == 32
     except FileNotFoundError:
-        raise HomeError(f"{path.parent} is no data directory") from None
+        raise DataDirectoryError(f"{path.parent} is no data directory") from None
     except OSError as error:
-        raise HomeError(f"cannot read {path}: {error.strerror}") from None
+        raise DataDirectoryError(f"cannot read {path}: {error.strerror}") from None
     except (KeyError, TypeError, ValueError):
         sound, root_public_key = False, b""
     if not sound:
-        raise HomeError(f"{path} is damaged; restore it from a backup")
+        raise DataDirectoryError(f"{path} is damaged; restore it from a backup")
     return root_public_key
 
 
-def found(path: Path, terms: members.Terms, now_s: int) -> Home:
-    """Make a data directory with new keys and a community that starts with `terms`; raises HomeError, KeyFileError,
-    and BodyError for terms that cannot be said, before anything is made."""
-    members.first_words(terms)
+def found(path: Path, terms: members.Terms, now_s: int) -> DataDirectory:
+    """Make a data directory with new keys and a community that starts with `terms`; raises
+    DataDirectoryError, KeyFileError, and BodyError for terms that cannot be said, before anything is made."""
+    members.first_entries(terms)
     if (path / SETTINGS).exists():
-        raise HomeError(f"{path} holds a community already")
+        raise DataDirectoryError(f"{path} holds a community already")
     keyring = Keyring(path / KEYS)
     if any(keyring.has(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST)) or (path / DATABASE).exists():
-        raise HomeError(f"{path} holds keys or a database of an unfinished set-up; choose another directory")
+        raise DataDirectoryError(f"{path} holds keys or a database of an unfinished set-up; choose another directory")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HomeError(f"cannot make {path}: {error.strerror}") from None
+        raise DataDirectoryError(f"cannot make {path}: {error.strerror}") from None
     names = (keys.ROOT, keys.ISSUER, keys.HOST)
     signers = {name: keyring.create(name, secrets.token_bytes(32)) for name in names}
     root_public_key = signers[keys.ROOT].public_key
     with Store(path / DATABASE, ids.community_id(root_public_key)) as store:
         members.found_community(store, signers, terms, now_s)
     _write_settings(path / SETTINGS, {"wattpact_data": _FORMAT, "root_public_key": root_public_key.hex()})
-    return Home(path)
+    return DataDirectory(path)
 
 
-def add_person(home: Home, name: str, label: str, now_s: int) -> Signer:
+def add_person(home: DataDirectory, name: str, label: str, now_s: int) -> Signer:
     """A new key for a person, certified; raises EnrolError, KeyFileError, StoreError."""
     issuer = home.issuer()
     if issuer is None:

@@ -1,6 +1,6 @@
 """The node: one asyncio process that joins link, ingest, market and inboxes over one store.
 
-    datagrams -> batch -> ingest -> receipts -> registers, book, grants, inboxes -> datagrams
+    datagrams -> batch -> ingest -> receipts -> registers, agreements, grants, inboxes -> datagrams
 
 What always holds: everything in memory can be had again from the store, so the process may die at any moment; whatever
 another program says in the store is noticed within POLL_S. docs/architecture.md.
@@ -16,9 +16,9 @@ from wattpact_protocol.log import entry, kinds, roles
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
-from wattpact.market.grants import Market
-from wattpact.projections.registers import Measuring
-from wattpact.projections.unsealing import Opener
+from wattpact.market.grants import Grants
+from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Stored, StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
@@ -77,31 +77,31 @@ class Node:
         self.readers = (*(() if issuer is None else (issuer,)), *people)
         self.clock = clock
         self._clock_ms = clock_ms
-        self.ingest = Ingest(store, root_public_key, clock)
+        self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._measuring = Measuring(store, Opener(store, self.readers), self.ingest.rejections, clock)
-        self.ingest.follower = self._measuring.catch_up
+        self._measuring = RegisterProjection(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.pipeline.follower = self._measuring.catch_up
         self._listeners: set[asyncio.Queue[Event]] = set()
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._rebuild()
-        self.link = Link(store, self.ingest.authors, self.inbox, self._count)
+        self.link = Link(store, self.pipeline.directory, self.inbox, self._count)
         self._measuring.catch_up()  # what a key that has come since can open; in several transactions where it is much
         self._catch_up()
 
     def _rebuild(self) -> None:
-        self.market = Market()
+        self.grants = Grants()
         self.inbox = Inbox(self.store)
         self.cursor = 0
 
     # Entries
 
-    def take(self, batch: list[tuple[bytes, Address]]) -> list[Verdict]:
+    def ingest(self, batch: list[tuple[bytes, Address]]) -> list[Verdict]:
         """Take entries in, act on them and answer; raises StoreError, and then nothing was acknowledged."""
         addresses = [address for _, address in batch]
-        verdicts = self.ingest.take([raw for raw, _ in batch], [address[0] for address in addresses])
+        verdicts = self.pipeline.ingest([raw for raw, _ in batch], [address[0] for address in addresses])
         self._receipt(verdicts)
         self.catch_up()
         if self._edge is not None:
@@ -117,10 +117,10 @@ class Node:
         last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}
         with self.store.transaction():
             for kid, new in last.items():
-                author = self.ingest.authors.get(kid)
+                author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
-                    self.store.say(self._host, kinds.RECEIPT, body, self.clock())
+                    self.store.publish(self._host, kinds.RECEIPT, body, self.clock())
 
     def catch_up(self) -> None:
         """Measure and fold what is new in the store, grant what is due, and push it to the meters it concerns."""
@@ -131,7 +131,7 @@ class Node:
     def _catch_up(self) -> None:
         if self.store.last_cursor() == self.cursor:
             return
-        self.ingest.authors.refresh()
+        self.pipeline.directory.refresh()
         try:
             with self.store.transaction():
                 self._measuring.catch_up()
@@ -159,18 +159,18 @@ class Node:
     def _apply(self, row: Stored, now_s: int) -> None:
         if row.void_reason is None:
             new = entry.decode(row.raw, self.store.community)
-            self.market.apply(new)
-            self.inbox.fold(row, new, self.market.book, now_s)
+            self.grants.apply(new)
+            self.inbox.fold(row, new, self.grants.agreements, now_s)
 
     def _grant(self) -> None:
         if self._issuer is None:
             return
-        for body in self.market.grants_due(self.clock()):
-            self.store.say(self._issuer, kinds.GRANT, body, self.clock())
+        for body in self.grants.grants_due(self.clock()):
+            self.store.publish(self._issuer, kinds.GRANT, body, self.clock())
 
-    def heard_s(self) -> dict[bytes, int]:
+    def seen_s(self) -> dict[bytes, int]:
         """When each meter was last heard on the link, Unix seconds."""
-        return {kid: peer.heard_s for kid, peer in list(self.link.peers.items())}
+        return {kid: peer.seen_s for kid, peer in list(self.link.peers.items())}
 
     # Listeners
 
@@ -190,7 +190,7 @@ class Node:
             queue.put_nowait(event)
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
-        self.ingest.rejections.count(reason, author, source, self.clock())
+        self.pipeline.rejections.count(reason, author, source, self.clock())
 
     def refused_access(self, source: str) -> None:
         """Count a code that opens nothing, tried from there."""
@@ -201,7 +201,7 @@ class Node:
     async def start(self, address: str = "0.0.0.0", port: int = UDP_PORT) -> int:
         """Open the socket and begin; gives the port. Raises NodeError where it is taken."""
         loop = asyncio.get_running_loop()
-        edge = Edge(self.link, self._take_safely, self.clock)
+        edge = Edge(self.link, self._ingest_safely, self.clock)
         try:
             self._transport, _ = await loop.create_datagram_endpoint(lambda: edge, local_addr=(address, port))
         except OSError as error:
@@ -226,12 +226,12 @@ class Node:
         if self._transport is not None:
             self._transport.close()
         self._tell(Event("stop"))
-        self.ingest.close()
+        self.pipeline.close()
         self.store.close()
 
-    def _take_safely(self, batch: list[tuple[bytes, Address]]) -> None:
+    def _ingest_safely(self, batch: list[tuple[bytes, Address]]) -> None:
         with _logged(f"{len(batch)} entries are not acknowledged, their meters will repeat them: "):
-            self.take(batch)
+            self.ingest(batch)
 
     async def _watch(self) -> None:
         """Notice what was said in the store by another program, or by another part of this one."""
@@ -246,7 +246,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
-                counted = self.ingest.rejections.drain(self.clock())
+                counted = self.pipeline.rejections.drain(self.clock())
                 if counted:
                     self.store.count_rejections(counted)
 

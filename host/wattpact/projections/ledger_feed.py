@@ -13,7 +13,7 @@ from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact_protocol.settlement.statement import Statement
 
 from wattpact.ledger import Ledger, LedgerError
-from wattpact.projections.unsealing import BAD_SEAL, Opener
+from wattpact.projections.unsealing import BAD_SEAL, Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 _IDLE = (kinds.RECEIPT, kinds.STATEMENT, kinds.POLICY)
@@ -29,44 +29,44 @@ def entries(reader: Reader, after: int = 0) -> Iterator[tuple[int, Entry]]:
             yield row.cursor, entry.decode(row.raw, community)
 
 
-def feed(ledger: Ledger, opener: Opener, new: Entry) -> None:
-    """One entry, opened if there is a key; a reading without one is counted in `facts.sealed`."""
+def feed(ledger: Ledger, unsealer: Unsealer, new: Entry) -> None:
+    """One entry, opened if there is a key; a reading without one is counted in `inputs.sealed`."""
     try:
-        new = opener.unseal(new)
+        new = unsealer.unseal(new)
     except NoKeyError:
         pass
     except SealError:
         if new.kind == kinds.READING:
-            ledger.facts.voids.append((new.id, BAD_SEAL))
+            ledger.inputs.voids.append((new.id, BAD_SEAL))
             return
     ledger.apply([new])
 
 
-def evidence_for(reader: Reader, statement: Statement, opener: Opener | None = None) -> Iterator[Entry]:
+def evidence_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
     """What a statement's evidence is picked from: every word, and the readings of the meters that it rests on, opened;
     each keeps the bytes in which it was signed."""
     community = reader.meta("community") or b""
-    opener = opener or Opener(reader)
+    unsealer = unsealer or Unsealer(reader)
     for row in reader.stream(of_kinds=_WORDS):
-        yield opener.look(entry.decode(row.raw, community))
+        yield unsealer.look(entry.decode(row.raw, community))
     for kid in statement.closure:
         for row in reader.entries(author=kid, of_kinds=(kinds.READING,)):
-            yield opener.look(entry.decode(row.raw, community))
+            yield unsealer.look(entry.decode(row.raw, community))
 
 
-def ledger_of(reader: Reader, now_s: int, opener: Opener | None = None) -> Ledger:
+def ledger_of(reader: Reader, now_s: int, unsealer: Unsealer | None = None) -> Ledger:
     """A ledger of all that is stored, settled as far as it can be by now; raises LedgerError, StoreError.
 
-    Without an `opener` of that reader, what is sealed stays so."""
-    ledger = Following().refresh(reader, now_s, opener)
-    if ledger.facts.community is None:
+    Without an `unsealer` of that reader, what is sealed stays so."""
+    ledger = Following().refresh(reader, now_s, unsealer)
+    if ledger.inputs.community is None:
         raise LedgerError("no community has been founded yet")
     return ledger
 
 
 def timezone(ledger: Ledger) -> str:
     """The community's."""
-    community = ledger.facts.community
+    community = ledger.inputs.community
     return str(community["timezone"]) if community else "UTC"
 
 
@@ -77,12 +77,12 @@ class Following:
         self.ledger = Ledger()
         self.cursor = 0
 
-    def refresh(self, reader: Reader, now_s: int, opener: Opener | None = None) -> Ledger:
+    def refresh(self, reader: Reader, now_s: int, unsealer: Unsealer | None = None) -> Ledger:
         """Take in what is new and settle; raises StoreError."""
-        opener = opener or Opener(reader)
+        unsealer = unsealer or Unsealer(reader)
         for cursor, new in entries(reader, self.cursor):
-            feed(self.ledger, opener, new)
+            feed(self.ledger, unsealer, new)
             self.cursor = cursor
-        if self.ledger.facts.community is not None:
+        if self.ledger.inputs.community is not None:
             self.ledger.settle(now_s)
         return self.ledger

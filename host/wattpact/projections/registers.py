@@ -1,11 +1,11 @@
-"""Measuring: the registers of meters that seal, opened and judged where the key is, after their entries were stored.
+"""The registers of meters that seal, unsealed and judged where the key is, after their entries were stored.
 
     stored readings, in the order of arrival -> opened -> continuity -> points, registers, or the reason they are void
 
 What always holds: how far this came is stored with what it came to, so that nothing counts twice or is left out,
 whenever the program dies; what is in memory counts only while it is as far as the store. A reading that nobody here can
 open is passed over, and its meter is measured anew from its first reading once another key is here.
-docs/spec/ingest.md, "Measuring".
+docs/spec/ingest.md, "RegisterProjection".
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,11 +14,11 @@ from typing import Any
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
-from wattpact_protocol.settlement.register_rules import Continuity
+from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.unsealing import BAD_SEAL, Opener
+from wattpact.projections.unsealing import BAD_SEAL, Unsealer
 from wattpact.store.sqlite.store import Point, Store, goes_on_from, points_of, registers_of
 
 _CURSOR = "measured"
@@ -38,15 +38,15 @@ _OF_METER = (
 _Row = tuple[int, int, str | None]  # cursor, received_s, void_reason
 
 
-class Measuring:
-    """Follows the readings of one store; `opener` stands on it too. What is void is counted in `rejections`."""
+class RegisterProjection:
+    """Follows the readings of one store; `unsealer` stands on it too. What is void is counted in `rejections`."""
 
-    def __init__(self, store: Store, opener: Opener, rejections: Rejections, clock: Callable[[], int]) -> None:
+    def __init__(self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int]) -> None:
         self._store = store
-        self._opener = opener
+        self._unsealer = unsealer
         self._rejections = rejections
         self._clock = clock
-        self._signers = b"".join(sorted(opener.signers))
+        self._signers = b"".join(sorted(unsealer.signers))
         self._cursor = -1
         self._certified = -1
         self._meters: dict[bytes, _Meter] = {}
@@ -140,7 +140,7 @@ class Measuring:
         meter = self._meters.get(kid) or self._remember(kid)
         reason: str | None
         try:
-            body = self._opener.body_of(new)
+            body = self._unsealer.body_of(new)
         except NoKeyError:
             made.unopened[kid] = made.unopened.get(kid, 0) + 1
             return
@@ -172,7 +172,7 @@ class _Made:
     def __init__(self) -> None:
         self.reasons: list[tuple[str | None, int]] = []
         self.points: list[Point] = []
-        self.last: dict[bytes, tuple[Continuity, dict[str, Any], int]] = {}
+        self.last: dict[bytes, tuple[RegisterRules, dict[str, Any], int]] = {}
         self.unopened: dict[bytes, int] = {}
 
 
@@ -180,7 +180,7 @@ class _Meter:
     """Its last good registers, and what it may carry by the certificates that had come at each time."""
 
     def __init__(self, store: Store, kid: bytes) -> None:
-        self.registers = Continuity(0)
+        self.registers = RegisterRules(0)
         for row in store.registers(kid):
             kept = self.registers
             kept.generation, kept.end_s, kept.values = row.generation, row.end_s, dict(row.energy)

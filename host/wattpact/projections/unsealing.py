@@ -1,6 +1,6 @@
-"""Opening: what meters sealed, read with the keys that are here.
+"""Unsealing: what meters sealed, read with the keys that are here.
 
-    KEY_EPOCH -> secret (a signer unwraps it) -> key of a stretch, if its KEY_OPEN committed to it -> the body, opened
+    KEY_EPOCH -> secret (a signer unwraps it) -> its key, if a KEY_OPEN committed to it -> the body, unsealed
 
 What always holds: an entry is opened only with the key that its own log committed to before it; a secret is in no
 message and no repr; who has no key learns that there is none, and nothing else. docs/spec/sealing.md.
@@ -27,7 +27,7 @@ _MAX_HELD = 4096  # secrets and keys in memory: a key is a meter's day
 _CANNOT = "the sealed part does not open with this key"
 
 
-class _Stretch:
+class _Period:
     """A key, or why there is none; it serves entries behind `sequence`, where it was opened."""
 
     __slots__ = ("_aad", "_cipher", "_nonces", "key", "problem", "sequence")
@@ -39,7 +39,7 @@ class _Stretch:
         self._aad = b""
 
     def prepare(self, place: tuple[bytes, bytes, int], key_no: int) -> None:
-        """What all readings of the stretch have in common."""
+        """What all readings of the key period have in common."""
         assert self.key is not None
         where = period_keys.context(*place, key_no, kinds.READING)
         self._aad = cbor.encode(["Encrypt0", sealed_part.PROTECTED, where])
@@ -67,11 +67,11 @@ class _Held:
     """What has been unwrapped and derived so far, within a bound."""
 
     def __init__(self) -> None:
-        self.stretches: dict[tuple[bytes, int, int], _Stretch] = {}
+        self.key_periods: dict[tuple[bytes, int, int], _Period] = {}
         self.secrets: dict[int, list[bytes] | None] = {}
 
 
-class Opener:
+class Unsealer:
     """Opens entries of a store for those whose keys are given: operator, persons; without any, nothing sealed.
 
     It belongs to the reader's thread; `on` gives one for another's."""
@@ -81,9 +81,9 @@ class Opener:
         self._reader = reader
         self._held = _Held()
 
-    def on(self, reader: Reader) -> "Opener":
+    def on(self, reader: Reader) -> "Unsealer":
         """The same keys, and what they have opened so far, for another connection to the same store."""
-        other = Opener(reader, tuple(self.signers.values()))
+        other = Unsealer(reader, tuple(self.signers.values()))
         other._held = self._held
         return other
 
@@ -98,14 +98,14 @@ class Opener:
         if part is None:
             return body
         kid, generation = new.kid, new.generation
-        stretch = self._stretch(kid, generation, part.key_no)
-        if stretch is None or stretch.sequence > new.sequence:
+        key_period = self._period(kid, generation, part.key_no)
+        if key_period is None or key_period.sequence > new.sequence:
             raise SealError("no key of that number was opened before it")
-        if stretch.key is None:
-            raise _copy(stretch.problem)
+        if key_period.key is None:
+            raise _copy(key_period.problem)
         if new.kind == kinds.READING:
-            return stretch.reading(part)
-        return content.unseal_body(stretch.key, (self._reader.community, kid, generation), new.kind, body)
+            return key_period.reading(part)
+        return content.unseal_body(key_period.key, (self._reader.community, kid, generation), new.kind, body)
 
     def look(self, new: Entry) -> Entry:
         """As `open`, and as it is where it cannot be opened."""
@@ -115,36 +115,36 @@ class Opener:
             return new
 
     def key_of(self, kid: bytes, generation: int, key_no: int) -> bytes | None:
-        """The 48 bytes of a stretch, as its log committed to them; None where they are not to be had here."""
-        stretch = self._stretch(kid, generation, key_no)
-        return None if stretch is None else stretch.key
+        """The 48 bytes of a key period, as its log committed to them; None where they are not to be had here."""
+        key_period = self._period(kid, generation, key_no)
+        return None if key_period is None else key_period.key
 
-    def _stretch(self, kid: bytes, generation: int, key_no: int) -> _Stretch | None:
+    def _period(self, kid: bytes, generation: int, key_no: int) -> _Period | None:
         """What is known of a key's number; None as long as it was not opened."""
         place = (kid, generation, key_no)
-        held = self._held.stretches
+        held = self._held.key_periods
         found = held.get(place)
         if found is None:
-            opened = self._reader.stretch(*place)
+            opened = self._reader.key_period(*place)
             if opened is None:
                 return None
             _make_room(held)
             found = held[place] = self._derive(kid, generation, key_no, opened)
         return found
 
-    def _derive(self, kid: bytes, generation: int, key_no: int, opened: tuple[int, int, bytes]) -> _Stretch:
+    def _derive(self, kid: bytes, generation: int, key_no: int, opened: tuple[int, int, bytes]) -> _Period:
         """The key that one of the signers comes to and that was committed to."""
         sequence, epoch, committed = opened
         secrets = self._secrets(kid, epoch, (generation, sequence))
         if secrets is None:
-            return _Stretch(sequence, None, NoKeyError("there is no key for this entry here"))
+            return _Period(sequence, None, NoKeyError("there is no key for this entry here"))
         for secret in secrets:
             key = period_keys.period_key(secret, kid, key_no)
             if hkdf.equal(period_keys.commitment(key), committed):
-                found = _Stretch(sequence, key, None)
+                found = _Period(sequence, key, None)
                 found.prepare((self._reader.community, kid, generation), key_no)
                 return found
-        return _Stretch(sequence, None, SealError("no reader of the epoch comes to the key that was committed to"))
+        return _Period(sequence, None, SealError("no reader of the epoch comes to the key that was committed to"))
 
     def _secrets(self, kid: bytes, epoch: int, place: tuple[int, int]) -> list[bytes] | None:
         """The secrets that an epoch gives the signers: one, if its meter is honest. None where it is for others.

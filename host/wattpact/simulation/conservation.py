@@ -13,7 +13,7 @@ from wattpact.simulation.street import Street
 
 def settle(street: Street) -> Ledger:
     """The ledger over all that the street's node holds, settled to now."""
-    return ledger_feed.ledger_of(street.store, street.now_s, street.opener)
+    return ledger_feed.ledger_of(street.store, street.now_s, street.unsealer)
 
 
 def check(street: Street, from_s: int, to_s: int) -> list[Check]:
@@ -27,7 +27,7 @@ def check(street: Street, from_s: int, to_s: int) -> list[Check]:
     exported = sum(meter.registers[2] for meter in street.meters.values())
     bought = sum(one["bought_wh"] for one in fields.values())
     sold = sum(one["sold_wh"] for one in fields.values())
-    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.facts.book.confirmed)
+    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.agreements.confirmed)
     postings = ledger.postings(from_s, to_s)
     balances = accounts.balances(postings)
     nets = sum(one["net_nano"] for one in fields.values())
@@ -47,14 +47,14 @@ def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]
     for name, person in street.people.items():
         ledger = settle(street)
         made = bill.make(ledger, person.kid, month)
-        held = ledger_feed.evidence_for(street.store, made.statement, street.opener)
+        held = ledger_feed.evidence_for(street.store, made.statement, street.unsealer)
         data = bill.export(
-            made, ledger, held, host.kid, lambda kind, body: street.store.say(host, kind, body, street.now_s)
+            made, ledger, held, host.kid, lambda kind, body: street.store.publish(host, kind, body, street.now_s)
         )
         fields[name] = made.fields
         try:
-            shown, _ = disclose.for_bundle(street.store, street.opener, data)
-            keys_of = [disclose.disclose(street.store, street.opener, shown)]
+            shown, _ = disclose.for_bundle(street.store, street.unsealer, data)
+            keys_of = [disclose.disclose(street.store, street.unsealer, shown)]
             report = audit.audit(io.BytesIO(data), street.home.root_public_key, keys_of)
             agrees = {**made.fields, **{name: report.fields[name] for name in _EVIDENCE}} == report.fields
             figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"

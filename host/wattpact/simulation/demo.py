@@ -20,7 +20,7 @@ from wattpact.device.virtual_meter import VirtualMeter
 from wattpact.keys import Signer
 from wattpact.membership import access_links, members
 from wattpact.node import data_directory
-from wattpact.node.data_directory import Home
+from wattpact.node.data_directory import DataDirectory
 from wattpact.node.node import Node
 from wattpact.store.sqlite.store import Store
 
@@ -93,20 +93,20 @@ class DemoError(RuntimeError):
     """The demo cannot go on; the text says why."""
 
 
-def prepare(folder: Path, now_s: int) -> Home:
-    """The demo's data directory, made at the first run; raises HomeError, KeyFileError, StoreError."""
+def prepare(folder: Path, now_s: int) -> DataDirectory:
+    """The demo's data directory, made at the first run; raises DataDirectoryError, KeyFileError, StoreError."""
     if folder.joinpath(data_directory.SETTINGS).exists():
-        return Home(folder)
+        return DataDirectory(folder)
     made = data_directory.found(folder, TERMS, now_s)
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
-        store.say(_issuer(made), kinds.POLICY, POLICY, now_s)
+        store.publish(_issuer(made), kinds.POLICY, POLICY, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
     return made
 
 
-def links(of: Home, store: Store, url: str, now_s: int) -> list[tuple[str, str]]:
+def links(of: DataDirectory, store: Store, url: str, now_s: int) -> list[tuple[str, str]]:
     """New links for a day to the page at `url`, each with whose it is: the operator, and each house."""
     people = [(house.owner, of.keyring.person(house.name).kid) for house in HOUSES]
     found = []
@@ -118,7 +118,7 @@ def links(of: Home, store: Store, url: str, now_s: int) -> list[tuple[str, str]]
     return found
 
 
-def _issuer(of: Home) -> Signer:
+def _issuer(of: DataDirectory) -> Signer:
     issuer = of.issuer()
     if issuer is None:
         raise DemoError(f"the issuer's key is missing from {of.path}; remove the folder to start anew")
@@ -128,7 +128,7 @@ def _issuer(of: Home) -> Signer:
 class Demo:
     """Runs the meters and plays their owners beside a node that has been started; `tell` prints a line."""
 
-    def __init__(self, of: Home, node: Node, udp_port: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, of: DataDirectory, node: Node, udp_port: int, tell: Callable[[str], None]) -> None:
         self._home = of
         self._node = node
         self._store: Store = node.store
@@ -146,9 +146,9 @@ class Demo:
             "source": {"kind": "synthetic", "watts": house.watts, "load": house.load},
         }  # fmt: skip
         folder = self._home.path.joinpath("meters", house.name)
-        return VirtualMeter(folder, configuration, lambda event: self._hear(house, event))
+        return VirtualMeter(folder, configuration, lambda event: self._receive(house, event))
 
-    def _hear(self, house: House, event: dict[str, Any]) -> None:
+    def _receive(self, house: House, event: dict[str, Any]) -> None:
         name = event.get("event")
         if name == "started":
             self._kids[house.name] = bytes.fromhex(event["kid"])
@@ -229,7 +229,7 @@ class Demo:
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
                 "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
             }  # fmt: skip
-            self._store.say(self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
+            self._store.publish(self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb = "sell" if order.side == kinds.SELL else "buy"
             price = f"{order.limit_micro_per_kwh // 10_000} cents per kWh"
             self._tell(f"{order.house.owner}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")

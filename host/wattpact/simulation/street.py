@@ -14,9 +14,9 @@ from wattpact import keys
 from wattpact.keys import Signer
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node.data_directory import Home
+from wattpact.node.data_directory import DataDirectory
 from wattpact.node.node import Node
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.simulation import ReplayError
 from wattpact.simulation.lockstep import Lockstep, decode, encode
 from wattpact.sync.peer import Address, Datagrams
@@ -32,7 +32,7 @@ class Street:
     def __init__(self, folder: Path, terms: members.Terms, start_s: int) -> None:
         self.start_s = start_s
         self.now_s = start_s
-        self.home: Home = data_directory.found(folder, terms, start_s)
+        self.home: DataDirectory = data_directory.found(folder, terms, start_s)
         self.issuer: Signer = self.home.keyring.load(keys.ISSUER)
         self.node = Node(
             self.home.store(), self.home.root_public_key, self.home.keyring.load(keys.HOST), self.issuer,
@@ -40,7 +40,7 @@ class Street:
         )  # fmt: skip
         self.node.join(self)
         self.store = self.node.store
-        self.opener = Opener(self.store, self.node.readers)
+        self.unsealer = Unsealer(self.store, self.node.readers)
         self.meters: dict[str, Lockstep] = {}
         self.people: dict[str, Signer] = {}
         self._folder = folder
@@ -111,9 +111,9 @@ class Street:
                 self.meters[label].ask(to=[self.t_ms, self.now_s], **line)
             for label in lines:
                 self._carry(label, self.meters[label].answer()["out"])
-            batch = self.node.link.take_batch()
+            batch = self.node.link.pop_batch()
             if batch:
-                self.node.take(batch)
+                self.node.ingest(batch)
             else:
                 self.node.catch_up()
             lines = {}
@@ -129,7 +129,7 @@ class Street:
     def _carry(self, label: str, out: list[str]) -> None:
         address = self._address(label)
         for text in out:
-            self.send(self.node.link.hear(decode(text), address, self.t_ms, self.now_s))
+            self.send(self.node.link.receive(decode(text), address, self.t_ms, self.now_s))
 
     def is_at_rest(self) -> bool:
         """Whether every meter's log is in the store and every inbox has been heard."""
@@ -145,5 +145,5 @@ class Street:
     def close(self) -> None:
         for meter in self.meters.values():
             meter.close()
-        self.node.ingest.close()
+        self.node.pipeline.close()
         self.store.close()

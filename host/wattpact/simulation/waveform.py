@@ -22,7 +22,7 @@ from wattpact.device.virtual_meter import VirtualMeter
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.node import Node
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.simulation import Check, ReplayError
 
 MAX_BYTES = 16 << 20
@@ -152,9 +152,11 @@ class WaveformReplay:
                 await meter.start()
             kids = await self._enrol(node, issuer, owner.kid, waiting)
             self._tell(f"{len(kids)} meters measure")
-            opener = Opener(node.store, node.readers)
-            await self._wait(lambda: all(len(_signed(opener, node, k)) >= READINGS for k in kids.values()), "readings")
-            said = {phase.name: _signed(opener, node, kids[phase.name])[-1] for phase in self.phases}
+            unsealer = Unsealer(node.store, node.readers)
+            await self._wait(
+                lambda: all(len(_signed(unsealer, node, k)) >= READINGS for k in kids.values()), "readings"
+            )
+            said = {phase.name: _signed(unsealer, node, kids[phase.name])[-1] for phase in self.phases}
             return [check for phase in self.phases for check in _compare(phase, said[phase.name])]
         finally:
             await asyncio.gather(*(meter.stop() for meter in meters))
@@ -183,11 +185,11 @@ class WaveformReplay:
 
 
 def _listener(name: str, waiting: "dict[str, tuple[bytes, bytes]]") -> "Callable[[dict[str, object]], None]":
-    def hear(event: dict[str, object]) -> None:
+    def receive(event: dict[str, object]) -> None:
         if event.get("event") == "started":
             waiting[name] = (enrolment.parse_code(str(event["code"])), bytes.fromhex(str(event["kid"])))
 
-    return hear
+    return receive
 
 
 def _calibration(phase: Phase) -> dict[str, int]:
@@ -198,11 +200,11 @@ def _calibration(phase: Phase) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _signed(opener: Opener, node: Node, kid: bytes) -> list[dict[int, int]]:
+def _signed(unsealer: Unsealer, node: Node, kid: bytes) -> list[dict[int, int]]:
     """The instantaneous registers of a meter's stored readings, those that carry power, oldest first."""
     found = []
     for row in node.store.entries(author=kid, of_kinds=(kinds.READING,)):
-        registers = opener.unseal(entry.decode(row.raw, node.store.community)).body["registers"]
+        registers = unsealer.unseal(entry.decode(row.raw, node.store.community)).body["registers"]
         if register_table.POWER_W in registers:
             found.append({number: value[0] for number, value in registers.items()})
     return found

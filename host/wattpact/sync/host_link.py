@@ -16,7 +16,7 @@ from wattpact_protocol.sync import datagram
 from wattpact_protocol.sync.datagram import DatagramError
 
 from wattpact.ingest.pipeline import BAD_SIGNATURE, UNKNOWN_AUTHOR, Verdict
-from wattpact.membership.directory import Author, Authors
+from wattpact.membership.directory import Author, Directory
 from wattpact.store.sqlite.store import Store
 from wattpact.sync.mailbox import Inbox
 from wattpact.sync.peer import Address, Datagrams, Peer
@@ -32,12 +32,14 @@ FLOOD = "enrol_flood"
 class Link:
     """The rules. `hear` takes a datagram and gives the answers; entries wait in `batch` for the ingest."""
 
-    def __init__(self, store: Store, authors: Authors, inbox: Inbox, count: Callable[[str, bytes, str], None]) -> None:
+    def __init__(
+        self, store: Store, authors: Directory, inbox: Inbox, count: Callable[[str, bytes, str], None]
+    ) -> None:
         self.community = store.community
         self.peers: dict[bytes, Peer] = {}
         self.batch: list[tuple[bytes, Address]] = []
         self._store = store
-        self._authors = authors
+        self._directory = authors
         self._inbox = inbox
         self._count = count
         self._asking: dict[bytes, tuple[Address, bytes, int]] = {}
@@ -47,7 +49,7 @@ class Link:
         """Take on inboxes that were read anew from the store."""
         self._inbox = inbox
 
-    def hear(self, data: bytes, address: Address, now_ms: int, now_s: int) -> Datagrams:
+    def receive(self, data: bytes, address: Address, now_ms: int, now_s: int) -> Datagrams:
         """The answers to one datagram; raises StoreError."""
         try:
             kind, body = datagram.decode(data, self.community)
@@ -65,7 +67,7 @@ class Link:
         return []
 
     def _meter(self, kid: bytes) -> Author | None:
-        author = self._authors.get(kid)
+        author = self._directory.get(kid)
         return author if author is not None and author.certificate["role"] == roles.METER else None
 
     def _digest(self, body: list[Any], address: Address, now_ms: int, now_s: int) -> Datagrams:
@@ -75,7 +77,7 @@ class Link:
             if kid not in self._asking:
                 self._count(UNKNOWN_AUTHOR, kid, address[0])
             return []
-        peer = self._heard(kid, address, now_ms, now_s)
+        peer = self._seen(kid, address, now_ms, now_s)
         known = cursor if inbox == self._inbox.id and self._inbox.holds(kid, cursor) else 0
         if known != peer.cursor or now_ms - peer.sent_ms >= RESEND_MS:
             recent = now_ms - peer.sent_ms < RESEND_MS and known > peer.cursor
@@ -83,9 +85,9 @@ class Link:
             peer.cursor = known
         return [(self._head(author), address), *self._tell(kid, peer, now_ms)]
 
-    def _heard(self, kid: bytes, address: Address, now_ms: int, now_s: int) -> Peer:
+    def _seen(self, kid: bytes, address: Address, now_ms: int, now_s: int) -> Peer:
         peer = self.peers.setdefault(kid, Peer(address, now_ms))
-        peer.address, peer.heard_ms, peer.heard_s = address, now_ms, now_s
+        peer.address, peer.seen_ms, peer.seen_s = address, now_ms, now_s
         return peer
 
     def _head(self, author: Author) -> bytes:
@@ -109,7 +111,7 @@ class Link:
         kid = ids.kid_of(public_key)
         if self._meter(kid) is not None:
             known = kid in self.peers
-            peer = self._heard(kid, address, now_ms, now_s)
+            peer = self._seen(kid, address, now_ms, now_s)
             return [] if known and now_ms - peer.sent_ms < RESEND_MS else self._tell(kid, peer, now_ms)
         last = self._asking.get(kid)
         if last is None or not hkdf.equal(last[1], proof) or now_s - last[2] >= ENROL_AGAIN_S:
@@ -129,11 +131,11 @@ class Link:
         self._enrols = (now_s, count)
         return count <= ENROLS_PER_S
 
-    def heard_s(self) -> dict[bytes, int]:
+    def seen_s(self) -> dict[bytes, int]:
         """When each meter was last heard, Unix seconds."""
-        return {kid: peer.heard_s for kid, peer in list(self.peers.items())}
+        return {kid: peer.seen_s for kid, peer in list(self.peers.items())}
 
-    def take_batch(self) -> list[tuple[bytes, Address]]:
+    def pop_batch(self) -> list[tuple[bytes, Address]]:
         batch, self.batch = self.batch, []
         return batch
 
@@ -142,7 +144,7 @@ class Link:
         due: dict[tuple[bytes, Address], Author] = {}
         for verdict, address in zip(verdicts, addresses, strict=True):
             if verdict.entry is not None and verdict.reason not in (BAD_SIGNATURE, UNKNOWN_AUTHOR):
-                author = self._authors.get(verdict.entry.kid)
+                author = self._directory.get(verdict.entry.kid)
                 if author is not None and author.chained:
                     due[author.kid, address] = author
         return [(self._head(author), address) for (_, address), author in due.items()]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.contracts import Book
+from wattpact_protocol.settlement.contracts import Agreements
 
 from wattpact.store.records import Certified, Stored
 from wattpact.store.sqlite.store import Store
@@ -30,18 +30,18 @@ class Told(NamedTuple):
     raw: bytes
 
 
-def awaited(new: Entry, book: Book) -> bytes | None:
+def awaited(new: Entry, agreements: Agreements) -> bytes | None:
     """The id of an entry that must be known before it is clear whom `new` concerns."""
-    if new.kind == kinds.ACCEPTANCE and new.body["offer"] not in book.offers:
+    if new.kind == kinds.ACCEPTANCE and new.body["offer"] not in agreements.offers:
         return bytes(new.body["offer"])
-    if new.kind == kinds.CONTRACT and new.body["acceptance"] not in book.acceptances:
+    if new.kind == kinds.CONTRACT and new.body["acceptance"] not in agreements.acceptances:
         return bytes(new.body["acceptance"])
-    if new.kind == kinds.TERMINATE and new.body["contract"] not in book.confirmed:
+    if new.kind == kinds.TERMINATE and new.body["contract"] not in agreements.confirmed:
         return bytes(new.body["contract"])
     return None
 
 
-def recipients(new: Entry, meters: set[bytes], book: Book, now_s: int) -> set[bytes]:
+def recipients(new: Entry, meters: set[bytes], agreements: Agreements, now_s: int) -> set[bytes]:
     """The meters that need to hear it, for an entry that awaits nothing."""
     body = new.body
     if new.kind in _TO_ALL:
@@ -55,11 +55,11 @@ def recipients(new: Entry, meters: set[bytes], book: Book, now_s: int) -> set[by
     elif new.kind == kinds.RECEIPT:
         concerned = {body["author"]}
     elif new.kind == kinds.ACCEPTANCE:
-        concerned = {book.offers[body["offer"]].kid}
+        concerned = {agreements.offers[body["offer"]].kid}
     elif new.kind == kinds.CONTRACT:
-        concerned = {book.acceptances[body["acceptance"]].kid}
+        concerned = {agreements.acceptances[body["acceptance"]].kid}
     elif new.kind == kinds.TERMINATE:
-        contract = book.confirmed[body["contract"]]
+        contract = agreements.confirmed[body["contract"]]
         concerned = {contract.consumer, contract.supplier}
     else:
         concerned = set()
@@ -76,35 +76,35 @@ class Inbox:
         self._meters: set[bytes] = set()
         self._awaiting: dict[bytes, list[tuple[int, Entry]]] = {}
 
-    def fold(self, row: Stored, new: Entry, book: Book, now_s: int) -> None:
-        """Give one stored entry, already in the book, to whom it concerns; inside a transaction of the caller's."""
+    def fold(self, row: Stored, new: Entry, agreements: Agreements, now_s: int) -> None:
+        """Give one stored entry, applied before, to whom it concerns; inside a transaction of the caller's."""
         if row.cursor > self.folded:
-            self._deliver(row.cursor, new, book, now_s)
-        elif (missing := awaited(new, book)) is not None:
+            self._deliver(row.cursor, new, agreements, now_s)
+        elif (missing := awaited(new, agreements)) is not None:
             self._awaiting.setdefault(missing, []).append((row.cursor, new))
-        self._resolve(new.id, book, now_s)
+        self._resolve(new.id, agreements, now_s)
         if new.kind == kinds.CERTIFICATE and new.body["role"] == roles.METER:
-            self._welcome(row, ids.kid_of(new.body["public_key"]), book, now_s)
+            self._welcome(row, ids.kid_of(new.body["public_key"]), agreements, now_s)
 
-    def _resolve(self, known: bytes, book: Book, now_s: int) -> None:
+    def _resolve(self, known: bytes, agreements: Agreements, now_s: int) -> None:
         """Deliver what awaited this entry, and what awaited that."""
         for cursor, waiting in self._awaiting.pop(known, []):
-            self._deliver(cursor, waiting, book, now_s)
-            if awaited(waiting, book) is None:
-                self._resolve(waiting.id, book, now_s)
+            self._deliver(cursor, waiting, agreements, now_s)
+            if awaited(waiting, agreements) is None:
+                self._resolve(waiting.id, agreements, now_s)
 
-    def _deliver(self, cursor: int, new: Entry, book: Book, now_s: int) -> None:
-        missing = awaited(new, book)
+    def _deliver(self, cursor: int, new: Entry, agreements: Agreements, now_s: int) -> None:
+        missing = awaited(new, agreements)
         if missing is not None:
             self._awaiting.setdefault(missing, []).append((cursor, new))
             return
-        for meter in sorted(recipients(new, self._meters, book, now_s)):
+        for meter in sorted(recipients(new, self._meters, agreements, now_s)):
             self._add(meter, cursor)
 
     def _add(self, meter: bytes, cursor: int) -> None:
         self.store.execute("INSERT OR IGNORE INTO inbox (meter, entry) VALUES (?, ?)", [(meter, cursor)])
 
-    def _welcome(self, row: Stored, meter: bytes, book: Book, now_s: int) -> None:
+    def _welcome(self, row: Stored, meter: bytes, agreements: Agreements, now_s: int) -> None:
         """A new meter hears what proves its own certificate, then all that still concerns it."""
         is_new = meter not in self._meters
         self._meters.add(meter)
@@ -115,7 +115,7 @@ class Inbox:
         for old in self.store.entries(before=row.cursor, of_kinds=_BACKLOG):
             if old.void_reason is None:
                 said = entry.decode(old.raw, self.store.community)
-                if meter in recipients(said, {meter}, book, now_s):
+                if meter in recipients(said, {meter}, agreements, now_s):
                     self._add(meter, old.cursor)
 
     def commit(self, cursor: int) -> None:

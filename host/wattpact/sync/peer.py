@@ -11,8 +11,8 @@ class Peer:
 
     def __init__(self, address: Address, now_ms: int) -> None:
         self.address = address
-        self.heard_ms = now_ms
-        self.heard_s = 0
+        self.seen_ms = now_ms
+        self.seen_s = 0
         self.cursor = 0
         self.in_flight: list[int] = []
         self.sent_ms = 0

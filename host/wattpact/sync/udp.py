@@ -34,7 +34,7 @@ class Edge(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, address: Any) -> None:
         try:
-            self.send(self._link.hear(data, address[:2], now_ms(), self._clock()))
+            self.send(self._link.receive(data, address[:2], now_ms(), self._clock()))
         except StoreError as error:
             _LOG.error("a datagram is not answered, it will come again: %s", error)
         if len(self._link.batch) >= MAX_BATCH:
@@ -46,7 +46,7 @@ class Edge(asyncio.DatagramProtocol):
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
-        batch = self._link.take_batch()
+        batch = self._link.pop_batch()
         if batch:
             self._take(batch)
 

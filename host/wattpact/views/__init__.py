@@ -11,21 +11,21 @@ from typing import Any, Protocol
 Json = dict[str, Any]
 
 
-class NoSuchThing(LookupError):
+class NotFound(LookupError):
     """What was asked about is not there; the text is a sentence for a person."""
 
 
-class BadQuestion(ValueError):
+class BadRequest(ValueError):
     """A question that has no answer; the text is a sentence for a person."""
 
 
-class NotForYou(Exception):
+class Forbidden(Exception):
     """What was asked about is somebody else's; the text is a sentence for a person."""
 
 
 class Views(Protocol):
-    """The questions, answered to the operator. Keys and ids are bytes; what is not there raises NoSuchThing, nonsense
-    BadQuestion."""
+    """The questions, answered to the operator. Keys and ids are bytes; what is not there raises NotFound, nonsense
+    BadRequest."""
 
     def last_cursor(self) -> int:
         """The cursor of the newest row of the log, 0 where there is none."""

@@ -40,7 +40,7 @@ def flows(fold: Fold, power_w: dict[bytes, int], now_s: int) -> dict[bytes, int]
 
 
 def running(fold: Fold, now_s: int) -> list[Contract]:
-    return [one for one in fold.ledger.facts.book.contracts.values() if one.state(now_s) == ACTIVE]
+    return [one for one in fold.ledger.inputs.agreements.contracts.values() if one.state(now_s) == ACTIVE]
 
 
 def supplying(fold: Fold, meter: bytes, now_s: int) -> Contract | None:
@@ -52,7 +52,7 @@ def supplying(fold: Fold, meter: bytes, now_s: int) -> Contract | None:
 def ready(fold: Fold, meter: bytes, now_s: int) -> Contract | None:
     """The contract that a consumer's meter will fill first as soon as its relay is closed."""
     mine = [
-        one for one in fold.ledger.facts.book.contracts.values()
+        one for one in fold.ledger.inputs.agreements.contracts.values()
         if one.consumer == meter and one.grant_number is not None and one.start_s <= now_s
         and one.state(now_s) in (GRANTED, ACTIVE) and left_wh(fold, one) > 0
     ]  # fmt: skip
@@ -75,7 +75,7 @@ def ended_s(fold: Fold, contract: Contract, now_s: int) -> int | None:
     return fold.ended_s.get(contract.id) or min(contract.active_to_s, now_s)
 
 
-def end_words(contract: Contract, state: str) -> str | None:
+def end_reason_text(contract: Contract, state: str) -> str | None:
     if state == VOID:
         return _NEVER
     if state not in (ENDED, SETTLED):
@@ -90,7 +90,7 @@ def _fill(fold: Fold, contract: Contract) -> Fill:
 
 
 def _row(fold: Fold, contract: Contract, flowing: dict[bytes, int], now_s: int) -> dict[str, Any]:
-    fill, state, labels = _fill(fold, contract), state_of(fold, contract, now_s), fold.ledger.facts.labels
+    fill, state, labels = _fill(fold, contract), state_of(fold, contract, now_s), fold.ledger.inputs.labels
     return {
         "id": contract.id.hex(),
         "supplier": contract.supplier.hex(), "supplier_label": labels.get(contract.supplier, contract.supplier.hex()),
@@ -99,7 +99,7 @@ def _row(fold: Fold, contract: Contract, flowing: dict[bytes, int], now_s: int) 
         "unused_wh": fill.unused_wh, "attributed_wh": contract.attributed_wh,
         "price_micro_per_kwh": contract.price_micro_per_kwh, "max_w": contract.max_w, "priority": contract.priority,
         "start_s": contract.start_s, "end_s": contract.end_s, "used_from_s": contract.used_from_s,
-        "ended_s": ended_s(fold, contract, now_s), "end_reason": end_words(contract, state),
+        "ended_s": ended_s(fold, contract, now_s), "end_reason": end_reason_text(contract, state),
         "due_nano": (fill.carried_wh + fill.unused_wh) * contract.price_micro_per_kwh,
         "flow_w": flowing.get(contract.id, 0),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
 from wattpact.projections import ledger_feed
-from wattpact.projections.unsealing import Opener
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 REST_S = 60  # what the guard's policy says unless told otherwise
@@ -45,7 +45,7 @@ class Fold:
 
     def __init__(self, signers: Sequence[Signer] = ()) -> None:
         self._signers = tuple(signers)
-        self._opener: Opener | None = None
+        self._unsealer: Unsealer | None = None
         self.lock = threading.RLock()
         self.ledger = Ledger()
         self.cursor = 0
@@ -54,34 +54,34 @@ class Fold:
         self.ended_s: dict[bytes, int | None] = {}
         self._rest_s: dict[bytes | None, tuple[int, int]] = {}
 
-    def opener(self, reader: Reader) -> Opener:
+    def unsealer(self, reader: Reader) -> Unsealer:
         """Opens entries of that reader's."""
-        self._opener = Opener(reader, self._signers) if self._opener is None else self._opener.on(reader)
-        return self._opener
+        self._unsealer = Unsealer(reader, self._signers) if self._unsealer is None else self._unsealer.on(reader)
+        return self._unsealer
 
     def follow(self, reader: Reader, now_s: int) -> None:
         """Take in what is new in the store, and settle what can be settled."""
-        community, opener = reader.meta("community") or b"", self.opener(reader)
+        community, unsealer = reader.meta("community") or b"", self.unsealer(reader)
         if reader.last_cursor() > self.cursor:
             for row in reader.stream(after=self.cursor):
                 new = entry.decode(row.raw, community)
-                self._hear(new, row.received_s)
+                self._receive(new, row.received_s)
                 if row.kind != kinds.CERTIFICATE or row.void_reason is None:
-                    self._take(new, opener)
+                    self._take(new, unsealer)
                 self.cursor = row.cursor
-        if self.ledger.facts.community is not None:
+        if self.ledger.inputs.community is not None:
             self.ledger.settle(now_s)
 
     def rest_s(self, meter: bytes) -> int:
         """How long the relay of a meter stays open at least, by its policy."""
         return self._rest_s.get(meter, self._rest_s.get(None, (0, REST_S)))[1]
 
-    def _hear(self, new: Entry, received_s: int) -> None:
+    def _receive(self, new: Entry, received_s: int) -> None:
         stamp = new.stamp
         self.said[new.kid] = Said(stamp.unix_s, stamp.clock_status, received_s, new.generation, new.sequence + 1)
 
-    def _take(self, new: Entry, opener: Opener) -> None:
-        ledger_feed.feed(self.ledger, opener, new)
+    def _take(self, new: Entry, unsealer: Unsealer) -> None:
+        ledger_feed.feed(self.ledger, unsealer, new)
         if new.kind == kinds.EVENT:
             self._note_event(new)
         elif new.kind == kinds.USAGE_END:

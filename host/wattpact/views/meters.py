@@ -57,27 +57,27 @@ def power_w(reader: Reader, registers: Registers, now_s: int) -> int | None:
 
 
 def rows(fold: Fold, powers: dict[bytes, int | None], registers: dict[bytes, Registers],
-         heard_s: dict[bytes, int], now_s: int) -> list[dict[str, Any]]:  # fmt: skip
-    """All meters by label; `heard_s` is when the link last heard each."""
+         seen_s: dict[bytes, int], now_s: int) -> list[dict[str, Any]]:  # fmt: skip
+    """All meters by label; `seen_s` is when the link last heard each."""
     found = [
-        _row(fold, kid, powers.get(kid), registers.get(kid), heard_s.get(kid, 0), now_s)
-        for kid in fold.ledger.facts.meters
+        _row(fold, kid, powers.get(kid), registers.get(kid), seen_s.get(kid, 0), now_s)
+        for kid in fold.ledger.inputs.meters
     ]
     return sorted(found, key=lambda row: (row["label"], row["kid"]))
 
 
-def _row(fold: Fold, kid: bytes, watts: int | None, registers: Registers | None, heard_s: int,
+def _row(fold: Fold, kid: bytes, watts: int | None, registers: Registers | None, seen_s: int,
          now_s: int) -> dict[str, Any]:  # fmt: skip
-    facts, said = fold.ledger.facts, fold.said.get(kid)
-    certificate = facts.certificate_at(kid, now_s)
+    inputs, said = fold.ledger.inputs, fold.said.get(kid)
+    certificate = inputs.certificate_at(kid, now_s)
     owner: bytes | None = certificate.get("owner")
-    seen_s = max(heard_s, said.received_s if said else 0) or None
+    last_seen_s = max(seen_s, said.received_s if said else 0) or None
     energy = registers.energy if registers else {}
     return {
         "kid": kid.hex(), "label": certificate["label"], "supply_point": certificate.get("supply_point"),
-        "owner": owner.hex() if owner else None, "owner_label": facts.labels.get(owner) if owner else None,
+        "owner": owner.hex() if owner else None, "owner_label": inputs.labels.get(owner) if owner else None,
         "assurance": roles.ASSURANCES[certificate["assurance"]], "rated_w": certificate.get("rated_w"),
-        "online": seen_s is not None and now_s - seen_s <= HEARD_WITHIN_S, "last_seen_s": seen_s,
+        "online": last_seen_s is not None and now_s - last_seen_s <= HEARD_WITHIN_S, "last_seen_s": last_seen_s,
         "clock_status": said.clock_status if said else None,
         "import_wh": energy.get(register_table.IMPORT_WH), "export_wh": energy.get(register_table.EXPORT_WH),
         "power_w": watts, "relay": relay(fold, kid, now_s),
@@ -106,13 +106,13 @@ def _words(fold: Fold, kid: bytes, word: RelayWord, waiting: bool, now_s: int) -
         contract = contracts.supplying(fold, kid, now_s) if word.reason == "grant" else None
         if contract is None:
             return CLOSED_WORDS.get(word.reason, "It was closed.")
-        supplier = fold.ledger.facts.labels.get(contract.supplier, contract.supplier.hex())
-        community = fold.ledger.facts.community or {}
+        supplier = fold.ledger.inputs.labels.get(contract.supplier, contract.supplier.hex())
+        community = fold.ledger.inputs.community or {}
         price = money.price(contract.price_micro_per_kwh, community.get("currency", ""))
         return f"{supplier} supplies it: {contracts.left_wh(fold, contract)} Wh left at {price}."
     said = OPEN_WORDS.get(word.reason, "It was opened.")
     ready = contracts.ready(fold, kid, now_s) if word.reason in _ENDED_SUPPLY else None
     if ready is not None:
-        supplier = fold.ledger.facts.labels.get(ready.supplier, ready.supplier.hex())
+        supplier = fold.ledger.inputs.labels.get(ready.supplier, ready.supplier.hex())
         said = f"A contract with {supplier} is ready."
     return f"{said} {OPEN_WORDS['resting']}" if waiting and word.reason != "resting" else said

@@ -6,7 +6,7 @@ from typing import Any
 from wattpact_protocol.log import event_codes, ids, kinds, readings, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.contracts import Contract
-from wattpact_protocol.settlement.inputs import Facts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 
 from wattpact.bundle import money
 from wattpact.views.meters import CLOSED_WORDS, OPEN_WORDS
@@ -14,27 +14,27 @@ from wattpact.views.meters import CLOSED_WORDS, OPEN_WORDS
 Body = Mapping[str, Any]
 
 
-class Teller:
-    """Knows the labels and contracts that sentences name. `facts` may know less than the entries it is asked about."""
+class Sentences:
+    """Knows the labels and contracts that sentences name. `inputs` may know less than the entries it is asked about."""
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        self.currency = (facts.community or {}).get("currency", "")
+    def __init__(self, inputs: SettlementInputs) -> None:
+        self._inputs = inputs
+        self.currency = (inputs.community or {}).get("currency", "")
 
     def sentence(self, said: Entry) -> str:
         return _SENTENCES[said.kind](self, said)
 
     def label(self, kid: bytes) -> str:
-        return self._facts.labels.get(kid, kid.hex())
+        return self._inputs.labels.get(kid, kid.hex())
 
     def price(self, micro_per_kwh: int) -> str:
         return money.price(micro_per_kwh, self.currency)
 
     def contract(self, contract_id: bytes) -> Contract | None:
-        return self._facts.book.confirmed.get(contract_id)
+        return self._inputs.agreements.confirmed.get(contract_id)
 
     def offer(self, offer_id: bytes) -> Entry | None:
-        return self._facts.book.offers.get(offer_id)
+        return self._inputs.agreements.offers.get(offer_id)
 
     def parties(self, contract_id: bytes, speaker: bytes) -> str:
         """The contract, named by the other party as the speaker sees it."""
@@ -48,7 +48,7 @@ class Teller:
         return f"the contract of {self.label(contract.consumer)} with {self.label(contract.supplier)}"
 
 
-def _certificate(teller: Teller, said: Entry) -> str:
+def _certificate(teller: Sentences, said: Entry) -> str:
     body = said.body
     role, own = roles.NAMES[body["role"]], ids.kid_of(body["public_key"]) == said.kid
     renewed = "Renewed" if body["version"] > 1 else "Enrolled"
@@ -57,7 +57,7 @@ def _certificate(teller: Teller, said: Entry) -> str:
     return f"{renewed} {'itself' if own else body['label']} as {article} {role}{owner}"
 
 
-def _reading(teller: Teller, said: Entry) -> str:
+def _reading(teller: Sentences, said: Entry) -> str:
     if said.is_sealed:
         return "A sealed reading"
     body = said.body
@@ -75,7 +75,7 @@ def _reading(teller: Teller, said: Entry) -> str:
     return f"Measured {in_wh} Wh in and {out_wh} Wh out in {count * body['step_s']} s; {registers}{doubt}"
 
 
-def _event(teller: Teller, said: Entry) -> str:
+def _event(teller: Sentences, said: Entry) -> str:
     body = said.body
     tell = _EVENTS.get(body["code"])
     if tell is not None:
@@ -85,7 +85,7 @@ def _event(teller: Teller, said: Entry) -> str:
     return f"Noticed: {name}" + (f" ({text.replace('_', ' ')})" if text else "")
 
 
-def _closed(teller: Teller, said: Entry, body: Body) -> str:
+def _closed(teller: Sentences, said: Entry, body: Body) -> str:
     contract = teller.contract(body["contract"]) if "contract" in body else None
     if contract is not None:
         supplier = teller.label(contract.supplier)
@@ -93,26 +93,26 @@ def _closed(teller: Teller, said: Entry, body: Body) -> str:
     return f"Closed the relay: {_lower(CLOSED_WORDS.get(body.get('text', ''), 'no reason given'))}"
 
 
-def _opened(teller: Teller, said: Entry, body: Body) -> str:
+def _opened(teller: Sentences, said: Entry, body: Body) -> str:
     return f"Opened the relay: {_lower(OPEN_WORDS.get(body.get('text', ''), 'no reason given'))}"
 
 
-def _boot(teller: Teller, said: Entry, body: Body) -> str:
+def _boot(teller: Sentences, said: Entry, body: Body) -> str:
     return f"Started, start number {body['detail']}" if body.get("detail", 0) > 0 else "Started"
 
 
-def _clock_set(teller: Teller, said: Entry, body: Body) -> str:
+def _clock_set(teller: Sentences, said: Entry, body: Body) -> str:
     moved_s = body.get("detail", 0)
     if not moved_s:
         return "Set its clock"
     return f"Set its clock {abs(moved_s)} s {'forward' if moved_s > 0 else 'back'}"
 
 
-def _warned(teller: Teller, said: Entry, body: Body) -> str:
+def _warned(teller: Sentences, said: Entry, body: Body) -> str:
     return f"Warned that supply ends in {body.get('detail', 0)} s"
 
 
-_EVENTS: dict[int, Callable[[Teller, Entry, Body], str]] = {
+_EVENTS: dict[int, Callable[[Sentences, Entry, Body], str]] = {
     event_codes.RELAY_CLOSED: _closed,
     event_codes.RELAY_OPENED: _opened,
     event_codes.BOOT: _boot,
@@ -121,40 +121,40 @@ _EVENTS: dict[int, Callable[[Teller, Entry, Body], str]] = {
 }
 
 
-def _community(teller: Teller, said: Entry) -> str:
+def _community(teller: Sentences, said: Entry) -> str:
     body = said.body
     return f"Named the community {body['name']}: {body['currency']}, slots of {body['slot_s']} s, {body['timezone']}"
 
 
-def _tariff(teller: Teller, said: Entry) -> str:
+def _tariff(teller: Sentences, said: Entry) -> str:
     body = said.body
     buy, sell = teller.price(body["import_micro_per_kwh"]), teller.price(body["export_micro_per_kwh"])
     return f"Set the grid's prices: {buy} to buy, {sell} to sell"
 
 
-def _policy(teller: Teller, said: Entry) -> str:
+def _policy(teller: Sentences, said: Entry) -> str:
     whom = teller.label(said.body["meter"]) if "meter" in said.body else "all meters"
     return f"Set the supply policy for {whom}, version {said.body['version']}"
 
 
-def _mandate(teller: Teller, said: Entry) -> str:
+def _mandate(teller: Sentences, said: Entry) -> str:
     body = said.body
     does, bound = ("sell", "at least") if body["side"] == kinds.SELL else ("buy", "at most")
     limit = teller.price(body["limit_micro_per_kwh"])
     return f"Told {teller.label(body['meter'])} to {does} up to {body['wh']} Wh for {bound} {limit}"
 
 
-def _offer(teller: Teller, said: Entry) -> str:
+def _offer(teller: Sentences, said: Entry) -> str:
     body = said.body
     return f"Offered {body['wh']} Wh at {teller.price(body['price_micro_per_kwh'])}, at most {body['max_w']} W"
 
 
-def _demand(teller: Teller, said: Entry) -> str:
+def _demand(teller: Sentences, said: Entry) -> str:
     body = said.body
     return f"Asked for {body['wh']} Wh at no more than {teller.price(body['price_micro_per_kwh'])}"
 
 
-def _acceptance(teller: Teller, said: Entry) -> str:
+def _acceptance(teller: Sentences, said: Entry) -> str:
     body = said.body
     offer = teller.offer(body["offer"])
     price = f" at {teller.price(offer.body['price_micro_per_kwh'])}" if offer else ""
@@ -162,7 +162,7 @@ def _acceptance(teller: Teller, said: Entry) -> str:
     return f"Accepted {body['wh']} Wh {source}{price}, as priority {body['priority']}"
 
 
-def _contract(teller: Teller, said: Entry) -> str:
+def _contract(teller: Sentences, said: Entry) -> str:
     contract = teller.contract(said.id)
     if contract is None:
         return "Confirmed a contract"
@@ -170,7 +170,7 @@ def _contract(teller: Teller, said: Entry) -> str:
     return f"Confirmed the contract: {contract.wh} Wh to {teller.label(contract.consumer)} at {price}"
 
 
-def _grant(teller: Teller, said: Entry) -> str:
+def _grant(teller: Sentences, said: Entry) -> str:
     body = said.body
     if body["default_supply"]:
         return f"Granted {teller.label(body['meter'])} default supply, grant {body['number']}"
@@ -179,17 +179,17 @@ def _grant(teller: Teller, said: Entry) -> str:
     return f"Granted {teller.label(body['meter'])} {body['wh']} Wh{source}, grant {body['number']}"
 
 
-def _usage_start(teller: Teller, said: Entry) -> str:
+def _usage_start(teller: Sentences, said: Entry) -> str:
     body = said.body
     register = "a sealed register" if said.is_sealed else f"import register at {body['import_wh']} Wh"
     return f"Began to use {teller.parties(body['contract'], said.kid)}, {register}"
 
 
-def _usage(teller: Teller, said: Entry) -> str:
+def _usage(teller: Sentences, said: Entry) -> str:
     return f"Used {_of(teller, said.body)} under {teller.parties(said.body['contract'], said.kid)}"
 
 
-def _usage_end(teller: Teller, said: Entry) -> str:
+def _usage_end(teller: Sentences, said: Entry) -> str:
     done = {
         kinds.END_USED_UP: "Used up", kinds.END_EXPIRED: "Reached the end of",
         kinds.END_TERMINATED: "Left", kinds.END_VOID: "Never started",
@@ -197,35 +197,35 @@ def _usage_end(teller: Teller, said: Entry) -> str:
     return f"{done} {teller.parties(said.body['contract'], said.kid)}: {_of(teller, said.body)}"
 
 
-def _of(teller: Teller, body: Body) -> str:
+def _of(teller: Sentences, body: Body) -> str:
     contract = teller.contract(body["contract"])
     used = f"{body['attributed_wh']} Wh" if "attributed_wh" in body else "a sealed amount"
     return used + (f" of {contract.wh} Wh" if contract else "")
 
 
-def _terminate(teller: Teller, said: Entry) -> str:
+def _terminate(teller: Sentences, said: Entry) -> str:
     reason = f": {said.body['reason']}" if said.body["reason"] else ""
     return f"Ended {teller.parties(said.body['contract'], said.kid)}{reason}"
 
 
-def _receipt(teller: Teller, said: Entry) -> str:
+def _receipt(teller: Sentences, said: Entry) -> str:
     body = said.body
     return f"Holds the log of {teller.label(body['author'])} up to entry {body['sequence']} on disk"
 
 
-def _statement(teller: Teller, said: Entry) -> str:
+def _statement(teller: Sentences, said: Entry) -> str:
     net = money.exact(abs(said.body["net_nano"]), teller.currency)
     comes_to = f"{net} to {'pay' if said.body['net_nano'] >= 0 else 'receive'}"
     return f"Stated the bill of {teller.label(said.body['subject'])}: {comes_to}"
 
 
-def _key_epoch(teller: Teller, said: Entry) -> str:
+def _key_epoch(teller: Sentences, said: Entry) -> str:
     readers = [teller.label(kid) for kid, _ in said.body["wraps"]]
     named = " and ".join([", ".join(readers[:-1]), readers[-1]] if readers[1:] else readers)
     return f"Seals from now on for {named}, epoch {said.body['number']}"
 
 
-def _key_open(teller: Teller, said: Entry) -> str:
+def _key_open(teller: Sentences, said: Entry) -> str:
     return f"Opened key {said.body['key_no']}, of epoch {said.body['epoch']}, for what it seals from now on"
 
 
@@ -233,7 +233,7 @@ def _lower(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
-_SENTENCES: dict[int, Callable[[Teller, Entry], str]] = {
+_SENTENCES: dict[int, Callable[[Sentences, Entry], str]] = {
     kinds.CERTIFICATE: _certificate, kinds.READING: _reading, kinds.EVENT: _event, kinds.COMMUNITY: _community,
     kinds.TARIFF: _tariff, kinds.POLICY: _policy, kinds.MANDATE: _mandate, kinds.OFFER: _offer,
     kinds.DEMAND: _demand, kinds.ACCEPTANCE: _acceptance, kinds.CONTRACT: _contract, kinds.GRANT: _grant,

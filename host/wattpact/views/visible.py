@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from wattpact_protocol.log import kinds
 
-from wattpact.views import Json, NoSuchThing, NotForYou, Views
+from wattpact.views import Forbidden, Json, NotFound, Views
 
 VIEWER, HOST = "viewer", "host"
 
@@ -64,7 +64,7 @@ def bills(viewer: Viewer, rows: Iterable[Json]) -> list[Json]:
 
 
 def readings(viewer: Viewer, row: Json) -> Json:
-    """Points of the time in which the meter was the viewer's; raises NotForYou where it never was.
+    """Points of the time in which the meter was the viewer's; raises Forbidden where it never was.
 
     `tenures` of the row is (from, to, owner) in turn. The register at a boundary ends one and begins the next."""
     shown = {name: value for name, value in row.items() if name not in ("label", "tenures")}
@@ -72,7 +72,7 @@ def readings(viewer: Viewer, row: Json) -> Json:
         return shown
     mine = [(from_s, to_s) for from_s, to_s, owner in row["tenures"] if viewer.may_see([owner])]
     if not mine:
-        raise NotForYou(f"Readings of {row['label']} are for its owner and the operator: open your own link.")
+        raise Forbidden(f"Readings of {row['label']} are for its owner and the operator: open your own link.")
     shown["points"] = [
         point if any(from_s <= point["t_s"] <= to_s for from_s, to_s in mine)
         else {"t_s": point["t_s"], "import_wh": None, "export_wh": None, "estimated": False}
@@ -130,12 +130,12 @@ class Seen:
         if self.viewer.is_operator:
             return self._views.bills(month, owner)
         if owner is not None and owner != self.viewer.person:
-            raise NotForYou("A bill is for its owner and the operator: open your own link.")
+            raise Forbidden("A bill is for its owner and the operator: open your own link.")
         if self.viewer.person is None:
             return []
         try:
             return bills(self.viewer, self._views.bills(month, self.viewer.person))
-        except NoSuchThing:
+        except NotFound:
             if owner is not None:
                 raise
             return []

@@ -12,7 +12,7 @@ DISCONNECTED, CONNECTED, READY_FOR_RECONNECTION = 0, 1, 2  # control_state of th
 class Inputs:
     """What is true now. Defaults are those of a quiet, healthy meter that knows no time and holds no grant.
 
-    grants are all in the contract book, in order of priority: (contract id, Wh left, from, to, default supply); the
+    grants are all in the agreements, in order of priority: (contract id, Wh left, from, to, default supply); the
     guard itself looks at their times. None is a time, a register or a position that is not known.
     """
 

@@ -11,7 +11,7 @@ from wattpact_protocol.guard.decision import Inputs as Inputs
 from wattpact_protocol.guard.memory import HOLD, NOTHING
 from wattpact_protocol.guard.policy import Policy as Policy
 from wattpact_protocol.guard.policy import PolicyError as PolicyError
-from wattpact_protocol.guard.state import SETTLE_MS, Knowledge
+from wattpact_protocol.guard.state import SETTLE_MS, GuardState
 from wattpact_protocol.guard.table import BOOT_HOLD_MS, CLOSED, KEEP, WARN_THEN_OPEN
 from wattpact_protocol.guard.table import ROWS as ROWS
 from wattpact_protocol.guard.table import Row as Row
@@ -31,7 +31,7 @@ def longest(n: int) -> int:
     return n - 1
 
 
-class Guard(Knowledge):
+class Guard(GuardState):
     """One from start to reset. draw(n) is a random number below n.
 
     policy None is one that is lost or damaged. saved None is a meter that never saved; whatever else saved() did not

@@ -17,7 +17,7 @@ SETTLE_MS = 2_000  # contacts and their sensing may disagree this long without b
 ORDER_SKEW_S = 60  # an operator's clock may be this far ahead
 
 
-class Knowledge:
+class GuardState:
     """Its public attributes and methods are what the conditions of the rows look at."""
 
     def __init__(self, policy: "Policy | None", saved: object, relay_closed: "bool | None") -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wattpact_protocol.guard.decision import Inputs
-    from wattpact_protocol.guard.state import Knowledge
+    from wattpact_protocol.guard.state import GuardState
 
 OPEN, KEEP, CLOSED, WARN_THEN_OPEN = "open", "as it was", "closed", "warn, wait, open"
 BOOT_HOLD_MS = 30_000  # after a reset the clock has this long to come before its absence opens the relay
@@ -23,7 +23,7 @@ class Row:
         self,
         name: str,
         text: str,
-        condition: "Callable[[Knowledge, Inputs], bool]",
+        condition: "Callable[[GuardState, Inputs], bool]",
         relay: str,
         use: int = NOTHING,
         flags: "tuple[str, ...]" = (),
@@ -39,57 +39,57 @@ class Row:
         self.flagged = "flagged" in flags
 
 
-def _over_current(known: "Knowledge", inputs: "Inputs") -> bool:
+def _over_current(known: "GuardState", inputs: "Inputs") -> bool:
     return known.memory.faults & OVER_CURRENT != 0
 
 
-def _over_temperature(known: "Knowledge", inputs: "Inputs") -> bool:
+def _over_temperature(known: "GuardState", inputs: "Inputs") -> bool:
     return known.memory.faults & OVER_TEMPERATURE != 0
 
 
-def _weld(known: "Knowledge", inputs: "Inputs") -> bool:
+def _weld(known: "GuardState", inputs: "Inputs") -> bool:
     return known.memory.welded
 
 
-def _owner(known: "Knowledge", inputs: "Inputs") -> bool:
+def _owner(known: "GuardState", inputs: "Inputs") -> bool:
     return inputs.owner_open
 
 
-def _operator(known: "Knowledge", inputs: "Inputs") -> bool:
+def _operator(known: "GuardState", inputs: "Inputs") -> bool:
     return known.memory.order_s is not None
 
 
-def _protected(known: "Knowledge", inputs: "Inputs") -> bool:
+def _protected(known: "GuardState", inputs: "Inputs") -> bool:
     return known.policy.protected
 
 
-def _grant(known: "Knowledge", inputs: "Inputs") -> bool:
+def _grant(known: "GuardState", inputs: "Inputs") -> bool:
     return known.contract is not None
 
 
-def _default_supply(known: "Knowledge", inputs: "Inputs") -> bool:
+def _default_supply(known: "GuardState", inputs: "Inputs") -> bool:
     return known.default_supply is not None
 
 
-def _hold(known: "Knowledge", inputs: "Inputs") -> bool:
+def _hold(known: "GuardState", inputs: "Inputs") -> bool:
     return known.memory.held and known.is_unsure(inputs) and known.hold_lasts()
 
 
-def _credit(known: "Knowledge", inputs: "Inputs") -> bool:
+def _credit(known: "GuardState", inputs: "Inputs") -> bool:
     measured = inputs.import_wh is not None and not inputs.sensor_dead
     return measured and known.memory.credit_spent_wh < known.policy.emergency_credit_wh
 
 
-def _quiet_hours(known: "Knowledge", inputs: "Inputs") -> bool:
+def _quiet_hours(known: "GuardState", inputs: "Inputs") -> bool:
     return inputs.unix_s is not None and known.policy.is_quiet(inputs.unix_s)
 
 
-def _boot_hold(known: "Knowledge", inputs: "Inputs") -> bool:
+def _boot_hold(known: "GuardState", inputs: "Inputs") -> bool:
     waits = inputs.unix_s is None and known.up_ms() < BOOT_HOLD_MS
     return waits and known.memory.commanded is True and known.hold_lasts()
 
 
-def _no_contract(known: "Knowledge", inputs: "Inputs") -> bool:
+def _no_contract(known: "GuardState", inputs: "Inputs") -> bool:
     return True
 
 

@@ -62,7 +62,7 @@ def unseal(key: bytes, where: bytes, part: Sealed) -> bytes:
 
 def _check_key(key: bytes) -> None:
     if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-        raise SealError("a key of a stretch is %d bytes" % KEY_BYTES)
+        raise SealError("a key of a key period is %d bytes" % KEY_BYTES)
 
 
 def _enc_structure(where: bytes) -> bytes:

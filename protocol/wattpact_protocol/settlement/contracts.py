@@ -4,8 +4,8 @@
     Proposed -> Matched -> Granted -> Active -> Ended -> Settled;  Proposed -> Expired;  no start in time -> Void
 
 What always holds: a contract's terms are the offer's, taken for part of its Wh by one acceptance; the confirmed parts
-of an offer never exceed it; the first end counts. `Book.apply` takes verified entries in any order that keeps each
-author's own order, and gives the same contracts. Specification: docs/spec/contracts.md.
+of an offer never exceed it; the first end counts. `Agreements.apply` takes verified entries in any order
+that keeps each author's own, and gives the same contracts. Specification: docs/spec/contracts.md.
 """
 
 from wattpact_protocol.log import entry, ids, kinds, roles
@@ -71,7 +71,7 @@ class Contract:
         return MATCHED if self.grant_number is None else GRANTED
 
 
-class Book:
+class Agreements:
     """All offers, demands, mandates and contracts that verified entries have made.
 
     `refused` says why an entry made nothing, by its id. `changed_from_s` is the earliest second for which the

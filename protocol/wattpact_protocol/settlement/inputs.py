@@ -1,16 +1,16 @@
-"""Facts: what verified entries say that money rests on, gathered by subject.
+"""The inputs of settlement: what verified entries say that money rests on, gathered by subject.
 
-    readings -> loads;  offers ... terminations -> book;  tariffs -> tariff;  certificates -> who answers for a meter
+    readings -> load profiles;  offers ... terminations -> agreements;  tariffs -> tariff;  certificates -> who pays
 
 What always holds: entries of one author are applied in the order of its log; what breaks the rules counts for nothing
-and is kept in `voids` or `book.refused` with its reason; a reading that nobody opened is counted in `sealed` and says
-nothing. Specification: docs/spec/settlement.md, "What counts".
+and is kept in `voids` or `agreements.refused` with its reason; a reading that nobody unsealed is counted in `sealed` alone.
+Specification: docs/spec/settlement.md, "What counts".
 """
 
 from wattpact_protocol.log import entry, ids, kinds, readings, roles
 from wattpact_protocol.settlement import register_rules
-from wattpact_protocol.settlement.contracts import Book
-from wattpact_protocol.settlement.load_profile import Load
+from wattpact_protocol.settlement.contracts import Agreements
+from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.slots import SILENCE_S
 from wattpact_protocol.settlement.tariff import Tariff
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Facts:
+class SettlementInputs:
     """Feed it entries with `apply`; the community's entry comes before the first reading."""
 
     def __init__(self) -> None:
         self.community: dict[str, Any] | None = None
         self.slot_s = 0
         self.silence_s = SILENCE_S
-        self.loads: dict[bytes, Load] = {}
-        self.book = Book()
+        self.load_profiles: dict[bytes, LoadProfile] = {}
+        self.agreements = Agreements()
         self.tariff = Tariff()
         self.voids: list[tuple[bytes, str]] = []
         self.sealed: dict[bytes, int] = {}  # readings that could not be opened here, by meter
         self.labels: dict[bytes, str] = {}
         self._certificates: dict[bytes, list[tuple[int, int, dict[str, Any]]]] = {}
-        self._registers: dict[bytes, register_rules.Continuity] = {}
+        self._registers: dict[bytes, register_rules.RegisterRules] = {}
 
     def apply(self, new: entry.Entry) -> "str | None":
         """Fold one verified entry; why it counts for nothing, or None."""
@@ -49,8 +49,8 @@ class Facts:
             self._found(new.body)
         elif kind == kinds.TARIFF:
             self.tariff.apply(new)
-        self.book.apply(new)
-        return self.book.refused.get(new.id)
+        self.agreements.apply(new)
+        return self.agreements.refused.get(new.id)
 
     @property
     def meters(self) -> "list[bytes]":
@@ -113,12 +113,12 @@ class Facts:
             return None
         registers = self._registers.get(kid)
         if registers is None:
-            registers = self._registers[kid] = register_rules.Continuity(0)
-            self.loads[kid] = Load(self.slot_s)
+            registers = self._registers[kid] = register_rules.RegisterRules(0)
+            self.load_profiles[kid] = LoadProfile(self.slot_s)
         registers.rated_w = self.certificate_at(kid, readings.end_s(new.body)).get("rated_w", 0)
         reason = registers.apply(new.body)
         if reason is None:
-            self.loads[kid].add(new.body)
+            self.load_profiles[kid].add(new.body)
         else:
             self.voids.append((new.id, reason))
         return reason

@@ -3,7 +3,7 @@
     readings, oldest first -> points (unix_s, import_wh, export_wh) -> registers at any slot boundary
 
 What always holds: times rise and registers never fall, whatever register generations the points come from; between two
-points energy is spread evenly, rounded down, so the parts of a stretch always add up to the whole.
+points energy is spread evenly, rounded down, so the parts of a key period always add up to the whole.
 Specification: docs/spec/settlement.md, "Registers at slot boundaries".
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Load:
+class LoadProfile:
     """Both registers of one meter. They run on flat through a change of register generation: nothing is made up."""
 
     def __init__(self, slot_s: int) -> None:

@@ -22,7 +22,7 @@ _HEADROOM_PERCENT = 210
 _HEADROOM_WH = 10
 
 
-class Continuity:
+class RegisterRules:
     """The last good registers of one meter."""
 
     def __init__(self, rated_w: int) -> None:

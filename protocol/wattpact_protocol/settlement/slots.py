@@ -14,8 +14,8 @@ from wattpact_protocol.settlement.allocation import allocate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattpact_protocol.settlement.allocation import Claim
-    from wattpact_protocol.settlement.contracts import Book, Contract
-    from wattpact_protocol.settlement.load_profile import Load
+    from wattpact_protocol.settlement.contracts import Agreements, Contract
+    from wattpact_protocol.settlement.load_profile import LoadProfile
 
 SILENCE_S = 7 * 86400  # a community may say otherwise
 
@@ -103,13 +103,15 @@ class Fill:
 
 
 class Settlement:
-    """Folds slots of all contracts of a book, oldest first, as far as the loads reach."""
+    """Folds slots of all contracts of a agreements, oldest first, as far as the load_profiles reach."""
 
-    def __init__(self, slot_s: int, silence_s: int, loads: "dict[bytes, Load]", book: "Book") -> None:
+    def __init__(
+        self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreements: "Agreements"
+    ) -> None:
         self.slot_s = slot_s
         self.silence_s = silence_s
-        self.loads = loads
-        self.book = book
+        self.load_profiles = load_profiles
+        self.agreements = agreements
         self.fills: dict[bytes, Fill] = {}
         self.of_meter: dict[bytes, list[Fill]] = {}  # fills by consumer and by supplier
         self.frontier_s = 0  # every slot before it has been looked at
@@ -128,9 +130,9 @@ class Settlement:
             slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s or not self._is_silent(kid)
         ]
         again_s += [self.stuck[kid] for kid in self._late if self._is_ready(kid, self.stuck[kid] + self.slot_s)]
-        if self.book.changed_from_s is not None:
-            again_s.append(self.floor(self.book.changed_from_s))
-            self.book.changed_from_s = None
+        if self.agreements.changed_from_s is not None:
+            again_s.append(self.floor(self.agreements.changed_from_s))
+            self.agreements.changed_from_s = None
         if again_s:
             self.rewind(min(again_s))
         self._fold(self.floor(min(to_s, now_s)))
@@ -142,7 +144,7 @@ class Settlement:
         self.frontier_s = start_s
         for fill in self.fills.values():
             fill.rewind(start_s)
-        for name in [name for name in self.fills if name not in self.book.contracts]:
+        for name in [name for name in self.fills if name not in self.agreements.contracts]:
             fill = self.fills.pop(name)
             self.of_meter[fill.contract.consumer].remove(fill)
             self.of_meter[fill.contract.supplier].remove(fill)
@@ -166,7 +168,7 @@ class Settlement:
         return found
 
     def _end_s(self, kid: bytes) -> int:
-        load = self.loads.get(kid)
+        load = self.load_profiles.get(kid)
         return load.end_s if load else -1
 
     def _is_silent(self, kid: bytes) -> bool:
@@ -181,7 +183,7 @@ class Settlement:
         slot_s = self.slot_s
         start_s = self.frontier_s
         later = []
-        for contract in self.book.contracts.values():
+        for contract in self.agreements.contracts.values():
             from_s = self._concerns_from_s(contract, start_s, to_s)
             if from_s is not None:
                 later.append((from_s, contract.id, contract))
@@ -288,7 +290,7 @@ class Settlement:
 
     def _risen(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
         """(import, export) of the slot."""
-        load = self.loads.get(kid)
+        load = self.load_profiles.get(kid)
         if load is None:
             return 0, 0
         before = load.at(start_s)

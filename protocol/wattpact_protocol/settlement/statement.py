@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wattpact_protocol.settlement.contracts import Book, Contract
-    from wattpact_protocol.settlement.inputs import Facts
+    from wattpact_protocol.settlement.contracts import Agreements, Contract
+    from wattpact_protocol.settlement.inputs import SettlementInputs
     from wattpact_protocol.settlement.slots import Settlement
 
 
@@ -101,12 +101,12 @@ class Statement:
         }  # fmt: skip
 
 
-def state(facts: "Facts", settlement: "Settlement", subject: bytes, from_s: int, to_s: int) -> Statement:
+def state(inputs: "SettlementInputs", settlement: "Settlement", subject: bytes, from_s: int, to_s: int) -> Statement:
     """What `subject` bought, sold and took from the grid in the slots from from_s to to_s, both slot boundaries."""
     made = Statement(subject, from_s, to_s)
     lines: dict[tuple[bytes, int], Line] = {}
-    for kid in facts.meters:
-        spans = [span for span in facts.payers(kid, from_s, to_s) if span[2] == subject]
+    for kid in inputs.meters:
+        spans = [span for span in inputs.payers(kid, from_s, to_s) if span[2] == subject]
         if not spans:
             continue
         made.meters.append(kid)
@@ -116,9 +116,9 @@ def state(facts: "Facts", settlement: "Settlement", subject: bytes, from_s: int,
             end_s = min(end_s, settled_s)
             if start_s < end_s:
                 add_lines(settlement, kid, start_s, end_s, lines)
-                add_balance(facts, settlement, kid, start_s, end_s, made.balance)
+                add_balance(inputs, settlement, kid, start_s, end_s, made.balance)
     made.lines = [lines[key] for key in sorted(lines)]
-    made.closure, made.evidence_from_s = closure(facts.book, settlement, made.meters, from_s, to_s)
+    made.closure, made.evidence_from_s = closure(inputs.agreements, settlement, made.meters, from_s, to_s)
     made.unsettled = [kid for kid in made.closure if settlement.settled_to(kid, to_s) < to_s]
     return made
 
@@ -136,13 +136,15 @@ def add_lines(
             line.unused_wh += unused_wh
 
 
-def add_balance(facts: "Facts", settlement: "Settlement", kid: bytes, from_s: int, to_s: int, into: Balance) -> None:
+def add_balance(
+    inputs: "SettlementInputs", settlement: "Settlement", kid: bytes, from_s: int, to_s: int, into: Balance
+) -> None:
     """Add a meter's energy in a window that is settled to `into`, each slot at the tariff of its start."""
-    load = facts.loads.get(kid)
+    load = inputs.load_profiles.get(kid)
     if load is None:
         return
     into.estimated_wh += load.estimated_wh(from_s, to_s)
-    cuts = [facts.ceil(unix_s) for unix_s in facts.tariff.changes(from_s, to_s)]
+    cuts = [inputs.ceil(unix_s) for unix_s in inputs.tariff.changes(from_s, to_s)]
     cuts = [from_s] + [cut for cut in cuts if cut < to_s] + [to_s]
     for start_s, end_s in zip(cuts[:-1], cuts[1:]):
         if start_s == end_s:
@@ -156,7 +158,7 @@ def add_balance(facts: "Facts", settlement: "Settlement", kid: bytes, from_s: in
                 bought += carried_wh
             else:
                 sold += carried_wh
-        _add_flows(into, (imported, exported, bought, sold), facts.tariff.at(start_s))
+        _add_flows(into, (imported, exported, bought, sold), inputs.tariff.at(start_s))
 
 
 def _add_flows(into: Balance, flows: "tuple[int, int, int, int]", prices: "tuple[int, int]") -> None:
@@ -173,7 +175,7 @@ def _add_flows(into: Balance, flows: "tuple[int, int, int, int]", prices: "tuple
 
 
 def closure(
-    book: "Book", settlement: "Settlement", meters: "list[bytes]", from_s: int, to_s: int
+    agreements: "Agreements", settlement: "Settlement", meters: "list[bytes]", from_s: int, to_s: int
 ) -> "tuple[list[bytes], int]":
     """(meters, from_s): all that a window of some meters depends on.
 
@@ -181,7 +183,7 @@ def closure(
     window's start moves back to that of each contract in it, and meters join, until nothing changes any more."""
     linked = set(meters)
     start_s = settlement.floor(from_s)
-    confirmed = sorted(book.confirmed.values(), key=_end_of, reverse=True)
+    confirmed = sorted(agreements.confirmed.values(), key=_end_of, reverse=True)
     grown = True
     while grown:
         grown = False

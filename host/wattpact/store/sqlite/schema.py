@@ -108,7 +108,7 @@ CREATE TABLE epochs (
 ) WITHOUT ROWID;
 
 -- What a KEY_OPEN said of a key; of two of one number the first counts.
-CREATE TABLE stretches (
+CREATE TABLE key_periods (
     meter BLOB NOT NULL,
     generation INTEGER NOT NULL,
     key_no INTEGER NOT NULL,

@@ -17,7 +17,7 @@ from typing import Any
 
 from wattpact_protocol.log import entry, ids, kinds, readings, roles
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.register_rules import Continuity
+from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.keys import Signer
 from wattpact.store.records import Accepted, Evidence, Registers, Rejection, StoreError
@@ -176,7 +176,7 @@ class Store(Reader):
             elif new.kind == kinds.KEY_OPEN:
                 body = new.body
                 opened = (new.kid, new.generation, body["key_no"], new.sequence, body["epoch"], body["commitment"])
-                self._db.execute("INSERT OR IGNORE INTO stretches VALUES (?, ?, ?, ?, ?, ?)", opened)
+                self._db.execute("INSERT OR IGNORE INTO key_periods VALUES (?, ?, ?, ?, ?, ?)", opened)
 
     def _keep_certificate(self, cursor: int, new: Entry) -> None:
         body = new.body
@@ -195,7 +195,7 @@ class Store(Reader):
             [(*row[:4], json.dumps(row.energy), json.dumps(row.instantaneous)) for row in registers],
         )
 
-    def say(self, signer: Signer, kind: int, body: dict[str, Any], now_s: int) -> Entry:
+    def publish(self, signer: Signer, kind: int, body: dict[str, Any], now_s: int) -> Entry:
         """Append an entry to the signer's own log, or give its order; raises StoreError, EntryError."""
         with self.transaction():
             place, chained = self._place(signer, kind, body)
@@ -272,12 +272,12 @@ def points_of(kid: bytes, body: dict[str, Any], goes_on: bool) -> list[Point]:
     return points
 
 
-def goes_on_from(last: Continuity, body: dict[str, Any]) -> bool:
+def goes_on_from(last: RegisterRules, body: dict[str, Any]) -> bool:
     """Whether a reading begins where the last one ended, so that its first point is there already."""
     return bool(last.end_s == body["t0_s"] and last.generation == body["register_generation"])
 
 
-def registers_of(meter: bytes, kept: Continuity, body: dict[str, Any], received_s: int) -> Registers:
+def registers_of(meter: bytes, kept: RegisterRules, body: dict[str, Any], received_s: int) -> Registers:
     """A meter's last good registers, which a reading led to."""
     shown = {
         number: value[0] for number, value in body["registers"].items() if number >= readings.FIRST_INSTANTANEOUS
