@@ -3,7 +3,7 @@
     readings -> load profiles;  offers ... terminations -> agreements;  tariffs -> tariff;  certificates -> who pays
 
 What always holds: entries of one author are applied in the order of its log; what breaks the rules counts for nothing
-and is kept in `voids` or `agreements.refused` with its reason; a reading that nobody unsealed is counted in `sealed` alone.
+and is kept in `voids` or `agreements.refused` with its reason; a sealed reading that nobody unsealed is counted alone.
 Specification: docs/spec/settlement.md, "What counts".
 """
 
