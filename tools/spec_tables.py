@@ -79,7 +79,7 @@ def page() -> str:
             parts.append(f"## {kind} reading\n\nRegisters and their steps: [readings.md](readings.md).\n")
             continue
         lines = [f"## {kind} {name}\n", SAYS[name], "", "| no. | field | type | |", "|---|---|---|---|"]
-        for key, field, row, required in kinds.TABLE[kind][1]:
+        for key, field, row, required in kinds.fields(kind):
             kind_of_value = "key" if field.endswith("_key") else shape(row)
             notes = [] if required else ["optional"]
             if field in kinds.SEALABLE.get(kind, ()):

@@ -357,7 +357,7 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, street):
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
     street = Street(tmp_path)
     community, owner = street.community, street.solar.owner
-    fields = {name: 0 for _, name, _, _ in kinds.TABLE[kinds.STATEMENT][1]}
+    fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)

@@ -14,7 +14,6 @@ from wattpact_protocol.sealing import period_keys, unsealing
 
 from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
 
-BAD_SEAL = "bad_seal"
 KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys the first counts
 
 Place = tuple[bytes, int, int]  # meter, generation, number of the key

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -194,7 +194,7 @@ class Node:
 
     def refused_access(self, source: str) -> None:
         """Count a code that opens nothing, tried from there."""
-        self._count("bad_access_code", b"", source)
+        self._count(reasons.BAD_ACCESS_CODE, b"", source)
 
     # Life
 
