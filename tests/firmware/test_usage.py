@@ -182,8 +182,9 @@ def test_numbers_are_taken_once_and_for_this_meter_alone():
     held = Usage()
     assert held.apply_grant(grant(5), KID) is None
     for other, reason in (
-        (grant(5), reasons.OLD_GRANT), (grant(4), reasons.OLD_GRANT), (grant(6, meter=b"somebody"), reasons.NOT_FOR_THIS_METER),
-        (grant(7), None), (grant(3, issuer=b"issuer 2"), None),
+        (grant(5), reasons.OLD_GRANT), (grant(4), reasons.OLD_GRANT),
+        (grant(6, meter=b"somebody"), reasons.NOT_FOR_THIS_METER), (grant(7), None),
+        (grant(3, issuer=b"issuer 2"), None),
     ):  # fmt: skip
         assert held.apply_grant(other, KID) == reason
     again = grant(8)

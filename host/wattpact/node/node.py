@@ -22,7 +22,7 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Stored, StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
-from wattpact.sync.mailbox import Inbox
+from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
 from wattpact.sync.udp import Edge, now_ms
 
@@ -93,7 +93,7 @@ class Node:
 
     def _rebuild(self) -> None:
         self.grants = Grants()
-        self.inbox = Inbox(self.store)
+        self.inbox = Inboxes(self.store)
         self.cursor = 0
 
     # Entries

@@ -18,7 +18,7 @@ from wattpact_protocol.sync.datagram import DatagramError
 from wattpact.ingest.pipeline import Verdict
 from wattpact.membership.directory import Author, Directory
 from wattpact.store.sqlite.store import Store
-from wattpact.sync.mailbox import Inbox
+from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams, Peer
 
 WINDOW = 8
@@ -32,7 +32,7 @@ class Link:
     """The rules. `hear` takes a datagram and gives the answers; entries wait in `batch` for the ingest."""
 
     def __init__(
-        self, store: Store, authors: Directory, inbox: Inbox, count: Callable[[str, bytes, str], None]
+        self, store: Store, authors: Directory, inbox: Inboxes, count: Callable[[str, bytes, str], None]
     ) -> None:
         self.community = store.community
         self.peers: dict[bytes, Peer] = {}
@@ -44,7 +44,7 @@ class Link:
         self._asking: dict[bytes, tuple[Address, bytes, int]] = {}
         self._enrols = (0, 0)
 
-    def follow(self, inbox: Inbox) -> None:
+    def follow(self, inbox: Inboxes) -> None:
         """Take on inboxes that were read anew from the store."""
         self._inbox = inbox
 

@@ -1,4 +1,4 @@
-"""Reasons as sentences for people: each code of `reasons`, and each reason of the guard, for an open and a closed relay.
+"""Reasons as sentences for people: each code of `reasons`, and each reason of the guard.
 
 For hosts: no meter loads this.
 """
