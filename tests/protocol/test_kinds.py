@@ -49,6 +49,11 @@ def test_no_role_is_part_of_anothers_name():
         assert [other for other in roles.NAMES.values() if name in other] == [name]
 
 
+def test_a_readings_fields_are_those_that_it_decodes_to():
+    body = speaker.reading()
+    assert sorted(kinds.decode(kinds.READING, kinds.encode(kinds.READING, body))) == sorted(readings.FIELDS)
+
+
 def test_what_is_sealable_is_what_a_row_seals():
     assert {kinds.NAMES[kind]: fields for kind, fields in kinds.SEALABLE.items()} == {
         "reading": readings.FIELDS, "event": ("registers",), "usage_start": ("import_wh",),

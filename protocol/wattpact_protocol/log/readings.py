@@ -86,7 +86,10 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
             raise error("reading: register %r is malformed" % (number,))
     if bad_mask >> intervals:
         raise error("reading: bad_mask names an interval that is not there")
-    return dict(zip(FIELDS, content))
+    return {
+        "register_generation": generation, "t0_s": t0_s, "step_s": step_s, "quality": quality,
+        "calibration": calibration, "registers": registers, "bad_mask": bad_mask,
+    }  # fmt: skip
 
 
 def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
