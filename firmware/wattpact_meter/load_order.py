@@ -2,7 +2,8 @@
 
 An import within an import takes stack, and from source a compiler on top of it: nested as they stand, these would need
 more than MicroPython has. Here each finds what it imports already loaded. The order is tested to be complete. Machine
-code is left out where it does not run, and what would stand in for it where it does.
+code is left out where it does not run, and its portable twin where it does. Sources and drivers are loaded later, only
+those that the board has.
 """
 
 import sys
@@ -21,11 +22,11 @@ PROTOCOL = (
     "guard.memory", "guard.policy", "guard.state", "guard.table", "guard.decision", "guard.guard",
 )  # fmt: skip
 METER = (
-    "clock", "metering.fixedpoint", "metering.calibration", "metering.power", "metering.sampler",
-    "metering.registers", "sources.p1_telegram", "sources.p1_frame", "settings", "storage.journal", "storage.store",
-    "log.identity", "control.relay", "metering.intervals", "metering.recorder", "log.trust", "log.own_log",
-    "log.sealer", "control.policies", "sync.outbox", "trade.orders", "trade.trader", "trade.usage", "sync.inbox",
-    "core.checkpoint", "log.publisher", "core.meter", "core.boot", "status", "core.backlog", "app",
+    "clock", "metering.calibration", "metering.measurement", "metering.registers", "settings",
+    "sources.kinds", "storage.journal", "storage.store", "log.identity", "control.relay", "control.faults",
+    "metering.intervals", "metering.recorder", "log.trust", "log.own_log", "log.sealer", "log.events", "log.retention",
+    "control.policies", "sync.peers", "sync.outbox", "trade.orders", "trade.trader", "trade.usage", "sync.inbox",
+    "core.checkpoint", "core.keeping", "log.publisher", "core.meter", "core.boot", "status", "core.backlog", "app",
 )  # fmt: skip
 _BETTER = ("viper", "cryptolib")  # what a meter may have instead of a portable module
 

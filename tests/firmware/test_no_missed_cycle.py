@@ -45,7 +45,7 @@ class Converter:
             due = ROOM
         periods = self._sampler.feed_block(*self._wave.block(due)) if due else []
         self.periods += periods
-        return [(p.active_mw, p.end_us - p.start_us, p.instantaneous(), p.quality) for p in periods], []
+        return [period.measurement() for period in periods]
 
 
 class TimedBoard(Board):
@@ -130,8 +130,8 @@ def measured(folder, seconds, at_once=False):
     work_steps = app.meter.work_steps
 
     def always(now):
-        if not app.meter.recorder.events:
-            app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
+        if not app.meter.events.waiting:
+            app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
         more = yield from work_steps(now)
         return more
 

@@ -36,10 +36,10 @@ class TelegramError(ValueError):
 
 
 class Telegram:
-    """What one telegram says.
+    """What is in one telegram.
 
     identification, serial: text; the identification stands in for a serial that is not given
-    version: "50", "42"; empty where the meter tells none (DSMR 2.2 and 3, and meters that are not Dutch)
+    version: "50", "42"; empty where the meter sends none (DSMR 2.2 and 3, and meters that are not Dutch)
     local_time: (year, month, day, hour, minute, second, summer) and unix_s: None where absent or impossible
     registers: register id -> Wh; empty for a meter without electrical energy
     power_w: import less export; None where absent. instantaneous: register id -> value for display
