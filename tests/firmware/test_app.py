@@ -65,6 +65,19 @@ def test_the_watchdog_is_fed_only_while_every_task_runs():
         assert board.fed == fed + 1
 
 
+def test_a_task_is_stuck_after_half_a_minute_and_not_before():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        for name in ("sample", "network", "tick", "status"):
+            app._ran = {"sample": 70_000, "network": 70_000, "tick": 70_000, "status": 70_000}
+            app._ran[name] = 40_000
+            fed = board.fed
+            steps.finish(app.tick_steps(Now(70_000, None)))
+            assert board.fed == fed + 1, name
+            steps.finish(app.tick_steps(Now(70_001, None)))
+            assert board.fed == fed + 1, name
+
+
 def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
     with flash.Folder() as folder:
         app, board = made(folder)

@@ -11,6 +11,7 @@ from home import Home
 from stand_in import Board
 from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.metering.sampler import Sampler
+from wattpact_protocol import steps
 from wattpact_protocol.log import event_codes, readings
 
 STEP_US = 400_000 * 2 // 240
@@ -103,7 +104,7 @@ class Pause:
 
 def run(app, board, end_us):
     """The application's own tasks, each when it is due."""
-    steps = (("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps), ("status", app.tell))
+    steps = (("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps), ("status", app.report_status))
     due = [[board.uptime_us, place, app._repeat(*task)] for place, task in enumerate(steps)]
     while True:
         first = min(due, key=lambda row: row[:2])
@@ -139,7 +140,7 @@ def measured(folder, seconds, at_once=False):
     run(app, board, start_us + seconds * 1_000_000)
     assert not app.errors, board.failures
     assert board.signing_us > seconds * 800_000, "there was time to do nothing"
-    app.waiting.tell(app.meter)
+    steps.finish(app.waiting.apply_steps(app.meter))
     return board.converter, app, app.journal.next_sequence - count
 
 

@@ -575,7 +575,7 @@ def test_no_secret_is_shown():
         home = Home(folder)
         home.rest()
         for unix_s in range(3):
-            home.app.tell(Now(home.board.uptime_ms, START_S + unix_s))
+            home.app.report_status(Now(home.board.uptime_ms, START_S + unix_s))
         meter = home.app.meter
         saved = meter._store.load(sealer.NAME)
         secrets = [row[1] for row in saved[2]] + [meter.sealer._key]

@@ -10,6 +10,7 @@ from stand_in import Board
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.storage.store import StateError, Store
+from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import entry, event_codes, readings, register_table
 
@@ -52,7 +53,7 @@ def live(meters, rounds, seed, in_steps):
                     one()
 
             home.turn(between)
-        home.app.waiting.tell(home.app.meter)
+        steps.finish(home.app.waiting.apply_steps(home.app.meter))
         home.check_log()
         assert not home.app.meter.rejected.get("bad_signature"), home.app.meter.rejected
         said, registers = home.published(), home.app.meter.registers()

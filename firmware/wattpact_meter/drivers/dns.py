@@ -54,11 +54,10 @@ class Resolver:
         if self._socket is not None:
             self._receive(now_ms)
             return
-        server = self._server()
-        for name, row in self._names.items():
-            if server is not None and now_ms >= row[1]:
-                self._send(server, name, now_ms)
-                return
+        due = sorted([(row[1], name) for name, row in self._names.items() if now_ms >= row[1]])
+        server = self._server() if due else None
+        if server is not None:
+            self._send(server, due[0][1], now_ms)
 
     def _send(self, server: str, name: str, now_ms: int) -> None:
         self._name = name
