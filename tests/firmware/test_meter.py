@@ -604,6 +604,27 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
     assert sum(check_usage(house)[0].values()) == 20
 
 
+def test_events_are_published_before_usage_and_usage_before_readings():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 17)
+    world.run_until(lambda: house.closed, 4)
+    world.run_until(lambda: not house.closed, 20)
+    world.run(6)
+    said = [(new.kind, new.body.get("code")) for new in house.entries()]
+    for event, usage in (
+        (event_codes.RELAY_CLOSED, kinds.USAGE_START), (event_codes.RELAY_OPENED, kinds.USAGE_END),
+    ):  # fmt: skip
+        place = said.index((kinds.EVENT, event))
+        assert said.index((usage, None)) > place, said
+    at_once = {}  # what one boundary brought
+    for new in house.entries():
+        if new.kind in (kinds.USAGE, kinds.READING):
+            at_once.setdefault(new.stamp.unix_s // 5, []).append(new.kind)
+    assert [kinds.USAGE, kinds.READING] in at_once.values()
+    assert [kinds.READING, kinds.USAGE] not in at_once.values()
+
+
 def p1(wh, serial="E1", power_w=500):
     told = p1_telegram.Telegram("ABC5")
     told.serial = serial

@@ -37,7 +37,7 @@ class Converter:
         self.periods = []
         self.rejected = {}
 
-    def take(self, _):
+    def read(self, _):
         due = (self._board.uptime_us - self._start_us) * RATE_HZ // 1_000_000 - self._made
         self._made += due
         if due > ROOM:
