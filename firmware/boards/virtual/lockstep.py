@@ -12,7 +12,7 @@ and host do nothing. Each line in is a JSON object and each is answered by one l
         "p1": base64              or: bytes of a P1 port, come at t_ms
         "in": [base64, ..]        datagrams, come at t_ms
         "press": {"consent": true}   buttons that are so from now on (`console.BUTTONS`, and sensor_dead)
-    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true says that power was gone
+    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true is a start after a power failure
     {"do": "heap"}                how much memory is in use, after a collection
     {"do": "quit"}
 
@@ -125,7 +125,7 @@ class Lockstep:
         return answer
 
     def obey(self, line: "dict[str, Any]") -> "dict[str, Any]":
-        """Do what a line says; raises whatever a line that makes no sense leads to."""
+        """Do what a line demands; raises whatever a line that makes no sense leads to."""
         what = line.get("do", "step")
         if what == "step":
             self._step(line)
@@ -186,7 +186,7 @@ class Lockstep:
         steps.finish(self._meter.measure_steps(self._now(self._t_ms), measurement))
 
     def _decide(self) -> None:
-        """Tick until nothing is due at this moment; the bound is for a core that never comes to an end."""
+        """Tick until nothing is due at this moment; the bound is for a core that never ends."""
         now = self._now(self._t_ms)
         for _ in range(MAX_TICKS):
             self._tick(now)

@@ -24,7 +24,7 @@ class Recorded(SampledSource):
         cycles = recording.samples * mhz * 1000 // rate_uhz
         if not cycles or rate_uhz < 1000 * mhz * _PER_CYCLE:
             raise SettingsError("source file has less than a cycle, or fewer than %d samples in one" % _PER_CYCLE)
-        # A period is whole recordings, so that each says what all of the recording's cycles say.
+        # A period is whole recordings, so that each measures what all of the recording's cycles amount to.
         super().__init__(calibration, mhz * _PER_CYCLE // 1000, cycles * -(-10 // cycles))
         self._step = (1_000_000_000, mhz * _PER_CYCLE)  # µs between samples, as a fraction
         last = recording.samples - 1

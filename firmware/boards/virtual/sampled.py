@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 1000
 _CATCH_UP_US = 1_000_000
-_MOST_CATCH_UP_US = 10_000_000  # in time that runs fast: what lies before it is a gap
+_MOST_CATCH_UP_US = 10_000_000  # in time that runs fast: what is before it is a gap
 _BLOCK = 100  # samples: what is in memory at a time
 _VOLTAGE_UV_PER_COUNT = 200_000
 _TOP_COUNTS = 2000

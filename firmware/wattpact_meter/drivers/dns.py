@@ -1,8 +1,8 @@
 """Addresses of names without waiting for them: a DNS client (RFC 1035) for A records, one request at a time.
 
 MicroPython's getaddrinfo waits for the name server, for seconds where there is none; here a request is sent, and the
-answer received when it has come. The server is not authenticated: an answer counts only from the server that was
-asked, with the random number and the question of the request. Records are bounded, and nothing in them is followed.
+answer received when it has come. The server is not authenticated: an answer counts only from the server of the
+request, with the random number and the question of the request. Records are bounded, and nothing in them is followed.
 """
 
 import socket
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PORT = 53
 ANSWER_MS = 2_000
-SHORTEST_MS, LONGEST_MS = 60_000, 3_600_000  # how long an address serves before it is asked for again
+SHORTEST_MS, LONGEST_MS = 60_000, 3_600_000  # how long an address serves before the next request
 FIRST_RETRY_MS, LONGEST_RETRY_MS = 1_000, 60_000
 MAX_BYTES = 512
 MAX_RECORDS = 16

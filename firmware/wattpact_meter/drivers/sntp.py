@@ -1,6 +1,6 @@
 """The time from a server in the network, without waiting for it: SNTP, RFC 4330 section 5.
 
-The server is not authenticated. An answer counts only from the server that was asked, within a second, and only if it
+The server is not authenticated. An answer counts only from the server of the request, within a second, and only if it
 repeats the random number of the request; the time in it is off by at most that second.
 """
 

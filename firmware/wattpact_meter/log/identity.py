@@ -2,7 +2,7 @@
 
 What always holds: a seed is in flash before anything is signed with it, and it leaves this object only as signatures.
 A damaged seed is an error, never a reason to make another: a meter does not change who it is by itself.
-On stock hardware the seed can be read out of the flash; a certificate says so by its assurance.
+On stock hardware the seed can be read out of the flash; a certificate shows it by its assurance.
 """
 
 from wattpact_protocol.crypto import ed25519
@@ -20,7 +20,7 @@ SEED_BYTES = 32
 
 
 class IdentityError(Exception):
-    """The identity in flash is damaged, or chance failed."""
+    """The identity in flash is damaged, or randomness failed."""
 
 
 class Identity:
@@ -53,7 +53,7 @@ class Identity:
 
 
 def _check(saved: object) -> None:
-    """Raises IdentityError; bytes that are all 0 or all 255 come from a broken source of chance or an erased flash."""
+    """Raises IdentityError; bytes that are all 0 or all 255 come from a broken source of randomness or an erased flash."""
     if not isinstance(saved, list) or len(saved) != 2:
         raise IdentityError("the identity in flash is damaged: this meter must be enrolled anew")
     for value, size in zip(saved, (SEED_BYTES, enrolment.CODE_BYTES)):

@@ -3,7 +3,7 @@
 What always holds: a certificate is kept only after its signature was verified under a kept one (or the pinned root
 key) whose role may give that role; for one key the version only rises. No signature is checked before what is cheap.
 Kept in the store as short records, at most MAX_AUTHORS; records that this firmware cannot read are given up, for a host
-to tell again. Rules: docs/spec/meter.md, "Trust".
+to send again. Rules: docs/spec/meter.md, "Trust".
 """
 
 import struct
@@ -89,7 +89,7 @@ class Trust:
         return [kid for kid in sorted(self._records) if self._records[kid][_ROLE_AT] == roles.ISSUER]
 
     def check(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        """None where the entry is its author's and the author may say it; else the reason. Cheap checks come first."""
+        """None where the entry is its author's and the author may publish it; else the reason. Cheap checks come first."""
         return steps.finish(self.check_steps(new, now_s))
 
     def check_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
@@ -139,7 +139,7 @@ class Trust:
         return None
 
     def _pinned_root(self) -> "dict[str, Any]":
-        """What pinning the root key says of it, as long as its own certificate has not come."""
+        """What pinning the root key establishes of it, as long as its own certificate has not come."""
         return {
             "public_key": self._root_public_key, "id": entry.NO_PREVIOUS, "role": roles.ROOT, "version": -1,
             "generation": 0, "not_before_s": 0, "not_after_s": kinds.MAX_UINT, "owner": None, "rated_w": 0,

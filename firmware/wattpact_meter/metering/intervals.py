@@ -1,6 +1,6 @@
 """From registers that run on to readings: snapshots at the boundaries of steps, and the steps between them.
 
-Boundaries are the multiples of step_s in Unix time. What always holds: a snapshot lies between the registers before
+Boundaries are the multiples of step_s in Unix time. What always holds: a snapshot is between the registers before
 and after it, so values never fall; where no snapshot was possible is a gap between readings, and its energy is in
 the registers; without a valid clock there are no readings. Rules: docs/spec/meter.md, "Readings".
 """
@@ -135,7 +135,7 @@ class Intervals:
             self._wait(first_s, {number: [wh, []] for number, wh in values.items()}, 0)
 
     def _aim(self, unix_ms: int) -> None:
-        """The first boundary from here on that lies behind everything published."""
+        """The first boundary from here on behind everything published."""
         first_s = max(-(-unix_ms // 1000), self.last_end_s)
         self._next_s = -(-first_s // self.step_s) * self.step_s
 

@@ -1,4 +1,4 @@
-"""The kinds of sources, a row for each: what the settings may say of it, what of a board it needs, and where it is.
+"""The kinds of sources, a row for each: what its settings are, what of a board it needs, and where it is.
 
 A source is one module with make(settings, plan, *parts) -> source. It has
 

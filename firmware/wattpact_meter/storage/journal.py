@@ -28,7 +28,7 @@ _SUFFIX = ".log"
 
 
 class JournalError(Exception):
-    """The journal cannot do what was asked; nothing was changed that an append had acknowledged."""
+    """The journal cannot do that; nothing was changed that an append had acknowledged."""
 
 
 class JournalFull(JournalError):
