@@ -410,7 +410,7 @@ def test_broken_chance_is_refused_and_nothing_said():
         bench = Bench(urandom=chance)
         for _ in range(3):
             error = case.raises(period_keys.SealError, bench.due)
-            assert str(error) == "chance failed"
+            assert str(error) == "randomness failed"
         assert not bench.store._flash.values and not bench.log.entries
         case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
         bench.sealer._urandom = good.bytes

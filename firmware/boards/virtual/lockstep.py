@@ -12,7 +12,7 @@ and host do nothing. Each line in is a JSON object and each is answered by one l
         "p1": base64              or: bytes of a P1 port, come at t_ms
         "in": [base64, ..]        datagrams, come at t_ms
         "press": {"consent": true}   buttons that are so from now on (`console.BUTTONS`, and sensor_dead)
-    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true is a start after a power failure
+    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true: after a power failure
     {"do": "heap"}                how much memory is in use, after a collection
     {"do": "quit"}
 

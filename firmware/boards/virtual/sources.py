@@ -24,7 +24,8 @@ _LOAD = (choice, "always", "always", "relay")
 KINDS: "dict[str, kinds.Row]" = {
     "synthetic": ("boards.virtual.sampled", ("relay", "clock", "seed"), {
         "watts": (number, None, -MAX_W, MAX_W), "power_factor_milli": (number, 1000, 1, 1000),
-        "hz": (number, 50, 45, 65), "voltage_v": (number, 230, 100, 280), "noise_counts": (number, 3, 0, 100), "load": _LOAD,
+        "hz": (number, 50, 45, 65), "voltage_v": (number, 230, 100, 280), "noise_counts": (number, 3, 0, 100),
+        "load": _LOAD,
     }),
     "waveform": ("boards.virtual.recorded", (), {
         "file": _FILE, "voltage": (text, "U1", 1, 64), "current": (text, "I1", 1, 64),

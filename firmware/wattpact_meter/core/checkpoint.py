@@ -69,7 +69,7 @@ class Checkpoint:
 
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
-        published last, as (generation, register id -> Wh). Of an entry whose secret was lost only the plain part counts."""
+        published last, as (generation, register id -> Wh). Of an entry whose secret is lost the plain part counts."""
         generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
         first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:

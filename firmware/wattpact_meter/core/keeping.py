@@ -1,4 +1,4 @@
-"""How the core fails: a flash that fails stops neither registers nor guard, and what had its effect must reach flash."""
+"""How the core fails: a flash that fails stops neither registers nor guard; what had its effect must reach it."""
 
 from wattpact_protocol.crypto import ed25519
 

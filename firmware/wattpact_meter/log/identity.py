@@ -40,12 +40,8 @@ class Identity:
         self.public_key = ed25519.public_key(self._seed)
         self.kid = ids.kid_of(self.public_key)
 
-    def sign(self, message: bytes) -> bytes:
-        """The 64-byte Ed25519 signature of the message."""
-        return ed25519.sign(self._seed, message)
-
     def sign_steps(self, message: bytes) -> "Generator[None, None, bytes]":
-        """As `sign`, giving way between steps; raises ed25519.FaultError where the computation was disturbed."""
+        """The 64-byte Ed25519 signature of the message; raises ed25519.FaultError where it was disturbed."""
         return ed25519.sign_steps(self._seed, message)
 
     def __repr__(self) -> str:
@@ -53,7 +49,7 @@ class Identity:
 
 
 def _check(saved: object) -> None:
-    """Raises IdentityError; bytes that are all 0 or all 255 come from a broken source of randomness or an erased flash."""
+    """Raises IdentityError; bytes that are all 0 or all 255 come from broken randomness or an erased flash."""
     if not isinstance(saved, list) or len(saved) != 2:
         raise IdentityError("the identity in flash is damaged: this meter must be enrolled anew")
     for value, size in zip(saved, (SEED_BYTES, enrolment.CODE_BYTES)):

@@ -65,8 +65,8 @@ class OwnLog:
     def append_steps(
         self, kind: int, body: "dict[str, Any]", now: "Now"
     ) -> "Generator[None, None, entry.Entry | None]":
-        """The entry, in the journal; or None, and nothing was published. Gives way while it is signed; given up in between,
-        or disturbed (ed25519.FaultError), it has published nothing and its place is free."""
+        """The entry, in the journal; or None, and nothing was published. Gives way while it is signed; closed in
+        between, or disturbed (ed25519.FaultError), it has published nothing and its place is free."""
         if not self.is_open:
             return None
         sequence = self._journal.next_sequence

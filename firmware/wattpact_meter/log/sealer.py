@@ -4,8 +4,9 @@
     a new day, or enough sealed -> KEY_OPEN: the next key, committed to before anything is sealed with it
 
 What always holds: a secret and a key's number are in flash before the entry that shows them is signed, and neither
-serves for anything else after that. What has to be sealed is sealed or not published; a meter that has sealed never publishes
-openly again. Secrets leave wrapped, or not at all. Rules: docs/spec/sealing.md and docs/spec/meter.md, "Sealing".
+serves for anything else after that. What has to be sealed is sealed or not published; a meter that has sealed never
+publishes openly again. Secrets leave wrapped, or not at all.
+Rules: docs/spec/sealing.md; docs/spec/meter.md, "Sealing".
 """
 
 import hashlib
@@ -87,8 +88,8 @@ class Sealer:
     # What must be published before anything can be sealed
 
     def due_steps(self, now: "Now") -> "Generator[None, None, tuple[int, dict[str, Any]] | None]":
-        """(kind, body) of the entry about keys that is due, stored already and to be published at once; None where none is.
-        Gives way while secrets are wrapped. Raises StateError, period_keys.SealError."""
+        """(kind, body) of the entry about keys that is due, stored already and to be published at once; None where
+        none is. Gives way while secrets are wrapped. Raises StateError, period_keys.SealError."""
         if not self._log.is_open:
             return None
         self._look()
@@ -208,8 +209,8 @@ class Sealer:
     # What is sealed and opened
 
     def seal_steps(self, kind: int, body: "dict[str, Any]") -> "Generator[None, None, dict[str, Any]]":
-        """The body as it may be published, giving way while it is sealed. Raises NoKeyError while it has to be sealed and
-        cannot be, SealError."""
+        """The body as it may be published, giving way while it is sealed. Raises NoKeyError while it has to be
+        sealed and cannot be, SealError."""
         if not _is_to_be_sealed(kind, body) or self._is_open_community():
             return body
         if self._key is None:

@@ -8,7 +8,6 @@ to send again. Rules: docs/spec/meter.md, "Trust".
 
 import struct
 
-from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 
@@ -88,12 +87,9 @@ class Trust:
         """The kids of all issuers that are known, in order."""
         return [kid for kid in sorted(self._records) if self._records[kid][_ROLE_AT] == roles.ISSUER]
 
-    def check(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        """None where the entry is its author's and the author may publish it; else the reason. Cheap checks come first."""
-        return steps.finish(self.check_steps(new, now_s))
-
     def check_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
-        """As `check`, giving way between steps."""
+        """None where the entry is its author's and the author may publish it; else the reason. Cheap checks come first;
+        gives way while a signature is verified."""
         certificate = self.author(new.kid)
         if certificate is None:
             return UNKNOWN_AUTHOR
@@ -109,12 +105,9 @@ class Trust:
         is_genuine = yield from entry.verify_steps(new, certificate["public_key"], self._verifier_steps)
         return None if is_genuine else BAD_SIGNATURE
 
-    def learn(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        """Keep the certificate that this entry is; durable when this returns None. Else the reason."""
-        return steps.finish(self.learn_steps(new, now_s))
-
     def learn_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
-        """As `learn`, giving way between steps; given up before it keeps what it learnt, it has learnt nothing."""
+        """Keep the certificate that this entry is; durable when the value is None. Else the reason. Closed before it
+        keeps what it learnt, it has learnt nothing."""
         subject = ids.kid_of(new.body["public_key"])
         held = self.author(subject)
         if held is not None:

@@ -27,7 +27,8 @@ class Record:
 
 
 class Mandate(Record):
-    """answer: the id of the offer or demand that answers it, signed at answered_s. committed_wh is against wh, day_wh against wh_per_day."""
+    """answer: the id of the offer or demand that answers it, signed at answered_s. committed_wh is against wh, day_wh
+    against wh_per_day."""
 
     FIELDS = (
         "id", "expires_s", "side", "limit_micro_per_kwh", "wh", "max_w", "start_s", "end_s", "preferred",
@@ -69,7 +70,7 @@ class Mandate(Record):
 
 
 class OwnOffer(Record):
-    """An offer of this meter; confirmed are rows of [acceptance id, whether the contract was published, Wh, accepted at]."""
+    """An offer of this meter; confirmed: [acceptance id, whether the contract was published, Wh, accepted at]."""
 
     FIELDS = ("id", "mandate", "wh", "accepted_wh", "valid_until_s", "confirmed")
     mandate: bytes
@@ -80,8 +81,8 @@ class OwnOffer(Record):
 
 
 class Offer(Record):
-    """Another meter's offer. accepted_wh: what this meter accepted of it; failures: acceptances that were not confirmed;
-    it is not accepted again before retry_s."""
+    """Another meter's offer. accepted_wh: what this meter accepted of it; failures: acceptances of it that were not
+    confirmed; it is not accepted again before retry_s."""
 
     FIELDS = (
         "id", "supplier", "price_micro_per_kwh", "wh", "max_w", "start_s", "end_s", "valid_until_s", "accepted_wh",
