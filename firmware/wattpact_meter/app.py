@@ -40,9 +40,9 @@ FAILURES = 10
 RETRY_MS = 1_000
 STUCK_MS = 30_000  # a task that did not run for so long is stuck
 TICK_MS = 20
-NETWORK_MS = 20
-STATUS_MS = 3_000
-LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
+_NETWORK_MS = 20
+_STATUS_MS = 3_000
+_LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
@@ -161,7 +161,7 @@ class App:
             self.waiting.datagrams.append(data)
         for data in self.meter.pop_datagrams():
             network.send(data)
-        return NETWORK_MS
+        return _NETWORK_MS
 
     def tick_steps(self, now: "Now") -> "Generator[None, None, int]":
         """One round of the core: what was measured, then the guard's decision when something came or is due, then
@@ -191,7 +191,7 @@ class App:
     def _tidy_steps(self, was_heavy: bool) -> "Generator[None, None, None]":
         """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
         self._light_rounds += 1
-        if _COLLECTS and (was_heavy or self._light_rounds >= LIGHT_ROUNDS):
+        if _COLLECTS and (was_heavy or self._light_rounds >= _LIGHT_ROUNDS):
             self._light_rounds = 0
             yield
             gc.collect()
@@ -228,7 +228,7 @@ class App:
     def report_status(self, now: "Now") -> int:
         """Report how the meter is."""
         self._report("status", now, self.status())
-        return STATUS_MS
+        return _STATUS_MS
 
     def status(self) -> "dict[str, Any]":
         """How the core is, and the edges around it."""

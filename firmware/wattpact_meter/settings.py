@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4096
 DAY_S = 86400
-MAX_RATED_W = 1_000_000
+_MAX_RATED_W = 1_000_000
 MAX_INTERVALS = 60
 REQUIRED = ("host", "root_public_key", "rated_w", "source")
 KEYS = REQUIRED + ("step_s", "intervals", "calibration", "wifi", "time_server")
@@ -52,7 +52,7 @@ class Settings:
         self.host = _address("host", values["host"])
         self.root_public_key = _key("root_public_key", values["root_public_key"])
         self.community = ids.community_id(self.root_public_key)
-        self.rated_w = number("rated_w", values["rated_w"], 1, MAX_RATED_W)
+        self.rated_w = number("rated_w", values["rated_w"], 1, _MAX_RATED_W)
         self.step_s = number("step_s", values.get("step_s", 900), 1, DAY_S)
         if DAY_S % self.step_s:
             raise SettingsError("step_s must divide a day: 60, 300, 900 ...")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from wattpact_meter.metering.measurement import Measurement
 
 DEAD_MS = 10_000  # a source that measured nothing for so long is dead
-OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
+_OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
 _NOMINAL_MV = 230_000
 _PHASES = 3
 
@@ -20,7 +20,7 @@ class Faults:
     """Faults(rated_w, now_ms). over_current: whether the newest measurements show one."""
 
     def __init__(self, rated_w: int, now_ms: int) -> None:
-        self._most_uw = rated_w * 10_000 * OVER_CURRENT_PERCENT
+        self._most_uw = rated_w * 10_000 * _OVER_CURRENT_PERCENT
         self._measured_ms = now_ms
         self.over_current = False
 

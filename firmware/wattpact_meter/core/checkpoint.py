@@ -2,7 +2,7 @@
 which own entries are in it. What was published after that is read again from the journal.
 
 What always holds: state and journal together are what was known when the last of them was written; neither is pruned
-or overtaken by more than REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
+or overtaken by more than _REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
 """
 
 from wattpact_protocol.log import entry, event_codes, kinds, readings
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from wattpact_meter.trade.usage import Usage
 
 NAME, TRADER, USAGE = "meter", "trader", "usage"
-REPLAY_ENTRIES = 64  # own entries that a start may have to read again
+_REPLAY_ENTRIES = 64  # own entries that a start may have to read again
 REGISTERS = "registers"
 RECEIVED = (TRADER, USAGE, "trust", "policy", "inbox")  # what a host can send again
 
@@ -109,9 +109,9 @@ class Checkpoint:
 
     def keep_up_steps(self) -> "Generator[None, None, None]":
         """Keep what the journal has run too far ahead of."""
-        if self._journal.next_sequence - self._trade_through > REPLAY_ENTRIES:
+        if self._journal.next_sequence - self._trade_through > _REPLAY_ENTRIES:
             yield from self.keep_trade_steps()
-        if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
+        if self._journal.next_sequence - self._usage_through > _REPLAY_ENTRIES:
             yield from self.keep_usage_steps()
 
     def prune_steps(self, before: int) -> "Generator[None, None, None]":

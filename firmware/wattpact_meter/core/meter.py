@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
 GUARD = "guard"
 TICK_MS = 1_000
-BATCH_MS = 100  # how long the rest of a batch may take
-GAP_MS = 500
-UNSENT = 4  # entries that wait for others to be published, so that one digest names all of them
+_BATCH_MS = 100  # how long the rest of a batch may take
+_GAP_MS = 500
+_UNSENT = 4  # entries that wait for others to be published, so that one digest names all of them
 
 
 class Meter:
@@ -202,7 +202,7 @@ class Meter:
         reason = self.inbox.admit(body)
         if reason:
             if reason == inbox.GAP:
-                self._host.hasten_digest(now.uptime_ms + GAP_MS)
+                self._host.hasten_digest(now.uptime_ms + _GAP_MS)
             return reason
         is_other = body[0] != self.inbox.id
         verdict = yield from self.inbox.apply_steps(body[3], now.unix_s, is_other)
@@ -226,7 +226,7 @@ class Meter:
         if verdict.moves or self.inbox.count_repeat(ids.sha256(body[3])):
             self.inbox.receipt = verdict.receipt or self.inbox.receipt
             self.inbox.move(body[0], body[2])
-            self._host.hasten_digest(now.uptime_ms + BATCH_MS)
+            self._host.hasten_digest(now.uptime_ms + _BATCH_MS)
         return verdict.reason
 
     # What is decided
@@ -288,7 +288,7 @@ class Meter:
         self._unsent += 1
         if not self._has_more:
             yield from self._prune_steps()
-        if not self._has_more or self._unsent >= UNSENT:
+        if not self._has_more or self._unsent >= _UNSENT:
             yield
             yield from self._send_steps(now)
 

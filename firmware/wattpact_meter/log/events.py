@@ -1,6 +1,6 @@
 """The queue of events that are to be published, whoever noted them, and which of the guard's decisions are events.
 
-What always holds: the oldest leaves first; of more than MAX_EVENTS the newest stay.
+What always holds: the oldest leaves first; of more than _MAX_EVENTS the newest stay.
 """
 
 from wattpact_protocol.log import event_codes
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from wattpact_meter.clock import Now
 
-MAX_EVENTS = 16
+_MAX_EVENTS = 16
 
 # A reason of the guard that is an event, when it begins.
 _NEWS = {
@@ -34,7 +34,7 @@ class Events:
     def note(self, code: int, fields: "dict[str, Any]") -> None:
         """Put an event into the queue."""
         self.waiting.append((code, fields))
-        if len(self.waiting) > MAX_EVENTS:
+        if len(self.waiting) > _MAX_EVENTS:
             del self.waiting[0]
 
     def note_decision(self, decision: "Decision", now: "Now", totals: "Callable[[], dict[int, int]]") -> None:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from wattpact_meter.log.trust import Trust
     from wattpact_meter.storage.journal import Journal
 
-KEEP_ENTRIES = 256
-PRUNE_STEP = 32
+_KEEP_ENTRIES = 256
+_PRUNE_STEP = 32
 WRONG_HEAD = "wrong_head"
 
 
@@ -30,12 +30,12 @@ class Retention:
 
     @property
     def _keep(self) -> int:
-        return 0 if self._log.full else KEEP_ENTRIES
+        return 0 if self._log.full else _KEEP_ENTRIES
 
     @property
     def is_due(self) -> bool:
         """Whether there is enough to free for a verification."""
-        return self._journal.next_sequence - self._journal.first >= self._keep + PRUNE_STEP
+        return self._journal.next_sequence - self._journal.first >= self._keep + _PRUNE_STEP
 
     def verify_steps(self, receipt: bytes) -> "Generator[None, None, int | None]":
         """The sequence before which all may be freed by this receipt; None where that is nothing."""

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from wattpact_meter.clock import Now
 
-GRACE_MS = 15_000  # a boundary is given up as unmeasured when no measurement has spanned it for so long
-JUMP_MS = 2_000  # a clock that moved by less was steered, not set
+_GRACE_MS = 15_000  # a boundary is given up as unmeasured when no measurement has spanned it for so long
+_JUMP_MS = 2_000  # a clock that moved by less was steered, not set
 MAX_WAITING = 8  # bodies that were not published yet
 LARGEST_DELTA = 1 << 31
 
@@ -44,7 +44,7 @@ class UnixTime:
             return 0
         self._low_ms, self._high_ms = low_ms, high_ms
         moved_ms = 0 if known_ms is None else low_ms - known_ms
-        return moved_ms if moved_ms <= -JUMP_MS or moved_ms >= JUMP_MS else 0
+        return moved_ms if moved_ms <= -_JUMP_MS or moved_ms >= _JUMP_MS else 0
 
     def at_ms(self, uptime_ms: int) -> int:
         """Unix time in ms; only while it is known."""
@@ -98,7 +98,7 @@ class Intervals:
 
     def idle(self, unix_ms: int, values: "dict[int, int]") -> "list[tuple[int, int]]":
         """No measurement came: a boundary long past gets the registers as they are, and is marked."""
-        if self._next_s is None or unix_ms - self._next_s * 1000 < GRACE_MS:
+        if self._next_s is None or unix_ms - self._next_s * 1000 < _GRACE_MS:
             return []
         self._step_quality |= readings.SENSOR_FAULT
         return self._cross(unix_ms, values, values, 0)

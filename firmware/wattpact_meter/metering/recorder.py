@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from wattpact_meter.storage.store import Store
 
 NAME = "registers"
-CHECKPOINT_MS = 60_000
-RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
-MAX_TEXT_BYTES = 64
+_CHECKPOINT_MS = 60_000
+_RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
+_MAX_TEXT_BYTES = 64
 
 
 class Recorder:
@@ -183,7 +183,7 @@ class Recorder:
         if moved_ms or (has_clock and self._had_clock is False):
             self._note(event_codes.CLOCK_SET, {"detail": moved_ms // 1000})
         self._had_clock = has_clock
-        if now.unix_s is not None and self.bank.generation and now.unix_s + RAN_BACK_S < self.intervals.last_end_s:
+        if now.unix_s is not None and self.bank.generation and now.unix_s + _RAN_BACK_S < self.intervals.last_end_s:
             self.intervals.close()
             self.intervals.last_end_s = 0
             self._open(self.bank.serial, self.bank.snapshot())
@@ -192,7 +192,7 @@ class Recorder:
 
     def keep_up(self, now: "Now") -> None:
         """A checkpoint now and then, so that power lost without warning loses little."""
-        if now.uptime_ms - self._saved_ms >= CHECKPOINT_MS:
+        if now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
             self._saved_ms = now.uptime_ms
             if self.bank.snapshot() != self._saved:
                 self.checkpoint()
@@ -214,6 +214,6 @@ def _few(values_wh: "dict[int, int]") -> "dict[int, int]":
 
 def _short(text: str) -> str:
     """The end of a text, in at most as many bytes as an event holds; serials differ at their ends."""
-    while len(text.encode()) > MAX_TEXT_BYTES:
+    while len(text.encode()) > _MAX_TEXT_BYTES:
         text = text[1:]
     return text

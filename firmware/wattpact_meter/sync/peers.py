@@ -6,10 +6,10 @@
 Time is an argument: uptime in ms.
 """
 
-DIGEST_MS = 2_000
+_DIGEST_MS = 2_000
 SLOWEST_DIGEST_MS = 30_000
-ENROL_MS = 5_000
-SILENT_MS = 10_000  # a host from which nothing came for so long is not there
+_ENROL_MS = 5_000
+_SILENT_MS = 10_000  # a host from which nothing came for so long is not there
 
 
 class Host:
@@ -19,18 +19,18 @@ class Host:
         self.seen_ms: int | None = None
         self._digest_at_ms = 0
         self._digested_ms = 0
-        self._digest_every_ms = DIGEST_MS
+        self._digest_every_ms = _DIGEST_MS
         self._enrol_at_ms = 0
 
     def receive(self, now_ms: int) -> None:
         """A datagram of this community came: the host is there."""
         if not self.is_seen(now_ms):
-            self.hasten_digest(max(now_ms, self._digested_ms + DIGEST_MS))
-        self._digest_every_ms = DIGEST_MS
+            self.hasten_digest(max(now_ms, self._digested_ms + _DIGEST_MS))
+        self._digest_every_ms = _DIGEST_MS
         self.seen_ms = now_ms
 
     def is_seen(self, now_ms: int) -> bool:
-        return self.seen_ms is not None and now_ms - self.seen_ms < SILENT_MS
+        return self.seen_ms is not None and now_ms - self.seen_ms < _SILENT_MS
 
     def hasten_digest(self, at_ms: int) -> None:
         """The next digest is due then, or earlier."""
@@ -51,7 +51,7 @@ class Host:
 
     def requested(self, now_ms: int) -> None:
         """A request for a certificate is on its way."""
-        self._enrol_at_ms = now_ms + ENROL_MS
+        self._enrol_at_ms = now_ms + _ENROL_MS
 
     def next_at_ms(self, has_certificate: bool) -> int:
         """When something is due though nothing comes."""

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from wattpact_protocol.log import entry
 
-MAX_GRANTS = 16
-MAX_ISSUERS = 4
+_MAX_GRANTS = 16
+_MAX_ISSUERS = 4
 _NOT_PUBLISHED = -1
 
 OLD_GRANT = "old_grant"
@@ -101,7 +101,7 @@ class Usage:
                     return OLD_GRANT
                 self._numbers.remove(row)
                 break
-        self._numbers = self._numbers[-(MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
+        self._numbers = self._numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
         if self.find(body["contract"]) is not None:
             return OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
@@ -114,7 +114,7 @@ class Usage:
 
     def _make_room(self, newest: bytes) -> "str | None":
         """Past the limit the grant that is used last goes, of those that are not in use."""
-        if len(self.grants) <= MAX_GRANTS:
+        if len(self.grants) <= _MAX_GRANTS:
             return None
         idle = [grant for grant in self.grants if grant.used_from_s is None]
         victim = idle[-1] if idle else self.find(newest)
