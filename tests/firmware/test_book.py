@@ -67,12 +67,12 @@ class Desk:
                 assert self.trader.apply_offer(new) is None
         return self
 
-    def work(self, may_ask=True, seconds=0):
+    def work(self, may_buy=True, seconds=0):
         """Say all that is due; what was said."""
         self.now_s += seconds
         before = len(self.said)
         while True:
-            due = self.trader.next(self.now_s, self.supply, may_ask)
+            due = self.trader.next(self.now_s, self.supply, may_buy)
             if due is None:
                 return self.said[before:]
             kinds.encode(due[0], due[1])  # within what an entry may say
@@ -229,9 +229,21 @@ def test_an_offer_that_never_answers_is_asked_ever_more_rarely_and_for_less():
     assert gaps == sorted(gaps) and len(asked) <= 6
 
 
+def test_the_pause_before_an_offer_is_tried_again_ends_at_ten_minutes():
+    desk = buyer(1 << 20).receive(offer(wh=1 << 20, end_s=START_S + 90_000, valid_until_s=START_S + 90_000))
+    (held,) = desk.trader.offers
+    pauses = []
+    for _ in range(900):
+        failures = held.failures
+        desk.work(seconds=5)
+        if held.failures > failures:
+            pauses.append(held.retry_s - desk.now_s)
+    assert pauses[:5] == [90, 180, 360, 600, 600] and pauses[-1] == 600, pauses
+
+
 def test_nobody_is_asked_without_a_host():
     desk = buyer().receive(offer())
-    assert desk.work(may_ask=False, seconds=10) == []
+    assert desk.work(may_buy=False, seconds=10) == []
     assert len(desk.work()) == 1
 
 

@@ -28,7 +28,7 @@ class Policies:
         if isinstance(saved, list) and len(saved) == 2:
             self._fields = saved
         self.is_lost = NAME in store.corrupt
-        self.is_changed = False  # since it was last taken
+        self.is_changed = False  # since pop_change
 
     def is_for_me(self, body: "dict[str, Any]") -> bool:
         return bool(body.get("meter", self._kid) == self._kid)
@@ -42,8 +42,8 @@ class Policies:
     def _place(self, body: "dict[str, Any]") -> int:
         return 0 if "meter" in body else 1
 
-    def take_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
-        """Keep a verified policy; durable when the value is None. Else why it is not kept."""
+    def apply_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
+        """Store a verified policy; durable when the value is None. Else why it is not stored."""
         if not self.is_newer(body):
             return reasons.STALE_VERSION
         try:
