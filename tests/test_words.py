@@ -34,7 +34,7 @@ def test_the_glossary_defines_each_term_once():
 
 
 def test_no_term_is_a_word_that_another_replaced():
-    assert [hit for name, _, _ in terms() for hit in hits("docs/terms.md", name)] == []
+    assert [hit for name, _, _ in terms() for hit in hits("docs/glossary.md", name)] == []
 
 
 @pytest.mark.parametrize("row", FORBIDDEN, ids=lambda row: row.pattern)

@@ -20,7 +20,7 @@ Every kind of entry has a closed set of fields. On the wire a body is a map from
 array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value
 of another type or beyond its range.
 
-This page is made from the table in `protocol/wattpact_protocol/kinds.py`; [wire.cddl](wire.cddl) is written by hand
+This page is made from the table in `protocol/wattpact_protocol/log/kinds.py`; [wire.cddl](wire.cddl) is written by hand
 and tested against the same table.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in

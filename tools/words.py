@@ -95,7 +95,7 @@ def files() -> list[str]:
 def texts(file: str, source: str) -> Iterator[tuple[int, str]]:
     """What people read in a file, as pieces that begin at a line, without code spans."""
     if file.endswith(".md"):
-        pieces: Iterator[tuple[int, str]] = iter([(1, _blank(_FENCE, source))])
+        pieces: Iterator[tuple[int, str]] = iter([(1, _blank(_FENCE, _blank(_WRITTEN, source)))])
     elif file.endswith(".py"):
         pieces = _of_python(source)
     else:
@@ -128,6 +128,7 @@ def counts(found: list[Hit]) -> dict[str, int]:
 
 
 _FENCE = re.compile(r"^([ \t]*)(```|~~~).*?^\1\2", re.MULTILINE | re.DOTALL)
+_WRITTEN = re.compile(r"<!-- written by .*?<!-- up to here -->", re.DOTALL)
 _SPAN = re.compile(r"``.+?``|`[^`\n]+`")
 
 
