@@ -1,5 +1,5 @@
-"""Checks the documents: every relative link leads to a file and a heading that exist, every file, module and name of ours
-in backticks exists, and the command reference and the module map are what their tools write.
+"""Checks the documents: every relative link leads to a file and a heading that exist, every file, module and name of
+ours in backticks exists, and the command reference and the module map are what their tools write.
 """
 
 import ast
@@ -91,12 +91,13 @@ class Names:
 
     def lacks(self, span: str) -> bool:
         """Whether it is the name of something of ours that is not there."""
-        if PLACE.fullmatch(span) and not span.startswith((*ELSEWHERE, ".")):
-            first = span.partition("/")[0]
-            is_ours = span.endswith(".py") or ("/" in span and first in self.tops | self.packages)
+        if span.startswith((*ELSEWHERE, ".")) or span in self.last:
+            return False
+        if PLACE.fullmatch(span) and ("/" in span or span.endswith(".py")):
+            is_ours = span.endswith(".py") or span.partition("/")[0] in self.tops | self.packages
             return is_ours and not self.has_place(span)
         dotted = DOTTED.fullmatch(span)
-        return bool(dotted) and self._lacks_name(dotted[1].split("."))
+        return dotted is not None and self._lacks_name(dotted[1].split("."))
 
     def _lacks_name(self, steps: list[str]) -> bool:
         """`cbor.decode`, `wattpact.views.visible`: a name of a module of ours, or a module of a package of ours."""

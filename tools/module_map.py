@@ -3,8 +3,8 @@
     python -m tools.module_map            write both
     python -m tools.module_map --check    only compare
 
-A row of the map is a package: what the first sentence of its own docstring calls it, and what it may import by the table
-in tests/test_architecture.py. The picture's boxes are packages of that table, placed by hand.
+A row of the map is a package: what the first sentence of its own docstring calls it, and what it may import by the
+table in tests/test_architecture.py. The picture's boxes are packages of that table, placed by hand.
 """
 
 import ast
@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.test_architecture import HOST, MAY_IMPORT, METER, PROTOCOL
-
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGE = CHECKOUT / "docs" / "architecture.md"
 PICTURE = CHECKOUT / "docs" / "data-path.svg"
+PROTOCOL, METER, HOST = "PROTOCOL", "METER", "HOST"  # as that table calls them
 FOLDERS = {PROTOCOL: "protocol/wattpact_protocol", METER: "firmware/wattpact_meter", HOST: "host/wattpact"}
 BEGIN, END = "<!-- written by tools/module_map.py -->\n", "<!-- up to here -->\n"
 
@@ -25,16 +24,30 @@ BEGIN, END = "<!-- written by tools/module_map.py -->\n", "<!-- up to here -->\n
 def sentence_of(folder: str, part: str) -> str:
     """The first sentence of a package's docstring, or of a module's beside the packages."""
     package, module = CHECKOUT / folder / part / "__init__.py", CHECKOUT / folder / f"{part}.py"
-    docstring = ast.get_docstring(ast.parse((package if package.exists() else module).read_text(encoding="utf-8"))) or ""
+    docstring = (
+        ast.get_docstring(ast.parse((package if package.exists() else module).read_text(encoding="utf-8"))) or ""
+    )
     first = re.split(r"(?<=\.)\s", " ".join(docstring.split()), maxsplit=1)[0]
     return first.rstrip(".").replace("|", "\\|")
 
 
+def may_import() -> dict[str, dict[str, str]]:
+    """The table MAY_IMPORT: the packages of each folder, each with what it may import."""
+    source = (CHECKOUT / "tests" / "test_architecture.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "MAY_IMPORT":
+            assert isinstance(node.value, ast.Dict)
+            rows = zip(node.value.keys, node.value.values, strict=True)
+            return {ast.unparse(top): ast.literal_eval(row) for top, row in rows if top is not None}
+    raise SystemExit("tests/test_architecture.py has no table MAY_IMPORT")
+
+
 def tables() -> str:
+    table = may_import()
     lines = []
     for top, folder in FOLDERS.items():
         lines += [f"### `{folder}`", "", "| package | what it is | imports |", "|---|---|---|"]
-        for part, imports in MAY_IMPORT[top].items():
+        for part, imports in table[top].items():
             others = ", ".join(imports.split())
             lines.append(f"| `{part}` | {sentence_of(folder, part)} | {others} |")
         lines.append("")

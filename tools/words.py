@@ -47,7 +47,7 @@ FORBIDDEN = [
     Forbidden("stretch(es)?", "key period; period"),
     Forbidden("chance", "randomness"),
     Forbidden("words?", "entry; order", r"words? of \d+ bits|\d+-bit words?", MACHINE_CODE),
-    Forbidden("asks?|asked|asking|askers?", "request, demand, require; viewer (of the page), applicant (to enrol)"),
+    Forbidden("asks?|asked|asking|askers?", "request, demand, require; viewer (of the page)", "contract ask"),
     Forbidden("questions?", "request, query"),
     Forbidden("(comes?|came|coming) to", "amount to, total; reach"),
     Forbidden("stands?|stood|standing", "is; remain", "stands? in|stand-ins?|stands? for|stands? still"),
