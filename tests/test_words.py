@@ -7,7 +7,7 @@ import pytest
 from tools.words import CHECKOUT, FORBIDDEN, all_hits, counts, hits
 
 # How many hits there are: a number only falls, and is lowered with what lowers it. The documents have none.
-MOST = {"docs": 0, "protocol": 80, "firmware": 153, "host/wattpact": 335, "host/web": 232, "tools": 81}
+MOST = {"docs": 0, "protocol": 78, "firmware": 153, "host/wattpact": 330, "host/web": 89, "tools": 72}
 
 TERM = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| (.*?) \|$", re.MULTILINE)
 
@@ -59,6 +59,9 @@ def test_every_row_says_what_to_use(row):
         ("host/wattpact/a.py", "# the words of 64\n", ["words"]),
         ("protocol/wattpact_protocol/crypto/a.py", "# the words of 64\n", []),
         ("host/web/src/a.tsx", "<p>Nothing was said yet</p>", ["said"]),
+        ("host/web/src/a.tsx", 'const said = tell("heard"); // told', ["heard", "told"]),
+        ("docs/a.md", "<!-- written by x -->\nsaid\n<!-- up to here -->\ntold", ["told"]),
+        ("docs/spec/bundle.md", "evidence", []),
     ],
 )
 def test_what_is_found(file: str, source: str, words: list[str]):
