@@ -27,7 +27,7 @@ MAY_IMPORT = {
         "sealing": "log encoding crypto steps",
         "guard": "",
         "settlement": "log encoding crypto",
-        "sync": "encoding crypto",
+        "sync": "log encoding crypto",
     },
     METER: {
         "load_order": "",

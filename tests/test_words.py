@@ -60,7 +60,7 @@ def test_every_row_says_what_to_use(row):
         ("protocol/wattpact_protocol/crypto/a.py", "# the words of 64\n", []),
         ("host/web/src/a.tsx", "<p>Nothing was said yet</p>", ["said"]),
         ("host/web/src/a.tsx", 'const said = tell("heard"); // told', ["heard", "told"]),
-        ("docs/a.md", "<!-- written by x -->\nsaid\n<!-- up to here -->\ntold", ["told"]),
+        ("docs/a.md", "<!-- rows: tools/x.py -->\nsaid\n<!-- end -->\ntold", ["told"]),
         ("docs/spec/bundle.md", "evidence", []),
     ],
 )

@@ -1,6 +1,7 @@
 """Which files go onto a meter, and under what names: wattpact_protocol, wattpact_meter and the boards.
 
-Left out: backends that only a host can run, whose names end in _host.py.
+Left out: backends that only a host can run, whose names end in _host.py, and sentences that only a host shows, in files
+whose names end in _texts.py.
 """
 
 from collections.abc import Iterator
@@ -18,5 +19,5 @@ def device_files() -> Iterator[tuple[str, Path]]:
     """Each file as its name on the device and its place here, in a fixed order."""
     for name, root in ROOTS.items():
         for path in sorted(root.rglob("*.py")):
-            if not path.name.endswith("_host.py"):
+            if not path.name.endswith(("_host.py", "_texts.py")):
                 yield f"{name}/{path.relative_to(root).as_posix()}", path

@@ -18,7 +18,7 @@ PAGE = CHECKOUT / "docs" / "architecture.md"
 PICTURE = CHECKOUT / "docs" / "data-path.svg"
 PROTOCOL, METER, HOST = "PROTOCOL", "METER", "HOST"  # as that table calls them
 FOLDERS = {PROTOCOL: "protocol/wattpact_protocol", METER: "firmware/wattpact_meter", HOST: "host/wattpact"}
-BEGIN, END = "<!-- written by tools/module_map.py -->\n", "<!-- up to here -->\n"
+BEGIN, END = "<!-- packages: tools/module_map.py -->\n", "<!-- end -->\n"
 
 
 def sentence_of(folder: str, part: str) -> str:

@@ -141,7 +141,7 @@ _FENCE = re.compile(r"^([ \t]*)(```|~~~).*?^\1\2", re.MULTILINE | re.DOTALL)
 _PAGE = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"[^"\n]*"|'[^'\n]*'|`[^`]*`|(?<=[^=]>)[^<>{}=;]*[A-Za-z][^<>{}=;]*(?=[<{])""", re.DOTALL
 )
-_WRITTEN = re.compile(r"<!-- written by .*?<!-- up to here -->", re.DOTALL)
+_WRITTEN = re.compile(r"<!-- \w+: tools/.*?<!-- end -->", re.DOTALL)
 _SPAN = re.compile(r"``.+?``|`[^`\n]+`")
 
 

@@ -4,6 +4,7 @@ import case
 from community import Flash, Journal, Store
 from wattpact_meter.sync import outbox
 from wattpact_meter.sync.outbox import Link
+from wattpact_protocol.log import reasons
 from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
@@ -114,8 +115,8 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
 
 def test_heads_that_cannot_be_are_passed_over():
     line = Line(3)
-    assert line.head(4) == outbox.HEAD_AHEAD
-    assert line.link.on_head(1, 0, 0, 0) == outbox.HEAD_STALE
+    assert line.head(4) == reasons.HEAD_AHEAD
+    assert line.link.on_head(1, 0, 0, 0) == reasons.STALE_GENERATION
     assert line.link.acknowledged is None
 
 
@@ -129,12 +130,12 @@ def test_pruned_entries_are_not_asked_for():
 def test_the_inbox_is_taken_in_order():
     line = Line()
     judge = line.link.judge_inbox
-    assert judge(INBOX, 5, 9) == outbox.GAP
+    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
     assert judge(INBOX, 0, 4) is None
     line.link.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == outbox.GAP
-    assert judge(INBOX, 2, 4) == outbox.DUPLICATE and judge(INBOX, 4, 4) == outbox.DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == outbox.GAP and judge(b"inbox 02", 0, 2) is None
+    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
@@ -156,11 +157,11 @@ def test_a_cursor_moves_only_when_it_is_kept():
 def test_a_host_that_insists_may_begin_again():
     line = Line()
     line.link.move(INBOX, 50)
-    assert line.link.judge_inbox(INBOX, 0, 3) == outbox.DUPLICATE  # one late datagram is nothing
+    assert line.link.judge_inbox(INBOX, 0, 3) == reasons.INBOX_DUPLICATE  # one late datagram is nothing
     assert line.link.judge_inbox(INBOX, 50, 51) is None
     line.link.move(INBOX, 51)
     verdicts = [line.link.judge_inbox(INBOX, 0, 3) for _ in range(outbox.INSISTS)]
-    assert verdicts == [outbox.DUPLICATE] * (outbox.INSISTS - 1) + [None]
+    assert verdicts == [reasons.INBOX_DUPLICATE] * (outbox.INSISTS - 1) + [None]
 
 
 def test_what_is_refused_again_and_again_is_left_behind():

@@ -347,17 +347,22 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, street):
             if row["kind"] not in private or row["author"] in mine:
                 assert row == everything[row["id"]]
             elif row["sealed"] is not None:
-                plain = {"text": visible.PRIVATE[row["kind"]], "sealed": "viewer", "void_reason": None}
+                plain = {
+                    "text": visible.PRIVATE[row["kind"]],
+                    "sealed": "viewer",
+                    "void_reason": None,
+                    "void_text": None,
+                }
                 assert row == {**everything[row["id"]], **plain}
             else:
                 assert who == street.solar and row["kind"] in ("usage", "usage_end")
-                assert row["text"].endswith(("of 40 Wh under the contract with House 1 solar", "40 Wh of 40 Wh"))
+                assert row["text"].endswith(("of 40 Wh under the contract with House 1 solar", "40 Wh of 40 Wh used"))
 
 
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
     street = Street(tmp_path)
     community, owner = street.community, street.solar.owner
-    fields = {name: 0 for _, name, _, _ in kinds.TABLE[kinds.STATEMENT][1]}
+    fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)
@@ -503,7 +508,7 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
         for stream in opened.values():
             stream.__exit__(None, None, None)
     assert set(found["nobody"].values()) == {"A sealed reading"}
-    assert found["House 1"]["House 1 solar"].startswith("Measured 0 Wh in and 11 Wh out")
+    assert found["House 1"]["House 1 solar"].startswith("Measured 0 Wh imported and 11 Wh exported")
     assert found["House 1"]["House 3 wallbox"] == "A sealed reading"
     street.close()
 

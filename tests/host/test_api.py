@@ -144,14 +144,14 @@ def test_log_tells_each_entry_in_a_sentence(client, street):
     assert texts[0] == "Used 20 Wh of 40 Wh under the contract with House 2 battery"
     for sentence in (
         "Closed the relay: contract with House 1 solar, 40 Wh",
-        "Offered 40 Wh at 0.18 EUR/kWh, at most 8000 W",
+        "Offers 40 Wh at 0.18 EUR/kWh, with at most 8,000 W",
         "Accepted 40 Wh from House 1 solar at 0.18 EUR/kWh, as priority 1",
         "Confirmed the contract: 40 Wh to House 3 wallbox at 0.18 EUR/kWh",
         "Granted House 3 wallbox 40 Wh from House 1 solar, grant 1",
-        "Told House 3 wallbox to buy up to 80 Wh for at most 0.25 EUR/kWh",
-        "Measured 10 Wh in and 0 Wh out in 5 s; registers at 60 Wh import, 0 Wh export",
-        "Used up the contract with House 1 solar: 40 Wh of 40 Wh",
-        "Set the grid's prices: 0.31 EUR/kWh to buy, 0.08 EUR/kWh to sell",
+        "House 3 wallbox may buy up to 80 Wh at no more than 0.25 EUR/kWh",
+        "Measured 10 Wh imported and 0 Wh exported in 5 s; registers at 60 Wh import and 0 Wh export",
+        "Finished with the contract with House 1 solar (used up): 40 Wh of 40 Wh used",
+        "Grid prices: 0.31 EUR/kWh for import, 0.08 EUR/kWh for export",
     ):
         assert sentence in texts
 
@@ -316,11 +316,11 @@ def test_the_wait_of_an_open_relay(tmp_path):
     street.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
-        "text": "No contract has energy left. It rests after opening, before it may close again.",
+        "text": "No contract has energy left. It stays open for a while before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
     assert ready["text"] == (
-        "A contract with House 1 solar is ready. It rests after opening, before it may close again."
+        "A contract with House 1 solar is ready. It stays open for a while before it may close again."
     )
 
 

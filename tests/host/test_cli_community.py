@@ -138,7 +138,7 @@ def test_every_field_of_a_policy_has_its_option(founded):
     help_text = run("community", "policy", "--help").out
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text
-    fields = {field for _, field, _, _ in kinds.TABLE[kinds.POLICY][1]}
+    fields = {field for _, field, _, _ in kinds.fields(kinds.POLICY)}
     assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s"}
 
 

@@ -53,11 +53,11 @@ def counted(community):
         (bytes(1201), "oversize"),
         (b"", "malformed"),
         (b"\xff" * 40, "malformed"),
-        ("version", "version"),
+        ("version", "unknown_version"),
         ("community", "wrong_community"),
         ("type", "unknown_type"),
         ("shape", "malformed"),
-        ("head", "unknown_type"),
+        ("head", "unexpected_type"),
     ],
 )
 def test_what_is_no_datagram_for_a_host_is_counted_and_not_answered(community, meter, data, reason):
@@ -153,7 +153,7 @@ def test_a_flood_of_requests_costs_few_writes(community):
     for n in range(500):
         receive(community, ask(community, f"new {n}"))
     assert len(community.store.pending()) == host_link.ENROLS_PER_S
-    assert counted(community) == {"enrol_flood": 500 - host_link.ENROLS_PER_S}
+    assert counted(community) == {"too_many_enrolments": 500 - host_link.ENROLS_PER_S}
 
 
 def test_a_meter_that_asked_is_told_as_soon_as_it_is_enrolled(community):

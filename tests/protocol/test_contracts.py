@@ -74,12 +74,12 @@ def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
 
 def test_what_does_not_fit_is_refused_with_its_reason():
     for change, reason in (
-        (lambda s: s.village.confirm(s.pump, s.village.accept(s.wallbox, s.offer, 1)), "confirmed_by_a_stranger"),
+        (lambda s: s.village.confirm(s.pump, s.village.accept(s.wallbox, s.offer, 1)), "not_the_supplier"),
         (lambda s: s.village.confirm(s.roof, s.village.accept(s.roof, s.offer, 1)), "supplier_is_consumer"),
         (lambda s: s.village.confirm(s.roof, s.village.accept(s.wallbox, s.offer, 1), S + 3601), "offer_expired"),
         (lambda s: s.match(1, unix_s=S + 3601), "offer_expired"),
         (lambda s: s.village.offer(s.roof, 1, 1, 1, S, S), "no_period"),
-        (lambda s: s.village.start(s.pump, s.match(), S), "usage_by_a_stranger"),
+        (lambda s: s.village.start(s.pump, s.match(), S), "not_the_consumer"),
     ):
         scene = Scene()
         refused = change(scene)

@@ -146,9 +146,10 @@ def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
     return {
         "oversize": [bytes(1201), bytes(9000)],
         "malformed": [b"", b"\xff", cbor.encode([1, 2, own]), cbor.encode([1, datagram.DIGEST, own, body[:4]])],
-        "version": [cbor.encode([2, datagram.DIGEST, own, body])],
+        "unknown_version": [cbor.encode([2, datagram.DIGEST, own, body])],
         "wrong_community": [cbor.encode([1, datagram.DIGEST, other, body])],
-        "unknown_type": [cbor.encode([1, 99, own, body]), cbor.encode([1, datagram.HEAD, own, body[:3]])],
+        "unknown_type": [cbor.encode([1, 99, own, body])],
+        "unexpected_type": [cbor.encode([1, datagram.HEAD, own, body[:3]])],
         "entry_malformed": [cbor.encode([1, datagram.ENTRY, own, b"nonsense"])],
         "unknown_author": [cbor.encode([1, datagram.DIGEST, own, [b"stranger", 0, 0, bytes(8), 0]])],
     }

@@ -13,7 +13,7 @@ early, except while `is_keeping`: it has said nothing then, and heard nothing.
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.guard.guard import Guard, Inputs
-from wattpact_protocol.log import entry, event_codes, ids, readings
+from wattpact_protocol.log import entry, event_codes, ids, readings, reasons
 from wattpact_protocol.sync import datagram, enrolment
 
 from wattpact_meter.control.policies import Policies
@@ -189,17 +189,17 @@ class Meter:
         try:
             action(*arguments)
         except (StateError, JournalError):
-            self._count("flash_failed")
+            self._count(reasons.FLASH_FAILED)
 
     def _keep_steps(self, work: "Generator[None, None, T]") -> "Generator[None, None, T | None]":
         """As `_keep`, for work in steps; a signature that was disturbed is counted too, and tried again later."""
         try:
             result = yield from work
         except (StateError, JournalError):
-            self._count("flash_failed")
+            self._count(reasons.FLASH_FAILED)
             return None
         except ed25519.FaultError:
-            self._count("signature_disturbed")
+            self._count(reasons.SIGNATURE_DISTURBED)
             return None
         return result
 
@@ -247,14 +247,14 @@ class Meter:
         yield
         if kind == datagram.HEAD:
             if body[0] != self.kid:
-                return "other_meter"
+                return reasons.NOT_FOR_THIS_METER
             self.link.receive(now.uptime_ms)
             reason = self.link.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
             yield
             yield from self._send_steps(now)
             return reason
         if kind != datagram.INBOX:
-            return "unexpected_type"
+            return reasons.UNEXPECTED_TYPE
         self.link.receive(now.uptime_ms)
         reason = yield from self._receive_inbox_steps(now, body)
         return reason
@@ -263,7 +263,7 @@ class Meter:
         inbox, after, cursor, raw = body
         reason = self.link.judge_inbox(inbox, after, cursor)
         if reason:
-            if reason == outbox.GAP:
+            if reason == reasons.INBOX_GAP:
                 self.link.report_cursor(now.uptime_ms, outbox.GAP_MS)
             return reason
         is_other = inbox != self.link.inbox
@@ -284,7 +284,7 @@ class Meter:
             yield from self.keeper.keep_usage_steps()
         yield
         if is_other and not verdict.proven:
-            return verdict.reason or outbox.NOT_PROVEN
+            return verdict.reason or reasons.INBOX_NOT_PROVEN
         if verdict.moves or self.link.insists_on(ids.sha256(raw)):
             self.link.receipt = verdict.receipt or self.link.receipt
             self.link.move(inbox, cursor)
@@ -411,7 +411,7 @@ class Meter:
             return None
         body = new.body
         own = self.log.read(body["sequence"]) if body["generation"] == self.log.generation else None
-        reason: str | None = "wrong_head"
+        reason: str | None = reasons.WRONG_HEAD
         if own is not None and own.id == body["head"]:
             reason = yield from self.trust.check_steps(new, None)
         if reason:

@@ -6,13 +6,9 @@ What always holds: an entry has an effect only after its signature was verified,
 needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "Inbox".
 """
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
-from wattpact_meter.control.policies import OLD
-from wattpact_meter.log.trust import FULL, OLD_VERSION
 from wattpact_meter.trade.orders import find
-from wattpact_meter.trade.trader import KNOWN, NO_TIME, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
-from wattpact_meter.trade.usage import UNKNOWN_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,10 +18,6 @@ if TYPE_CHECKING:
     from wattpact_meter.log.trust import Trust
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
-
-MALFORMED = "entry_malformed"
-BEFORE_LOSS = "before_state_was_lost"
-ENDED_BEFORE = "ended_before"
 
 
 class Verdict:
@@ -63,7 +55,7 @@ class Inbox:
         try:
             new = yield from entry.decode_steps(raw, self._trust.community)
         except entry.EntryError:
-            return Verdict(False, MALFORMED)
+            return Verdict(False, reasons.ENTRY_MALFORMED)
         yield
         kind = new.kind
         if kind == kinds.CERTIFICATE:
@@ -87,12 +79,12 @@ class Inbox:
 
     def _learn_steps(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> "Generator[None, None, Verdict]":
         reason = yield from self._trust.learn_steps(new, now_s)
-        if reason == OLD_VERSION:
-            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else OLD_VERSION
+        if reason == reasons.STALE_VERSION:
+            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else reasons.STALE_VERSION
             return Verdict(True, proven=problem is None)
-        if reason == KNOWN:
+        if reason == reasons.DUPLICATE:
             return Verdict(True, proven=True)
-        is_genuine = reason in (None, FULL)
+        is_genuine = reason in (None, reasons.AUTHORS_FULL)
         return Verdict(is_genuine, reason, is_genuine)
 
     def _unwanted(self, new: entry.Entry) -> "str | None":
@@ -100,19 +92,19 @@ class Inbox:
         kind, body = new.kind, new.body
         if kind in (kinds.MANDATE, kinds.GRANT):
             if body["meter"] != self._kid:
-                return OTHER_METER
+                return reasons.NOT_FOR_THIS_METER
             if self.not_before_s and (new.stamp.unix_s or 0) < self.not_before_s:
-                return BEFORE_LOSS
+                return reasons.BEFORE_STATE_WAS_LOST
         if kind == kinds.POLICY:
             if not self._policies.is_for_me(body):
-                return OTHER_METER
-            return None if self._policies.is_newer(body) else OLD
+                return reasons.NOT_FOR_THIS_METER
+            return None if self._policies.is_newer(body) else reasons.STALE_VERSION
         if kind == kinds.OFFER:
-            return KNOWN if find(self._trader.offers, new.id) else None
+            return reasons.DUPLICATE if find(self._trader.offers, new.id) else None
         if kind == kinds.ACCEPTANCE:
-            return None if find(self._trader.own_offers, body["offer"]) else UNKNOWN_OFFER
+            return None if find(self._trader.own_offers, body["offer"]) else reasons.UNKNOWN_OFFER
         if kind == kinds.CONTRACT:
-            return None if find(self._trader.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
+            return None if find(self._trader.acceptances, body["acceptance"]) else reasons.UNKNOWN_ACCEPTANCE
         if kind == kinds.TERMINATE:
             return self._useless_end(new)
         return None
@@ -121,10 +113,10 @@ class Inbox:
         """Why a termination counts for nothing, here as in settlement."""
         grant = self._usage.find(new.body["contract"])
         if grant is None:
-            return UNKNOWN_CONTRACT
+            return reasons.UNKNOWN_CONTRACT
         if new.stamp.unix_s is None:
-            return NO_TIME
-        return ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
+            return reasons.NO_TIME
+        return reasons.ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
 
     def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         own = self._trust.author(self._kid)
@@ -145,7 +137,7 @@ class Inbox:
     def _terminate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         contract = new.body["contract"]
         if not self._may_terminate(new.kid, self._trader.supplier_of(contract)):
-            return NOT_A_PARTY
+            return reasons.NOT_A_PARTY
         return self._usage.apply_termination(contract)
 
     def _may_terminate(self, kid: bytes, supplier: "bytes | None") -> bool:

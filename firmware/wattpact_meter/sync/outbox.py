@@ -9,6 +9,7 @@ journal is sent. Time is an argument. Rules: docs/spec/datagrams.md.
 """
 
 from wattpact_protocol import steps
+from wattpact_protocol.log import reasons
 from wattpact_protocol.sync import datagram
 
 TYPE_CHECKING = False
@@ -29,12 +30,6 @@ RESEND_MS = 1_500  # how long an entry may be under way
 SILENT_MS = 10_000  # a host not heard for so long is not there
 INSISTS = 3  # how often a host must repeat what was refused or surprising before it is followed
 NO_INBOX = bytes(8)
-
-DUPLICATE = "inbox_duplicate"
-GAP = "inbox_gap"
-NOT_PROVEN = "inbox_not_proven"
-HEAD_AHEAD = "head_ahead"
-HEAD_STALE = "stale_generation"
 
 
 class Link:
@@ -79,9 +74,9 @@ class Link:
     def on_head(self, generation: int, next_sequence: int, own_generation: int, now_ms: int) -> "str | None":
         """The host holds all before `next_sequence`; None, or why this is passed over."""
         if generation != own_generation:
-            return HEAD_STALE
+            return reasons.STALE_GENERATION
         if next_sequence > self._journal.next_sequence:
-            return HEAD_AHEAD
+            return reasons.HEAD_AHEAD
         if self.acknowledged is None or next_sequence > self.acknowledged:
             self._moved_ms = now_ms
         self.acknowledged = next_sequence
@@ -95,9 +90,9 @@ class Link:
             if after == self.cursor and cursor > after:
                 return None
             if after:
-                return DUPLICATE if cursor <= self.cursor else GAP
-            return None if self._insists(inbox + cursor.to_bytes(8, "big")) else DUPLICATE
-        return None if after == 0 else GAP
+                return reasons.INBOX_DUPLICATE if cursor <= self.cursor else reasons.INBOX_GAP
+            return None if self._insists(inbox + cursor.to_bytes(8, "big")) else reasons.INBOX_DUPLICATE
+        return None if after == 0 else reasons.INBOX_GAP
 
     def move(self, inbox: bytes, cursor: int) -> None:
         """The entry at that cursor has had its effect; durable when this returns."""

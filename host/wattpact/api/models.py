@@ -56,6 +56,7 @@ class Tariff(Model):
 class Counts(Model):
     entries: Annotated[int, Field(description="entries stored")]
     rejected: Annotated[dict[str, int], Field(description="entries and datagrams refused, by reason")]
+    rejected_text: Annotated[dict[str, str], Field(description="those reasons as plain sentences")]
     pending: Annotated[int, Field(description="meters that ask to be enrolled")]
     sealed: Annotated[int, Field(description="readings that this host has no key to")]
 
@@ -176,6 +177,7 @@ class LogRow(Model):
     void_reason: Annotated[
         str | None, Field(description="why it counts for nothing; null where it counts, or is sealed")
     ]
+    void_text: Annotated[str | None, Field(description="`void_reason` as a plain sentence")]
     sealed: Sealed
 
 

@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Line, Statement
 
 from wattpact.audit.findings import Report, key_periods
-from wattpact.audit.seals import BAD_SEAL, KeyPeriod
+from wattpact.audit.seals import KeyPeriod
 from wattpact.audit.times import utc
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from wattpact_protocol.crypto import merkle
 from wattpact_protocol.log import entry, ids, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.sealing import period_keys
 from wattpact_protocol.settlement import statement
 from wattpact_protocol.settlement.inputs import SettlementInputs
@@ -20,7 +21,7 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
-from wattpact.audit.seals import BAD_SEAL, Seals
+from wattpact.audit.seals import Seals
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure
 

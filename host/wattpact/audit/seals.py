@@ -10,12 +10,10 @@ from typing import Any
 from wattpact_protocol.crypto import hkdf
 from wattpact_protocol.log import kinds, readings
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import KEY_OPENED_TWICE
 from wattpact_protocol.sealing import period_keys, unsealing
 
 from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
-
-BAD_SEAL = "bad_seal"
-KEY_OPENED_TWICE = "key_opened_twice"  # of two that commit to different keys the first counts
 
 Place = tuple[bytes, int, int]  # meter, generation, number of the key
 

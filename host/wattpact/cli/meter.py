@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import click
-from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.log import entry, event_codes, kinds, reason_texts, roles
 from wattpact_protocol.sync import enrolment
 
 from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
@@ -18,7 +18,7 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 from wattpact.store.sqlite.store import Store
-from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
+from wattpact.views.meters import NO_RELAY
 
 _POLL_S = 0.5
 _RELAY = {event_codes.RELAY_CLOSED: True, event_codes.RELAY_OPENED: False}
@@ -177,8 +177,8 @@ def _position(relay: dict[str, Any]) -> str:
 def _relay_text(relay: dict[str, Any] | None) -> str:
     if relay is None:
         return NO_RELAY
-    words = (CLOSED_WORDS if relay["closed"] else OPEN_WORDS).get(relay["reason"], "")
-    return f"{_position(relay)} since {moment(relay['since_s'])}. {words}".rstrip()
+    why = reason_texts.relay_text(relay["reason"], relay["closed"])
+    return f"{_position(relay)} since {moment(relay['since_s'])}. {why}"
 
 
 def _energy(wh: int | None) -> str:

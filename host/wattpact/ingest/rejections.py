@@ -6,6 +6,8 @@ author writes one line when it begins and one with its number when it is over. d
 
 import logging
 
+from wattpact_protocol.log import reasons
+
 from wattpact.store.records import Rejection
 
 _LOG = logging.getLogger("wattpact.ingest")
@@ -13,7 +15,7 @@ _LOG = logging.getLogger("wattpact.ingest")
 BURST_S = 60
 MAX_HELD = 500
 # A lost or repeated datagram is how UDP works, not news.
-_EVERYDAY = {"duplicate", "gap"}
+_EVERYDAY = {reasons.DUPLICATE, reasons.GAP}
 
 
 class Rejections:

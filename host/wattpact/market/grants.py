@@ -10,12 +10,9 @@ from typing import Any
 
 from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE
 from wattpact_protocol.settlement.contracts import VOID, Agreements, Contract
 
-TOO_LATE = "too_late"
-TERMINATED = "terminated"
-NO_SELL_MANDATE = "no_sell_mandate"
-NO_BUY_MANDATE = "no_buy_mandate"
 _FOR_GOOD = (TOO_LATE, TERMINATED)
 
 

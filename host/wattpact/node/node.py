@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -22,7 +22,7 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Stored, StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
-from wattpact.sync.mailbox import Inbox
+from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
 from wattpact.sync.udp import Edge, now_ms
 
@@ -93,7 +93,7 @@ class Node:
 
     def _rebuild(self) -> None:
         self.grants = Grants()
-        self.inbox = Inbox(self.store)
+        self.inbox = Inboxes(self.store)
         self.cursor = 0
 
     # Entries
@@ -194,7 +194,7 @@ class Node:
 
     def refused_access(self, source: str) -> None:
         """Count a code that opens nothing, tried from there."""
-        self._count("bad_access_code", b"", source)
+        self._count(reasons.BAD_ACCESS_CODE, b"", source)
 
     # Life
 

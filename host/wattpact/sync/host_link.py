@@ -11,14 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from wattpact_protocol.crypto import hkdf
-from wattpact_protocol.log import ids, roles
+from wattpact_protocol.log import ids, reasons, roles
 from wattpact_protocol.sync import datagram
 from wattpact_protocol.sync.datagram import DatagramError
 
-from wattpact.ingest.pipeline import BAD_SIGNATURE, UNKNOWN_AUTHOR, Verdict
+from wattpact.ingest.pipeline import Verdict
 from wattpact.membership.directory import Author, Directory
 from wattpact.store.sqlite.store import Store
-from wattpact.sync.mailbox import Inbox
+from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams, Peer
 
 WINDOW = 8
@@ -26,14 +26,13 @@ RESEND_MS = 500
 MAX_ASKING = 256
 ENROLS_PER_S = 8
 ENROL_AGAIN_S = 30
-FLOOD = "enrol_flood"
 
 
 class Link:
     """The rules. `hear` takes a datagram and gives the answers; entries wait in `batch` for the ingest."""
 
     def __init__(
-        self, store: Store, authors: Directory, inbox: Inbox, count: Callable[[str, bytes, str], None]
+        self, store: Store, authors: Directory, inbox: Inboxes, count: Callable[[str, bytes, str], None]
     ) -> None:
         self.community = store.community
         self.peers: dict[bytes, Peer] = {}
@@ -45,7 +44,7 @@ class Link:
         self._asking: dict[bytes, tuple[Address, bytes, int]] = {}
         self._enrols = (0, 0)
 
-    def follow(self, inbox: Inbox) -> None:
+    def follow(self, inbox: Inboxes) -> None:
         """Take on inboxes that were read anew from the store."""
         self._inbox = inbox
 
@@ -63,7 +62,7 @@ class Link:
         elif kind == datagram.ENROL:
             return self._enrol(body[0], body[1], address, now_ms, now_s)
         else:
-            self._count("unknown_type", b"", address[0])  # what only hosts say
+            self._count(reasons.UNEXPECTED_TYPE, b"", address[0])  # what only hosts say
         return []
 
     def _meter(self, kid: bytes) -> Author | None:
@@ -75,7 +74,7 @@ class Link:
         author = self._meter(kid)
         if author is None:
             if kid not in self._asking:
-                self._count(UNKNOWN_AUTHOR, kid, address[0])
+                self._count(reasons.UNKNOWN_AUTHOR, kid, address[0])
             return []
         peer = self._seen(kid, address, now_ms, now_s)
         known = cursor if inbox == self._inbox.id and self._inbox.holds(kid, cursor) else 0
@@ -116,7 +115,7 @@ class Link:
         last = self._asking.get(kid)
         if last is None or not hkdf.equal(last[1], proof) or now_s - last[2] >= ENROL_AGAIN_S:
             if not self._may_enrol(now_s):
-                self._count(FLOOD, b"", address[0])
+                self._count(reasons.TOO_MANY_ENROLMENTS, b"", address[0])
                 return []
             self._store.keep_pending(public_key, proof, address[0], now_s)
             last = (address, proof, now_s)
@@ -143,7 +142,7 @@ class Link:
         """One HEAD for each author and place that genuine entries came from."""
         due: dict[tuple[bytes, Address], Author] = {}
         for verdict, address in zip(verdicts, addresses, strict=True):
-            if verdict.entry is not None and verdict.reason not in (BAD_SIGNATURE, UNKNOWN_AUTHOR):
+            if verdict.entry is not None and verdict.reason not in (reasons.BAD_SIGNATURE, reasons.UNKNOWN_AUTHOR):
                 author = self._directory.get(verdict.entry.kid)
                 if author is not None and author.chained:
                     due[author.kid, address] = author

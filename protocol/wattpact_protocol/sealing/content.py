@@ -149,4 +149,4 @@ def unseal_body(key: bytes, place: "tuple[bytes, bytes, int]", kind: int, body: 
 def _numbers(kind: int) -> "list[int]":
     """The fields of a kind that may be sealed."""
     hidden = kinds.SEALABLE.get(kind, ())
-    return [number for number, name, _, _ in kinds.TABLE[kind][1] if name in hidden]
+    return [number for number, name, _, _ in kinds.fields(kind) if name in hidden]
