@@ -7,7 +7,7 @@ import pytest
 from tools.words import CHECKOUT, FORBIDDEN, all_hits, counts, hits
 
 # How many hits there are: a number only falls, and is lowered with what lowers it. The documents have none.
-MOST = {"docs": 0, "protocol": 78, "firmware": 153, "host/wattpact": 330, "host/web": 89, "tools": 72}
+MOST = {"docs": 0, "protocol": 70, "firmware": 149, "host/wattpact": 295, "host/web": 63, "tools": 61}
 
 TERM = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| (.*?) \|$", re.MULTILINE)
 
@@ -62,6 +62,7 @@ def test_every_row_says_what_to_use(row):
         ("host/web/src/a.tsx", 'const said = tell("heard"); // told', ["heard", "told"]),
         ("docs/a.md", "<!-- rows: tools/x.py -->\nsaid\n<!-- end -->\ntold", ["told"]),
         ("docs/spec/bundle.md", "evidence", []),
+        ("host/wattpact/a.py", '"""An error; the text says why, docs/spec/log.md says which."""', []),
     ],
 )
 def test_what_is_found(file: str, source: str, words: list[str]):

@@ -48,7 +48,7 @@ STATEMENTS = (
 )  # fmt: skip
 
 FORBIDDEN = [
-    Forbidden("says?|said|saying", "publish, report, state, show; or is"),
+    Forbidden("says?|said|saying", "publish, report, state, show; or is", "(text|message|log|name|md) says"),
     Forbidden("tells?|told|telling", "report, notify, send, set, show", "tells?( the two| them)? apart"),
     Forbidden("hears?|heard|unheard|hearing", "receive; last contact"),
     Forbidden("speaks?|spoke|spoken|speaking|speakers?", "publish, send; author; use (a protocol)"),
@@ -57,9 +57,9 @@ FORBIDDEN = [
     Forbidden("chance", "randomness"),
     Forbidden("words?", "entry; order", r"words? of \d+ bits|\d+-bit words?", MACHINE_CODE),
     Forbidden("asks?|asked|asking|askers?", "request, demand, require; viewer (of the page)", "contract ask"),
-    Forbidden("questions?", "request, query"),
+    Forbidden("questions?", "request, query", "", ("firmware/wattpact_meter/drivers/dns",)),
     Forbidden("(comes?|came|coming) to", "amount to, total; reach"),
-    Forbidden("stands?|stood|standing", "is; remain", "stands? in|stand-ins?|stands? for|stands? still"),
+    Forbidden("stands?|stood|standing", "is; remain", "stands? in|stand-ins?|stands? for|stands? still|stand 120"),
     Forbidden("(goes|go|going|gone|went) by", "follow; pass", "(go|goes|gone|went) by (ship|post)"),
     Forbidden("nobody known", "unknown author"),
     Forbidden("openers?", "unsealer"),
@@ -75,7 +75,7 @@ FORBIDDEN = [
     Forbidden("judges?|judged|judging", "check, verify"),
     Forbidden("pass(es|ed)? over", "ignore, skip"),
     Forbidden("lies?|lay", "is, are", "lies? (on|between)"),
-    Forbidden("(takes?|took|taken|taking) in", "ingest, receive", r"(takes?|took|taken|taking) in (the|this) order"),
+    Forbidden("(takes?|took|taken|taking) in", "ingest, receive", r"taken in (the|this) order|taken in a (loop|tower)"),
     Forbidden("refus(e|es|ed|ing|als?)", "reject, rejection"),
     Forbidden("evidence", "proof; forks", "", STATEMENTS),
     Forbidden("(takes?|took|taking) (an?|the|each|no|its) (entry|order|grant|offer|datagram|batch)", "receive, accept"),
@@ -139,7 +139,7 @@ def counts(found: list[Hit]) -> dict[str, int]:
 
 _FENCE = re.compile(r"^([ \t]*)(```|~~~).*?^\1\2", re.MULTILINE | re.DOTALL)
 _PAGE = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|"[^"\n]*"|'[^'\n]*'|`[^`]*`|(?<=[^=]>)[^<>{}=;]*[A-Za-z][^<>{}=;]*(?=[<{])""", re.DOTALL
+    r"""//[^\n]*|/\*.*?\*/|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`|(?<=[^=]>)[^<>{}=;]*[A-Za-z][^<>{}=;]*(?=[<{])""", re.DOTALL
 )
 _WRITTEN = re.compile(r"<!-- \w+: tools/.*?<!-- end -->", re.DOTALL)
 _SPAN = re.compile(r"``.+?``|`[^`\n]+`")
