@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tools import module_map
-from tools.check_docs import CHECKOUT, Names, absent_names, anchors, broken_links, documents
+from tools.check_docs import CHECKOUT, Names, absent_names, absent_rules, anchors, broken_links, documents
 
 
 @pytest.fixture(scope="module")
@@ -15,6 +15,16 @@ def names() -> Names:
 
 def test_links_resolve():
     assert [line for document in documents(CHECKOUT) for line in broken_links(document, CHECKOUT)] == []
+
+
+def test_rules_that_are_cited_exist():
+    assert [line for document in documents(CHECKOUT) for line in absent_rules(document, CHECKOUT)] == []
+
+
+def test_a_rule_that_is_not_there_is_seen(tmp_path: Path):
+    (tmp_path / "other.md").write_text("1. First\n10. Tenth\n")
+    (tmp_path / "page.md").write_text("([a](other.md), 1), [b](other.md), rule\n10, [c](other.md#x), rules 2 and 3")
+    assert list(absent_rules(tmp_path / "page.md", tmp_path)) == ["page.md: other.md has no rule 2"]
 
 
 def test_what_is_named_exists(names: Names):

@@ -1,5 +1,6 @@
-"""Checks the documents: every relative link leads to a file and a heading that exist, every file, module and name of
-ours in backticks exists, and the command reference and the module map are what their tools write.
+"""Checks the documents: every relative link leads to a file and a heading that exist, every rule cited by its number
+and every file, module and name of ours in backticks exists, and the command reference and the module map are what
+their tools write.
 """
 
 import ast
@@ -15,6 +16,7 @@ LINK = re.compile(r"!?\[[^\]\n]*\]\(<?([^()\s>]+)>?(?:\s+\"[^\"]*\")?\)")
 HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$", re.MULTILINE)
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 OUTSIDE = re.compile(r"^[a-z][a-z0-9+.-]*:")
+RULE = re.compile(r"\]\(([\w./-]+\.md)(?:#[\w-]+)?\), (?:rules? )?(\d+)\b")
 SPAN = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 PLACE = re.compile(r"[\w.*-]+(?:/[\w.*-]+)*/?")
 DOTTED = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+)(?:\(.*\))?")
@@ -61,6 +63,15 @@ def broken_links(document: Path, root: Path) -> Iterator[str]:
             yield f"{name}: {target} leads nowhere"
         elif fragment and file.suffix == ".md" and fragment not in anchors(file.read_text(encoding="utf-8")):
             yield f"{name}: {target} names no heading of that document"
+
+
+def absent_rules(document: Path, root: Path) -> Iterator[str]:
+    """Rules that a document cites by the number, after a link to their page, and that are not there."""
+    text = FENCE.sub("", document.read_text(encoding="utf-8"))
+    for target, number in RULE.findall(" ".join(text.split())):
+        page = document.parent / target
+        if page.exists() and not re.search(rf"^ *{number}\. ", page.read_text(encoding="utf-8"), re.MULTILINE):
+            yield f"{document.relative_to(root)}: {target} has no rule {number}"
 
 
 class Names:
@@ -138,6 +149,7 @@ def main() -> int:
     found = documents(CHECKOUT)
     names = Names(CHECKOUT)
     broken = [line for document in found for line in broken_links(document, CHECKOUT)]
+    broken += [line for document in found for line in absent_rules(document, CHECKOUT)]
     broken += [line for document in found for line in absent_names(document, CHECKOUT, names)]
     print("\n".join(broken) if broken else f"links and names: resolved in {len(found)} documents")
     written = ("tools.cli_reference", "tools.module_map")
