@@ -68,8 +68,8 @@ def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int, seals: bool)
     one_by_one = taken(tmp_path / "one.db", 1, 1, said)
     assert taken(tmp_path / "all.db", len(said[2]), cores, said) == one_by_one
     assert taken(tmp_path / "some.db", 300, cores, said) == one_by_one
-    reasons = {reason for reason, _, _ in one_by_one[0]}
-    assert reasons == {
+    found = {reason for reason, _, _ in one_by_one[0]}
+    assert found == {
         "stored", reasons.BAD_SIGNATURE, reasons.ENTRY_MALFORMED, reasons.UNKNOWN_AUTHOR, reasons.DUPLICATE,
     }  # fmt: skip
     keys = 2 * 5 if seals else 0

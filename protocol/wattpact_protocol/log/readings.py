@@ -92,11 +92,6 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
     }  # fmt: skip
 
 
-def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
-    """The body as it is put into CBOR; raises `error` where `decode` would."""
-    return encode_checked(body, error)[0]
-
-
 def encode_checked(body: "dict[str, Any]", error: "type[ValueError]") -> "tuple[object, dict[str, Any]]":
     """The body as it is put into CBOR, and as `decode` gives it back; raises `error` where that would."""
     part = body.get("sealed")
