@@ -8,7 +8,7 @@ from wattpact.ingest import pipeline as module
 from wattpact.ingest.pipeline import Ingest
 from wattpact.projections.registers import RegisterProjection
 from wattpact.projections.unsealing import Unsealer
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, kinds, reasons
 
 from tools.bench import corpus
 
