@@ -5,6 +5,7 @@ whose names end in _texts.py; and what makes a package of a folder and holds not
 itself, and each such file would cost heap.
 """
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,5 +26,5 @@ def device_files() -> Iterator[tuple[str, Path]]:
 
 
 def _holds_nothing(path: Path) -> bool:
-    """A package's own file without anything but a line about it."""
-    return path.name == "__init__.py" and len(path.read_text(encoding="utf-8").splitlines()) <= 1
+    """A package's own file without anything but words about it."""
+    return path.name == "__init__.py" and len(ast.parse(path.read_text(encoding="utf-8")).body) <= 1

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
+from wattpact_protocol.settlement.contracts import APPLIED
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -34,8 +35,6 @@ TICK_S = 1.0
 LISTENER_EVENTS = 256
 
 _ALL_BUT_READINGS = tuple(kind for kind in kinds.NAMES if kind != kinds.READING)
-# What a restart must read again to know how things stand; the rest has had its effect.
-_AGREED = tuple(kind for kind in _ALL_BUT_READINGS if kind not in (kinds.EVENT, kinds.RECEIPT, kinds.STATEMENT))
 
 
 class NodeError(Exception):
@@ -144,11 +143,14 @@ class Node:
             raise
 
     def _fold(self) -> bool:
-        """Apply the stored entries that have not been; whether there were any."""
+        """Apply the stored entries that have not been; whether there were any. What is in the inboxes already is read
+        again, after a restart, as far as contracts rest on it."""
         last, now_s = self.store.last_cursor(), self.clock()
         if last == self.cursor:
             return False
-        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=_AGREED):
+        for row in self.store.stream(
+            self.cursor, before=self.inbox.folded + 1, of_kinds=APPLIED
+        ):  # the rest has had its effect
             self._apply(row, now_s)
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
             self._apply(row, now_s)
