@@ -25,7 +25,7 @@ from wattpact.views.stored import StoredViews
 from wattpact.views.visible import NOBODY
 from wattpact_protocol.log import kinds
 
-QUESTIONS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
+REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_bills_are_the_ledgers(client, street):
     assert get(client, "bills", owner=buyer["owner"], month=month) == [buyer]
 
 
-NONSENSE = (
+INVALID = (
     ("meters/zz", 422), ("meters/0000000000000000", 404), ("meters/?x=1", 404), ("nothing", 404), ("", 404),
     ("readings", 422), ("readings?meter=zz", 422), ("readings?meter=0000000000000000", 404),
     ("readings?meter=KID&from=9&to=9", 422), ("readings?meter=KID&from=10&to=9", 422),
@@ -214,7 +214,7 @@ NONSENSE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("question", "status"), NONSENSE)
+@pytest.mark.parametrize(("question", "status"), INVALID)
 def test_nonsense_is_refused_in_a_sentence(client, street, question, status):
     answer = client.get("/api/" + question.replace("KID", street.wallbox.kid.hex()))
     assert answer.status_code == status, answer.text
@@ -232,7 +232,7 @@ def test_nothing_can_be_changed(client, method, path):
     assert "only reads" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", *QUESTIONS, "/openapi.json", "/assets/page-1a2b.js", "/api/meters/zz"])
+@pytest.mark.parametrize("path", ["/", *REQUESTS, "/openapi.json", "/assets/page-1a2b.js", "/api/meters/zz"])
 def test_head_is_get_without_its_body(client, path):
     head, whole = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (whole.status_code, b"")
@@ -282,7 +282,7 @@ def test_every_kind_of_entry_is_described():
 
 def test_the_description_loads_nothing_and_names_every_question(client):
     described = client.get("/openapi.json").json()
-    assert set(described["paths"]) == {*QUESTIONS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
+    assert set(described["paths"]) == {*REQUESTS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
 
 
@@ -409,7 +409,7 @@ def test_a_slow_page_is_cut_off_and_others_are_not():
         slow, quick = Page(), Page()
         channel.pages = {slow, quick}
         for number in range(MAX_BEHIND + 1):
-            channel.tell(ServerSentEvent(data=number))
+            channel.send(ServerSentEvent(data=number))
             quick.waiting.get_nowait()
         return slow.waiting.qsize(), slow.waiting.get_nowait(), quick.waiting.qsize()
 
@@ -424,7 +424,7 @@ def operations(app):
 
 
 @pytest.mark.parametrize("asker", ["operator", "nobody"])
-@pytest.mark.parametrize("path", [*QUESTIONS, "/api/meters/{kid}", "/api/readings"])
+@pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
 def test_fuzzed(app, street, path, asker):
     """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
     operation = operations(app)[path]

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from host_community import Community
 from links import ISSUER, app_at, code
+from streams import watch
 from street import TERMS, Street
 from wattpact.api import page
 from wattpact.api.server import WebServer
@@ -58,8 +59,10 @@ class Served:
         server = WebServer(app, app.state.feed.close)
         self.port = await server.start("127.0.0.1", self.port)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        watching = asyncio.create_task(watch(app))
         started.set()
         await self._stopping.wait()
+        watching.cancel()
         await server.stop()
 
     def stop(self):

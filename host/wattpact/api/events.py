@@ -1,16 +1,18 @@
 """Live events: what changed, pushed to every open page over one stream each (Server-Sent Events).
 
-    entry      one row of the log, when it is taken in
+    entry      one row of the log, when its entry is stored
     meters     all meters, when they differ from what was last sent, at most once a second
     contracts  contracts that are not over, and those that ended lately; likewise
     bills      this month's bills, at most every five seconds
+    community  the community and its counts; likewise
 
-What always holds: an answer is computed once however many pages are open, and shown once to each kind of viewer; not at
-all while no page is open. A page that reads too slowly, or whose link has ended, is cut off, comes back by itself, and
-begins with the whole picture again.
+What always holds: nothing is computed unless an event of the node or the time may have changed it, then once however
+many pages are open, and not at all while no page is open; each kind of viewer is sent its own view of it. A page that
+reads too slowly, or whose link has ended, is cut off, reconnects by itself, and begins with the whole picture again.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -22,25 +24,26 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from wattpact.api import models
-from wattpact.api.asker import BAD_CODE, Entered, viewer_of
-from wattpact.api.questions import known_parameters
+from wattpact.api.routes import known_parameters
+from wattpact.api.viewer import BAD_CODE, Entered, viewer_of
 from wattpact.membership.access_links import Access
+from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Event, Events
 from wattpact.views import BadRequest, Json, NotFound, Views, visible
 from wattpact.views.visible import NOBODY, Viewer
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.2
 MAX_PAGES = 64
-MAX_OPEN_PAGES = 40  # of them, of nobody known
+MAX_OPEN_PAGES = 40  # of them, of viewers who are not signed in
 CHECKED_EVERY_S = 5
 MAX_BEHIND = 256
 MAX_ROWS = 100
 SHOWN_AFTER_END_S = 60
+GATHER_S = 0.1
 
 
 class Page:
-    """One open page: what it has still to be sent; None ends it. `digest` is of the link it was opened with."""
+    """One open page: what is still to be sent to it; None ends it. `digest` is of the link it was opened with."""
 
     def __init__(self, digest: bytes | None = None) -> None:
         self.digest = digest
@@ -60,31 +63,34 @@ class Page:
 
 
 class Channel:
-    """The open pages of one viewer, and what each whole answer last was for them."""
+    """The open pages of one viewer, and what each live answer last was for them."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
         self.pages: set[Page] = set()
         self.last: dict[str, str] = {}
 
-    def changed(self, name: str, text: str) -> None:
+    def update(self, name: str, text: str) -> None:
         if self.last.get(name) != text:
             self.last[name] = text
-            self.tell(ServerSentEvent(raw_data=text, event=name))
+            self.send(ServerSentEvent(raw_data=text, event=name))
 
-    def tell(self, event: ServerSentEvent) -> None:
+    def send(self, event: ServerSentEvent) -> None:
         for page in list(self.pages):
             if not page.send(event):
                 page.cut_off()
 
 
-class Whole(NamedTuple):
-    """An answer that is sent whole whenever it differs from the last, no more often than every `least_s`."""
+class LiveAnswer(NamedTuple):
+    """An answer that is sent whole whenever it differs from the last. It is computed anew after events of these names,
+    no more often than every `least_s`; and every `most_s`, since some of it follows from the time alone."""
 
     name: str
-    answer: Callable[[Views], list[Json]]
-    shown: Callable[[Viewer, list[Json]], list[Json]]
+    answer: Callable[[Views], Any]
+    shown: Callable[[Viewer, Any], Any]
+    follows: tuple[str, ...]
     least_s: float
+    most_s: float
 
 
 def _contracts(views: Views) -> list[Json]:
@@ -98,24 +104,31 @@ def _bills(views: Views) -> list[Json]:
         return []  # a host that cannot read the readings makes none
 
 
-WHOLES = (
-    Whole("meters", lambda views: views.meters(), visible.meters, 1),
-    Whole("contracts", _contracts, visible.contracts, 1),
-    Whole("bills", _bills, visible.bills, 5),
+ANSWERS = (
+    LiveAnswer("meters", lambda views: views.meters(), visible.meters, (ENTRIES, METERS), 1, 5),
+    LiveAnswer("contracts", _contracts, visible.contracts, (ENTRIES,), 1, 5),
+    LiveAnswer("bills", _bills, visible.bills, (ENTRIES,), 5, 60),
+    LiveAnswer("community", lambda views: views.community(), lambda _, body: body, (ENTRIES, REJECTIONS), 5, 60),
 )
 
 
 class Feed:
-    """Watches the views while pages are open, and tells them."""
+    """Waits for the node's events while pages are open, and sends pages what has changed."""
 
-    def __init__(self, views: Views, access: Access) -> None:
+    def __init__(self, views: Views, access: Access, events: Events) -> None:
         self.views = views
         self.access = access
+        self.events = events
         self.channels: dict[Viewer, Channel] = {}
-        self.cursor: int | None = None
         self.watcher: asyncio.Task[None] | None = None
-        self._due_s: dict[str, float] = {}
-        self._checked_s = 0.0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cursor: int | None = None
+        self._newest: dict[str, Any] = {}
+        self._computed_s: dict[str, float] = {}
+        self._due_s = {answer.name: 0.0 for answer in ANSWERS}
+        self._checked_s = time.monotonic()
 
     @property
     def pages(self) -> list[Page]:
@@ -127,74 +140,106 @@ class Feed:
         crowded = viewer == NOBODY and channel is not None and len(channel.pages) >= MAX_OPEN_PAGES
         return not crowded and len(self.pages) < MAX_PAGES
 
-    async def pages_events(
-        self, viewer: Viewer, digest: bytes | None, after: int | None
-    ) -> AsyncIterator[ServerSentEvent]:
-        """For one page: the whole picture, the rows after that cursor, then whatever changes."""
+    async def stream(self, viewer: Viewer, digest: bytes | None, after: int | None) -> AsyncIterator[ServerSentEvent]:
+        """For one page: the rows after that cursor, the whole picture, then whatever changes."""
         page, channel = Page(digest), self._join(viewer)
         channel.pages.add(page)
         try:
+            if self._cursor is None:
+                self._cursor = await run_in_threadpool(self.views.last_cursor)
             for row in await run_in_threadpool(self.views.log_after, after, MAX_ROWS) if after is not None else ():
                 yield entry_event(viewer, row)
             for name, text in channel.last.items():
                 yield ServerSentEvent(raw_data=text, event=name)
             if self.watcher is None or self.watcher.done():
-                self.watcher = asyncio.create_task(self.watch())
+                self.watcher = asyncio.create_task(self._watch())
             while (event := await page.waiting.get()) is not None:
                 yield event
         finally:
-            channel.pages.discard(page)
-            if not channel.pages and self.channels.get(viewer) is channel:
-                del self.channels[viewer]
+            self._leave(page, channel)
 
     def _join(self, viewer: Viewer) -> Channel:
+        """A new viewer's picture is made of the answers that are there; it does not wait for the next change."""
         if viewer not in self.channels:
-            self.channels[viewer] = Channel(viewer)
-            self._due_s.clear()  # the new viewer's picture does not wait for the next round
+            channel = self.channels[viewer] = Channel(viewer)
+            for answer in ANSWERS:
+                if answer.name in self._newest:
+                    channel.last[answer.name] = text_for(viewer, answer, self._newest[answer.name])
         return self.channels[viewer]
 
-    async def watch(self) -> None:
-        """Runs while there are pages. A view that fails once (a busy database) is asked again."""
-        while self.pages:
-            try:
-                await self._check_links()
-                await self._tell_rows()
-                for whole in WHOLES:
-                    await self._tell_whole(whole)
-            except Exception:
-                log.exception("live events: a view failed")
-            await asyncio.sleep(POLL_S)
-        self.cursor = None
+    def _leave(self, page: Page, channel: Channel) -> None:
+        channel.pages.discard(page)
+        if not channel.pages and self.channels.get(channel.viewer) is channel:
+            del self.channels[channel.viewer]
+        if not self.pages and self.watcher is not None:
+            self.watcher.cancel()
+            self.watcher = None
+            self._forget()
 
-    async def _check_links(self) -> None:
+    async def _watch(self) -> None:
+        """Runs while there are pages. A view that fails once (a busy database) is computed again."""
+        queue = self.events.subscribe()
+        try:
+            while True:
+                try:
+                    await self._end_pages_of_ended_links()
+                    await self._send_rows()
+                    for answer in ANSWERS:
+                        await self._send_if_due(answer)
+                except Exception:
+                    log.exception("live events: an answer could not be computed")
+                await self._wait(queue)
+        finally:
+            self.events.unsubscribe(queue)
+
+    async def _wait(self, queue: "asyncio.Queue[Event]") -> None:
+        """Until the node has events, or the next answer or check of links is due by time."""
+        due_s = min(*self._due_s.values(), self._checked_s + CHECKED_EVERY_S)
+        with contextlib.suppress(TimeoutError):
+            self._note(await asyncio.wait_for(queue.get(), max(0, due_s - time.monotonic())))
+            await asyncio.sleep(GATHER_S)  # a burst of events is answered once
+            while not queue.empty():
+                self._note(queue.get_nowait())
+
+    def _note(self, event: Event) -> None:
+        if event.name == STOP:
+            self.close()
+        for answer in ANSWERS:
+            if event.name in answer.follows:
+                soonest_s = self._computed_s.get(answer.name, 0) + answer.least_s
+                self._due_s[answer.name] = min(self._due_s[answer.name], soonest_s)
+
+    async def _end_pages_of_ended_links(self) -> None:
         """A page whose link has ended is cut off; it comes back as nobody's."""
         if time.monotonic() - self._checked_s < CHECKED_EVERY_S:
             return
         self._checked_s = time.monotonic()
         digests = {page.digest for page in self.pages if page.digest is not None}
-        ended = {digest for digest in digests if not await run_in_threadpool(self.access.stands, digest)}
+        ended = {digest for digest in digests if not await run_in_threadpool(self.access.is_valid, digest)}
         for page in self.pages:
             if page.digest in ended:
                 page.cut_off()
 
-    async def _tell_rows(self) -> None:
+    async def _send_rows(self) -> None:
         newest = await run_in_threadpool(self.views.last_cursor)
-        if self.cursor is not None and newest != self.cursor:
-            rows = await run_in_threadpool(self.views.log_after, self.cursor, MAX_ROWS)
+        if self._cursor is not None and newest != self._cursor:
+            rows = await run_in_threadpool(self.views.log_after, self._cursor, MAX_ROWS)
             for channel in list(self.channels.values()):
                 for row in rows:
-                    channel.tell(entry_event(channel.viewer, row))
-        self.cursor = newest
+                    channel.send(entry_event(channel.viewer, row))
+        self._cursor = newest
 
-    async def _tell_whole(self, whole: Whole) -> None:
+    async def _send_if_due(self, answer: LiveAnswer) -> None:
         now_s = time.monotonic()
-        if now_s < self._due_s.get(whole.name, 0):
+        if now_s < self._due_s[answer.name]:
             return
-        self._due_s[whole.name] = now_s + whole.least_s
-        channels = list(self.channels.values())
-        texts = await run_in_threadpool(_texts, self.views, whole, [channel.viewer for channel in channels])
-        for channel, text in zip(channels, texts, strict=True):
-            channel.changed(whole.name, text)
+        self._computed_s[answer.name], self._due_s[answer.name] = now_s, now_s + answer.least_s  # should it fail
+        viewers = list(self.channels)
+        body, texts = await run_in_threadpool(computed, self.views, answer, viewers)
+        self._due_s[answer.name] = now_s + answer.most_s
+        self._newest[answer.name] = body
+        for viewer, channel in list(self.channels.items()):
+            channel.update(answer.name, texts.get(viewer) or text_for(viewer, answer, body))
 
     def close(self) -> None:
         """End every stream, so that a server can stop."""
@@ -202,10 +247,14 @@ class Feed:
             page.cut_off()
 
 
-def _texts(views: Views, whole: Whole, viewers: list[Viewer]) -> list[str]:
-    """The answer, computed once, as each of the viewers is shown it."""
-    rows = whole.answer(views)
-    return [json.dumps(whole.shown(viewer, rows), separators=(",", ":")) for viewer in viewers]
+def computed(views: Views, answer: LiveAnswer, viewers: list[Viewer]) -> tuple[Any, dict[Viewer, str]]:
+    """The answer, computed once, and as each of the viewers is shown it."""
+    body = answer.answer(views)
+    return body, {viewer: text_for(viewer, answer, body) for viewer in viewers}
+
+
+def text_for(viewer: Viewer, answer: LiveAnswer, body: Any) -> str:
+    return json.dumps(answer.shown(viewer, body), separators=(",", ":"))
 
 
 def entry_event(viewer: Viewer, row: Json) -> ServerSentEvent:
@@ -227,10 +276,11 @@ async def room(request: Request, known: Entered) -> Feed:
 async def events(
     feed: Annotated[Feed, Depends(room)],
     known: Entered,
-    last_event_id: Annotated[str | None, Header(description="cursor of the last entry seen")] = None,
+    last_event_id: Annotated[str | None, Header(description="cursor of the last entry received")] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """A stream of `entry`, `meters`, `contracts` and `bills` events; data are what the question gives the asker."""
+    """A stream of `entry`, `meters`, `contracts`, `bills` and `community` events; each carries what the request of that
+    name answers to this viewer."""
     seen = last_event_id or ""
     after = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 19 else None
-    async for event in feed.pages_events(viewer_of(known), known.digest if known else None, after):
+    async for event in feed.stream(viewer_of(known), known.digest if known else None, after):
         yield event
