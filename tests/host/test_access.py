@@ -595,7 +595,7 @@ def test_links_are_made_listed_and_revoked(founded):
     made = run(
         "--data", founded, "access", "new", "--person", "east", "--label", "tablet", "--url", "http://pi.local:80/"
     )
-    assert made.status == 0 and "It shows what is East's until" in made.out
+    assert made.status == 0 and "It shows what the meters of East measure until" in made.out
     link = made.out.splitlines()[0]
     assert re.fullmatch(r"http://pi\.local:80/#code=[a-z2-7]{26}", link)
     operator = run("--data", founded, "access", "new", "--operator", "--days", "1").out
@@ -622,8 +622,8 @@ NONSENSE = [
     (["new", "--person", "East", "--operator"], "either --person NAME or --operator"),
     (["new", "--person", "West"], "there is no person 'West'"),
     (["new", "--operator", "--days", "0"], "not in the range"),
-    (["new", "--operator", "--url", "pi.local"], "is no address"),
-    (["revoke"], "say which"),
+    (["new", "--operator", "--url", "pi.local"], "is not an address"),
+    (["revoke"], "choose the links"),
     (["revoke", "nonsense"], "names no link"),
 ]
 

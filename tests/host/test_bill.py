@@ -160,7 +160,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
         (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
         (["--owner", "west", "--month", "soon"], "'soon' is no month"),
         (["--month", MONTH, "--export", "x"], "--owner"),
-        (["--owner", "west", "--month", MONTH, "--keys", "x"], "write it with --export"),
+        (["--owner", "west", "--month", MONTH, "--keys", "x"], "write the bundle with --export"),
         (["--owner", "west", "--export", "/nowhere/x"], "nowhere"),
     ],
 )

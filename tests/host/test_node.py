@@ -272,7 +272,7 @@ WATTPACT = [sys.executable, "-c", "from wattpact.cli import main; main()"]
 @pytest.fixture
 def running(tmp_path):
     """A node process on a data directory of its own; killed at the end if it has not ended."""
-    made = data_directory.found(tmp_path / "data", TERMS, data_directory.clock())
+    made = data_directory.create(tmp_path / "data", TERMS, data_directory.clock())
     processes = []
 
     def start(*options):

@@ -131,7 +131,7 @@ class Street:
         self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = data_directory.clock, rough: Rough = faithful
     ) -> None:
         self.clock = clock
-        self.home = data_directory.found(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
+        self.home = data_directory.create(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
         self.folder = folder
         self.slot_s = slot_s
         self.houses: dict[str, House] = {}

@@ -25,7 +25,7 @@ from wattpact.node.node import Node
 from wattpact.store.sqlite.store import Store
 
 SLOT_S = 5
-TERMS = members.Terms(
+TERMS = members.FoundingTerms(
     name="Sun Street", currency="EUR", timezone="Europe/Berlin", slot_s=SLOT_S,
     import_micro_per_kwh=310_000, export_micro_per_kwh=80_000, silence_s=60,
 )  # fmt: skip
@@ -97,7 +97,7 @@ def prepare(folder: Path, now_s: int) -> DataDirectory:
     """The demo's data directory, made at the first run; raises DataDirectoryError, KeyFileError, StoreError."""
     if folder.joinpath(data_directory.SETTINGS).exists():
         return DataDirectory(folder)
-    made = data_directory.found(folder, TERMS, now_s)
+    made = data_directory.create(folder, TERMS, now_s)
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:

@@ -30,7 +30,7 @@ HOURS_A_DAY = 24
 MAX_BYTES = 16 << 20
 START_S = 1_783_900_800  # a Monday, 00:00 UTC
 EXPORT_SHARE_PERCENT = 20  # what the grid pays for export, of its lowest import price: an assumption, the data has none
-TERMS = members.Terms("Fontana", "USD", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Fontana", "USD", "UTC", STEP_S, 0, 0)
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False,

@@ -20,7 +20,7 @@ MAX_BYTES = 64 << 20
 START_S = 1_783_900_800
 STEP_S = 10
 RATED_W = 25_000
-TERMS = members.Terms("Port", "EUR", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Port", "EUR", "UTC", STEP_S, 0, 0)
 _OBIS = re.compile(rb"^1-0:([12])\.8\.([0-2])\((\d+)\.(\d{3})\*kWh\)\r?$", re.M)
 
 

@@ -29,10 +29,10 @@ SETTLE_S = 1
 class Street:
     """Made in an empty folder; `start_s` is Unix time. Close it, or use it in a `with`."""
 
-    def __init__(self, folder: Path, terms: members.Terms, start_s: int) -> None:
+    def __init__(self, folder: Path, terms: members.FoundingTerms, start_s: int) -> None:
         self.start_s = start_s
         self.now_s = start_s
-        self.home: DataDirectory = data_directory.found(folder, terms, start_s)
+        self.home: DataDirectory = data_directory.create(folder, terms, start_s)
         self.issuer: Signer = self.home.keyring.load(keys.ISSUER)
         self.node = Node(
             self.home.store(), self.home.root_public_key, self.home.keyring.load(keys.HOST), self.issuer,

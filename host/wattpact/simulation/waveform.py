@@ -31,7 +31,7 @@ PATIENCE_S = 60
 STEP_S = 1
 READINGS = 3
 PER_MILLE = 10  # how far a figure may be from the reference: 1 %
-TERMS = members.Terms("Recording", "EUR", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Recording", "EUR", "UTC", STEP_S, 0, 0)
 
 
 class Phase(NamedTuple):
@@ -129,7 +129,7 @@ class WaveformReplay:
             return asyncio.run(self._play(Path(folder)))
 
     async def _play(self, folder: Path) -> list[Check]:
-        of = data_directory.found(folder.joinpath("node"), TERMS, data_directory.clock())
+        of = data_directory.create(folder.joinpath("node"), TERMS, data_directory.clock())
         issuer = of.keyring.load(keys.ISSUER)
         node = Node(of.store(), of.root_public_key, of.keyring.load(keys.HOST), issuer, data_directory.clock)
         port = await node.start("127.0.0.1", 0)
