@@ -285,8 +285,8 @@ def test_a_key_that_was_not_committed_to_is_named(scene, good):
     assert new.kind == kinds.KEY_OPEN and new.kid == scene.wallbox.kid and new.body["key_no"] == 1
     # The same file beside the right one does no harm, and is named.
     report = check(good, scene, wrong, *scene.keys)
-    remark = "wrong.keys: the key for key period 1 of wallbox is not the one that the meter committed to; another that was given is"
-    assert report.keys == [remark]
+    remark = "the key for key period 1 of wallbox is not the one that the meter committed to; another given key is"
+    assert report.keys == [f"wrong.keys: {remark}"]
     assert check(good, scene, *scene.keys, *scene.keys).keys == []
 
 
@@ -623,7 +623,9 @@ def test_an_owner_discloses_the_own_meter_and_no_other(scene, node, exported, tm
     )
     for name in ("west", "north"):
         result = disclose(node, "--bundle", exported, "--as", name, "-o", tmp_path / f"{name}.keys")
-        assert result.status == 0 and "Not disclosed, since they are others': key periods 1, 2 of" in result.out
+        assert (
+            result.status == 0 and "Not disclosed, since the meters belong to others: key periods 1, 2 of" in result.out
+        )
     part = audited(scene, exported, tmp_path / "west.keys", tmp_path / "north.keys")
     assert part.status == 2 and "for key periods 1 to 2 of roof;" in part.errors
     assert disclose(node, "--meter", "roof", "--from", S, "--to", scene.now_s, "-o", tmp_path / "roof.keys").status == 0

@@ -201,5 +201,5 @@ def measure(minutes: int = 1440, heap_bytes: int = 4 << 20) -> list[Result]:
 
 
 def _result(form: Form, meter: Lockstep) -> Result:
-    said: dict[str, Any] = meter.said
+    said: dict[str, Any] = meter.state
     return Result(form.name, form.size, form.heap(meter), said["next_sequence"], meter.registers[1])

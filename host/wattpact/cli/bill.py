@@ -106,7 +106,7 @@ def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
         show_table((month, "bought", "sold", "from grid", "to grid", "to pay", "saved"), rows)
         zone = ZoneInfo(ledger_feed.timezone(ledger))
         settled = datetime.fromtimestamp(min(one.statement.settled_to_s for one in made), zone)
-        click.echo(f"\nEnergy in kWh; amounts below 0 are received. Settled until {settled:%Y-%m-%d %H:%M:%S %Z}.")
+        click.echo(f"\nEnergy in kWh; below 0: to receive. Settled until {settled:%Y-%m-%d %H:%M:%S %Z}.")
         click.echo("All figures of one person, with the contracts: --owner NAME.")
     else:
         click.echo("No meters yet, so no bills.")

@@ -10,6 +10,7 @@ import click
 
 from wattpact import keys
 from wattpact.cli.frame import DEFAULT_DATA, Session, show_fields
+from wattpact.cli.meter import relay_text
 from wattpact.cli.node import HTTP_PORT, web_server
 from wattpact.node import data_directory, node
 from wattpact.node.data_directory import DataDirectory
@@ -61,7 +62,7 @@ async def _run(directory: DataDirectory, web: tuple[str, int], seconds: int | No
             f"The page is on {url}/ and shows measurements to whoever opens one of these links, valid for a day:"
         )
         show_fields(dict(demo.links(directory, running.store, url, data_directory.clock())))
-        playing = demo.Demo(directory, running, udp_port, lambda text: _show_progress(started, text))
+        playing = demo.Demo(directory, running, udp_port, lambda text: _show_progress(started, text), relay_text)
         await _until(stopping, asyncio.create_task(playing.run()), seconds)
     finally:
         if playing is not None:

@@ -191,8 +191,13 @@ def _position(relay: dict[str, Any]) -> str:
 def _relay_text(relay: dict[str, Any] | None) -> str:
     if relay is None:
         return NO_RELAY
-    words = (CLOSED_WORDS if relay["closed"] else OPEN_WORDS).get(relay["reason"], "")
-    return f"{_position(relay)} since {moment(relay['since_s'])}. {words}".rstrip()
+    return f"since {moment(relay['since_s'])} {relay_text(relay['closed'], relay['reason'])}"
+
+
+def relay_text(is_closed: bool, reason: str) -> str:
+    """A relay's position and the reason that its meter gave: open: no contract has energy left."""
+    text = (CLOSED_WORDS if is_closed else OPEN_WORDS).get(reason, "")
+    return ("closed" if is_closed else "open") + (f": {text[:1].lower()}{text[1:].rstrip('.')}" if text else "")
 
 
 def _energy(wh: int | None) -> str:
