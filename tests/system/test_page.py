@@ -173,7 +173,7 @@ def test_what_happens_appears_by_itself(browser, served, street):
         playwright.expect(shown.locator(".countdown")).to_contain_text("left.")
         latest = shown.locator(".log .text").first
         playwright.expect(latest).to_have_text("Opened the relay: no contract has energy left")
-        playwright.expect(shown.locator(".net .quiet")).to_contain_text("80\u00a0Wh bought")
+        playwright.expect(shown.locator(".net .quiet")).to_contain_text("Bought from neighbours: 80\u00a0Wh")
         street.trade()
         street.run(slots=2)
         playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")

@@ -72,7 +72,7 @@ def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: 
         made = store.publish(owner, kinds.MANDATE, body, now_s)
     verb = "sell" if side == kinds.SELL else "buy"
     bound = "at least" if side == kinds.SELL else "no more than"
-    click.echo(f"{known.body['label']} may {verb} up to {energy(wh)} at {bound} {price(limit)} per kWh until "
+    click.echo(f"{known.body['label']} may {verb} up to {energy(wh)} for {bound} {price(limit)} per kWh until "
                f"{moment(now_s + hours)}. Order {made.id.hex()[:12]}.")  # fmt: skip
 
 

@@ -240,7 +240,7 @@ class Demo:
             self._store.publish(self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb, bound = ("sell", "at least") if order.side == kinds.SELL else ("buy", "no more than")
             price = f"{order.limit_micro_per_kwh // 10_000} cents/kWh"
-            self._report(f"{order.house.owner}: may {verb} up to {order.wh} Wh at {bound} {price}")
+            self._report(f"{order.house.owner}: may {verb} up to {order.wh} Wh for {bound} {price}")
         self._node.catch_up()
 
     async def stop(self) -> None:

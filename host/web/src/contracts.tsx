@@ -12,9 +12,9 @@ import { SealedNote } from "./sealed";
 const FIRST_SHOWN = 40;
 
 const STATES: Record<Contract["state"], string> = {
-  matched: "agreed, waits for its grant",
-  granted: "granted, not yet in use",
-  active: "running",
+  matched: "agreed, not granted yet",
+  granted: "granted, not used yet",
+  active: "in use",
   ended: "ended",
   void: "void, never started",
   settled: "settled",
@@ -111,7 +111,7 @@ export function ContractsScreen({ state, place }: ScreenProps) {
   const { contracts, problem } = useContracts(state.contracts, meter);
   const { community } = state;
   if (!community) return null;
-  const running = contracts.filter(isLive);
+  const current = contracts.filter(isLive);
   const ended = contracts.filter((contract) => !isLive(contract));
   const at = ended.findIndex((contract) => contract.id === chosen);
   const list = (some: Contract[]) => (
@@ -127,8 +127,8 @@ export function ContractsScreen({ state, place }: ScreenProps) {
         <MeterSelect meters={state.meters ?? []} value={meter} all="All meters" onChange={(kid) => replaceValue(place, "meter", kid)} />
       </div>
       {problem && <p class="problem" role="alert">{problem}</p>}
-      <h2>Running</h2>
-      {running.length ? list(running) : <p class="quiet">No contract is running now.</p>}
+      <h2>Current</h2>
+      {current.length ? list(current) : <p class="quiet">No contract is agreed or in use now.</p>}
       <h2>Ended</h2>
       {ended.length ? list(ended.slice(0, Math.max(shown, at + 1))) : <p class="quiet">No contract has ended yet.</p>}
       {ended.length > shown && <button type="button" class="more" onClick={() => setShown(shown + FIRST_SHOWN)}>Show earlier</button>}

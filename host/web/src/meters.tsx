@@ -27,7 +27,7 @@ function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
 
 function powerWords(meter: Meter): string {
   if (meter.power_w === null) return "power unknown";
-  if (meter.power_w === 0) return "no power";
+  if (meter.power_w === 0) return "idle";
   return meter.power_w < 0 ? "exports" : "imports";
 }
 

@@ -18,7 +18,7 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
   const offline = meter !== null && !meter.online;
   const closed = meter?.relay?.closed ?? null;
   const sealed = meter !== null && meter.sealed !== null;
-  const doing = power_w === null ? "power unknown" : power_w === 0 ? "no power" : side === "producer" ? "produces" : "consumes";
+  const doing = power_w === null ? "power unknown" : power_w === 0 ? "idle" : side === "producer" ? "produces" : "consumes";
   return (
     <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)}
       href={`#/${sealed ? "log" : "usage"}?meter=${house.kid}`}>
@@ -43,7 +43,7 @@ function linkWords(link: Link, now_s: number): string {
   if (standing === "flowing") return power(contract.flow_w ?? 0);
   if (standing === "sealed") return "in use";
   if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
-  if (link.isCut) return "waits for the relay";
+  if (link.isCut) return "waits until the relay closes";
   return standing === "idle" ? "no energy flows" : "used next";
 }
 
