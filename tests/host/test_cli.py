@@ -211,6 +211,27 @@ def test_founding_makes_private_keys_and_never_twice(tmp_path):
     assert said[kinds.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
 
 
+@pytest.mark.parametrize("words", [["meter", "list"], ["meter", "show", "House 1"]])
+def test_meters_are_shown_as_stored_with_their_age_and_nothing_is_written(founded, monkeypatch, words):
+    with founded.reader() as reader:
+        stored_s = reader.entries(limit=1, newest_first=True)[0].received_s
+    monkeypatch.setattr(data_directory, "clock", lambda: stored_s + 7 * 60)
+    monkeypatch.setattr(data_directory.DataDirectory, "store", lambda self: pytest.fail("opened for writing"))
+    idle = "The newest entry was stored 7 min ago.\nNo node is running on this data directory"
+    assert idle in run("--data", founded.path, *words).out
+    with founded.lock():
+        assert founded.has_node()
+        running = run("--data", founded.path, *words)
+    assert "stored 7 min ago." in running.out and "No node is running" not in running.out
+    assert not founded.has_node()
+
+
+def test_an_age_is_a_whole_number_of_one_unit():
+    assert [frame.age(seconds) for seconds in (-3, 0, 119, 120, 7199, 7200, 172_799, 172_800)] == [
+        "0 s", "0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days",
+    ]  # fmt: skip
+
+
 def test_lists_fit_80_columns_and_have_json(founded):
     for group in ("keys", "meter", "contract"):
         result = run("--data", founded.path, group, "list")

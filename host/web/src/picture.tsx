@@ -18,7 +18,7 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
   const offline = meter !== null && !meter.online;
   const closed = meter?.relay?.closed ?? null;
   const sealed = meter !== null && meter.sealed !== null;
-  const doing = power_w === null ? "power unknown" : power_w === 0 ? "idle" : side === "producer" ? "produces" : "consumes";
+  const doing = power_w === null ? "power unknown" : power_w === 0 ? "idle" : side === "producer" ? "produces" : "uses";
   return (
     <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)}
       href={`#/${sealed ? "log" : "usage"}?meter=${house.kid}`}>
