@@ -174,7 +174,7 @@ def test_the_table_of_bills_says_what_each_bill_says(founded):
     assert row.split()[1:5] == ["0.000", "0.000", "3.000", "1.400"]
     assert (one["grid_import_wh"], one["grid_export_wh"]) == (3000, 1400)
     assert row.split()[5:7] == ["0.79", "EUR"] and one["net_nano"] == 3000 * 300_000 - 1400 * 80_000
-    assert max(map(len, out.splitlines())) <= 80 and "Settled to" in out
+    assert max(map(len, out.splitlines())) <= 80 and "Settled until" in out
     assert json.loads(run("--data", founded.path, "bill", "--month", month, "--json").out) == [one]
     refused = run("--data", founded.path, "bill", "--export", "x.bundle")
     assert refused.status == 2 and "one person's bill" in refused.errors

@@ -78,15 +78,15 @@ def list_links(session: Session, as_json: bool) -> None:
     show_table(("id", "whose", "note", "made", "valid until", "last used"), cells)
 
 
-@command.command()
+@command.command(short_help="Revoke links.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--person", metavar="NAME", help="Revoke all links of this person.")
 @click.option("--operator", is_flag=True, help="Revoke all links of the operator.")
 @click.pass_obj
 def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator: bool) -> None:
-    """Revoke links by their IDs from `wattpact access list`, or all links of a person or of the operator.
+    """Revoke links: by the IDs of `wattpact access list`, or all of a person or of the operator.
 
-    Pages that were directory with them are signed out within seconds."""
+    Pages that were opened with them are signed out within seconds."""
     if not ids and person is None and not operator:
         raise click.UsageError("choose the links: an ID, --person NAME or --operator")
     directory = session.data_directory()

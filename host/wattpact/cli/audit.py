@@ -8,7 +8,7 @@ from wattpact.audit import program
 from wattpact.cli.frame import as_json
 
 
-@click.command()
+@click.command(short_help="Verify the bundle of a bill, with no network.")
 @click.argument("file", metavar="FILE")
 @click.option(
     "--root", required=True, metavar="KEY", help="The community's root key: 64 hex digits, or a file with them."

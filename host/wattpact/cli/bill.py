@@ -20,7 +20,7 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 
-@click.command()
+@click.command(short_help="Show the bills of a month, and export one with its proof.")
 @click.option("--owner", metavar="NAME", help="Whose bill: a person's name or key id; if omitted, everybody's.")
 @click.option("--month", metavar="YYYY-MM", help="The month; if omitted, this month.")
 @click.option("--export", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

@@ -192,7 +192,7 @@ def _policy_options(function: Callable[..., None]) -> Callable[..., None]:
 def policy(
     session: Session, /, meter: str | None, holidays: tuple[str, ...], order: bool | None, defaults: bool, **named: Any
 ) -> None:
-    """Change the policy that meters' guards follow; fields that are not named stay as they are.
+    """Change the policy that meters' guards follow; all other fields stay as they are.
 
     docs/spec/guard.md describes each field. A meter with a policy of its own follows that one alone."""
     directory = session.data_directory()

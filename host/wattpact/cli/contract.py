@@ -1,6 +1,7 @@
 """`wattpact contract`: owners' orders to their meters, and the contracts that the meters have made."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -32,28 +33,33 @@ def command() -> None:
     """Contracts: order your meter to sell or buy, and show the contracts that it has made."""
 
 
-def _terms(function: Any) -> Any:
+def _terms(limit_help: str) -> Callable[[Any], Any]:
     """The options that both orders share."""
-    for option in reversed((
+
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return click.pass_obj(function)
+
+    options = (
         click.option("--meter", required=True, metavar="METER", help="Your meter: its label or key id."),
         click.option("--wh", required=True, type=click.IntRange(1, _MAX_U32), help="How much energy, Wh."),
-        click.option("--price", "limit", required=True, type=Price(), help="The lowest or highest price per kWh."),
+        click.option("--price", "limit", required=True, type=Price(), help=limit_help),
         click.option("--max-w", required=True, type=click.IntRange(1, _MAX_U32), help="The highest power, watts."),
         click.option("--hours", required=True, type=Hours(), help="How many hours the order is valid, from now."),
-    )):  # fmt: skip
-        function = option(function)
-    return click.pass_obj(function)
+    )  # fmt: skip
+    return add
 
 
 @command.command()
-@_terms
+@_terms("The lowest price per kWh to sell at.")
 def offer(session: Session, **terms: Any) -> None:
     """Order your meter to sell: it offers this energy, and confirms those who accept."""
     _order(session, kinds.SELL, **terms)
 
 
 @command.command()
-@_terms
+@_terms("The highest price per kWh to buy at.")
 def ask(session: Session, **terms: Any) -> None:
     """Order your meter to buy: it accepts the cheapest offers up to this price."""
     _order(session, kinds.BUY, **terms)

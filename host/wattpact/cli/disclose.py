@@ -22,7 +22,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Give an auditor the keys to what meters measured.")
-@click.option("--meter", metavar="METER", help="The meter whose readings: its label or key id.")
+@click.option("--meter", metavar="METER", help="The meter that measured: its label or key id.")
 @click.option("--from", "since", metavar="TIME", help="From when: 2026-10-01, 2026-10-01T06:00, or Unix seconds.")
 @click.option("--to", "until", metavar="TIME", help="Until when (exclusive).")
 @click.option(

@@ -53,7 +53,7 @@ def _timezone(_: click.Context, __: click.Parameter, name: str) -> str:
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def init(session: Session, /, directory: Path | None, import_price: int, export_price: int, **terms: Any) -> None:
-    """Found a community in DIRECTORY, or in that of --data: its keys, certificates and first tariff."""
+    """Found a community in DIRECTORY, or that of --data: its keys and first entries."""
     path = directory or session.data
     wanted = members.FoundingTerms(
         terms["name"], terms["currency"], terms["timezone"], terms["slot"], import_price, export_price

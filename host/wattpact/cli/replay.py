@@ -12,14 +12,14 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(short_help="Play recorded input through firmware and node, and check it.")
 def command() -> None:
     """Play recorded input through real firmware and a real node, in virtual time, and check every sum.
 
     Exit status: 0 all checks passed, 1 one failed."""
 
 
-@command.command()
+@command.command(short_help="Play what a P1 port sent.")
 @click.argument("file", type=_FILE)
 @click.option("--no-crc", is_flag=True, help="Also accept telegrams without a checksum (DSMR 2.2 and 3).")
 @as_json
@@ -31,7 +31,7 @@ def p1(file: Path, no_crc: bool, as_json: bool) -> None:
     _finish(P1Replay(file, not no_crc, _progress).run(), as_json)
 
 
-@command.command()
+@command.command(short_help="Play recorded homes, which trade with each other.")
 @click.argument("folder", type=_FOLDER)
 @click.option("--homes", default=6, show_default=True, type=click.IntRange(2, 100), help="How many homes.")
 @click.option("--days", default=7, show_default=True, type=click.IntRange(1, 31), help="How many days.")
@@ -48,7 +48,7 @@ def homes(folder: Path, homes: int, days: int, first_day: int, keep: Path | None
     _finish(HomesReplay(folder, homes, days, first_day, _progress).run(keep), as_json)
 
 
-@command.command()
+@command.command(short_help="Play recorded voltage and current.")
 @click.argument("file", type=_FILE)
 @click.option("--phase", "phases", multiple=True, default=("U1,I1", "U2,I2", "U3,I3"), show_default=True,
               metavar="V,I", help="A channel of voltage and one of current; may be repeated.")  # fmt: skip
