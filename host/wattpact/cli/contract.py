@@ -35,12 +35,6 @@ def command() -> None:
 
 def _terms(limit_help: str) -> Callable[[Any], Any]:
     """The options that both orders share."""
-
-    def add(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return click.pass_obj(function)
-
     options = (
         click.option("--meter", required=True, metavar="METER", help="Your meter: its label or key id."),
         click.option("--wh", required=True, type=click.IntRange(1, _MAX_U32), help="How much energy, Wh."),
@@ -48,6 +42,12 @@ def _terms(limit_help: str) -> Callable[[Any], Any]:
         click.option("--max-w", required=True, type=click.IntRange(1, _MAX_U32), help="The highest power, watts."),
         click.option("--hours", required=True, type=Hours(), help="How many hours the order is valid, from now."),
     )  # fmt: skip
+
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return click.pass_obj(function)
+
     return add
 
 
