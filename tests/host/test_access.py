@@ -18,7 +18,7 @@ from streams import events, served, take
 from street import SLOT_S, Street
 from test_cli import run
 from wattpact.api import create_app, errors, models
-from wattpact.api.events import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
+from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
 from wattpact.membership import access_links
 from wattpact.membership.access_links import Access, BadCode
 from wattpact.node import data_directory
@@ -510,7 +510,7 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
 
 
 def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.CHECKED_EVERY_S", 0.1)
+    monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.1)
     street = Street(tmp_path)
     store = street.community.store
     app = app_at(street.path, street.clock)

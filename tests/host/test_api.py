@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from streams import events, served, take
 from street import SLOT_S, WH, Street
 from wattpact.api import create_app, models
-from wattpact.api.events import MAX_BEHIND, Channel, Feed, Page
+from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
 from wattpact.billing import bill
 from wattpact.ledger import Ledger
@@ -397,7 +397,7 @@ def test_a_server_stops_although_pages_are_open(tmp_path):
 
 
 def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.MAX_PAGES", 1)
+    monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
     street = Street(tmp_path)
     app = app_at(street.path, street.clock, tmp_path)
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
@@ -501,6 +501,11 @@ def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_fail
         await asyncio.sleep(2.5)
         changed = views.computed - before
         assert changed["meters"] == 2 and changed["contracts"] == 0
+        before, views.log_after = Counter(views.computed), lambda cursor, limit: 1 / 0
+        views.cursor = 1
+        changes.notify(ENTRIES, 1)
+        await asyncio.sleep(0.8)
+        assert views.computed - before == Counter(last_cursor=1)  # and not over and over
         changes.notify(STOP)
         with pytest.raises(StopAsyncIteration):
             while True:

@@ -460,7 +460,7 @@ def test_a_link_that_opens_nothing_says_so(browser, served):
 
 
 def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.CHECKED_EVERY_S", 0.5)
+    monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.5)
     kid = street.battery.owner.kid
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")

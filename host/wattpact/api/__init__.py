@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from wattpact.api import errors, events, page, routes, session, viewer
+from wattpact.api.feed import Feed
 from wattpact.api.headers import SecurityHeaders
 from wattpact.membership.access_links import Access
 from wattpact.node.events import Events
@@ -39,7 +40,7 @@ def app_of(views: Views, access: Access, changes: Events, dist: Path | None = No
         yield
         feed.close()
 
-    feed = events.Feed(views, access, changes)
+    feed = Feed(views, access, changes)
     app = FastAPI(
         title="Wattpact node",
         version=version("wattpact"),
