@@ -89,7 +89,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
         if n % 20 == 0:
             stored += sum(verdict.reason == STORED for verdict in node.ingest(deal(community, bits, meters, n)))
     assert stored > 100
-    assert len(node.grants.agreements.confirmed) > 0
+    assert len(node.granting.agreements.confirmed) > 0
     honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
     for restarted in (node, node_of(community)):
         restarted.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])

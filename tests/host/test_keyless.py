@@ -153,7 +153,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
     """A data directory whose issuer.key is taken away and put back."""
     now_s = data_directory.clock()
     data = tmp_path / "data"
-    made = data_directory.found(data, TERMS, now_s)
+    made = data_directory.create(data, TERMS, now_s)
     owner = data_directory.add_person(made, "east", "East", now_s)
     meter = Meter(made, owner, now_s)
     path = made.keyring.path(keys.ISSUER)

@@ -173,8 +173,8 @@ async def _refusals(folder: Path) -> None:
             expected[reason] += await player.send(datagrams)
         assert await player.refused() == expected
         log = street.process.log.read_text()
-        assert [reason for reason in expected if f"refused: {reason}, by " not in log] == []
-        assert f"refused: fork, by {key('forked').kid.hex()}, from 127.0.0.1" in log
+        assert [reason for reason in expected if f"rejected: {reason}, author " not in log] == []
+        assert f"rejected: fork, author {key('forked').kid.hex()}, from 127.0.0.1" in log
         _check_evidence(street)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
         assert await player.refused() == expected and street.process.is_running
