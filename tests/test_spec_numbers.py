@@ -13,10 +13,9 @@ from wattpact.ingest import pipeline
 from wattpact.membership import members
 from wattpact.store.sqlite import store
 from wattpact.sync import host_link
-from wattpact_meter.core import meter
-from wattpact_meter.log import sealer, trust
+from wattpact_meter.log import retention, sealer, trust
 from wattpact_meter.metering import intervals, recorder
-from wattpact_meter.sync import outbox
+from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.trade import trader, usage
 from wattpact_protocol.guard import guard, policy, state, table
 from wattpact_protocol.log import chain, entry, kinds, readings, roles, sealed_part
@@ -42,13 +41,13 @@ ROWS = [
         int(f"{entry.CLOCK_DAYLIGHT_SAVING:x}"))),
     ("log.md", "stamped more than N s ahead of its own clock", chain.MAX_AHEAD_S),
     ("datagrams.md", "at most N bytes, over UDP", datagram.MAX_DATAGRAM_BYTES),
-    ("datagrams.md", "DIGEST every N s", outbox.DIGEST_MS / 1000),
-    ("datagrams.md", "in the last N s, and when a silent", outbox.SILENT_MS / 1000),
-    ("datagrams.md", "not within N s of the last", outbox.DIGEST_MS / 1000),
-    ("datagrams.md", "pause doubles, up to N s", outbox.SLOWEST_DIGEST_MS / 1000),
+    ("datagrams.md", "DIGEST every N s", peers._DIGEST_MS / 1000),
+    ("datagrams.md", "in the last N s, and when a silent", peers._SILENT_MS / 1000),
+    ("datagrams.md", "not within N s of the last", peers._DIGEST_MS / 1000),
+    ("datagrams.md", "pause doubles, up to N s", peers.SLOWEST_DIGEST_MS / 1000),
     ("datagrams.md", "at most N beyond it", outbox.WINDOW),
     ("datagrams.md", "entries missing that it sent N s ago or earlier", outbox.RESEND_MS / 1000),
-    ("datagrams.md", "inbox id of N random bytes", len(outbox.NO_INBOX)),
+    ("datagrams.md", "inbox id of N random bytes", len(inbox.NO_INBOX)),
     ("datagrams.md", "up to N entries for a DIGEST", host_link.WINDOW),
     ("ingest.md", "at most N bytes ([datagrams]", datagram.MAX_DATAGRAM_BYTES),
     ("ingest.md", "less than N beyond the end of the log", pipeline._REACH),
@@ -56,7 +55,7 @@ ROWS = [
     ("ingest.md", "a table of at most N rows", store.MAX_REJECTION_ROWS),
     ("ingest.md", "A batch of at most N entries", store.MAX_BATCH),
     ("ingest.md", "requests for enrolment, at most N", store.MAX_PENDING),
-    ("enrolment.md", "ENROL [public key, proof] every N s", outbox.ENROL_MS / 1000),
+    ("enrolment.md", "ENROL [public key, proof] every N s", peers._ENROL_MS / 1000),
     ("enrolment.md", "at most N, and stores at most N new ones a second", (store.MAX_PENDING, host_link.ENROLS_PER_S)),
     ("enrolment.md", "N years for a root, N for an issuer, a host and an auditor, N for a meter and a person", tuple(
         members.VALID_S[role] // members.YEAR_S for role in (roles.ROOT, roles.ISSUER, roles.METER))),
@@ -77,9 +76,9 @@ ROWS = [
     ("sealing.md", "can need more than N MUST NOT", content.MAX_PADDED_BYTES),
     ("sealing.md", "at most N MiB with at most N keys", (disclosure.MAX_BYTES >> 20, disclosure.MAX_KEYS)),
     ("bundle.md", "at most N MiB", bundle_format.MAX_BYTES >> 20),
-    ("meter.md", "every N s while registers move", recorder.CHECKPOINT_MS / 1000),
-    ("meter.md", "no measurement has spanned N s later", intervals.GRACE_MS / 1000),
-    ("meter.md", "lost or set by N s or more", intervals.JUMP_MS / 1000),
+    ("meter.md", "every N s while registers move", recorder._CHECKPOINT_MS / 1000),
+    ("meter.md", "no measurement has spanned N s later", intervals._GRACE_MS / 1000),
+    ("meter.md", "lost or set by N s or more", intervals._JUMP_MS / 1000),
     ("meter.md", "At most N are stored; an expired one", trust.MAX_AUTHORS),
     ("meter.md", "(N s of grace before its start)", chain.MAX_AHEAD_S),
     ("meter.md", "the N cheapest", trader.MAX_OFFERS),
@@ -90,11 +89,11 @@ ROWS = [
     ("meter.md", "not confirmed within N s", trader.GIVE_UP_S),
     ("meter.md", "after N s at first and up to N s", (trader.GIVE_UP_S, trader.LONGEST_RETRY_S)),
     ("meter.md", "clocks differ by more than N s", trader.GIVE_UP_S - trader.CONFIRM_WITHIN_S),
-    ("meter.md", "nothing was received from a host for N s", outbox.SILENT_MS / 1000),
+    ("meter.md", "nothing was received from a host for N s", peers._SILENT_MS / 1000),
     ("meter.md", "at most N mandates, N offers, N acceptances and N grants", (
-        trader.MAX_MANDATES, trader.MAX_OFFERS, trader.MAX_ACCEPTANCES, usage.MAX_GRANTS)),
+        trader.MAX_MANDATES, trader.MAX_OFFERS, trader.MAX_ACCEPTANCES, usage._MAX_GRANTS)),
     ("meter.md", "after at most N instructions", slices.BAR),
-    ("meter.md", "newest N entries stay", meter.KEEP_ENTRIES),
+    ("meter.md", "newest N entries stay", retention._KEEP_ENTRIES),
     ("guard.md", "sensed position differed for N s", state.SETTLE_MS / 1000),
     ("guard.md", "may disagree for N s", state.SETTLE_MS / 1000),
     ("guard.md", "no sooner than N s (`rest_s`", DEFAULTS["rest_s"]),
