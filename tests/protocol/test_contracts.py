@@ -4,7 +4,7 @@ import case
 import speaker
 from village import START_S, Village
 from wattpact_protocol.log import kinds
-from wattpact_protocol.settlement import contracts
+from wattpact_protocol.settlement import contracts, inputs
 
 S = START_S
 
@@ -231,7 +231,7 @@ def test_the_kinds_that_are_applied_are_those_that_change_something():
         agreements = contracts.Agreements()
         before = _state(agreements)
         agreements.apply(author.publish(kind, body))
-        assert (_state(agreements) != before) == (kind in contracts.APPLIED), kinds.NAMES[kind]
+        assert (_state(agreements) != before) == (kind in inputs.AGREED), kinds.NAMES[kind]
 
 
 def _state(agreements):

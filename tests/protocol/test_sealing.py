@@ -23,6 +23,10 @@ def _bodies():
     return found
 
 
+def seal(*arguments):
+    return steps.finish(content.seal_steps(*arguments))
+
+
 def test_every_sealed_body_travels_and_opens_to_itself():
     for kind, body in _bodies():
         shut = content.seal_body(KEY, 7, PLACE, kind, body)
@@ -155,27 +159,27 @@ def test_contents_that_no_honest_meter_seals_are_refused_when_opened():
         cbor.encode({1: speaker.ID, 2: 1, 3: 1}),
     )
     for plain in wrong + (cbor.encode({2: 1, 3: -1}), cbor.encode({2: 1, 3: 1}) + b"\x00\x01"):
-        part = steps.finish(content.seal_steps(KEY, where, 7, plain, 32))
+        part = seal(KEY, where, 7, plain, 32)
         body = {"contract": speaker.ID, "sealed": part}
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.USAGE, body)
-        part = steps.finish(content.seal_steps(KEY, reading, 7, plain, 32))
+        part = seal(KEY, reading, 7, plain, 32)
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.READING, {"sealed": part})
 
 
 def test_arguments_of_other_types_and_sizes_raise_the_documented_error():
     where = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.USAGE)
-    part = steps.finish(content.seal_steps(KEY, where, 7, b"content", 32))
+    part = seal(KEY, where, 7, b"content", 32)
     for key in (b"", KEY[:47], KEY + b"\x00", bytearray(KEY), None, "k" * 48):
-        case.raises(period_keys.SealError, content.seal, key, where, 7, b"content", 32)
+        case.raises(period_keys.SealError, seal, key, where, 7, b"content", 32)
         case.raises(period_keys.SealError, content.unseal, key, where, part)
     for plain in (None, "content", bytearray(8), bytes(800)):
-        case.raises(period_keys.SealError, content.seal, KEY, where, 7, plain, 32)
+        case.raises(period_keys.SealError, seal, KEY, where, 7, plain, 32)
     for ciphertext in (b"", bytes(8), bytes(9), bytes(832), part.ciphertext[:-1], part.ciphertext + b"\x00"):
         case.raises(period_keys.SealError, content.unseal, KEY, where, sealed_part.Sealed(7, part.nonce, ciphertext))
 
 
 def test_sealed_parts_that_are_none_are_refused():
-    part = steps.finish(content.seal_steps(KEY, b"where", 7, b"content", 32))
+    part = seal(KEY, b"where", 7, b"content", 32)
     good = sealed_part.encode(part)
     assert sealed_part.decode(good) == part
     protected, unprotected, ciphertext = good[1]

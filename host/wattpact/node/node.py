@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
-from wattpact_protocol.settlement.contracts import APPLIED
+from wattpact_protocol.settlement.inputs import AGREED
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -142,7 +142,7 @@ class Node:
         if last == self.cursor:
             return False
         for row in self.store.stream(
-            self.cursor, before=self.inbox.folded + 1, of_kinds=APPLIED
+            self.cursor, before=self.inbox.folded + 1, of_kinds=AGREED
         ):  # the rest has had its effect
             self._apply(row, now_s)
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):

@@ -11,7 +11,6 @@ from wattpact_protocol.log import readings, sealed_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
 CERTIFICATE = 1
@@ -183,13 +182,8 @@ def concerns(kind: int) -> str:
 
 def fields(kind: int) -> "list[tuple[int, str, tuple[str, int, int], bool]]":
     """(number, name, type, whether it is required) of each field."""
-    return [(abs(number), field, shape, number > 0) for number, field, shape in _each(ROWS[kind][4])]
-
-
-def _each(flat: "tuple[Any, ...]") -> "Iterable[tuple[int, str, tuple[str, int, int]]]":
-    """(number, name, type) of a row's fields."""
-    values = iter(flat)
-    return zip(values, values, values)
+    flat: "Any" = ROWS[kind][4]
+    return [(abs(flat[at]), flat[at + 1], flat[at + 2], flat[at] > 0) for at in range(0, len(flat), 3)]
 
 
 def _is_int(value: object, low: int, high: int) -> bool:
@@ -290,7 +284,8 @@ def encode_checked(kind: int, body: "dict[str, object]") -> "tuple[object, dict[
     row = ROWS.get(kind)
     if row is None:
         raise BodyError("kind %r is not in the table" % (kind,))
-    raw = {abs(number): body[field] for number, field, _ in _each(row[4]) if field in body}
+    flat: "Any" = row[4]
+    raw = {abs(flat[at]): body[flat[at + 1]] for at in range(0, len(flat), 3) if flat[at + 1] in body}
     part = body.get(SEALED)
     if isinstance(part, sealed_part.Sealed):
         raw[SEALED_KEY] = sealed_part.encode(part)

@@ -22,10 +22,6 @@ BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
 _RANK = {BY_OPERATOR: 0, BY_SUPPLIER: 1, BY_CONSUMER: 2}
 
 _FOLLOWS = (kinds.GRANT, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE)
-# The kinds that contracts rest on: all that `Agreements.apply` has a use for.
-APPLIED = (
-    kinds.CERTIFICATE, kinds.MANDATE, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT,
-) + _FOLLOWS  # fmt: skip
 
 
 class Contract:

@@ -18,6 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# The kinds that contracts rest on: all that `Agreements.apply` has a use for.
+AGREED = (
+    kinds.CERTIFICATE, kinds.MANDATE, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT, kinds.GRANT,
+    kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE,
+)  # fmt: skip
+
 
 class SettlementInputs:
     """Feed it entries with `apply`; the community's entry comes before the first reading."""
