@@ -27,7 +27,7 @@ MAY_IMPORT = {
         "sealing": "log encoding crypto steps",
         "guard": "",
         "settlement": "log encoding crypto",
-        "sync": "encoding crypto",
+        "sync": "log encoding crypto",
     },
     METER: {
         "load_order": "",
@@ -62,7 +62,7 @@ MAY_IMPORT = {
         "api": "views node membership store",
         "device": "",
         "simulation": "device node sync billing audit projections ledger membership store keys",
-        "cli": "api views simulation node billing audit bundle projections ledger ingest market membership store keys",
+        "cli": "api views simulation node billing audit bundle projections ledger market membership store keys",
     },
 }  # fmt: skip
 

@@ -15,7 +15,8 @@ PROTOCOL = """
     crypto._curve25519_viper crypto._ed25519_viper crypto._ed25519_portable crypto.ed25519 crypto._x25519_viper
     crypto._x25519_portable crypto.x25519 crypto._hkdf_portable crypto.hkdf crypto._aes_cryptolib
     crypto._aes_portable crypto._xor_viper crypto._xor_portable crypto.aes crypto._ccm_portable crypto.ccm
-    encoding.cose log.ids log.register_table log.sealed_part log.readings log.event_codes log.kinds log.entry
+    encoding.cose log.ids log.register_table log.sealed_part log.readings log.event_codes log.reasons log.kinds
+    log.entry
     log.roles log.chain sealing.period_keys sealing.content sealing.unsealing sealing.epochs settlement.contracts
     sync.datagram sync.enrolment guard.memory guard.policy guard.state guard.table guard.decision guard.guard
 """

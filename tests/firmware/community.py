@@ -8,7 +8,7 @@ import hashlib
 
 from case import Bits
 from wattpact_meter import load_order
-from wattpact_protocol.log import ids, roles
+from wattpact_protocol.log import ids, reasons, roles
 from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
@@ -470,9 +470,9 @@ class Community:
         if author is None:
             return self.refuse("unknown_author")
         verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
-        if verdict == chain.FORK and not self.verify(author.public_key, new.signed, new.signature):
+        if verdict == reasons.FORK and not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
-        assert verdict != chain.FORK, "two entries at %r" % new
+        assert verdict != reasons.FORK, "two entries at %r" % new
         if verdict != chain.NEXT:
             return self.refuse(verdict)
         if not self.verify(author.public_key, new.signed, new.signature):

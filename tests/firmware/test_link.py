@@ -5,6 +5,7 @@ from community import Flash, Journal, Store
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
 from wattpact_protocol import steps
+from wattpact_protocol.log import reasons
 from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
@@ -120,8 +121,8 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
 
 def test_heads_that_cannot_be_are_passed_over():
     line = Line(3)
-    assert line.head(4) == outbox.HEAD_AHEAD
-    assert line.outbox.on_head(1, 0, 0, 0) == outbox.HEAD_STALE
+    assert line.head(4) == reasons.HEAD_AHEAD
+    assert line.outbox.on_head(1, 0, 0, 0) == reasons.STALE_GENERATION
     assert line.outbox.acknowledged is None
 
 
@@ -135,12 +136,12 @@ def test_pruned_entries_are_not_asked_for():
 def test_the_inbox_is_followed_in_order():
     line = Line()
     judge = line.inbox.problem
-    assert judge(INBOX, 5, 9) == inbox.GAP
+    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
     assert judge(INBOX, 0, 4) is None
     line.inbox.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == inbox.GAP
-    assert judge(INBOX, 2, 4) == inbox.DUPLICATE and judge(INBOX, 4, 4) == inbox.DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == inbox.GAP and judge(b"inbox 02", 0, 2) is None
+    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
@@ -162,11 +163,11 @@ def test_a_cursor_moves_only_when_it_is_kept():
 def test_a_host_that_insists_may_begin_again():
     line = Line()
     line.inbox.move(INBOX, 50)
-    assert line.admit(INBOX, 0, 3) == inbox.DUPLICATE  # one late datagram is nothing
+    assert line.admit(INBOX, 0, 3) == reasons.INBOX_DUPLICATE  # one late datagram is nothing
     assert line.admit(INBOX, 50, 51) is None
     line.inbox.move(INBOX, 51)
     verdicts = [line.admit(INBOX, 0, 3) for _ in range(inbox.INSISTS)]
-    assert verdicts == [inbox.DUPLICATE] * (inbox.INSISTS - 1) + [None]
+    assert verdicts == [reasons.INBOX_DUPLICATE] * (inbox.INSISTS - 1) + [None]
 
 
 def test_what_is_rejected_again_and_again_is_left_behind():

@@ -485,7 +485,7 @@ def test_every_refusal_is_counted_by_its_reason():
     assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
     assert refused(datagram.encode(datagram.HEAD, other, [house.kid, 0, 0])) == "wrong_community"
     assert refused(datagram.encode(datagram.DIGEST, village.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
-    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "other_meter"
+    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "not_for_this_meter"
     assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 0, 999])) == "head_ahead"
     assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 7, 0])) == "stale_generation"
     assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"

@@ -5,6 +5,7 @@ store. Rules: docs/spec/meter.md, "Policy".
 """
 
 from wattpact_protocol.guard.guard import Policy, PolicyError
+from wattpact_protocol.log import reasons
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from wattpact_meter.storage.store import Store
 
 NAME = "policy"
-OLD = "old_version"
-UNUSABLE = "policy_out_of_range"
 
 
 class Policies:
@@ -46,11 +45,11 @@ class Policies:
     def apply_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
         """Store a verified policy; durable when the value is None. Else why it is not stored."""
         if not self.is_newer(body):
-            return OLD
+            return reasons.STALE_VERSION
         try:
             Policy.from_fields(body)
         except PolicyError:
-            return UNUSABLE
+            return reasons.POLICY_OUT_OF_RANGE
         yield
         self._fields[self._place(body)] = body
         yield from self._store.save_steps(NAME, self._fields)

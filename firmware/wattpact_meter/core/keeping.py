@@ -1,6 +1,7 @@
 """How the core fails: a flash that fails stops neither registers nor guard; what had its effect must reach it."""
 
 from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.log import reasons
 
 from wattpact_meter.storage.journal import JournalError
 from wattpact_meter.storage.store import StateError
@@ -13,9 +14,6 @@ if TYPE_CHECKING:
     from wattpact_meter.storage.store import Store
 
     T = TypeVar("T")
-
-FLASH_FAILED = "flash_failed"
-DISTURBED = "signature_disturbed"
 
 
 class Keeping:
@@ -39,17 +37,17 @@ class Keeping:
         try:
             action(*arguments)
         except (StateError, JournalError):
-            self.count(FLASH_FAILED)
+            self.count(reasons.FLASH_FAILED)
 
     def attempt_steps(self, work: "Generator[None, None, T]") -> "Generator[None, None, T | None]":
         """As `attempt`, for work in steps; a signature that was disturbed is counted too, and tried again later."""
         try:
             result = yield from work
         except (StateError, JournalError):
-            self.count(FLASH_FAILED)
+            self.count(reasons.FLASH_FAILED)
             return None
         except ed25519.FaultError:
-            self.count(DISTURBED)
+            self.count(reasons.SIGNATURE_DISTURBED)
             return None
         return result
 

@@ -11,7 +11,7 @@ of the meter may be called. It may be closed early, except while `must_end`: it 
 
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.guard.guard import Guard, Inputs
-from wattpact_protocol.log import event_codes, ids, readings
+from wattpact_protocol.log import event_codes, ids, readings, reasons
 from wattpact_protocol.sync import datagram, enrolment
 
 from wattpact_meter.control.policies import Policies
@@ -186,14 +186,14 @@ class Meter:
         yield
         if kind == datagram.HEAD:
             if body[0] != self.kid:
-                return "other_meter"
+                return reasons.NOT_FOR_THIS_METER
             self._host.receive(now.uptime_ms)
             reason = self.outbox.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
             yield
             yield from self._send_steps(now)
             return reason
         if kind != datagram.INBOX:
-            return "unexpected_type"
+            return reasons.UNEXPECTED_TYPE
         self._host.receive(now.uptime_ms)
         reason = yield from self._receive_inbox_steps(now, body)
         return reason
@@ -201,7 +201,7 @@ class Meter:
     def _receive_inbox_steps(self, now: "Now", body: "list[Any]") -> "Generator[None, None, str | None]":
         reason = self.inbox.admit(body)
         if reason:
-            if reason == inbox.GAP:
+            if reason == reasons.INBOX_GAP:
                 self._host.hasten_digest(now.uptime_ms + _GAP_MS)
             return reason
         is_other = body[0] != self.inbox.id
@@ -222,7 +222,7 @@ class Meter:
             yield from self.checkpoint.keep_usage_steps()
         yield
         if is_other and not verdict.proven:
-            return verdict.reason or inbox.NOT_PROVEN
+            return verdict.reason or reasons.INBOX_NOT_PROVEN
         if verdict.moves or self.inbox.count_repeat(ids.sha256(body[3])):
             self.inbox.receipt = verdict.receipt or self.inbox.receipt
             self.inbox.move(body[0], body[2])

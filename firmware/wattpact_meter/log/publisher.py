@@ -4,7 +4,7 @@ What always holds: an entry is in the journal, under a checkpoint of the registe
 of it; what is to be sealed is sealed or not published; what could not be published stays due. docs/spec/meter.md.
 """
 
-from wattpact_protocol.log import kinds, readings
+from wattpact_protocol.log import kinds, readings, reasons
 from wattpact_protocol.sealing import period_keys
 
 from wattpact_meter.metering import intervals
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from wattpact_meter.metering.recorder import Recorder
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
-
-NOT_SEALED = "not_sealed"
 
 
 class Publisher:
@@ -67,7 +65,7 @@ class Publisher:
         except period_keys.NoKeyError:
             return None
         except (period_keys.SealError, kinds.BodyError):
-            self._count(NOT_SEALED)
+            self._count(reasons.NOT_SEALED)
             return None
         yield
         new = yield from self._log.append_steps(kind, sealed, now)
@@ -83,7 +81,7 @@ class Publisher:
         try:
             due = yield from self._sealer.due_steps(now)
         except period_keys.SealError:
-            self._count(NOT_SEALED)
+            self._count(reasons.NOT_SEALED)
             return False
         yield
         new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))

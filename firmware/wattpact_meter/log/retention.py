@@ -4,7 +4,7 @@ What always holds: no entry is freed that no receipt of a host names; a receipt 
 to free. Rules: docs/spec/meter.md, "Journal".
 """
 
-from wattpact_protocol.log import entry
+from wattpact_protocol.log import entry, reasons
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _KEEP_ENTRIES = 256
 _PRUNE_STEP = 32
-WRONG_HEAD = "wrong_head"
 
 
 class Retention:
@@ -53,7 +52,7 @@ class Retention:
             return None
         body = new.body
         own = self._log.read(body["sequence"]) if body["generation"] == self._log.generation else None
-        reason: str | None = WRONG_HEAD
+        reason: str | None = reasons.WRONG_HEAD
         if own is not None and own.id == body["head"]:
             reason = yield from self._trust.check_steps(new, None)
         if reason:

@@ -9,7 +9,7 @@ to send again. Rules: docs/spec/meter.md, "Trust".
 import struct
 
 from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "trust"
 MAX_AUTHORS = 64
-
-UNKNOWN_AUTHOR = "unknown_author"
-NOT_ALLOWED = "not_allowed"
-EXPIRED = "certificate_expired"
-BAD_SIGNATURE = "bad_signature"
-OLD_VERSION = "old_version"
-KNOWN = "duplicate"
-FULL = "authors_full"
-ROLE_CHANGED = "role_changed"
 
 # public key, certificate id, role, version, generation, not before, not after, owner (zeros: none), rated W, epoch;
 # then the sealing key of those that have one
@@ -92,18 +83,18 @@ class Trust:
         gives way while a signature is verified."""
         certificate = self.author(new.kid)
         if certificate is None:
-            return UNKNOWN_AUTHOR
+            return reasons.UNKNOWN_AUTHOR
         if not roles.may_publish(certificate, new):
-            return NOT_ALLOWED
+            return reasons.NOT_ALLOWED
         if not _covers(certificate, now_s):
-            return EXPIRED
+            return reasons.CERTIFICATE_EXPIRED
         if not roles.is_chained(certificate):
             problem = chain.order_problem(certificate["id"], new)
             if problem:
                 return problem
         self.verifications += 1
         is_genuine = yield from entry.verify_steps(new, certificate["public_key"], self._verifier_steps)
-        return None if is_genuine else BAD_SIGNATURE
+        return None if is_genuine else reasons.BAD_SIGNATURE
 
     def learn_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
         """Keep the certificate that this entry is; durable when the value is None. Else the reason. Closed before it
@@ -112,20 +103,20 @@ class Trust:
         held = self.author(subject)
         if held is not None:
             if held["id"] == new.id:
-                return KNOWN
+                return reasons.DUPLICATE
             if new.body["version"] <= held["version"]:
-                return OLD_VERSION
+                return reasons.STALE_VERSION
             if held["role"] in (roles.ROOT, roles.ISSUER) and new.kid != self.root_kid:
-                return NOT_ALLOWED
+                return reasons.NOT_ALLOWED
             if held["role"] != new.body["role"] or held["public_key"] != new.body["public_key"]:
-                return ROLE_CHANGED
+                return reasons.ROLE_CHANGED
         problem = yield from self.check_steps(new, now_s)
         if problem:
             return problem
         if now_s is not None and now_s > new.body["not_after_s"]:
-            return EXPIRED
+            return reasons.CERTIFICATE_EXPIRED
         if held is None and len(self._records) >= MAX_AUTHORS and not self._forget_expired(now_s):
-            return FULL
+            return reasons.AUTHORS_FULL
         self._records[subject] = _pack(new)
         self.changes += 1
         yield from self._store.save_steps(NAME, [self._records[kid] for kid in sorted(self._records)])

@@ -5,6 +5,11 @@ in its remainder, exactly; a meter with registers of its own (`adopt`) is believ
 allow, and every refusal is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
 """
 
+from wattpact_protocol.log.reasons import FALL as FALL
+from wattpact_protocol.log.reasons import JUMP as JUMP
+from wattpact_protocol.log.reasons import MALFORMED as MALFORMED
+from wattpact_protocol.log.reasons import MISSING as MISSING
+from wattpact_protocol.log.reasons import ZERO as ZERO
 from wattpact_protocol.log.register_table import EXPORT_WH, IMPORT_WH, MAX_WH, is_cumulative, phase_ids
 
 TYPE_CHECKING = False
@@ -13,15 +18,10 @@ if TYPE_CHECKING:
 
 NANOJOULES_PER_WH = 3600 * 10**9  # 1 mW for 1 µs is 1 nJ
 
-# What `adopt` answers. The first three are no refusals.
+# What `adopt` answers, or else a reason.
 ADOPTED = "adopted"
 PENDING = "pending"  # plausible, and believed when a second one agrees
 OPENED = "opened"  # adopted, and a new register generation began
-FALL = "fall"
-ZERO = "zero"  # every register 0 at once: the bogus zero some meters send in between
-JUMP = "jump"
-MISSING = "missing"
-MALFORMED = "malformed"
 
 # A rise must have been affordable: rated power for the time, a fifth more (IEC 62052-11 has meters stand 120 % of their
 # maximum current), and a minute in hand because a meter may show its registers late.
@@ -190,7 +190,7 @@ class Bank:
         """Why values_wh cannot follow held_wh, or None."""
         risen_most_wh = credit_ws // 3600 + _ROUNDING_WH
         if any(held_wh.values()) and not any(values_wh.values()):
-            return ZERO
+            return ZERO  # some meters send every register as 0 in between
         for number, held in held_wh.items():
             if number not in values_wh:
                 if held:

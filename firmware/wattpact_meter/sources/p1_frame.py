@@ -5,19 +5,13 @@ telegram or one counted rejection comes. A checksum that is there is always chec
 accepted only where the settings expect none (`require_crc=False`), with no version in it, and where none ever came.
 """
 
+from wattpact_protocol.log.reasons import CRC, NO_CRC, NOT_ASCII, OVERSIZE, SYNTAX, TRUNCATED
+
 from wattpact_meter.sources import p1_telegram
 
 MAX_TELEGRAM = 4096
 _SLASH, _BANG, _NEWLINE = b"/", b"!", b"\n"
 _TRAILER = 7  # "!", four hexadecimal digits, CR, LF
-
-# Why a telegram was rejected
-TRUNCATED = "truncated"  # another one began before it ended
-OVERSIZE = "oversize"
-NOT_ASCII = "not_ascii"
-CRC = "crc"
-NO_CRC = "no_crc"
-SYNTAX = "syntax"
 
 _NIBBLES = (
     0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,

@@ -7,13 +7,9 @@ verified, once; a receipt is verified when it is needed; the cursor is in flash 
 the content of an entry. Rules: docs/spec/meter.md, "Inbox"; docs/spec/datagrams.md.
 """
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
-from wattpact_meter.control.policies import OLD
-from wattpact_meter.log.trust import FULL, OLD_VERSION
 from wattpact_meter.trade.orders import find
-from wattpact_meter.trade.trader import KNOWN, NO_TIME, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
-from wattpact_meter.trade.usage import UNKNOWN_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,13 +25,6 @@ if TYPE_CHECKING:
 NAME = "inbox"
 NO_INBOX = bytes(8)
 INSISTS = 3  # how often a host must repeat what was rejected or surprising before it is followed
-
-DUPLICATE = "inbox_duplicate"
-GAP = "inbox_gap"
-NOT_PROVEN = "inbox_not_proven"
-MALFORMED = "entry_malformed"
-BEFORE_LOSS = "before_state_was_lost"
-ENDED_BEFORE = "ended_before"
 
 
 class Verdict:
@@ -84,16 +73,16 @@ class Inbox:
     def problem(self, inbox: bytes, after: int, cursor: int) -> "str | None":
         """None where the entry at `cursor`, which comes behind the one at `after`, is the next one; else why not."""
         if inbox != self.id:
-            return None if after == 0 else GAP
+            return None if after == 0 else reasons.INBOX_GAP
         if after == self.cursor and cursor > after:
             return None
-        return GAP if after and cursor > self.cursor else DUPLICATE
+        return reasons.INBOX_GAP if after and cursor > self.cursor else reasons.INBOX_DUPLICATE
 
     def admit(self, body: "list[Any]") -> "str | None":
         """As `problem`, but a host that insists may begin again; counts how often it did."""
         inbox, after, cursor, _ = body
         reason = self.problem(inbox, after, cursor)
-        is_new_start = reason == DUPLICATE and not after
+        is_new_start = reason == reasons.INBOX_DUPLICATE and not after
         return None if is_new_start and self.count_repeat(inbox + cursor.to_bytes(8, "big")) else reason
 
     def count_repeat(self, what: bytes) -> bool:
@@ -124,7 +113,7 @@ class Inbox:
         try:
             new = yield from entry.decode_steps(raw, self._trust.community)
         except entry.EntryError:
-            return Verdict(False, MALFORMED)
+            return Verdict(False, reasons.ENTRY_MALFORMED)
         yield
         kind = new.kind
         if kind == kinds.CERTIFICATE:
@@ -148,12 +137,12 @@ class Inbox:
 
     def _learn_steps(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> "Generator[None, None, Verdict]":
         reason = yield from self._trust.learn_steps(new, now_s)
-        if reason == OLD_VERSION:
-            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else OLD_VERSION
+        if reason == reasons.STALE_VERSION:
+            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else reasons.STALE_VERSION
             return Verdict(True, proven=problem is None)
-        if reason == KNOWN:
+        if reason == reasons.DUPLICATE:
             return Verdict(True, proven=True)
-        is_genuine = reason in (None, FULL)
+        is_genuine = reason in (None, reasons.AUTHORS_FULL)
         return Verdict(is_genuine, reason, is_genuine)
 
     def _unwanted(self, new: entry.Entry) -> "str | None":
@@ -161,19 +150,19 @@ class Inbox:
         kind, body = new.kind, new.body
         if kind in (kinds.MANDATE, kinds.GRANT):
             if body["meter"] != self._kid:
-                return OTHER_METER
+                return reasons.NOT_FOR_THIS_METER
             if self.not_before_s and (new.stamp.unix_s or 0) < self.not_before_s:
-                return BEFORE_LOSS
+                return reasons.BEFORE_STATE_WAS_LOST
         if kind == kinds.POLICY:
             if not self._policies.is_for_me(body):
-                return OTHER_METER
-            return None if self._policies.is_newer(body) else OLD
+                return reasons.NOT_FOR_THIS_METER
+            return None if self._policies.is_newer(body) else reasons.STALE_VERSION
         if kind == kinds.OFFER:
-            return KNOWN if find(self._trader.offers, new.id) else None
+            return reasons.DUPLICATE if find(self._trader.offers, new.id) else None
         if kind == kinds.ACCEPTANCE:
-            return None if find(self._trader.own_offers, body["offer"]) else UNKNOWN_OFFER
+            return None if find(self._trader.own_offers, body["offer"]) else reasons.UNKNOWN_OFFER
         if kind == kinds.CONTRACT:
-            return None if find(self._trader.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
+            return None if find(self._trader.acceptances, body["acceptance"]) else reasons.UNKNOWN_ACCEPTANCE
         if kind == kinds.TERMINATE:
             return self._useless_end(new)
         return None
@@ -182,10 +171,10 @@ class Inbox:
         """Why a termination counts for nothing, here as in settlement."""
         grant = self._usage.find(new.body["contract"])
         if grant is None:
-            return UNKNOWN_CONTRACT
+            return reasons.UNKNOWN_CONTRACT
         if new.stamp.unix_s is None:
-            return NO_TIME
-        return ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
+            return reasons.NO_TIME
+        return reasons.ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
 
     def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         own = self._trust.author(self._kid)
@@ -206,7 +195,7 @@ class Inbox:
     def _terminate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         contract = new.body["contract"]
         if not self._may_terminate(new.kid, self._trader.supplier_of(contract)):
-            return NOT_A_PARTY
+            return reasons.NOT_A_PARTY
         return self._usage.apply_termination(contract)
 
     def _may_terminate(self, kid: bytes, supplier: "bytes | None") -> bool:

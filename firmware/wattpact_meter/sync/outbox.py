@@ -6,6 +6,7 @@ What always holds: nothing that a host sends can do more than make this meter re
 is sent. Time is an argument. Rules: docs/spec/datagrams.md.
 """
 
+from wattpact_protocol.log import reasons
 from wattpact_protocol.sync import datagram
 
 TYPE_CHECKING = False
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 WINDOW = 16
 RESEND_MS = 1_500  # how long an entry may be under way
 MAX_DATAGRAMS = 48
-
-HEAD_AHEAD = "head_ahead"
-HEAD_STALE = "stale_generation"
 
 
 class Outbox:
@@ -41,9 +39,9 @@ class Outbox:
     def on_head(self, generation: int, next_sequence: int, own_generation: int, now_ms: int) -> "str | None":
         """The host holds all before `next_sequence`; None, or why this is passed over."""
         if generation != own_generation:
-            return HEAD_STALE
+            return reasons.STALE_GENERATION
         if next_sequence > self._journal.next_sequence:
-            return HEAD_AHEAD
+            return reasons.HEAD_AHEAD
         if self.acknowledged is None or next_sequence > self.acknowledged:
             self._moved_ms = now_ms
         self.acknowledged = next_sequence

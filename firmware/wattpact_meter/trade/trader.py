@@ -9,7 +9,7 @@ after a restart. What always holds: what is committed under a mandate never exce
 Wh a day; nothing is accepted or confirmed twice. Rules: docs/spec/meter.md, "Contracts".
 """
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reasons
 
 from wattpact_meter.trade.orders import LOW_STEPS, Acceptance, Mandate, Offer, OwnOffer, Supply, find
 
@@ -28,21 +28,6 @@ GIVE_UP_S = 90  # so the consumer, whose clock may differ a little, is free to a
 LONGEST_RETRY_S = 600
 GATHER_S = 2  # offers are awaited this long before the first is accepted
 START_TIMEOUT_S = 600
-
-STALE = "stale_acceptance"
-NO_TIME = "no_time"
-INSUFFICIENT = "offer_exceeded"
-OFFER_EXPIRED = "offer_expired"
-UNKNOWN_OFFER = "unknown_offer"
-UNKNOWN_ACCEPTANCE = "unknown_acceptance"
-NOT_OWNER = "not_owner"
-OTHER_METER = "other_meter"
-FULL = "book_full"
-KNOWN = "duplicate"
-OWN = "own"
-LIMIT = "mandate_limit"
-EXPIRED = "expired"
-NOT_A_PARTY = "not_a_party"
 
 
 class Trader:
@@ -63,16 +48,18 @@ class Trader:
     def apply_mandate(self, new: "entry.Entry", owner: "bytes | None", now_s: "int | None") -> "str | None":
         body = new.body
         if new.kid != owner:
-            return NOT_OWNER
+            return reasons.NOT_OWNER
         if body["meter"] != self._kid:
-            return OTHER_METER
+            return reasons.NOT_FOR_THIS_METER
         if now_s is not None and now_s > body["expires_s"]:
-            return EXPIRED
+            return reasons.ORDER_EXPIRED
         if find(self.mandates, new.id) is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         if len(self.mandates) >= MAX_MANDATES:
             self.dropped += 1
-            return FULL  # none goes before it expires: it might be sent again, and would be answered again
+            return (
+                reasons.TRADER_FULL
+            )  # none goes before it expires: it might be sent again, and would be answered again
         wh = max(0, body["wh"] - body.get("reserve_wh", 0))
         self.mandates.append(Mandate([
             new.id, body["expires_s"], body["side"], body["limit_micro_per_kwh"], wh, body["max_w"], body["start_s"],
@@ -83,9 +70,9 @@ class Trader:
     def apply_offer(self, new: "entry.Entry") -> "str | None":
         body = new.body
         if new.kid == self._kid:
-            return OWN
+            return reasons.OWN_ENTRY
         if find(self.offers, new.id) is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         self.offers.append(Offer([
             new.id, new.kid, body["price_micro_per_kwh"], body["wh"], body["max_w"], body["start_s"], body["end_s"],
             body["valid_until_s"], 0, 0, 0,
@@ -100,25 +87,25 @@ class Trader:
         """An acceptance of an own offer: None, and it will be confirmed."""
         offer = find(self.own_offers, new.body["offer"])
         if offer is None:
-            return UNKNOWN_OFFER
+            return reasons.UNKNOWN_OFFER
         if new.kid == self._kid:
-            return OWN
+            return reasons.OWN_ENTRY
         if [row for row in offer.confirmed if row[0] == new.id]:
-            return KNOWN
+            return reasons.DUPLICATE
         mandate = find(self.mandates, offer.mandate)
         wh, signed_s = new.body["wh"], new.stamp.unix_s
         if now_s is None or signed_s is None:
-            return NO_TIME
+            return reasons.NO_TIME
         if max(now_s, signed_s) > offer.valid_until_s or mandate is None or not mandate.is_open(now_s):
-            return OFFER_EXPIRED
+            return reasons.OFFER_EXPIRED
         if not -CONFIRM_WITHIN_S <= now_s - signed_s <= CONFIRM_WITHIN_S:
-            return STALE
+            return reasons.STALE_ACCEPTANCE
         if offer.accepted_wh + wh > offer.wh:
-            return INSUFFICIENT
+            return reasons.OFFER_EXCEEDED
         if len(offer.confirmed) >= MAX_CONFIRMED and not offer.confirmed[0][1]:
-            return FULL
+            return reasons.TRADER_FULL
         if wh > mandate.free_wh(now_s):
-            return LIMIT
+            return reasons.MANDATE_EXCEEDED
         offer.accepted_wh += wh
         mandate.commit(wh, now_s)
         offer.confirmed.append([new.id, False, wh, signed_s])
@@ -130,11 +117,11 @@ class Trader:
         """A confirmation of an own acceptance."""
         acceptance = find(self.acceptances, new.body["acceptance"])
         if acceptance is None:
-            return UNKNOWN_ACCEPTANCE
+            return reasons.UNKNOWN_ACCEPTANCE
         if new.kid != acceptance.supplier:
-            return NOT_A_PARTY
+            return reasons.NOT_A_PARTY
         if acceptance.contract is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         acceptance.contract = new.id
         return None
 

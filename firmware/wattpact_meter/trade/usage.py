@@ -9,7 +9,7 @@ rises by exactly as much as `base_wh`. So a state that was kept and a register t
 Rules: docs/spec/meter.md, "Usage".
 """
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reasons
 from wattpact_protocol.settlement import contracts
 
 from wattpact_meter.trade.orders import Record
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 _MAX_GRANTS = 16
 _MAX_ISSUERS = 4
 _NOT_PUBLISHED = -1
-
-OLD_GRANT = "old_grant"
-OTHER_METER = "other_meter"
-UNKNOWN_CONTRACT = "unknown_contract"
-NOT_A_PARTY = "not_a_party"
 
 
 class Grant(Record):
@@ -94,16 +89,16 @@ class Usage:
         """A verified grant; None, and it is held, or why it is not."""
         body = new.body
         if body["meter"] != kid:
-            return OTHER_METER
+            return reasons.NOT_FOR_THIS_METER
         for row in self._numbers:
             if row[0] == new.kid:
                 if body["number"] <= row[1]:
-                    return OLD_GRANT
+                    return reasons.OLD_GRANT
                 self._numbers.remove(row)
                 break
         self._numbers = self._numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
         if self.find(body["contract"]) is not None:
-            return OLD_GRANT
+            return reasons.OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
         self.grants.append(Grant(values + [None, 0, 0, 0, False]))
         self._sort()
@@ -120,13 +115,13 @@ class Usage:
         victim = idle[-1] if idle else self.find(newest)
         self.grants = [grant for grant in self.grants if grant is not victim]
         self.dropped += 1
-        return "grants_full" if self.find(newest) is None else None
+        return reasons.GRANTS_FULL if self.find(newest) is None else None
 
     def apply_termination(self, contract: bytes) -> "str | None":
         """A verified termination by one who may."""
         grant = self.find(contract)
         if grant is None:
-            return UNKNOWN_CONTRACT
+            return reasons.UNKNOWN_CONTRACT
         grant.terminated = True
         return None
 
