@@ -215,6 +215,7 @@ class App:
 
     def _decide_steps(self, now: "Now") -> "Generator[None, None, None]":
         inputs = self.meter.inputs(now)
+        yield
         self.board.sense(inputs)
         self._faults.put(inputs)
         inputs.sensed_closed = self.relay.sensed()

@@ -15,7 +15,7 @@ with open({image!r}, "rb") as file:
 sys.path[:] = ["/rom", ".frozen"]
 import wattpact_protocol
 from wattpact_protocol.encoding import cbor
-print(wattpact_protocol.__file__)
+print(cbor.__file__)
 print(cbor.decode(cbor.encode([1, b"two", {{3: None}}])))
 """
 SIGNATURE = """
@@ -32,7 +32,7 @@ def test_the_protocol_runs_from_the_image(form: str, tmp_path: Path):
     (tmp_path / "image.romfs").write_bytes(image)
     result = on_micropython.run("-c", PROGRAM.format(image=str(tmp_path / "image.romfs")))
     suffix = "py" if form == "source" else "mpy"
-    assert result.stdout.splitlines() == [f"/rom/wattpact_protocol/__init__.{suffix}", "[1, b'two', {3: None}]"]
+    assert result.stdout.splitlines() == [f"/rom/wattpact_protocol/encoding/cbor.{suffix}", "[1, b'two', {3: None}]"]
 
 
 @pytest.mark.parametrize(("form", "backend"), [("source", "viper"), ("compiled", "viper"), ("bytecode", "portable")])

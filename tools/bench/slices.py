@@ -57,7 +57,7 @@ def advance(work):
 """
 RECORDING = r"""
 import gc
-from home import DataDirectory
+from home import Home
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
@@ -72,7 +72,7 @@ def begin(n, now_s):
         village.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
         village.give(home, 40 + n)
-        village.publish(village.directory[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
+        village.publish(village.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
             "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
             "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
         })
@@ -84,7 +84,7 @@ def answer(sent):
     file.write(",".join([data.hex() for data in told]) + "\n")
     return told
 
-home = DataDirectory(FOLDER)
+home = Home(FOLDER)
 village = home.village
 owner = village.person("seller")
 sellers = [village.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
