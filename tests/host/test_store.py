@@ -13,7 +13,7 @@ import pytest
 from case import Bits
 from host_community import T0, Community, key
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Accepted, StoreError
 from wattpact.store.sqlite import schema
@@ -176,7 +176,7 @@ SAY = """
     with Store(Path(sys.argv[1])) as store:
         print("ready", flush=True)
         for n in range(int(sys.argv[2])):
-            store.publish(key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
+            publish(store, key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
 """
 
 
@@ -203,12 +203,12 @@ COMMIT = """
     from pathlib import Path
     from host_community import T0, key
     from wattpact.ingest.pipeline import Ingest
-    from wattpact.projections.registers import RegisterProjection
+    from wattpact.projections.follow import Projections
     from wattpact.projections.unsealing import Unsealer
     from wattpact.store.sqlite.store import Store
     store = Store(Path(sys.argv[1]))
     ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
-    measuring = RegisterProjection(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
+    measuring = Projections(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
     measuring.catch_up()
     lines = Path(sys.argv[2]).read_text().split()
     start = int(sys.argv[3])
@@ -242,7 +242,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
         rest, _ = writer.communicate(timeout=30)
         acknowledged = max([acknowledged, *(int(line) - first for line in rest.split())])
         with Store(community.path) as store:
-            RegisterProjection(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
+            Projections(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
             held = store.entries(author=meter.kid, of_kinds=(kinds.READING,))
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]

@@ -13,11 +13,12 @@ from wattpact.billing import bill, disclose
 from wattpact.billing.bill import Bill
 from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
-from wattpact.ledger import Ledger
+from wattpact.ledger import Statements
 from wattpact.node import data_directory
-from wattpact.projections import ledger_feed
+from wattpact.projections import follow, ledger_feed
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 
 
 @click.command()
@@ -39,18 +40,18 @@ def command(
         raise click.UsageError("keys are for the readings of a bundle: write it with --export")
     opened = session.data_directory()
     now_s = data_directory.clock()
-    with opened.reader() as reader:
-        unsealer = Unsealer(reader, opened.readers())
-        ledger = ledger_feed.ledger_of(reader, now_s, unsealer)
+    with opened.store() as store:
+        unsealer = follow.bring_up(store, opened.readers(), now_s)
+        ledger = ledger_feed.ledger_of(store, now_s)
         month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
         made = bill.make(ledger, _subject(opened, ledger, owner), month)
         if target is not None:
-            data = _bundle(opened, reader, made, ledger, unsealer, now_s)
-            shown, _ = disclose.for_bundle(reader, unsealer, data)
-            given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
+            data = _bundle(opened, store, made, ledger, unsealer, now_s)
+            shown, _ = disclose.for_bundle(store, unsealer, data)
+            given = None if keys_target is None else disclose.disclose(store, unsealer, shown)
             _write(target, data)
             if keys_target is not None and given is not None:
                 disclosure.write(keys_target, given)
@@ -63,13 +64,12 @@ def command(
 
 
 def _bundle(
-    opened: data_directory.DataDirectory, reader: Reader, made: Bill, ledger: Ledger, unsealer: Unsealer, now_s: int
+    opened: data_directory.DataDirectory, store: Store, made: Bill, ledger: Statements, unsealer: Unsealer, now_s: int
 ) -> bytes:
-    """The signed bundle; the statement in it is said in the host's log."""
+    """The signed bundle; the statement in it is published in the host's log."""
     host = opened.keyring.load(keys.HOST)
-    held = ledger_feed.evidence_for(reader, made.statement, unsealer)
-    with opened.store() as store:
-        return bill.export(made, ledger, held, host.kid, lambda kind, body: store.publish(host, kind, body, now_s))
+    held = ledger_feed.evidence_for(store, made.statement, unsealer)
+    return bill.export(made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s))
 
 
 def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
@@ -85,7 +85,7 @@ def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root:
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(opened: data_directory.DataDirectory, ledger: Ledger, owner: str) -> bytes:
+def _subject(opened: data_directory.DataDirectory, ledger: Statements, owner: str) -> bytes:
     """Whose bill; the name of a person's key here will do where nobody is labelled so."""
     try:
         return bill.find_owner(ledger, owner)
@@ -96,7 +96,7 @@ def _subject(opened: data_directory.DataDirectory, ledger: Ledger, owner: str) -
         raise
 
 
-def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
+def _show_all(ledger: Statements, month: str, as_json: bool) -> None:
     made = bill.make_all(ledger, month)
     if as_json:
         show_json([one.as_json() for one in made])

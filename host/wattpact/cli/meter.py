@@ -8,16 +8,13 @@ from wattpact_protocol.log import entry, event_codes, kinds, roles
 from wattpact_protocol.sync import enrolment
 
 from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
-from wattpact.ingest.rejections import Rejections
 from wattpact.keys import KeyFileError
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
-from wattpact.projections.registers import RegisterProjection
-from wattpact.projections.unsealing import Unsealer
+from wattpact.projections import follow
+from wattpact.store.interface import Reader, Store
 from wattpact.store.records import Certified
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
 from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
 
 _POLL_S = 0.5
@@ -80,9 +77,7 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
 def _measure(opened: DataDirectory) -> None:
     """Open what has come since a node last did, with the keys that are here now."""
     with opened.store() as store:
-        rejections = Rejections()
-        RegisterProjection(store, Unsealer(store, opened.readers()), rejections, data_directory.clock).catch_up()
-        store.count_rejections(rejections.drain(data_directory.clock()))
+        follow.bring_up(store, opened.readers(), data_directory.clock())
 
 
 def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:

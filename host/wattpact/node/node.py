@@ -17,10 +17,11 @@ from wattpact_protocol.log import entry, kinds, roles
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.market.grants import Grants
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 from wattpact.store.records import Stored, StoreError
-from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
 from wattpact.sync.mailbox import Inbox
 from wattpact.sync.peer import Address, Datagrams
@@ -80,16 +81,17 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._measuring = RegisterProjection(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
-        self.pipeline.follower = self._measuring.catch_up
+        self._projections = Projections(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.pipeline.follower = self._projections.catch_up
         self._listeners: set[asyncio.Queue[Event]] = set()
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._rebuild()
         self.link = Link(store, self.pipeline.directory, self.inbox, self._count)
-        self._measuring.catch_up()  # what a key that has come since can open; in several transactions where it is much
+        self._projections.catch_up()  # what a key that has come since can unseal; in several transactions if it is much
         self._catch_up()
+        self._projections.settle()
 
     def _rebuild(self) -> None:
         self.grants = Grants()
@@ -120,11 +122,12 @@ class Node:
                 author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
-                    self.store.publish(self._host, kinds.RECEIPT, body, self.clock())
+                    publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
 
     def catch_up(self) -> None:
         """Measure and fold what is new in the store, grant what is due, and push it to the meters it concerns."""
         self._catch_up()
+        self._projections.settle()
         if self._edge is not None:
             self._edge.send(self.link.push(self._clock_ms()))
 
@@ -134,7 +137,7 @@ class Node:
         self.pipeline.directory.refresh()
         try:
             with self.store.transaction():
-                self._measuring.catch_up()
+                self._projections.catch_up()
                 while self._fold():
                     self._grant()
                 self.inbox.commit(self.cursor)
@@ -166,7 +169,7 @@ class Node:
         if self._issuer is None:
             return
         for body in self.grants.grants_due(self.clock()):
-            self.store.publish(self._issuer, kinds.GRANT, body, self.clock())
+            publish(self.store, self._issuer, kinds.GRANT, body, self.clock())
 
     def seen_s(self) -> dict[bytes, int]:
         """When each meter was last heard on the link, Unix seconds."""
@@ -246,6 +249,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
+                self._projections.settle()
                 counted = self.pipeline.rejections.drain(self.clock())
                 if counted:
                     self.store.count_rejections(counted)

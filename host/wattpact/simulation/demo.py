@@ -22,7 +22,8 @@ from wattpact.membership import access_links, members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
 from wattpact.node.node import Node
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 
 SLOT_S = 5
 TERMS = members.Terms(
@@ -101,7 +102,7 @@ def prepare(folder: Path, now_s: int) -> DataDirectory:
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
-        store.publish(_issuer(made), kinds.POLICY, POLICY, now_s)
+        publish(store, _issuer(made), kinds.POLICY, POLICY, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
     return made
 
@@ -229,7 +230,7 @@ class Demo:
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
                 "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
             }  # fmt: skip
-            self._store.publish(self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
+            publish(self._store, self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb = "sell" if order.side == kinds.SELL else "buy"
             price = f"{order.limit_micro_per_kwh // 10_000} cents per kWh"
             self._tell(f"{order.house.owner}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")

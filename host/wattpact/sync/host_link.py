@@ -17,7 +17,7 @@ from wattpact_protocol.sync.datagram import DatagramError
 
 from wattpact.ingest.pipeline import BAD_SIGNATURE, UNKNOWN_AUTHOR, Verdict
 from wattpact.membership.directory import Author, Directory
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Store
 from wattpact.sync.mailbox import Inbox
 from wattpact.sync.peer import Address, Datagrams, Peer
 

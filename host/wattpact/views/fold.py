@@ -15,7 +15,7 @@ from wattpact.keys import Signer
 from wattpact.ledger import Ledger
 from wattpact.projections import ledger_feed
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Reader
 
 REST_S = 60  # what the guard's policy says unless told otherwise
 

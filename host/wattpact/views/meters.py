@@ -5,8 +5,8 @@ from typing import Any
 from wattpact_protocol.log import register_table, roles
 
 from wattpact.bundle import money
+from wattpact.store.interface import Reader
 from wattpact.store.records import Registers
-from wattpact.store.sqlite.reader import Reader
 from wattpact.views import contracts
 from wattpact.views.fold import Fold, RelayWord
 

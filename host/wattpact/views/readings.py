@@ -5,7 +5,7 @@ from typing import Any
 
 from wattpact_protocol.settlement.load_profile import LoadProfile
 
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Reader
 from wattpact.views import BadRequest
 
 MAX_POINTS = 2000

@@ -10,8 +10,9 @@ from wattpact_protocol.log.readings import end_s
 from wattpact.billing import bill
 from wattpact.keys import Signer
 from wattpact.ledger import LedgerError
+from wattpact.store import open_reader
+from wattpact.store.interface import Reader
 from wattpact.store.records import Registers, Stored
-from wattpact.store.sqlite.reader import Reader
 from wattpact.views import BadRequest, Json, NotFound, contracts, meters, readings
 from wattpact.views.fold import Fold
 from wattpact.views.sentences import Sentences
@@ -41,7 +42,7 @@ class StoredViews:
         """This thread's own connection."""
         found: Reader | None = getattr(self._local, "reader", None)
         if found is None:
-            found = self._local.reader = Reader(self._path)
+            found = self._local.reader = open_reader(self._path)
         return found
 
     def _followed(self) -> Fold:
