@@ -27,11 +27,11 @@ from wattpact.store.records import SILENT, Totals
 
 _IDLE = (kinds.RECEIPT, kinds.STATEMENT, kinds.POLICY)
 _WORDS = [kind for kind in kinds.NAMES if kind != kinds.READING and kind not in _IDLE]
-_FOUNDING = (kinds.COMMUNITY, kinds.TARIFF, kinds.CERTIFICATE)
+FOUNDING = (kinds.COMMUNITY, kinds.TARIFF, kinds.CERTIFICATE)
 _LAST_S = kinds.MAX_UINT
 
 
-class _Profile:
+class StoredProfile:
     """A meter's load profile, read around the times that are wanted."""
 
     def __init__(self, reader: Reader, kid: bytes, slot_s: int, end_s: int) -> None:
@@ -57,6 +57,12 @@ class _Profile:
         return found
 
 
+def profile_of(reader: Reader, kid: bytes, slot_s: int) -> StoredProfile | None:
+    """A meter's load profile, None where it has no points."""
+    end_s = end_s_of(reader, kid)
+    return StoredProfile(reader, kid, slot_s, end_s) if end_s >= 0 else None
+
+
 class _Profiles(dict[bytes, Any]):
     """The load profiles of all meters that have any points, each once it is wanted."""
 
@@ -66,8 +72,7 @@ class _Profiles(dict[bytes, Any]):
 
     def get(self, kid: bytes, default: Any = None) -> Any:
         if kid not in self.keys():
-            end_s = end_s_of(self._reader, kid)
-            self[kid] = _Profile(self._reader, kid, self._slot_s, end_s) if end_s >= 0 else None
+            self[kid] = profile_of(self._reader, kid, self._slot_s)
         return self[kid] or default
 
     def __contains__(self, kid: object) -> bool:
@@ -136,19 +141,25 @@ class _Offers(dict[bytes, Entry]):
         return found or default
 
 
-class StoredInputs(SettlementInputs):
-    """The inputs of settlement as they are stored: who pays and at which prices in memory, all else once wanted."""
+def founding_of(reader: Reader) -> SettlementInputs:
+    """Who pays, and at which prices: what certificates, tariffs and the community's entry come to, and nothing else."""
+    inputs = SettlementInputs()
+    for row in reader.entries(of_kinds=FOUNDING):
+        if row.void_reason is None:
+            inputs.apply(entry.decode(row.raw, reader.community))
+    return inputs
 
-    def __init__(self, reader: Reader) -> None:
-        super().__init__()
-        for row in reader.entries(of_kinds=_FOUNDING):
-            if row.void_reason is None:
-                self.apply(entry.decode(row.raw, reader.community))
-        self.voids = [(row.id, str(row.void_reason)) for row in reader.void_entries()]
-        self.sealed = {kid: count for kid, count in reader.sealing().items() if count}
-        self.load_profiles = _Profiles(reader, self.slot_s)
-        self.agreements.confirmed = _Contracts(reader)
-        self.agreements.offers = _Offers(reader)
+
+def inputs_of(reader: Reader, founding: SettlementInputs) -> SettlementInputs:
+    """The inputs of settlement as they are stored; besides `founding`, each is read once it is wanted."""
+    inputs = copy.copy(founding)
+    inputs.voids = [(row.id, str(row.void_reason)) for row in reader.void_entries()]
+    inputs.sealed = {kid: count for kid, count in reader.sealing().items() if count}
+    inputs.load_profiles = _Profiles(reader, inputs.slot_s)
+    inputs.agreements = Agreements()
+    inputs.agreements.confirmed = _Contracts(reader)
+    inputs.agreements.offers = _Offers(reader)
+    return inputs
 
 
 class StoredSettlement(Settlement):
@@ -196,8 +207,8 @@ class _Fills(dict[bytes, Fill]):
 class StoredLedger(Statements):
     """The ledger of a store as of its last settlement; it belongs to the reader's thread, and to one moment."""
 
-    def __init__(self, reader: Reader, now_s: int, inputs: StoredInputs | None = None) -> None:
-        inputs = inputs or StoredInputs(reader)
+    def __init__(self, reader: Reader, now_s: int, founding: SettlementInputs | None = None) -> None:
+        inputs = inputs_of(reader, founding or founding_of(reader))
         founded = inputs.community is not None
         super().__init__(inputs, StoredSettlement(reader, inputs, now_s) if founded else None)
         self._reader, self._now_s = reader, now_s
