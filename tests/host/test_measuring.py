@@ -7,7 +7,7 @@ from host_community import T0, Community, key, readings_body
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members
-from wattpact.projections import registers
+from wattpact.projections import follow
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import StoreError
@@ -249,7 +249,7 @@ def test_what_fails_midway_leaves_nothing_and_is_done_again(community, monkeypat
 
 
 def test_much_is_measured_in_several_transactions(keyless, monkeypatch):
-    monkeypatch.setattr(registers, "_AT_ONCE", 4)
+    monkeypatch.setattr(follow, "_AT_ONCE", 4)
     meters = [keyless.meter(label) for label in ("House 1", "House 2")]
     for meter in meters:
         keyless.stored(*history(meter))

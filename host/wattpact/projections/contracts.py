@@ -147,7 +147,8 @@ class ContractProjection:
 def _row(one: Contract, agreements: Agreements, ended_s: int | None) -> Agreed:
     return Agreed(
         one.id, one.offer_id, one.acceptance_id, one.supplier, one.consumer, one.wh, one.max_w,
-        one.price_micro_per_kwh, one.start_s, one.end_s, one.priority, one.start_by_s, one.matched_s, one.grant_number,
+        one.price_micro_per_kwh, one.start_s, one.end_s, one.priority,
+        min(one.start_by_s, kinds.MAX_UINT), one.matched_s, one.grant_number,
         one.used_from_s, one.terminated_s, one.terminated_by, one.attributed_wh, one.end_reason, ended_s,
         agreements.refused.get(one.id),
     )  # fmt: skip

@@ -10,7 +10,7 @@ and passed over. docs/spec/ingest.md, "Registers".
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from wattpact_protocol.log import readings
+from wattpact_protocol.log import kinds, readings
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact_protocol.settlement.load_profile import LoadProfile
@@ -179,7 +179,8 @@ class _Profile(LoadProfile):
         before_s = self.end_s
         super()._add_point(unix_s, imported, exported, estimated)
         if self.end_s > before_s:
-            self._new.append(Point(unix_s, self.imports[-1], self.exports[-1], self.measured[-1], estimated))
+            sums = (min(values[-1], kinds.MAX_UINT) for values in (self.imports, self.exports, self.measured))
+            self._new.append(Point(unix_s, *sums, estimated))
 
 
 def _kids(joined: bytes) -> list[bytes]:

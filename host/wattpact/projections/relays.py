@@ -17,13 +17,13 @@ def apply(store: Store, new: Entry) -> None:
     code, body, unix_s = new.body["code"], new.body, new.stamp.unix_s
     if code in _SWITCHED:
         closed = code == event_codes.RELAY_CLOSED
-        rested_s = None if closed or unix_s is None else unix_s + _rest_s(store, new.kid)
+        rested_s = None if closed or unix_s is None else min(unix_s + _rest_s(store, new.kid), kinds.MAX_UINT)
         store.keep_relay(new.kid, RelayState(closed, body.get("text", ""), unix_s, body.get("contract"), rested_s))
     elif code in _EXPLAINED:
         known = store.relays().get(new.kid)
         if known is not None:
             wait_s = body.get("detail", 0)
-            until_s = unix_s + wait_s if unix_s is not None and wait_s > 0 else None
+            until_s = min(unix_s + wait_s, kinds.MAX_UINT) if unix_s is not None and wait_s > 0 else None
             store.keep_relay(new.kid, known._replace(reason=body.get("text", ""), wait_until_s=until_s))
 
 

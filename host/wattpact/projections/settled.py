@@ -108,8 +108,11 @@ class _Run(Settlement):
         fills, changed = [], []
         for name, fill in self.fills.items():
             totals, known = before[name]
-            fills += [(name, *slot) for slot in list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]]
-            new = Totals(fill.carried_wh, fill.short_wh, fill.closed_s, fill.unused_wh)
+            fills += [
+                (name, *_bounded(slot))
+                for slot in list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]
+            ]
+            new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.closed_s, fill.unused_wh)
             if new != totals:
                 changed.append((name, new))
         waiting = [Waiting(kid, STUCK, slot, self._end_s(kid)) for kid, slot in self.stuck.items()]
@@ -134,3 +137,8 @@ class _Run(Settlement):
         if found is not None:
             fill.starts, fill.carried, fill.short = ([value] for value in found)
         return len(fill.starts)
+
+
+def _bounded(wh: int) -> int:
+    """As a store can hold it: what a contract of absurd size is short of sums up to more."""
+    return min(wh, kinds.MAX_UINT)
