@@ -115,7 +115,7 @@ class Month:
             "offer": offer.id, "wh": 20_000, "priority": 1, "start_timeout_s": 3600,
         }, begin_s + 1)  # fmt: skip
         contract = supplier.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
-        used = {"contract": contract.id, "register_generation": 0, "register_wh": 0}
+        used = {"contract": contract.id, "grant": 1, "import_wh": 0}
         started = consumer.publish(kinds.USAGE_START, consumer.seal(kinds.USAGE_START, used), start_s)
         self._said += [offer, accepted, contract, started]
 
@@ -124,7 +124,7 @@ class Month:
         for first in range(0, 96, A_READING):
             deltas = [100] * min(A_READING, 96 - first)
             t0_s = start_s + first * STEP_S
-            body = {
+            body: dict[str, object] = {
                 "register_generation": 0, "t0_s": t0_s, "step_s": STEP_S, "quality": 0, "calibration": None,
                 "registers": {
                     1: [0 if sells else wh, [0] * len(deltas) if sells else deltas],

@@ -179,8 +179,17 @@ class _Profile(LoadProfile):
         before_s = self.end_s
         super()._add_point(unix_s, imported, exported, estimated)
         if self.end_s > before_s:
-            sums = (min(values[-1], kinds.MAX_UINT) for values in (self.imports, self.exports, self.measured))
-            self._new.append(Point(unix_s, *sums, estimated))
+            self._new.append(
+                Point(
+                    unix_s, _bounded(self.imports[-1]), _bounded(self.exports[-1]), _bounded(self.measured[-1]),
+                    estimated,
+                )
+            )  # fmt: skip
+
+
+def _bounded(wh: int) -> int:
+    """As a store can hold it: over several register generations, absurd registers sum up to more."""
+    return min(wh, kinds.MAX_UINT)
 
 
 def _kids(joined: bytes) -> list[bytes]:

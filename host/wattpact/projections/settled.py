@@ -108,10 +108,8 @@ class _Run(Settlement):
         fills, changed = [], []
         for name, fill in self.fills.items():
             totals, known = before[name]
-            fills += [
-                (name, *_bounded(slot))
-                for slot in list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]
-            ]
+            slots = list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]
+            fills += [(name, start_s, carried, _bounded(short)) for start_s, carried, short in slots]
             new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.closed_s, fill.unused_wh)
             if new != totals:
                 changed.append((name, new))
