@@ -62,7 +62,7 @@ MAY_IMPORT = {
         "api": "views node membership store",
         "device": "",
         "simulation": "device node sync billing audit projections ledger membership store keys",
-        "cli": "api views simulation node billing audit bundle projections ledger ingest market membership store keys",
+        "cli": "api views simulation node billing audit bundle projections ledger market membership store keys",
     },
 }  # fmt: skip
 
