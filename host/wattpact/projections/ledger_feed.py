@@ -7,7 +7,7 @@ read before a statement needs it. docs/spec/settlement.md.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from wattpact_protocol.log import entry, kinds
@@ -23,7 +23,7 @@ from wattpact.projections.contracts import StoredContract
 from wattpact.projections.settled import Window, end_s_of
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Reader
-from wattpact.store.records import SILENT, Totals
+from wattpact.store.records import SILENT, Agreed, Totals
 
 _IDLE = (kinds.RECEIPT, kinds.STATEMENT, kinds.POLICY)
 _WORDS = [kind for kind in kinds.NAMES if kind != kinds.READING and kind not in _IDLE]
@@ -162,30 +162,34 @@ def inputs_of(reader: Reader, founding: SettlementInputs) -> SettlementInputs:
     return inputs
 
 
+Rows = list[tuple[Agreed, Totals]]
+ContractsOf = Callable[[bytes, int, int], Rows]  # of a meter, that end after a time and start before another
+
+
 class StoredSettlement(Settlement):
     """What is settled, of contracts that some window overlaps."""
 
     def __init__(
-        self, reader: Reader, inputs: SettlementInputs, now_s: int, from_s: int = 0, to_s: int = _LAST_S
-    ) -> None:
+        self, reader: Reader, inputs: SettlementInputs, now_s: int, contracts_of: ContractsOf, from_s: int = 0,
+        to_s: int = _LAST_S,
+    ) -> None:  # fmt: skip
         super().__init__(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
-        progress = reader.progress()
-        self.frontier_s = progress.frontier_s
+        self.frontier_s = reader.progress().frontier_s
         # What has begun since the last settlement is not settled yet.
-        self._now_s = min(now_s, progress.frontier_s + self.slot_s - 1)
+        self._now_s = min(now_s, self.frontier_s + self.slot_s - 1)
         self.stuck = {kid: slot_s for kid, what, slot_s, _ in reader.waiting() if what != SILENT}
-        self.of_meter = _FillsOfMeter(reader, from_s, to_s)
+        self.of_meter = _FillsOfMeter(reader, contracts_of, from_s, to_s)
         self.fills = _Fills(reader)
 
 
 class _FillsOfMeter(dict[bytes, list[Fill]]):
-    def __init__(self, reader: Reader, from_s: int, to_s: int) -> None:
+    def __init__(self, reader: Reader, contracts_of: ContractsOf, from_s: int, to_s: int) -> None:
         super().__init__()
-        self._reader, self._from_s, self._to_s = reader, from_s, to_s
+        self._reader, self._contracts_of, self._from_s, self._to_s = reader, contracts_of, from_s, to_s
 
     def get(self, kid: bytes, default: Any = None) -> Any:
         if kid not in self.keys():
-            rows = self._reader.contracts(self._from_s, self._to_s, kid)
+            rows = self._contracts_of(kid, self._from_s, self._to_s)
             self[kid] = [
                 StoredFill(self._reader, StoredContract(row), totals) for row, totals in rows if row.refused is None
             ]
@@ -204,27 +208,59 @@ class _Fills(dict[bytes, Fill]):
         return StoredFill(self._reader, StoredContract(found[0]), found[1])
 
 
+class _Narrowed(SettlementInputs):
+    """Inputs of settlement, of some meters and contracts alone."""
+
+    def __init__(self, inputs: SettlementInputs, meters: list[bytes], confirmed: dict[bytes, Contract]) -> None:
+        self.__dict__.update(inputs.__dict__)
+        self._meters = meters
+        self.agreements = Agreements()
+        self.agreements.confirmed = confirmed
+
+    @property
+    def meters(self) -> list[bytes]:
+        return self._meters
+
+
 class StoredLedger(Statements):
     """The ledger of a store as of its last settlement; it belongs to the reader's thread, and to one moment."""
 
     def __init__(self, reader: Reader, now_s: int, founding: SettlementInputs | None = None) -> None:
         inputs = inputs_of(reader, founding or founding_of(reader))
-        founded = inputs.community is not None
-        super().__init__(inputs, StoredSettlement(reader, inputs, now_s) if founded else None)
         self._reader, self._now_s = reader, now_s
+        self._contracts: dict[tuple[bytes, int, int], Rows] = {}
+        self._windows: dict[tuple[int, int], tuple[StoredSettlement, dict[bytes, list[bytes]]]] = {}
+        founded = inputs.community is not None
+        super().__init__(inputs, StoredSettlement(reader, inputs, now_s, self._contracts_of) if founded else None)
 
     def statement(self, subject: bytes, from_s: int, to_s: int) -> Statement:
         start_s, end_s = self.window(from_s, to_s)
-        inputs = copy.copy(self.inputs)
-        inputs.agreements = Agreements()
-        settlement = StoredSettlement(self._reader, inputs, self._now_s, start_s, end_s)
-        inputs.agreements.confirmed = self._linked(subject, settlement, start_s, end_s)
-        return statement.state(inputs, settlement, subject, start_s, end_s)
+        settlement, meters = self._over(start_s, end_s)
+        own = meters.get(subject, [])
+        narrowed = _Narrowed(self.inputs, own, self._linked(own, settlement, start_s, end_s))
+        return statement.state(narrowed, settlement, subject, start_s, end_s)
 
-    def _linked(self, subject: bytes, settlement: Settlement, from_s: int, to_s: int) -> dict[bytes, Contract]:
+    def _over(self, from_s: int, to_s: int) -> tuple[StoredSettlement, dict[bytes, list[bytes]]]:
+        """What is settled of a window, and the meters that each payer answers for in it."""
+        found = self._windows.get((from_s, to_s))
+        if found is None:
+            inputs = self.inputs
+            meters: dict[bytes, list[bytes]] = {}
+            for kid in inputs.meters:
+                for payer in {span[2] for span in inputs.payers(kid, from_s, to_s)}:
+                    meters.setdefault(payer, []).append(kid)
+            settlement = StoredSettlement(self._reader, inputs, self._now_s, self._contracts_of, from_s, to_s)
+            found = self._windows[from_s, to_s] = settlement, meters
+        return found
+
+    def _contracts_of(self, kid: bytes, from_s: int, to_s: int) -> Rows:
+        place = (kid, from_s, to_s)
+        if place not in self._contracts:
+            self._contracts[place] = list(self._reader.contracts(from_s, to_s, kid))
+        return self._contracts[place]
+
+    def _linked(self, own: list[bytes], settlement: Settlement, from_s: int, to_s: int) -> dict[bytes, Contract]:
         """The contracts that the closure of a statement is made of, found meter by meter."""
-        inputs = self.inputs
-        own = [kid for kid in inputs.meters if any(span[2] == subject for span in inputs.payers(kid, from_s, to_s))]
         found: dict[bytes, Contract] = {}
         looked: dict[bytes, int] = {}  # meters, each with the time from which on its contracts were read
         meters, start_s = set(own), from_s
@@ -233,10 +269,9 @@ class StoredLedger(Statements):
             new = [kid for kid in meters if looked.get(kid, to_s) > start_s]
             if not new:
                 return found
-            kid = new[0]
-            looked[kid] = start_s
-            for row, _ in self._reader.contracts(start_s, to_s, kid):
-                if row.id not in found and row.end_s > start_s:
+            looked[new[0]] = since_s = start_s
+            for row, _ in self._contracts_of(new[0], since_s, to_s):
+                if row.id not in found and row.end_s > since_s:
                     found[row.id] = StoredContract(row)
                     meters.update((row.supplier, row.consumer))
                     start_s = min(start_s, settlement.floor(row.start_s))

@@ -34,8 +34,8 @@ MAX_UNIX_S = (1 << 53) - 1
 class Log(Protocol):
     """The entries themselves, and who may publish them."""
 
-    def last_cursor(self) -> int:
-        """The cursor of the newest entry, 0 where there is none."""
+    def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:
+        """The cursor of the newest entry, or the newest of some kinds but readings; 0 where there is none."""
 
     def entries(
         self,
@@ -77,8 +77,8 @@ class Log(Protocol):
     def naming(self, entry_id: bytes) -> list[Stored]:
         """The entries that name that one, as `keep_naming` was told, in the order of arrival."""
 
-    def void_entries(self, authors: Sequence[bytes] | None = None) -> list[Stored]:
-        """Entries that count for nothing, of these authors or of all."""
+    def void_entries(self) -> list[Stored]:
+        """Entries that count for nothing, in the order of arrival."""
 
     def key_period(self, meter: bytes, generation: int, key_no: int) -> tuple[int, int, bytes] | None:
         """(sequence, epoch, commitment) of the KEY_OPEN that opened a key of a meter, None where there is none."""

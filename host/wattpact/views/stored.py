@@ -56,13 +56,11 @@ class StoredViews:
     def _held(self) -> Held:
         """What is stored at this moment."""
         reader = self._reader()
-        newest = reader.entries(of_kinds=FOUNDING, newest_first=True, limit=1)
-        if not newest:
-            raise NotFound(_NO_COMMUNITY)
+        newest = reader.last_cursor(FOUNDING)
         cursor, founding = self._founding
-        if cursor != newest[0].cursor:
+        if cursor != newest:
             founding = founding_of(reader)
-            self._founding = newest[0].cursor, founding
+            self._founding = newest, founding
         if founding.community is None:
             raise NotFound(_NO_COMMUNITY)
         return Held(reader, self._clock(), founding)

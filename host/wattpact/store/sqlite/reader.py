@@ -19,8 +19,11 @@ _CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entri
 class Reader(Projected):
     """As `interface.Reader` says."""
 
-    def last_cursor(self) -> int:
-        return int(self.value("SELECT max(cursor) FROM entries") or 0)
+    def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:
+        if not of_kinds:
+            return int(self.value("SELECT max(cursor) FROM entries") or 0)
+        sql = "SELECT max(cursor) FROM entries WHERE kind = ? AND kind <> 2"
+        return max(int(self.value(sql, kind) or 0) for kind in of_kinds)
 
     def entries(
         self,
@@ -87,12 +90,9 @@ class Reader(Projected):
         found = self.rows(f"{_ENTRY} JOIN naming USING (cursor) WHERE named = ? ORDER BY cursor", entry_id)
         return [Stored(*row) for row in found]
 
-    def void_entries(self, authors: Sequence[bytes] | None = None) -> list[Stored]:
-        if authors is None:
-            return [Stored(*row) for row in self.rows(f"{_ENTRY} WHERE void_reason IS NOT NULL ORDER BY cursor")]
-        marks = ", ".join("?" * len(authors))
-        sql = f"{_ENTRY} WHERE void_reason IS NOT NULL AND author IN ({marks}) ORDER BY cursor"
-        return [Stored(*row) for row in self.rows(sql, *authors)]
+    def void_entries(self) -> list[Stored]:
+        sql = f"{_ENTRY} INDEXED BY entries_void WHERE void_reason IS NOT NULL ORDER BY cursor"
+        return [Stored(*row) for row in self.rows(sql)]
 
     def order(self, author: bytes, order_id: bytes) -> Stored | None:
         """A person's entry with that order id."""
