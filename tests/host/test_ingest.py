@@ -393,3 +393,15 @@ def test_counts_stay_bounded_whoever_floods(community):
     community.store.count_rejections(community.pipeline.rejections.drain(T0))
     assert community.store.rejected() == {"unknown_author": 3000}
     assert len(community.store.rejections()) <= 1001
+
+
+def test_how_far_ahead_of_a_log_an_entry_is_still_verified(community, meter):
+    """Less than 512 beyond the log's end it costs a signature; further ahead it is a gap, whoever signed it."""
+    community.now_s = T0 + 60
+
+    def forged(sequence):
+        new = meter.sign("event", {"code": 1}, (0, sequence, bytes(32)), T0)
+        return new.raw[:-1] + bytes([new.raw[-1] ^ 1])
+
+    end = meter.sequence
+    assert community.reasons([forged(end + 511), forged(end + 512)]) == ["bad_signature", "gap"]

@@ -7,7 +7,7 @@ from host_community import T0, Community, key, readings_body
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members
-from wattpact.projections import follow
+from wattpact.projections import follow, ledger_feed
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import StoreError
@@ -96,6 +96,8 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
         community.stored(*[meter.publish("reading", body, T0 + 15) for body in void_parts(meter).values()])
     count = len(void_parts(meter))
     assert voids(community, meter) == ["bad_seal"] * count
+    ledger = ledger_feed.ledger_of(community.store, community.now_s)
+    assert [reason for _, reason in ledger.inputs.voids] == ["bad_seal"] * count
     assert counted(community) == {"bad_seal": count}
     assert [record.getMessage() for record in caplog.records] == [
         f"refused: bad_seal, by {meter.kid.hex()}, from its entry 0/{first}"
