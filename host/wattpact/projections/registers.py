@@ -66,8 +66,7 @@ class RegisterProjection:
             self._judge(new, made, slot_s)
         store.judge(made.reasons)
         store.count_unread(made.unread.items(), self._signers)
-        for kid in made.last:
-            store.keep_points(kid, self._meters[kid].profile.take())
+        store.keep_points((kid, point) for kid in made.last for point in self._meters[kid].profile.take())
         store.keep_registers([self._meters[kid].registers_after(*last) for kid, last in made.last.items()])
 
     def _judge(self, new: New, made: "_Made", slot_s: int) -> None:
@@ -111,8 +110,8 @@ class _Meter:
 
     def __init__(self, store: Reader, kid: bytes, slot_s: int) -> None:
         self._kid = kid
-        self._rules = RegisterRules(0)
         self._certified = store.certificates_of(kid)
+        self._rules = RegisterRules(rated_w(self._certified[:1], kinds.MAX_UINT, 0))
         stored = store.registers(kid)
         for row in stored:
             self._rules.generation, self._rules.end_s, self._rules.values = row.generation, row.end_s, dict(row.energy)
@@ -120,7 +119,8 @@ class _Meter:
 
     def apply(self, body: dict[str, Any], cursor: int) -> str | None:
         """Why the reading is void; None, and its points are in the profile."""
-        self._rules.rated_w = rated_w(self._certified, cursor, readings.end_s(body))
+        if len(self._certified) > 1:
+            self._rules.rated_w = rated_w(self._certified, cursor, readings.end_s(body))
         reason = self._rules.apply(body)
         if reason is None:
             self.profile.add(body)

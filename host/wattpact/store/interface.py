@@ -210,7 +210,8 @@ class Store(Reader, Protocol):
     def judge(self, reasons: Iterable[tuple[str | None, int]]) -> None:
         """Set why entries are void, by cursor; None where they count after all."""
 
-    def keep_points(self, meter: bytes, points: Iterable[Point]) -> None: ...
+    def keep_points(self, points: Iterable[tuple[bytes, Point]]) -> None:
+        """Points of meters, which are later than all that they have."""
 
     def keep_registers(self, registers: Iterable[Registers]) -> None: ...
 

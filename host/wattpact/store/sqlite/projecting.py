@@ -22,8 +22,10 @@ class Projecting(Transactions):
     def judge(self, reasons: Iterable[tuple[str | None, int]]) -> None:
         self.execute("UPDATE entries SET void_reason = ? WHERE cursor = ?", reasons)
 
-    def keep_points(self, meter: bytes, points: Iterable[Point]) -> None:
-        self.execute("INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", [(meter, *point) for point in points])
+    def keep_points(self, points: Iterable[tuple[bytes, Point]]) -> None:
+        self.execute(
+            "INSERT OR IGNORE INTO points VALUES (?, ?, ?, ?, ?, ?)", ((meter, *point) for meter, point in points)
+        )
 
     def keep_registers(self, registers: Iterable[Registers]) -> None:
         self.execute(
