@@ -16,8 +16,9 @@ from pathlib import Path
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.keys import Signer
 from wattpact.membership import members
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
+from wattpact.store.publishing import publish
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -143,7 +144,7 @@ class Community:
         self.store = Store(self.path, self.id)
         self.pipeline = Ingest(self.store, self.root.public_key, lambda: self.now_s, self._threads)
         self.unsealer = Unsealer(self.store, self.readers)
-        self.measuring = RegisterProjection(self.store, self.unsealer, self.pipeline.rejections, lambda: self.now_s)
+        self.projections = Projections(self.store, self.unsealer, self.pipeline.rejections, lambda: self.now_s)
 
     def reopen(self):
         """As after a restart: nothing but the files remains."""
@@ -174,11 +175,11 @@ class Community:
 
     def publish(self, signer, kind, body):
         """What a key of the community's own says now: `community.publish(community.issuer, "policy", {...})`."""
-        return self.store.publish(signer, kinds.KINDS[kind], body, self.now_s)
+        return publish(self.store, signer, kinds.KINDS[kind], body, self.now_s)
 
     def take(self, entries, source="test"):
         verdicts = self.pipeline.ingest([getattr(new, "raw", new) for new in entries], source)
-        self.measuring.catch_up()
+        self.projections.follow()
         return verdicts
 
     def open_entry(self, row):

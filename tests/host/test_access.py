@@ -25,8 +25,6 @@ from wattpact.node import data_directory
 from wattpact.node.events import Events
 from wattpact.node.node import Node
 from wattpact.simulation import demo
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
 from wattpact.views import Forbidden, visible
 from wattpact.views.visible import NOBODY, OPERATOR, Viewer
 from wattpact_protocol.log import kinds
@@ -660,15 +658,3 @@ def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, street):
         proxied = httpx.post(f"{base}/api/session", json=body, headers={"x-forwarded-proto": "https"})
     assert "secure" not in plain.headers["set-cookie"].lower()
     assert "secure" in proxied.headers["set-cookie"].lower()
-
-
-def test_the_table_comes_to_a_database_that_was_there_before(tmp_path):
-    """One that an earlier version made: opened for writing it is brought up to date, and links can be kept."""
-    street = Street(tmp_path)
-    street.community.store.execute("DROP TABLE access", [()])
-    street.community.store.execute("PRAGMA user_version = 2", [()])
-    street.close()
-    with Store(street.path) as store:
-        access_links.issue(store, CODE, None, "", T0, 60)
-    with Reader(street.path) as reader:
-        assert len(access_links.listed(reader)) == 1

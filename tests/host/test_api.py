@@ -357,7 +357,7 @@ def test_a_node_serves_it(tmp_path):
 def test_events_give_the_whole_picture_then_what_changes(tmp_path):
     street = Street(tmp_path)
     street.trade()
-    app = app_at(street.path, lambda: max(street.now_s, int(time.time())), tmp_path)
+    app = app_at(street.path, street.clock, tmp_path)
     headers = by(code(street.community.store))
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

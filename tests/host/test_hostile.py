@@ -96,7 +96,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
     grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(of_kinds=[kinds.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
     reader = community.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s, community.unsealer.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s)
     figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
     app = app_at(community.path, lambda: community.now_s)
@@ -145,7 +145,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     assert voids.count("bad_seal") + community.store.sealing()[bad.kid] == len(voids) > 10
     assert voids.count("bad_seal") > 3
     reader = community.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400, community.unsealer.on(reader))
+    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400)
     month = bill.month_of(community.now_s, "UTC")
     assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
     app = app_at(community.path, lambda: community.now_s)

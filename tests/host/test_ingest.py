@@ -6,6 +6,7 @@ import pytest
 from host_community import T0, Community, key, readings_body
 from wattpact.ingest.pipeline import STORED
 from wattpact.membership import members
+from wattpact.projections import follow
 from wattpact.store.records import StoreError
 from wattpact_protocol.log import chain, entry, kinds, roles
 
@@ -246,8 +247,8 @@ def test_registers_are_known_after_a_restart(community, meter):
     community.now_s = T0 + 60
     community.stored(meter.reading(T0, [(5, 0)]))
     community.reopen()
-    (verdict,) = community.take([meter.publish("reading", readings_body(T0 + 15, [], start=(4, 0)), T0 + 30)])
-    assert (verdict.reason, verdict.void_reason) == (STORED, "falling_register")
+    community.stored(meter.publish("reading", readings_body(T0 + 15, [], start=(4, 0)), T0 + 30))
+    assert [row.void_reason for row in community.store.void_entries()] == ["falling_register"]
 
 
 def test_a_new_register_generation_begins_where_the_old_one_ended(community, meter):
@@ -256,8 +257,8 @@ def test_a_new_register_generation_begins_where_the_old_one_ended(community, met
     community.stored(
         meter.publish("reading", readings_body(T0 + 15, [(1, 0)], (90, 0), register_generation=1), T0 + 30)
     )
-    points = [(p.generation, p.unix_s, p.import_wh) for p in community.store.points(meter.kid)]
-    assert points == [(0, T0, 0), (0, T0 + 15, 5), (1, T0 + 15, 90), (1, T0 + 30, 91)]
+    assert [(p.unix_s, p.import_wh) for p in community.store.points(meter.kid)] == [(T0, 0), (T0 + 15, 5), (T0 + 30, 6)]
+    assert community.store.registers(meter.kid)[0].energy[1] == 91
 
 
 def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, meter, tmp_path):
@@ -271,6 +272,7 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
         other = Ingest(copy, community.root.public_key, lambda: T0 + 60)
         assert {verdict.reason for verdict in other.ingest(raws)} == {STORED}
         assert [row.raw for row in copy.entries()] == raws
+        follow.bring_up(copy, community.readers, T0 + 60)
         assert copy.points(meter.kid) == community.store.points(meter.kid)
         other.close()
 
@@ -331,6 +333,7 @@ def test_another_program_may_store_entries_meanwhile(community, meter):
             assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
             assert [verdict.reason for verdict in other.ingest([new.raw])] == ["duplicate"]
         other.close()
+    community.projections.follow()
     assert community.store.registers(meter.kid)[0].energy[1] == 100
 
 
@@ -390,3 +393,15 @@ def test_counts_stay_bounded_whoever_floods(community):
     community.store.count_rejections(community.pipeline.rejections.drain(T0))
     assert community.store.rejected() == {"unknown_author": 3000}
     assert len(community.store.rejections()) <= 1001
+
+
+def test_how_far_ahead_of_a_log_an_entry_is_still_verified(community, meter):
+    """Less than 512 beyond the log's end it costs a signature; further ahead it is a gap, whoever signed it."""
+    community.now_s = T0 + 60
+
+    def forged(sequence):
+        new = meter.sign("event", {"code": 1}, (0, sequence, bytes(32)), T0)
+        return new.raw[:-1] + bytes([new.raw[-1] ^ 1])
+
+    end = meter.sequence
+    assert community.reasons([forged(end + 511), forged(end + 512)]) == ["bad_signature", "gap"]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from wattpact.ingest import pipeline as module
 from wattpact.ingest.pipeline import Ingest
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact_protocol.log import entry, kinds, reasons
 
@@ -51,7 +51,7 @@ def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[ent
     store = corpus.store_with(path, root.community, certificates)
     ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
     unsealer = Unsealer(store, [corpus.ISSUER])
-    ingest.follower = RegisterProjection(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
+    ingest.follower = Projections(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
     verdicts = []
     for start in range(0, len(raws), size):
         verdicts += ingest.ingest(raws[start : start + size])

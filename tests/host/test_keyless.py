@@ -12,7 +12,6 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.node import Node
 from wattpact.projections import ledger_feed
-from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, kinds
 
@@ -66,7 +65,7 @@ def month_of(street):
 
 
 def bills(store, street, *readers):
-    ledger = ledger_feed.ledger_of(store, street.now_s, Unsealer(store, readers))
+    ledger = ledger_feed.ledger_of(store, street.now_s)
     return {made.label: made.fields for made in bill.make_all(ledger, month_of(street))}
 
 
@@ -143,7 +142,7 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, stree
     )
     people.pipeline.close()
     assert [row.meter for row in keyless.store.registers()] == [street.wallbox.kid]
-    ledger = ledger_feed.ledger_of(keyless.store, street.now_s, Unsealer(keyless.store, [owner]))
+    ledger = ledger_feed.ledger_of(keyless.store, street.now_s)
     assert set(ledger.inputs.sealed) == {street.solar.kid, street.battery.kid}
     with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
         bill.make(ledger, owner.kid, month_of(street))

@@ -7,8 +7,8 @@ from host_community import T0, Community, key, readings_body
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members
-from wattpact.projections import registers
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections import follow, ledger_feed
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
@@ -37,7 +37,7 @@ def folders(tmp_path):
 def measure(community, *readers):
     """As a program that has these keys does when it starts."""
     unsealer = Unsealer(community.store, readers)
-    RegisterProjection(community.store, unsealer, community.pipeline.rejections, lambda: community.now_s).catch_up()
+    Projections(community.store, unsealer, community.pipeline.rejections, lambda: community.now_s).catch_up()
 
 
 def voids(community, meter):
@@ -96,6 +96,8 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
         community.stored(*[meter.publish("reading", body, T0 + 15) for body in void_parts(meter).values()])
     count = len(void_parts(meter))
     assert voids(community, meter) == ["bad_seal"] * count
+    ledger = ledger_feed.ledger_of(community.store, community.now_s)
+    assert [reason for _, reason in ledger.inputs.voids] == ["bad_seal"] * count
     assert counted(community) == {"bad_seal": count}
     assert [record.getMessage() for record in caplog.records] == [
         f"refused: bad_seal, by {meter.kid.hex()}, from its entry 0/{first}"
@@ -125,7 +127,7 @@ def test_when_the_key_comes_everything_is_there_as_if_it_always_had_been(keyless
         host.meters = [host.meter(label) for label in ("House 1", "House 2")]
         for meter in host.meters:
             host.stored(*history(meter)[:9])
-    keyless.measuring = RegisterProjection(
+    keyless.projections = Projections(
         keyless.store, Unsealer(keyless.store, [key("issuer")]), keyless.pipeline.rejections, lambda: keyless.now_s
     )
     for host in (keyless, community):
@@ -222,10 +224,10 @@ def test_two_programs_at_one_store_measure_everything_once(community):
     said = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
     with Store(community.path) as second:
         rejections = Rejections()
-        other = RegisterProjection(second, Unsealer(second, [community.issuer]), rejections, lambda: T0)
+        other = Projections(second, Unsealer(second, [community.issuer]), rejections, lambda: T0)
         for n, new in enumerate(said):
             community.pipeline.ingest([new.raw])
-            (community.measuring, other)[n % 3 == 0].catch_up()
+            (community.projections, other)[n % 3 == 0].catch_up()
     assert imports(community, meter) == [(15 * n, 5 * n) for n in range(21)]
 
 
@@ -240,16 +242,16 @@ def test_what_fails_midway_leaves_nothing_and_is_done_again(community, monkeypat
 
     monkeypatch.setattr(Store, "set_meta", full)
     with pytest.raises(StoreError):
-        community.measuring.catch_up()
+        community.projections.catch_up()
     assert imports(community, meter) == [(0, 0), (15, 5)]
     monkeypatch.setattr(Store, "set_meta", real)
-    community.measuring.catch_up()
+    community.projections.catch_up()
     assert imports(community, meter) == [(15 * n, 5 * n) for n in range(10)]
     assert set(voids(community, meter)) == {None}
 
 
 def test_much_is_measured_in_several_transactions(keyless, monkeypatch):
-    monkeypatch.setattr(registers, "_AT_ONCE", 4)
+    monkeypatch.setattr(follow, "_AT_ONCE", 4)
     meters = [keyless.meter(label) for label in ("House 1", "House 2")]
     for meter in meters:
         keyless.stored(*history(meter))

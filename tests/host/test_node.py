@@ -17,8 +17,10 @@ from host_community import T0, TERMS, Community, Deal, key
 from udp_wire import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory
+from wattpact.node import node as node_module
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
 from wattpact.node.node import Node
+from wattpact.store.publishing import publish
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, kinds
@@ -99,18 +101,18 @@ def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(communit
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
     deal = Deal(supplier, consumer)
     take(community, *deal.entries[:-1])
-    real = Store.publish
+    real = node_module.publish
 
     def full(store, signer, kind, body, now_s):
         if kind == kinds.GRANT:
             raise StoreError("there is no space left")
         return real(store, signer, kind, body, now_s)
 
-    monkeypatch.setattr(Store, "publish", full)
+    monkeypatch.setattr(node_module, "publish", full)
     with pytest.raises(StoreError):
         take(community, deal.contract)
     assert published(community, kinds.GRANT) == []
-    monkeypatch.setattr(Store, "publish", real)
+    monkeypatch.setattr(node_module, "publish", real)
     community.node.catch_up()
     assert len(published(community, kinds.GRANT)) == 1
     heard = [entry.decode(t.raw, community.id).name for t in community.node.inbox.after(consumer.kid, 0, 100)]
@@ -197,7 +199,7 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
         wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
         assert (await wire.receive())[0] == datagram.HEAD
         with Store(community.path) as other:
-            other.publish(community.issuer, kinds.POLICY, {"version": 5}, T0)
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
         began = time.monotonic()
         kind, body = await wire.receive()
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
@@ -224,7 +226,7 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
         await community.node.start("127.0.0.1", 0)
         monkeypatch.setattr(community.node.granting, "publish_due", fail)
         with Store(community.path) as other:
-            other.publish(community.issuer, kinds.POLICY, {"version": 5}, T0)
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
         await asyncio.sleep(0.3)
         assert "a case that was forgotten" in caplog.text
         community.node._ingest_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])

@@ -1,19 +1,23 @@
 """The store: durable, whole or nothing, one writer's place at a time, and clear about what it cannot do."""
 
+import ast
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from pathlib import Path
 
 import pytest
+import wattpact
 from case import Bits
 from host_community import T0, Community, key
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Accepted, StoreError
 from wattpact.store.sqlite import schema
@@ -81,36 +85,66 @@ def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
             entry.decode(row.raw, store.community)
 
 
-def test_a_newer_database_is_left_alone(tmp_path):
+@pytest.mark.parametrize("version", [2, 3, 99])
+def test_a_database_of_another_version_is_refused(tmp_path, version):
     path = tmp_path / "a.db"
     Store(path, bytes(16)).close()
     with sqlite3.connect(path) as raw:
-        raw.execute(f"PRAGMA user_version = {len(schema.STEPS) + 1}")
+        raw.execute(f"PRAGMA user_version = {version}")
     raw.close()
-    with pytest.raises(StoreError, match="newer wattpact"):
-        Store(path)
+    before = path.read_bytes()
+    for opened in (Store, Reader):
+        with pytest.raises(StoreError, match=f"another version of wattpact: its tables are version {version}"):
+            opened(path)
+    assert path.read_bytes() == before
 
 
-def test_an_older_database_is_brought_up_to_date(tmp_path, monkeypatch):
+def test_tables_are_made_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.db"
-    Store(path, bytes(16)).close()
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (a);\nINSERT INTO more VALUES (7);\n"))
-    with Store(path) as store:
-        assert store.value("SELECT a FROM more") == 7
-    with Store(path) as store:
-        assert store.rows("SELECT a FROM more") == [(7,)]
-
-
-def test_a_step_that_fails_changes_nothing(tmp_path, monkeypatch):
-    path = tmp_path / "a.db"
-    Store(path, bytes(16)).close()
-    monkeypatch.setattr(schema, "STEPS", (*schema.STEPS, "CREATE TABLE more (a);\nINSERT INTO absent VALUES (7);\n"))
+    monkeypatch.setattr(schema, "SCRIPT", schema.SCRIPT + ";\nINSERT INTO absent VALUES (7);\n")
     with pytest.raises(StoreError):
-        Store(path)
+        Store(path, bytes(16))
     with sqlite3.connect(path) as raw:
-        assert schema.version(raw) == len(schema.STEPS) - 1
-        assert raw.execute("SELECT count(*) FROM sqlite_master WHERE name = 'more'").fetchone() == (0,)
+        assert schema.version(raw) == 0 and raw.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     raw.close()
+
+
+HOST = Path(wattpact.__file__).parent
+SQL = re.compile(
+    r"\b(SELECT .+ FROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TABLE|INDEX)|PRAGMA) ", re.S
+)
+
+
+def outside_sqlite(path: Path) -> list[str]:
+    """What of SQL, of sqlite3 and of the implementation a module names."""
+    tree = ast.parse(path.read_text())
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [alias.name for alias in node.names] + [getattr(node, "module", None) or ""]
+            found += [
+                name for name in names if name.split(".")[0] == "sqlite3" or name.startswith("wattpact.store.sqlite")
+            ]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.search(node.value):
+            found.append(node.value)
+        elif isinstance(node, ast.Attribute) and node.attr in ("execute", "executemany"):
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_sql_is_in_one_package_alone(tmp_path):
+    modules = [path for path in HOST.rglob("*.py") if HOST / "store" / "sqlite" not in path.parents]
+    assert len(modules) > 50 and HOST / "store" / "interface.py" in modules
+    chooses = {path.relative_to(HOST).as_posix(): outside_sqlite(path) for path in modules if outside_sqlite(path)}
+    assert chooses == {"store/__init__.py": ["wattpact.store.sqlite"]}
+    for source in (
+        'x = "SELECT a FROM b WHERE c"',
+        "import sqlite3",
+        "from wattpact.store.sqlite import store",
+        "a.execute()",
+    ):
+        (tmp_path / "broken.py").write_text(source)
+        assert outside_sqlite(tmp_path / "broken.py") != []
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
@@ -126,7 +160,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
 
 
 def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.store.sqlite.reader.BUSY_TIMEOUT_S", 0)
+    monkeypatch.setattr("wattpact.store.sqlite.connection.BUSY_TIMEOUT_S", 0)
     community = Community(tmp_path)
     with sqlite3.connect(community.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -170,13 +204,14 @@ def test_saying_needs_a_certificate(tmp_path):
 SAY = """
     import sys
     from host_community import Community, key
+    from wattpact.store.publishing import publish
     from wattpact.store.sqlite.store import Store
     from wattpact_protocol.log import kinds
     from pathlib import Path
     with Store(Path(sys.argv[1])) as store:
         print("ready", flush=True)
         for n in range(int(sys.argv[2])):
-            store.publish(key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
+            publish(store, key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
 """
 
 
@@ -203,12 +238,12 @@ COMMIT = """
     from pathlib import Path
     from host_community import T0, key
     from wattpact.ingest.pipeline import Ingest
-    from wattpact.projections.registers import RegisterProjection
+    from wattpact.projections.follow import Projections
     from wattpact.projections.unsealing import Unsealer
     from wattpact.store.sqlite.store import Store
     store = Store(Path(sys.argv[1]))
     ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
-    measuring = RegisterProjection(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
+    measuring = Projections(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
     measuring.catch_up()
     lines = Path(sys.argv[2]).read_text().split()
     start = int(sys.argv[3])
@@ -242,7 +277,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
         rest, _ = writer.communicate(timeout=30)
         acknowledged = max([acknowledged, *(int(line) - first for line in rest.split())])
         with Store(community.path) as store:
-            RegisterProjection(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
+            Projections(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
             held = store.entries(author=meter.kid, of_kinds=(kinds.READING,))
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]

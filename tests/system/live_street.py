@@ -27,6 +27,7 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.node import Node
 from wattpact.simulation import demo
+from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sync import enrolment
 from wire import Rough, Wire, faithful
@@ -208,7 +209,7 @@ class Street:
 
     def publish(self, signer: keys.Signer, kind: int, body: dict[str, Any]) -> None:
         with self.home.store() as store:
-            store.publish(signer, kind, body, self.clock())
+            publish(store, signer, kind, body, self.clock())
 
     def sell(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
         self._mandate(house, kinds.SELL, wh, price, expires_s, for_s)

@@ -4,8 +4,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 from wattpact.keys import Signer
+from wattpact.store import open_store
+from wattpact.store.interface import Store
 from wattpact.store.records import Accepted
-from wattpact.store.sqlite.store import Store
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -113,6 +114,6 @@ def readings_of(
 
 
 def store_with(path: Path, community_id: bytes, said: list[entry.Entry]) -> Store:
-    store = Store(path, community_id)
+    store = open_store(path, community_id)
     store.append([Accepted(one) for one in said], NOW_S)
     return store

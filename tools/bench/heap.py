@@ -17,6 +17,7 @@ from wattpact.device.virtual_meter import micropython
 from wattpact.membership import members
 from wattpact.simulation.lockstep import Lockstep
 from wattpact.simulation.street import Street
+from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds
 
 from tools import compile_device, romfs
@@ -122,7 +123,7 @@ class Day:
     def __init__(self, folder: Path, forms: "list[Form]") -> None:
         self.street = street = Street(folder, TERMS, START_S - HOUR_S)
         self.orders = 0
-        street.store.publish(street.issuer, kinds.POLICY, POLICY, street.now_s)
+        publish(street.store, street.issuer, kinds.POLICY, POLICY, street.now_s)
         self.roof = self._add("roof", folder)
         self.meters = []
         for form in forms:
@@ -141,7 +142,7 @@ class Day:
 
     def _mandate(self, label: str, meter: Lockstep, side: int, wh: int, hours: int) -> None:
         street, self.orders = self.street, self.orders + 1
-        street.store.publish(street.people[f"owner-of-{label}"], kinds.MANDATE, {
+        publish(street.store, street.people[f"owner-of-{label}"], kinds.MANDATE, {
             "order_id": self.orders.to_bytes(8, "big"), "expires_s": street.now_s + hours * HOUR_S, "meter": meter.kid,
             "side": side, "limit_micro_per_kwh": 200_000, "wh": wh, "max_w": 9000, "start_s": street.now_s,
             "end_s": street.now_s + hours * HOUR_S,

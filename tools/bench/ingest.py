@@ -17,10 +17,9 @@ from statistics import median
 from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
-from wattpact.ingest.pipeline import Ingest
-from wattpact.projections.registers import RegisterProjection
+from wattpact.ingest.pipeline import MAX_BATCH, Ingest
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.store import MAX_BATCH
 from wattpact_protocol.log import entry
 
 from tools.bench import corpus
@@ -107,13 +106,13 @@ def take(
         ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
         if opens:
             unsealer = Unsealer(store, [corpus.ISSUER])
-            ingest.follower = RegisterProjection(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
+            ingest.follower = Projections(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
         try:
             verdicts = ingest.ingest(raws[:MAX_BATCH])
             watch = _Stopwatch()
             verdicts += ingest.ingest(raws[MAX_BATCH:])
             cost = watch.stop()
-            voids = store.value("SELECT count(*) FROM entries WHERE void_reason IS NOT NULL")
+            voids = len(store.void_entries())
             closed = sum(store.sealing().values())
         finally:
             ingest.close()

@@ -19,7 +19,7 @@ from wattpact_protocol.settlement.statement import Statement
 
 from wattpact.billing import collect
 from wattpact.bundle import format, money
-from wattpact.ledger import Ledger
+from wattpact.ledger import Statements
 
 _FIGURES = (
     "bought_wh", "bought_nano", "sold_wh", "sold_nano", "grid_import_wh", "grid_import_nano", "grid_export_wh",
@@ -91,7 +91,7 @@ def month_of(unix_s: int, timezone: str) -> str:
     return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
 
 
-def find_owner(ledger: Ledger, name: str) -> bytes:
+def find_owner(ledger: Statements, name: str) -> bytes:
     """The one enrolled under a label or a kid's hex digits; a person goes before a meter of that name."""
     inputs = ledger.inputs
     found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
@@ -105,7 +105,7 @@ def find_owner(ledger: Ledger, name: str) -> bytes:
     raise BillError(f"nobody here is called {name!r}")
 
 
-def make(ledger: Ledger, subject: bytes, month: str) -> Bill:
+def make(ledger: Statements, subject: bytes, month: str) -> Bill:
     """The bill as far as the ledger is settled; raises BillError, LedgerError."""
     community = ledger.inputs.community
     if community is None:
@@ -115,7 +115,7 @@ def make(ledger: Ledger, subject: bytes, month: str) -> Bill:
     return Bill(month, made, made.fields([]), community, dict(ledger.inputs.labels))
 
 
-def _check_open(ledger: Ledger, made: Statement) -> None:
+def _check_open(ledger: Statements, made: Statement) -> None:
     """Nothing is said of meters whose readings are closed to this host; raises BillError."""
     inputs = ledger.inputs
     closed = sorted(inputs.labels.get(kid, kid.hex()) for kid in made.closure if inputs.sealed.get(kid))
@@ -127,7 +127,7 @@ def _check_open(ledger: Ledger, made: Statement) -> None:
         )
 
 
-def make_all(ledger: Ledger, month: str) -> list[Bill]:
+def make_all(ledger: Statements, month: str) -> list[Bill]:
     """A bill for everyone who answers for a meter in that month."""
     community = ledger.inputs.community
     if community is None:
@@ -137,7 +137,7 @@ def make_all(ledger: Ledger, month: str) -> list[Bill]:
 
 
 def export(
-    made: Bill, ledger: Ledger, entries: Iterable[Entry], host: bytes, say: Callable[[int, dict[str, Any]], Entry]
+    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, say: Callable[[int, dict[str, Any]], Entry]
 ) -> bytes:
     """The bundle of a bill. `entries` are all that the host holds; `say(kind, body)` signs the statement as `host`.
 

@@ -19,8 +19,8 @@ from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure, PeriodKey
 from wattpact.projections.unsealing import Unsealer
+from wattpact.store.interface import Reader
 from wattpact.store.records import Certified
-from wattpact.store.sqlite.reader import Reader
 
 _SEALABLE = tuple(kinds.SEALABLE)
 
@@ -72,7 +72,7 @@ def periods_of(reader: Reader, unsealer: Unsealer, meter: bytes, among: Sequence
     wanted = set(among)
     found: dict[Place, KeyPeriod] = {}
     before_s: int | None = None
-    for row in reader.entries(author=meter, of_kinds=_SEALABLE):
+    for row in reader.log(meter, of_kinds=_SEALABLE):
         new = entry.decode(row.raw, reader.community)
         if new.is_sealed:
             place = (meter, new.generation, new.body[kinds.SEALED].key_no)

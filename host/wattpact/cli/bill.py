@@ -13,11 +13,12 @@ from wattpact.billing import bill, disclose
 from wattpact.billing.bill import Bill
 from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
-from wattpact.ledger import Ledger
+from wattpact.ledger import Statements
 from wattpact.node import data_directory
-from wattpact.projections import ledger_feed
+from wattpact.projections import follow, ledger_feed
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 
 
 @click.command(short_help="Show the bills of a month, and export one with its proof.")
@@ -40,18 +41,18 @@ def command(
         raise click.UsageError("the keys are for the readings of a bundle: write the bundle with --export")
     directory = session.data_directory()
     now_s = data_directory.clock()
-    with directory.reader() as reader:
-        unsealer = Unsealer(reader, directory.readers())
-        ledger = ledger_feed.ledger_of(reader, now_s, unsealer)
+    with directory.store() as store:
+        unsealer = follow.bring_up(store, directory.readers(), now_s)
+        ledger = ledger_feed.ledger_of(store, now_s)
         month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
         made = bill.make(ledger, _subject(directory, ledger, owner), month)
         if target is not None:
-            data = _bundle(directory, reader, made, ledger, unsealer, now_s)
-            shown, _ = disclose.for_bundle(reader, unsealer, data)
-            given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
+            data = _bundle(directory, store, made, ledger, unsealer, now_s)
+            shown, _ = disclose.for_bundle(store, unsealer, data)
+            given = None if keys_target is None else disclose.disclose(store, unsealer, shown)
             _write(target, data)
             if keys_target is not None and given is not None:
                 disclosure.write(keys_target, given)
@@ -64,13 +65,17 @@ def command(
 
 
 def _bundle(
-    directory: data_directory.DataDirectory, reader: Reader, made: Bill, ledger: Ledger, unsealer: Unsealer, now_s: int
+    directory: data_directory.DataDirectory,
+    store: Store,
+    made: Bill,
+    ledger: Statements,
+    unsealer: Unsealer,
+    now_s: int,
 ) -> bytes:
     """The signed bundle; the statement in it is published in the host's log."""
     host = directory.keyring.load(keys.HOST)
-    held = ledger_feed.evidence_for(reader, made.statement, unsealer)
-    with directory.store() as store:
-        return bill.export(made, ledger, held, host.kid, lambda kind, body: store.publish(host, kind, body, now_s))
+    held = ledger_feed.evidence_for(store, made.statement, unsealer)
+    return bill.export(made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s))
 
 
 def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
@@ -86,7 +91,7 @@ def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(directory: data_directory.DataDirectory, ledger: Ledger, owner: str) -> bytes:
+def _subject(directory: data_directory.DataDirectory, ledger: Statements, owner: str) -> bytes:
     """Whose bill: a label, or else the name of a person's key here."""
     try:
         return bill.find_owner(ledger, owner)
@@ -97,7 +102,7 @@ def _subject(directory: data_directory.DataDirectory, ledger: Ledger, owner: str
         raise
 
 
-def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
+def _show_all(ledger: Statements, month: str, as_json: bool) -> None:
     made = bill.make_all(ledger, month)
     if as_json:
         show_json([one.as_json() for one in made])

@@ -15,8 +15,8 @@ from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
+from wattpact.store.interface import Reader
 from wattpact.store.records import Certified
-from wattpact.store.sqlite.reader import Reader
 
 _EPOCH = datetime.date(1970, 1, 1)
 _ORDER = "operator_open_at_s"

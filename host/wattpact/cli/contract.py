@@ -15,7 +15,8 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Reader
+from wattpact.store.publishing import publish
 
 _MAX_U32 = (1 << 32) - 1
 _KINDS = tuple(range(kinds.MANDATE, kinds.TERMINATE + 1))
@@ -75,7 +76,7 @@ def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: 
             "order_id": secrets.token_bytes(8), "expires_s": now_s + hours, "meter": known.kid, "side": side,
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": now_s, "end_s": now_s + hours,
         }  # fmt: skip
-        made = store.publish(owner, kinds.MANDATE, body, now_s)
+        made = publish(store, owner, kinds.MANDATE, body, now_s)
     verb = "sell" if side == kinds.SELL else "buy"
     bound = "at least" if side == kinds.SELL else "no more than"
     click.echo(f"{known.body['label']} may {verb} up to {energy(wh)} for {bound} {price(limit)} per kWh until "
@@ -215,7 +216,7 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(directory, store, found, party, now_s)
-        store.publish(signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
+        publish(store, signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
     click.echo(f"Contract {found.id.hex()[:8]} is ended.")
 
 

@@ -16,7 +16,7 @@ from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node.data_directory import DataDirectory
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Reader
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

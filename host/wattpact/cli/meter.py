@@ -12,9 +12,8 @@ from wattpact.keys import KeyFileError
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
+from wattpact.store.interface import Reader, Store
 from wattpact.store.records import Certified
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
 from wattpact.views.meters import NO_RELAY
 
 _POLL_S = 0.5

@@ -1,10 +1,10 @@
 """Ingest: entries from anyone, judged, and what passes stored; every other counted by reason.
 
-    size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time -> registers
+    size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time
 
 What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
 log (a person's order: new); a batch is durable when `ingest` returns; heads in memory never run ahead of the disk.
-Nothing is opened here: what a meter sealed is for `follower`, which is told of it in the transaction that stores it.
+Nothing is unsealed and no register judged here: that is for `follower`, in the transaction that stores the entries.
 docs/spec/ingest.md has the reasons and their order.
 """
 
@@ -21,11 +21,12 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.ingest.rejections import Rejections
 from wattpact.ingest.signature_pool import Claim, Group, SignaturePool, verify
 from wattpact.membership.directory import Author, Directory
-from wattpact.store.records import Accepted, Evidence, Registers
-from wattpact.store.sqlite.store import MAX_BATCH, Store, goes_on_from, registers_of
+from wattpact.store.interface import Store
+from wattpact.store.records import Accepted, Evidence
 
 STORED = "stored"
 
+MAX_BATCH = 256
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
 # or in the one before, which is judged after this one is decoded.
 _REACH = 2 * MAX_BATCH
@@ -201,7 +202,7 @@ class _Batch:
                 self.verdicts[index] = judged.judge(author, new)
             if judged.accepted:
                 self.ingest.verifying.hand_out()
-                store.append(judged.accepted, self.now_s, judged.registers())
+                store.append(judged.accepted, self.now_s)
                 self.ingest.verifying.hand_out()
                 if self.ingest.follower is not None:
                     entries = (accepted.entry for accepted in judged.accepted)
@@ -225,7 +226,7 @@ class _Batch:
 
 
 class _Judged:
-    """The entries of one transaction that may be stored, and the meters whose registers they move."""
+    """The entries of one transaction that may be stored."""
 
     def __init__(self, ingest: Ingest, before: int, now_s: int) -> None:
         self.before = before
@@ -233,7 +234,6 @@ class _Judged:
         self.directory = ingest.directory
         self.now_s = now_s
         self.accepted: list[Accepted] = []
-        self._last: dict[bytes, tuple[Author, Entry]] = {}
         self._opened: dict[tuple[bytes, int, int], bytes] = {}  # commitments that are not in the store yet
 
     def judge(self, author: Author, new: Entry) -> Verdict:
@@ -242,24 +242,13 @@ class _Judged:
             return Verdict(reason, new)
         if author.chained:
             author.head.accept(new)
-        void_reason, goes_on, deferred = None, False, False
-        if new.kind == kinds.READING:
-            author.seals = deferred = author.seals or new.is_sealed
-            if not deferred:
-                goes_on = goes_on_from(author.registers, new.body)
-                void_reason = self._measure(author, new)
-        elif new.kind == kinds.CERTIFICATE:
+        void_reason = None
+        if new.kind == kinds.CERTIFICATE:
             void_reason = self.directory.certificate_problem(new.body)
         elif new.kind == kinds.KEY_OPEN and not self._is_first(new):
             void_reason = reasons.KEY_OPENED_TWICE
-        self.accepted.append(Accepted(new, author.chained, void_reason, goes_on, deferred))
+        self.accepted.append(Accepted(new, author.chained, void_reason))
         return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
-
-    def _measure(self, author: Author, new: Entry) -> str | None:
-        void_reason = author.registers.apply(new.body)
-        if void_reason is None:
-            self._last[new.kid] = (author, new)
-        return void_reason
 
     def _is_first(self, new: Entry) -> bool:
         """Whether the key's number is free; said again with the same commitment it does no harm."""
@@ -316,10 +305,3 @@ class _Judged:
             return True
         said = (accepted.entry for accepted in self.accepted)
         return any(held.kid == new.kid and held.body["order_id"] == order_id for held in said)
-
-    def registers(self) -> list[Registers]:
-        """The last good registers of every meter that moved."""
-        rows = []
-        for kid, (author, new) in self._last.items():
-            rows.append(registers_of(kid, author.registers, new.body, self.now_s))
-        return rows

@@ -5,3 +5,4 @@ from wattpact.ledger.accounts import Posting as Posting
 from wattpact.ledger.accounts import balances as balances
 from wattpact.ledger.fold import Ledger as Ledger
 from wattpact.ledger.fold import LedgerError as LedgerError
+from wattpact.ledger.fold import Statements as Statements

@@ -20,29 +20,18 @@ class LedgerError(ValueError):
     """A window or a payer that nothing can be said about; the text says why."""
 
 
-class Ledger:
-    """Fed with verified entries in the order of each author's log; the community's comes before any reading."""
+class Statements:
+    """What can be stated from inputs of settlement and what is settled of them, wherever both come from."""
 
-    def __init__(self) -> None:
-        self.inputs = SettlementInputs()
-        self._settlement: Settlement | None = None
+    def __init__(self, inputs: SettlementInputs, settlement: Settlement | None) -> None:
+        self.inputs = inputs
+        self._settlement = settlement
 
     @property
     def settlement(self) -> Settlement:
         if self._settlement is None:
             raise LedgerError("no community has been founded yet")
         return self._settlement
-
-    def apply(self, entries: Iterable[Entry]) -> None:
-        for new in entries:
-            self.inputs.apply(new)
-        inputs = self.inputs
-        if self._settlement is None and inputs.community is not None:
-            self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
-
-    def settle(self, now_s: int) -> None:
-        """Settle all that can be settled by now."""
-        self.settlement.advance(now_s, now_s)
 
     def fill(self, contract_id: bytes) -> Fill:
         """What a contract has carried, lacked and left unused so far; zero where nothing is settled yet."""
@@ -74,3 +63,21 @@ class Ledger:
         """Every payment of a window, each from one account to another."""
         start_s, end_s = self.window(from_s, to_s)
         return accounts.post(self.inputs, self.settlement, start_s, end_s)
+
+
+class Ledger(Statements):
+    """Fed with verified entries in the order of each author's log; the community's comes before any reading."""
+
+    def __init__(self) -> None:
+        super().__init__(SettlementInputs(), None)
+
+    def apply(self, entries: Iterable[Entry]) -> None:
+        for new in entries:
+            self.inputs.apply(new)
+        inputs = self.inputs
+        if self._settlement is None and inputs.community is not None:
+            self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
+
+    def settle(self, now_s: int) -> None:
+        """Settle all that can be settled by now."""
+        self.settlement.advance(now_s, now_s)

@@ -14,8 +14,8 @@ from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.tariff import Tariff
 
 from wattpact.keys import Signer
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Reader, Store
+from wattpact.store.publishing import publish
 
 _LAST = 65535  # the lowest priority: contracts come first
 _IDENTITY = ("version", "meter")
@@ -50,7 +50,7 @@ def tariffs(reader: Reader) -> Tariff:
 def set_tariff(store: Store, issuer: Signer, from_s: int, prices: tuple[int, int], now_s: int) -> None:
     """(import, export) in micro-units per kWh, from a time on."""
     body = {"from_s": from_s, "import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]}
-    store.publish(issuer, kinds.TARIFF, body, now_s)
+    publish(store, issuer, kinds.TARIFF, body, now_s)
 
 
 def policies(reader: Reader) -> dict[bytes | None, dict[str, Any]]:
@@ -79,7 +79,7 @@ def set_policy(
         version = held[meter]["version"] + 1 if meter in held else 1
         body = {name: value for name, value in fields.items() if name not in _IDENTITY}
         body.update({"version": version} if meter is None else {"version": version, "meter": meter})
-        store.publish(issuer, kinds.POLICY, body, now_s)
+        publish(store, issuer, kinds.POLICY, body, now_s)
     return body
 
 
@@ -93,7 +93,7 @@ def supply(store: Store, issuer: Signer, meter: bytes, max_w: int, to_s: int, no
             "from_s": now_s, "to_s": to_s, "price_micro_per_kwh": 0, "priority": _LAST, "start_by_s": to_s,
             "default_supply": True,
         }  # fmt: skip
-        store.publish(issuer, kinds.GRANT, body, now_s)
+        publish(store, issuer, kinds.GRANT, body, now_s)
     return number
 
 

@@ -12,13 +12,12 @@ import binascii
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 from wattpact_protocol.log import ids
 
-from wattpact.store.records import StoreError
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
+from wattpact.store import open_reader, open_store
+from wattpact.store.interface import Reader, Store
+from wattpact.store.records import Link, StoreError
 
 CODE_BYTES = 16
 DAY_S = 86400
@@ -42,27 +41,13 @@ class AccessError(ValueError):
     """A link that is not there or cannot be made; the text says why."""
 
 
-class Pass(NamedTuple):
+class Pass(Link):
     """What a link is for: everything (`person` is None, the operator's), or what is a person's own."""
-
-    digest: bytes
-    person: bytes | None
-    label: str
-    created_s: int
-    expires_s: int
-    last_used_s: int | None
-    name: str | None  # the person's label, by the newest certificate
 
     @property
     def id(self) -> str:
         """Names it in lists; nobody can sign in by it."""
         return self.digest.hex()[:ID_DIGITS]
-
-
-_PASSES = (
-    "SELECT digest, person, label, created_s, expires_s, last_used_s, (SELECT c.label FROM certificates c"
-    " WHERE c.kid = access.person ORDER BY c.version DESC LIMIT 1) FROM access"
-)
 
 
 def text_of(code: bytes) -> str:
@@ -91,19 +76,18 @@ def issue(store: Store, code: bytes, person: bytes | None, label: str, now_s: in
     if len(code) != CODE_BYTES:
         raise AccessError(f"a code has {CODE_BYTES} bytes")
     with store.transaction():
-        store.execute("DELETE FROM access WHERE expires_s < ?", [(now_s - DAY_S,)])
-        row = (ids.sha256(code), person, label, now_s, now_s + for_s, None)
-        store.execute("INSERT INTO access VALUES (?, ?, ?, ?, ?, ?)", [row])
+        store.remove_links_expired(now_s - DAY_S)
+        store.keep_link(ids.sha256(code), person, label, now_s, now_s + for_s)
     return text_of(code)
 
 
 def listed(reader: Reader) -> list[Pass]:
     """Every link, the newest last."""
-    return [Pass(*row) for row in reader.rows(f"{_PASSES} ORDER BY created_s, digest")]
+    return [Pass(*row) for row in reader.links()]
 
 
 def revoke(store: Store, digests: Iterable[bytes]) -> None:
-    store.execute("DELETE FROM access WHERE digest = ?", [(digest,) for digest in digests])
+    store.remove_links(digests)
 
 
 class Access:
@@ -124,7 +108,7 @@ class Access:
         """This thread's own connection."""
         found: Reader | None = getattr(self._local, "reader", None)
         if found is None:
-            found = self._local.reader = Reader(self._path)
+            found = self._local.reader = open_reader(self._path)
         return found
 
     @property
@@ -134,7 +118,7 @@ class Access:
     def enter(self, text: str) -> Pass:
         """The link of a code; raises BadCode, StoreError."""
         digest, now_s = _digest(text), self.clock()
-        found = self._reader().rows(f"{_PASSES} WHERE digest = ?", digest)
+        found = self._reader().links(digest)
         if not found:
             raise BadCode(UNKNOWN)
         known = Pass(*found[0])
@@ -145,8 +129,7 @@ class Access:
 
     def is_valid(self, digest: bytes) -> bool:
         """Whether a link that was used still opens the page: neither expired nor revoked."""
-        sql = "SELECT 1 FROM access WHERE digest = ? AND expires_s > ?"
-        return bool(self._reader().rows(sql, digest, self.clock()))
+        return any(known.expires_s > self.clock() for known in self._reader().links(digest))
 
     def _store_use(self, known: Pass, now_s: int) -> None:
         """When it was last used, for the list; a disk that is busy or full locks nobody out."""
@@ -155,7 +138,7 @@ class Access:
             return
         self._used_s[known.digest] = now_s
         try:
-            with Store(self._path) as store:
-                store.execute("UPDATE access SET last_used_s = ? WHERE digest = ?", [(now_s, known.digest)])
+            with open_store(self._path) as store:
+                store.note_link_used(known.digest, now_s)
         except StoreError:
             pass

@@ -1,4 +1,4 @@
-"""Who may speak: the enrolled authors, each with certificate, end of log and registers, as the store has them.
+"""Who may publish: the enrolled authors, each with certificate and end of log, as the store has them.
 
 What always holds after `refresh`: every author's head is the last entry stored, whoever stored it. The root's key is
 pinned from the start, so that its own certificate can be taken in. docs/spec/enrolment.md, docs/spec/log.md.
@@ -7,22 +7,19 @@ pinned from the start, so that its own certificate can be taken in. docs/spec/en
 from typing import Any
 
 from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
-from wattpact_protocol.settlement.register_rules import RegisterRules
 
+from wattpact.store.interface import Reader
 from wattpact.store.records import Stored
-from wattpact.store.sqlite.reader import Reader
 
 
 class Author:
-    """One author: newest certificate, head of its log, last good registers if it is a meter that does not seal."""
+    """One author: its newest certificate and the head of its log."""
 
     def __init__(self, kid: bytes, certificate_id: bytes, certificate: dict[str, Any]) -> None:
         self.kid = kid
         self.public_key: bytes = certificate["public_key"]
         self.head = chain.start(kid, certificate["generation"], certificate_id)
-        self.registers = RegisterRules(0)
         self.frozen = False
-        self.seals = False
         self._of_generation: list[dict[str, Any]] = []
         self.certify(certificate_id, certificate)
 
@@ -31,7 +28,6 @@ class Author:
         self.certificate_id = certificate_id
         self.certificate = certificate
         self.chained = roles.is_chained(certificate)
-        self.registers.rated_w = certificate.get("rated_w", 0)
         if certificate["generation"] > self.head.generation:
             self.head = chain.start(self.kid, certificate["generation"], certificate_id)
             self.frozen = False
@@ -70,17 +66,11 @@ class Directory:
             head = self._reader.head(author.kid, author.head.generation)
             if head is not None:
                 author.head.next_sequence, author.head.previous = head[0] + 1, head[1]
-        for registers in self._reader.registers():
-            self._restore_registers(registers.meter)
-        self._restore_sealing()
         for found in self._reader.evidence():
             self._freeze(found.author, found.generation)
 
     def get(self, kid: bytes) -> Author | None:
         return self._by_kid.get(kid)
-
-    def of_role(self, role: int) -> list[Author]:
-        return [author for author in self._by_kid.values() if author.certificate["role"] == role]
 
     def refresh(self) -> None:
         """Follow what others have stored since: another process, or this one's own logs."""
@@ -95,9 +85,6 @@ class Directory:
         if row.kind == kinds.CERTIFICATE and row.void_reason is None:
             body = entry.decode(row.raw, self._reader.community).body
             self._certify(row.id, body)
-        elif row.kind == kinds.READING and author is not None and not author.seals:
-            self._restore_registers(row.author)
-            self._restore_sealing()
 
     def _certify(self, certificate_id: bytes, body: dict[str, Any]) -> None:
         kid = ids.kid_of(body["public_key"])
@@ -106,19 +93,6 @@ class Directory:
             self._by_kid[kid] = Author(kid, certificate_id, body)
         elif body["version"] > author.certificate["version"]:
             author.certify(certificate_id, body)
-
-    def _restore_registers(self, meter: bytes) -> None:
-        author = self._by_kid.get(meter)
-        for row in self._reader.registers(meter):
-            if author is not None:
-                kept = author.registers
-                kept.generation, kept.end_s, kept.values = row.generation, row.end_s, dict(row.energy)
-
-    def _restore_sealing(self) -> None:
-        for kid in self._reader.sealing():
-            author = self._by_kid.get(kid)
-            if author is not None:
-                author.seals = True
 
     def _freeze(self, kid: bytes, generation: int) -> None:
         author = self._by_kid.get(kid)

@@ -13,9 +13,9 @@ from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sync import enrolment
 
 from wattpact.keys import Signer
+from wattpact.store.interface import Reader, Store
+from wattpact.store.publishing import publish
 from wattpact.store.records import Certified, Pending
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
 
 DAY_S = 86400
 YEAR_S = 365 * DAY_S
@@ -79,11 +79,11 @@ def found_community(store: Store, keys: dict[str, Signer], terms: FoundingTerms,
             certificate(root.public_key, roles.ROOT, root.name or "root", now_s),
             certificate(issuer.public_key, roles.ISSUER, issuer.name or "issuer", now_s, **sealed_to),
         ):
-            store.publish(root, kinds.CERTIFICATE, body, now_s)
+            publish(store, root, kinds.CERTIFICATE, body, now_s)
         body = certificate(host.public_key, roles.HOST, host.name or "host", now_s)
-        store.publish(issuer, kinds.CERTIFICATE, body, now_s)
+        publish(store, issuer, kinds.CERTIFICATE, body, now_s)
         for kind, body in first_entries(terms).items():
-            store.publish(issuer, kind, body, now_s)
+            publish(store, issuer, kind, body, now_s)
 
 
 def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s: int) -> entry.Entry:
@@ -91,7 +91,7 @@ def enrol_person(store: Store, issuer: Signer, person: Signer, label: str, now_s
     with store.transaction():
         _check_free(store, roles.PERSON, person.public_key, label)
         body = certificate(person.public_key, roles.PERSON, label, now_s, sealing_key=person.sealing_key)
-        return store.publish(issuer, kinds.CERTIFICATE, body, now_s)
+        return publish(store, issuer, kinds.CERTIFICATE, body, now_s)
 
 
 def enrol_meter(
@@ -101,7 +101,7 @@ def enrol_meter(
     with store.transaction():
         _check_free(store, roles.METER, public_key, label)
         body = certificate(public_key, roles.METER, label, now_s, owner=owner, **more)
-        return store.publish(issuer, kinds.CERTIFICATE, body, now_s)
+        return publish(store, issuer, kinds.CERTIFICATE, body, now_s)
 
 
 def _check_free(reader: Reader, role: int, public_key: bytes, label: str) -> None:

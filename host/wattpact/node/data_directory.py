@@ -19,8 +19,8 @@ from wattpact_protocol.log import ids
 from wattpact import keys
 from wattpact.keys import KeyFileError, Keyring, Signer
 from wattpact.membership import members
-from wattpact.store.sqlite.reader import Reader
-from wattpact.store.sqlite.store import Store
+from wattpact.store import open_reader, open_store
+from wattpact.store.interface import Reader, Store
 
 DATABASE, SETTINGS, KEYS, LOCK = "wattpact.db", "settings.json", "keys", "node.lock"
 _FORMAT = 1
@@ -50,11 +50,11 @@ class DataDirectory:
 
     def store(self) -> Store:
         """Open for writing; raises StoreError."""
-        return Store(self.database, self.community)
+        return open_store(self.database, self.community)
 
     def reader(self) -> Reader:
         """Open for reading; raises StoreError."""
-        return Reader(self.database)
+        return open_reader(self.database)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -130,7 +130,7 @@ def create(path: Path, terms: members.FoundingTerms, now_s: int) -> DataDirector
     names = (keys.ROOT, keys.ISSUER, keys.HOST)
     signers = {name: keyring.create(name, secrets.token_bytes(32)) for name in names}
     root_public_key = signers[keys.ROOT].public_key
-    with Store(path / DATABASE, ids.community_id(root_public_key)) as store:
+    with open_store(path / DATABASE, ids.community_id(root_public_key)) as store:
         members.found_community(store, signers, terms, now_s)
     _write_settings(path / SETTINGS, {"wattpact_data": _FORMAT, "root_public_key": root_public_key.hex()})
     return DataDirectory(path)

@@ -12,7 +12,8 @@ from wattpact_protocol.settlement.contracts import Agreements
 
 from wattpact.keys import Signer
 from wattpact.market.grants import Grants
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 
 
 class Granting:
@@ -36,4 +37,4 @@ class Granting:
         """Publish a grant for each contract that is due one; raises StoreError."""
         if self._issuer is not None:
             for body in self._grants.grants_due(self._clock()):
-                self._store.publish(self._issuer, kinds.GRANT, body, self._clock())
+                publish(self._store, self._issuer, kinds.GRANT, body, self._clock())

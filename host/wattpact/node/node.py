@@ -19,10 +19,11 @@ from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
-from wattpact.projections.registers import RegisterProjection
+from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 from wattpact.store.records import Stored, StoreError
-from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
 from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
@@ -70,8 +71,8 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._registers = RegisterProjection(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
-        self.pipeline.follower = self._registers.catch_up
+        self._projections = Projections(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.pipeline.follower = self._projections.catch_up
         self.events = Events()
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
@@ -80,8 +81,9 @@ class Node:
         self._rebuild()
         self.link = Link(store, self.pipeline.directory, self.inbox, self._count)
         # What a key that has come since can unseal, in several transactions where it is much.
-        self._registers.catch_up()
+        self._projections.catch_up()
         self._catch_up()
+        self._projections.settle()
 
     def _rebuild(self) -> None:
         self.granting = Granting(self.store, self._issuer, self.clock)
@@ -108,11 +110,12 @@ class Node:
                 author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
-                    self.store.publish(self._host, kinds.RECEIPT, body, self.clock())
+                    publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
 
     def catch_up(self) -> None:
         """Apply what is new in the store, grant what is due, push it to the meters it concerns, and notify."""
         is_new = self._catch_up()
+        self._projections.settle()
         if self._edge is not None:
             self._edge.send(self.link.push(self._clock_ms()))
         if is_new:
@@ -125,7 +128,7 @@ class Node:
         self.pipeline.directory.refresh()
         try:
             with self.store.transaction():
-                self._registers.catch_up()
+                self._projections.catch_up()
                 while self._apply_new():
                     self.granting.publish_due()
                 self.inbox.commit(self.cursor)
@@ -212,6 +215,7 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
+                self._projections.settle()
                 self._note_contacts()
                 self._store_rejections()
 

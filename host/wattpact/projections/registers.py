@@ -1,46 +1,42 @@
-"""The registers of meters that seal, unsealed and judged where the key is, after their entries were stored.
+"""Registers: readings judged against those before them, and what they add to their meter's load profile.
 
-    stored readings, in the order of arrival -> opened -> continuity -> points, registers, or the reason they are void
+    readings, in the order of arrival -> unsealed -> register rules -> points, registers, or the reason they are void
 
-What always holds: how far this came is stored with what it came to, so that nothing counts twice or is left out,
-whenever the program dies; what is in memory counts only while it is as far as the store. A reading that nobody here can
-open is passed over, and its meter is measured anew from its first reading once another key is here.
-docs/spec/ingest.md, "RegisterProjection".
+What always holds: a reading is judged by the certificate that holds at its end, of those that had come before it, so a
+meter measured anew from its first reading comes to the same points. A reading that nobody here can unseal is counted
+and passed over. docs/spec/ingest.md, "Registers".
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import kinds, readings
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
+from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.register_rules import RegisterRules
 
-from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.sqlite.store import Point, Store, goes_on_from, points_of, registers_of
+from wattpact.store.interface import Reader, Store
+from wattpact.store.records import Certified, Point, Registers
 
-_CURSOR = "measured"
-_AT_ONCE = 2048  # readings a transaction, so that nobody waits long for the write lock
-_ROW = "SELECT e.cursor, e.received_s, e.void_reason FROM entries e"
-# Outside `sealing`, readings were measured when they were stored. CROSS JOIN: along the new entries, not each log.
-_NEW = (
-    f"{_ROW} CROSS JOIN sealing s ON s.meter = e.author"
-    " WHERE e.cursor > ? AND e.kind = 2 AND e.cursor >= s.since ORDER BY e.cursor LIMIT ?"
-)
-_OF_METER = (
-    f"{_ROW} WHERE e.author = ? AND e.order_id IS NULL AND e.kind = 2 AND e.cursor <= ?"
-    " AND (e.generation, e.sequence) > (?, ?) ORDER BY e.generation, e.sequence LIMIT ?"
-)
+# Before a community is founded no slot is known: no boundary but 1970's is one.
+NO_SLOT_S = 1 << 53
 
 
-_Row = tuple[int, int, str | None]  # cursor, received_s, void_reason
+class New(NamedTuple):
+    """A reading to judge; `void_reason` is what it was judged so far."""
+
+    cursor: int
+    received_s: int
+    void_reason: str | None
+    entry: Entry
 
 
 class RegisterProjection:
-    """Follows the readings of one store; `unsealer` stands on it too. What is void is counted in `rejections`."""
+    """The readings of one store; `unsealer` reads it too. What is void is counted in `rejections`."""
 
     def __init__(self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int]) -> None:
         self._store = store
@@ -48,123 +44,56 @@ class RegisterProjection:
         self._rejections = rejections
         self._clock = clock
         self._signers = b"".join(sorted(unsealer.signers))
-        self._cursor = -1
         self._certified = -1
         self._meters: dict[bytes, _Meter] = {}
 
-    def catch_up(self, known: Mapping[int, Entry] | None = None) -> None:
-        """Measure what is new; `known` spares decoding entries again, by cursor. Raises StoreError."""
-        with without_collector():
-            while self._step(known or {}):
-                pass
+    def forget(self) -> None:
+        """What is in memory may be ahead of the store, or behind it."""
+        self._meters = {}
 
-    def _step(self, known: Mapping[int, Entry]) -> bool:
-        """One transaction's worth; whether there may be more."""
-        store = self._store
-        if self._stored_cursor() == store.last_cursor() and not self._closed():
-            return False
-        with store.transaction():
-            last, cursor = store.last_cursor(), self._stored_cursor()
-            if cursor != self._cursor:
-                self._meters = {}  # another program was here, or a transaction failed
-            self._cursor = -1
-            closed = self._closed()
-            rows = []
-            if closed:
-                self._measure_anew(closed[0], cursor)
-            else:
-                rows = self._new(cursor, last, known)
-                self._measure(rows, known)
-                cursor = rows[-1][0] if len(rows) >= _AT_ONCE else last
-                store.set_meta(_CURSOR, cursor.to_bytes(8, "big"))
-            self._cursor = cursor
-        return bool(closed) or len(rows) >= _AT_ONCE
-
-    def _new(self, cursor: int, last: int, known: Mapping[int, Entry]) -> list[_Row]:
-        """The next readings to measure; where all that is new is known, as it is in an ingest, no row is read again."""
-        if not known or len(known) != last - cursor or next(iter(known)) != cursor + 1:
-            return self._store.rows(_NEW, cursor, _AT_ONCE)
-        since = dict(self._store.rows("SELECT meter, since FROM sealing"))
-        received_s = self._store.value("SELECT received_s FROM entries WHERE cursor = ?", last)
-        return [
-            (at, received_s, None) for at, new in known.items()
-            if new.kind == kinds.READING and at >= since.get(new.kid, last + 1)
-        ]  # fmt: skip
-
-    def _stored_cursor(self) -> int:
-        return int.from_bytes(self._store.meta(_CURSOR) or b"", "big")
-
-    def _closed(self) -> list[bytes]:
+    def unread(self) -> list[bytes]:
         """Meters with readings that were tried in vain, and not yet with all the keys that are here now."""
-        rows = self._store.rows("SELECT meter, tried FROM sealing WHERE unopened > 0")
-        return [meter for meter, tried in rows if not set(_kids(self._signers)) <= set(_kids(tried))]
+        ours = set(_kids(self._signers))
+        return [meter for meter, tried in self._store.unread().items() if not ours <= set(_kids(tried))]
 
-    def _measure_anew(self, meter: bytes, cursor: int) -> None:
-        """From its first reading to that cursor, as if nothing had been measured."""
-        store = self._store
-        for table in ("points", "registers"):
-            store.execute(f"DELETE FROM {table} WHERE meter = ?", [(meter,)])
-        store.execute("UPDATE sealing SET unopened = 0 WHERE meter = ?", [(meter,)])
-        self._meters.pop(meter, None)
-        place = (-1, -1)
-        while True:
-            rows = store.rows(_OF_METER, meter, cursor, *place, _AT_ONCE)
-            last = self._measure(rows, {})
-            if last is None or len(rows) < _AT_ONCE:
-                return
-            place = (last.generation, last.sequence)
-
-    def _measure(self, rows: Sequence[_Row], known: Mapping[int, Entry]) -> Entry | None:
-        """Judge them, and keep what they came to; the last of them."""
-        made, new = _Made(), None
-        newest = self._store.value("SELECT max(cursor) FROM certificates")
+    def measure(self, readings: Iterable[New], slot_s: int) -> None:
+        """Judge them, and store what they came to; inside a transaction of the caller's."""
+        made, store = _Made(), self._store
+        newest = store.last_certified()
         if newest != self._certified:
             self._certified = newest
             self._meters = {}
-        for row in rows:
-            new = known.get(row[0]) or self._decode(row[0])
-            self._judge(row, new, made)
-        store = self._store
-        store.execute("UPDATE entries SET void_reason = ? WHERE cursor = ?", made.reasons)
-        store.keep_points(made.points)
-        store.keep_registers([registers_of(kid, *last) for kid, last in made.last.items()])
-        unopened = [(count, self._signers, meter) for meter, count in made.unopened.items()]
-        store.execute("UPDATE sealing SET unopened = unopened + ?, tried = ? WHERE meter = ?", unopened)
-        return new
+        for new in readings:
+            self._judge(new, made, slot_s)
+        store.judge(made.reasons)
+        store.count_unread(made.unread.items(), self._signers)
+        store.keep_points((kid, point) for kid in made.last for point in self._meters[kid].profile.take())
+        store.keep_registers([self._meters[kid].registers_after(*last) for kid, last in made.last.items()])
 
-    def _decode(self, cursor: int) -> Entry:
-        raw = self._store.value("SELECT raw FROM entries WHERE cursor = ?", cursor)
-        return entry.decode(raw, self._store.community)
-
-    def _judge(self, row: _Row, new: Entry, made: "_Made") -> None:
-        kid, (cursor, received_s, judged) = new.kid, row
-        meter = self._meters.get(kid) or self._remember(kid)
-        reason: str | None
+    def _judge(self, new: New, made: "_Made", slot_s: int) -> None:
+        said = new.entry
+        kid = said.kid
+        if said.is_sealed:
+            made.unread.setdefault(kid, 0)
         try:
-            body = self._unsealer.body_of(new)
+            body = self._unsealer.body_of(said)
         except NoKeyError:
-            made.unopened[kid] = made.unopened.get(kid, 0) + 1
+            made.unread[kid] += 1
             return
         except SealError:
-            reason = BAD_SEAL
+            reason: str | None = BAD_SEAL
         else:
-            kept = meter.registers
-            kept.rated_w = meter.rated_w(cursor)
-            goes_on = goes_on_from(kept, body)
-            reason = kept.apply(body)
+            meter = self._meters.get(kid)
+            if meter is None:
+                meter = self._meters[kid] = _Meter(self._store, kid, slot_s)
+            reason = meter.apply(body, new.cursor)
             if reason is None:
-                made.points += points_of(kid, body, goes_on)
-                made.last[kid] = (kept, body, received_s)
-        if reason != judged:
-            made.reasons.append((reason, cursor))
+                made.last[kid] = (body, new.received_s)
+        if reason != new.void_reason:
+            made.reasons.append((reason, new.cursor))
             if reason is not None:
-                place = f"{new.generation}/{new.sequence}"
+                place = f"{said.generation}/{said.sequence}"
                 self._rejections.count(reason, kid, "", self._clock(), place)
-
-    def _remember(self, kid: bytes) -> "_Meter":
-        """A meter as the store has it."""
-        meter = self._meters[kid] = _Meter(self._store, kid)
-        return meter
 
 
 class _Made:
@@ -172,31 +101,96 @@ class _Made:
 
     def __init__(self) -> None:
         self.reasons: list[tuple[str | None, int]] = []
-        self.points: list[Point] = []
-        self.last: dict[bytes, tuple[RegisterRules, dict[str, Any], int]] = {}
-        self.unopened: dict[bytes, int] = {}
+        self.last: dict[bytes, tuple[dict[str, Any], int]] = {}
+        self.unread: dict[bytes, int] = {}
 
 
 class _Meter:
-    """Its last good registers, and what it may carry by the certificates that had come at each time."""
+    """Its last good registers, the end of its load profile, and what it may carry by the certificates that had come at
+    each time."""
 
-    def __init__(self, store: Store, kid: bytes) -> None:
-        self.registers = RegisterRules(0)
-        for row in store.registers(kid):
-            kept = self.registers
-            kept.generation, kept.end_s, kept.values = row.generation, row.end_s, dict(row.energy)
-        found = store.rows(
-            "SELECT e.cursor, e.raw FROM certificates c JOIN entries e USING (cursor) WHERE c.kid = ?"
-            " ORDER BY c.cursor DESC", kid,
-        )  # fmt: skip
-        said = [(at, entry.decode(raw, store.community)) for at, raw in found]
-        self._rated: list[tuple[int, int]] = [(at, new.body.get("rated_w", 0)) for at, new in said]
+    def __init__(self, store: Reader, kid: bytes, slot_s: int) -> None:
+        self._kid = kid
+        self._certified = store.certificates_of(kid)
+        self._rules = RegisterRules(rated_w(self._certified[:1], kinds.MAX_UINT, 0))
+        stored = store.registers(kid)
+        for row in stored:
+            self._rules.generation, self._rules.end_s, self._rules.values = row.generation, row.end_s, dict(row.energy)
+        self.profile = _Profile(slot_s, stored[0].profile if stored else [])
 
-    def rated_w(self, cursor: int) -> int:
-        for at, rated_w in self._rated:
-            if at < cursor:
-                return rated_w
-        return 0
+    def apply(self, body: dict[str, Any], cursor: int) -> str | None:
+        """Why the reading is void; None, and its points are in the profile."""
+        if len(self._certified) > 1:
+            self._rules.rated_w = rated_w(self._certified, cursor, readings.end_s(body))
+        reason = self._rules.apply(body)
+        if reason is None:
+            self.profile.add(body)
+        return reason
+
+    def registers_after(self, body: dict[str, Any], received_s: int) -> Registers:
+        """The last good registers, which that reading led to."""
+        rules = self._rules
+        shown = {number: value[0] for number, value in body["registers"].items() if number >= _INSTANTANEOUS}
+        return Registers(
+            self._kid, rules.generation, rules.end_s, received_s, dict(rules.values), shown, self.profile.state()
+        )
+
+
+_INSTANTANEOUS = readings.FIRST_INSTANTANEOUS
+
+
+def rated_w(certified: list[Certified], cursor: int, unix_s: int) -> int:
+    """The rated power by the certificate that holds at a time, of those that had come before a cursor; 0 for none."""
+    known = [one.body for one in certified if one.cursor < cursor]
+    begun = [body for body in known if body["not_before_s"] <= unix_s] or known[:1]
+    return int(max(begun, key=_version_of).get("rated_w", 0)) if begun else 0
+
+
+def _version_of(body: dict[str, Any]) -> int:
+    return int(body["version"])
+
+
+class _Profile(LoadProfile):
+    """The end of a meter's load profile, and the points that readings add to it."""
+
+    def __init__(self, slot_s: int, state: list[int]) -> None:
+        super().__init__(slot_s)
+        self._new: list[Point] = []
+        if state:
+            self._generation, *rest = state
+            self._offsets = (rest[0], rest[1])
+            self._boundary = (rest[2], rest[3], rest[4])
+            self._is_clean = bool(rest[5])
+            self.times, self.imports, self.exports, self.measured = ([value] for value in rest[6:])
+            self.end_s = self.times[0]
+
+    def state(self) -> list[int]:
+        """What `__init__` begins with again."""
+        last = (self.times[-1], self.imports[-1], self.exports[-1], self.measured[-1])
+        return [self._generation, *self._offsets, *self._boundary, int(self._is_clean), *last]
+
+    def take(self) -> list[Point]:
+        """The points since the last call; only the last stays in memory."""
+        taken, self._new = self._new, []
+        for values in (self.times, self.imports, self.exports, self.measured):
+            del values[:-1]
+        return taken
+
+    def _add_point(self, unix_s: int, imported: int, exported: int, estimated: bool) -> None:
+        before_s = self.end_s
+        super()._add_point(unix_s, imported, exported, estimated)
+        if self.end_s > before_s:
+            self._new.append(
+                Point(
+                    unix_s, _bounded(self.imports[-1]), _bounded(self.exports[-1]), _bounded(self.measured[-1]),
+                    estimated,
+                )
+            )  # fmt: skip
+
+
+def _bounded(wh: int) -> int:
+    """As a store can hold it: over several register generations, absurd registers sum up to more."""
+    return min(wh, kinds.MAX_UINT)
 
 
 def _kids(joined: bytes) -> list[bytes]:

@@ -20,7 +20,7 @@ from wattpact_protocol.sealing import content, period_keys
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 
 from wattpact.keys import Signer
-from wattpact.store.sqlite.reader import Reader
+from wattpact.store.interface import Reader
 
 _MAX_HELD = 4096  # secrets and keys in memory: a key is a meter's day
 _CANNOT = "the sealed part does not open with this key"

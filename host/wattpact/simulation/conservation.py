@@ -5,15 +5,16 @@ from typing import Any
 
 from wattpact import audit, keys
 from wattpact.billing import bill, disclose
-from wattpact.ledger import Ledger, accounts
+from wattpact.ledger import Statements, accounts
 from wattpact.projections import ledger_feed
 from wattpact.simulation import Check
 from wattpact.simulation.street import Street
+from wattpact.store.publishing import publish
 
 
-def settle(street: Street) -> Ledger:
+def settle(street: Street) -> Statements:
     """The ledger over all that the node has stored, settled until now."""
-    return ledger_feed.ledger_of(street.store, street.now_s, street.unsealer)
+    return ledger_feed.ledger_of(street.store, street.now_s)
 
 
 def check(street: Street, from_s: int, to_s: int) -> list[Check]:
@@ -49,7 +50,7 @@ def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]
         made = bill.make(ledger, person.kid, month)
         held = ledger_feed.evidence_for(street.store, made.statement, street.unsealer)
         data = bill.export(
-            made, ledger, held, host.kid, lambda kind, body: street.store.publish(host, kind, body, street.now_s)
+            made, ledger, held, host.kid, lambda kind, body: publish(street.store, host, kind, body, street.now_s)
         )
         fields[name] = made.fields
         try:

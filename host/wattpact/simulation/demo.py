@@ -22,7 +22,8 @@ from wattpact.membership import access_links, members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
 from wattpact.node.node import Node
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Store
+from wattpact.store.publishing import publish
 
 SLOT_S = 5
 TERMS = members.FoundingTerms(
@@ -101,7 +102,7 @@ def prepare(folder: Path, now_s: int) -> DataDirectory:
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
-        store.publish(_issuer(made), kinds.POLICY, POLICY, now_s)
+        publish(store, _issuer(made), kinds.POLICY, POLICY, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
     return made
 
@@ -237,7 +238,7 @@ class Demo:
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
                 "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
             }  # fmt: skip
-            self._store.publish(self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
+            publish(self._store, self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb, bound = ("sell", "at least") if order.side == kinds.SELL else ("buy", "no more than")
             price = f"{order.limit_micro_per_kwh // 10_000} cents/kWh"
             self._report(f"{order.house.owner}: may {verb} up to {order.wh} Wh for {bound} {price}")

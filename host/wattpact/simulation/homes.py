@@ -21,6 +21,7 @@ from wattpact_protocol.log import kinds
 from wattpact.membership import members
 from wattpact.simulation import Check, ReplayError, conservation
 from wattpact.simulation.street import Street
+from wattpact.store.publishing import publish
 
 HOUR_S = 3600
 STEP_S = 900
@@ -142,12 +143,12 @@ class HomesReplay:
         """Before the first hour: people, policy, tariff, meters, and default supply so that the relays are closed."""
         export = min(self._prices) * EXPORT_SHARE_PERCENT // 100
         previous = None
-        street.store.publish(street.issuer, kinds.POLICY, POLICY, street.now_s)
+        publish(street.store, street.issuer, kinds.POLICY, POLICY, street.now_s)
         for hour, price in enumerate(self._prices):
             if price != previous:
                 from_s = START_S + hour * HOUR_S if hour else 0
                 tariff = {"from_s": from_s, "import_micro_per_kwh": price, "export_micro_per_kwh": export}
-                street.store.publish(street.issuer, kinds.TARIFF, tariff, street.now_s)
+                publish(street.store, street.issuer, kinds.TARIFF, tariff, street.now_s)
                 previous = price
         source = {"kind": "profile", "load": "relay"}
         configuration = {"rated_w": RATED_W, "step_s": STEP_S, "intervals": INTERVALS, "source": source}
@@ -159,7 +160,7 @@ class HomesReplay:
                 "from_s": 0, "to_s": 1 << 40, "price_micro_per_kwh": 0, "priority": 65535, "start_by_s": 1 << 40,
                 "default_supply": True,
             }  # fmt: skip
-            street.store.publish(street.issuer, kinds.GRANT, grant, street.now_s)
+            publish(street.store, street.issuer, kinds.GRANT, grant, street.now_s)
         street.node.catch_up()
         self._rest(street, {})
         street.advance(START_S - street.now_s, {})
@@ -173,7 +174,7 @@ class HomesReplay:
                     "meter": street.meters[one.name].kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh,
                     "max_w": RATED_W, "start_s": street.now_s, "end_s": street.now_s + 24 * HOUR_S,
                 }  # fmt: skip
-                street.store.publish(street.people[f"owner-of-{one.name}"], kinds.MANDATE, body, street.now_s)
+                publish(street.store, street.people[f"owner-of-{one.name}"], kinds.MANDATE, body, street.now_s)
         street.node.catch_up()
 
     def _play_hour(self, street: Street, hour: int) -> None:

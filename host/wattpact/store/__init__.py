@@ -1,1 +1,16 @@
-"""Entries, durable; and what was derived from them. SQL is in `sqlite` and nowhere else."""
+"""Entries, durable, and what projections made of them. SQL is in `sqlite` and nowhere else."""
+
+from pathlib import Path
+
+from wattpact.store.interface import Reader, Store
+from wattpact.store.sqlite import reader, store
+
+
+def open_reader(path: Path) -> Reader:
+    """The database at `path`, for reading, in this thread; raises StoreError."""
+    return reader.Reader(path)
+
+
+def open_store(path: Path, community: bytes | None = None) -> Store:
+    """The database at `path`, for writing; `community` is 16 bytes, needed where it is new. Raises StoreError."""
+    return store.Store(path, community)

@@ -34,17 +34,18 @@ class Certified(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A meter's registers at one time, in one register generation."""
+    """A meter's registers at one time, running on through its register generations; `measured_wh` sums up what was
+    known exactly, slot by slot, until then."""
 
-    generation: int
     unix_s: int
     import_wh: int
     export_wh: int
-    estimated: bool
+    measured_wh: int
+    estimated: bool  # or 0 and 1, as it is stored
 
 
 class Registers(NamedTuple):
-    """The last good registers of a meter, by register id."""
+    """The last good registers of a meter, by register id; `profile` is what its next reading continues."""
 
     meter: bytes
     generation: int
@@ -52,6 +53,86 @@ class Registers(NamedTuple):
     received_s: int
     energy: dict[int, int]
     instantaneous: dict[int, int]
+    profile: list[int]
+
+
+class RelayState(NamedTuple):
+    """What a meter last reported of its relay; `reason` is the guard's."""
+
+    is_closed: bool
+    reason: str
+    since_s: int | None
+    contract: bytes | None
+    wait_until_s: int | None
+
+
+class Agreed(NamedTuple):
+    """A confirmed contract as its entries leave it; `refused` is why its offer had nothing left for it."""
+
+    id: bytes
+    offer: bytes
+    acceptance: bytes
+    supplier: bytes
+    consumer: bytes
+    wh: int
+    max_w: int
+    price_micro_per_kwh: int
+    start_s: int
+    end_s: int
+    priority: int
+    start_by_s: int
+    matched_s: int | None
+    grant_number: int | None
+    used_from_s: int | None
+    terminated_s: int | None
+    terminated_by: str | None
+    attributed_wh: int
+    end_reason: int | None
+    ended_s: int | None
+    refused: str | None
+
+
+class Totals(NamedTuple):
+    """What settlement made of a contract so far; `closed_s` is the start of the slot in which it ended."""
+
+    carried_wh: int
+    short_wh: int
+    closed_s: int | None
+    unused_wh: int
+
+
+class Progress(NamedTuple):
+    """How far settlement is: slots before `frontier_s` were looked at, as of `now_s`; contracts changed since from
+    `changed_s` on."""
+
+    frontier_s: int
+    now_s: int
+    changed_s: int | None
+
+
+class Waiting(NamedTuple):
+    """A meter that holds up slots from `slot_s` on (STUCK; LATE: for its own points), or that they were settled without
+    (SILENT); `known_s` is the time of its last point then, -1 where there was none."""
+
+    meter: bytes
+    what: int
+    slot_s: int
+    known_s: int
+
+
+STUCK, LATE, SILENT = 0, 1, 2
+
+
+class Link(NamedTuple):
+    """A link that opens the page; `name` is the person's, by the newest certificate."""
+
+    digest: bytes
+    person: bytes | None
+    label: str
+    created_s: int
+    expires_s: int
+    last_used_s: int | None
+    name: str | None
 
 
 class Rejection(NamedTuple):
@@ -90,5 +171,3 @@ class Accepted(NamedTuple):
     entry: Entry
     chained: bool = True
     void_reason: str | None = None
-    goes_on: bool = False  # a reading that begins at the time at which the last one ended
-    deferred: bool = False  # a reading whose registers are judged when those sealed before it are

@@ -17,7 +17,7 @@ from wattpact_protocol.sync.datagram import DatagramError
 
 from wattpact.ingest.pipeline import Verdict
 from wattpact.membership.directory import Author, Directory
-from wattpact.store.sqlite.store import Store
+from wattpact.store.interface import Store
 from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams, Peer
 

@@ -12,8 +12,8 @@ from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.contracts import Agreements
 
+from wattpact.store.interface import Store
 from wattpact.store.records import Certified, Stored
-from wattpact.store.sqlite.store import Store
 
 _FOLDED = "inbox_folded"
 # What a new meter needs of the entries before it; what answers another entry, or acknowledges one, is none of its.
@@ -100,7 +100,7 @@ class Inboxes:
             self._add(meter, cursor)
 
     def _add(self, meter: bytes, cursor: int) -> None:
-        self.store.execute("INSERT OR IGNORE INTO inbox (meter, entry) VALUES (?, ?)", [(meter, cursor)])
+        self.store.inbox_add(meter, cursor)
 
     def _welcome(self, row: Stored, meter: bytes, agreements: Agreements, now_s: int) -> None:
         """A new meter receives what proves its own certificate, then all that still concerns it."""
@@ -124,21 +124,16 @@ class Inboxes:
 
     def last(self, meter: bytes) -> int:
         """The position of the newest entry for a meter, 0 where there is none."""
-        return int(self.store.value("SELECT max(position) FROM inbox WHERE meter = ?", meter) or 0)
+        return self.store.inbox_last(meter)
 
     def holds(self, meter: bytes, position: int) -> bool:
         """Whether that position is one of this meter's, or the start."""
-        sql = "SELECT 1 FROM inbox WHERE meter = ? AND position = ?"
-        return position == 0 or self.store.value(sql, meter, position) is not None
+        return position == 0 or self.store.inbox_holds(meter, position)
 
     def after(self, meter: bytes, position: int, limit: int) -> list[Delivery]:
         """The entries for a meter that follow a position of its own."""
-        found = self.store.rows(
-            "SELECT i.position, e.raw FROM inbox i JOIN entries e ON e.cursor = i.entry"
-            " WHERE i.meter = ? AND i.position > ? ORDER BY i.position LIMIT ?", meter, position, limit,
-        )  # fmt: skip
         deliveries = []
-        for at, raw in found:
+        for at, raw in self.store.inbox_after(meter, position, limit):
             deliveries.append(Delivery(position, at, raw))
             position = at
         return deliveries

@@ -1,11 +1,9 @@
 """Registers of a meter at evenly spaced times."""
 
-import json
 from typing import Any
 
-from wattpact_protocol.settlement.load_profile import LoadProfile
-
-from wattpact.store.sqlite.reader import Reader
+from wattpact.projections.ledger_feed import StoredProfile
+from wattpact.store.interface import Reader
 from wattpact.views import BadRequest
 
 MAX_POINTS = 2000
@@ -28,30 +26,15 @@ def period(from_s: int | None, to_s: int | None, step_s: int | None, now_s: int)
     return start_s, end_s, step_s
 
 
-def points(reader: Reader, meter: bytes, load: LoadProfile | None, times: range) -> list[dict[str, Any]]:
-    """Registers at those times; up to a step before the first and after the last reading they stand still."""
-    if load is None or not load.times:
+def points(reader: Reader, meter: bytes, load: StoredProfile | None, times: range) -> list[dict[str, Any]]:
+    """Registers at those times; up to a step before the first and after the last reading they do not change."""
+    if load is None:
         return [{"t_s": t, "import_wh": None, "export_wh": None, "estimated": False} for t in times]
-    first_s, last_s = load.times[0] - times.step, load.times[-1] + times.step
-    measured = _measured(reader, meter, times)
+    first_s, last_s = load.begin_s - times.step, load.end_s + times.step
+    measured = reader.measured_at(meter, times)
     found = []
     for t in times:
         known = first_s < t < last_s
         imported, exported = load.at(t) if known else (None, None)
-        estimated = known and t not in measured
-        found.append({"t_s": t, "import_wh": imported, "export_wh": exported, "estimated": estimated})
-    return found
-
-
-def _measured(reader: Reader, meter: bytes, times: range) -> set[int]:
-    """Those of the times at which the meter itself measured."""
-    generations = [row[0] for row in reader.rows("SELECT DISTINCT generation FROM points WHERE meter = ?", meter)]
-    found: set[int] = set()
-    for generation in generations:
-        rows = reader.rows(
-            "SELECT point.unix_s FROM json_each(?) asked CROSS JOIN points point ON point.meter = ?"
-            " AND point.generation = ? AND point.unix_s = asked.value WHERE NOT point.estimated",
-            json.dumps(list(times)), meter, generation,
-        )  # fmt: skip
-        found.update(row[0] for row in rows)
+        found.append({"t_s": t, "import_wh": imported, "export_wh": exported, "estimated": known and t not in measured})
     return found

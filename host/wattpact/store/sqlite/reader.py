@@ -1,89 +1,29 @@
-"""Questions to the store, on one connection of its own: what was said, by whom, and what it adds up to.
+"""The log read back: entries by place, kind, author and name, and who may publish them.
 
-What always holds: nothing here writes, and every failure of SQLite's is a StoreError with a sentence for a person.
-A Reader belongs to one thread. docs/spec/ingest.md explains the tables.
+What always holds: nothing here writes. A Reader belongs to one thread. docs/spec/ingest.md explains the tables.
 """
 
-import json
-import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from wattpact_protocol.log import entry, kinds, roles
 
-from wattpact.store.records import Certified, Evidence, Pending, Point, Registers, Rejection, Stored, StoreError
-from wattpact.store.sqlite import schema
+from wattpact.store.records import Certified, Evidence, Link, Pending, Rejection, Stored
+from wattpact.store.sqlite.projected import Projected
 
-BUSY_TIMEOUT_S = 5
-
-
-_ENTRY = "SELECT cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason FROM entries"
-
-
-def explain(error: sqlite3.Error, path: Path) -> StoreError:
-    """What a person can do about an error of SQLite's."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreError(f"{path} is in use by another program; try again in a moment")
-    if "full" in text:
-        return StoreError(f"there is no space left for {path}")
-    if "malformed" in text or "not a database" in text:
-        return StoreError(f"{path} is damaged; restore it from a backup")
-    if "readonly" in text or "unable to open" in text:
-        return StoreError(f"cannot open {path}; is it there, and may you write to it?")
-    return StoreError(f"{path}: {text}")
+_COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason"
+_ENTRY = f"SELECT {_COLUMNS} FROM entries"
+_CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entries e USING (cursor)"
 
 
-class Reader:
-    """One connection to the database at `path`, of the community with that id; `with` closes it. Raises StoreError."""
+class Reader(Projected):
+    """As `interface.Reader` says."""
 
-    def __init__(self, path: Path, read_only: bool = True) -> None:
-        self.path = path
-        if read_only and not path.exists():
-            raise StoreError(f"there is no database at {path}")
-        try:
-            mode = "ro" if read_only else "rwc"
-            uri = f"{path.resolve().as_uri()}?mode={mode}"
-            # A Store lets another thread wait for the disk; SQLite serialises what two threads ask of one connection.
-            self._db = sqlite3.connect(
-                uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=read_only
-            )
-            self._db.execute("PRAGMA foreign_keys = ON")
-            found = schema.version(self._db)
-        except sqlite3.Error as error:
-            raise explain(error, path) from error
-        self.community = self.meta("community") or b"" if found else b""
-        if found > len(schema.STEPS):
-            self._db.close()
-            raise StoreError(f"{path} was made by a newer wattpact; update this one")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._db.close()
-
-    def rows(self, sql: str, *values: Any) -> list[Any]:
-        try:
-            return self._db.execute(sql, values).fetchall()
-        except sqlite3.Error as error:
-            raise explain(error, self.path) from error
-
-    def value(self, sql: str, *values: Any) -> Any:
-        """The first column of the first row, None where there is no row."""
-        found = self.rows(sql, *values)
-        return found[0][0] if found else None
-
-    def meta(self, name: str) -> bytes | None:
-        found: bytes | None = self.value("SELECT value FROM meta WHERE name = ?", name)
-        return found
-
-    def last_cursor(self) -> int:
-        return int(self.value("SELECT max(cursor) FROM entries") or 0)
+    def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:
+        if not of_kinds:
+            return int(self.value("SELECT max(cursor) FROM entries") or 0)
+        sql = "SELECT max(cursor) FROM entries WHERE kind = ? AND kind <> 2"
+        return max(int(self.value(sql, kind) or 0) for kind in of_kinds)
 
     def entries(
         self,
@@ -94,7 +34,6 @@ class Reader:
         limit: int = -1,
         newest_first: bool = False,
     ) -> list[Stored]:
-        """Rows with after < cursor < before, of some kinds and of one author where given."""
         where, values = ["cursor > ?"], [after]  # type: tuple[list[str], list[Any]]
         if before is not None:
             where.append("cursor < ?")
@@ -114,7 +53,6 @@ class Reader:
     def stream(
         self, after: int = 0, chunk: int = 1000, of_kinds: Sequence[int] = (), before: int | None = None
     ) -> Iterator[Stored]:
-        """As `entries`, oldest first, with a chunk at a time in memory."""
         while True:
             rows = self.entries(after, before, of_kinds, limit=chunk)
             yield from rows
@@ -132,6 +70,29 @@ class Reader:
         where = "author = ? AND generation = ? AND sequence = ? AND order_id IS NULL"
         found = self.rows(f"{_ENTRY} WHERE {where}", author, generation, sequence)
         return Stored(*found[0]) if found else None
+
+    def log(
+        self, author: bytes, after: tuple[int, int] = (-1, -1), of_kinds: Sequence[int] = (), limit: int = -1
+    ) -> list[Stored]:
+        where = "author = ? AND order_id IS NULL AND (generation, sequence) > (?, ?)"
+        if of_kinds:
+            where += f" AND kind IN ({', '.join('?' * len(of_kinds))})"
+        sql = f"{_ENTRY} WHERE {where} ORDER BY generation, sequence LIMIT ?"
+        return [Stored(*row) for row in self.rows(sql, author, *after, *of_kinds, limit)]
+
+    def newest_of(self, author: bytes) -> Stored | None:
+        found = self.rows(
+            f"{_ENTRY} WHERE author = ? AND order_id IS NULL ORDER BY generation DESC, sequence DESC LIMIT 1", author
+        )
+        return Stored(*found[0]) if found else None
+
+    def naming(self, entry_id: bytes) -> list[Stored]:
+        found = self.rows(f"{_ENTRY} JOIN naming USING (cursor) WHERE named = ? ORDER BY cursor", entry_id)
+        return [Stored(*row) for row in found]
+
+    def void_entries(self) -> list[Stored]:
+        sql = f"{_ENTRY} INDEXED BY entries_void WHERE void_reason IS NOT NULL ORDER BY cursor"
+        return [Stored(*row) for row in self.rows(sql)]
 
     def order(self, author: bytes, order_id: bytes) -> Stored | None:
         """A person's entry with that order id."""
@@ -161,43 +122,24 @@ class Reader:
         )  # fmt: skip
         return Stored(*found[0]) if found else None
 
-    def sealing(self) -> dict[bytes, int]:
-        """The meters that seal, each with how many of its readings could not be opened here."""
-        return dict(self.rows("SELECT meter, unopened FROM sealing"))
-
     def certificates(self, after: int = 0) -> list[Certified]:
-        """The newest certificate of each author whose newest came after that cursor, oldest first."""
-        found = self.rows(
-            "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entries e USING (cursor)"
-            " WHERE c.cursor > ? AND c.version = (SELECT max(version) FROM certificates WHERE kid = c.kid)"
-            " ORDER BY c.cursor", after,
-        )  # fmt: skip
-        return [
-            Certified(kid, name, cursor, entry.decode(raw, self.community).body) for kid, name, cursor, raw in found
-        ]
+        newest = "c.version = (SELECT max(version) FROM certificates WHERE kid = c.kid)"
+        return self._certified(self.rows(f"{_CERTIFIED} WHERE c.cursor > ? AND {newest} ORDER BY c.cursor", after))
+
+    def certificates_of(self, kid: bytes) -> list[Certified]:
+        return self._certified(self.rows(f"{_CERTIFIED} WHERE c.kid = ? ORDER BY c.cursor", kid))
+
+    def _certified(self, rows: list[Any]) -> list[Certified]:
+        return [Certified(kid, name, cursor, entry.decode(raw, self.community).body) for kid, name, cursor, raw in rows]
+
+    def last_certified(self) -> int:
+        return int(self.value("SELECT max(cursor) FROM certificates") or 0)
 
     def has_issuer(self, kids: Sequence[bytes]) -> bool:
         """Whether one of them is, or was, an issuer here."""
         marks = ", ".join("?" * len(kids))
         sql = f"SELECT 1 FROM certificates WHERE role = ? AND kid IN ({marks}) LIMIT 1"
         return bool(self.rows(sql, roles.ISSUER, *kids))
-
-    def points(self, meter: bytes, from_s: int = 0, to_s: int = kinds.MAX_UINT) -> list[Point]:
-        """Registers of a meter with from_s <= unix_s <= to_s, in the order of (generation, time)."""
-        found = self.rows(
-            "SELECT generation, unix_s, import_wh, export_wh, estimated FROM points"
-            " WHERE meter = ? AND unix_s BETWEEN ? AND ? ORDER BY generation, unix_s", meter, from_s, to_s,
-        )  # fmt: skip
-        return [Point(row[0], row[1], row[2], row[3], bool(row[4])) for row in found]
-
-    def registers(self, meter: bytes | None = None) -> list[Registers]:
-        """The last good registers of one meter, or of all that have any."""
-        where, values = ("", ()) if meter is None else (" WHERE meter = ?", (meter,))
-        sql = f"SELECT meter, generation, end_s, received_s, energy, instantaneous FROM registers{where}"
-        return [
-            Registers(kid, number, end_s, received_s, _numbers(energy), _numbers(instantaneous))
-            for kid, number, end_s, received_s, energy, instantaneous in self.rows(sql, *values)
-        ]
 
     def rejections(self) -> list[Rejection]:
         sql = "SELECT reason, author, source, times, first_s, last_s FROM rejections ORDER BY last_s DESC"
@@ -214,6 +156,11 @@ class Reader:
         sql = "SELECT author, generation, sequence, held, other, seen_s FROM evidence ORDER BY seen_s"
         return [Evidence(*row) for row in self.rows(sql)]
 
-
-def _numbers(text: str) -> dict[int, int]:
-    return {int(register): value for register, value in json.loads(text).items()}
+    def links(self, digest: bytes | None = None) -> list[Link]:
+        sql = (
+            "SELECT digest, person, label, created_s, expires_s, last_used_s, (SELECT c.label FROM certificates c"
+            " WHERE c.kid = access.person ORDER BY c.version DESC LIMIT 1) FROM access"
+        )
+        if digest is None:
+            return [Link(*row) for row in self.rows(f"{sql} ORDER BY created_s, digest")]
+        return [Link(*row) for row in self.rows(f"{sql} WHERE digest = ?", digest)]

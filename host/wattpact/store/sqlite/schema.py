@@ -1,12 +1,14 @@
-"""The database's tables, as the steps that made them: a database of version n has had the first n steps.
+"""The database's tables: one script, and the version that a database made by it has.
 
-A step is never edited once released; a change is a new step at the end. docs/spec/ingest.md explains the tables.
+What always holds: a database of another version is refused, since nothing here knows what its rows mean.
+docs/spec/ingest.md explains the tables.
 """
 
 import sqlite3
 
-STEPS = (
-    """
+VERSION = 1
+
+SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 
 CREATE TABLE entries (
@@ -28,6 +30,7 @@ CREATE UNIQUE INDEX entries_by_order ON entries (author, order_id) WHERE order_i
 -- Readings (kind 2) are most of all entries and are never looked up by id.
 CREATE UNIQUE INDEX entries_by_id ON entries (id) WHERE kind <> 2;
 CREATE INDEX entries_by_kind ON entries (kind) WHERE kind <> 2;
+CREATE INDEX entries_void ON entries (void_reason) WHERE void_reason IS NOT NULL;
 
 CREATE TABLE certificates (
     cursor INTEGER PRIMARY KEY REFERENCES entries (cursor),
@@ -38,26 +41,6 @@ CREATE TABLE certificates (
     label TEXT NOT NULL,
     UNIQUE (kid, version)
 );
-
-CREATE TABLE points (
-    meter BLOB NOT NULL,
-    generation INTEGER NOT NULL,
-    unix_s INTEGER NOT NULL,
-    import_wh INTEGER NOT NULL,
-    export_wh INTEGER NOT NULL,
-    estimated INTEGER NOT NULL,
-    PRIMARY KEY (meter, generation, unix_s)
-) WITHOUT ROWID;
-
--- The last good registers of a meter; `energy` and `instantaneous` are JSON maps of register id to value.
-CREATE TABLE registers (
-    meter BLOB PRIMARY KEY,
-    generation INTEGER NOT NULL,
-    end_s INTEGER NOT NULL,
-    received_s INTEGER NOT NULL,
-    energy TEXT NOT NULL,
-    instantaneous TEXT NOT NULL
-) WITHOUT ROWID;
 
 CREATE TABLE evidence (
     author BLOB NOT NULL,
@@ -87,7 +70,7 @@ CREATE TABLE rejections (
     PRIMARY KEY (reason, author, source)
 ) WITHOUT ROWID;
 
--- What each meter is to hear, in the order of `position`, which is the cursor of the wire.
+-- What each meter is to receive, in the order of `position`, which is the cursor of the wire.
 CREATE TABLE inbox (
     position INTEGER PRIMARY KEY,
     meter BLOB NOT NULL,
@@ -95,8 +78,7 @@ CREATE TABLE inbox (
     UNIQUE (meter, entry)
 );
 CREATE INDEX inbox_by_meter ON inbox (meter, position);
-""",
-    """
+
 -- Which KEY_EPOCH gives the secret of an epoch; of two of one number the later, until the next one, counts.
 CREATE TABLE epochs (
     meter BLOB NOT NULL,
@@ -107,7 +89,7 @@ CREATE TABLE epochs (
     PRIMARY KEY (meter, number, generation, sequence)
 ) WITHOUT ROWID;
 
--- What a KEY_OPEN said of a key; of two of one number the first counts.
+-- What a KEY_OPEN published of a key; of two of one number the first counts.
 CREATE TABLE key_periods (
     meter BLOB NOT NULL,
     generation INTEGER NOT NULL,
@@ -118,15 +100,9 @@ CREATE TABLE key_periods (
     PRIMARY KEY (meter, generation, key_no)
 ) WITHOUT ROWID;
 
--- Meters that seal: from which entry on, and how many readings could not be opened with the keys of those `tried`.
-CREATE TABLE sealing (
-    meter BLOB PRIMARY KEY,
-    since INTEGER NOT NULL REFERENCES entries (cursor),
-    unopened INTEGER NOT NULL,
-    tried BLOB NOT NULL
-) WITHOUT ROWID;
-""",
-    """
+-- Meters that seal, and how many of their readings could not be unsealed with the keys of those `tried`.
+CREATE TABLE sealing (meter BLOB PRIMARY KEY, unread INTEGER NOT NULL, tried BLOB NOT NULL) WITHOUT ROWID;
+
 -- Links that open the page. A code is here as its SHA-256 alone; `person` is a key id, NULL for the operator.
 CREATE TABLE access (
     digest BLOB PRIMARY KEY,
@@ -136,18 +112,121 @@ CREATE TABLE access (
     expires_s INTEGER NOT NULL,
     last_used_s INTEGER
 ) WITHOUT ROWID;
-""",
-)
+
+-- Load profiles: both registers at each time that a meter measured, running on through register generations.
+-- `measured_wh` sums up what was known exactly, slot by slot, until then.
+CREATE TABLE points (
+    meter BLOB NOT NULL,
+    unix_s INTEGER NOT NULL,
+    import_wh INTEGER NOT NULL,
+    export_wh INTEGER NOT NULL,
+    measured_wh INTEGER NOT NULL,
+    estimated INTEGER NOT NULL,
+    PRIMARY KEY (meter, unix_s)
+) WITHOUT ROWID;
+
+-- The last good registers of a meter; `energy` and `instantaneous` are JSON maps of register id to value, `profile` is
+-- what its next reading continues.
+CREATE TABLE registers (
+    meter BLOB PRIMARY KEY,
+    generation INTEGER NOT NULL,
+    end_s INTEGER NOT NULL,
+    received_s INTEGER NOT NULL,
+    energy TEXT NOT NULL,
+    instantaneous TEXT NOT NULL,
+    profile TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What each meter last reported of its relay.
+CREATE TABLE relays (
+    meter BLOB PRIMARY KEY,
+    is_closed INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    since_s INTEGER,
+    contract BLOB,
+    wait_until_s INTEGER
+) WITHOUT ROWID;
+
+-- Which entries name which other: an acceptance its offer, a contract its acceptance, what follows its contract.
+CREATE TABLE naming (
+    named BLOB NOT NULL,
+    cursor INTEGER NOT NULL REFERENCES entries (cursor),
+    PRIMARY KEY (named, cursor)
+) WITHOUT ROWID;
+
+-- Every confirmed contract as its entries leave it; `number` is what `fills` call it. `refused` is why its offer had
+-- nothing left for it. From carried_wh on: what settlement made of it so far.
+CREATE TABLE contracts (
+    number INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    offer BLOB NOT NULL,
+    acceptance BLOB NOT NULL,
+    supplier BLOB NOT NULL,
+    consumer BLOB NOT NULL,
+    wh INTEGER NOT NULL,
+    max_w INTEGER NOT NULL,
+    price_micro_per_kwh INTEGER NOT NULL,
+    start_s INTEGER NOT NULL,
+    end_s INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    start_by_s INTEGER NOT NULL,
+    matched_s INTEGER,
+    grant_number INTEGER,
+    used_from_s INTEGER,
+    terminated_s INTEGER,
+    terminated_by TEXT,
+    attributed_wh INTEGER NOT NULL,
+    end_reason INTEGER,
+    ended_s INTEGER,
+    refused TEXT,
+    carried_wh INTEGER NOT NULL DEFAULT 0,
+    short_wh INTEGER NOT NULL DEFAULT 0,
+    closed_s INTEGER,
+    unused_wh INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX contracts_by_offer ON contracts (offer);
+CREATE INDEX contracts_by_supplier ON contracts (supplier, end_s);
+CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
+CREATE INDEX contracts_by_start ON contracts (start_s);
+CREATE INDEX contracts_by_end ON contracts (end_s);
+
+-- What a contract carried and was short of, summed up to the end of each slot in which it did either.
+CREATE TABLE fills (
+    contract INTEGER NOT NULL REFERENCES contracts (number),
+    start_s INTEGER NOT NULL,
+    carried_wh INTEGER NOT NULL,
+    short_wh INTEGER NOT NULL,
+    PRIMARY KEY (contract, start_s)
+) WITHOUT ROWID;
+
+-- Where settlement is: slots before `frontier_s` were looked at, as of `now_s`; from `changed_s` on contracts changed.
+CREATE TABLE settled (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    frontier_s INTEGER NOT NULL,
+    now_s INTEGER NOT NULL,
+    changed_s INTEGER
+);
+INSERT INTO settled VALUES (1, 0, 0, NULL);
+
+-- Meters that settlement waits for (1: for their own points) or went on without (2): from which slot on, and the time
+-- of their last point then.
+CREATE TABLE waiting (
+    meter BLOB NOT NULL,
+    what INTEGER NOT NULL,
+    slot_s INTEGER NOT NULL,
+    known_s INTEGER NOT NULL,
+    PRIMARY KEY (meter, what)
+) WITHOUT ROWID;
+"""
 
 
 def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring an open database up to date, inside a transaction of the caller's."""
-    for number in range(version(connection), len(STEPS)):
-        for statement in STEPS[number].split(";\n"):
-            if statement.strip():
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number + 1}")
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables, inside a transaction of the caller's."""
+    for statement in SCRIPT.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {VERSION}")

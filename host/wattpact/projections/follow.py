@@ -1,0 +1,149 @@
+"""Following: what is new in the store, on its way into the projections, each fact once.
+
+    new entries -> registers and load profiles, contracts, relays -> settlement, when a slot is over
+
+What always holds: how far this came is stored with what it came to, so that nothing counts twice or is left out,
+whenever the program dies; what is in memory counts only while it is as far as the store. When another key is here, the
+meters that it unseals are measured anew from their first reading. docs/spec/ingest.md, "Projections".
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log.entry import Entry
+
+from wattpact.ingest.pipeline import without_collector
+from wattpact.ingest.rejections import Rejections
+from wattpact.keys import Signer
+from wattpact.projections import relays, settled
+from wattpact.projections.contracts import FOLLOWED, ContractProjection
+from wattpact.projections.registers import NO_SLOT_S, New, RegisterProjection
+from wattpact.projections.unsealing import Unsealer
+from wattpact.store.interface import Store
+
+_CURSOR = "projected"
+_AT_ONCE = 2048  # entries a transaction, so that nobody waits long for the write lock
+_OTHERS = (*FOLLOWED, kinds.EVENT)
+_ALL = (kinds.READING, *_OTHERS)
+
+
+class Projections:
+    """Follow one store; `unsealer` reads it too. Readings that are void are counted in `rejections`."""
+
+    def __init__(self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._cursor = -1
+        self._rules: tuple[int, int] | None = None
+        self._registers = RegisterProjection(store, unsealer, rejections, clock)
+        self._contracts = ContractProjection(store, unsealer)
+
+    def catch_up(self, known: Mapping[int, Entry] | None = None) -> None:
+        """Apply what is new; `known` spares decoding entries again, by cursor. Raises StoreError."""
+        with without_collector():
+            while self._step(known or {}):
+                pass
+
+    def settle(self) -> None:
+        """Settle what can be settled by now. Raises StoreError."""
+        rules = self._community()
+        if rules is not None:
+            settled.settle(self._store, self._clock(), *rules)
+
+    def follow(self) -> None:
+        """All of it: what is new, and what can be settled then."""
+        self.catch_up()
+        self.settle()
+
+    def _community(self) -> tuple[int, int] | None:
+        """(slot_s, silence_s), which the first community entry sets for good."""
+        if self._rules is None:
+            self._rules = settled.rules_of(self._store)
+        return self._rules
+
+    def _step(self, known: Mapping[int, Entry]) -> bool:
+        """One transaction's worth; whether there may be more."""
+        store = self._store
+        if self._stored_cursor() == store.last_cursor() and not self._registers.unread():
+            return False
+        with store.transaction():
+            last, cursor = store.last_cursor(), self._stored_cursor()
+            if cursor != self._cursor:
+                self._registers.forget()  # another program was here, or a transaction failed
+            self._cursor = -1
+            unread = self._registers.unread()
+            if unread:
+                self._measure_anew(unread[0], cursor)
+                more = True
+            else:
+                new_ones, cursor = self._new(cursor, last, known)
+                self._apply(new_ones)
+                more = cursor < last
+                store.set_meta(_CURSOR, cursor.to_bytes(8, "big"))
+            self._cursor = cursor
+        return more
+
+    def _new(self, cursor: int, last: int, known: Mapping[int, Entry]) -> tuple[list[New], int]:
+        """The next entries to apply, and the cursor up to which they are all; where all that is new is known, as it is
+        in an ingest, no entry is read again."""
+        store = self._store
+        if known and len(known) == last - cursor and next(iter(known)) == cursor + 1:
+            (row,) = store.entries(last - 1)
+            return [New(at, row.received_s, None, new) for at, new in known.items() if new.kind in _ALL], last
+        rows = store.entries(cursor, of_kinds=_ALL, limit=_AT_ONCE)
+        new_ones = [
+            New(row.cursor, row.received_s, row.void_reason, entry.decode(row.raw, store.community)) for row in rows
+        ]
+        return new_ones, rows[-1].cursor if len(rows) == _AT_ONCE else last
+
+    def _apply(self, new_ones: Iterable[New]) -> None:
+        measured: list[New] = []
+        others: list[tuple[int, Entry]] = []
+        for new in new_ones:
+            if new.entry.kind == kinds.READING:
+                measured.append(new)
+            elif new.entry.kind == kinds.EVENT:
+                relays.apply(self._store, new.entry)
+            else:
+                others.append((new.cursor, new.entry))
+        if measured:
+            self._measure(measured)
+        if others:
+            self._contracts.apply(others)
+
+    def _measure(self, new_ones: Iterable[New]) -> None:
+        rules = self._community()
+        self._registers.measure(new_ones, rules[0] if rules else NO_SLOT_S)
+
+    def _measure_anew(self, meter: bytes, cursor: int) -> None:
+        """From its first reading to that cursor, as if nothing had been measured."""
+        store = self._store
+        store.forget_measured(meter)
+        store.changed_from(0)
+        self._registers.forget()
+        place = (-1, -1)
+        while True:
+            rows = store.log(meter, place, (kinds.READING,), _AT_ONCE)
+            self._measure(
+                New(row.cursor, row.received_s, row.void_reason, entry.decode(row.raw, store.community))
+                for row in rows
+                if row.cursor <= cursor
+            )
+            if len(rows) < _AT_ONCE:
+                break
+            place = (rows[-1].generation, rows[-1].sequence)
+        self._contracts.fold_anew(meter)
+
+    def _stored_cursor(self) -> int:
+        return int.from_bytes(self._store.meta(_CURSOR) or b"", "big")
+
+
+def bring_up(store: Store, signers: Sequence[Signer], now_s: int) -> Unsealer:
+    """What a command needs that reads projections: all that is stored is in them, settled as of now. Gives what
+    unseals with those keys."""
+    rejections, unsealer = Rejections(), Unsealer(store, signers)
+    Projections(store, unsealer, rejections, lambda: now_s).follow()
+    counted = rejections.drain(now_s)
+    if counted:
+        store.count_rejections(counted)
+    return unsealer

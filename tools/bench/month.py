@@ -1,0 +1,208 @@
+"""A month of a community: a database of households with meters, quarter hours and contracts, and what a bill of one
+household and the page's first answer cost on it.
+
+The entries are signed with real keys and sealed as meters seal them; they are appended without being verified again, as
+an ingest has done that, and the projections follow them as a node's do.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from wattpact import keys
+from wattpact.keys import Keyring
+from wattpact.projections import follow
+from wattpact.store import open_store
+from wattpact.store.records import Accepted
+from wattpact.views.stored import StoredViews
+from wattpact_protocol.log import chain, ids, kinds, roles
+
+from tools.bench import corpus
+from tools.bench.corpus import Author
+
+START_S = 1_790_805_600  # 2026-10-01 00:00 in Berlin
+MONTH = "2026-10"
+STEP_S = 900
+A_READING = 15  # intervals
+DAY_S = 86400
+BATCH = 2000
+
+
+class Size(NamedTuple):
+    meters: int
+    days: int
+    seals: bool = True
+
+
+class Household(NamedTuple):
+    meter: Author
+    owner: Author
+
+
+class Month:
+    """A data directory of that size in `folder`: half of the meters sell to the other half, a contract a day each."""
+
+    def __init__(self, folder: Path, size: Size) -> None:
+        self.folder, self.size = folder, size
+        self.now_s = START_S + size.days * DAY_S + 7200
+        self.root, self._said, _ = corpus.community(0)
+        self.issuer = _after(Author(b"i" * 32, self.root.community), self._said[-1].id)
+        self.households = [self._household(number) for number in range(size.meters)]
+        self._publish(kinds.COMMUNITY, {
+            "version": 1, "name": "Month", "currency": "EUR", "slot_s": STEP_S, "timezone": "Europe/Berlin",
+        })  # fmt: skip
+        self._publish(kinds.TARIFF, {
+            "from_s": 0, "import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000
+        })  # fmt: skip
+        self.host = Author(b"h" * 32, self.root.community)
+        body = corpus.certificate(self.host, roles.HOST, "host")
+        _after(self.host, self._publish(kinds.CERTIFICATE, body))
+        folder.joinpath("settings.json").write_text(
+            json.dumps({"wattpact_data": 1, "root_public_key": self.root.public_key.hex()})
+        )
+        ring = Keyring(folder / "keys")
+        ring.create(keys.ISSUER, b"i" * 32)
+        ring.create(keys.HOST, b"h" * 32)
+        self.path = folder / "wattpact.db"
+        self._fill([ring.load(keys.ISSUER)])
+
+    def _publish(self, kind: int, body: dict[str, Any]) -> bytes:
+        self._said.append(self.issuer.publish(kind, body, START_S - DAY_S))
+        return self._said[-1].id
+
+    def _household(self, number: int) -> Household:
+        meter, owner = (Author(ids.sha256(b"%s%d" % (what, number)), self.root.community) for what in (b"m", b"o"))
+        self._publish(kinds.CERTIFICATE, corpus.certificate(owner, roles.PERSON, f"House {number}"))
+        more = {"rated_w": 25000, "owner": owner.kid}
+        _after(
+            meter, self._publish(kinds.CERTIFICATE, corpus.certificate(meter, roles.METER, f"Meter {number}", **more))
+        )
+        if self.size.seals:
+            self._said += meter.open_key()
+        return Household(meter, owner)
+
+    def _fill(self, signers: list[keys.Signer]) -> None:
+        with open_store(self.path, self.root.community) as store:
+            for day in range(self.size.days):
+                self._day(START_S + day * DAY_S, day)
+                for at in range(0, len(self._said), BATCH):
+                    store.append([Accepted(one) for one in self._said[at : at + BATCH]], self.now_s)
+                self._said = []
+                follow.bring_up(store, signers, START_S + (day + 1) * DAY_S + 3600)
+            follow.bring_up(store, signers, self.now_s)
+
+    def _day(self, start_s: int, day: int) -> None:
+        half = len(self.households) // 2
+        for number in range(half):
+            self._agree(self.households[number].meter, self.households[half + number].meter, start_s, day, number)
+        for number, household in enumerate(self.households):
+            self._measure(household.meter, start_s, day, number < half)
+
+    def _agree(self, supplier: Author, consumer: Author, start_s: int, day: int, number: int) -> None:
+        begin_s = start_s - 3600
+        offer = supplier.publish(kinds.OFFER, {
+            "price_micro_per_kwh": 180_000, "wh": 20_000, "max_w": 9000, "start_s": start_s, "end_s": start_s + DAY_S,
+            "valid_until_s": start_s, "mandate": bytes(32),
+        }, begin_s)  # fmt: skip
+        accepted = consumer.publish(kinds.ACCEPTANCE, {
+            "offer": offer.id, "wh": 20_000, "priority": 1, "start_timeout_s": 3600,
+        }, begin_s + 1)  # fmt: skip
+        contract = supplier.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
+        used = {"contract": contract.id, "grant": 1, "import_wh": 0}
+        started = consumer.publish(kinds.USAGE_START, consumer.seal(kinds.USAGE_START, used), start_s)
+        self._said += [offer, accepted, contract, started]
+
+    def _measure(self, meter: Author, start_s: int, day: int, sells: bool) -> None:
+        wh = 100 * 96 * day
+        for first in range(0, 96, A_READING):
+            deltas = [100] * min(A_READING, 96 - first)
+            t0_s = start_s + first * STEP_S
+            body: dict[str, object] = {
+                "register_generation": 0, "t0_s": t0_s, "step_s": STEP_S, "quality": 0, "calibration": None,
+                "registers": {
+                    1: [0 if sells else wh, [0] * len(deltas) if sells else deltas],
+                    2: [wh if sells else 0, deltas if sells else [0] * len(deltas)], 64: [400, []],
+                }, "bad_mask": 0,
+            }  # fmt: skip
+            end_s = t0_s + STEP_S * len(deltas)
+            self._said.append(meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s))
+            wh += sum(deltas)
+
+
+def _after(author: Author, certificate: bytes) -> Author:
+    author.head = chain.start(author.kid, 0, certificate)
+    return author
+
+
+class Figures(NamedTuple):
+    """Medians, seconds; `raw_s` is SQLite's time to read the month's points of one meter from the same database."""
+
+    entries: int
+    bill_s: float
+    bill_kib: int
+    answers_s: dict[str, float]
+    raw_s: float
+    made_s: float
+
+
+_BILL = """
+import resource, sys
+from wattpact.cli import main
+from wattpact.node import data_directory
+data_directory.clock = lambda: {now_s}
+try:
+    main(sys.argv[1:])
+except SystemExit as done:
+    assert not done.code, done.code
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def measure(size: Size, rounds: int) -> Figures:
+    """Make the month, then bill one household in a process of its own, and answer a page that has just been opened."""
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        made = Month(Path(folder), size)
+        made_s = time.perf_counter() - began
+        bills = [_bill(made) for _ in range(rounds)]
+        answers = [_answers(made) for _ in range(rounds)]
+        with sqlite3.connect(made.path) as raw:
+            entries = raw.execute("SELECT max(cursor) FROM entries").fetchone()[0]
+            began = time.perf_counter()
+            raw.execute("SELECT * FROM points WHERE meter = ?", (made.households[0].meter.kid,)).fetchall()
+            raw_s = time.perf_counter() - began
+        raw.close()
+    return Figures(
+        entries, median(row[0] for row in bills), max(row[1] for row in bills),
+        {name: median(row[name] for row in answers) for name in answers[0]}, raw_s, made_s,
+    )  # fmt: skip
+
+
+def _bill(made: Month) -> tuple[float, int]:
+    """(seconds, KiB) of the whole command."""
+    program = _BILL.format(now_s=made.now_s)
+    words = ["--data", str(made.folder), "bill", "--owner", "House 0", "--month", MONTH, "--json"]
+    began = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=os.environ)
+    passed_s = time.perf_counter() - began
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sold_wh"] == made.size.days * 9600, done.stdout
+    return passed_s, int(done.stderr.split()[-1])
+
+
+def _answers(made: Month) -> dict[str, float]:
+    """Seconds that each question takes a node's views that were asked nothing before."""
+    found = {}
+    for name in ("community", "meters", "contracts", "bills"):
+        views = StoredViews(made.path, lambda: made.now_s)
+        began = time.perf_counter()
+        views.bills(MONTH, None) if name == "bills" else getattr(views, name)()
+        found[name] = time.perf_counter() - began
+    return found
