@@ -170,7 +170,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
 
     status, text = run("bill")
     assert status != 0 and "readings of House 1 " + SENTENCE in text
-    assert "There are sealed readings of 1 meter: this host has no key to them." in run("meter", "list")[1]
+    assert "Readings of 1 meter are unreadable: this host has no key to them." in run("meter", "list")[1]
     assert "1 readings: this host has no key to them" in run("meter", "show", "House 1")[1]
     people.rename(made.keyring.person_path("east"))
     assert "7 Wh" in run("meter", "show", "House 1")[1]

@@ -100,7 +100,7 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
     assert [reason for _, reason in ledger.inputs.voids] == ["bad_seal"] * count
     assert counted(community) == {"bad_seal": count}
     assert [record.getMessage() for record in caplog.records] == [
-        f"refused: bad_seal, by {meter.kid.hex()}, from its entry 0/{first}"
+        f"rejected: bad_seal, author {meter.kid.hex()}, from its entry 0/{first}"
     ]
     community.stored(meter.reading(T0, [(5, 0)]))
     assert imports(community, meter) == [(0, 0), (15, 5)]

@@ -17,7 +17,7 @@ from host_community import T0, TERMS, Community, Deal, key
 from udp_wire import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node import node as node_module
+from wattpact.node import granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
 from wattpact.node.node import Node
 from wattpact.store.publishing import publish
@@ -101,18 +101,18 @@ def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(communit
     supplier, consumer = community.meter("House 1"), community.meter("House 2")
     deal = Deal(supplier, consumer)
     take(community, *deal.entries[:-1])
-    real = node_module.publish
+    real = granting.publish
 
     def full(store, signer, kind, body, now_s):
         if kind == kinds.GRANT:
             raise StoreError("there is no space left")
         return real(store, signer, kind, body, now_s)
 
-    monkeypatch.setattr(node_module, "publish", full)
+    monkeypatch.setattr(granting, "publish", full)
     with pytest.raises(StoreError):
         take(community, deal.contract)
     assert published(community, kinds.GRANT) == []
-    monkeypatch.setattr(node_module, "publish", real)
+    monkeypatch.setattr(granting, "publish", real)
     community.node.catch_up()
     assert len(published(community, kinds.GRANT)) == 1
     heard = [entry.decode(t.raw, community.id).name for t in community.node.inbox.after(consumer.kid, 0, 100)]
