@@ -1,0 +1,47 @@
+"""What `make mutants` works on: a target's modules, and the tests that must notice, the fastest first."""
+
+from typing import NamedTuple
+
+PROTOCOL = "protocol/wattpact_protocol/"
+METER = "firmware/wattpact_meter/"
+HOST = "host/wattpact/"
+
+
+class Target(NamedTuple):
+    """`modules` are files, or folders of which every file counts; `tests` are what pytest is called with."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS = {
+    "guard": Target((PROTOCOL + "guard",), ("tests/protocol/test_guard.py",)),
+    "contracts": Target(
+        (PROTOCOL + "settlement/contracts.py",),
+        ("tests/protocol/test_contracts.py", "tests/protocol/test_settlement.py"),
+    ),
+    "settlement": Target(
+        tuple(
+            PROTOCOL + "settlement/%s.py" % name
+            for name in ("slots", "allocation", "load_profile", "statement", "register_rules", "inputs")
+        ),
+        (
+            "tests/protocol/test_settlement.py",
+            "tests/protocol/test_contracts.py",
+            "tests/host/test_settlement_oracle.py",
+        ),
+    ),
+    "ledger": Target((HOST + "ledger",), ("tests/host/test_ledger.py", "tests/host/test_bill.py")),
+    "ingest": Target(
+        (HOST + "ingest",),
+        ("tests/host/test_ingest.py", "tests/host/test_ingest_batches.py", "tests/host/test_hostile.py"),
+    ),
+    "link": Target(
+        (HOST + "sync", METER + "sync"),
+        ("tests/host/test_link.py", "tests/host/test_inbox.py", "tests/firmware/test_link.py"),
+    ),
+}
+
+# Mutants that no test can kill, because nothing that can happen tells them from the original: file, the line before,
+# the line after, and why.
+EQUIVALENT: "tuple[tuple[str, str, str, str], ...]" = ()
