@@ -23,10 +23,6 @@ CHECKOUT = Path(__file__).parent.parent.parent
 COPIED = ("protocol", "firmware", "host", "tests", "tools", "docs", "hardware", "pyproject.toml")
 LINKED = (".cache", ".venv")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", ".mypy_cache", ".hypothesis")
-FOREIGN = (
-    "cbor2", "click.testing", "cryptography.hazmat.primitives.asymmetric.ed25519", "fastapi.testclient",
-    "hypothesis.strategies", "nacl.bindings", "pytest", "pytest_timeout", "sqlite3", "uvicorn", "xdist.plugin",
-)  # fmt: skip
 SPARE_S = 20
 SPARE_TIMES = 6
 
@@ -78,14 +74,12 @@ class _Run:
 
 def judge(target: Target, jobs: "Iterable[Job]", at_once: int, report: "Callable[[Job, str], None]") -> None:
     """Run all jobs and report each with its verdict. Raises SystemExit where the tests fail without a mutant."""
-    with warnings.catch_warnings(action="ignore"):
-        for name in FOREIGN:
-            importlib.import_module(name)
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         copies = [Path(folder) / str(number) for number in range(at_once)]
         for copy in copies:
             _copy_sources(copy)
         limit_s = SPARE_S + SPARE_TIMES * max(_seconds_unmutated(copy, target) for copy in copies)
+        _import_foreign(copies[0])
         _judge_all(target, iter(jobs), copies, limit_s, report)
 
 
@@ -132,6 +126,20 @@ def _seconds_unmutated(copy: Path, target: Target) -> float:
     return run.seconds()
 
 
+def _import_foreign(copy: Path) -> None:
+    """Import what the tests imported that is not ours, so that no child does it again."""
+    with warnings.catch_warnings(action="ignore"):
+        for name in (copy / "modules").read_text().split():
+            importlib.import_module(name)
+
+
+def _foreign(copy: Path) -> "Iterator[str]":
+    for name, module in list(sys.modules.items()):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
+        if origin.startswith(sys.prefix + "/") and not origin.startswith(str(copy)):
+            yield name
+
+
 def _be_child(copy: Path, tests: "tuple[str, ...]") -> None:
     """Run pytest in the copy as if it had been started there, and end."""
     status = 1
@@ -151,6 +159,7 @@ def _be_child(copy: Path, tests: "tuple[str, ...]") -> None:
 
         options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-o", "timeout=0"]
         status = int(pytest.main([*options, *tests]))
+        (copy / "modules").write_text("\n".join(_foreign(copy)))
     finally:
         os._exit(status)
 
