@@ -33,7 +33,7 @@ demo: run-setup micropython web ## three meters and an aggregator, with a live p
 	@exec .venv/bin/wattpact demo --port $(PORT) $(ARGS)
 
 test: setup micropython web test-tools ## everything that is tested, under CPython and 32-bit MicroPython
-	@.venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)
+	@WATTPACT_THOROUGH=1 .venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)
 
 check: lint types vectors docs micropython ## style, types, vectors, links, and the tests of protocol and firmware
 	@.venv/bin/pytest $(PYTEST_FLAGS) -q $(SHARED_TESTS)

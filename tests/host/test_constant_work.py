@@ -14,7 +14,7 @@ import pytest
 from tools.bench import agreement, counting, crypto
 from tools.device_files import ROOTS
 
-KEYS = int(os.environ.get("WATTPACT_KEYS", "24"))
+KEYS = int(os.environ.get("WATTPACT_KEYS", case.cases(24, 8)))
 SCALAR = ROOTS["wattpact_protocol"] / "crypto" / "_scalar25519_viper.py"
 
 

@@ -1,5 +1,6 @@
 """The ledger: what is paid is received, what flows is accounted for, and arrival in pieces changes nothing."""
 
+import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,7 +63,7 @@ def statements(ledger: Ledger):
     return [ledger.statement(kid, *window).fields([]) for kid in ledger.payers(*window)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=case.cases(150, 25), deadline=None)
 @given(worlds)
 def test_nothing_is_lost_or_made_up(world):
     village = village_of(world)
@@ -89,7 +90,7 @@ def test_nothing_is_lost_or_made_up(world):
         assert fill.carried_wh <= contract.max_w * (contract.end_s - contract.start_s) // 3600 + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=case.cases(200, 25), deadline=None)
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
     village = village_of(world)
@@ -104,7 +105,7 @@ def test_entries_that_come_in_pieces_give_the_same(world, piece):
     assert pieces.postings(S, S + SLOTS * SLOT) == whole.postings(S, S + SLOTS * SLOT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=case.cases(60, 15), deadline=None)
 @given(worlds, st.lists(st.integers(1, SLOTS - 1), max_size=3))
 def test_the_parts_of_a_window_add_up(world, cuts):
     ledger = Ledger()

@@ -73,6 +73,19 @@ def test_a_register_that_falls_is_void_and_moves_nothing():
     assert state.apply(speaker.reading(t0_s=720, imported=120)) is None
 
 
+def test_reasons_have_the_names_that_rejections_are_counted_by():
+    reasons = (register_rules.FALLING, register_rules.IMPOSSIBLE, register_rules.TIME_RAN_BACK)
+    assert reasons == ("falling_register", "impossible_jump", "reading_time_ran_back")
+    assert register_rules.OLD_REGISTERS == "old_register_generation"
+
+
+def test_instantaneous_values_are_no_registers():
+    state = _state()
+    fallen = {64: [-250, []]}
+    assert state.apply(speaker.reading(t0_s=720, imported=120, instantaneous=fallen)) is None
+    assert sorted(state.values) == [1, 2]
+
+
 def test_time_that_runs_back_is_void():
     assert _state().apply(speaker.reading(t0_s=719, imported=120)) == register_rules.TIME_RAN_BACK
 

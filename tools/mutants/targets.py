@@ -28,6 +28,7 @@ TARGETS = {
         (
             "tests/protocol/test_settlement.py",
             "tests/protocol/test_contracts.py",
+            "tests/protocol/test_readings.py",
             "tests/host/test_settlement_oracle.py",
         ),
     ),
