@@ -103,6 +103,7 @@ def test_no_step_is_longer_than_a_meter_can_wait() -> None:
 
 
 def test_signing_is_far_ahead_of_big_integers() -> None:
+    case.only_thorough()
     ratios = {what: big / viper for what, viper, big in crypto.table()}
     assert len(ratios) == 6 and min(ratios.values()) > 12, ratios
     assert ratios["sign 96 bytes, key known"] > 15, ratios

@@ -426,6 +426,8 @@ def test_the_payer_is_of_the_highest_version_that_has_begun():
     ]  # fmt: skip
     assert inputs.payers(kid, S, S + 900) == [(S, S + 900, east.kid)]
     assert inputs.payers(kid, S + 900, S + 1800) == [(S + 900, S + 1800, west.kid)]
+    village.certify(wallbox, village.issuer, roles.METER, 5, S + 2700, owner=east.kid)
+    assert settle(village)[0].payers(kid, S + 1800, S + 3600) == [(S + 1800, S + 3600, east.kid)]
     lone = village.meter("lone")
     inputs, _ = settle(village)
     assert inputs.payers(lone.kid, S, S + 900) == [(S, S + 900, lone.kid)]
@@ -506,3 +508,16 @@ def test_a_window_before_any_meter_was_there_is_empty():
     assert (totals["grid_import_wh"], totals["grid_export_wh"], totals["net_nano"]) == (0, 0, 0)
     totals = figures(inputs, folded, west, S - 1800, S + 900)[1]
     assert (totals["grid_import_wh"], totals["grid_export_wh"], totals["estimated_wh"]) == (5, 3, 0)
+
+
+def test_sealed_readings_that_nobody_unsealed_are_counted_by_meter():
+    village, _, _, roof, wallbox = two_houses()
+    sealed = {kinds.SEALED: [1, [bytes.fromhex("a1010a"), {5: bytes(13)}, bytes(40)]]}
+    inputs, _ = settle(village)
+    for meter, count in ((roof, 1), (wallbox, 2)):
+        for _ in range(count):
+            new = village.reading(meter, S, [0])
+            new.body, new.is_sealed = sealed, True
+            inputs.apply(new)
+    assert inputs.sealed == {roof.kid: 1, wallbox.kid: 2}
+    assert not inputs.load_profiles

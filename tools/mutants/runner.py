@@ -4,6 +4,7 @@ The parent imports what the tests need of other people's code, and then forks fo
 at once, with only our own modules left to import.
 """
 
+import contextlib
 import importlib
 import os
 import shutil
@@ -17,9 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tools.mutants.operators import Mutant
-from tools.mutants.targets import Target
+from tools.mutants.targets import CHECKOUT, Target
 
-CHECKOUT = Path(__file__).parent.parent.parent
 COPIED = ("protocol", "firmware", "host", "tests", "tools", "docs", "hardware", "pyproject.toml")
 LINKED = (".cache", ".venv")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", ".mypy_cache", ".hypothesis")
@@ -130,7 +130,8 @@ def _import_foreign(copy: Path) -> None:
     """Import what the tests imported that is not ours, so that no child does it again."""
     with warnings.catch_warnings(action="ignore"):
         for name in (copy / "modules").read_text().split():
-            importlib.import_module(name)
+            with contextlib.suppress(ImportError):  # a few are to be had through their packages alone
+                importlib.import_module(name)
 
 
 def _foreign(copy: Path) -> "Iterator[str]":

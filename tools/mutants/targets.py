@@ -1,6 +1,10 @@
 """What `make mutants` works on: a target's modules, and the tests that must notice, the fastest first."""
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
+
+CHECKOUT = Path(__file__).parent.parent.parent
 
 PROTOCOL = "protocol/wattpact_protocol/"
 METER = "firmware/wattpact_meter/"
@@ -46,3 +50,10 @@ TARGETS = {
 # Mutants that no test can kill, because nothing that can happen tells them from the original: file, the line before,
 # the line after, and why.
 EQUIVALENT: "tuple[tuple[str, str, str, str], ...]" = ()
+
+
+def files(name: str) -> "Iterator[str]":
+    """The Python files of a module or a folder, as paths from the checkout."""
+    path = CHECKOUT / name
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        yield str(file.relative_to(CHECKOUT))
