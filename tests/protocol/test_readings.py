@@ -97,6 +97,10 @@ def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(115,))) is None
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == register_rules.IMPOSSIBLE
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 72000, deltas=())) is None
+    # In a day 151,200 Wh and 10.
+    assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 151_210, deltas=())) is None
+    late = speaker.reading(t0_s=720 + 86400, imported=120 + 151_211, deltas=())
+    assert _state().apply(late) == register_rules.IMPOSSIBLE
     assert _state(rated_w=0).apply(speaker.reading(t0_s=780, imported=1 << 40, deltas=())) is None
 
 

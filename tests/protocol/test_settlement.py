@@ -3,7 +3,9 @@
 import case
 from village import START_S, Village, facts_of
 from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.load_profile import LoadProfile
 
 S = START_S
@@ -20,7 +22,7 @@ class Terms:
 
 def reading(t0_s, imports, exports=None, step_s=900, **more):
     exports = exports or [0] * len(imports)
-    body = {"register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "bad_mask": 0}
+    body = {"register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None, "bad_mask": 0}
     body["registers"] = {}
     for number, values in ((1, imports), (2, exports)):
         body["registers"][number] = [values[0], [values[i + 1] - values[i] for i in range(len(values) - 1)]]
@@ -371,6 +373,8 @@ def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on(
     found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
     assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
+    assert statement.closure(inputs.agreements, folded, [far.kid], S + 4500, S + 5400) == ([far.kid], S + 4500)
+    assert statement.closure(inputs.agreements, folded, [far.kid], S + 7200, S + 8100) == ([far.kid], S + 7200)
 
 
 def test_energy_both_ways_is_estimated_and_a_gap_may_come_first():
@@ -378,6 +382,7 @@ def test_energy_both_ways_is_estimated_and_a_gap_may_come_first():
     assert load.estimated_wh(S, S + 1800) == 57
     assert load.estimated_wh(S, S + 2700) == 57
     assert load.gaps(S, S + 2700) == [(S, S + 1800)]
+    assert load_of(reading(S, [0, 10])).estimated_wh(S - 1800, S - 900) == 0
     assert load.gaps(S - 900, S) == [] and load.gaps(S + 1800, S + 2700) == []
 
 
@@ -512,12 +517,30 @@ def test_a_window_before_any_meter_was_there_is_empty():
 
 def test_sealed_readings_that_nobody_unsealed_are_counted_by_meter():
     village, _, _, roof, wallbox = two_houses()
-    sealed = {kinds.SEALED: [1, [bytes.fromhex("a1010a"), {5: bytes(13)}, bytes(40)]]}
-    inputs, _ = settle(village)
     for meter, count in ((roof, 1), (wallbox, 2)):
         for _ in range(count):
-            new = village.reading(meter, S, [0])
-            new.body, new.is_sealed = sealed, True
-            inputs.apply(new)
+            place = (village.community, meter.kid, 0)
+            village.publish(
+                meter, kinds.READING, content.seal_body(bytes(48), 1, place, kinds.READING, reading(S, [0]))
+            )
+    inputs, _ = settle(village)
     assert inputs.sealed == {roof.kid: 1, wallbox.kid: 2}
     assert not inputs.load_profiles
+
+
+def test_before_the_community_is_founded_the_usual_silence_holds():
+    assert SettlementInputs().silence_s == slots.SILENCE_S
+    village, *_ = two_houses(silence_s=5000)
+    assert settle(village)[0].silence_s == 5000
+
+
+def test_what_a_silent_meter_sends_late_counts_though_it_is_silent_still():
+    village, _, west, roof, wallbox = two_houses(silence_s=3600)
+    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [100 * n for n in range(9)])
+    inputs, folded = settle(village, S + 9000)
+    assert figures(inputs, folded, west)[1]["bought_wh"] == 100
+    inputs.apply(village.reading(roof, S + 900, [0, 0], [100, 150]))
+    folded.advance(S + 9000, S + 9000)
+    assert figures(inputs, folded, west)[1]["bought_wh"] == 150

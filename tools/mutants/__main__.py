@@ -35,8 +35,7 @@ def chosen(target: Target, count: int, seed: str) -> "list[runner.Job]":
         for mutant in operators.mutants((CHECKOUT / path).read_bytes())
     ]
     random.Random(seed).shuffle(jobs)
-    skipped = {(path, before, after) for path, before, after, _ in EQUIVALENT}
-    return [job for job in jobs if (job.path, job.mutant.before, job.mutant.after) not in skipped][:count]
+    return [job for job in jobs if (job.path, job.mutant.before, job.mutant.after) not in EQUIVALENT][:count]
 
 
 def _judge(name: str, target: Target, jobs: "list[runner.Job]", at_once: int) -> float:

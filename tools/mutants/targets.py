@@ -47,9 +47,19 @@ TARGETS = {
     ),
 }
 
-# Mutants that no test can kill, because nothing that can happen tells them from the original: file, the line before,
-# the line after, and why.
-EQUIVALENT: "tuple[tuple[str, str, str, str], ...]" = ()
+# Mutants that no test can kill, since they change nothing but the time it takes: file, the line before, the line after.
+_SLOTS = PROTOCOL + "settlement/slots.py"
+_CONCERNS = "if not matters or first_s >= to_s or contract.active_to_s <= max(first_s, from_s):"
+EQUIVALENT = (
+    (_SLOTS, _CONCERNS, "if False:"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s > to_s or contract.active_to_s <= max(first_s, from_s):"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s >= to_s and contract.active_to_s <= max(first_s, from_s):"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s >= to_s or contract.active_to_s < max(first_s, from_s):"),
+    (_SLOTS, "if held:", "if True:"),
+    (PROTOCOL + "settlement/load_profile.py", "if times[low] <= unix_s:", "if False:"),
+    (PROTOCOL + "settlement/load_profile.py", "self._near = low", "pass"),
+    (PROTOCOL + "settlement/register_rules.py", "if most_wh is None:", "if True:"),
+)
 
 
 def files(name: str) -> "Iterator[str]":
