@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scene import MONTH, S, Scene
 from village import Village
 from wattpact.billing import bill
-from wattpact.ledger import GRID, Ledger, LedgerError, balances
+from wattpact.ledger import GRID, Ledger, LedgerError, Posting, balances
+from wattpact.ledger.accounts import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED
 from wattpact_protocol.log import roles
 
 SLOT = 900
@@ -166,3 +167,69 @@ def test_certificates_that_change_nothing_change_no_payer():
     ledger.apply(village.entries)
     assert ledger.inputs.payer_at(meter.kid, S) == east.kid
     assert [reason for _, reason in ledger.inputs.voids] == ["stale_version", "role_changed"]
+
+
+def test_every_payment_of_a_window_by_name():
+    """A contract whose consumer changes hands in its midst, and the grid for the rest."""
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    east, west, north = (village.person(name) for name in ("east", "west", "north"))
+    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
+    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    village.certify(wallbox, village.issuer, roles.METER, 2, S + 1, owner=north.kid)
+    village.reading(roof, S, [0, 5, 5], [0, 100, 150])
+    village.reading(wallbox, S, [0, 110, 170], [0, 0, 4])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    ledger.settle(S + 2 * SLOT)
+    postings = ledger.postings(S - 5, S + 2 * SLOT)
+    assert {one for one in postings if one.wh} == {
+        Posting(west.kid, east.kid, CARRIED, 100, 100 * 200_000, contract.id),
+        Posting(west.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
+        Posting(east.kid, GRID, GRID_IMPORT, 5, 5 * 300_000, None),
+        Posting(north.kid, east.kid, CARRIED, 50, 50 * 200_000, contract.id),
+        Posting(
+            north.kid, east.kid, UNUSED, 130, 130 * 200_000, contract.id
+        ),  # less 20 Wh that the roof failed to give
+        Posting(north.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
+        Posting(GRID, north.kid, GRID_EXPORT, 4, 4 * 70_000, None),
+    }
+    assert balances(postings)[GRID] == 25 * 300_000 - 4 * 70_000
+    assert ledger.payers(S, S + 2 * SLOT) == sorted([east.kid, west.kid, north.kid])
+    assert ledger.payers(S, S + SLOT) == sorted([east.kid, west.kid])
+    assert ledger.fill(contract.id).carried_wh == 150
+
+
+def test_nothing_is_posted_of_what_is_not_settled():
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    east, west = village.person("east"), village.person("west")
+    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
+    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [0, 60, 90])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    with pytest.raises(LedgerError, match="no community"):
+        Ledger().postings(S, S + SLOT)
+    assert ledger.fill(contract.id).carried_wh == 0  # known, and nothing of it settled yet
+    ledger.settle(S + 2 * SLOT)
+    assert {(one.what, one.wh) for one in ledger.postings(S, S + 2 * SLOT) if one.wh} == {
+        (CARRIED, 60), (GRID_EXPORT, 40),
+    }  # fmt: skip
+    assert ledger.postings(S + SLOT, S + 2 * SLOT) == []
+
+
+def test_a_window_holds_the_slots_that_start_in_it():
+    ledger = Ledger()
+    ledger.apply(Village(SLOT).entries)
+    assert ledger.window(S, S + SLOT) == (S, S + SLOT)
+    assert ledger.window(S - 1, S + SLOT + 1) == (S, S + 2 * SLOT)
+    with pytest.raises(LedgerError, match="no slot"):
+        ledger.window(S + SLOT, S)
+    assert ledger.statement(bytes(8), S + 1, S + SLOT + 1).fields([])["from_s"] == S + SLOT
+
+
+def test_accounts_and_payments_have_the_names_that_programs_know():
+    assert (CARRIED, UNUSED, GRID_IMPORT, GRID_EXPORT) == ("carried", "unused", "grid_import", "grid_export")
+    assert GRID == b"the grid"
