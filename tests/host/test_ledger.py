@@ -212,6 +212,10 @@ def test_nothing_is_posted_of_what_is_not_settled():
     ledger.apply(village.entries)
     with pytest.raises(LedgerError, match="no community"):
         Ledger().postings(S, S + SLOT)
+    with pytest.raises(LedgerError, match="no community"):
+        nothing = Ledger()
+        nothing.apply([])
+        nothing.settle(S)
     assert ledger.fill(contract.id).carried_wh == 0  # known, and nothing of it settled yet
     ledger.settle(S + 2 * SLOT)
     assert {(one.what, one.wh) for one in ledger.postings(S, S + 2 * SLOT) if one.wh} == {
