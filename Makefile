@@ -29,7 +29,7 @@ help: ## show this
 	@echo "WATTPACT_DATA= (recorded meter data for tests), WATTPACT_MICROPYTHON= (a 32-bit unix MicroPython to use),"
 	@echo "DEBIAN_MIRROR= (where to fetch MicroPython from, if not from the mirror in this machine's apt sources)."
 
-demo: run-setup micropython web ## three meters and an aggregator, with a live page on http://localhost:PORT
+demo: run-setup micropython web ## a community of three virtual meters and a node, with a live page on http://localhost:PORT
 	@exec .venv/bin/wattpact demo --port $(PORT) $(ARGS)
 
 test: setup micropython web test-tools ## everything that is tested, under CPython and 32-bit MicroPython

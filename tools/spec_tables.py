@@ -1,18 +1,20 @@
-"""Writes docs/spec/bodies.md from the table that the code decodes by, so that the two cannot part.
+"""Writes docs/spec/bodies.md and docs/spec/reasons.md, and the tables in log.md and ingest.md, from the registries
+that the code uses, so that they cannot differ.
 
 python tools/spec_tables.py             write it
 python tools/spec_tables.py --check     fail if it would change
 """
 
+import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "protocol"))
 
-from wattpact_protocol.log import event_codes, kinds  # noqa: E402  (found by the path above)
-
-PAGE = ROOT / "docs/spec/bodies.md"
+from wattpact_protocol.log import event_codes, kind_texts, kinds, reason_texts, roles  # noqa: E402  (found by the path above)
 
 INTRO = """# Bodies
 
@@ -20,35 +22,52 @@ Every kind of entry has a closed set of fields. On the wire a body is a map from
 array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value
 of another type or beyond its range.
 
-This page is made from the table in `protocol/wattpact_protocol/kinds.py`; [wire.cddl](wire.cddl) is written by hand
-and tested against the same table.
+This page is made from the registry in `protocol/wattpact_protocol/log/kinds.py`; [wire.cddl](wire.cddl) is written by
+hand and tested against the same rows. Of each kind there is here which roles may publish it ([log.md](log.md)), whom it
+concerns, so that a host passes it on to those meters but its author ([ingest.md](ingest.md)), and what of it may travel
+sealed.
 
 Types: `kid` 8 bytes, `id` 32 bytes (an entry's), `key` 32 bytes; text is UTF-8 with its length in bytes. Prices are in
 millionths of the currency per kWh, amounts in thousand-millionths (`nano`), times in Unix seconds. A price has 32 bits
-like the Wh of a contract, so that what one contract comes to has 64. Fields marked *sealable* may travel sealed, all
+like the Wh of a contract, so that what one contract amounts to has 64. Fields marked *sealable* may travel sealed, all
 those of a body together, as number 0: [sealing.md](sealing.md).
 """
 
-SAYS = {
-    "certificate": "An issuer (or the root) enrols a key. [log.md](log.md), [enrolment.md](enrolment.md)",
-    "event": "Something happened at a meter: the codes are below.",
-    "community": "The community's own settings. `slot_s` and `silence_s` MUST NOT change once said: see settlement.md.",
-    "tariff": "The grid's prices from a time on; a later word on the same time replaces the earlier.",
-    "policy": "What a meter's guard goes by; fields left out have the defaults of [guard.md](guard.md).",
-    "mandate": "An owner tells a meter what it may commit to by itself.",
-    "offer": "A supplier's meter advertises supply.",
-    "demand": "A consumer's meter asks for supply.",
-    "acceptance": "A consumer's meter takes an offer or part of one.",
-    "contract": "The supplier's meter confirms: this entry's id is the contract's.",
-    "grant": "The issuer tells the consumer's meter all that it needs to supply under a contract with no network.",
-    "usage_start": "The consumer's meter begins to use a contract.",
-    "usage": "How much the consumer's meter has counted against a contract so far.",
-    "usage_end": "The consumer's meter has done with a contract: 1 used up, 2 expired, 3 terminated, 4 void.",
-    "terminate": "A party or the issuer ends a contract. From a person it carries an order id and an expiry.",
-    "receipt": "A host holds this author's log up to here, on disk.",
-    "statement": "A person's figures for a period, said by a host, with the roots an auditor recomputes.",
-    "key_epoch": "A meter gives the secret of an epoch to its readers, wrapped for each. [sealing.md](sealing.md)",
-    "key_open": "A meter commits to the key of a key period before it seals with it. [sealing.md](sealing.md)",
+REASONS_INTRO = """# Reasons
+
+Why a datagram, an entry or a telegram is rejected, and why an entry that is stored counts for nothing: one code for one
+reason, in the counts of meters and hosts, in `void_reason`, and in the logs of programs. A code MUST NOT change its
+meaning. Which is counted when: [datagrams.md](datagrams.md), [ingest.md](ingest.md), [meter.md](meter.md),
+[contracts.md](contracts.md).
+
+This page is made from `protocol/wattpact_protocol/log/reasons.py` and `reason_texts.py`.
+
+| code | the sentence that people are shown |
+|---|---|
+{reasons}
+
+## The relay
+
+A guard's reason ([guard.md](guard.md)) is the `text` of the event that the relay closed or opened.
+
+| while open | |
+|---|---|
+{relay_open}
+
+| while closed | |
+|---|---|
+{relay_closed}
+"""
+
+# Where more is to be read about a kind, beside its meaning.
+MORE = {
+    "certificate": "[log.md](log.md), [enrolment.md](enrolment.md)",
+    "reading": "[readings.md](readings.md)",
+    "event": "The codes are below.",
+    "community": "`slot_s` and `silence_s` MUST NOT change once published: [settlement.md](settlement.md).",
+    "policy": "Fields left out have the defaults of [guard.md](guard.md).",
+    "key_epoch": "[sealing.md](sealing.md)",
+    "key_open": "[sealing.md](sealing.md)",
 }
 
 
@@ -71,35 +90,100 @@ def shape(row: tuple[str, int, int]) -> str:
     }[name]
 
 
-def page() -> str:
+def bodies() -> str:
     parts = [INTRO]
     for kind in sorted(kinds.NAMES):
-        name = kinds.NAMES[kind]
-        if kind == kinds.READING:
-            parts.append(f"## {kind} reading\n\nRegisters and their steps: [readings.md](readings.md).\n")
-            continue
-        lines = [f"## {kind} {name}\n", SAYS[name], "", "| no. | field | type | |", "|---|---|---|---|"]
-        for key, field, row, required in kinds.TABLE[kind][1]:
-            kind_of_value = "key" if field.endswith("_key") else shape(row)
-            notes = [] if required else ["optional"]
-            if field in kinds.SEALABLE.get(kind, ()):
-                notes.append("sealable")
-            lines.append(f"| {key} | `{field}` | {kind_of_value} | {', '.join(notes)} |")
-        parts.append("\n".join(lines) + "\n")
+        parts.append(f"## {kind} {kinds.NAMES[kind]}\n\n" + "\n".join([*about(kind), *field_table(kind)]) + "\n")
     codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(event_codes.NAMES.items()))
     parts.append(f"## Event codes\n\n| code | event |\n|---|---|\n{codes}\n")
     return "\n".join(parts)
 
 
+def about(kind: int) -> list[str]:
+    """What the kind is for, and its row but for the fields."""
+    more = MORE.get(kinds.NAMES[kind])
+    sealed = "everything" if kind == kinds.READING else ", ".join(f"`{name}`" for name in kinds.SEALABLE.get(kind, ()))
+    return [
+        kind_texts.meaning(kind) + (f" {more}" if more else ""), "",
+        f"Published by: {', '.join(kinds.publishers(kind).split())}. Concerns: {kinds.concerns(kind) or 'no meter'}. "
+        f"May be sealed: {sealed or 'nothing'}.",
+    ]  # fmt: skip
+
+
+def field_table(kind: int) -> list[str]:
+    if not kinds.fields(kind):
+        return []
+    lines = ["", "| no. | field | type | |", "|---|---|---|---|"]
+    for number, field, row, required in kinds.fields(kind):
+        kind_of_value = "key" if field.endswith("_key") else shape(row)
+        notes = [] if required else ["optional"]
+        if field in kinds.SEALABLE.get(kind, ()):
+            notes.append("sealable")
+        lines.append(f"| {number} | `{field}` | {kind_of_value} | {', '.join(notes)} |")
+    return lines
+
+
+def reason_page() -> str:
+    lines = [f"| `{code}` | {text} |" for code, text in reason_texts.TEXTS.items()]
+    relay = [f"| `{code}` | {text} |" for code, text in reason_texts.RELAY_OPEN.items()]
+    closed = [f"| `{code}` | {text} |" for code, text in reason_texts.RELAY_CLOSED.items()]
+    return REASONS_INTRO.format(reasons="\n".join(lines), relay_open="\n".join(relay), relay_closed="\n".join(closed))
+
+
+def publishers() -> list[str]:
+    """By role, what it publishes and who certifies it."""
+    lines = ["| role | publishes | certified by |", "|---|---|---|"]
+    for role, name in sorted(roles.NAMES.items()):
+        published = [_words(kind) for kind in sorted(kinds.NAMES) if name in kinds.publishers(kind)]
+        by = [roles.NAMES[other] for other, may in sorted(roles.MAY_CERTIFY.items()) if role in may]
+        lines.append(f"| {name} | {', '.join(published) or 'nothing'} | {', '.join(by)} |")
+    return lines
+
+
+def inboxes() -> list[str]:
+    """By whom they concern, the kinds that a host puts into inboxes."""
+    concerned: dict[str, list[str]] = {}
+    for kind in sorted(kinds.NAMES):
+        if kinds.concerns(kind) != kinds.NOBODY:
+            concerned.setdefault(kinds.concerns(kind), []).append(_words(kind))
+    return ["| entry | goes to |", "|---|---|", *(f"| {', '.join(names)} | {to} |" for to, names in concerned.items())]
+
+
+def _words(kind: int) -> str:
+    return kinds.NAMES[kind].replace("_", " ")
+
+
+def with_blocks(path: Path) -> str:
+    """The page with what is between its marks made anew, each line indented as its mark is."""
+    text = path.read_text()
+    for name, make in BLOCKS.items():
+        mark = re.compile(rf"^( *)<!-- {name}: tools/spec_tables.py -->\n.*?^ *<!-- end -->$", re.DOTALL | re.MULTILINE)
+        for found in mark.finditer(text):
+            lines = [f"<!-- {name}: tools/spec_tables.py -->", "", *make(), "", "<!-- end -->"]
+            made = "\n".join(found.group(1) + line if line else "" for line in lines)
+            text = text.replace(found.group(), made)
+    return text
+
+
+BLOCKS = {"publishers": publishers, "inboxes": inboxes}
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/spec/bodies.md": bodies,
+    "docs/spec/reasons.md": reason_page,
+    "docs/spec/log.md": partial(with_blocks, ROOT / "docs/spec/log.md"),
+    "docs/spec/ingest.md": partial(with_blocks, ROOT / "docs/spec/ingest.md"),
+}
+
+
 def main() -> int:
-    text = page()
-    if "--check" in sys.argv[1:]:
-        if PAGE.read_text() == text:
-            return 0
-        print("docs/spec/bodies.md is not what the table says: run python tools/spec_tables.py", file=sys.stderr)
-        return 1
-    PAGE.write_text(text)
-    return 0
+    status = 0
+    for name, make in PAGES.items():
+        path, text = ROOT / name, make()
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text)
+        elif not path.exists() or path.read_text() != text:
+            print(f"{name} is not what the code has: run python tools/spec_tables.py", file=sys.stderr)
+            status = 1
+    return status
 
 
 if __name__ == "__main__":

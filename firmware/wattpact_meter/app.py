@@ -16,11 +16,10 @@ import asyncio
 import gc
 import sys
 
-from wattpact_protocol import steps
-from wattpact_protocol.log import readings, register_table
 from wattpact_protocol.sync import enrolment
 
 from wattpact_meter import status
+from wattpact_meter.control.faults import Faults
 from wattpact_meter.control.relay import Relay
 from wattpact_meter.core.backlog import Backlog
 from wattpact_meter.core.boot import start
@@ -39,17 +38,12 @@ if TYPE_CHECKING:
 
 FAILURES = 10
 RETRY_MS = 1_000
-DEAD_MS = 10_000  # a source that measured nothing for so long is dead
 STUCK_MS = 30_000  # a task that did not run for so long is stuck
 TICK_MS = 20
-NETWORK_MS = 20
-STATUS_MS = 3_000
-LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
-OVER_CURRENT_PERCENT = 150  # of rated power, in any one phase
+_NETWORK_MS = 20
+_STATUS_MS = 3_000
+_LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 
-_VOLTAGES = (register_table.VOLTAGE_1_MV, register_table.VOLTAGE_2_MV, register_table.VOLTAGE_3_MV)
-_CURRENTS = (register_table.CURRENT_1_MA, register_table.CURRENT_2_MA, register_table.CURRENT_3_MA)
-_NOMINAL_MV = 230_000
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
 
@@ -57,8 +51,8 @@ class App:
     """App(board): opens the flash and boots the core; raises what they raise.
 
     A board has: flash (a folder), journal_bytes, settings, source, relay, network, power_failed, and the functions
-    now(), urandom(n), draw(n), pressed() -> Surroundings, feed(), report(event), report_error(where, error) and the
-    coroutine sleep_ms(n).
+    now(), urandom(n), draw(n), sense(inputs), feed(), report(event), report_error(where, error) and the coroutine
+    sleep_ms(n). sense puts contacts, faults and buttons into the guard's inputs.
     """
 
     def __init__(self, board: "Any") -> None:
@@ -71,16 +65,14 @@ class App:
         self.restarting = False
         self._running = True
         self.waiting = Backlog()
-        self._told = True  # something came that the guard has not seen
+        self._has_input = True  # that the guard has not seen
         self._urgent = False  # something came that the core must not finish its work before
-        self._has_heard = False  # the core's last work was to hear
+        self._has_received = False  # the core's last work was to receive
         self._closed: bool | None = None
         self._reason = ""
-        self._over_current = False
         self._light_rounds = 0
         now = board.now()
-        self._measured_ms = now.uptime_ms
-        self._status_ms = now.uptime_ms
+        self._faults = Faults(board.settings.rated_w, now.uptime_ms)
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
         self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
@@ -94,7 +86,8 @@ class App:
     async def run(self) -> bool:
         """Until `stop`, or until the meter must restart: whether it must."""
         tasks: list[tuple[str, Step]] = [
-            ("sample", self.sample), ("network", self.exchange), ("tick", self.tick_steps), ("status", self.tell),
+            ("sample", self.sample), ("network", self.exchange), ("tick", self.tick_steps),
+            ("status", self.report_status),
         ]  # fmt: skip
         try:
             await asyncio.gather(*[self._repeat(name, step) for name, step in tasks])
@@ -132,7 +125,7 @@ class App:
             while True:
                 next(work)
                 await self.board.sleep_ms(0)
-                if (self._urgent or not self._running) and not self.meter.is_keeping:
+                if (self._urgent or not self._running) and not self.meter.must_end:
                     return 0
         except StopIteration as done:
             return int(done.value)
@@ -148,33 +141,18 @@ class App:
     # The steps
 
     def sample(self, now: "Now") -> int:
-        """Take what the source has measured."""
-        powers, telegrams = self.board.source.take(now.uptime_ms * 1000)
-        for active_mw, duration_us, instantaneous, quality in powers:
-            if not quality & readings.SENSOR_FAULT:
-                self._measured_ms = now.uptime_ms
-            self.waiting.add_power(now, (active_mw, duration_us, instantaneous, quality))
-        for telegram in telegrams:
-            self._measured_ms = now.uptime_ms
-            self.waiting.add_telegram(now, telegram)
-        currents = [power[2] for power in powers] + [telegram.instantaneous for telegram in telegrams]
-        if currents:
-            is_over = any(self._is_over_current(instantaneous) for instantaneous in currents)
-            self._urgent = self._urgent or (is_over and not self._over_current)
-            self._over_current = is_over
-            self._told = True
+        """What the source has measured."""
+        measurements = self.board.source.read(now.uptime_ms * 1000)
+        for measurement in measurements:
+            self.waiting.add(now, measurement)
+        if self._faults.follow(now.uptime_ms, measurements):
+            self._urgent = True
+        if measurements:
+            self._has_input = True
         return int(self.board.source.pause_ms)
 
-    def _is_over_current(self, instantaneous: "dict[int, int]") -> bool:
-        most_mw = self.board.settings.rated_w * 10 * OVER_CURRENT_PERCENT
-        for voltage, current in zip(_VOLTAGES, _CURRENTS):
-            millivolts = instantaneous.get(voltage, 0) or _NOMINAL_MV
-            if millivolts * abs(instantaneous.get(current, 0)) > most_mw * 1000:
-                return True
-        return False
-
     def exchange(self, now: "Now") -> int:
-        """Take datagrams while there is room, and send what is due."""
+        """Receive datagrams while there is room, and send what is due."""
         network = self.board.network
         while self.waiting.has_room:
             data = network.receive()
@@ -183,54 +161,50 @@ class App:
             self.waiting.datagrams.append(data)
         for data in self.meter.pop_datagrams():
             network.send(data)
-        return NETWORK_MS
-
-    def tick(self, now: "Now") -> int:
-        """`tick_steps` in one go."""
-        return steps.finish(self.tick_steps(now))
+        return _NETWORK_MS
 
     def tick_steps(self, now: "Now") -> "Generator[None, None, int]":
-        """One round of the core: what was measured, then the guard's decision when something was told or is due, then
-        hearing or speaking in turns, each with one signature at the most: so long the guard may have to wait."""
+        """One round of the core: what was measured, then the guard's decision when something came or is due, then
+        receiving or publishing in turns, each with one signature at the most: so long the guard may have to wait."""
         self._urgent = False
         came = len(self.waiting.datagrams)
         yield from self.waiting.apply_steps(self.meter)
-        is_due = self._told or now.uptime_ms >= self.meter.next_tick_ms(now)
+        is_due = self._has_input or now.uptime_ms >= self.meter.next_tick_ms(now)
         if is_due:
             yield from self.meter.catch_up_steps(now)
             yield
-            self._told = False
+            self._has_input = False
             yield from self._decide_steps(now)
             yield
         if not [name for name, ran_ms in self._ran.items() if now.uptime_ms - ran_ms > STUCK_MS]:
             self.board.feed()
         yield
-        self._has_heard = came > 0 and not self._has_heard
+        self._has_received = came > 0 and not self._has_received
         has_more = False
-        if self._has_heard:
+        if self._has_received:
             yield from self._receive_steps(now, came)
         elif is_due:
             has_more = yield from self.meter.work_steps(now)
-        yield from self._tidy_steps(self._has_heard or has_more)
-        return 0 if has_more or self._has_heard or self.waiting.datagrams else TICK_MS
+        yield from self._tidy_steps(self._has_received or has_more)
+        return 0 if has_more or self._has_received or self.waiting.datagrams else TICK_MS
 
     def _tidy_steps(self, was_heavy: bool) -> "Generator[None, None, None]":
         """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
         self._light_rounds += 1
-        if _COLLECTS and (was_heavy or self._light_rounds >= LIGHT_ROUNDS):
+        if _COLLECTS and (was_heavy or self._light_rounds >= _LIGHT_ROUNDS):
             self._light_rounds = 0
             yield
             gc.collect()
             yield
 
     def _receive_steps(self, now: "Now", count: int) -> "Generator[None, None, None]":
-        """Hear so many datagrams, or until a signature was verified. What is given up is heard again."""
+        """Apply so many datagrams, or until a signature was verified. What is given up is applied again."""
         datagrams, trust = self.waiting.datagrams, self.meter.trust
         verified = trust.verifications
         for _ in range(count):
             if trust.verifications != verified:
                 break
-            self._told = True
+            self._has_input = True
             data = datagrams.pop(0)
             try:
                 yield from self.meter.receive_steps(now, data)
@@ -240,31 +214,31 @@ class App:
             yield
 
     def _decide_steps(self, now: "Now") -> "Generator[None, None, None]":
-        around = self.board.pressed()
-        around.over_current = self._over_current
-        around.sensed_closed = self.relay.sensed()
-        around.sensor_dead = now.uptime_ms - self._measured_ms > DEAD_MS
-        decision = yield from self.meter.decide_steps(now, around)
+        inputs = self.meter.inputs(now)
+        self.board.sense(inputs)
+        self._faults.put(inputs)
+        inputs.sensed_closed = self.relay.sensed()
+        decision = yield from self.meter.decide_steps(now, inputs)
         self.relay.apply(decision)
         if decision.closed != self._closed or decision.reason != self._reason:
             self._closed, self._reason = decision.closed, decision.reason
             contract = decision.contract.hex() if decision.contract else None
             self._report("relay", now, {"closed": decision.closed, "reason": decision.reason, "contract": contract})
 
-    def tell(self, now: "Now") -> int:
+    def report_status(self, now: "Now") -> int:
         """Report how the meter is."""
         self._report("status", now, self.status())
-        return STATUS_MS
+        return _STATUS_MS
 
     def status(self) -> "dict[str, Any]":
-        """What the core says of itself, and the edges around it."""
-        told = status.of(self.meter)
-        told["next_sequence"] = self.journal.next_sequence
-        told["operations"] = self.relay.operations
-        told["source_rejected"] = self.board.source.rejected
-        told["unsent"] = self.board.network.failed
-        told["errors"] = self.errors
-        return told
+        """How the core is, and the edges around it."""
+        shown = status.of(self.meter)
+        shown["next_sequence"] = self.journal.next_sequence
+        shown["operations"] = self.relay.operations
+        shown["source_rejected"] = self.board.source.rejected
+        shown["unsent"] = self.board.network.failed
+        shown["errors"] = self.errors
+        return shown
 
     def _report(self, event: str, now: "Now", fields: "dict[str, Any]") -> None:
         fields.update({"event": event, "uptime_ms": now.uptime_ms, "unix_s": now.unix_s})

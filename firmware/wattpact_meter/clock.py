@@ -1,4 +1,4 @@
-"""What time it is, as the core is told: how long the meter is up, the date if it knows one, and how far to trust it."""
+"""What time it is for the core: how long the meter is up, the date if it knows one, and how far to trust it."""
 
 from wattpact_protocol.log import entry
 

@@ -7,11 +7,12 @@ text that names the key. Nothing in here is secret but the Wi-Fi password, which
     host              ["address", port] of the host's UDP port                                    required
     root_public_key   the community's root key, 64 hexadecimal digits                             required
     rated_w           the most the meter may carry, W                                             required
-    source            {"kind": ...}: what measures; the board says which kinds it has             required
+    source            {"kind": ...}: what measures, as in sources/kinds.py                        required
     step_s            length of an interval, s: 1 to 86400 and a divisor of a day                 900
     intervals         intervals in one reading, 1 to 60                                           1
     calibration       constants of the measuring channels (`calibration`), with "id", a number    none
     wifi              {"ssid": ..., "password": ...}                                              none
+    time_server       the name or address of an SNTP server, for a board without a clock          pool.ntp.org
 """
 
 import binascii
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4096
 DAY_S = 86400
-MAX_RATED_W = 1_000_000
+_MAX_RATED_W = 1_000_000
 MAX_INTERVALS = 60
 REQUIRED = ("host", "root_public_key", "rated_w", "source")
-KEYS = REQUIRED + ("step_s", "intervals", "calibration", "wifi")
+KEYS = REQUIRED + ("step_s", "intervals", "calibration", "wifi", "time_server")
 _MAX_U32 = (1 << 32) - 1
 
 
@@ -51,7 +52,7 @@ class Settings:
         self.host = _address("host", values["host"])
         self.root_public_key = _key("root_public_key", values["root_public_key"])
         self.community = ids.community_id(self.root_public_key)
-        self.rated_w = number("rated_w", values["rated_w"], 1, MAX_RATED_W)
+        self.rated_w = number("rated_w", values["rated_w"], 1, _MAX_RATED_W)
         self.step_s = number("step_s", values.get("step_s", 900), 1, DAY_S)
         if DAY_S % self.step_s:
             raise SettingsError("step_s must divide a day: 60, 300, 900 ...")
@@ -59,6 +60,7 @@ class Settings:
         self.source = _source(values["source"])
         self.calibration_id, self.calibration = _calibration(values.get("calibration"))
         self.wifi = _wifi(values.get("wifi"))
+        self.time_server = text("time_server", values.get("time_server", "pool.ntp.org"), 1, 64)
 
 
 def decode(data: bytes) -> "dict[str, Any]":
@@ -95,6 +97,20 @@ def text(name: str, value: object, low: int, high: int) -> str:
     """A text of so many characters; raises SettingsError."""
     if not isinstance(value, str) or not low <= len(value) <= high:
         raise SettingsError("%s must be a text of %d to %d characters" % (name, low, high))
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """True or false; raises SettingsError."""
+    if not isinstance(value, bool):
+        raise SettingsError("%s must be true or false" % name)
+    return value
+
+
+def choice(name: str, value: object, *options: str) -> str:
+    """One of some texts; raises SettingsError."""
+    if not isinstance(value, str) or value not in options:
+        raise SettingsError("%s must be one of %s" % (name, ", ".join(options)))
     return value
 
 

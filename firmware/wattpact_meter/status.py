@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 def of(meter: "Meter") -> "dict[str, Any]":
     """By name; ids and keys are hex."""
-    decision, link, recorder, trader = meter.decision, meter.link, meter.recorder, meter.trader
+    decision, inbox, recorder, trader = meter.decision, meter.inbox, meter.recorder, meter.trader
     author = meter.trust.author(meter.kid)
     return {
         "kid": meter.kid.hex(), "enrolled": meter.log.is_open, "owner": bool(author and author["owner"]),
-        "boot": meter.keeper.boot, "generation": meter.log.generation, "next_sequence": meter.log.next_sequence,
-        "acknowledged": link.acknowledged, "full": meter.log.full, "state_corrupt": meter.state_corrupt,
-        "inbox": link.inbox.hex(), "cursor": link.cursor, "authors": len(meter.trust),
+        "boot": meter.checkpoint.boot, "generation": meter.log.generation, "next_sequence": meter.log.next_sequence,
+        "acknowledged": meter.outbox.acknowledged, "full": meter.log.full, "state_corrupt": meter.state_corrupt,
+        "inbox": inbox.id.hex(), "cursor": inbox.cursor, "authors": len(meter.trust),
         "registers": meter.registers(), "register_generation": recorder.bank.generation,
         "power_w": recorder.power_w, "verdicts": recorder.bank.verdicts,
         "relay": {

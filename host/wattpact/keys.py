@@ -1,4 +1,4 @@
-"""Keys on disk: one file a key, readable by its owner alone; its seed signs, and opens what was sealed for its holder.
+"""Keys on disk: one file a key, readable by its owner alone; its seed signs, and unseals what is sealed for its holder.
 
 What always holds: a seed, and what follows from it, leaves this module only inside a Signer, never in a message or a
 repr; a key file appears whole or not at all, mode 0600, and no key file is ever overwritten. docs/spec/enrolment.md
@@ -53,7 +53,7 @@ class Signer:
 def check_name(name: str) -> str:
     """A name that is safe as a file's; raises KeyFileError."""
     if not _NAME.fullmatch(name):
-        raise KeyFileError(f"{name!r} is no name for a key; use up to 31 letters, digits, dots, dashes")
+        raise KeyFileError(f"{name!r} cannot name a key; use up to 31 letters, digits, dots and dashes")
     return name
 
 
@@ -99,7 +99,7 @@ def _write(path: Path, name: str, seed: bytes) -> Signer:
         _write_whole(part, json.dumps(content).encode())
         os.link(part, path)  # unlike a rename, a link never replaces a file
     except FileExistsError:
-        raise KeyFileError(f"{path} is there already; keys are never overwritten") from None
+        raise KeyFileError(f"{path} exists already; keys are never overwritten") from None
     except OSError as error:
         raise KeyFileError(f"cannot write {path}: {error.strerror}") from None
     finally:
@@ -129,7 +129,7 @@ def _read(path: Path, name: str) -> Signer:
     try:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise KeyFileError(f"there is no key {name!r}: {path} is missing") from None
+        raise KeyFileError(f"the key {name!r} is missing: there is no file {path}") from None
     except OSError as error:
         raise KeyFileError(f"cannot read {path}: {error.strerror}") from None
     except ValueError:

@@ -18,9 +18,11 @@ import network  # noqa: E402
 from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
-from wattpact_meter.drivers import adc_ct, relay_pin  # noqa: E402
+from wattpact_meter.drivers import adc_pair  # noqa: E402
+from wattpact_meter.drivers.relay_pin import PULSE_MS  # noqa: E402
+from wattpact_protocol import steps  # noqa: E402
 
-for module in (adc_ct, board, chip_clock, relay_pin):
+for module in (adc_pair, board, chip_clock):
     module.time = chiptime
 
 SETTINGS = {
@@ -41,8 +43,9 @@ def write_settings(folder, **more):
 
 def step(app, times):
     for _ in range(times):
-        for work in (app.sample, app.exchange, app.tick):
+        for work in (app.sample, app.exchange):
             work(app.board.now())
+        steps.finish(app.tick_steps(app.board.now()))
         chiptime.sleep_ms(20)
 
 
@@ -58,13 +61,21 @@ def check_current_transformer(folder):
     assert (close.history, open_.history) == ([0], [0]) and status["relay"]["closed"] is False
     machine.pins[pins.BUTTON].level = 0
     step(app, 2)
-    assert app.status()["relay"]["closed"] and close.history == [0, 1, 0] and open_.history == [0]
+    assert app.status()["relay"]["closed"] and (close.level, open_.level) == (1, 0)
+    timer = machine.timers[0]
+    assert timer.period == PULSE_MS
+    timer.go_off()
+    assert (close.level, open_.level) == (0, 0) and 1 not in open_.history
     machine.pins[pins.RELAY_SENSE].level = 1
     machine.pins[pins.BUTTON].level = 1
     esp32.fahrenheit = 220
     step(app, 2)
-    assert app.status()["relay"]["reason"] == "over_temperature" and open_.history == [0, 1, 0]
-    assert close.history == [0, 1, 0]
+    assert app.status()["relay"]["reason"] == "over_temperature" and (close.level, open_.level) == (0, 1)
+    app.relay._driver.drive(True)  # before the pulse has ended: never both at once
+    assert (close.level, open_.level) == (1, 0)
+    app.relay._driver.drive(False)
+    timer.go_off()
+    assert (close.level, open_.level) == (0, 0) and close.history.count(1) == open_.history.count(1) == 2
     assert machine.watchdogs[0].timeout == 60_000 and machine.watchdogs[0].fed >= 8
     assert app.errors == {}
     app.journal.close()

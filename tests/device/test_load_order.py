@@ -38,7 +38,8 @@ def loads(path: Path) -> "set[str]":
 
 
 def order() -> "list[str]":
-    return [PREFIXES[0] + name for name in load_order.PROTOCOL] + [PREFIXES[1] + name for name in load_order.METER]
+    protocol, meter = load_order.PROTOCOL.split(), load_order.METER.split()
+    return [PREFIXES[0] + name for name in protocol] + [PREFIXES[1] + name for name in meter]
 
 
 def test_each_module_comes_after_what_it_imports():

@@ -8,13 +8,14 @@ import hashlib
 
 from case import Bits
 from wattpact_meter import load_order
-from wattpact_protocol.log import ids, roles
+from wattpact_protocol.log import ids, reasons, roles
 from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
+from driving import Around, measure, power, receive, tick  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.core.meter import Meter, Surroundings  # noqa: E402
+from wattpact_meter.core.meter import Meter  # noqa: E402
 from wattpact_meter.storage.journal import Journal as FileJournal  # noqa: E402
 from wattpact_meter.storage.journal import JournalFull  # noqa: E402
 from wattpact_meter.storage.store import MAX_VALUE_BYTES  # noqa: E402
@@ -206,7 +207,7 @@ class House:
         self.boot_ms = 0
         self.at_ms = 0
         self.operations = []  # (unix ms, closed, reason)
-        self.around = Surroundings()
+        self.around = Around()
         self.clock_off_s = 0
         self.clock_known = True
         self.journal = None
@@ -233,11 +234,11 @@ class House:
         """Measure since the last step, let the guard decide, move the relay; the datagrams to send."""
         now = self.now(world_ms)
         watts = self.load(world_ms, self.closed)
-        self.meter.on_power(now, watts * 1000, (world_ms - self.at_ms) * 1000, {}, 0)
+        measure(self.meter, now, power(watts * 1000, (world_ms - self.at_ms) * 1000))
         self.at_ms = world_ms
         for _ in range(TICKS_A_STEP):
             self.around.sensed_closed = self.closed
-            decision = self.meter.tick(now, self.around)
+            decision = tick(self.meter, now, self.around)
             if decision.operate:
                 self.closed = decision.closed
                 self.operations.append((world_ms, decision.closed, decision.reason))
@@ -469,9 +470,9 @@ class Community:
         if author is None:
             return self.refuse("unknown_author")
         verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
-        if verdict == chain.FORK and not self.verify(author.public_key, new.signed, new.signature):
+        if verdict == reasons.FORK and not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
-        assert verdict != chain.FORK, "two entries at %r" % new
+        assert verdict != reasons.FORK, "two entries at %r" % new
         if verdict != chain.NEXT:
             return self.refuse(verdict)
         if not self.verify(author.public_key, new.signed, new.signature):
@@ -585,7 +586,7 @@ class World:
         self.community.now_s = START_S + self.ms // 1000
         for to, data in self.network.arrivals(self.ms):
             if isinstance(to, House):
-                self._guarded(to, lambda house=to, told=data: house.meter.on_datagram(house.now(self.ms), told))
+                self._guarded(to, lambda house=to, told=data: receive(house.meter, house.now(self.ms), told))
             else:
                 house = to[0]
                 for answer in self.community.take_datagram(data, house.kid):

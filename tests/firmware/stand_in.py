@@ -9,7 +9,6 @@ from wattpact_meter import load_order
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
 from wattpact_meter.clock import Now  # noqa: E402
-from wattpact_meter.core.meter import Surroundings  # noqa: E402
 from wattpact_meter.settings import Settings  # noqa: E402
 
 
@@ -24,23 +23,21 @@ class Relay:
 
 
 class Source:
-    """Gives what `next` and `telegrams` hold; raises instead as many times as `fails` says."""
+    """Gives what `next` holds; raises instead as many times as `fails` says."""
 
     pause_ms = 100
 
     def __init__(self):
         self.next = []
-        self.telegrams = []
         self.fails = 0
         self.rejected = {}
 
-    def take(self, now_us):
+    def read(self, now_us):
         if self.fails:
             self.fails -= 1
             raise ValueError("no samples")
-        powers, self.next = self.next, []
-        telegrams, self.telegrams = self.telegrams, []
-        return powers, telegrams
+        measured, self.next = self.next, []
+        return measured
 
 
 class Network:
@@ -78,7 +75,7 @@ class Board:
         self.fed = 0
         self.events = []
         self.failures = []
-        self.told = None
+        self.inputs = None
         self.start_s = None  # Unix time at uptime 0
         self.chance = case.Bits("app")
 
@@ -91,10 +88,9 @@ class Board:
     def draw(self, n):
         return 0
 
-    def pressed(self):
-        self.told = Surroundings()
-        self.told.consent = True
-        return self.told
+    def sense(self, inputs):
+        self.inputs = inputs
+        inputs.consent = True
 
     def feed(self):
         self.fed += 1

@@ -3,9 +3,12 @@
 import asyncio
 
 import flash
+from driving import power
 from stand_in import Board
-from wattpact_meter.app import DEAD_MS, FAILURES, STUCK_MS, App
+from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
+from wattpact_meter.control.faults import DEAD_MS
+from wattpact_protocol import steps
 from wattpact_protocol.log import readings, register_table
 
 
@@ -32,7 +35,7 @@ def test_a_task_that_fails_is_counted_and_goes_on():
         app, board = made(folder)
         board.most_ms = 3000
         board.source.fails = FAILURES - 1
-        board.source.next = [(5_000_000, 200_000, {}, 0)]
+        board.source.next = [power(5_000_000, 200_000, {})]
         assert asyncio.run(app.run()) is False
         assert app.errors == {"sample": FAILURES - 1}
         assert board.failures == [("sample", "no samples")] * (FAILURES - 1)
@@ -56,10 +59,23 @@ def test_the_watchdog_is_fed_only_while_every_task_runs():
         asyncio.run(app.run())
         fed = board.fed
         assert fed > 0
-        app.tick(Now(board.uptime_ms + STUCK_MS // 2, None))
+        steps.finish(app.tick_steps(Now(board.uptime_ms + STUCK_MS // 2, None)))
         assert board.fed == fed + 1
-        app.tick(Now(board.uptime_ms + STUCK_MS + 100, None))
+        steps.finish(app.tick_steps(Now(board.uptime_ms + STUCK_MS + 100, None)))
         assert board.fed == fed + 1
+
+
+def test_a_task_is_stuck_after_half_a_minute_and_not_before():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        for name in ("sample", "network", "tick", "status"):
+            app._ran = {"sample": 70_000, "network": 70_000, "tick": 70_000, "status": 70_000}
+            app._ran[name] = 40_000
+            fed = board.fed
+            steps.finish(app.tick_steps(Now(70_000, None)))
+            assert board.fed == fed + 1, name
+            steps.finish(app.tick_steps(Now(70_001, None)))
+            assert board.fed == fed + 1, name
 
 
 def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
@@ -67,17 +83,17 @@ def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
         app, board = made(folder)
         for now_ms in (0, 100, 200):
             app.sample(Now(now_ms, None))
-            app.tick(Now(now_ms, None))
+            steps.finish(app.tick_steps(Now(now_ms, None)))
         told = [event for event in board.events if event["event"] == "relay"]
         assert told[-1]["closed"] is board.relay.closed is app.relay.sensed()
         assert len(told) <= 2
 
 
 def over_current(app, board, instantaneous):
-    board.source.next = [(0, 200_000, instantaneous, 0)]
+    board.source.next = [power(0, 200_000, instantaneous)]
     app.sample(Now(1000, None))
-    app.tick(Now(1000, None))
-    return board.told.over_current
+    steps.finish(app.tick_steps(Now(1000, None)))
+    return board.inputs.over_current
 
 
 def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
@@ -95,10 +111,10 @@ def test_over_current_in_any_of_several_measurements_is_told():
     with flash.Folder() as folder:
         app, board = made(folder)
         over = {register_table.CURRENT_1_MA: 65_500}
-        board.source.next = [(0, 200_000, over, 0), (0, 200_000, {}, 0)]
+        board.source.next = [power(0, 200_000, over), power(0, 200_000, {})]
         app.sample(Now(1000, None))
-        app.tick(Now(1000, None))
-        assert board.told.over_current
+        steps.finish(app.tick_steps(Now(1000, None)))
+        assert board.inputs.over_current
         assert not over_current(app, board, {})
 
 
@@ -113,14 +129,14 @@ def test_the_guard_is_asked_between_two_verifications():
             done.append(data)
             yield
 
-        def decided(now, around):
+        def decided(now, inputs):
             done.append(b"guard")
-            return decide_steps(now, around)
+            return decide_steps(now, inputs)
 
         meter.receive_steps, meter.decide_steps = receive, decided
         board.network.incoming = [b"cheap", b"costly", b"cheap", b"costly"]
         app.exchange(Now(1000, None))
-        while app.tick(Now(1000, None)) == 0:
+        while steps.finish(app.tick_steps(Now(1000, None))) == 0:
             pass
         guard = done.index(b"costly")
         assert done[:guard] == [b"guard", b"cheap"] and done[guard + 1] == b"guard", done
@@ -135,8 +151,8 @@ def test_what_is_urgent_does_not_wait_for_a_signature():
         def work(now):
             for step in range(50):
                 done.append(step)
-                if step == 7 and not app._over_current:
-                    board.source.next = [(0, 200_000, {register_table.CURRENT_1_MA: 65_500}, 0)]
+                if step == 7 and not app._faults.over_current:
+                    board.source.next = [power(0, 200_000, {register_table.CURRENT_1_MA: 65_500})]
                 yield
             return False
 
@@ -157,11 +173,11 @@ def test_a_source_that_measures_nothing_is_dead():
         def dead_at(now_ms, *powers):
             board.source.next = list(powers)
             app.sample(Now(now_ms, None))
-            app._told = True
-            app.tick(Now(now_ms, None))
-            return board.told.sensor_dead
+            app._has_input = True
+            steps.finish(app.tick_steps(Now(now_ms, None)))
+            return board.inputs.sensor_dead
 
-        good, faulty = (0, 200_000, {}, 0), (0, 200_000, {}, readings.SENSOR_FAULT)
+        good, faulty = power(0, 200_000), power(0, 200_000, {}, readings.SENSOR_FAULT)
         assert not dead_at(1000, good)
         assert not dead_at(1000 + DEAD_MS, faulty)
         assert dead_at(1001 + DEAD_MS, faulty)

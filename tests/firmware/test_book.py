@@ -9,7 +9,7 @@ from wattpact_meter.trade.orders import DAY_S, Supply
 from wattpact_meter.trade.trader import Trader
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, kinds, reasons
 
 ROOF, WALLBOX, OWNER = b"the roof", b"the wall", b"an owner"
 STEP_S = 60
@@ -67,12 +67,12 @@ class Desk:
                 assert self.trader.apply_offer(new) is None
         return self
 
-    def work(self, may_ask=True, seconds=0):
+    def work(self, may_buy=True, seconds=0):
         """Say all that is due; what was said."""
         self.now_s += seconds
         before = len(self.said)
         while True:
-            due = self.trader.next(self.now_s, self.supply, may_ask)
+            due = self.trader.next(self.now_s, self.supply, may_buy)
             if due is None:
                 return self.said[before:]
             kinds.encode(due[0], due[1])  # within what an entry may say
@@ -118,38 +118,38 @@ def test_a_mandate_is_answered_once():
 def test_only_the_owners_orders_for_this_meter_count():
     desk = Desk(ROOF)
     new = mandate(kinds.SELL)
-    assert desk.trader.apply_mandate(new, b"stranger", START_S) == trader.NOT_OWNER
-    assert desk.trader.apply_mandate(new, None, START_S) == trader.NOT_OWNER
-    assert desk.trader.apply_mandate(mandate(kinds.SELL, meter=WALLBOX), OWNER, START_S) == trader.OTHER_METER
-    assert desk.trader.apply_mandate(new, OWNER, START_S + 3601) == trader.EXPIRED
+    assert desk.trader.apply_mandate(new, b"stranger", START_S) == reasons.NOT_OWNER
+    assert desk.trader.apply_mandate(new, None, START_S) == reasons.NOT_OWNER
+    assert desk.trader.apply_mandate(mandate(kinds.SELL, meter=WALLBOX), OWNER, START_S) == reasons.NOT_FOR_THIS_METER
+    assert desk.trader.apply_mandate(new, OWNER, START_S + 3601) == reasons.ORDER_EXPIRED
     assert desk.trader.apply_mandate(new, OWNER, START_S) is None
-    assert desk.trader.apply_mandate(new, OWNER, START_S) == trader.KNOWN
+    assert desk.trader.apply_mandate(new, OWNER, START_S) == reasons.DUPLICATE
 
 
 def test_parts_of_an_offer_are_confirmed_and_never_more_than_it():
     desk, offered = seller(100)
     first, reason = accept(desk, offered, 60)
     assert reason is None and desk.work()[0].body == {"acceptance": first.id}
-    assert accept(desk, offered, 41)[1] == trader.INSUFFICIENT
+    assert accept(desk, offered, 41)[1] == reasons.OFFER_EXCEEDED
     assert accept(desk, offered, 40)[1] is None and len(desk.work()) == 1
-    assert accept(desk, offered, 1)[1] == trader.INSUFFICIENT
-    assert desk.trader.apply_acceptance(first, desk.now_s) == trader.KNOWN and desk.work() == []
+    assert accept(desk, offered, 1)[1] == reasons.OFFER_EXCEEDED
+    assert desk.trader.apply_acceptance(first, desk.now_s) == reasons.DUPLICATE and desk.work() == []
 
 
 def test_what_came_too_late_is_not_confirmed():
     desk, offered = seller()
-    assert accept(desk, offered, 1, desk.now_s - trader.CONFIRM_WITHIN_S - 1)[1] == trader.STALE
-    assert accept(desk, offered, 1, desk.now_s + trader.CONFIRM_WITHIN_S + 1)[1] == trader.STALE
+    assert accept(desk, offered, 1, desk.now_s - trader.CONFIRM_WITHIN_S - 1)[1] == reasons.STALE_ACCEPTANCE
+    assert accept(desk, offered, 1, desk.now_s + trader.CONFIRM_WITHIN_S + 1)[1] == reasons.STALE_ACCEPTANCE
     new, _ = accept(desk, offered, 1)
     new.stamp.unix_s = None
     new.id = bytes(32)
-    assert desk.trader.apply_acceptance(new, desk.now_s) == trader.NO_TIME
-    assert desk.trader.apply_acceptance(new, None) == trader.NO_TIME
-    assert accept(desk, offer(), 1)[1] == trader.UNKNOWN_OFFER
-    assert accept(desk, offered, 1, kid=ROOF)[1] == trader.OWN
+    assert desk.trader.apply_acceptance(new, desk.now_s) == reasons.NO_TIME
+    assert desk.trader.apply_acceptance(new, None) == reasons.NO_TIME
+    assert accept(desk, offer(), 1)[1] == reasons.UNKNOWN_OFFER
+    assert accept(desk, offered, 1, kid=ROOF)[1] == reasons.OWN_ENTRY
     desk.work()
     desk.now_s = START_S + 3601
-    assert accept(desk, offered, 1)[1] == trader.OFFER_EXPIRED
+    assert accept(desk, offered, 1)[1] == reasons.OFFER_EXPIRED
     assert trader.CONFIRM_WITHIN_S < trader.GIVE_UP_S, "two may confirm what one wanted"
 
 
@@ -164,7 +164,7 @@ def test_what_power_kept_from_being_confirmed_in_time_is_free_again():
 
 def test_wh_per_day_hold_on_both_sides():
     desk, offered = seller(100, wh_per_day=50, expires_s=START_S + 200_000, end_s=START_S + 200_000)
-    assert accept(desk, offered, 50)[1] is None and accept(desk, offered, 1)[1] == trader.LIMIT
+    assert accept(desk, offered, 50)[1] is None and accept(desk, offered, 1)[1] == reasons.MANDATE_EXCEEDED
     desk.work()
     desk.now_s += DAY_S
     assert accept(desk, offered, 50)[1] is None
@@ -215,7 +215,7 @@ def test_without_a_confirmation_the_next_is_asked():
     assert [new.body["offer"] for new in said] == [second.id] and desk.trader.given_up == 1
     assert confirm(desk, said[0]) is None
     assert desk.work(seconds=1000) == [], "bought twice"
-    assert confirm(desk, desk.acceptances()[0]) == trader.UNKNOWN_ACCEPTANCE
+    assert confirm(desk, desk.acceptances()[0]) == reasons.UNKNOWN_ACCEPTANCE
 
 
 def test_an_offer_that_never_answers_is_asked_ever_more_rarely_and_for_less():
@@ -229,17 +229,29 @@ def test_an_offer_that_never_answers_is_asked_ever_more_rarely_and_for_less():
     assert gaps == sorted(gaps) and len(asked) <= 6
 
 
+def test_the_pause_before_an_offer_is_tried_again_ends_at_ten_minutes():
+    desk = buyer(1 << 20).receive(offer(wh=1 << 20, end_s=START_S + 90_000, valid_until_s=START_S + 90_000))
+    (held,) = desk.trader.offers
+    pauses = []
+    for _ in range(900):
+        failures = held.failures
+        desk.work(seconds=5)
+        if held.failures > failures:
+            pauses.append(held.retry_s - desk.now_s)
+    assert pauses[:5] == [90, 180, 360, 600, 600] and pauses[-1] == 600, pauses
+
+
 def test_nobody_is_asked_without_a_host():
     desk = buyer().receive(offer())
-    assert desk.work(may_ask=False, seconds=10) == []
+    assert desk.work(may_buy=False, seconds=10) == []
     assert len(desk.work()) == 1
 
 
 def test_only_the_supplier_confirms():
     desk = buyer().receive(offer())
     accepted = desk.work(seconds=5)[0]
-    assert confirm(desk, accepted, b"stranger") == trader.NOT_A_PARTY
-    assert confirm(desk, accepted) is None and confirm(desk, accepted) == trader.KNOWN
+    assert confirm(desk, accepted, b"stranger") == reasons.NOT_A_PARTY
+    assert confirm(desk, accepted) is None and confirm(desk, accepted) == reasons.DUPLICATE
     contract = desk.trader.acceptances[0].contract
     assert desk.trader.supplier_of(contract) == ROOF and desk.trader.supplier_of(bytes(32)) is None
 
@@ -287,7 +299,7 @@ def test_the_book_is_bounded_and_fits_the_store():
         preferred = [bytes([number]) * 8] * 8
         big = {"wh": 1 << 31, "limit": (1 << 32) - 1, "preferred": preferred, "expires_s": 1 << 62, "end_s": 1 << 62}
         desk.receive(mandate(number % 2, meter=WALLBOX, wh_per_day=1 << 31, **big))
-    assert desk.trader.apply_mandate(mandate(0, meter=WALLBOX), OWNER, START_S) == trader.FULL
+    assert desk.trader.apply_mandate(mandate(0, meter=WALLBOX), OWNER, START_S) == reasons.TRADER_FULL
     desk.work()
     for number in range(40):
         desk.receive(offer(4 * 10**9 + number, 1 << 31, end_s=1 << 61, valid_until_s=1 << 61))

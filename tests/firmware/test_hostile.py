@@ -52,10 +52,10 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         starts += len(house.entries(kinds.USAGE_START))
         assert said > 40 and house.meter.rejected.get("flash_failed", 0) == 0, house.meter.rejected
         readings = len(house.entries(kinds.READING))
-        heard = house.meter.link.cursor
+        heard = house.meter.inbox.cursor
         village.demo_policy(version=kinds.MAX_U32, meter=house.kid)
         world.run(20)
-        assert len(house.entries(kinds.READING)) > readings and house.meter.link.cursor > heard
+        assert len(house.entries(kinds.READING)) > readings and house.meter.inbox.cursor > heard
     assert operations and starts, (operations, starts)
 
 

@@ -40,7 +40,7 @@ class Line:
             body = self.intervals.waiting()
             kinds.encode(kinds.READING, body)  # within what a reading may be
             (taken if readings.intervals(body) else self.openings).append(body)
-            self.intervals.take()
+            self.intervals.published()
         return taken
 
 
@@ -163,7 +163,7 @@ def test_without_a_clock_there_are_no_readings():
     line.run(100)
     assert len(line.bodies()) == 1
     line.intervals.lose_clock()
-    assert line.intervals.next_boundary_ms() is None and line.intervals.waiting() is None
+    assert line.intervals.waiting() is None
 
 
 def test_readings_that_nobody_takes_are_bounded():

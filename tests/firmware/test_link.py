@@ -1,24 +1,27 @@
-"""The link's rules alone: what is sent when, what of the host is followed, and where the inbox stands."""
+"""The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
 from community import Flash, Journal, Store
-from wattpact_meter.sync import outbox
-from wattpact_meter.sync.outbox import Link
+from wattpact_meter.sync import inbox, outbox, peers
+from wattpact_meter.sync.inbox import Inbox
+from wattpact_protocol import steps
+from wattpact_protocol.log import reasons
 from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
 
 
 class Line:
-    """A link over a journal with some entries."""
+    """A link over a journal with some entries. Nothing here applies an entry of the inbox."""
 
     def __init__(self, entries=0, flash=None):
         self.flash = flash or Flash()
         self.journal = Journal(self.flash)
-        self.store = Store(self.flash)
         for _ in range(entries):
             self.add()
-        self.link = Link(KID, COMMUNITY, self.journal, self.store)
+        self.host = peers.Host()
+        self.inbox = Inbox(KID, Store(self.flash), None, None, None, None)
+        self.outbox = outbox.Outbox(KID, COMMUNITY, self.journal, self.host, self.inbox)
         self.ms = 0
 
     def add(self):
@@ -28,15 +31,19 @@ class Line:
     def poll(self, ms=0):
         """(kind, body) of what is sent now."""
         self.ms += ms
-        return [datagram.decode(data, COMMUNITY) for data in self.link.poll(self.ms, 0, True)]
+        steps.finish(self.outbox.send_steps(self.ms, 0, True))
+        return [datagram.decode(data, COMMUNITY) for data in self.outbox.pop_datagrams()]
 
     def head(self, next_sequence, ms=0):
         self.ms += ms
-        self.link.receive(self.ms)
-        return self.link.on_head(0, next_sequence, 0, self.ms)
+        self.host.receive(self.ms)
+        return self.outbox.on_head(0, next_sequence, 0, self.ms)
 
     def pushed(self, ms=0):
         return [int(body[6:]) for kind, body in self.poll(ms) if kind == datagram.ENTRY]
+
+    def admit(self, name, after, cursor):
+        return self.inbox.admit([name, after, cursor, b""])
 
 
 def test_nothing_is_pushed_before_the_host_says_where_it_is():
@@ -49,13 +56,13 @@ def test_nothing_is_pushed_before_the_host_says_where_it_is():
 def test_the_window_moves_with_what_is_acknowledged():
     line = Line(40)
     line.head(0)
-    assert line.pushed() == list(range(16)) and not line.link.has_news()
+    assert line.pushed() == list(range(16))
     line.head(10, 50)
     assert line.pushed() == list(range(16, 26))
     line.head(40, 50)
     assert line.pushed() == []
     line.add()
-    assert line.link.has_news() and line.pushed() == [40]
+    assert line.pushed() == [40]
 
 
 def test_what_was_lost_is_sent_again_once_it_can_be_known():
@@ -91,10 +98,10 @@ def test_digests_pace_with_the_host():
         if line.poll(100):
             times.append(line.ms)
     gaps = [after - before for before, after in zip(times, times[1:])]
-    assert gaps == sorted(gaps) and gaps[0] <= 4_000 and gaps[-1] == outbox.SLOWEST_DIGEST_MS and len(gaps) <= 9
+    assert gaps == sorted(gaps) and gaps[0] <= 4_000 and gaps[-1] == peers.SLOWEST_DIGEST_MS and len(gaps) <= 9
     line.head(1)
     sent = [line.ms for _ in range(30) if line.poll(100)]
-    assert len(sent) in (1, 2), "the host spoke, and was told nothing at once"
+    assert len(sent) in (1, 2), "the host was there again, and got no digest at once"
     for _ in range(10):
         line.head(1, 500)
     heard = 0
@@ -114,9 +121,9 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
 
 def test_heads_that_cannot_be_are_passed_over():
     line = Line(3)
-    assert line.head(4) == outbox.HEAD_AHEAD
-    assert line.link.on_head(1, 0, 0, 0) == outbox.HEAD_STALE
-    assert line.link.acknowledged is None
+    assert line.head(4) == reasons.HEAD_AHEAD
+    assert line.outbox.on_head(1, 0, 0, 0) == reasons.STALE_GENERATION
+    assert line.outbox.acknowledged is None
 
 
 def test_pruned_entries_are_not_asked_for():
@@ -126,51 +133,62 @@ def test_pruned_entries_are_not_asked_for():
     assert line.pushed() == [6, 7, 8, 9]
 
 
-def test_the_inbox_is_taken_in_order():
+def test_the_inbox_is_followed_in_order():
     line = Line()
-    judge = line.link.judge_inbox
-    assert judge(INBOX, 5, 9) == outbox.GAP
+    judge = line.inbox.problem
+    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
     assert judge(INBOX, 0, 4) is None
-    line.link.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == outbox.GAP
-    assert judge(INBOX, 2, 4) == outbox.DUPLICATE and judge(INBOX, 4, 4) == outbox.DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == outbox.GAP and judge(b"inbox 02", 0, 2) is None
+    line.inbox.move(INBOX, 4)
+    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
     line = Line()
-    line.link.receipt = b"a receipt"
-    line.link.move(INBOX, 77)
+    line.inbox.receipt = b"a receipt"
+    line.inbox.move(INBOX, 77)
     again = Line(flash=line.flash)
-    assert (again.link.inbox, again.link.cursor, again.link.receipt) == (INBOX, 77, b"a receipt")
+    assert (again.inbox.id, again.inbox.cursor, again.inbox.receipt) == (INBOX, 77, b"a receipt")
     assert again.poll()[0][1][3:] == [INBOX, 77]
 
 
 def test_a_cursor_moves_only_when_it_is_kept():
     line = Line()
     line.flash.cut_in = 1
-    case.raises(Exception, line.link.move, INBOX, 4)
-    assert line.link.cursor == 0 and Line(flash=line.flash).link.cursor == 0
+    case.raises(Exception, line.inbox.move, INBOX, 4)
+    assert line.inbox.cursor == 0 and Line(flash=line.flash).inbox.cursor == 0
 
 
 def test_a_host_that_insists_may_begin_again():
     line = Line()
-    line.link.move(INBOX, 50)
-    assert line.link.judge_inbox(INBOX, 0, 3) == outbox.DUPLICATE  # one late datagram is nothing
-    assert line.link.judge_inbox(INBOX, 50, 51) is None
-    line.link.move(INBOX, 51)
-    verdicts = [line.link.judge_inbox(INBOX, 0, 3) for _ in range(outbox.INSISTS)]
-    assert verdicts == [outbox.DUPLICATE] * (outbox.INSISTS - 1) + [None]
+    line.inbox.move(INBOX, 50)
+    assert line.admit(INBOX, 0, 3) == reasons.INBOX_DUPLICATE  # one late datagram is nothing
+    assert line.admit(INBOX, 50, 51) is None
+    line.inbox.move(INBOX, 51)
+    verdicts = [line.admit(INBOX, 0, 3) for _ in range(inbox.INSISTS)]
+    assert verdicts == [reasons.INBOX_DUPLICATE] * (inbox.INSISTS - 1) + [None]
 
 
-def test_what_is_refused_again_and_again_is_left_behind():
+def test_what_is_rejected_again_and_again_is_left_behind():
     line = Line()
-    assert [line.link.insists_on(b"x") for _ in range(3)] == [False, False, True]
-    assert [line.link.insists_on(what) for what in (b"a", b"b", b"a", b"b", b"a")] == [False] * 5
+    assert [line.inbox.count_repeat(b"x") for _ in range(3)] == [False, False, True]
+    assert [line.inbox.count_repeat(what) for what in (b"a", b"b", b"a", b"b", b"a")] == [False] * 5
 
 
-def test_enrolment_is_asked_for_every_five_seconds():
-    line = Line()
-    times = [ms for ms in range(0, 20_000, 100) if line.link.enrol(ms, bytes(32), bytes(32))]
+def test_a_certificate_is_requested_every_five_seconds():
+    line, times = Line(), []
+    for ms in range(0, 20_000, 100):
+        line.outbox.enrol(ms, bytes(32), bytes(32))
+        times += [ms for _ in line.outbox.pop_datagrams()]
     assert times == [0, 5_000, 10_000, 15_000]
-    assert line.link.next_at_ms(True) == 0 and line.link.next_at_ms(False) == 0
+    assert line.host.next_at_ms(True) == 0 and line.host.next_at_ms(False) == 0
+
+
+def test_only_the_newest_datagrams_wait_to_be_sent():
+    line = Line(outbox.WINDOW)
+    for _ in range(5):
+        line.head(0, outbox.RESEND_MS)
+        steps.finish(line.outbox.send_steps(line.ms, 0, True))
+    sent = [datagram.decode(data, COMMUNITY) for data in line.outbox.pop_datagrams()]
+    assert len(sent) == outbox.MAX_DATAGRAMS and sent[-1][0] == datagram.DIGEST and sent[-2][1] == b"entry 15"

@@ -4,7 +4,9 @@ import case
 import community
 import flash
 from community import START_S, Community, House, Network, PowerCut, World
+from driving import measure, receive, tick
 from wattpact_meter.sources import p1_telegram
+from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
 from wattpact_protocol.log import entry, event_codes, kinds, readings, roles
 from wattpact_protocol.settlement import register_rules
@@ -146,16 +148,16 @@ def test_the_relay_follows_a_grant_within_a_tick():
     world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     village.give(house, 10)
-    told = village.tell(house.kid, house.meter.link.inbox, house.meter.link.cursor)
+    told = village.tell(house.kid, house.meter.inbox.id, house.meter.inbox.cursor)
     assert len(told) == 1
-    house.meter.on_datagram(house.now(world.ms), told[0])
+    receive(house.meter, house.now(world.ms), told[0])
     assert house.meter.next_tick_ms(house.now(world.ms)) == world.ms
     house.step(world.ms)
     assert house.operations == [(world.ms, True, "grant")]
     world.run_until(lambda: not house.closed, 12)
     assert house.meter.registers()[readings.IMPORT_WH] == 10
     before = house.meter.rejected.get("inbox_duplicate", 0)
-    house.meter.on_datagram(house.now(world.ms), told[0])
+    receive(house.meter, house.now(world.ms), told[0])
     assert house.meter.rejected["inbox_duplicate"] == before + 1
     world.run(70)
     assert len(house.operations) == 2, "a grant was used twice"
@@ -176,8 +178,8 @@ def test_signatures_are_real():
     before = house.meter.trust.verifications
     forged = bytearray(village.give(house, 500).raw)
     forged[-1] ^= 1
-    body = [village.inbox, house.meter.link.cursor, house.meter.link.cursor + 1, bytes(forged)]
-    house.meter.on_datagram(house.now(world.ms), datagram.encode(datagram.INBOX, village.id, body))
+    body = [village.inbox, house.meter.inbox.cursor, house.meter.inbox.cursor + 1, bytes(forged)]
+    receive(house.meter, house.now(world.ms), datagram.encode(datagram.INBOX, village.id, body))
     assert house.meter.rejected == {"bad_signature": 1} and not house.meter.usage.grants
     assert house.meter.trust.verifications == before + 1
 
@@ -456,15 +458,15 @@ def test_every_refusal_is_counted_by_its_reason():
     world, village, house = alone()
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
-    cursor = meter.link.cursor
+    cursor = meter.inbox.cursor
 
     def told(raw, after=None, inbox=None):
-        body = [inbox or village.inbox, meter.link.cursor if after is None else after, meter.link.cursor + 1, raw]
+        body = [inbox or village.inbox, meter.inbox.cursor if after is None else after, meter.inbox.cursor + 1, raw]
         return datagram.encode(datagram.INBOX, village.id, body)
 
     def refused(data):
         before = dict(meter.rejected)
-        meter.on_datagram(now, data)
+        receive(meter, now, data)
         news = [reason for reason, count in meter.rejected.items() if count != before.get(reason, 0)]
         assert len(news) <= 1
         return news[0] if news else None
@@ -483,7 +485,7 @@ def test_every_refusal_is_counted_by_its_reason():
     assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
     assert refused(datagram.encode(datagram.HEAD, other, [house.kid, 0, 0])) == "wrong_community"
     assert refused(datagram.encode(datagram.DIGEST, village.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
-    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "other_meter"
+    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "not_for_this_meter"
     assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 0, 999])) == "head_ahead"
     assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 7, 0])) == "stale_generation"
     assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
@@ -492,9 +494,9 @@ def test_every_refusal_is_counted_by_its_reason():
     assert refused(told(unknown.raw)) == "unknown_author"
     assert refused(told(forbidden.raw)) == "not_allowed"
     assert refused(told(bytes(damaged))) == "bad_signature"
-    assert meter.link.cursor == cursor and not meter.usage.grants
+    assert meter.inbox.cursor == cursor and not meter.usage.grants
     assert refused(told(grant.raw)) is None
-    assert len(meter.usage.grants) == 1 and meter.link.cursor == cursor + 1
+    assert len(meter.usage.grants) == 1 and meter.inbox.cursor == cursor + 1
     assert refused(told(grant.raw)) == "old_grant"
 
 
@@ -521,7 +523,7 @@ def test_another_host_may_take_over():
     village.inbox = b"new host"
     world.run(5)
     newest = [place + 1 for place, new in enumerate(village.rows) if village.concerns(new, house.kid)][-1]
-    assert house.meter.link.inbox == b"new host" and house.meter.link.cursor == newest
+    assert house.meter.inbox.id == b"new host" and house.meter.inbox.cursor == newest
     village.give(house, 5)
     world.run(75)
     assert sum(check_usage(house)[0].values()) == 10
@@ -532,7 +534,7 @@ def test_nobody_leads_a_meter_away_from_its_host():
     world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
-    followed = (meter.link.inbox, meter.link.cursor)
+    followed = (meter.inbox.id, meter.inbox.cursor)
     liar = community.Author(village, "liar", roles.METER)
     receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
@@ -543,9 +545,9 @@ def test_nobody_leads_a_meter_away_from_its_host():
         stamp = entry.Stamp(1, 1, village.now_s)
         forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, village.id, lambda message: bytes(64))
         for _ in range(4):
-            meter.on_datagram(now, datagram.encode(datagram.INBOX, village.id, [b"elsewher", 0, 99, forged.raw]))
-        assert (meter.link.inbox, meter.link.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
-    assert meter.rejected["inbox_not_proven"] >= 4 and not meter.link.receipt
+            receive(meter, now, datagram.encode(datagram.INBOX, village.id, [b"elsewher", 0, 99, forged.raw]))
+        assert (meter.inbox.id, meter.inbox.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
+    assert meter.rejected["inbox_not_proven"] >= 4 and not meter.inbox.receipt
     village.give(house, 5)
     world.run_until(lambda: house.closed, 4)
 
@@ -602,12 +604,33 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
     assert sum(check_usage(house)[0].values()) == 20
 
 
+def test_events_are_published_before_usage_and_usage_before_readings():
+    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world.run(4)
+    village.give(house, 17)
+    world.run_until(lambda: house.closed, 4)
+    world.run_until(lambda: not house.closed, 20)
+    world.run(6)
+    said = [(new.kind, new.body.get("code")) for new in house.entries()]
+    for event, usage in (
+        (event_codes.RELAY_CLOSED, kinds.USAGE_START), (event_codes.RELAY_OPENED, kinds.USAGE_END),
+    ):  # fmt: skip
+        place = said.index((kinds.EVENT, event))
+        assert said.index((usage, None)) > place, said
+    at_once = {}  # what one boundary brought
+    for new in house.entries():
+        if new.kind in (kinds.USAGE, kinds.READING):
+            at_once.setdefault(new.stamp.unix_s // 5, []).append(new.kind)
+    assert [kinds.USAGE, kinds.READING] in at_once.values()
+    assert [kinds.READING, kinds.USAGE] not in at_once.values()
+
+
 def p1(wh, serial="E1", power_w=500):
     told = p1_telegram.Telegram("ABC5")
     told.serial = serial
     told.registers = {1: wh, 2: 0, 3: wh, 5: 0}
-    told.power_w = power_w
-    return told
+    told.instantaneous = {64: power_w}
+    return measurement(told)
 
 
 def test_a_meter_with_registers_of_its_own_is_followed():
@@ -619,11 +642,11 @@ def test_a_meter_with_registers_of_its_own_is_followed():
         now = house.now(world.ms)
         meter = house.meter
         wh = 5_000_000 + second
-        meter.on_telegram(now, p1(3 if second == 30 else wh))
-        meter.tick(now, house.around)
+        measure(meter, now, p1(3 if second == 30 else wh))
+        tick(meter, now, house.around)
         for data in meter.pop_datagrams():
             for answer in village.take_datagram(data, house.kid):
-                meter.on_datagram(now, answer)
+                receive(meter, now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
     opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
     assert [(body["text"], body["registers"][1]) for body in opened] == [("E1", 5_000_001)]
@@ -644,8 +667,8 @@ def test_a_replaced_source_opens_a_generation_and_grants_go_on():
     for second in range(12):  # from now on a meter with registers of its own measures, far below
         world.ms += 1000
         now = house.now(world.ms)
-        house.meter.on_telegram(now, p1(2 + second))
-        house.meter.tick(now, house.around)
+        measure(house.meter, now, p1(2 + second))
+        tick(house.meter, now, house.around)
         if second == 6:
             house.boot(world.ms)  # and power fails in between
     assert house.meter.registers()[readings.IMPORT_WH] == 13

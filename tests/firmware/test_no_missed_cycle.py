@@ -11,6 +11,7 @@ from home import Home
 from stand_in import Board
 from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.metering.sampler import Sampler
+from wattpact_protocol import steps
 from wattpact_protocol.log import event_codes, readings
 
 STEP_US = 400_000 * 2 // 240
@@ -36,7 +37,7 @@ class Converter:
         self.periods = []
         self.rejected = {}
 
-    def take(self, _):
+    def read(self, _):
         due = (self._board.uptime_us - self._start_us) * RATE_HZ // 1_000_000 - self._made
         self._made += due
         if due > ROOM:
@@ -45,7 +46,7 @@ class Converter:
             due = ROOM
         periods = self._sampler.feed_block(*self._wave.block(due)) if due else []
         self.periods += periods
-        return [(p.active_mw, p.end_us - p.start_us, p.instantaneous(), p.quality) for p in periods], []
+        return [period.measurement() for period in periods]
 
 
 class TimedBoard(Board):
@@ -103,7 +104,7 @@ class Pause:
 
 def run(app, board, end_us):
     """The application's own tasks, each when it is due."""
-    steps = (("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps), ("status", app.tell))
+    steps = (("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps), ("status", app.report_status))
     due = [[board.uptime_us, place, app._repeat(*task)] for place, task in enumerate(steps)]
     while True:
         first = min(due, key=lambda row: row[:2])
@@ -130,8 +131,8 @@ def measured(folder, seconds, at_once=False):
     work_steps = app.meter.work_steps
 
     def always(now):
-        if not app.meter.recorder.events:
-            app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
+        if not app.meter.events.waiting:
+            app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
         more = yield from work_steps(now)
         return more
 
@@ -139,7 +140,7 @@ def measured(folder, seconds, at_once=False):
     run(app, board, start_us + seconds * 1_000_000)
     assert not app.errors, board.failures
     assert board.signing_us > seconds * 800_000, "there was time to do nothing"
-    app.waiting.tell(app.meter)
+    steps.finish(app.waiting.apply_steps(app.meter))
     return board.converter, app, app.journal.next_sequence - count
 
 

@@ -44,7 +44,7 @@ def test_split_energy_adds_up_to_the_last_nanojoule():
         for _ in range(50):
             powers = [bits.below(40000001) - 20000000 for _ in range(3)]
             duration_us = bits.choice((0, 1, 19999, 200000, 999999937, bits.below(10**8)))
-            bank.add_energy(powers, duration_us)
+            bank.add_energy([power * duration_us for power in powers])
             energy = sum(powers) * duration_us
             imported, exported = imported + max(energy, 0), exported + max(-energy, 0)
             for power, row in zip(powers, phases):
@@ -59,12 +59,12 @@ def test_split_energy_adds_up_to_the_last_nanojoule():
 
 def test_one_load_counted_whole_or_in_pieces_gives_the_same_registers():
     whole, pieces = measured(), measured()
-    whole.add_energy((1234567,), 3600 * 10**6)
+    whole.add_energy((1234567 * 3600 * 10**6,))
     bits = case.Bits("pieces")
     left_us = 3600 * 10**6
     while left_us:
         step_us = min(left_us, 1 + bits.below(40000000))
-        pieces.add_energy((1234567,), step_us)
+        pieces.add_energy((1234567 * step_us,))
         left_us -= step_us
     assert whole.checkpoint() == pieces.checkpoint() and whole.snapshot()[1] == 1234
     assert whole.remainders_nj()[1] == 567 * NANOJOULES_PER_WH // 1000
@@ -77,13 +77,12 @@ def test_a_watt_hour_is_counted_when_it_is_complete():
     register.add(1)
     assert (register.wh, register.remainder_nj) == (1, 0)
     case.raises(ValueError, register.add, -1)
-    case.raises(ValueError, measured().add_energy, (1,), -1)
-    case.raises(RegisterError, Bank(1000).add_energy, (1,), 1)
+    case.raises(RegisterError, Bank(1000).add_energy, (1,))
 
 
 def test_phases_that_oppose_each_other_are_netted_in_the_total():
     bank = measured(3)
-    bank.add_energy((3600000, -1200000, -1200000), 3600 * 10**6)
+    bank.add_energy([power * 3600 * 10**6 for power in (3600000, -1200000, -1200000)])
     assert bank.snapshot() == {1: 1200, 2: 0, 11: 3600, 12: 0, 21: 0, 22: 1200, 31: 0, 32: 1200}
 
 
@@ -183,9 +182,9 @@ def test_another_serial_opens_a_new_generation_once_confirmed():
 
 def test_checkpoints_carry_remainders_and_never_let_a_register_fall():
     bank = measured()
-    bank.add_energy((1500,), 3600 * 10**6)
+    bank.add_energy((1500 * 3600 * 10**6,))
     saved = bank.checkpoint()
-    bank.add_energy((-700,), 3600 * 10**6 + 1)
+    bank.add_energy((-700 * (3600 * 10**6 + 1),))
     later = bank.checkpoint()
     fresh = Bank(20000)
     fresh.restore(later)

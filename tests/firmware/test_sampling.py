@@ -205,7 +205,7 @@ def test_an_hour_of_constant_load():
     sampler = Sampler(calibration())
     for second in range(seconds):
         for one in sampler.feed_block(times, voltages, currents, second * 1000000):
-            bank.add_nanojoules((one.energy_nj,))
+            bank.add_energy((one.energy_nj,))
             last = one
     wh = 230 * 8 * math.cos(math.radians(20)) * last.end_us / 3600000000
     assert abs(bank.snapshot()[1] - wh) <= 1 + wh * 0.002, (bank.snapshot(), wh)
@@ -336,9 +336,12 @@ def test_below_the_starting_current_nothing_is_counted():
 
 def test_a_reversed_current_transformer_and_the_display():
     (one,) = Sampler(Calibration(UV, -UA)).feed_block(*samples(seconds=0.3))
-    shown = one.instantaneous(2)
-    assert one.active_mw < 0 and near(shown[64], -2300, 2) and near(shown[66], 230000, 2) and near(shown[69], 10000, 2)
-    assert near(shown[71], 50000, 1) and shown[72] == -1000 and 65 not in shown
+    found = one.measurement()
+    shown = found.instantaneous
+    assert one.active_mw < 0 and near(shown[64], -2300, 2) and near(shown[65], 230000, 2) and near(shown[68], 10000, 2)
+    assert near(shown[71], 50000, 1) and shown[72] == -1000 and 66 not in shown
+    assert (found.energy_nj, found.duration_us) == ([one.energy_nj], one.end_us - one.start_us)
+    assert found.power_w == shown[64] and found.quality == one.quality
 
 
 def test_a_clock_that_runs_back_makes_no_energy():

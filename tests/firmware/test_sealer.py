@@ -6,6 +6,7 @@ import case
 import community
 import flash
 from community import START_S, Author, Community, House, Operator, PowerCut, World
+from driving import measure, power, tick
 from home import Home
 from wattpact_meter import status
 from wattpact_meter.clock import Now
@@ -184,7 +185,7 @@ def test_without_a_clock_entries_are_counted():
         house.clock_known = False
         world.run(5)
         for number in range(70):
-            house.meter.speaker.note(event_codes.TAMPER, {"registers": {1: number}})
+            house.meter.events.note(event_codes.TAMPER, {"registers": {1: number}})
             world.run(1)
             if number == 30:
                 house.boot(world.ms)
@@ -244,7 +245,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         assert epoch > held and key_no > held, "a number of the past may have been used"
         said = [new.body for new in house.entries() if new.kind == kinds.EVENT]
         assert "sealing" in [body["text"] for body in said if body["code"] == event_codes.STATE_CORRUPT][0]
-        assert not house.meter.keeper.lost == [] and house.meter.sealer.lost
+        assert not house.meter.checkpoint.lost == [] and house.meter.sealer.lost
         # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
         assert published.count(kinds.USAGE_START) == 0 and house.closed
         assert house.meter.usage.grants[0].contract == grant.body["contract"]
@@ -340,7 +341,7 @@ class Bench:
         other = community.Store(community.Flash())
         trust = Trust(self.village.root.public_key, other, self.village.crypto.verify_steps)
         for new in self.village.rows:
-            trust.learn(new, START_S)
+            steps.finish(trust.learn_steps(new, START_S))
         self.log = log or Log()
         self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)
         self.sealer.restore(self.log, boot)
@@ -409,7 +410,7 @@ def test_broken_chance_is_refused_and_nothing_said():
         bench = Bench(urandom=chance)
         for _ in range(3):
             error = case.raises(period_keys.SealError, bench.due)
-            assert str(error) == "chance failed"
+            assert str(error) == "randomness failed"
         assert not bench.store._flash.values and not bench.log.entries
         case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
         bench.sealer._urandom = good.bytes
@@ -511,9 +512,9 @@ def history(house, image, bits):
         house.boot(20_000)
         for second in range(1, case.scale(60, 25)):
             now = Now(second * 1000, START_S + 20 + second)
-            house.meter.on_power(now, bits.below(9000) * 1_000_000, 1_000_000, {}, 0)
+            measure(house.meter, now, power(bits.below(9000) * 1_000_000, 1_000_000))
             for _ in range(4):
-                house.meter.tick(now)
+                tick(house.meter, now)
         assert len(house.entries(kinds.READING)) > case.scale(40, 15)
         return watched.used
     finally:
@@ -544,7 +545,7 @@ def test_given_up_at_any_step_no_number_serves_twice():
                 left = bits.below(case.scale(24, 240))
                 for _ in work:
                     left -= 1
-                    if left < 0 and not home.app.meter.is_keeping:
+                    if left < 0 and not home.app.meter.must_end:
                         return
 
             for turn in range(60):
@@ -552,7 +553,7 @@ def test_given_up_at_any_step_no_number_serves_twice():
                     home.app.waiting.datagrams.append(home.answers.pop(0))
                 at_ms = (home.round + 1) * 250
                 now = Now(at_ms, START_S + at_ms // 1000)
-                home.app.waiting.add_power(now, (bits.below(9_000_000), 250_000, {}, 0))
+                home.app.waiting.add(now, power(bits.below(9_000_000), 250_000))
                 home.turn(some)
                 if turn == 30:
                     home.app.journal.close()
@@ -574,7 +575,7 @@ def test_no_secret_is_shown():
         home = Home(folder)
         home.rest()
         for unix_s in range(3):
-            home.app.tell(Now(home.board.uptime_ms, START_S + unix_s))
+            home.app.report_status(Now(home.board.uptime_ms, START_S + unix_s))
         meter = home.app.meter
         saved = meter._store.load(sealer.NAME)
         secrets = [row[1] for row in saved[2]] + [meter.sealer._key]

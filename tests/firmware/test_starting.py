@@ -6,6 +6,7 @@ from wattpact_meter import load_order
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
+from driving import measure, power, tick  # noqa: E402
 from wattpact_meter import status  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.core.boot import KEPT, start  # noqa: E402
@@ -32,8 +33,8 @@ def _boot(folder, now):
 def _run(meter, seconds):
     for second in range(1, seconds + 1):
         now = Now(second * 1000, 1_760_000_000 + second)
-        meter.on_power(now, 3_600_000, 1_000_000, {}, 0)
-        meter.tick(now)
+        measure(meter, now, power(3_600_000, 1_000_000))
+        tick(meter, now)
 
 
 def test_strange_values_are_given_up_and_the_meter_goes_on():

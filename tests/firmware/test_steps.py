@@ -4,15 +4,17 @@ import case
 import community
 import flash
 from community import START_S
+from driving import power
 from home import ROUND_MS, Home, driven
 from stand_in import Board
 from wattpact_meter.clock import Now
-from wattpact_meter.sources.p1_telegram import Telegram
+from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.storage.store import StateError, Store
+from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import entry, event_codes, readings, register_table
 
-SERIAL = "TELLS REGISTERS"
+SERIAL = "HAS REGISTERS"
 
 
 def arrivals(home, bits, meters, energy):
@@ -20,18 +22,17 @@ def arrivals(home, bits, meters, energy):
     app, now = home.app, Now((home.round + 1) * ROUND_MS, community.START_S + (home.round + 1) * ROUND_MS // 1000)
     came = []
     if meters == "samples":
-        power = (bits.below(4_000_000) * 1000 - 1_000_000, ROUND_MS * 1000, {}, 0)
-        energy[power[0] > 0] += power[0] * power[1]
-        came.append(lambda: app.waiting.add_power(now, power))
+        active_mw = bits.below(4_000_000) * 1000 - 1_000_000
+        energy[active_mw > 0] += active_mw * ROUND_MS * 1000
+        came.append(lambda: app.waiting.add(now, power(active_mw, ROUND_MS * 1000)))
     else:
         energy[1] += bits.below(3)
-        telegram = Telegram(SERIAL)
-        telegram.registers = {register_table.IMPORT_WH: 1000 + energy[1], register_table.EXPORT_WH: 7}
-        came.append(lambda: app.waiting.add_telegram(now, telegram))
+        registers_wh = {register_table.IMPORT_WH: 1000 + energy[1], register_table.EXPORT_WH: 7}
+        came.append(lambda: app.waiting.add(now, Measurement((), 0, {}, 0, SERIAL, registers_wh)))
     if bits.below(5) == 0:
         home.village.give(home, 1 + bits.below(50))
     if bits.below(6) == 0:
-        app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
+        app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
     told, home.answers = home.answers[:8], home.answers[8:]
     came += [lambda data=data: app.waiting.datagrams.append(data) for data in told if bits.below(10)]
     return came
@@ -52,7 +53,7 @@ def live(meters, rounds, seed, in_steps):
                     one()
 
             home.turn(between)
-        home.app.waiting.tell(home.app.meter)
+        steps.finish(home.app.waiting.apply_steps(home.app.meter))
         home.check_log()
         assert not home.app.meter.rejected.get("bad_signature"), home.app.meter.rejected
         said, registers = home.published(), home.app.meter.registers()
@@ -61,7 +62,7 @@ def live(meters, rounds, seed, in_steps):
 
 
 def test_what_comes_between_two_steps_is_taken_as_if_it_came_after_them():
-    for meters in ("samples", "telegrams"):
+    for meters in ("samples", "registers"):
         for seed in range(case.scale(4, 1)):
             rounds = case.scale(120, 60)
             said, registers, energy = live(meters, rounds, seed, False)
@@ -80,8 +81,8 @@ def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
         home.rest()
         count, steps = home.app.journal.next_sequence, 0
         for at in range(1000):
-            home.app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "%d" % at})
-            home.app._told = True
+            home.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "%d" % at})
+            home.app._has_input = True
             steps = 0
 
             def abandon(work, at=at):
@@ -117,10 +118,10 @@ def test_a_datagram_that_was_given_up_is_heard_again():
         home.rest()
         authors = len(home.app.meter.trust)
         home.village.person("newcomer")
-        told = home.village.tell(home.kid, home.app.meter.link.inbox, home.app.meter.link.cursor)
+        told = home.village.tell(home.kid, home.app.meter.inbox.id, home.app.meter.inbox.cursor)
         assert len(told) == 1
         home.app.waiting.datagrams += told
-        cursor = home.app.meter.link.cursor
+        cursor = home.app.meter.inbox.cursor
         for at in range(1, case.scale(2, 30)):
 
             def abandon(work, at=at):
@@ -129,13 +130,13 @@ def test_a_datagram_that_was_given_up_is_heard_again():
 
             while not home.app.waiting.datagrams:
                 home.turn(driven)
-            home.app._has_heard = False
+            home.app._has_received = False
             home.turn(abandon)
             assert home.app.waiting.datagrams == told, at
-            assert len(home.app.meter.trust) == authors and home.app.meter.link.cursor == cursor
-        home.app._has_heard = False
+            assert len(home.app.meter.trust) == authors and home.app.meter.inbox.cursor == cursor
+        home.app._has_received = False
         home.rest()
-        assert len(home.app.meter.trust) == authors + 1 and home.app.meter.link.cursor > cursor
+        assert len(home.app.meter.trust) == authors + 1 and home.app.meter.inbox.cursor > cursor
 
 
 def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
@@ -153,8 +154,8 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
             return signature
 
         home.app.identity.sign_steps = sometimes
-        home.app.meter.speaker.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
-        home.app._told = True
+        home.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
+        home.app._has_input = True
         home.rest()
         assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors
         assert home.app.journal.next_sequence == count + 1
@@ -172,7 +173,7 @@ def known(app):
     """Of what the core has heard: contracts, how many authors, the version of its policy, the place in the inbox."""
     meter = app.meter
     contracts = [grant.contract for grant in meter.usage.grants]
-    return [contracts, len(meter.trust), meter.policies.version, meter.link.cursor]
+    return [contracts, len(meter.trust), meter.policies.version, meter.inbox.cursor]
 
 
 def told(home, round_no):
@@ -183,7 +184,7 @@ def told(home, round_no):
         village.person("newcomer")
         village.demo_policy(version=2)
     now = Now((home.round + 1) * ROUND_MS, START_S + (home.round + 1) * ROUND_MS // 1000)
-    home.app.waiting.add_power(now, (7_200_000, ROUND_MS * 1000, {}, 0))
+    home.app.waiting.add(now, power(7_200_000, ROUND_MS * 1000))
 
 
 def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
@@ -205,15 +206,15 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
             def hurry():
                 nonlocal left, driven_on
                 left -= 1
-                if left < 0 or (app.meter.is_keeping and bits.below(4) == 0):
+                if left < 0 or (app.meter.must_end and bits.below(4) == 0):
                     app._urgent = True
-                    driven_on += app.meter.is_keeping
+                    driven_on += app.meter.must_end
 
             home.board.between = hurry
             finished(app._drive(app.tick_steps(home.board.now())))
             given_up += app._urgent
             app._urgent = False
-            assert not app.meter.is_keeping
+            assert not app.meter.must_end
             usage, authors, policy, inbox = kept(folder)[1:]
             contracts, trusted, version, cursor = known(app)
             if usage is not None:
@@ -313,10 +314,10 @@ def test_a_flash_that_fails_in_between_is_counted_and_the_core_goes_on():
             while home.answers and app.waiting.has_room:
                 app.waiting.datagrams.append(home.answers.pop(0))
             home.turn(driven)
-        assert app.meter.rejected["flash_failed"] and not app.meter.is_keeping and not app.errors
+        assert app.meter.rejected["flash_failed"] and not app.meter.must_end and not app.errors
         failing[0] = False
         for _ in range(3):
             home.round += 8
             home.rest()
-        assert kept(folder)[4][1] == app.meter.link.cursor and len(kept(folder)[2]) == len(app.meter.trust)
+        assert kept(folder)[4][1] == app.meter.inbox.cursor and len(kept(folder)[2]) == len(app.meter.trust)
         home.check_log()

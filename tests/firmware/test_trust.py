@@ -5,8 +5,9 @@ import community
 from community import START_S, YEAR_S, Author, Community, Flash, Store
 from wattpact_meter.log import trust
 from wattpact_meter.storage.store import MAX_VALUE_BYTES
+from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, ids, kinds, roles
+from wattpact_protocol.log import entry, ids, kinds, reasons, roles
 
 
 def fresh(village, flash=None):
@@ -17,7 +18,7 @@ def taught(village, flash=None):
     """A trust that has heard the operator's certificates."""
     held = fresh(village, flash)
     for new in village.rows:
-        assert held.learn(new, START_S) is None
+        assert steps.finish(held.learn_steps(new, START_S)) is None
     return held
 
 
@@ -45,14 +46,14 @@ def test_without_the_link_above_nothing_is_believed():
     village = Community()
     held = fresh(village)
     host = village.host.certificate
-    assert held.learn(host, START_S) == trust.UNKNOWN_AUTHOR and held.verifications == 0
-    assert held.learn(village.issuer.certificate, START_S) is None  # the root key itself is pinned
-    assert held.learn(host, START_S) is None
+    assert steps.finish(held.learn_steps(host, START_S)) == reasons.UNKNOWN_AUTHOR and held.verifications == 0
+    assert steps.finish(held.learn_steps(village.issuer.certificate, START_S)) is None  # the root key itself is pinned
+    assert steps.finish(held.learn_steps(host, START_S)) is None
     stranger = Community(community.StandIn)
     stranger.id = village.id
     other = fresh(village)
     forged = signed_by(village, stranger.host, stranger.host, roles.ISSUER)
-    assert other.learn(forged, START_S) == trust.UNKNOWN_AUTHOR
+    assert steps.finish(other.learn_steps(forged, START_S)) == reasons.UNKNOWN_AUTHOR
 
 
 def test_a_role_gives_only_what_it_may():
@@ -60,18 +61,21 @@ def test_a_role_gives_only_what_it_may():
     held = taught(village)
     neighbour = Author(village, "neighbour", roles.METER)
     for signer, role, reason in (
-        (village.host, roles.METER, trust.NOT_ALLOWED),
-        (village.issuer, roles.ISSUER, trust.NOT_ALLOWED),
-        (village.issuer, roles.ROOT, trust.NOT_ALLOWED),
-        (village.root, roles.METER, trust.NOT_ALLOWED),
-        (village.root, roles.ROOT, trust.NOT_ALLOWED),
+        (village.host, roles.METER, reasons.NOT_ALLOWED),
+        (village.issuer, roles.ISSUER, reasons.NOT_ALLOWED),
+        (village.issuer, roles.ROOT, reasons.NOT_ALLOWED),
+        (village.root, roles.METER, reasons.NOT_ALLOWED),
+        (village.root, roles.ROOT, reasons.NOT_ALLOWED),
         (village.issuer, roles.METER, None),
     ):
-        assert held.learn(signed_by(village, signer, neighbour, role), START_S) == reason, (signer.role, role)
+        assert steps.finish(held.learn_steps(signed_by(village, signer, neighbour, role), START_S)) == reason, (
+            signer.role,
+            role,
+        )
     demoted = signed_by(village, village.issuer, village.issuer, roles.METER, version=9)
-    assert held.learn(demoted, START_S) == trust.NOT_ALLOWED
+    assert steps.finish(held.learn_steps(demoted, START_S)) == reasons.NOT_ALLOWED
     usurped = signed_by(village, village.issuer, village.root, roles.METER, version=9)
-    assert held.learn(usurped, START_S) == trust.NOT_ALLOWED
+    assert steps.finish(held.learn_steps(usurped, START_S)) == reasons.NOT_ALLOWED
     assert held.author(village.root.kid)["role"] == roles.ROOT
 
 
@@ -79,17 +83,17 @@ def test_a_key_keeps_its_role_and_a_kid_its_key():
     village = Community()
     held = taught(village)
     neighbour = Author(village, "neighbour", roles.METER)
-    assert held.learn(signed_by(village, village.issuer, neighbour, roles.METER), START_S) is None
+    assert steps.finish(held.learn_steps(signed_by(village, village.issuer, neighbour, roles.METER), START_S)) is None
     before = held.verifications
     for role in (roles.PERSON, roles.HOST):
         turned = signed_by(village, village.issuer, neighbour, role, version=2)
-        assert held.learn(turned, START_S) == trust.ROLE_CHANGED
+        assert steps.finish(held.learn_steps(turned, START_S)) == reasons.ROLE_CHANGED
     real = ids.kid_of
     twin = Author(village, "twin", roles.METER)
     ids.kid_of = lambda key: neighbour.kid if key == twin.public_key else real(key)
     try:
         swapped = signed_by(village, village.issuer, twin, roles.METER, version=2)
-        assert held.learn(swapped, START_S) == trust.ROLE_CHANGED
+        assert steps.finish(held.learn_steps(swapped, START_S)) == reasons.ROLE_CHANGED
     finally:
         ids.kid_of = real
     assert held.verifications == before and held.author(neighbour.kid)["public_key"] == neighbour.public_key
@@ -100,15 +104,18 @@ def test_versions_only_rise_and_nothing_is_verified_twice():
     held = taught(village)
     neighbour = Author(village, "neighbour", roles.METER)
     second = signed_by(village, village.issuer, neighbour, roles.METER, version=2, owner=bytes(range(8)))
-    assert held.learn(second, START_S) is None
+    assert steps.finish(held.learn_steps(second, START_S)) is None
     before = held.verifications
-    assert held.learn(second, START_S) == trust.KNOWN
-    assert held.learn(signed_by(village, village.issuer, neighbour, roles.METER), START_S) == trust.OLD_VERSION
+    assert steps.finish(held.learn_steps(second, START_S)) == reasons.DUPLICATE
+    assert (
+        steps.finish(held.learn_steps(signed_by(village, village.issuer, neighbour, roles.METER), START_S))
+        == reasons.STALE_VERSION
+    )
     again = signed_by(village, village.issuer, neighbour, roles.METER, version=2)
-    assert held.learn(again, START_S) == trust.OLD_VERSION and held.verifications == before
+    assert steps.finish(held.learn_steps(again, START_S)) == reasons.STALE_VERSION and held.verifications == before
     assert held.author(neighbour.kid)["owner"] == bytes(range(8))
     third = signed_by(village, village.issuer, neighbour, roles.METER, version=3)
-    assert held.learn(third, START_S) is None and held.author(neighbour.kid)["owner"] is None
+    assert steps.finish(held.learn_steps(third, START_S)) is None and held.author(neighbour.kid)["owner"] is None
 
 
 def test_certificates_expire_by_the_clock_where_there_is_one():
@@ -116,11 +123,15 @@ def test_certificates_expire_by_the_clock_where_there_is_one():
     held = taught(village)
     grant = village.publish(village.issuer, kinds.POLICY, {"version": 1})
     late_s = START_S + YEAR_S + 1
-    assert held.check(grant, START_S) is None and held.check(grant, None) is None
+    assert (
+        steps.finish(held.check_steps(grant, START_S)) is None and steps.finish(held.check_steps(grant, None)) is None
+    )
     before = held.verifications
-    assert held.check(grant, late_s) == trust.EXPIRED and held.verifications == before
-    assert held.check(grant, START_S - 100) is None, "a clock that is a little behind a new certificate"
-    assert held.check(grant, START_S - 1000) == trust.EXPIRED
+    assert steps.finish(held.check_steps(grant, late_s)) == reasons.CERTIFICATE_EXPIRED and held.verifications == before
+    assert steps.finish(held.check_steps(grant, START_S - 100)) is None, (
+        "a clock that is a little behind a new certificate"
+    )
+    assert steps.finish(held.check_steps(grant, START_S - 1000)) == reasons.CERTIFICATE_EXPIRED
 
 
 def test_who_may_say_what_is_checked_before_any_signature():
@@ -131,11 +142,12 @@ def test_who_may_say_what_is_checked_before_any_signature():
         kinds.POLICY, {"version": 1}, (0, 9, bytes(32)), entry.Stamp(1, 1, START_S), village.host.kid, village.id,
         village.host.identity.sign,
     )  # fmt: skip
-    assert held.check(wrong, START_S) == trust.NOT_ALLOWED and held.verifications == before
+    assert steps.finish(held.check_steps(wrong, START_S)) == reasons.NOT_ALLOWED and held.verifications == before
     policy = village.publish(village.issuer, kinds.POLICY, {"version": 1})
     damaged = bytearray(policy.raw)
     damaged[-3] ^= 4
-    assert held.check(entry.decode(bytes(damaged), village.id), START_S) == trust.BAD_SIGNATURE
+    forged = entry.decode(bytes(damaged), village.id)
+    assert steps.finish(held.check_steps(forged, START_S)) == reasons.BAD_SIGNATURE
 
 
 def test_a_person_signs_orders_and_no_log():
@@ -152,7 +164,7 @@ def test_a_person_signs_orders_and_no_log():
         new = entry.sign(
             kinds.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.identity.sign
         )
-        assert held.check(new, START_S) == reason
+        assert steps.finish(held.check_steps(new, START_S)) == reason
 
 
 def test_what_is_known_outlives_a_restart_and_is_bounded():
@@ -161,8 +173,8 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
     held = taught(village, flash)
     for number in range(trust.MAX_AUTHORS + 5):
         subject = Author(village, "n%d" % number, roles.METER)
-        reason = held.learn(signed_by(village, village.issuer, subject, roles.METER), START_S)
-        assert reason == (None if number < trust.MAX_AUTHORS - 3 else trust.FULL), number
+        reason = steps.finish(held.learn_steps(signed_by(village, village.issuer, subject, roles.METER), START_S))
+        assert reason == (None if number < trust.MAX_AUTHORS - 3 else reasons.AUTHORS_FULL), number
     assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < MAX_VALUE_BYTES
     again = fresh(village, flash)
     assert len(again) == len(held) and again.author(village.host.kid) == held.author(village.host.kid)
@@ -170,10 +182,10 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
     late_s = START_S + YEAR_S + 50
     issuer = Author(village, "next issuer", roles.ISSUER)
     new = signed_by(village, village.root, issuer, roles.ISSUER, not_after_s=late_s + YEAR_S)
-    assert again.learn(new, START_S) == trust.FULL
+    assert steps.finish(again.learn_steps(new, START_S)) == reasons.AUTHORS_FULL
     root = signed_by(village, village.root, village.root, roles.ROOT, version=2, not_after_s=late_s + YEAR_S)
-    assert again.learn(root, START_S) is None
-    assert again.learn(new, late_s) is None, "an expired certificate does not make room"
+    assert steps.finish(again.learn_steps(root, START_S)) is None
+    assert steps.finish(again.learn_steps(new, late_s)) is None, "an expired certificate does not make room"
 
 
 def test_what_is_kept_is_data_that_any_store_holds():

@@ -2,11 +2,10 @@
 
 import case
 from community import START_S, Author, Community
-from wattpact_meter.trade import usage
 from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
 KID = b"consumer"
 ISSUER = b"issuer!!"
@@ -170,7 +169,7 @@ def test_termination_ends_a_grant_with_what_it_carried():
     assert consumer.usage.guard_grants(consumer.now_s, consumer.wh) == []
     consumer.use(0, 0)
     assert consumer.ends() == [(1, kinds.END_TERMINATED)] and consumer.attributed() == {1: 12}
-    assert consumer.usage.apply_termination(contract(1)) == usage.UNKNOWN_CONTRACT
+    assert consumer.usage.apply_termination(contract(1)) == reasons.UNKNOWN_CONTRACT
 
 
 def test_default_supply_does_not_end_by_energy():
@@ -183,13 +182,14 @@ def test_numbers_are_taken_once_and_for_this_meter_alone():
     held = Usage()
     assert held.apply_grant(grant(5), KID) is None
     for other, reason in (
-        (grant(5), usage.OLD_GRANT), (grant(4), usage.OLD_GRANT), (grant(6, meter=b"somebody"), usage.OTHER_METER),
-        (grant(7), None), (grant(3, issuer=b"issuer 2"), None),
+        (grant(5), reasons.OLD_GRANT), (grant(4), reasons.OLD_GRANT),
+        (grant(6, meter=b"somebody"), reasons.NOT_FOR_THIS_METER), (grant(7), None),
+        (grant(3, issuer=b"issuer 2"), None),
     ):  # fmt: skip
         assert held.apply_grant(other, KID) == reason
     again = grant(8)
     again.body["contract"] = contract(7)
-    assert held.apply_grant(again, KID) == usage.OLD_GRANT
+    assert held.apply_grant(again, KID) == reasons.OLD_GRANT
 
 
 def test_grants_are_bounded_and_the_last_in_order_goes():

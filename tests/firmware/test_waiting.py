@@ -1,88 +1,93 @@
-"""What waits for the core: in order, bounded, and not an mW µs less or more."""
+"""What waits for the core: in order, bounded, and not a nanojoule less or more."""
 
 import case
+from driving import power
 from stand_in import Now
 from wattpact_meter.core import backlog
-from wattpact_meter.sources.p1_telegram import Telegram
+from wattpact_meter.metering.measurement import Measurement
+from wattpact_protocol import steps
 
 
-class Told:
-    """In a meter's place: what it was told, in order."""
+class Applied:
+    """In a meter's place: what it was given, in order."""
 
     def __init__(self):
-        self.powers = []
-        self.telegrams = []
+        self.measurements = []
         self.order = []
 
-    def on_power_steps(self, now, active_mw, duration_us, instantaneous, faults):
-        assert duration_us >= 0
+    def measure_steps(self, now, measurement):
+        assert measurement.duration_us >= 0
         yield
-        self.powers.append((active_mw, duration_us, faults, instantaneous))
-        self.order.append(now.uptime_ms)
-
-    def on_telegram_steps(self, now, telegram):
-        yield
-        self.telegrams.append(telegram)
+        self.measurements.append(measurement)
         self.order.append(now.uptime_ms)
 
 
-def energy(powers):
-    return sum([power[0] * power[1] for power in powers]), sum([power[1] for power in powers])
+def drain(held, meter):
+    steps.finish(held.apply_steps(meter))
 
 
-def test_periods_that_find_room_are_told_as_they_came():
-    held, told = backlog.Backlog(), Told()
-    given = [(1000 + n, 200_000, {1: n}, n) for n in range(backlog.MAX_MEASURED)]
-    for n, power in enumerate(given):
-        held.add_power(Now(n, None), power)
-    held.tell(told)
-    assert told.powers == [(mw, us, quality, more) for mw, us, more, quality in given]
-    assert told.order == list(range(len(given))) and not held.joined
-    held.tell(told)
-    assert len(told.powers) == len(given)
+def amounts(measurements):
+    return sum([sum(one.energy_nj) for one in measurements]), sum([one.duration_us for one in measurements])
+
+
+def test_measurements_that_find_room_are_given_as_they_came():
+    held, meter = backlog.Backlog(), Applied()
+    given = [power(1000 + n, 200_000, {1: n}, n) for n in range(backlog.MAX_MEASURED)]
+    for n, one in enumerate(given):
+        held.add(Now(n, None), one)
+    drain(held, meter)
+    assert meter.measurements == given and [one.quality for one in given] == list(range(len(given)))
+    assert meter.order == list(range(len(given))) and not held.joined
+    drain(held, meter)
+    assert len(meter.measurements) == len(given)
 
 
 def test_however_many_come_no_energy_is_lost():
     bits = case.Bits("energy")
     for _ in range(case.scale(200, 20)):
-        held, told, given = backlog.Backlog(), Told(), []
+        held, meter, rows = backlog.Backlog(), Applied(), []
         for n in range(bits.below(120)):
-            power = (bits.below(40_000_000) - 20_000_000, bits.below(400_000), {}, 1 << bits.below(4))
-            given.append(power)
-            held.add_power(Now(n, None), power)
-        held.tell(told)
-        assert energy(told.powers) == energy(given)
-        assert len(told.powers) <= backlog.MAX_MEASURED + 1
-        assert held.joined == max(0, len(given) - backlog.MAX_MEASURED)
-        assert told.order == sorted(told.order) and (not given or told.order[-1] == len(given) - 1)
+            row = (bits.below(40_000_000) - 20_000_000, bits.below(400_000), 1 << bits.below(4))
+            rows.append(row)
+            held.add(Now(n, None), power(row[0], row[1], {}, row[2]))
+        drain(held, meter)
+        assert amounts(meter.measurements) == (sum([mw * us for mw, us, _ in rows]), sum([us for _, us, _ in rows]))
+        assert len(meter.measurements) <= backlog.MAX_MEASURED
+        assert held.joined == max(0, len(rows) - backlog.MAX_MEASURED)
+        assert meter.order == sorted(meter.order) and (not rows or meter.order[-1] == len(rows) - 1)
         faults = 0
-        for power in given[backlog.MAX_MEASURED - 1 :]:
-            faults |= power[3]
-        assert not given or len(given) < backlog.MAX_MEASURED or told.powers[-1][2] == faults
+        for row in rows[backlog.MAX_MEASURED - 1 :]:
+            faults |= row[2]
+        assert not rows or len(rows) < backlog.MAX_MEASURED or meter.measurements[-1].quality == faults
 
 
-def test_periods_of_no_length_are_joined_too():
-    held, told = backlog.Backlog(), Told()
-    for n in range(40):
-        held.add_power(Now(n, None), (n, 0, {}, 0))
-    held.tell(told)
-    assert told.powers[-1][:2] == (39, 0)
+def test_what_is_joined_shows_the_newest_values():
+    one = power(1000, 1_000_000, {64: 1})
+    assert one.add(power(3001, 2_000_000, {64: 3})) and one.instantaneous == {64: 3}
+    assert one.energy_nj == [7_002_000_000] and one.power_w == 2  # 7.002 J in 3 s
+    assert one.add(power(0, 0)) and one.instantaneous == {64: 3} and one.duration_us == 3_000_000
 
 
-def test_the_newest_telegram_stands_for_those_that_found_no_room():
-    held, told = backlog.Backlog(), Told()
-    telegrams = [Telegram("METER") for _ in range(50)]
-    for n, telegram in enumerate(telegrams):
-        held.add_telegram(Now(n, None), telegram)
-    other = Telegram("OTHER")
-    held.add_telegram(Now(50, None), other)
-    held.tell(told)
+def test_phases_and_kinds_do_not_mix():
+    three = Measurement([1, -2, 3], 10, {})
+    assert three.add(Measurement([10, 20, -30], 5, {})) and three.energy_nj == [11, 18, -27]
+    assert not three.add(Measurement([1], 5, {})) and not three.add(Measurement((), 0, {}, 0, "METER", {1: 5}))
+    assert (three.energy_nj, three.duration_us, three.registers_wh) == ([11, 18, -27], 15, {})
+
+
+def test_the_newest_registers_stand_for_those_that_found_no_room():
+    held, meter = backlog.Backlog(), Applied()
+    for n in range(50):
+        held.add(Now(n, None), Measurement((), 0, {64: n}, 0, "METER", {1: n}, 1000 + n))
+    held.add(Now(50, None), Measurement((), 0, {}, 0, "OTHER", {1: 50}))
+    drain(held, meter)
     kept = backlog.MAX_MEASURED - 1
-    assert told.telegrams == telegrams[:kept] + [telegrams[-1]] and told.order[-1] == 49
-    assert (held.joined, held.lost) == (50 - kept, 1)
+    assert [one.registers_wh[1] for one in meter.measurements] == list(range(kept)) + [49] and meter.order[-1] == 49
+    assert meter.measurements[-1].unix_s == 1049 and meter.measurements[-1].power_w == 49
+    assert (held.joined, held.lost) == (51 - backlog.MAX_MEASURED, 1)
 
 
-def test_datagrams_are_taken_while_there_is_room():
+def test_datagrams_wait_while_there_is_room():
     held = backlog.Backlog()
     while held.has_room:
         held.datagrams.append(b"x")

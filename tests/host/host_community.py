@@ -23,7 +23,7 @@ from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
 
 T0 = 1_790_000_000
-TERMS = members.Terms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
+TERMS = members.FoundingTerms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
 
 
 def key(name):

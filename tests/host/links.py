@@ -8,6 +8,7 @@ from host_community import key
 from wattpact.api import app_of
 from wattpact.membership import access_links
 from wattpact.membership.access_links import Access
+from wattpact.node.events import Events
 from wattpact.views.stored import StoredViews
 from wattpact_protocol.log import ids
 
@@ -16,7 +17,7 @@ ISSUER = (key("issuer"),)
 
 
 def app_at(path, clock, dist=None, seen_s=dict, refused=lambda source: None, signers=ISSUER):
-    return app_of(StoredViews(path, clock, seen_s, signers), Access(path, clock, refused), dist)
+    return app_of(StoredViews(path, clock, seen_s, signers), Access(path, clock, refused), Events(), dist)
 
 
 def code(store, person=None, now_s=1_790_000_000, for_s=10 * YEAR_S):

@@ -1,4 +1,5 @@
-"""Live events for tests, over a real socket: a test client would wait for a stream's end.
+"""Live events for tests, over a real socket: a test client would wait for a stream's end. A store that no node runs on
+is watched here, as a node would.
 
 with served(app) as base, httpx.stream("GET", f"{base}/api/events") as answer:
     stream = events(answer.iter_lines())                  (name, id, data) of each event
@@ -12,11 +13,12 @@ import time
 from contextlib import contextmanager
 
 from wattpact.api.server import WebServer
+from wattpact.node.events import ENTRIES
 
 
 @contextmanager
 def served(app):
-    """The address of a server that runs in a thread of its own."""
+    """The address of a server that runs in a thread of its own; what is appended to the store is notified."""
     listening = threading.Event()
     box = {}
 
@@ -24,8 +26,10 @@ def served(app):
         server = WebServer(app, app.state.feed.close)
         box["port"] = await server.start("127.0.0.1", 0)
         box["stop"], box["loop"] = asyncio.Event(), asyncio.get_running_loop()
+        watching = asyncio.create_task(watch(app))
         listening.set()
         await box["stop"].wait()
+        watching.cancel()
         await server.stop()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()))
@@ -37,6 +41,16 @@ def served(app):
         box["loop"].call_soon_threadsafe(box["stop"].set)
         thread.join(10)
         assert not thread.is_alive()
+
+
+async def watch(app):
+    """What a node does for its own store."""
+    views, seen = app.state.views, 0
+    while True:
+        if views.last_cursor() != seen:
+            seen = views.last_cursor()
+            app.state.feed.events.notify(ENTRIES, seen)
+        await asyncio.sleep(0.02)
 
 
 def events(lines):

@@ -12,7 +12,7 @@ from wattpact.membership import members
 from wattpact_protocol.log import event_codes, kinds
 
 SLOT_S = 5
-TERMS = members.Terms("Sun Street", "EUR", "Europe/Berlin", SLOT_S, 310_000, 80_000)
+TERMS = members.FoundingTerms("Sun Street", "EUR", "Europe/Berlin", SLOT_S, 310_000, 80_000)
 SLOT_WH = 10  # 7.2 kW
 WH = 40
 

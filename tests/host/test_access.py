@@ -17,11 +17,12 @@ from links import app_at, by, code
 from streams import events, served, take
 from street import SLOT_S, Street
 from test_cli import run
-from wattpact.api import create_app, models, refusals
-from wattpact.api.events import MAX_OPEN_PAGES, WHOLES, Feed, Page, _texts
+from wattpact.api import create_app, errors, models
+from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
 from wattpact.membership import access_links
 from wattpact.membership.access_links import Access, BadCode
 from wattpact.node import data_directory
+from wattpact.node.events import Events
 from wattpact.node.node import Node
 from wattpact.simulation import demo
 from wattpact.store.sqlite.reader import Reader
@@ -52,7 +53,7 @@ def app(street):
 
 @pytest.fixture(autouse=True)
 def guesses_are_quick(monkeypatch):
-    monkeypatch.setattr(refusals, "GUESS_COSTS_S", 0)
+    monkeypatch.setattr(errors, "GUESS_COSTS_S", 0)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     for written in (text, text.upper(), f" {text}\n"):
         assert (door.enter(written).person, door.enter(written).name) == (street.solar.owner.kid, "House 1")
     now[0] = T0 + 59
-    assert door.stands(door.enter(text).digest)
+    assert door.is_valid(door.enter(text).digest)
     now[0] = T0 + 60
     with pytest.raises(BadCode, match="expired") as ended:
         door.enter(text)
@@ -102,7 +103,7 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     now[0] = T0
     known = door.enter(text)
     access_links.revoke(store, [known.digest])
-    assert not door.stands(known.digest)
+    assert not door.is_valid(known.digest)
     with pytest.raises(BadCode, match="not known here") as gone:
         door.enter(text)
     assert gone.value.is_guess and text not in str(gone.value)
@@ -249,7 +250,7 @@ def test_a_link_that_expired_is_no_guess(tmp_path):
 
 
 def test_a_guess_takes_its_time_and_others_do_not_wait(app, monkeypatch):
-    monkeypatch.setattr(refusals, "GUESS_COSTS_S", 0.4)
+    monkeypatch.setattr(errors, "GUESS_COSTS_S", 0.4)
 
     async def scene():
         transport = httpx.ASGITransport(app)
@@ -347,17 +348,22 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, street):
             if row["kind"] not in private or row["author"] in mine:
                 assert row == everything[row["id"]]
             elif row["sealed"] is not None:
-                plain = {"text": visible.PRIVATE[row["kind"]], "sealed": "viewer", "void_reason": None}
+                plain = {
+                    "text": visible.PRIVATE[row["kind"]],
+                    "sealed": "viewer",
+                    "void_reason": None,
+                    "void_text": None,
+                }
                 assert row == {**everything[row["id"]], **plain}
             else:
                 assert who == street.solar and row["kind"] in ("usage", "usage_end")
-                assert row["text"].endswith(("of 40 Wh under the contract with House 1 solar", "40 Wh of 40 Wh"))
+                assert row["text"].endswith(("of 40 Wh under the contract with House 1 solar", "40 Wh of 40 Wh used"))
 
 
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
     street = Street(tmp_path)
     community, owner = street.community, street.solar.owner
-    fields = {name: 0 for _, name, _, _ in kinds.TABLE[kinds.STATEMENT][1]}
+    fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)
@@ -503,13 +509,13 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
         for stream in opened.values():
             stream.__exit__(None, None, None)
     assert set(found["nobody"].values()) == {"A sealed reading"}
-    assert found["House 1"]["House 1 solar"].startswith("Measured 0 Wh in and 11 Wh out")
+    assert found["House 1"]["House 1 solar"].startswith("Measured 0 Wh imported and 11 Wh exported")
     assert found["House 1"]["House 3 wallbox"] == "A sealed reading"
     street.close()
 
 
 def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.CHECKED_EVERY_S", 0.1)
+    monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.1)
     street = Street(tmp_path)
     store = street.community.store
     app = app_at(street.path, street.clock)
@@ -525,33 +531,30 @@ def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
 def test_an_answer_is_computed_once_for_all_viewers(street, monkeypatch):
     views = app_at(street.path, street.clock).state.views
     asked = []
-    whole = WHOLES[0]._replace(answer=lambda views: asked.append(1) or views.meters())
+    whole = ANSWERS[0]._replace(answer=lambda views: asked.append(1) or views.meters())
     viewers = [OPERATOR, NOBODY, *(Viewer(False, meter.owner.kid) for meter in street.meters)]
-    texts = _texts(views, whole, viewers)
-    assert asked == [1] and len(set(texts)) == len(viewers)
+    _, texts = computed(views, whole, viewers)
+    assert asked == [1] and len(set(texts.values())) == len(viewers)
 
 
 def test_a_viewers_answers_are_dropped_with_their_last_page(street):
-    feed = Feed(app_at(street.path, street.clock).state.views, Access(street.path, street.clock))
+    feed = Feed(app_at(street.path, street.clock).state.views, Access(street.path, street.clock), Events())
 
     async def scene():
-        streams = [feed.pages_events(OPERATOR, b"digest", None) for _ in range(2)]
+        streams = [feed.stream(OPERATOR, b"digest", None) for _ in range(2)]
         for stream in streams:
             await asyncio.wait_for(anext(stream), 5)
         assert list(feed.channels) == [OPERATOR]
         await streams[0].aclose()
         assert list(feed.channels) == [OPERATOR]
         await streams[1].aclose()
-        assert feed.channels == {}
-        await asyncio.wait_for(feed.watcher, 5)
+        assert feed.channels == {} and feed.watcher is None
 
-    monkey = feed.access
-    monkey.stands = lambda digest: True
     asyncio.run(scene())
 
 
 def test_pages_of_nobody_leave_room_for_others(street):
-    feed = Feed(None, None)
+    feed = Feed(None, None, Events())
     feed._join(NOBODY).pages.update(Page() for _ in range(MAX_OPEN_PAGES))
     assert not feed.has_room(NOBODY) and feed.has_room(OPERATOR)
 
@@ -597,7 +600,7 @@ def test_links_are_made_listed_and_revoked(founded):
     made = run(
         "--data", founded, "access", "new", "--person", "east", "--label", "tablet", "--url", "http://pi.local:80/"
     )
-    assert made.status == 0 and "It shows what is East's until" in made.out
+    assert made.status == 0 and "It shows what the meters of East measure until" in made.out
     link = made.out.splitlines()[0]
     assert re.fullmatch(r"http://pi\.local:80/#code=[a-z2-7]{26}", link)
     operator = run("--data", founded, "access", "new", "--operator", "--days", "1").out
@@ -624,8 +627,8 @@ NONSENSE = [
     (["new", "--person", "East", "--operator"], "either --person NAME or --operator"),
     (["new", "--person", "West"], "there is no person 'West'"),
     (["new", "--operator", "--days", "0"], "not in the range"),
-    (["new", "--operator", "--url", "pi.local"], "is no address"),
-    (["revoke"], "say which"),
+    (["new", "--operator", "--url", "pi.local"], "is not an address"),
+    (["revoke"], "choose the links"),
     (["revoke", "nonsense"], "names no link"),
 ]
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 
 import httpx
 import pytest
@@ -16,16 +17,18 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from streams import events, served, take
 from street import SLOT_S, WH, Street
 from wattpact.api import create_app, models
-from wattpact.api.events import MAX_BEHIND, Channel, Page
+from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
 from wattpact.billing import bill
 from wattpact.ledger import Ledger
+from wattpact.node.events import ENTRIES, METERS, STOP, Events
 from wattpact.node.node import Node
+from wattpact.store.records import StoreError
 from wattpact.views.stored import StoredViews
-from wattpact.views.visible import NOBODY
+from wattpact.views.visible import NOBODY, OPERATOR
 from wattpact_protocol.log import kinds
 
-QUESTIONS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
+REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +147,14 @@ def test_log_tells_each_entry_in_a_sentence(client, street):
     assert texts[0] == "Used 20 Wh of 40 Wh under the contract with House 2 battery"
     for sentence in (
         "Closed the relay: contract with House 1 solar, 40 Wh",
-        "Offered 40 Wh at 0.18 EUR/kWh, at most 8000 W",
+        "Offers 40 Wh at 0.18 EUR/kWh, with at most 8,000 W",
         "Accepted 40 Wh from House 1 solar at 0.18 EUR/kWh, as priority 1",
         "Confirmed the contract: 40 Wh to House 3 wallbox at 0.18 EUR/kWh",
         "Granted House 3 wallbox 40 Wh from House 1 solar, grant 1",
-        "Told House 3 wallbox to buy up to 80 Wh for at most 0.25 EUR/kWh",
-        "Measured 10 Wh in and 0 Wh out in 5 s; registers at 60 Wh import, 0 Wh export",
-        "Used up the contract with House 1 solar: 40 Wh of 40 Wh",
-        "Set the grid's prices: 0.31 EUR/kWh to buy, 0.08 EUR/kWh to sell",
+        "House 3 wallbox may buy up to 80 Wh at no more than 0.25 EUR/kWh",
+        "Measured 10 Wh imported and 0 Wh exported in 5 s; registers at 60 Wh import and 0 Wh export",
+        "Finished with the contract with House 1 solar (used up): 40 Wh of 40 Wh used",
+        "Grid prices: 0.31 EUR/kWh for import, 0.08 EUR/kWh for export",
     ):
         assert sentence in texts
 
@@ -196,7 +199,7 @@ def test_bills_are_the_ledgers(client, street):
     assert get(client, "bills", owner=buyer["owner"], month=month) == [buyer]
 
 
-NONSENSE = (
+INVALID = (
     ("meters/zz", 422), ("meters/0000000000000000", 404), ("meters/?x=1", 404), ("nothing", 404), ("", 404),
     ("readings", 422), ("readings?meter=zz", 422), ("readings?meter=0000000000000000", 404),
     ("readings?meter=KID&from=9&to=9", 422), ("readings?meter=KID&from=10&to=9", 422),
@@ -214,7 +217,7 @@ NONSENSE = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("question", "status"), NONSENSE)
+@pytest.mark.parametrize(("question", "status"), INVALID)
 def test_nonsense_is_refused_in_a_sentence(client, street, question, status):
     answer = client.get("/api/" + question.replace("KID", street.wallbox.kid.hex()))
     assert answer.status_code == status, answer.text
@@ -232,7 +235,7 @@ def test_nothing_can_be_changed(client, method, path):
     assert "only reads" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", *QUESTIONS, "/openapi.json", "/assets/page-1a2b.js", "/api/meters/zz"])
+@pytest.mark.parametrize("path", ["/", *REQUESTS, "/openapi.json", "/assets/page-1a2b.js", "/api/meters/zz"])
 def test_head_is_get_without_its_body(client, path):
     head, whole = client.head(path), client.get(path)
     assert (head.status_code, head.content) == (whole.status_code, b"")
@@ -246,6 +249,7 @@ def test_every_answer_is_guarded(client, path):
     policy = headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'")
     assert "unsafe" not in policy and "http" not in policy
+    assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
     assert not [name for name in headers if name.startswith("access-control")]
 
 
@@ -282,7 +286,7 @@ def test_every_kind_of_entry_is_described():
 
 def test_the_description_loads_nothing_and_names_every_question(client):
     described = client.get("/openapi.json").json()
-    assert set(described["paths"]) == {*QUESTIONS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
+    assert set(described["paths"]) == {*REQUESTS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
 
 
@@ -316,11 +320,11 @@ def test_the_wait_of_an_open_relay(tmp_path):
     street.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
-        "text": "No contract has energy left. It rests after opening, before it may close again.",
+        "text": "No contract has energy left. It stays open for a while before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
     assert ready["text"] == (
-        "A contract with House 1 solar is ready. It rests after opening, before it may close again."
+        "A contract with House 1 solar is ready. It stays open for a while before it may close again."
     )
 
 
@@ -393,7 +397,7 @@ def test_a_server_stops_although_pages_are_open(tmp_path):
 
 
 def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.MAX_PAGES", 1)
+    monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
     street = Street(tmp_path)
     app = app_at(street.path, street.clock, tmp_path)
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
@@ -409,11 +413,106 @@ def test_a_slow_page_is_cut_off_and_others_are_not():
         slow, quick = Page(), Page()
         channel.pages = {slow, quick}
         for number in range(MAX_BEHIND + 1):
-            channel.tell(ServerSentEvent(data=number))
+            channel.send(ServerSentEvent(data=number))
             quick.waiting.get_nowait()
         return slow.waiting.qsize(), slow.waiting.get_nowait(), quick.waiting.qsize()
 
     assert asyncio.run(scene()) == (1, None, 0)
+
+
+class CountedViews:
+    """Views of nothing, which count what is computed."""
+
+    def __init__(self):
+        self.computed = Counter()
+        self.failing = set()
+        self.cursor = 0
+
+    def last_cursor(self):
+        self.computed["last_cursor"] += 1
+        return self.cursor
+
+    def log_after(self, cursor, limit):
+        return [{**ROW, "cursor": number} for number in range(cursor + 1, self.cursor + 1)]
+
+    def _answer(self, name, answer):
+        self.computed[name] += 1
+        if name in self.failing:
+            self.failing.discard(name)
+            raise StoreError("the database is in use by another program")
+        return answer
+
+    def meters(self):
+        return self._answer("meters", [])
+
+    def contracts(self, ended_after_s):
+        return self._answer("contracts", [])
+
+    def bills(self, month, owner):
+        return self._answer("bills", [])
+
+    def community(self):
+        return self._answer("community", {"number": self.computed["community"]})
+
+
+ROW = {"cursor": 0, "kind": "tariff", "text": "", "void_reason": None, "sealed": None, "audience": []}
+WHOLE = {"meters", "contracts", "bills", "community"}
+
+
+async def names_of(stream, count):
+    return [(await asyncio.wait_for(anext(stream), 5)).event for _ in range(count)]
+
+
+def test_answers_are_computed_after_events_and_not_by_asking_again_and_again():
+    async def scene():
+        views, changes = CountedViews(), Events()
+        feed = Feed(views, None, changes)
+        page = feed.stream(OPERATOR, None, None)
+        assert set(await names_of(page, 4)) == WHOLE
+        before = Counter(views.computed)
+        await asyncio.sleep(0.5)
+        assert views.computed == before
+        other = feed.stream(NOBODY, None, None)
+        assert set(await names_of(other, 4)) == WHOLE and views.computed == before
+        for number in range(1, 21):
+            views.cursor = number
+            changes.notify(ENTRIES, number)
+            changes.notify(METERS)
+        assert await names_of(page, 20) == await names_of(other, 20) == ["entry"] * 20
+        await asyncio.sleep(1.2)
+        changed = views.computed - before
+        assert (changed["meters"], changed["contracts"]) == (1, 1) and changed["bills"] == changed["community"] == 0
+        assert changed["last_cursor"] <= 4
+        await page.aclose()
+        await other.aclose()
+
+    asyncio.run(scene())
+
+
+def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_failed_again():
+    async def scene():
+        views, changes = CountedViews(), Events()
+        feed = Feed(views, None, changes)
+        page = feed.stream(OPERATOR, None, None)
+        await names_of(page, 4)
+        before = Counter(views.computed)
+        views.failing.add("meters")
+        changes.notify(METERS)
+        await asyncio.sleep(2.5)
+        changed = views.computed - before
+        assert changed["meters"] == 2 and changed["contracts"] == 0
+        before, views.log_after = Counter(views.computed), lambda cursor, limit: 1 / 0
+        views.cursor = 1
+        changes.notify(ENTRIES, 1)
+        await asyncio.sleep(0.8)
+        assert views.computed - before == Counter(last_cursor=1)  # and not over and over
+        changes.notify(STOP)
+        with pytest.raises(StopAsyncIteration):
+            while True:
+                await asyncio.wait_for(anext(page), 5)
+        assert feed.pages == []
+
+    asyncio.run(scene())
 
 
 def operations(app):
@@ -424,7 +523,7 @@ def operations(app):
 
 
 @pytest.mark.parametrize("asker", ["operator", "nobody"])
-@pytest.mark.parametrize("path", [*QUESTIONS, "/api/meters/{kid}", "/api/readings"])
+@pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
 def test_fuzzed(app, street, path, asker):
     """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
     operation = operations(app)[path]

@@ -256,7 +256,7 @@ def test_nobody_says_what_its_role_does_not_allow(scene, who):
     rogue = liar.village.by_name[who]
     new = liar.village.publish(rogue, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
     refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
-    assert refuted.entry["kind"] == "tariff" and "may not say" in refuted.reason
+    assert refuted.entry["kind"] == "tariff" and "may not publish" in refuted.reason
 
 
 def forked(scene: Scene) -> None:
@@ -331,9 +331,9 @@ def back_again(scene: Scene) -> None:
         (forked, "tariff", "same place"), (unlinked("issuer"), "tariff", "does not name the entry before it"),
         (unlinked("pump"), "event", "does not name the entry before it"),
         (unfounded, "key_epoch", "does not name its author's certificate"),
-        (another_root, "certificate", "may not say this"),
-        (too_early, "tariff", "outside its author's certificates"), (two_orders, "mandate", "no order"),
-        (own_role, "certificate", "another role"), (back_again, "certificate", "generation that was closed"),
+        (another_root, "certificate", "may not publish this"),
+        (too_early, "tariff", "outside its author's certificates"), (two_orders, "mandate", "not a valid order"),
+        (own_role, "certificate", "another role"), (back_again, "certificate", "an earlier generation"),
     ],
 )  # fmt: skip
 def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):

@@ -71,7 +71,7 @@ def test_a_page_has_every_figure(scene):
         assert money.exact(made.fields[name], "EUR") in page
     assert money.rounded(made.fields["net_nano"], "EUR") + " to pay" in page
     assert "bought from roof at 0.18 EUR/kWh" in page and "Estimated between readings: 0.899 kWh" in page
-    assert "Settled to the end of the month." in page
+    assert "Settled until the end of the month." in page
     assert "to receive" in bill.text(bill.make(scene.ledger(), scene.east.kid, MONTH))
 
 
@@ -81,7 +81,7 @@ def test_a_bill_that_waits_says_until_when():
     scene.now_s = S + 3700
     made = bill.make(scene.ledger(), scene.west.kid, MONTH)
     assert made.fields["settled_to_s"] == S + 2700
-    assert "Settled to 2026-10-01 02:45:00 CEST; the rest waits for readings." in bill.text(made)
+    assert "Settled until 2026-10-01 02:45:00 CEST; the rest waits for readings." in bill.text(made)
 
 
 def test_an_owner_is_found_by_name_or_key(scene):
@@ -160,7 +160,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
         (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
         (["--owner", "west", "--month", "soon"], "'soon' is no month"),
         (["--month", MONTH, "--export", "x"], "--owner"),
-        (["--owner", "west", "--month", MONTH, "--keys", "x"], "write it with --export"),
+        (["--owner", "west", "--month", MONTH, "--keys", "x"], "write the bundle with --export"),
         (["--owner", "west", "--export", "/nowhere/x"], "nowhere"),
     ],
 )

@@ -67,7 +67,7 @@ NONSENSE = [
     (["nonsense"], "No such command 'nonsense'"),
     (["--nonsense"], "No such option"),
     (["--data"], "requires an argument"),
-    (["meter"], "wattpact meter needs a command, one of enrol, list, show"),
+    (["meter"], "wattpact meter needs a command: enrol, list, show"),
     (["meter", "nonsense"], "No such command"),
     (["meter", "show"], "Missing argument"),
     (["meter", "show", "House 7"], "there is no meter 'House 7'"),
@@ -78,19 +78,19 @@ NONSENSE = [
     ([*ENROL], "Missing option '--code'"),
     ([*ENROL, "--code", ""], "a sticker code has 26"),
     ([*ENROL, "--code", "1" * 26], "is not in a sticker code"),
-    ([*ENROL, "--code", CODE], "no meter is asking"),
+    ([*ENROL, "--code", CODE], "no meter waits to be enrolled"),
     ([*changed(ENROL, "--owner", "Nobody"), "--code", CODE], "there is no person 'Nobody'"),
     ([*changed(ENROL, "--rated-w", "0"), "--code", CODE], "0 is not in the range"),
     ([*changed(ENROL, "--rated-w", "much"), "--code", CODE], "'much' is not a valid integer"),
     ([*ENROL, "--code", CODE, "--wait", "-1"], "not in the range"),
     (["keys", "init"], "Missing option '--name'"),
-    (["keys", "init", "--name", "X"], "holds a community already"),
+    (["keys", "init", "--name", "X"], "there is a community in"),
     (["keys", "init", "--name", "X", "--slot", "0"], "not in the range"),
-    (["keys", "init", "--name", "X", "--timezone", "Mars/Olympus"], "is no time zone"),
-    (["keys", "init", "--name", "X", "--timezone", "../../etc/passwd"], "is no time zone"),
-    (["keys", "init", "--name", "X", "--import-price", "0,30"], "is no price per kWh"),
+    (["keys", "init", "--name", "X", "--timezone", "Mars/Olympus"], "is not a time zone"),
+    (["keys", "init", "--name", "X", "--timezone", "../../etc/passwd"], "is not a time zone"),
+    (["keys", "init", "--name", "X", "--import-price", "0,30"], "is not a price per kWh"),
     (["keys", "person"], "Missing argument"),
-    (["keys", "person", "../east"], "no name for a key"),
+    (["keys", "person", "../east"], "cannot name a key"),
     (["keys", "person", "east"], "east has a key already"),
     (["keys", "person", "other", "--label", "East"], "there is a person 'East' already"),
     (["keys", "person", "other", "--label", "x" * 33], "label is out of range"),
@@ -101,20 +101,20 @@ NONSENSE = [
     (["contract", "show", "b"], "is no contract"),
     (["contract", "terminate", "0000"], "is no contract"),
     (changed(OFFER, "--meter", "House 7"), "there is no meter 'House 7'"),
-    (changed(OFFER, "--meter", "House 3"), "the key of the owner of House 3 is not here"),
+    (changed(OFFER, "--meter", "House 3"), "the key of the owner of House 3 is not in this data directory"),
     (changed(OFFER, "--wh", "0"), "not in the range"),
     (changed(OFFER, "--wh", "1.5"), "not a valid integer"),
     (changed(OFFER, "--wh", str(1 << 32)), "not in the range"),
-    (changed(OFFER, "--price", "-0.2"), "is no price"),
+    (changed(OFFER, "--price", "-0.2"), "is not a price"),
     (changed(OFFER, "--price", "0.0000001"), "at most six decimals"),
-    (changed(OFFER, "--price", "1e-3"), "is no price"),
-    (changed(OFFER, "--price", "4294.967296"), "more than a price may be, 4294.967295 per kWh"),
-    (changed(OFFER, "--price", "nan"), "is no price"),
-    (changed(OFFER, "--price", "٣"), "is no price"),
+    (changed(OFFER, "--price", "1e-3"), "is not a price"),
+    (changed(OFFER, "--price", "4294.967296"), "more than the highest price, 4294.967295 per kWh"),
+    (changed(OFFER, "--price", "nan"), "is not a price"),
+    (changed(OFFER, "--price", "٣"), "is not a price"),
     (changed(OFFER, "--max-w", "0"), "not in the range"),
-    (changed(OFFER, "--hours", "0"), "no number of hours above 0"),
-    (changed(OFFER, "--hours", "0.0001"), "no number of hours above 0"),
-    (changed(OFFER, "--hours", "forever"), "no number of hours above 0"),
+    (changed(OFFER, "--hours", "0"), "not a number of hours above 0"),
+    (changed(OFFER, "--hours", "0.0001"), "not a number of hours above 0"),
+    (changed(OFFER, "--hours", "forever"), "not a number of hours above 0"),
     (["node", "--port", "70000"], "not in the range"),
     (["node", "--listen", "no-such-host.invalid", "--port", "0", "--no-http"], "cannot listen"),
     (["node", "--listen", "127.0.0.1", "--port", "0", "--http-listen", "nowhere.invalid"], "cannot listen"),
@@ -139,7 +139,7 @@ def test_a_port_that_is_taken_is_one_line(founded):
         words = ("node", "--listen", "127.0.0.1", "--port", "0", "--http-port", port)
         result = run("--data", founded.path, *words)
     assert result.status == 1 and result.errors.count("\n") == 1
-    assert f"port {port}: another program has it; choose another port" in result.errors
+    assert f"port {port}: another program uses it; choose another port" in result.errors
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,9 @@ def test_a_port_that_is_taken_is_one_line(founded):
 def test_without_a_data_directory_it_says_how_to_make_one(tmp_path, words):
     result = run("--data", tmp_path / "absent", *words)
     assert result.status == 1
-    assert re.fullmatch(r"wattpact: \S+absent is no data directory; try `wattpact keys init`, .*\n", result.errors)
+    assert re.fullmatch(
+        r"wattpact: \S+absent is not a data directory; make one with `wattpact keys init`, .*\n", result.errors
+    )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -175,9 +177,7 @@ def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch)
     monkeypatch.setattr("wattpact.store.sqlite.reader.Reader.certificates", break_it)
     result = run("--data", founded.path, "meter", "list")
     assert result.status == 70
-    assert result.errors == (
-        "wattpact: something is wrong inside (ZeroDivisionError: oh no); try again with --debug to see where\n"
-    )
+    assert result.errors == ("wattpact: an error in Wattpact itself (ZeroDivisionError: oh no); --debug shows where\n")
     with pytest.raises(ZeroDivisionError):
         cli.main(["--debug", "--data", str(founded.path), "meter", "list"])
 
@@ -211,6 +211,27 @@ def test_founding_makes_private_keys_and_never_twice(tmp_path):
     assert said[kinds.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
 
 
+@pytest.mark.parametrize("words", [["meter", "list"], ["meter", "show", "House 1"]])
+def test_meters_are_shown_as_stored_with_their_age_and_nothing_is_written(founded, monkeypatch, words):
+    with founded.reader() as reader:
+        stored_s = reader.entries(limit=1, newest_first=True)[0].received_s
+    monkeypatch.setattr(data_directory, "clock", lambda: stored_s + 7 * 60)
+    monkeypatch.setattr(data_directory.DataDirectory, "store", lambda self: pytest.fail("opened for writing"))
+    idle = "The newest entry was stored 7 min ago.\nNo node is running on this data directory"
+    assert idle in run("--data", founded.path, *words).out
+    with founded.lock():
+        assert founded.has_node()
+        running = run("--data", founded.path, *words)
+    assert "stored 7 min ago." in running.out and "No node is running" not in running.out
+    assert not founded.has_node()
+
+
+def test_an_age_is_a_whole_number_of_one_unit():
+    assert [frame.age(seconds) for seconds in (-3, 0, 119, 120, 7199, 7200, 172_799, 172_800)] == [
+        "0 s", "0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 days",
+    ]  # fmt: skip
+
+
 def test_lists_fit_80_columns_and_have_json(founded):
     for group in ("keys", "meter", "contract"):
         result = run("--data", founded.path, group, "list")
@@ -240,7 +261,7 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
     with made.store() as store:
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
         store.keep_pending(meter.public_key, proof, "10.0.0.5", data_directory.clock())
-    assert "1 asks to be enrolled" in run("--data", path, "meter", "list").out
+    assert "1 meter waits to be enrolled" in run("--data", path, "meter", "list").out
     words = ["meter", "enrol", "--label", "House 9", "--owner", "west", "--rated-w", "7400", "--supply-point", "SP 9",
              "--assurance", "open flash", "--code"]  # fmt: skip
     wrong = run("--data", path, *words, enrolment.format_code(bytes(16)))
@@ -248,7 +269,7 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
     nobody = run("--data", path, *changed(words, "--owner", "carl"), CODE)
     assert nobody.status == 1 and "there is no person 'carl'" in nobody.errors
     right = run("--data", path, *words, CODE.lower().replace("-", " "))
-    assert (right.status, right.out) == (0, "House 9 is enrolled for West B..\n"), right.errors
+    assert (right.status, right.out) == (0, "House 9 is enrolled; its owner is West B..\n"), right.errors
     with made.reader() as reader:
         body = members.find(reader.certificates(), roles.METER, "House 9").body
     assert (body["public_key"], body["rated_w"], body["supply_point"]) == (meter.public_key, 7400, "SP 9")
@@ -318,15 +339,15 @@ def test_a_contract_can_be_seen(dealt):
     listed = run("--data", made.path, "contract", "list").out
     assert contract[:8] in listed and "0.18" in listed and max(map(len, listed.splitlines())) <= 80
     assert "House 2" in run("--data", made.path, "contract", "show", contract[:6]).out
-    assert run("--data", made.path, "contract", "list", "--state", "void").out == "There is no such contract.\n"
+    assert run("--data", made.path, "contract", "list", "--state", "void").out == "No contract is in this state.\n"
 
 
 def test_a_contract_is_ended_by_a_side_or_the_operator_alone(dealt):
     made, contract = dealt
     both = run("--data", made.path, "contract", "terminate", contract[:8])
-    assert both.status == 1 and "say for whom with --as east or west" in both.errors
+    assert both.status == 1 and "choose one with --as east or west" in both.errors
     stranger = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "carl")
-    assert stranger.status == 1 and "carl is no side" in stranger.errors
+    assert stranger.status == 1 and "carl owns neither meter" in stranger.errors
     assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "nobody").status == 1
     assert run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west").status == 0
     (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)

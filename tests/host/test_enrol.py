@@ -59,11 +59,11 @@ def test_a_code_proves_one_key_among_those_waiting(community):
 def test_a_code_proves_nothing_for_another_key_or_community(community):
     stolen = asking(community, "a")._replace(public_key=key("thief").public_key)
     for waiting, code in (([stolen], CODE), ([asking(community, "a")], bytes(16))):
-        with pytest.raises(EnrolError, match="1 meter is asking to be enrolled, none with this code"):
+        with pytest.raises(EnrolError, match="1 meter waits to be enrolled, none with this code"):
             members.with_code(waiting, code, community.id)
     with pytest.raises(EnrolError, match="none with this code"):
         members.with_code([asking(community, "a")], CODE, bytes(16))
-    with pytest.raises(EnrolError, match="no meter is asking"):
+    with pytest.raises(EnrolError, match="no meter waits to be enrolled"):
         members.with_code([], CODE, community.id)
 
 
@@ -108,7 +108,7 @@ def test_an_author_is_found_by_label_or_the_start_of_its_key(community):
     for text in ("House 1", meter.kid.hex(), meter.kid.hex()[:6].upper()):
         assert members.find(certified, roles.METER, text).kid == meter.kid
     for text in ("House 2", "", meter.kid.hex()[:3], "owner of House 1"):
-        with pytest.raises(EnrolError, match="there is no meter .*there is: 'House 1'"):
+        with pytest.raises(EnrolError, match="there is no meter .*enrolled: 'House 1'"):
             members.find(certified, roles.METER, text)
 
 

@@ -39,10 +39,10 @@ def deal(community, bits, meters, n):
     now_s = community.now_s
     near = (now_s, 60)
     names = ("price_micro_per_kwh", "wh", "max_w", "start_s", "end_s")
-    terms = {name: kinds.TABLE[kinds.OFFER][1][at][2] for at, name in enumerate(names)}
+    terms = {name: kinds.fields(kinds.OFFER)[at][2] for at, name in enumerate(names)}
     offer = {name: hostile.field(bits, shape, near, [], []) for name, shape in terms.items()}
     wide = {"start_s": 0, "end_s": kinds.MAX_UINT, "wh": kinds.MAX_U32, "expires_s": kinds.MAX_UINT}
-    rows = kinds.TABLE[kinds.ACCEPTANCE][1][1:4]
+    rows = kinds.fields(kinds.ACCEPTANCE)[1:4]
     taken = {name: hostile.field(bits, shape, near, [], []) for _, name, shape, _ in rows}
     taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
     supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
@@ -89,7 +89,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
         if n % 20 == 0:
             stored += sum(verdict.reason == STORED for verdict in node.ingest(deal(community, bits, meters, n)))
     assert stored > 100
-    assert len(node.grants.agreements.confirmed) > 0
+    assert len(node.granting.agreements.confirmed) > 0
     honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
     for restarted in (node, node_of(community)):
         restarted.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])

@@ -113,11 +113,11 @@ def test_a_contract_that_came_before_all_it_names_is_told(street):
     street.stored(deal.sell, deal.buy, deal.demand)
     for new in (deal.contract, deal.acceptance, deal.offer):
         row = Stored(*[None] * len(Stored._fields))._replace(cursor=street.store.last_cursor() + 1, raw=new.raw)
-        street.node.grants.apply(new)
+        street.node.granting.apply(new)
         told = []
         street.node.inbox._add = lambda meter, cursor, new=new, told=told: told.append(meter)
         with street.store.transaction():
-            street.node.inbox.fold(row, new, street.node.grants.agreements, street.now_s)
+            street.node.inbox.fold(row, new, street.node.granting.agreements, street.now_s)
         del street.node.inbox._add
     assert told.count(consumer.kid) >= 2  # the offer and the contract
 

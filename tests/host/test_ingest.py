@@ -372,13 +372,13 @@ def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog)
         for _ in range(50):
             community.take([stranger], "10.0.0.9")
     assert [record.getMessage() for record in caplog.records] == [
-        f"refused: unknown_author, by {key('x').kid.hex()}, from 10.0.0.9"
+        f"rejected: unknown_author, author {key('x').kid.hex()}, from 10.0.0.9"
     ]
     caplog.clear()
     with caplog.at_level(logging.INFO, "wattpact.ingest"):
         community.pipeline.rejections.drain(community.now_s + 61)
     assert [record.getMessage() for record in caplog.records] == [
-        f"refused: unknown_author, by {key('x').kid.hex()}, 49 more"
+        f"rejected: unknown_author, author {key('x').kid.hex()}, 49 more"
     ]
 
 

@@ -8,7 +8,7 @@ from wattpact.ingest import pipeline as module
 from wattpact.ingest.pipeline import Ingest
 from wattpact.projections.registers import RegisterProjection
 from wattpact.projections.unsealing import Unsealer
-from wattpact_protocol.log import chain, entry, kinds
+from wattpact_protocol.log import entry, kinds, reasons
 
 from tools.bench import corpus
 
@@ -68,9 +68,9 @@ def test_many_at_once_end_as_one_by_one(tmp_path: Path, cores: int, seals: bool)
     one_by_one = taken(tmp_path / "one.db", 1, 1, said)
     assert taken(tmp_path / "all.db", len(said[2]), cores, said) == one_by_one
     assert taken(tmp_path / "some.db", 300, cores, said) == one_by_one
-    reasons = {reason for reason, _, _ in one_by_one[0]}
-    assert reasons == {
-        "stored", module.BAD_SIGNATURE, module.MALFORMED, module.UNKNOWN_AUTHOR, chain.DUPLICATE,
+    found = {reason for reason, _, _ in one_by_one[0]}
+    assert found == {
+        "stored", reasons.BAD_SIGNATURE, reasons.ENTRY_MALFORMED, reasons.UNKNOWN_AUTHOR, reasons.DUPLICATE,
     }  # fmt: skip
     keys = 2 * 5 if seals else 0
     assert len(one_by_one[1]) == len(said[1]) + keys + GROUPS + 1 + 1 + 40

@@ -121,7 +121,7 @@ def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
         texts = {row["kind"]: row["text"] for row in client.get("/api/log?limit=200").json()["entries"]}
     assert texts["reading"] == "A sealed reading" and "a sealed register" in texts["usage_start"]
     assert "a sealed amount" in texts["usage"]
-    assert texts["key_epoch"].startswith("Seals from now on for issuer and House")
+    assert texts["key_epoch"].startswith("Readings are sealed for issuer and House")
 
 
 def test_when_the_key_comes_everything_is_there(keyless, street):
@@ -153,7 +153,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
     """A data directory whose issuer.key is taken away and put back."""
     now_s = data_directory.clock()
     data = tmp_path / "data"
-    made = data_directory.found(data, TERMS, now_s)
+    made = data_directory.create(data, TERMS, now_s)
     owner = data_directory.add_person(made, "east", "East", now_s)
     meter = Meter(made, owner, now_s)
     path = made.keyring.path(keys.ISSUER)

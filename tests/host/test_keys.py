@@ -62,13 +62,13 @@ def test_a_damaged_key_file_is_named(tmp_path, content):
 
 
 def test_a_missing_key_is_named(tmp_path):
-    with pytest.raises(KeyFileError, match="no key 'issuer'"):
+    with pytest.raises(KeyFileError, match="the key 'issuer' is missing"):
         Keyring(tmp_path).load("issuer")
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../root", "a/b", "-a", "a" * 32, "a\n", "ä", "a\0"])
 def test_a_name_cannot_lead_out_of_the_folder(tmp_path, name):
-    with pytest.raises(KeyFileError, match="no name for a key"):
+    with pytest.raises(KeyFileError, match="cannot name a key"):
         Keyring(tmp_path).create_person(name, SEED)
     assert not (tmp_path / "people").exists()
 

@@ -53,11 +53,11 @@ def counted(community):
         (bytes(1201), "oversize"),
         (b"", "malformed"),
         (b"\xff" * 40, "malformed"),
-        ("version", "version"),
+        ("version", "unknown_version"),
         ("community", "wrong_community"),
         ("type", "unknown_type"),
         ("shape", "malformed"),
-        ("head", "unknown_type"),
+        ("head", "unexpected_type"),
     ],
 )
 def test_what_is_no_datagram_for_a_host_is_counted_and_not_answered(community, meter, data, reason):
@@ -103,6 +103,32 @@ def test_no_more_than_a_window_is_under_way_and_what_is_lost_comes_again(communi
     again = receive(community, digest(community, meter, cursors[2]), now_ms=200 + host_link.RESEND_MS)[1:]
     assert [body[2] for _, body, _ in again] == cursors[3 : 3 + host_link.WINDOW]
     assert again[0][1][1] == cursors[2]
+
+
+def test_a_meter_that_comes_back_from_another_address_is_answered_and_pushed_to_there_alone(community, meter):
+    cursor = community.node.inbox.last(meter.kid)
+    for now_ms, address in ((0, A), (1000, B)):
+        assert receive(community, digest(community, meter, cursor), address, now_ms) == [
+            (datagram.HEAD, [meter.kid, 0, 2], address)
+        ]
+    community.publish(community.issuer, "policy", {"version": 1})
+    community.node._catch_up()
+    pushed = [(datagram.decode(raw, community.id)[0], to) for raw, to in community.node.link.push(1100)]
+    assert pushed == [(datagram.INBOX, B)]
+    resent = receive(community, digest(community, meter, cursor), B, 1100 + host_link.RESEND_MS)
+    assert [(kind, to) for kind, _, to in resent] == [(datagram.HEAD, B), (datagram.INBOX, B)]
+
+
+def test_a_meter_that_asks_again_after_its_enrolment_is_pushed_to_where_it_asks_from(community):
+    receive(community, ask(community, "House 7"))
+    community.meter("House 7")
+    community.node._catch_up()
+    community.node.link.push(0)
+    later_ms = host_link.RESEND_MS
+    receive(community, ask(community, "House 7"), B, later_ms)
+    community.publish(community.issuer, "policy", {"version": 1})
+    community.node._catch_up()
+    assert {to for _, to in community.node.link.push(later_ms)} == {B}
 
 
 def test_an_inbox_of_another_store_starts_anew(community, meter):
@@ -153,10 +179,10 @@ def test_a_flood_of_requests_costs_few_writes(community):
     for n in range(500):
         receive(community, ask(community, f"new {n}"))
     assert len(community.store.pending()) == host_link.ENROLS_PER_S
-    assert counted(community) == {"enrol_flood": 500 - host_link.ENROLS_PER_S}
+    assert counted(community) == {"too_many_enrolments": 500 - host_link.ENROLS_PER_S}
 
 
-def test_a_meter_that_asked_is_told_as_soon_as_it_is_enrolled(community):
+def test_a_meter_that_asked_is_sent_its_inbox_as_soon_as_it_is_enrolled(community):
     receive(community, ask(community, "House 7"))
     community.meter("House 7")
     community.node._catch_up()

@@ -1,4 +1,4 @@
-"""The node: what it does on its own, to listeners, after failures, and from the first signal to the last."""
+"""The node: what it does on its own, its events, failures, and its process from start to stop."""
 
 import asyncio
 import json
@@ -17,7 +17,8 @@ from host_community import T0, TERMS, Community, Deal, key
 from udp_wire import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory
-from wattpact.node.node import LISTENER_EVENTS, Node
+from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
+from wattpact.node.node import Node
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, kinds
@@ -116,23 +117,76 @@ def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(communit
     assert heard.count("grant") == heard.count("contract") == 1
 
 
-def test_a_slow_listener_loses_the_oldest_and_holds_up_nobody(community):
+def drained(queue):
+    return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+def test_each_batch_is_one_event_and_what_is_new_is_in_the_store(community):
     async def play():
-        slow, meter = community.node.subscribe(), community.meter("House 1")
-        for start in range(0, 2 * LISTENER_EVENTS, 64):
-            take(community, *[meter.publish("event", {"code": 1, "detail": start + n}, T0) for n in range(64)])
-        events = [slow.get_nowait() for _ in range(slow.qsize())]
-        assert len(events) == LISTENER_EVENTS and events[-1].name == "meters"
-        entries = [event for event in events if event.name == "entry"]
-        assert entries[-1].cursor == community.store.last_cursor()
-        community.node.unsubscribe(slow)
+        queue, meter = community.node.events.subscribe(), community.meter("House 1")
+        take(community, *[meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(5)])
+        take(community, meter.reading(T0, [(5, 0)]))
+        community.node.catch_up()
+        first, second = drained(queue)
+        assert (first.name, second) == (ENTRIES, Event(ENTRIES, community.store.last_cursor()))
+        assert first.cursor < second.cursor
+        community.node.events.unsubscribe(queue)
         take(community, meter.publish("event", {"code": 2}, T0))
-        assert slow.empty()
+        assert queue.empty()
 
     asyncio.run(play())
 
 
-def test_what_another_program_says_reaches_the_meter_without_being_asked(community):
+def test_a_slow_subscriber_loses_the_oldest_events_and_holds_up_nobody():
+    async def play():
+        events = Events()
+        slow, quick = events.subscribe(), events.subscribe()
+        for cursor in range(1, 2 * QUEUE_EVENTS + 1):
+            events.notify(ENTRIES, cursor)
+            assert quick.get_nowait().cursor == cursor
+        assert [event.cursor for event in drained(slow)] == [*range(QUEUE_EVENTS + 1, 2 * QUEUE_EVENTS + 1)]
+
+    asyncio.run(play())
+
+
+def test_a_batch_that_was_not_stored_is_no_event(community, monkeypatch):
+    async def play():
+        meter = community.meter("House 1")
+        community.node.catch_up()
+        queue = community.node.events.subscribe()
+        monkeypatch.setattr(community.node.inbox, "commit", lambda cursor: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            take(community, meter.publish("event", {"code": 1}, T0))
+        assert queue.empty()
+
+    asyncio.run(play())
+
+
+def test_contacts_rejections_and_the_end_are_events(community, monkeypatch):
+    monkeypatch.setattr("wattpact.node.node.TICK_S", 0.02)
+    meter = community.meter("House 1")
+
+    async def play():
+        community.node.catch_up()
+        port = await community.node.start("127.0.0.1", 0)
+        queue, wire = community.node.events.subscribe(), Wire(community, port)
+        await asyncio.sleep(0.1)
+        assert queue.empty()
+        wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, community.node.inbox.last(meter.kid)])
+        assert await asyncio.wait_for(queue.get(), 5) == Event(METERS)
+        wire.socket.send(b"rubbish")
+        assert await asyncio.wait_for(queue.get(), 5) == Event(REJECTIONS)
+        assert community.store.rejected() == {"malformed": 1}
+        wire.socket.close()
+        await community.node.stop()
+        assert drained(queue) == [Event(STOP)]
+
+    asyncio.run(play())
+    community.open()
+    community.node = node_of(community)
+
+
+def test_what_another_program_appends_is_pushed_to_the_meter(community):
     meter = community.meter("House 1")
 
     async def play():
@@ -159,16 +213,16 @@ def test_what_another_program_says_reaches_the_meter_without_being_asked(communi
 def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, caplog):
     """The entries that it met stay in the store; the next turn takes up where the last one stood."""
     deal = Deal(community.meter("House 1"), community.meter("House 2"))
-    grants_due = community.node.grants.grants_due
+    publish_due = community.node.granting.publish_due
 
-    def fail(now_s):
-        monkeypatch.setattr(community.node.grants, "grants_due", grants_due)
+    def fail():
+        monkeypatch.setattr(community.node.granting, "publish_due", publish_due)
         raise KeyError("a case that was forgotten")
 
     async def play():
         community.node.catch_up()
         await community.node.start("127.0.0.1", 0)
-        monkeypatch.setattr(community.node.grants, "grants_due", fail)
+        monkeypatch.setattr(community.node.granting, "publish_due", fail)
         with Store(community.path) as other:
             other.publish(community.issuer, kinds.POLICY, {"version": 5}, T0)
         await asyncio.sleep(0.3)
@@ -218,7 +272,7 @@ WATTPACT = [sys.executable, "-c", "from wattpact.cli import main; main()"]
 @pytest.fixture
 def running(tmp_path):
     """A node process on a data directory of its own; killed at the end if it has not ended."""
-    made = data_directory.found(tmp_path / "data", TERMS, data_directory.clock())
+    made = data_directory.create(tmp_path / "data", TERMS, data_directory.clock())
     processes = []
 
     def start(*options):

@@ -6,6 +6,7 @@ import logging
 import pytest
 from host_community import T0, Community, key, readings_body, value_of
 from wattpact.projections.unsealing import Unsealer
+from wattpact_protocol import steps
 from wattpact_protocol.log import entry, event_codes, ids, kinds
 from wattpact_protocol.log.sealed_part import Sealed
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -107,7 +108,7 @@ def void_parts(meter):
         return {kinds.SEALED: part}
 
     def containing(plain, where=where):
-        return of(content.seal(meter.key, where, meter.key_no, plain, 64))
+        return of(steps.finish(content.seal_steps(meter.key, where, meter.key_no, plain, 64)))
 
     usage = period_keys.context(*place, meter.key_no, kinds.USAGE)
     return {

@@ -11,6 +11,7 @@ from pathlib import Path
 import case
 import pytest
 from community import START_S, Community, House
+from driving import measure, power, receive, tick
 from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds
@@ -43,15 +44,15 @@ def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool
     house.boot(0)
     cursor = 0
     for told in village.tell(house.kid, village.inbox, cursor, 99):
-        house.meter.on_datagram(house.now(0), told)
+        receive(house.meter, house.now(0), told)
     closed = False
     for hour, power_mw in enumerate(hourly_mw):
         for second in range(hour * 3600 + STEP_S, hour * 3600 + 3601, STEP_S):
             now = Now(second * 1000, START_S + second)
-            house.meter.on_power(now, power_mw, STEP_S * 1_000_000, {}, 0)
+            measure(house.meter, now, power(power_mw, STEP_S * 1_000_000))
             house.around.sensed_closed = closed
             for _ in range(8):
-                decision = house.meter.tick(now, house.around)
+                decision = tick(house.meter, now, house.around)
                 closed = decision.closed if decision.operate else closed
             house.meter.pop_datagrams()
     assert not house.meter.rejected and len(house.meter.registers()) == 2

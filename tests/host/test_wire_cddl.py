@@ -56,7 +56,7 @@ def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
             continue
         raw = kinds.encode(kind, body)
         assert isinstance(raw, dict)
-        for key, _, (shape, low, high), required in kinds.TABLE[kind][1]:
+        for key, _, (shape, low, high), required in kinds.fields(kind):
             strangers: list[object] = [None, [None], 5 if shape == "registers" else {"a": 1}]
             if shape == "int":
                 strangers += [low - 1, high + 1, True]

@@ -15,7 +15,8 @@ def test_every_kind_survives_the_round_trip():
 
 
 def test_kinds_and_keys_are_used_once():
-    for name, fields in kinds.TABLE.values():
+    for kind, name in kinds.NAMES.items():
+        fields = kinds.fields(kind)
         assert len({field[0] for field in fields}) == len({field[1] for field in fields}) == len(fields), name
     assert len(set(kinds.NAMES.values())) == len(kinds.NAMES) == 20
 
@@ -25,7 +26,7 @@ def test_required_fields_are_required_and_optional_ones_are_not():
         if kind == kinds.READING:
             continue
         raw = kinds.encode(kind, body)
-        for key, field, _, required in kinds.TABLE[kind][1]:
+        for key, field, _, required in kinds.fields(kind):
             without = {k: v for k, v in raw.items() if k != key}
             if required:
                 assert field in str(case.raises(kinds.BodyError, kinds.decode, kind, without))
@@ -39,7 +40,7 @@ def test_a_value_of_another_type_or_beyond_its_range_is_refused():
         if kind == kinds.READING:
             continue
         raw = kinds.encode(kind, body)
-        for key, field, shape, _ in kinds.TABLE[kind][1]:
+        for key, field, shape, _ in kinds.fields(kind):
             refused = 0
             for stranger in strangers:
                 changed = dict(raw)
@@ -56,7 +57,7 @@ def test_bounds_are_inclusive():
     for kind, body in _bodies():
         if kind == kinds.READING:
             continue
-        for key, _, (name, low, high), _ in kinds.TABLE[kind][1]:
+        for key, _, (name, low, high), _ in kinds.fields(kind):
             if name != "int":
                 continue
             raw = kinds.encode(kind, body)

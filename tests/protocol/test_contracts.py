@@ -1,6 +1,7 @@
 """Contracts: what binds, what is refused and why, how a contract starts and ends, whatever arrives first."""
 
 import case
+import speaker
 from village import START_S, Village
 from wattpact_protocol.log import kinds
 from wattpact_protocol.settlement import contracts
@@ -74,12 +75,12 @@ def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
 
 def test_what_does_not_fit_is_refused_with_its_reason():
     for change, reason in (
-        (lambda s: s.village.confirm(s.pump, s.village.accept(s.wallbox, s.offer, 1)), "confirmed_by_a_stranger"),
+        (lambda s: s.village.confirm(s.pump, s.village.accept(s.wallbox, s.offer, 1)), "not_the_supplier"),
         (lambda s: s.village.confirm(s.roof, s.village.accept(s.roof, s.offer, 1)), "supplier_is_consumer"),
         (lambda s: s.village.confirm(s.roof, s.village.accept(s.wallbox, s.offer, 1), S + 3601), "offer_expired"),
         (lambda s: s.match(1, unix_s=S + 3601), "offer_expired"),
         (lambda s: s.village.offer(s.roof, 1, 1, 1, S, S), "no_period"),
-        (lambda s: s.village.start(s.pump, s.match(), S), "usage_by_a_stranger"),
+        (lambda s: s.village.start(s.pump, s.match(), S), "not_the_consumer"),
     ):
         scene = Scene()
         refused = change(scene)
@@ -331,3 +332,16 @@ def test_usage_counts_up_and_the_first_reason_for_an_end_stays():
         scene.village.publish(scene.wallbox, kind, {**body, **more}, S + 900)
     contract = scene.agreements().contracts[confirmed.id]
     assert (contract.attributed_wh, contract.end_reason) == (100, kinds.END_USED_UP)
+
+
+def test_the_kinds_that_are_applied_are_those_that_change_something():
+    author = speaker.Publisher(speaker.ROOT_SEED)
+    for kind, body in speaker.all_bodies(author):
+        agreements = contracts.Agreements()
+        before = _state(agreements)
+        agreements.apply(author.publish(kind, body))
+        assert (_state(agreements) != before) == (kind in contracts.APPLIED), kinds.NAMES[kind]
+
+
+def _state(agreements):
+    return repr(sorted([(name, repr(value)) for name, value in agreements.__dict__.items()]))

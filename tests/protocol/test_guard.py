@@ -792,7 +792,7 @@ def test_a_policy_out_of_range_is_refused():
 
 
 def test_each_body_that_a_policy_entry_may_have_is_a_policy():
-    _, fields = kinds.TABLE[kinds.POLICY]
+    fields = kinds.fields(kinds.POLICY)
     for _, name, shape, _ in fields:
         if shape[0] == "int":
             values = (shape[1], shape[2])

@@ -3,7 +3,7 @@
 import case
 import mangled
 import speaker
-from wattpact_protocol.log import chain, entry, kinds, roles, sealed_part
+from wattpact_protocol.log import chain, entry, kinds, reasons, roles, sealed_part
 
 
 def _event(text="x"):
@@ -18,7 +18,7 @@ def test_a_log_is_followed_entry_by_entry():
         assert chain.judge(head, said, None) == chain.NEXT
         head.accept(said)
         assert (head.next_sequence, head.previous) == (number + 1, said.id)
-        assert chain.judge(head, said, said.id) == chain.DUPLICATE
+        assert chain.judge(head, said, said.id) == reasons.DUPLICATE
 
 
 def test_places():
@@ -27,19 +27,19 @@ def test_places():
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     head.accept(first)
     other = author.at((0, 0, entry.NO_PREVIOUS), kinds.EVENT, _event("another past"))
-    assert chain.judge(head, other, first.id) == chain.FORK
-    assert chain.judge(head, author.at((0, 2, first.id), kinds.EVENT, _event()), None) == chain.GAP
-    assert chain.judge(head, author.at((0, 1, bytes(32)), kinds.EVENT, _event()), None) == chain.BROKEN_CHAIN
-    assert chain.judge(head, author.at((1, 0, first.id), kinds.EVENT, _event()), None) == chain.STALE_GENERATION
+    assert chain.judge(head, other, first.id) == reasons.FORK
+    assert chain.judge(head, author.at((0, 2, first.id), kinds.EVENT, _event()), None) == reasons.GAP
+    assert chain.judge(head, author.at((0, 1, bytes(32)), kinds.EVENT, _event()), None) == reasons.BROKEN_CHAIN
+    assert chain.judge(head, author.at((1, 0, first.id), kinds.EVENT, _event()), None) == reasons.STALE_GENERATION
 
 
 def test_time_may_not_run_ahead():
     author = speaker.Publisher(speaker.ROOT_SEED)
-    for ahead_s, verdict in ((0, None), (300, None), (301, chain.FUTURE)):
+    for ahead_s, verdict in ((0, None), (300, None), (301, reasons.FUTURE_TIME)):
         assert chain.judge_time(author.publish(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
     assert chain.judge_time(author.publish(kinds.EVENT, _event(), None), 1000) is None
     body = speaker.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
-    assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1059) == chain.FUTURE
+    assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1059) == reasons.FUTURE_TIME
     assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1060) is None
 
 
@@ -47,7 +47,7 @@ def test_of_a_sealed_reading_only_the_stamp_is_judged():
     author = speaker.Publisher(speaker.ROOT_SEED)
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
     said = author.publish(kinds.READING, {"sealed": part}, 1000)
-    assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == chain.FUTURE
+    assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == reasons.FUTURE_TIME
 
 
 def test_roles():
@@ -87,8 +87,10 @@ def test_a_persons_order_stands_outside_a_chain():
     author = speaker.Publisher(speaker.ROOT_SEED)
     mandate = speaker.BODIES["mandate"]
     assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.MANDATE, mandate)) is None
-    assert chain.order_problem(speaker.ID, author.at((0, 1, speaker.ID), kinds.MANDATE, mandate)) == chain.BROKEN_CHAIN
-    assert chain.order_problem(speaker.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == chain.BROKEN_CHAIN
+    assert (
+        chain.order_problem(speaker.ID, author.at((0, 1, speaker.ID), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
+    )
+    assert chain.order_problem(speaker.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
     terminate = {"contract": speaker.ID, "reason": ""}
     assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.TERMINATE, terminate)) == "no_order_id"
 

@@ -2,7 +2,7 @@
 
 import case
 import speaker
-from wattpact_protocol.log import kinds, readings
+from wattpact_protocol.log import kinds, readings, reasons
 from wattpact_protocol.settlement import register_rules
 
 
@@ -68,7 +68,7 @@ def _state(rated_w=3000):
 
 def test_a_register_that_falls_is_void_and_moves_nothing():
     state = _state()
-    assert state.apply(speaker.reading(t0_s=720, imported=119)) == register_rules.FALLING
+    assert state.apply(speaker.reading(t0_s=720, imported=119)) == reasons.FALLING_REGISTER
     assert state.values[1] == 120 and state.end_s == 720
     assert state.apply(speaker.reading(t0_s=720, imported=120)) is None
 
@@ -87,15 +87,15 @@ def test_instantaneous_values_are_no_registers():
 
 
 def test_time_that_runs_back_is_void():
-    assert _state().apply(speaker.reading(t0_s=719, imported=120)) == register_rules.TIME_RAN_BACK
+    assert _state().apply(speaker.reading(t0_s=719, imported=120)) == reasons.READING_TIME_RAN_BACK
 
 
 def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
     # 3 kW for 60 s carry 50 Wh; 2.1 times that and 10 Wh are let through: 115 Wh.
     assert _state().apply(speaker.reading(t0_s=780, imported=120 + 115, deltas=())) is None
-    assert _state().apply(speaker.reading(t0_s=780, imported=120 + 116, deltas=())) == register_rules.IMPOSSIBLE
+    assert _state().apply(speaker.reading(t0_s=780, imported=120 + 116, deltas=())) == reasons.IMPOSSIBLE_JUMP
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(115,))) is None
-    assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == register_rules.IMPOSSIBLE
+    assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == reasons.IMPOSSIBLE_JUMP
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 72000, deltas=())) is None
     # In a day 151,200 Wh and 10.
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 151_210, deltas=())) is None
@@ -107,5 +107,5 @@ def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
 def test_a_new_register_generation_starts_afresh_and_an_old_one_is_void():
     state = _state()
     assert state.apply(speaker.reading(t0_s=700, imported=3, generation=1)) is None
-    assert state.apply(speaker.reading(t0_s=1000, imported=120, generation=0)) == register_rules.OLD_REGISTERS
+    assert state.apply(speaker.reading(t0_s=1000, imported=120, generation=0)) == reasons.OLD_REGISTER_GENERATION
     assert state.values[1] == 9

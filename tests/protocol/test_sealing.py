@@ -155,16 +155,16 @@ def test_contents_that_no_honest_meter_seals_are_refused_when_opened():
         cbor.encode({1: speaker.ID, 2: 1, 3: 1}),
     )
     for plain in wrong + (cbor.encode({2: 1, 3: -1}), cbor.encode({2: 1, 3: 1}) + b"\x00\x01"):
-        part = content.seal(KEY, where, 7, plain, 32)
+        part = steps.finish(content.seal_steps(KEY, where, 7, plain, 32))
         body = {"contract": speaker.ID, "sealed": part}
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.USAGE, body)
-        part = content.seal(KEY, reading, 7, plain, 32)
+        part = steps.finish(content.seal_steps(KEY, reading, 7, plain, 32))
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.READING, {"sealed": part})
 
 
 def test_arguments_of_other_types_and_sizes_raise_the_documented_error():
     where = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.USAGE)
-    part = content.seal(KEY, where, 7, b"content", 32)
+    part = steps.finish(content.seal_steps(KEY, where, 7, b"content", 32))
     for key in (b"", KEY[:47], KEY + b"\x00", bytearray(KEY), None, "k" * 48):
         case.raises(period_keys.SealError, content.seal, key, where, 7, b"content", 32)
         case.raises(period_keys.SealError, content.unseal, key, where, part)
@@ -175,7 +175,7 @@ def test_arguments_of_other_types_and_sizes_raise_the_documented_error():
 
 
 def test_sealed_parts_that_are_none_are_refused():
-    part = content.seal(KEY, b"where", 7, b"content", 32)
+    part = steps.finish(content.seal_steps(KEY, b"where", 7, b"content", 32))
     good = sealed_part.encode(part)
     assert sealed_part.decode(good) == part
     protected, unprotected, ciphertext = good[1]

@@ -498,7 +498,7 @@ def test_a_statement_has_every_figure_of_its_entry_and_counts_its_evidence():
     inputs, folded = settle(village)
     made = statement.state(inputs, folded, west.kid, S, S + 7200)
     fields = made.fields([b"a" * 32, b"b" * 32])
-    assert sorted(fields) == sorted([row[1] for row in kinds.TABLE[kinds.STATEMENT][1]])
+    assert sorted(fields) == sorted([row[1] for row in kinds.fields(kinds.STATEMENT)])
     assert (fields["evidence"], fields["lines"], fields["estimated_wh"]) == (2, 1, 0)
     assert fields["evidence_root"] != made.fields([b"a" * 32])["evidence_root"]
     assert fields["lines_root"] != statement.Statement(west.kid, S, S + 7200).fields([])["lines_root"]

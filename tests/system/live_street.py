@@ -131,7 +131,7 @@ class Street:
         self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = data_directory.clock, rough: Rough = faithful
     ) -> None:
         self.clock = clock
-        self.home = data_directory.found(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
+        self.home = data_directory.create(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
         self.folder = folder
         self.slot_s = slot_s
         self.houses: dict[str, House] = {}
@@ -187,7 +187,7 @@ class Street:
         house.meter = VirtualMeter(self.folder / name, {
             "host": ["127.0.0.1", self.wire.port], "root_public_key": self.home.root_public_key.hex(),
             "rated_w": 11000, "step_s": self.slot_s, "seed": len(self.houses), "source": source, **configuration,
-        }, house.hear)  # fmt: skip
+        }, house.receive)  # fmt: skip
         await house.meter.start()
         await self.until(lambda: bool(house.of("started")), f"{name} to start")
         code = enrolment.parse_code(house.of("started")[0][1]["code"])

@@ -7,7 +7,7 @@ import socket
 import time
 
 from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
 from wattpact_protocol.sync import datagram, enrolment
 
 YEAR_S = 365 * 86400
@@ -155,7 +155,7 @@ class SmallHost:
         if verdict == chain.NEXT:
             self.head.accept(new)
             self.entries.append(new)
-        elif verdict not in (chain.DUPLICATE, chain.GAP):
+        elif verdict not in (reasons.DUPLICATE, reasons.GAP):
             self.faults.append(f"{verdict} at {new.sequence}")
         return [self._head()]
 

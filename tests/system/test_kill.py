@@ -11,7 +11,7 @@ import pytest
 import rules
 from live_street import House, Street, journal
 from wattpact.device import virtual_meter
-from wattpact_protocol.log import chain, event_codes, kinds
+from wattpact_protocol.log import event_codes, kinds, reasons
 
 KILLS = 200
 LONGEST_PAUSE_S = 0.9
@@ -128,7 +128,7 @@ def _check(street: Street, wallbox: House) -> str:
         refused = reader.rejected()
     for house in street.houses.values():
         what_was_said_was_kept(street, house)
-    assert not {chain.FORK, chain.BROKEN_CHAIN, "bad_signature"} & set(refused), refused
+    assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(refused), refused
     done = [new for new in held.of_kind(kinds.USAGE_END) if new.body["reason"] == kinds.END_USED_UP]
     assert len(done) >= 3 and len(held.of_kind(kinds.USAGE)) >= 10, "there was little to lose"
     # While no grant was in use the relay was open: no more than a second's energy at each opening is nobody's.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from host_community import Community
 from links import ISSUER, app_at, code
+from streams import watch
 from street import TERMS, Street
 from wattpact.api import page
 from wattpact.api.server import WebServer
@@ -58,8 +59,10 @@ class Served:
         server = WebServer(app, app.state.feed.close)
         self.port = await server.start("127.0.0.1", self.port)
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
+        watching = asyncio.create_task(watch(app))
         started.set()
         await self._stopping.wait()
+        watching.cancel()
         await server.stop()
 
     def stop(self):
@@ -170,7 +173,7 @@ def test_what_happens_appears_by_itself(browser, served, street):
         playwright.expect(shown.locator(".countdown")).to_contain_text("left.")
         latest = shown.locator(".log .text").first
         playwright.expect(latest).to_have_text("Opened the relay: no contract has energy left")
-        playwright.expect(shown.locator(".net .quiet")).to_contain_text("80\u00a0Wh bought")
+        playwright.expect(shown.locator(".net .quiet")).to_contain_text("Bought from neighbours: 80\u00a0Wh")
         street.trade()
         street.run(slots=2)
         playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")
@@ -305,7 +308,7 @@ def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, stree
 def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
     with Watched(browser, link=served.link()) as watched:
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-03&to=2026-02-01")
-        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not lie after")
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not be after")
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-01&to=2026-02-03")
         playwright.expect(watched.page.locator("main")).to_contain_text("Nothing was measured")
         assert watched.problems == []
@@ -318,7 +321,7 @@ def test_the_log_of_one_meter(browser, served, street):
         shown.wait_for_selector(".row")
         shown.get_by_label("Meter").select_option("House 1 solar")
         playwright.expect(shown.locator(".row .author", has_text="House 3")).to_have_count(0)
-        shown.get_by_label("Readings, usage and receipts too").check()
+        shown.get_by_label("Also show readings, usage and receipts").check()
         row = shown.locator(".row.kind-reading").first
         row.locator("summary").click()
         playwright.expect(row).to_contain_text("generation 0, sequence")
@@ -362,7 +365,7 @@ def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
         community.close()
 
 
-SEALED = "Sealed: for its owner and the operator."
+SEALED = "Sealed: only its owner and the operator can see this."
 
 
 def card(shown, label):
@@ -373,7 +376,7 @@ def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, se
     with Watched(browser) as watched:
         shown = watched.page
         shown.goto(served.base)
-        playwright.expect(shown.locator("main")).to_contain_text("What is measured is sealed")
+        playwright.expect(shown.locator("main")).to_contain_text("Measurements are sealed")
         playwright.expect(shown.locator("li.meter .sealed")).to_have_text([SEALED] * 3)
         playwright.expect(shown.locator(".who")).to_have_text("Not signed in")
         cards = " ".join(shown.locator("li.meter").all_inner_texts())
@@ -387,7 +390,7 @@ def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, se
         playwright.expect(row).to_have_text("A sealed reading")
         shown.goto(f"{served.base}/#/contracts")
         playwright.expect(shown.locator(".contract .sealed").first).to_contain_text(
-            "for its two sides and the operator"
+            "Only its two parties and the operator can see"
         )
         assert watched.problems == []
 
@@ -404,14 +407,12 @@ def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, street):
             playwright.expect(card(shown, label)).to_contain_text(SEALED)
         playwright.expect(shown.locator(".net-head")).to_contain_text("House 1")
         shown.goto(f"{served.base}/#/contracts")
-        playwright.expect(shown.locator(".contract .progress").first).to_contain_text("carried")
+        playwright.expect(shown.locator(".contract .progress").first).to_contain_text("delivered")
         playwright.expect(
             shown.locator(".contract", has_text="House 2 battery").locator(".sealed").first
         ).to_be_visible()
         shown.goto(f"{served.base}/#/usage?meter={street.wallbox.kid.hex()}")
-        playwright.expect(shown.locator("main .sealed")).to_contain_text(
-            "Readings of House 3 wallbox are for its owner"
-        )
+        playwright.expect(shown.locator("main .sealed")).to_contain_text("Only the owner of House 3 wallbox")
         other = watched.context.new_page()
         other.goto(served.base)
         playwright.expect(other.locator(".who")).to_have_text("House 1")
@@ -435,7 +436,7 @@ def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, ser
         field = shown.get_by_label("Link or code")
         field.fill("what is this")
         field.press("Enter")
-        playwright.expect(shown.get_by_role("alert")).to_contain_text("That is no link of this page")
+        playwright.expect(shown.get_by_role("alert")).to_contain_text("This is not a link to this page")
         field.fill(served.link(street.battery.owner.kid))
         field.press("Enter")
         playwright.expect(shown.locator(".who")).to_have_text("House 2")
@@ -459,14 +460,14 @@ def test_a_link_that_opens_nothing_says_so(browser, served):
 
 
 def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, monkeypatch):
-    monkeypatch.setattr("wattpact.api.events.CHECKED_EVERY_S", 0.5)
+    monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.5)
     kid = street.battery.owner.kid
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
         store = street.community.store
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
-        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was withdrawn")
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was revoked")
         playwright.expect(watched.page.locator("li.meter .sealed")).to_have_count(3)
 
 
@@ -481,7 +482,7 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, st
     with Watched(browser) as watched:
         watched.context.route("**/api/events", revoke_first)
         watched.page.goto(served.link(kid))
-        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was withdrawn")
+        playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was revoked")
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
 
 

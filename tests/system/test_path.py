@@ -79,7 +79,7 @@ class Demo:
         return [at_s for at_s, line in self.lines if f"{demo.WALLBOX.label}: relay {what}" in line]
 
     def closed_s(self) -> list[float]:
-        return self._relay("closed (grant)")
+        return self._relay("closed: a contract supplies")
 
     def opened_s(self) -> list[float]:
         """When it opened, having been closed."""

@@ -146,9 +146,10 @@ def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
     return {
         "oversize": [bytes(1201), bytes(9000)],
         "malformed": [b"", b"\xff", cbor.encode([1, 2, own]), cbor.encode([1, datagram.DIGEST, own, body[:4]])],
-        "version": [cbor.encode([2, datagram.DIGEST, own, body])],
+        "unknown_version": [cbor.encode([2, datagram.DIGEST, own, body])],
         "wrong_community": [cbor.encode([1, datagram.DIGEST, other, body])],
-        "unknown_type": [cbor.encode([1, 99, own, body]), cbor.encode([1, datagram.HEAD, own, body[:3]])],
+        "unknown_type": [cbor.encode([1, 99, own, body])],
+        "unexpected_type": [cbor.encode([1, datagram.HEAD, own, body[:3]])],
         "entry_malformed": [cbor.encode([1, datagram.ENTRY, own, b"nonsense"])],
         "unknown_author": [cbor.encode([1, datagram.DIGEST, own, [b"stranger", 0, 0, bytes(8), 0]])],
     }
@@ -172,8 +173,8 @@ async def _refusals(folder: Path) -> None:
             expected[reason] += await player.send(datagrams)
         assert await player.refused() == expected
         log = street.process.log.read_text()
-        assert [reason for reason in expected if f"refused: {reason}, by " not in log] == []
-        assert f"refused: fork, by {key('forked').kid.hex()}, from 127.0.0.1" in log
+        assert [reason for reason in expected if f"rejected: {reason}, author " not in log] == []
+        assert f"rejected: fork, author {key('forked').kid.hex()}, from 127.0.0.1" in log
         _check_evidence(street)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
         assert await player.refused() == expected and street.process.is_running

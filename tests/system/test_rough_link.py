@@ -17,8 +17,9 @@ DAMAGED = (
     "bad_signature",
     "unknown_author",
     "wrong_community",
-    "version",
+    "unknown_version",
     "unknown_type",
+    "unexpected_type",
 )
 WH = 24
 WITHIN_S = 30

@@ -31,7 +31,7 @@ POLICY = {
     "reconnect_wait_max_s": 0, "consent_required": False,
 }  # fmt: skip
 
-TERMS = members.Terms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
+TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
 # The image is read into the heap here and lies in mapped flash on a chip: its block is told, to be taken off.
 _LAUNCHER = """
@@ -201,5 +201,5 @@ def measure(minutes: int = 1440, heap_bytes: int = 4 << 20) -> list[Result]:
 
 
 def _result(form: Form, meter: Lockstep) -> Result:
-    said: dict[str, Any] = meter.said
+    said: dict[str, Any] = meter.state
     return Result(form.name, form.size, form.heap(meter), said["next_sequence"], meter.registers[1])

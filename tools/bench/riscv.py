@@ -19,6 +19,7 @@ from tools.mpy_code import viper_functions
 # stand-in here computes the first time, remembers, and stops the counter. So all of sealing is counted but the cipher.
 PROGRAM = """
 import gc
+from wattpact_protocol import steps
 from wattpact_protocol.crypto import _ed25519_portable, _ed25519_viper, _sha512_viper, aes, ed25519, x25519
 from wattpact_protocol.sealing import content, period_keys
 seed, message = bytes(range(32)), b"m" * 96
@@ -83,7 +84,7 @@ show("x25519", x25519.shared, seed, b"\\x09" + bytes(31))
 show("sha512_1", _sha512_viper.digest, bytes(111))
 show("sha512_2", _sha512_viper.digest, bytes(111 + 128))
 where = period_keys.context(bytes(16), bytes(8), 1, 1, 1)
-show("seal", lambda: content.seal(bytes(48), where, 1, b"c" * 95, 96).ciphertext)
+show("seal", lambda: steps.finish(content.seal_steps(bytes(48), where, 1, b"c" * 95, 96)).ciphertext)
 """
 PORTABLE = """
 from wattpact_protocol.crypto import _sha512_portable, _x25519_portable, sha512

@@ -32,7 +32,7 @@ def live(app, board, answer, begin, counted):
         now = board.now()
         begin(n, now.unix_s)
         shown = {number: 230000 + n for number in register_table.TABLE if number >= register_table.FIRST_INSTANTANEOUS}
-        board.source.next = [(n * 1000000, 1000000, shown, 0)]
+        board.source.next = [Measurement([n * 10**12], 1000000, shown)]
         app.sample(now)
         counted("sending", app.exchange, now)
         for _ in range(200):
@@ -45,7 +45,7 @@ def live(app, board, answer, begin, counted):
             if not board.network.incoming and not app.waiting.datagrams and meter.next_tick_ms(now) > now.uptime_ms:
                 break
         if n % 3 == 0:
-            counted("telling", app.tell, now)
+            counted("reporting", app.report_status, now)
     print(app.journal.next_sequence, meter.trust.verifications, app.errors, meter.rejected, sep="|")
 
 def advance(work):
@@ -58,6 +58,7 @@ def advance(work):
 RECORDING = r"""
 import gc
 from home import DataDirectory
+from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
 
@@ -104,6 +105,7 @@ import case
 from stand_in import Board
 from wattpact_meter import app as application
 from wattpact_meter.app import App
+from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import entry, register_table
 from wattpact_protocol.sealing import content
 from wattpact_protocol.crypto import x25519
@@ -151,14 +153,14 @@ app = App(board)
 meter = app.meter
 app.identity.sign_steps = stepped("signing", app.identity.sign_steps)
 meter.trust._verifier_steps = stepped("verifying", meter.trust._verifier_steps)
-meter.on_power_steps = stepped("measuring", meter.on_power_steps)
-meter._store.save = noted("keeping", meter._store.save)
-meter._store.save_steps = stepped("keeping", meter._store.save_steps)
+meter.measure_steps = stepped("measuring", meter.measure_steps)
+meter._store.save = noted("storing", meter._store.save)
+meter._store.save_steps = stepped("storing", meter._store.save_steps)
 entry._draft_steps = stepped("encoding", entry._draft_steps)
 entry.decode = noted("decoding", entry.decode)
 entry.decode_steps = stepped("decoding", entry.decode_steps)
-app.journal.append = noted("saying", app.journal.append)
-meter.link.judge_inbox = noted("hearing", meter.link.judge_inbox)
+app.journal.append = noted("appending", app.journal.append)
+meter.inbox.admit = noted("receiving", meter.inbox.admit)
 meter.guard.decide = noted("deciding", meter.guard.decide)
 application.gc = Collector()
 content.seal_steps = stepped("sealing", content.seal_steps)

@@ -1,7 +1,7 @@
 """A meter on an ESP32 with stock MicroPython: pins, radio, flash and watchdog put together. Not run on hardware yet.
 
 Settings are in /settings.json of the flash. Source kinds: {"kind": "ct"} with a calibration, {"kind": "p1"} for DSMR 4
-and 5, {"kind": "p1", "old": true} for DSMR 2.2 and 3. "ntp" in the source names another time server.
+and 5, {"kind": "p1", "old": true} for DSMR 2.2 and 3.
 """
 
 import asyncio
@@ -15,26 +15,25 @@ import machine
 from boards.esp32.chip_clock import ChipClock
 from wattpact_meter import settings
 from wattpact_meter.app import App
-from wattpact_meter.core.meter import Surroundings
-from wattpact_meter.drivers.adc_ct import CtSource
 from wattpact_meter.drivers.button import Button
+from wattpact_meter.drivers.dns import Resolver
 from wattpact_meter.drivers.relay_pin import BistableRelay
 from wattpact_meter.drivers.sntp import Sntp
 from wattpact_meter.drivers.temperature import read_celsius
-from wattpact_meter.drivers.uart_p1 import UartP1
 from wattpact_meter.drivers.udp import Udp
 from wattpact_meter.drivers.wifi import Wifi
-from wattpact_meter.settings import Settings, SettingsError
-from wattpact_meter.sources.p1 import P1Source
+from wattpact_meter.settings import Settings
+from wattpact_meter.sources import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from wattpact_meter.clock import Now
+    from wattpact_meter.sources.kinds import Parts
+    from wattpact_protocol.guard.guard import Inputs
 
 SETTINGS = "/settings.json"  # in the flash, as the journal and the state
-TIME_SERVER = "pool.ntp.org"
 WATCHDOG_MS = 60_000
 HOTTEST_C = 95
 JOURNAL_BYTES = 1 << 20  # of the 2 MB that a 4 MB board has for files
@@ -51,11 +50,12 @@ class Board:
         self.settings = Settings(settings.read(flash + SETTINGS))
         self.wifi = Wifi(self.settings.wifi)
         self.relay = BistableRelay(pins.RELAY_CLOSE, pins.RELAY_OPEN, pins.RELAY_SENSE)
-        self.source, server = _source(self.settings, pins)
-        self.network = Udp(self.settings.host)
+        self.source = kinds.make(self.settings, _parts(pins))
+        self._resolver = Resolver(self.wifi.name_server, os.urandom)
+        self.network = Udp(self.settings.host, self._resolver)
         self.power_failed = machine.reset_cause() == machine.PWRON_RESET
         self._clock = ChipClock()
-        self._sntp = Sntp(server)
+        self._sntp = Sntp(self.settings.time_server, self._resolver)
         self._button = Button(pins.BUTTON)
         self._watchdog = machine.WDT(timeout=WATCHDOG_MS)  # from here on it cannot be stopped
 
@@ -68,17 +68,17 @@ class Board:
     def draw(self, n: int) -> int:
         return int.from_bytes(os.urandom(4), "big") % n
 
-    def pressed(self) -> Surroundings:
-        around = Surroundings()
-        around.consent, around.reset_on_site = self._button.read(self._clock.uptime_ms())
-        around.over_temperature = read_celsius() >= HOTTEST_C
-        return around
+    def sense(self, inputs: "Inputs") -> None:
+        """Put the button and the temperature into the guard's inputs."""
+        inputs.consent, inputs.reset_on_site = self._button.read(self._clock.uptime_ms())
+        inputs.over_temperature = read_celsius() >= HOTTEST_C
 
     def feed(self) -> None:
         """Once in a tick: what must go on though no task is its own."""
         self._watchdog.feed()
         now_ms = self._clock.uptime_ms()
         self.wifi.keep(now_ms)
+        self._resolver.poll(now_ms)
         unix_s = self._sntp.poll(now_ms) if self.wifi.is_up else None
         if unix_s is not None:
             self._clock.set(unix_s)
@@ -94,18 +94,20 @@ class Board:
         await asyncio.sleep_ms(pause_ms)  # type: ignore[attr-defined]
 
 
-def _source(chosen: Settings, pins: "Any") -> "tuple[Any, str]":
-    """The source, and the time server."""
-    plan = dict(chosen.source)
-    kind, server, old = plan.pop("kind"), plan.pop("ntp", TIME_SERVER), plan.pop("old", False)
-    if plan or kind not in ("ct", "p1") or not isinstance(server, str):
-        raise SettingsError('source must be {"kind": "ct"} or {"kind": "p1"}, with "ntp", and "old" for an old P1 port')
-    if kind == "p1":
-        return P1Source(UartP1(pins.P1_UART, pins.P1_RX, bool(old)), require_crc=not old), server
-    if chosen.calibration is None:
-        raise SettingsError("calibration is missing: a current transformer needs one")
-    voltage = pins.VOLTAGE if chosen.calibration.has_voltage else None
-    return CtSource(voltage, pins.CURRENT, chosen.calibration), server
+def _parts(pins: "Any") -> "Parts":
+    """What a source may need of this board; a driver is loaded when it is needed."""
+
+    def adc(has_voltage: bool) -> "Any":
+        from wattpact_meter.drivers.adc_pair import AdcPair
+
+        return AdcPair(pins.VOLTAGE if has_voltage else None, pins.CURRENT)
+
+    def serial(plan: "dict[str, Any]") -> "Any":
+        from wattpact_meter.drivers.uart_p1 import UartP1
+
+        return UartP1(pins.P1_UART, pins.P1_RX, plan["old"])
+
+    return {"adc": (adc, {}), "serial": (serial, {})}
 
 
 def run(pins: "Any", flash: str = "") -> None:

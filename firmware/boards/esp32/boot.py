@@ -1,5 +1,5 @@
 """What /boot.py of an ESP32 imports, before main: room to report an error in when memory has run out, and garbage
-collected before it lies everywhere, since signatures and files want 4 KB in a piece.
+collected before it is everywhere, since signatures and files want 4 KB in a piece.
 """
 
 import gc

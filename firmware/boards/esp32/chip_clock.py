@@ -1,4 +1,4 @@
-"""The chip's time: uptime from its ticks, which wrap, and the date from the network once it has told it."""
+"""The chip's time: uptime from its ticks, which wrap, and the date from the network once it is known."""
 
 import time
 

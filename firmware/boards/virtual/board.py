@@ -12,7 +12,7 @@ from boards.virtual.console import Console
 from boards.virtual.relay_file import FileRelay
 from boards.virtual.virtual_clock import Clock
 from wattpact_meter import settings
-from wattpact_meter.core.meter import Surroundings
+from wattpact_meter.drivers.dns import Resolver, is_numeric
 from wattpact_meter.drivers.udp import Udp
 from wattpact_meter.settings import Settings, SettingsError, number, text
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wattpact_meter.clock import Now
+    from wattpact_protocol.guard.guard import Inputs
 
 FLASH = "/flash"
 KEYS = ("flash", "flash_bytes", "speed", "unix_s", "seed", "listen", "power_failed", "attended")
 MAX_SPEED = 100_000
+_RESOLV_CONF = "/etc/resolv.conf"
 
 
 class Board:
@@ -46,7 +48,8 @@ class Board:
         self.relay = FileRelay(image + ".relay")
         seed = number("seed", own.get("seed", 1), 0, (1 << 30) - 1)
         self.source = sources.make(self.settings, self.relay, seed, self.clock)
-        self.network = Udp(self.settings.host, _listen(own.get("listen")))
+        self._resolver = Resolver(_name_server, os.urandom)
+        self.network = Udp(self.settings.host, self._resolver, _listen(own.get("listen")))
         self.console = Console()
         flash_file.mount(image, flash_bytes, FLASH)
 
@@ -59,14 +62,15 @@ class Board:
     def draw(self, n: int) -> int:
         return int.from_bytes(os.urandom(4), "big") % n
 
-    def pressed(self) -> Surroundings:
-        around = Surroundings()
+    def sense(self, inputs: "Inputs") -> None:
+        """Put the buttons into the guard's inputs."""
         for name, value in self.console.buttons.items():
-            setattr(around, name, value)
-        return around
+            setattr(inputs, name, value)
 
     def feed(self) -> None:
-        """Hear the console; whoever attends a meter and is gone, killed perhaps, has let go of its standard input."""
+        """Once in a tick: names and the console. Whoever attends a meter and is gone, killed perhaps, has closed its
+        standard input."""
+        self._resolver.poll(self.clock.uptime_ms())
         self.console.read()
         if self._attended and self.console.ended:
             raise KeyboardInterrupt
@@ -94,3 +98,16 @@ def _listen(value: object) -> "tuple[str, int] | None":
     if not isinstance(value, list) or len(value) != 2:
         raise SettingsError('listen must be ["address", port]')
     return text("listen", value[0], 1, 64), number("listen port", value[1], 0, 65535)
+
+
+def _name_server() -> "str | None":
+    """The first of the computer's, where it has a numeric IPv4 address."""
+    try:
+        with open(_RESOLV_CONF) as file:
+            for line in file:
+                words = line.split()
+                if words[:1] == ["nameserver"] and is_numeric(words[-1]):
+                    return words[-1]
+    except OSError:
+        pass
+    return None

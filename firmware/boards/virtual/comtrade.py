@@ -18,7 +18,7 @@ _UNITS = {
 
 
 class ComtradeError(ValueError):
-    """Not a COMTRADE recording that this reader takes."""
+    """Not a COMTRADE recording that this reader understands."""
 
 
 class Channel:

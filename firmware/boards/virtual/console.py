@@ -17,7 +17,7 @@ _LONGEST = 256
 
 
 class Console:
-    """buttons: what stands pressed, by name; ended: whether standard input is closed."""
+    """buttons: what is pressed, by name; ended: whether standard input is closed."""
 
     def __init__(self) -> None:
         self.buttons = dict.fromkeys(BUTTONS, False)
@@ -43,7 +43,7 @@ class Console:
             self.dropped += 1
 
     def read(self) -> None:
-        """Take what has come on standard input: {"consent": true} presses, {"consent": false} lets go."""
+        """Read what has come on standard input: {"consent": true} presses, {"consent": false} lets go."""
         some = select.POLLIN | select.POLLHUP
         while self._input is not None and [True for _, ready in self._input.poll(0) if ready & some]:
             character = sys.stdin.read(1)

@@ -20,7 +20,7 @@ _COUNT, _SIZE, _ERASE = 4, 5, 6
 
 
 class FlashError(Exception):
-    """The image cannot be used; the text says why."""
+    """The image cannot be used; the text names the reason."""
 
 
 class FileBlocks:

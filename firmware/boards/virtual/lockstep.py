@@ -11,8 +11,8 @@ and host do nothing. Each line in is a JSON object and each is answered by one l
         "watts": 7200             or: this power since then, cut where the guard has something to decide
         "p1": base64              or: bytes of a P1 port, come at t_ms
         "in": [base64, ..]        datagrams, come at t_ms
-        "press": {"consent": true}   buttons that stand so from now on (`console.BUTTONS`, and sensor_dead)
-    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true says that power was gone
+        "press": {"consent": true}   buttons that are so from now on (`console.BUTTONS`, and sensor_dead)
+    {"do": "reboot"}              forget all but the flash and boot; "power_failed": true: after a power failure
     {"do": "heap"}                how much memory is in use, after a collection
     {"do": "quit"}
 
@@ -40,12 +40,13 @@ from wattpact_meter import settings  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.control.relay import Relay  # noqa: E402
 from wattpact_meter.core.boot import start  # noqa: E402
-from wattpact_meter.core.meter import Surroundings  # noqa: E402
 from wattpact_meter.log.identity import Identity  # noqa: E402
+from wattpact_meter.metering.measurement import Measurement  # noqa: E402
 from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
-from wattpact_meter.sources import p1_frame  # noqa: E402
+from wattpact_meter.sources.p1 import P1Source  # noqa: E402
 from wattpact_meter.storage.journal import Journal  # noqa: E402
 from wattpact_meter.storage.store import Store  # noqa: E402
+from wattpact_protocol import steps  # noqa: E402
 from wattpact_protocol.sync import enrolment  # noqa: E402
 
 TYPE_CHECKING = False
@@ -73,6 +74,16 @@ class Contacts:
         return self.closed
 
 
+class Line:
+    """A serial line whose bytes are those of the last line in."""
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def read(self) -> bytes:
+        return self.data
+
+
 class Lockstep:
     """One meter. t_ms runs through reboots; uptime begins anew."""
 
@@ -96,7 +107,8 @@ class Lockstep:
 
     def _boot(self, power_failed: bool) -> None:
         self._boot_ms = self._t_ms
-        self._reader = p1_frame.Reader(self._require_crc)
+        self._line = Line()
+        self._p1 = P1Source(self._line, self._require_crc)
         store = Store(FLASH + "/state")
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
@@ -113,7 +125,7 @@ class Lockstep:
         return answer
 
     def obey(self, line: "dict[str, Any]") -> "dict[str, Any]":
-        """Do what a line says; raises whatever a line that makes no sense leads to."""
+        """Do what a line demands; raises whatever a line that makes no sense leads to."""
         what = line.get("do", "step")
         if what == "step":
             self._step(line)
@@ -143,10 +155,11 @@ class Lockstep:
         self._t_ms = to_ms
         now = self._now(to_ms)
         if "p1" in line:
-            for telegram in self._reader.feed(a2b_base64(line["p1"])):
-                self._meter.on_telegram(now, telegram)
+            self._line.data = a2b_base64(line["p1"])
+            for measurement in self._p1.read(to_ms * 1000):
+                steps.finish(self._meter.measure_steps(now, measurement))
         for data in line.get("in", ()):
-            self._meter.on_datagram(now, a2b_base64(data))
+            steps.finish(self._meter.receive_steps(now, a2b_base64(data)))
         self._decide()
 
     def _measure(self, to_ms: int, power: "Any") -> None:
@@ -169,10 +182,11 @@ class Lockstep:
     def _count(self, active_mw: int, duration_us: int) -> None:
         if self._behind_relay and active_mw > 0 and not self._contacts.closed:
             active_mw = 0
-        self._meter.on_power(self._now(self._t_ms), active_mw, duration_us, {}, 0)
+        measurement = Measurement([active_mw * duration_us], duration_us, {})
+        steps.finish(self._meter.measure_steps(self._now(self._t_ms), measurement))
 
     def _decide(self) -> None:
-        """Tick until nothing is due at this moment; the bound is for a core that never comes to an end."""
+        """Tick until nothing is due at this moment; the bound is for a core that never ends."""
         now = self._now(self._t_ms)
         for _ in range(MAX_TICKS):
             self._tick(now)
@@ -180,11 +194,13 @@ class Lockstep:
                 break
 
     def _tick(self, now: Now) -> None:
-        around = Surroundings()
+        steps.finish(self._meter.catch_up_steps(now))
+        inputs = self._meter.inputs(now)
         for name, value in self._pressed.items():
-            setattr(around, name, value)
-        around.sensed_closed = self._relay.sensed()
-        self._decision = self._meter.tick(now, around)
+            setattr(inputs, name, value)
+        inputs.sensed_closed = self._relay.sensed()
+        self._decision = steps.finish(self._meter.decide_steps(now, inputs))
+        steps.finish(self._meter.work_steps(now))
         self._relay.apply(self._decision)
 
     def _now(self, t_ms: int) -> Now:
@@ -202,7 +218,7 @@ class Lockstep:
             "contract": decision.contract.hex() if decision.contract else None,
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
             "rejected": self._meter.rejected,
-            "p1_accepted": self._reader.accepted, "p1_rejected": self._reader.rejected,
+            "p1_accepted": self._p1.accepted, "p1_rejected": self._p1.rejected,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
 

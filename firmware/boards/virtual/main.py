@@ -3,7 +3,7 @@
     MICROPYPATH=protocol:firmware:.frozen tools/micropython firmware/boards/virtual/main.py CONFIG.json
 
 Events are JSON lines on standard output (`console`); docs/how-to/virtual-meter.md has the configuration. It ends with
-status 0 on Ctrl-C and 1 where it cannot start. Ending it in any other way loses nothing that it said.
+status 0 on Ctrl-C and 1 where it cannot start. Ending it in any other way loses nothing that it published.
 """
 
 import asyncio

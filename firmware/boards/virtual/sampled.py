@@ -1,24 +1,25 @@
-"""Sources whose samples go through the firmware's sampling path: a synthetic mains waveform, and a recorded one."""
+"""Sources whose samples go through the firmware's sampling path; here that of a synthetic mains waveform."""
 
 from boards.virtual.waveform import Waveform
-from wattpact_meter.metering.fixedpoint import round_div
+from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.metering.sampler import Sampler
-from wattpact_meter.settings import SettingsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
-    from boards.virtual.comtrade import Recording
     from boards.virtual.relay_file import FileRelay
-    from wattpact_meter.metering.calibration import Calibration
-    from wattpact_meter.sources.p1 import Taken
+    from boards.virtual.virtual_clock import Clock
+    from wattpact_meter.metering.measurement import Measurement
+    from wattpact_meter.settings import Settings
 
 RATE_HZ = 1000
 _CATCH_UP_US = 1_000_000
-_MOST_CATCH_UP_US = 10_000_000  # in time that runs fast: what lies before it is a gap
+_MOST_CATCH_UP_US = 10_000_000  # in time that runs fast: what is before it is a gap
 _BLOCK = 100  # samples: what is in memory at a time
-_PER_CYCLE = 40  # samples of a recording, 2 kHz and more
+_VOLTAGE_UV_PER_COUNT = 200_000
+_TOP_COUNTS = 2000
 
 
 class SampledSource:
@@ -38,7 +39,7 @@ class SampledSource:
     def _restart(self, now_us: int) -> None:
         raise NotImplementedError
 
-    def take(self, now_us: int) -> "Taken":
+    def read(self, now_us: int) -> "list[Measurement]":
         if self._until_us is None or now_us - self._until_us > self._catch_up_us():
             self._restart(now_us)
             self._until_us = now_us
@@ -47,7 +48,7 @@ class SampledSource:
         while now_us - self._until_us >= step_us:
             periods.extend(self._sampler.feed_block(*self._samples(_BLOCK)))
             self._until_us += step_us
-        return [(p.active_mw, p.end_us - p.start_us, p.instantaneous(), p.quality) for p in periods], []
+        return [period.measurement() for period in periods]
 
     def _catch_up_us(self) -> int:
         return _CATCH_UP_US
@@ -82,48 +83,19 @@ class Synthetic(SampledSource):
         return min(_CATCH_UP_US * self._speed, _MOST_CATCH_UP_US)
 
 
-class Recorded(SampledSource):
-    """A COMTRADE recording over and over, its whole cycles joined end to end, as the calibrated converter reads it."""
-
-    def __init__(self, calibration: "Calibration", recording: "Recording", names: "tuple[str, str]") -> None:
-        mhz, rate_uhz = recording.frequency_mhz, recording.rate_uhz
-        cycles = recording.samples * mhz * 1000 // rate_uhz
-        if not cycles or rate_uhz < 1000 * mhz * _PER_CYCLE:
-            raise SettingsError("source file has less than a cycle, or fewer than %d samples in one" % _PER_CYCLE)
-        # A period is whole recordings, so that each says what all of the recording's cycles say.
-        super().__init__(calibration, mhz * _PER_CYCLE // 1000, cycles * -(-10 // cycles))
-        self._step = (1_000_000_000, mhz * _PER_CYCLE)  # µs between samples, as a fraction
-        last = recording.samples - 1
-        kept = [min(round_div(k * rate_uhz, 1000 * mhz * _PER_CYCLE), last) for k in range(cycles * _PER_CYCLE)]
-        volts, amps = [_channel(recording, name, quantity) for name, quantity in zip(names, "VA")]
-        scale = calibration.voltage_uv_per_count
-        self._voltages = [_count(volts[k], scale, calibration.voltage_midpoint, calibration) for k in kept]
-        scale = calibration.current_ua_per_count
-        self._currents = [_count(amps[k], scale, calibration.current_midpoint, calibration) for k in kept]
-        self._done = 0  # samples since the start
-        self._start_us = 0
-
-    def _restart(self, now_us: int) -> None:
-        self._start_us = now_us
-        self._done = 0
-
-    def _samples(self, count: int) -> "tuple[list[int], list[int], list[int], int]":
-        first, size = self._done, len(self._voltages)
-        self._done += count
-        microseconds, per = self._step
-        base_us = first * microseconds // per
-        times = [k * microseconds // per - base_us for k in range(first, self._done)]
-        voltages = [self._voltages[k % size] for k in range(first, self._done)]
-        currents = [self._currents[k % size] for k in range(first, self._done)]
-        return times, voltages, currents, self._start_us + base_us
+def calibration_of(settings: "Settings") -> Calibration:
+    """The settings' own; else channels that rated power at 230 V fills to about two thirds, and the starting current of
+    class 1."""
+    rated_ma = settings.rated_w * 1000 // 230 + 1
+    return settings.calibration or Calibration(
+        voltage_uv_per_count=_VOLTAGE_UV_PER_COUNT,
+        current_ua_per_count=rated_ma * 1000 * 2 // _TOP_COUNTS + 1,
+        starting_ma=rated_ma * 4 // 1000 + 20,
+    )
 
 
-def _channel(recording: "Recording", name: str, quantity: str) -> "list[int]":
-    channel = recording.channels.get(name)
-    if channel is None or channel.quantity != quantity:
-        raise SettingsError("source file has no channel %s in %s" % (name, quantity))
-    return channel.micro
-
-
-def _count(micro: int, per_count: int, middle: int, calibration: "Calibration") -> int:
-    return min(max(round_div(micro, per_count) + middle, 0), calibration.full_scale)
+def make(
+    settings: "Settings", plan: "dict[str, Any]", relay: "Callable[[], FileRelay]", clock: "Callable[[], Clock]",
+    seed: "Callable[[], int]",
+) -> Synthetic:  # fmt: skip
+    return Synthetic(calibration_of(settings), relay(), dict(plan, seed=seed()), clock().speed)

@@ -66,7 +66,7 @@ class Waveform:
     """Samples (t_us, voltage counts, current counts) of a load, one every 1/rate_hz, as `calibration` would read them.
 
     harmonics: (order, permille of the current's fundamental) pairs; noise_counts: the most that noise adds to a sample;
-    jitter_us: how late a sample may be taken, its time stamp telling the truth; drift_counts: how far the voltage and
+    jitter_us: how late a sample may be taken, its time stamp being true; drift_counts: how far the voltage and
     current midpoints are from those of the calibration. The calibration's phase error is put into the current.
     """
 

@@ -1,1 +1,1 @@
-"""The relay and the policies that the guard goes by."""
+"""The relay, the faults and the policies that the guard follows."""

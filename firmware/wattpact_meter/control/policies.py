@@ -5,6 +5,7 @@ store. Rules: docs/spec/meter.md, "Policy".
 """
 
 from wattpact_protocol.guard.guard import Policy, PolicyError
+from wattpact_protocol.log import reasons
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from wattpact_meter.storage.store import Store
 
 NAME = "policy"
-OLD = "old_version"
-UNUSABLE = "policy_out_of_range"
 
 
 class Policies:
@@ -29,7 +28,7 @@ class Policies:
         if isinstance(saved, list) and len(saved) == 2:
             self._fields = saved
         self.is_lost = NAME in store.corrupt
-        self.is_changed = False  # since it was last taken
+        self.is_changed = False  # since pop_change
 
     def is_for_me(self, body: "dict[str, Any]") -> bool:
         return bool(body.get("meter", self._kid) == self._kid)
@@ -43,14 +42,14 @@ class Policies:
     def _place(self, body: "dict[str, Any]") -> int:
         return 0 if "meter" in body else 1
 
-    def take_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
-        """Keep a verified policy; durable when the value is None. Else why it is not kept."""
+    def apply_steps(self, body: "dict[str, Any]") -> "Generator[None, None, str | None]":
+        """Store a verified policy; durable when the value is None. Else why it is not stored."""
         if not self.is_newer(body):
-            return OLD
+            return reasons.STALE_VERSION
         try:
             Policy.from_fields(body)
         except PolicyError:
-            return UNUSABLE
+            return reasons.POLICY_OUT_OF_RANGE
         yield
         self._fields[self._place(body)] = body
         yield from self._store.save_steps(NAME, self._fields)

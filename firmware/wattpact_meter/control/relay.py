@@ -1,7 +1,7 @@
-"""The relay as the meter uses it: it does what the guard decided, and tells where the contacts are.
+"""The relay as the meter uses it: it does what the guard decided, and shows where the contacts are.
 
 `driver` has drive(closed), which operates the contacts or holds them where they are (drivers/relay_pin.py), and
-sensed(), the position the load side shows: True, False, or None where a board cannot tell. How long a relay rests
+sensed(), the position the load side shows: True, False, or None where a board does not sense it. How long a relay rests
 between operations is the guard's business; here nothing is decided, and nothing is done that was not decided.
 """
 
@@ -24,7 +24,7 @@ class Relay:
         self.operations = 0
 
     def apply(self, decision: "Decision") -> bool:
-        """Carry a decision out; whether the contacts were told anything."""
+        """Carry a decision out; whether the contacts were driven."""
         if decision.operate:
             self.operations += 1
         if decision.operate or decision.reassert:

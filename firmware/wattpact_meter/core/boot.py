@@ -1,8 +1,8 @@
 """The start of a meter: its core made and booted from what the flash holds, whoever wrote it.
 
-Values that check but that this firmware cannot read, because another version kept them in another shape, are given
-up like damaged ones: the registers come from the newest signed reading, the rest is told again by the host. The key,
-the journal and the secrets that open it are never given up.
+Values that check but that this firmware cannot read, because another version stored them in another shape, are
+given up like damaged ones: the registers come from the newest signed reading, a host sends the rest again. The key, the
+journal and the secrets that unseal it are never given up.
 """
 
 from wattpact_meter.core import checkpoint
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wattpact_meter.storage.journal import Journal
     from wattpact_meter.storage.store import Store
 
-KEPT = checkpoint.HEARD + ("guard", checkpoint.REGISTERS, checkpoint.NAME)
+KEPT = checkpoint.RECEIVED + ("guard", checkpoint.REGISTERS, checkpoint.NAME)
 UNREADABLE = (TypeError, ValueError, IndexError, KeyError, AttributeError, OverflowError, AssertionError)
 
 

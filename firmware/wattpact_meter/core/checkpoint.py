@@ -1,8 +1,8 @@
 """What outlives a restart besides the journal: trader and usage in the store, each with the place in the journal up to
-which own entries are in it. What was said after that is read again from the journal.
+which own entries are in it. What was published after that is read again from the journal.
 
 What always holds: state and journal together are what was known when the last of them was written; neither is pruned
-or overtaken by more than REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
+or overtaken by more than _REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
 """
 
 from wattpact_protocol.log import entry, event_codes, kinds, readings
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
-NAME, BOOK, USAGE = "meter", "trader", "usage"
-REPLAY_ENTRIES = 64  # own entries that a start may have to read again
+NAME, TRADER, USAGE = "meter", "trader", "usage"
+_REPLAY_ENTRIES = 64  # own entries that a start may have to read again
 REGISTERS = "registers"
-HEARD = (BOOK, USAGE, "trust", "policy", "inbox")  # what a host can tell again
+RECEIVED = (TRADER, USAGE, "trust", "policy", "inbox")  # what a host can send again
 
 
 class Checkpoint:
@@ -36,15 +36,15 @@ class Checkpoint:
         self._trader = trader
         self._usage = usage
         self._recorder = recorder
-        self._trade_through = self._usage_through = 0  # own entries before these are in what was kept
-        self._generation = 0  # of the registers, when usage was kept
+        self._trade_through = self._usage_through = 0  # own entries before these are in what was stored
+        self._generation = 0  # of the registers, when usage was stored
         self.boot = 0
         self.not_before_s = 0  # orders older than this were known to a state that was lost
         self.lost: list[str] = []
 
     def restore(self, community: bytes) -> None:
-        """Take over what was kept, and count this boot; its number is durable when this returns."""
-        trader, usage = self._store.load(BOOK), self._store.load(USAGE)
+        """Go on from what was stored, and count this boot; its number is durable when this returns."""
+        trader, usage = self._store.load(TRADER), self._store.load(USAGE)
         if trader is not None:
             self._trade_through = trader[0]
             self._trader.restore(trader[1])
@@ -52,7 +52,7 @@ class Checkpoint:
             self._usage_through, last_end_s, self._recorder.opened, self._generation, rows = usage
             self._recorder.intervals.last_end_s = last_end_s
             self._usage.restore(rows)
-        self.lost = [name for name in HEARD + ("guard", REGISTERS) if name in self._store.corrupt]
+        self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
         self._count_boot(community)
 
     def _count_boot(self, community: bytes) -> None:
@@ -62,14 +62,14 @@ class Checkpoint:
         if raw is not None:
             last = entry.decode(raw, community)
             self.boot = max(self.boot, last.stamp.boot)
-            if BOOK in self.lost or USAGE in self.lost:
+            if TRADER in self.lost or USAGE in self.lost:
                 self.not_before_s = (last.stamp.unix_s or 0) + 1
         self.boot += 1
         self._store.save(NAME, [self.boot, self.not_before_s])
 
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
-        """Tell trader and usage of own entries said after they were kept; the registers that were said last, as
-        (generation, register id -> Wh). Of an entry whose secret was lost only what is open is known."""
+        """Bring trader and usage up to the own entries published after they were stored; the registers that were
+        published last, as (generation, register id -> Wh). Of an entry whose secret is lost the plain part counts."""
         generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
         first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:
@@ -96,7 +96,7 @@ class Checkpoint:
     def keep_trade_steps(self) -> "Generator[None, None, None]":
         """The trader as it is now is durable when this ends."""
         through = self._journal.next_sequence
-        yield from self._store.save_steps(BOOK, [through, self._trader.to_list()])
+        yield from self._store.save_steps(TRADER, [through, self._trader.to_list()])
         self._trade_through = through
 
     def keep_usage_steps(self) -> "Generator[None, None, None]":
@@ -109,9 +109,9 @@ class Checkpoint:
 
     def keep_up_steps(self) -> "Generator[None, None, None]":
         """Keep what the journal has run too far ahead of."""
-        if self._journal.next_sequence - self._trade_through > REPLAY_ENTRIES:
+        if self._journal.next_sequence - self._trade_through > _REPLAY_ENTRIES:
             yield from self.keep_trade_steps()
-        if self._journal.next_sequence - self._usage_through > REPLAY_ENTRIES:
+        if self._journal.next_sequence - self._usage_through > _REPLAY_ENTRIES:
             yield from self.keep_usage_steps()
 
     def prune_steps(self, before: int) -> "Generator[None, None, None]":
@@ -122,7 +122,7 @@ class Checkpoint:
 
 
 def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
-    """The highest register values in what was said, of the newest register generation."""
+    """The highest register values in what was published, of the newest register generation."""
     body = new.body
     if new.kind == kinds.READING:
         if new.is_sealed:

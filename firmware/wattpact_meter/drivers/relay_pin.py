@@ -1,49 +1,34 @@
-"""Relays on pins: a bistable one with two coils, and one that holds while its pin is high.
+"""A bistable relay on two pins, one coil to close and one to open. A reset does not move it.
 
-`sense_pin` is high while the load side is live (an optocoupler there); None where nothing senses it. A bistable relay
-is the right one: a reset does not move it. A holding relay opens whenever the meter restarts.
+`sense_pin` is high while the load side is live (an optocoupler there); None where nothing senses it.
 """
 
-import time
+from machine import Pin, Timer
 
-from machine import Pin
+PULSE_MS = 60
+_TIMER = 0
 
 
 class BistableRelay:
-    """Pulses one coil to close and the other to open."""
+    """BistableRelay(close_pin, open_pin, sense_pin). A coil is not made to stay under power: a timer of the chip ends
+    the pulse, so that nobody waits for it, and so that it ends whatever becomes of the program."""
 
-    def __init__(self, close_pin: int, open_pin: int, sense_pin: "int | None" = None, pulse_ms: int = 60) -> None:
+    def __init__(self, close_pin: int, open_pin: int, sense_pin: "int | None" = None) -> None:
         self._close = Pin(close_pin, Pin.OUT, value=0)
         self._open = Pin(open_pin, Pin.OUT, value=0)
-        self._sense = _input(sense_pin)
-        self._pulse_ms = pulse_ms
+        self._sense = None if sense_pin is None else Pin(sense_pin, Pin.IN)
+        self._timer = Timer(_TIMER)
 
     def drive(self, closed: bool) -> None:
-        coil = self._close if closed else self._open
-        coil.value(1)
-        try:
-            time.sleep_ms(self._pulse_ms)  # type: ignore[attr-defined]
-        finally:
-            coil.value(0)  # a coil is not made to stay under power
+        """Begin a pulse, in place of one that has not ended."""
+        self.release()
+        self._timer.init(mode=Timer.ONE_SHOT, period=PULSE_MS, callback=self.release)
+        (self._close if closed else self._open).value(1)
+
+    def release(self, _: object = None) -> None:
+        """No coil is under power."""
+        self._close.value(0)
+        self._open.value(0)
 
     def sensed(self) -> "bool | None":
         return None if self._sense is None else self._sense.value() == 1
-
-
-class HoldingRelay:
-    """Closed while the pin is high."""
-
-    def __init__(self, pin: int, sense_pin: "int | None" = None) -> None:
-        self._coil = Pin(pin, Pin.OUT, value=0)
-        self._sense = _input(sense_pin)
-
-    def drive(self, closed: bool) -> None:
-        self._coil.value(1 if closed else 0)
-
-    def sensed(self) -> "bool | None":
-        pin = self._coil if self._sense is None else self._sense
-        return bool(pin.value() == 1)
-
-
-def _input(pin: "int | None") -> "Pin | None":
-    return None if pin is None else Pin(pin, Pin.IN)

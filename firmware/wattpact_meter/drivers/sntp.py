@@ -1,6 +1,6 @@
 """The time from a server in the network, without waiting for it: SNTP, RFC 4330 section 5.
 
-The server is not authenticated. An answer is taken only from the server that was asked, within a second, and only if it
+The server is not authenticated. An answer counts only from the server of the request, within a second, and only if it
 repeats the random number of the request; the time in it is off by at most that second.
 """
 
@@ -8,9 +8,13 @@ import os
 import socket
 import struct
 
+from wattpact_meter.drivers.dns import socket_address
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from wattpact_meter.drivers.dns import Resolver
 
 PORT = 123
 ANSWER_MS = 1_000
@@ -25,38 +29,39 @@ _CLIENT = 0x23  # version 4, mode 3
 
 
 class Sntp:
-    """Sntp("pool.ntp.org"): ask(now_ms) when there is a network, and then answer(now_ms) until it is not None."""
+    """Sntp("pool.ntp.org", resolver): poll(now_ms) while there is a network."""
 
-    def __init__(self, server: str) -> None:
+    def __init__(self, server: str, resolver: "Resolver") -> None:
         self._server = server
+        self._resolver = resolver
         self._socket: Any = None
         self._number = b""
-        self._asked_ms = 0
+        self._sent_ms = 0
         self._due_ms = 0
 
     def poll(self, now_ms: int) -> "int | None":
-        """Unix seconds as of now, whenever the server has just told it; raises nothing."""
+        """Unix seconds as of now, whenever the server's answer has just come; raises nothing and does not wait."""
         try:
             if self._socket is not None:
-                return self._answer(now_ms)
-            if now_ms >= self._due_ms:
-                self._ask(now_ms)
+                return self._receive(now_ms)
+            address = self._resolver.address(self._server)
+            if address is not None and now_ms >= self._due_ms:
+                self._send(address, now_ms)
         except OSError:
             self._end(now_ms + RETRY_MS)
         return None
 
-    def _ask(self, now_ms: int) -> None:
+    def _send(self, address: str, now_ms: int) -> None:
         self._due_ms = now_ms + RETRY_MS
-        address = socket.getaddrinfo(self._server, PORT)[0][-1]
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(address)
         self._socket.setblocking(False)
+        self._socket.connect(socket_address(address, PORT))
         self._number = os.urandom(8)
-        self._asked_ms = now_ms
+        self._sent_ms = now_ms
         self._socket.send(bytes([_CLIENT]) + bytes(39) + self._number)
 
-    def _answer(self, now_ms: int) -> "int | None":
-        if now_ms - self._asked_ms > ANSWER_MS:
+    def _receive(self, now_ms: int) -> "int | None":
+        if now_ms - self._sent_ms > ANSWER_MS:
             self._end(now_ms + RETRY_MS)
             return None
         try:

@@ -2,36 +2,46 @@
 
 import socket
 
+from wattpact_meter.drivers.dns import socket_address
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from wattpact_meter.drivers.dns import Resolver
 
 _LONGEST = 1201  # one more than a datagram may have, so that an oversized one shows
 
 
 class Udp:
-    """Udp(host): (address, port). The address may be a name; it is looked up again after a failure.
+    """Udp(host, resolver): (address, port). The address may be a name; nothing is sent until the resolver knows it.
 
-    listen: where to bind, for a board that must be found at a fixed port. failed counts what could not be sent.
+    listen: a numeric address and port, for a board that must be found at a fixed one. failed counts what was not sent.
     """
 
-    def __init__(self, host: "tuple[str, int]", listen: "tuple[str, int] | None" = None) -> None:
+    def __init__(self, host: "tuple[str, int]", resolver: "Resolver", listen: "tuple[str, int] | None" = None) -> None:
         self._host = host
-        self._address: Any = None
+        self._resolver = resolver
+        self._address = ""
+        self._target: Any = None
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         if listen is not None:
-            self._socket.bind(socket.getaddrinfo(listen[0], listen[1])[0][-1])
+            self._socket.bind(socket_address(listen[0], listen[1]))
         self._socket.setblocking(False)
         self.failed = 0
 
     def send(self, data: bytes) -> None:
+        address = self._resolver.address(self._host[0])
+        if address is None:
+            self.failed += 1
+            return
         try:
-            if self._address is None:
-                self._address = socket.getaddrinfo(self._host[0], self._host[1])[0][-1]
-            self._socket.sendto(data, self._address)
+            if address != self._address:
+                self._target = socket_address(address, self._host[1])
+                self._address = address
+            self._socket.sendto(data, self._target)
         except OSError:
             self.failed += 1
-            self._address = None
 
     def receive(self) -> "bytes | None":
         """The next datagram that has come, None when there is none."""

@@ -1,11 +1,11 @@
-"""The Wi-Fi station: it is told once where to connect and stays at it by itself; this gives it a push when it does not.
+"""The Wi-Fi station: it connects once and stays connected by itself; this connects it anew where it does not.
 
 The radio is on from the start, also without a network: only then are the chip's random numbers true ones.
 """
 
 import network
 
-PUSH_MS = 60_000
+RECONNECT_MS = 60_000
 
 
 class Wifi:
@@ -22,11 +22,16 @@ class Wifi:
     def is_up(self) -> bool:
         return bool(self._wlan.isconnected())
 
+    def name_server(self) -> "str | None":
+        """The numeric address that the network gave with the meter's own; None while there is none."""
+        server = str(self._wlan.ifconfig()[3])
+        return server if self.is_up and server != "0.0.0.0" else None
+
     def keep(self, now_ms: int) -> None:
         """Connect anew where there has been no connection for a while."""
         if self.is_up:
             self._tried_ms = now_ms
-        elif now_ms - self._tried_ms >= PUSH_MS:
+        elif now_ms - self._tried_ms >= RECONNECT_MS:
             self._tried_ms = now_ms
             self._wlan.disconnect()
             self._connect()

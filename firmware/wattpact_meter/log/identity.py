@@ -2,7 +2,7 @@
 
 What always holds: a seed is in flash before anything is signed with it, and it leaves this object only as signatures.
 A damaged seed is an error, never a reason to make another: a meter does not change who it is by itself.
-On stock hardware the seed can be read out of the flash; a certificate says so by its assurance.
+On stock hardware the seed can be read out of the flash; a certificate shows it by its assurance.
 """
 
 from wattpact_protocol.crypto import ed25519
@@ -20,7 +20,7 @@ SEED_BYTES = 32
 
 
 class IdentityError(Exception):
-    """The identity in flash is damaged, or chance failed."""
+    """The identity in flash is damaged, or randomness failed."""
 
 
 class Identity:
@@ -40,12 +40,8 @@ class Identity:
         self.public_key = ed25519.public_key(self._seed)
         self.kid = ids.kid_of(self.public_key)
 
-    def sign(self, message: bytes) -> bytes:
-        """The 64-byte Ed25519 signature of the message."""
-        return ed25519.sign(self._seed, message)
-
     def sign_steps(self, message: bytes) -> "Generator[None, None, bytes]":
-        """As `sign`, giving way between steps; raises ed25519.FaultError where the computation was disturbed."""
+        """The 64-byte Ed25519 signature of the message; raises ed25519.FaultError where it was disturbed."""
         return ed25519.sign_steps(self._seed, message)
 
     def __repr__(self) -> str:
@@ -53,7 +49,7 @@ class Identity:
 
 
 def _check(saved: object) -> None:
-    """Raises IdentityError; bytes that are all 0 or all 255 come from a broken source of chance or an erased flash."""
+    """Raises IdentityError; bytes that are all 0 or all 255 come from broken randomness or an erased flash."""
     if not isinstance(saved, list) or len(saved) != 2:
         raise IdentityError("the identity in flash is damaged: this meter must be enrolled anew")
     for value, size in zip(saved, (SEED_BYTES, enrolment.CODE_BYTES)):

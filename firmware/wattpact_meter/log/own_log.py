@@ -1,6 +1,6 @@
-"""This meter's own log: every entry is signed and in the journal before anyone sees it, or it was never said.
+"""This meter's own log: every entry is signed and in the journal before anyone sees it, or it was never published.
 
-What always holds: sequences have no gap and none is used twice, since the journal alone says which comes next, and an
+What always holds: sequences have no gap and none is used twice, since the journal alone knows which comes next, and an
 append that failed leaves the place to the next entry. Rules: docs/spec/log.md.
 """
 
@@ -30,7 +30,7 @@ class OwnLog:
         self.generation = 0
         self.is_open = False
         self.full = False
-        self.failures = 0  # entries that the journal or the format did not take
+        self.failures = 0  # entries that the journal or the format rejected
         self._follow_journal()
 
     @property
@@ -65,8 +65,8 @@ class OwnLog:
     def append_steps(
         self, kind: int, body: "dict[str, Any]", now: "Now"
     ) -> "Generator[None, None, entry.Entry | None]":
-        """The entry, in the journal; or None, and nothing was said. Gives way while it is signed; given up in between,
-        or disturbed (ed25519.FaultError), it has said nothing and its place is free."""
+        """The entry, in the journal; or None, and nothing was published. Gives way while it is signed; closed in
+        between, or disturbed (ed25519.FaultError), it has published nothing and its place is free."""
         if not self.is_open:
             return None
         sequence = self._journal.next_sequence

@@ -4,7 +4,7 @@ What always holds: an entry is in the journal, under a checkpoint of the registe
 of it; what is to be sealed is sealed or not published; what could not be published stays due. docs/spec/meter.md.
 """
 
-from wattpact_protocol.log import event_codes, kinds, readings
+from wattpact_protocol.log import kinds, readings, reasons
 from wattpact_protocol.sealing import period_keys
 
 from wattpact_meter.metering import intervals
@@ -19,72 +19,42 @@ if TYPE_CHECKING:
     from wattpact_protocol.log import entry
 
     from wattpact_meter.clock import Now
+    from wattpact_meter.log.events import Events
     from wattpact_meter.log.own_log import OwnLog
     from wattpact_meter.log.sealer import Sealer
     from wattpact_meter.metering.recorder import Recorder
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
-MAX_EVENTS = 16
-NOT_SEALED = "not_sealed"
-
-# A reason of the guard that is news, when it begins.
-_NEWS = {
-    "over_current": event_codes.OVER_CURRENT, "over_temperature": event_codes.OVER_TEMPERATURE,
-    "weld": event_codes.WELD, "warning": event_codes.WARNING,
-}  # fmt: skip
-
 
 class Publisher:
-    """Publisher(log, sealer, recorder, trader, usage, count): what it says comes from recorder, trader and usage;
-    `count(reason)` is told of what could not be sealed."""
+    """Publisher(log, sealer, events, recorder, trader, usage, count): what it publishes comes from events, recorder,
+    trader and usage; `count(reason)` counts what could not be sealed."""
 
     def __init__(
-        self, log: "OwnLog", sealer: "Sealer", recorder: "Recorder", trader: "Trader", usage: "Usage",
-        count: "Callable[[str], None]",
+        self, log: "OwnLog", sealer: "Sealer", events: "Events", recorder: "Recorder", trader: "Trader",
+        usage: "Usage", count: "Callable[[str], None]",
     ) -> None:  # fmt: skip
         self._log = log
         self._sealer = sealer
+        self._events = events.waiting
         self._count = count
         self._recorder = recorder
         self._trader = trader
         self._usage = usage
-        self._reason = ""
-        self._contract: bytes | None = None  # what the relay was closed for last
         self.overflow: bytes | None = None  # a grant to begin, since those in use could not carry the last step
 
-    def note(self, code: int, fields: "dict[str, Any]") -> None:
-        """An event to be said when the log is open and there is time."""
-        self._recorder.events.append((code, fields))
-
-    def note_decision(self, decision: "Decision", now: "Now") -> None:
-        """What of a decision is an event: the relay operated, or a fault or warning began."""
-        if decision.operate:
-            code = event_codes.RELAY_CLOSED if decision.closed else event_codes.RELAY_OPENED
-            fields: dict[str, Any] = {"text": decision.reason, "registers": self._recorder.totals()}
-            contract = decision.contract if decision.closed else self._contract
-            if contract:
-                fields["contract"] = contract
-            self.note(code, fields)
-        self._contract = decision.contract
-        if decision.reason != self._reason and decision.reason in _NEWS:
-            wait_ms = 0 if decision.wait_until_ms is None else decision.wait_until_ms - now.uptime_ms
-            self.note(_NEWS[decision.reason], {"text": decision.reason, "detail": wait_ms // 1000})
-        self._reason = decision.reason
-
-    def publish_steps(self, now: "Now", decision: "Decision", may_ask: bool) -> "Generator[None, None, bool]":
-        """Say the entry that is due first, giving way while it is signed; whether one was said. Raises FaultError."""
-        events = self._recorder.events
-        if len(events) > MAX_EVENTS:
-            del events[: len(events) - MAX_EVENTS]
-        is_said = (
+    def publish_steps(self, now: "Now", decision: "Decision", may_buy: bool) -> "Generator[None, None, bool]":
+        """Publish the entry that is due first, giving way while it is signed; whether there was one. may_buy: whether
+        there is a host to pass an acceptance on. Raises FaultError."""
+        is_published = (
             (yield from self._publish_key(now))
             or (yield from self._publish_event(now))
             or (yield from self._publish_usage(now, decision))
             or (yield from self._publish_reading(now))
-            or (yield from self._publish_trade(now, may_ask))
+            or (yield from self._publish_trade(now, may_buy))
         )
-        return bool(is_said)
+        return bool(is_published)
 
     def _publish(self, kind: int, body: "dict[str, Any]", now: "Now") -> "Generator[None, None, entry.Entry | None]":
         """The one way from a body to an entry: sealed, in the journal, and then known to trader, usage and recorder, as
@@ -95,7 +65,7 @@ class Publisher:
         except period_keys.NoKeyError:
             return None
         except (period_keys.SealError, kinds.BodyError):
-            self._count(NOT_SEALED)
+            self._count(reasons.NOT_SEALED)
             return None
         yield
         new = yield from self._log.append_steps(kind, sealed, now)
@@ -111,7 +81,7 @@ class Publisher:
         try:
             due = yield from self._sealer.due_steps(now)
         except period_keys.SealError:
-            self._count(NOT_SEALED)
+            self._count(reasons.NOT_SEALED)
             return False
         yield
         new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))
@@ -120,15 +90,15 @@ class Publisher:
         return new is not None
 
     def _publish_event(self, now: "Now") -> "Generator[None, None, bool]":
-        if not self._recorder.events:
+        if not self._events:
             return False
-        code, fields = self._recorder.events[0]
+        code, fields = self._events[0]
         self._recorder.cover(fields.get("registers", {}))
         fields["code"] = code
         new = yield from self._publish(kinds.EVENT, fields, now)
         if new is None:
             return False
-        del self._recorder.events[0]
+        del self._events[0]
         return True
 
     def _publish_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
@@ -163,14 +133,14 @@ class Publisher:
             new = yield from self._publish(kinds.READING, intervals.slim(body), now)
         if new is None:
             return False
-        self._recorder.intervals.take()
+        self._recorder.intervals.published()
         return True
 
-    def _publish_trade(self, now: "Now", may_ask: bool) -> "Generator[None, None, bool]":
+    def _publish_trade(self, now: "Now", may_buy: bool) -> "Generator[None, None, bool]":
         if now.unix_s is None:
             return False
         yield
-        due = self._trader.next(now.unix_s, self._supply(now.unix_s), may_ask)
+        due = self._trader.next(now.unix_s, self._supply(now.unix_s), may_buy)
         new = None if due is None else (yield from self._publish(due[0], due[1], now))
         return new is not None
 

@@ -1,11 +1,12 @@
 """What this meter seals with: the secret of an epoch, given to its readers, and the key of a key period of its log.
 
     readers or owner changed -> KEY_EPOCH: a new secret, wrapped for each reader
-    a new day, or enough said -> KEY_OPEN: the next key, committed to before anything is sealed with it
+    a new day, or enough sealed -> KEY_OPEN: the next key, committed to before anything is sealed with it
 
 What always holds: a secret and a key's number are in flash before the entry that shows them is signed, and neither
-serves for anything else after that. What has to be sealed is sealed or not said; a meter that has sealed never speaks
-openly again. Secrets leave wrapped, or not at all. Rules: docs/spec/sealing.md and docs/spec/meter.md, "Sealing".
+serves for anything else after that. What has to be sealed is sealed or not published; a meter that has sealed never
+publishes openly again. Secrets leave wrapped, or not at all.
+Rules: docs/spec/sealing.md; docs/spec/meter.md, "Sealing".
 """
 
 import hashlib
@@ -50,9 +51,9 @@ class Sealer:
         self._epochs: list[list[Any]] = []  # [number, secret, its first key], newest first: two at the most
         self._day: int | None = None
         self._sequence = 0  # of the newest KEY_OPEN
-        self._number = 0  # of the newest epoch that may have been said
+        self._number = 0  # of the newest epoch that may have been published
         self._is_begun = False  # the newest epoch is in the journal
-        self._unsaid: dict[str, Any] | None = None  # what begins the newest epoch, as long as it was not said
+        self._unpublished: dict[str, Any] | None = None  # what begins the newest epoch, as long as it was not published
         self._kept: list[Any] = []
         self._key: bytes | None = None  # what is sealed with now
         self._opened = (0, b"")  # number and key that an entry was opened with last
@@ -64,7 +65,7 @@ class Sealer:
         self.lost = False
 
     def restore(self, log: "OwnLog", boot: int) -> None:
-        """Go on as the store says, with the newest key where the journal shows that it was opened."""
+        """Go on from the store, with the newest key where the journal shows that it was opened."""
         self._log = log
         saved = self._store.load(NAME)
         if _is_sound(saved):
@@ -80,15 +81,15 @@ class Sealer:
             self._number = self.key_no = log.next_sequence + boot
 
     def _is_opened(self, log: "OwnLog") -> bool:
-        """Whether the KEY_OPEN that was being said when the state was kept is in the journal."""
+        """Whether the KEY_OPEN that was being published when the state was stored is in the journal."""
         new = log.read(self._sequence)
         return new is not None and new.kind == kinds.KEY_OPEN and new.body == self._opening(self.key_no)
 
-    # What must be said before anything can be sealed
+    # What must be published before anything can be sealed
 
     def due_steps(self, now: "Now") -> "Generator[None, None, tuple[int, dict[str, Any]] | None]":
-        """(kind, body) of the entry about keys that is due, kept already and to be said at once; None where none is.
-        Gives way while secrets are wrapped. Raises StateError, period_keys.SealError."""
+        """(kind, body) of the entry about keys that is due, stored already and to be published at once; None where
+        none is. Gives way while secrets are wrapped. Raises StateError, period_keys.SealError."""
         if not self._log.is_open:
             return None
         self._look()
@@ -111,7 +112,7 @@ class Sealer:
         if new.kind == kinds.KEY_EPOCH:
             self._number = new.body["number"]
             self._is_begun = True
-            self._unsaid = None
+            self._unpublished = None
         elif new.kind == kinds.KEY_OPEN:
             self.key_no = new.body["key_no"]
             self._key = self._period_key(self.key_no)
@@ -144,9 +145,13 @@ class Sealer:
         return bool(self._wanted) and not is_made
 
     def _begin_steps(self) -> "Generator[None, None, dict[str, Any]]":
-        """The body of a KEY_EPOCH; one that could not be said is said again."""
-        if self._unsaid is not None and self._wanted == self._made_for and self._generation == self._log.generation:
-            return self._unsaid
+        """The body of a KEY_EPOCH; one that could not be published is published again."""
+        if (
+            self._unpublished is not None
+            and self._wanted == self._made_for
+            and self._generation == self._log.generation
+        ):
+            return self._unpublished
         number = self._number + 1
         secret, ephemeral = self._draw(), self._draw()
         place = (self._trust.community, self._kid)
@@ -161,16 +166,16 @@ class Sealer:
         self._is_begun = False
         self._opened = (0, b"")
         self._keep(self.key_no, None)
-        self._unsaid = body
+        self._unpublished = body
         return body
 
     def _draw(self) -> bytes:
-        """32 random bytes; broken chance is found where it shows."""
+        """32 random bytes; a broken source of randomness is found where it shows."""
         drawn = self._urandom(period_keys.SECRET_BYTES)
         broken = [bytes(period_keys.SECRET_BYTES), b"\xff" * period_keys.SECRET_BYTES, self._drawn]
         broken += [row[1] for row in self._epochs]
         if not isinstance(drawn, bytes) or len(drawn) != period_keys.SECRET_BYTES or drawn in broken:
-            raise period_keys.SealError("chance failed")
+            raise period_keys.SealError("randomness failed")
         self._drawn = drawn
         return drawn
 
@@ -204,8 +209,8 @@ class Sealer:
     # What is sealed and opened
 
     def seal_steps(self, kind: int, body: "dict[str, Any]") -> "Generator[None, None, dict[str, Any]]":
-        """The body as it may be said, giving way while it is sealed. Raises NoKeyError while it has to be sealed and
-        cannot be, SealError."""
+        """The body as it may be published, giving way while it is sealed. Raises NoKeyError while it has to be
+        sealed and cannot be, SealError."""
         if not _is_to_be_sealed(kind, body) or self._is_open_community():
             return body
         if self._key is None:

@@ -3,14 +3,13 @@
 What always holds: a certificate is kept only after its signature was verified under a kept one (or the pinned root
 key) whose role may give that role; for one key the version only rises. No signature is checked before what is cheap.
 Kept in the store as short records, at most MAX_AUTHORS; records that this firmware cannot read are given up, for a host
-to tell again. Rules: docs/spec/meter.md, "Trust".
+to send again. Rules: docs/spec/meter.md, "Trust".
 """
 
 import struct
 
-from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,15 +20,6 @@ if TYPE_CHECKING:
 
 NAME = "trust"
 MAX_AUTHORS = 64
-
-UNKNOWN_AUTHOR = "unknown_author"
-NOT_ALLOWED = "not_allowed"
-EXPIRED = "certificate_expired"
-BAD_SIGNATURE = "bad_signature"
-OLD_VERSION = "old_version"
-KNOWN = "duplicate"
-FULL = "authors_full"
-ROLE_CHANGED = "role_changed"
 
 # public key, certificate id, role, version, generation, not before, not after, owner (zeros: none), rated W, epoch;
 # then the sealing key of those that have one
@@ -88,58 +78,52 @@ class Trust:
         """The kids of all issuers that are known, in order."""
         return [kid for kid in sorted(self._records) if self._records[kid][_ROLE_AT] == roles.ISSUER]
 
-    def check(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        """None where the entry is its author's and the author may say it; else the reason. Cheap checks come first."""
-        return steps.finish(self.check_steps(new, now_s))
-
     def check_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
-        """As `check`, giving way between steps."""
+        """None where the entry is its author's and the author may publish it; else the reason. Cheap checks come first;
+        gives way while a signature is verified."""
         certificate = self.author(new.kid)
         if certificate is None:
-            return UNKNOWN_AUTHOR
+            return reasons.UNKNOWN_AUTHOR
         if not roles.may_publish(certificate, new):
-            return NOT_ALLOWED
+            return reasons.NOT_ALLOWED
         if not _covers(certificate, now_s):
-            return EXPIRED
+            return reasons.CERTIFICATE_EXPIRED
         if not roles.is_chained(certificate):
             problem = chain.order_problem(certificate["id"], new)
             if problem:
                 return problem
         self.verifications += 1
         is_genuine = yield from entry.verify_steps(new, certificate["public_key"], self._verifier_steps)
-        return None if is_genuine else BAD_SIGNATURE
-
-    def learn(self, new: entry.Entry, now_s: "int | None") -> "str | None":
-        """Keep the certificate that this entry is; durable when this returns None. Else the reason."""
-        return steps.finish(self.learn_steps(new, now_s))
+        return None if is_genuine else reasons.BAD_SIGNATURE
 
     def learn_steps(self, new: entry.Entry, now_s: "int | None") -> "Generator[None, None, str | None]":
-        """As `learn`, giving way between steps; given up before it keeps what it learnt, it has learnt nothing."""
+        """Keep the certificate that this entry is; durable when the value is None. Else the reason. Closed before it
+        keeps what it learnt, it has learnt nothing."""
         subject = ids.kid_of(new.body["public_key"])
         held = self.author(subject)
         if held is not None:
             if held["id"] == new.id:
-                return KNOWN
+                return reasons.DUPLICATE
             if new.body["version"] <= held["version"]:
-                return OLD_VERSION
+                return reasons.STALE_VERSION
             if held["role"] in (roles.ROOT, roles.ISSUER) and new.kid != self.root_kid:
-                return NOT_ALLOWED
+                return reasons.NOT_ALLOWED
             if held["role"] != new.body["role"] or held["public_key"] != new.body["public_key"]:
-                return ROLE_CHANGED
+                return reasons.ROLE_CHANGED
         problem = yield from self.check_steps(new, now_s)
         if problem:
             return problem
         if now_s is not None and now_s > new.body["not_after_s"]:
-            return EXPIRED
+            return reasons.CERTIFICATE_EXPIRED
         if held is None and len(self._records) >= MAX_AUTHORS and not self._forget_expired(now_s):
-            return FULL
+            return reasons.AUTHORS_FULL
         self._records[subject] = _pack(new)
         self.changes += 1
         yield from self._store.save_steps(NAME, [self._records[kid] for kid in sorted(self._records)])
         return None
 
     def _pinned_root(self) -> "dict[str, Any]":
-        """What pinning the root key says of it, as long as its own certificate has not come."""
+        """What pinning the root key establishes of it, as long as its own certificate has not come."""
         return {
             "public_key": self._root_public_key, "id": entry.NO_PREVIOUS, "role": roles.ROOT, "version": -1,
             "generation": 0, "not_before_s": 0, "not_after_s": kinds.MAX_UINT, "owner": None, "rated_w": 0,

@@ -1,6 +1,6 @@
 """What one voltage and current channel pair was measured to be: the constants that turn ADC counts into µV and µA.
 
-Always holds: every field was range-checked, so that no arithmetic of `sampling` can divide by zero or run away.
+Always holds: every field was range-checked, so that no arithmetic of `sampler` can divide by zero or run away.
 """
 
 

@@ -1,7 +1,7 @@
 """From registers that run on to readings: snapshots at the boundaries of steps, and the steps between them.
 
-Boundaries are the multiples of step_s in Unix time. What always holds: a snapshot lies between the registers before
-and after it, so values never fall; what no snapshot could be taken for is a gap between readings, and its energy is in
+Boundaries are the multiples of step_s in Unix time. What always holds: a snapshot is between the registers before
+and after it, so values never fall; where no snapshot was possible is a gap between readings, and its energy is in
 the registers; without a valid clock there are no readings. Rules: docs/spec/meter.md, "Readings".
 """
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from wattpact_meter.clock import Now
 
-GRACE_MS = 15_000  # a boundary is given up as unmeasured when no measurement has spanned it for so long
-JUMP_MS = 2_000  # a clock that moved by less was steered, not set
-MAX_WAITING = 8  # bodies that nobody has taken yet
+_GRACE_MS = 15_000  # a boundary is given up as unmeasured when no measurement has spanned it for so long
+_JUMP_MS = 2_000  # a clock that moved by less was steered, not set
+MAX_WAITING = 8  # bodies that were not published yet
 LARGEST_DELTA = 1 << 31
 
 
 class UnixTime:
-    """Milliseconds from a clock that tells whole seconds: its ticks narrow down where a second begins."""
+    """Milliseconds from a clock of whole seconds: its ticks narrow down where a second begins."""
 
     def __init__(self) -> None:
         self._low_ms: int | None = None  # of Unix time less uptime
@@ -44,7 +44,7 @@ class UnixTime:
             return 0
         self._low_ms, self._high_ms = low_ms, high_ms
         moved_ms = 0 if known_ms is None else low_ms - known_ms
-        return moved_ms if moved_ms <= -JUMP_MS or moved_ms >= JUMP_MS else 0
+        return moved_ms if moved_ms <= -_JUMP_MS or moved_ms >= _JUMP_MS else 0
 
     def at_ms(self, uptime_ms: int) -> int:
         """Unix time in ms; only while it is known."""
@@ -59,10 +59,10 @@ class Intervals:
         self.step_s = step_s
         self.count = count
         self.calibration_id = calibration_id
-        self.last_end_s = 0  # of the newest reading that was said; none begins before it
+        self.last_end_s = 0  # of the newest reading that was published; none begins before it
         self.missed = 0  # boundaries without a snapshot
         self._next_s: int | None = None  # the next boundary
-        self._opening_s: int | None = None  # when the registers are said for the first time, before any boundary
+        self._first_s: int | None = None  # of the reading before any boundary
         self._instantaneous: dict[int, int] = {}
         self._generation = 0
         self._t0_s: int | None = None  # of the open reading
@@ -97,8 +97,8 @@ class Intervals:
         return self._t0_s is None or sorted(values) == sorted(self._start)
 
     def idle(self, unix_ms: int, values: "dict[int, int]") -> "list[tuple[int, int]]":
-        """No measurement came: a boundary long past gets the registers as they stand, and is marked."""
-        if self._next_s is None or unix_ms - self._next_s * 1000 < GRACE_MS:
+        """No measurement came: a boundary long past gets the registers as they are, and is marked."""
+        if self._next_s is None or unix_ms - self._next_s * 1000 < _GRACE_MS:
             return []
         self._step_quality |= readings.SENSOR_FAULT
         return self._cross(unix_ms, values, values, 0)
@@ -111,11 +111,11 @@ class Intervals:
         if self._next_s is None:
             self._aim(start_ms)
             if not self.last_end_s:
-                self._opening_s = -(-start_ms // 1000)
+                self._first_s = -(-start_ms // 1000)
         elif unix_ms - self._next_s * 1000 > self.step_s * 1000 * (self.count + 1):
             self._skip(unix_ms)
-        if self._opening_s is not None and self._opening_s * 1000 <= unix_ms:
-            self._say_opening(_between(before, after, self._opening_s * 1000 - start_ms, duration_ms))
+        if self._first_s is not None and self._first_s * 1000 <= unix_ms:
+            self._begin_life(_between(before, after, self._first_s * 1000 - start_ms, duration_ms))
         while self._next_s is not None and self._next_s * 1000 <= unix_ms:
             boundary_s = self._next_s
             into_ms = boundary_s * 1000 - start_ms
@@ -128,14 +128,14 @@ class Intervals:
             self._next_s = boundary_s + self.step_s
         return crossed
 
-    def _say_opening(self, values: "dict[int, int]") -> None:
+    def _begin_life(self, values: "dict[int, int]") -> None:
         """The first second of a meter's life, with no step after it: what is measured from then on is accounted for."""
-        opening_s, self._opening_s = self._opening_s or 0, None
-        if self._next_s is not None and opening_s < self._next_s:
-            self._wait(opening_s, {number: [wh, []] for number, wh in values.items()}, 0)
+        first_s, self._first_s = self._first_s or 0, None
+        if self._next_s is not None and first_s < self._next_s:
+            self._wait(first_s, {number: [wh, []] for number, wh in values.items()}, 0)
 
     def _aim(self, unix_ms: int) -> None:
-        """The first boundary from here on that lies behind everything said."""
+        """The first boundary from here on behind everything published."""
         first_s = max(-(-unix_ms // 1000), self.last_end_s)
         self._next_s = -(-first_s // self.step_s) * self.step_s
 
@@ -200,7 +200,7 @@ class Intervals:
         self._next_s = None
 
     def set_clock(self) -> None:
-        """The clock was set: what is known is closed, and the next reading says so."""
+        """The clock was set: what is known is closed, and the next reading is marked so."""
         self.close()
         self._next_s = None
         self._step_quality |= readings.CLOCK_ADJUSTED
@@ -210,15 +210,12 @@ class Intervals:
         self._step_quality |= quality
 
     def waiting(self) -> "dict[str, Any] | None":
-        """The oldest reading that has not been taken."""
+        """The oldest reading that was not published."""
         return self._waiting[0] if self._waiting else None
 
-    def take(self) -> None:
+    def published(self) -> None:
+        """The oldest one was."""
         del self._waiting[0]
-
-    def next_boundary_ms(self) -> "int | None":
-        """Unix time in ms of the next boundary."""
-        return None if self._next_s is None else self._next_s * 1000
 
 
 def slim(body: "dict[str, Any]") -> "dict[str, Any]":

@@ -1,4 +1,4 @@
-"""What a key period of whole cycles amounts to: power, RMS values, power factor and energy from the sums of `sampling`.
+"""What a key period of whole cycles amounts to: power, RMS values, power factor and energy from the sums of `sampler`.
 
 Offsets are removed here, algebraically: C(xy) = n·Σxy − Σx·Σy is n² times the covariance. The phase error is removed
 by interpolating between the products with the voltage sample now and the one before, so that the voltage is taken the
@@ -11,6 +11,7 @@ What always holds: energy is power times the time from start to end, rounded onc
 from wattpact_protocol.log import readings, register_table
 
 from wattpact_meter.metering.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
+from wattpact_meter.metering.measurement import Measurement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,15 +55,16 @@ class Period:
             bits |= readings.CLIPPED
         return bits
 
-    def instantaneous(self, phase: int = 1) -> "dict[int, int]":
-        """Register id -> value for display."""
-        return {
+    def measurement(self) -> Measurement:
+        """Of the one phase that was sampled."""
+        shown = {
             register_table.POWER_W: round_div(self.active_mw, 1000),
-            register_table.VOLTAGE_1_MV + phase - 1: self.vrms_mv,
-            register_table.CURRENT_1_MA + phase - 1: self.irms_ma,
+            register_table.VOLTAGE_1_MV: self.vrms_mv,
+            register_table.CURRENT_1_MA: self.irms_ma,
             register_table.FREQUENCY_MHZ: self.frequency_mhz,
             register_table.POWER_FACTOR_MILLI: self.power_factor_milli,
         }
+        return Measurement([self.energy_nj], self.end_us - self.start_us, shown, self.quality)
 
 
 def _phase_weights(lag: int, spacing: int) -> "tuple[int, int]":

@@ -1,50 +1,59 @@
 """The registers of this meter against time: what was measured goes in, boundaries, readings and checkpoints come out.
 
-What always holds: no register value is told to anyone before a checkpoint at or above it is in flash, so that after
+What always holds: no register value leaves the meter before a checkpoint at or above it is in flash, so that after
 any restart the registers go on from there or above. Registers count whether or not the clock is known and the meter
 enrolled. Rules: docs/spec/meter.md, "Registers".
 """
 
-from wattpact_protocol.log import event_codes, kinds, readings, register_table
+from wattpact_protocol.log import event_codes, kinds, readings
 
 from wattpact_meter.metering import registers
 from wattpact_meter.metering.intervals import Intervals, UnixTime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from wattpact_protocol.log import entry
 
     from wattpact_meter.clock import Now
-    from wattpact_meter.sources.p1_telegram import Telegram
+    from wattpact_meter.metering.measurement import Measurement
     from wattpact_meter.storage.store import Store
 
 NAME = "registers"
-CHECKPOINT_MS = 60_000
-RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
-MAX_TEXT_BYTES = 64
+_CHECKPOINT_MS = 60_000
+_RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
+_MAX_TEXT_BYTES = 64
 
 
 class Recorder:
-    """Recorder(store, serial, rated_w, step_s, count, calibration_id): serial names the meter's own measurement."""
+    """Recorder(store, note, serial, rated_w, step_s, count, calibration_id): note(code, fields) puts an event into the
+    queue; serial names the meter's own measurement."""
 
     def __init__(
-        self, store: "Store", serial: str, rated_w: int, step_s: int, count: int, calibration_id: "int | None" = None
+        self,
+        store: "Store",
+        note: "Callable[[int, dict[str, Any]], None]",
+        serial: str,
+        rated_w: int,
+        step_s: int,
+        count: int,
+        calibration_id: "int | None" = None,
     ) -> None:
         self._store = store
+        self._note = note
         self._serial = serial
         self.bank = registers.Bank(rated_w)
         self.intervals = Intervals(step_s, count, calibration_id)
         self.time = UnixTime()
-        self.events: list[tuple[int, dict[str, Any]]] = []  # (code, fields) to be said
         self.power_w: int | None = None
-        self.opened = 0  # the newest register generation whose start was said
+        self.opened = 0  # the newest register generation whose start was published
         self.rebased: tuple[int, int] | None = None  # import where a generation ended, and where the next began
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
-        self._telegram_ms: int | None = None
+        self._adopted_ms: int | None = None
         self._doubted = False
 
     @property
@@ -60,7 +69,7 @@ class Recorder:
         return {readings.IMPORT_WH: self.import_wh, readings.EXPORT_WH: self.export_wh}
 
     def restore(self, generation: int, floor_wh: "dict[int, int]") -> None:
-        """Take over the checkpoint, raised to what is known to have been said."""
+        """Go on from the checkpoint, raised to what is known to have been published."""
         saved = self._store.load(NAME)
         if saved is not None:
             self.bank.restore(saved)
@@ -83,40 +92,35 @@ class Recorder:
 
     # What was measured. Each gives the boundaries that were crossed, as (Unix s, import Wh).
 
-    def measure(
-        self, now: "Now", active_mw: int, duration_us: int, instantaneous: "dict[int, int]", quality: int
-    ) -> "list[tuple[int, int]]":
-        """Mean power over the duration that ends now; import is positive."""
+    def measure(self, now: "Now", measurement: "Measurement") -> "list[tuple[int, int]]":
+        """A measurement that ends now."""
+        if measurement.serial is not None:
+            return self._adopt(now, measurement, measurement.serial)
         if self.bank.serial != self._serial:
             self._open(self._serial, {})
         before = self.bank.snapshot()
-        self.bank.add_energy([active_mw], duration_us)
-        self.power_w = (active_mw + 500) // 1000
-        return self._follow(now, before, duration_us // 1000, quality, instantaneous)
+        self.bank.add_energy(measurement.energy_nj)
+        return self._follow(now, before, measurement.duration_us // 1000, measurement)
 
-    def adopt(self, now: "Now", telegram: "Telegram") -> "list[tuple[int, int]]":
+    def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "list[tuple[int, int]]":
         """The registers of a meter with registers of its own."""
         before = self.bank.snapshot()
-        verdict = self.bank.adopt(telegram.serial, telegram.registers, now.uptime_ms // 1000)
+        verdict = self.bank.adopt(serial, measurement.registers_wh, now.uptime_ms // 1000)
         if verdict == registers.OPENED:
             self._opened(before)
             before = self.bank.snapshot()
         self._note_refusal(verdict)
         if verdict not in (registers.ADOPTED, registers.OPENED):
             return []
-        if telegram.power_w is not None:
-            self.power_w = telegram.power_w
-            telegram.instantaneous[register_table.POWER_W] = telegram.power_w
-        last_ms, self._telegram_ms = self._telegram_ms, now.uptime_ms
-        duration_ms = 0 if last_ms is None else now.uptime_ms - last_ms
-        return self._follow(now, before, duration_ms, 0, telegram.instantaneous)
+        last_ms, self._adopted_ms = self._adopted_ms, now.uptime_ms
+        return self._follow(now, before, 0 if last_ms is None else now.uptime_ms - last_ms, measurement)
 
     def _note_refusal(self, verdict: str) -> None:
         """One event for each run of refusals."""
         refused = verdict in (registers.FALL, registers.JUMP, registers.MISSING, registers.MALFORMED)
         if refused and not self._doubted:
             code = event_codes.JUMP_REFUSED if verdict == registers.JUMP else event_codes.SOURCE_REJECTED
-            self.events.append((code, {"text": verdict}))
+            self._note(code, {"text": verdict})
         if verdict != registers.ZERO:
             self._doubted = refused
 
@@ -129,7 +133,7 @@ class Recorder:
         closed_wh, _ = self.rebased or (closing_wh.get(readings.IMPORT_WH, 0), 0)
         self.rebased = (closed_wh, self.import_wh)
         if closing_wh:
-            self.events.append((event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)}))
+            self._note(event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)})
         self._saved = {}
         self._note_opened()
 
@@ -137,11 +141,11 @@ class Recorder:
         fields = {
             "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
         }  # fmt: skip
-        self.events.append((event_codes.REGISTER_OPEN, fields))
+        self._note(event_codes.REGISTER_OPEN, fields)
 
     def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
-        if new.kind == kinds.READING and new.is_sealed:  # what it says was lost; it ended before it was said
+        if new.kind == kinds.READING and new.is_sealed:  # its content was lost; it ended before it was signed
             self.intervals.last_end_s = max(self.intervals.last_end_s, new.stamp.unix_s or 0)
         elif new.kind == kinds.READING:
             self.intervals.last_end_s = readings.end_s(new.body)
@@ -156,14 +160,16 @@ class Recorder:
         return self.intervals.idle(self.time.at_ms(now.uptime_ms), self.bank.snapshot())
 
     def _follow(
-        self, now: "Now", before: "dict[int, int]", duration_ms: int, quality: int, instantaneous: "dict[int, int]"
+        self, now: "Now", before: "dict[int, int]", duration_ms: int, measurement: "Measurement"
     ) -> "list[tuple[int, int]]":
+        power_w = measurement.power_w
+        self.power_w = self.power_w if power_w is None else power_w
         self._follow_clock(now)
         if not self.time.is_known:
             return []
-        unix_ms = self.time.at_ms(now.uptime_ms)
+        unix_ms, quality, shown = self.time.at_ms(now.uptime_ms), measurement.quality, measurement.instantaneous
         after, generation = self.bank.snapshot(), self.bank.generation
-        return self.intervals.follow(unix_ms, before, after, duration_ms, quality, instantaneous, generation)
+        return self.intervals.follow(unix_ms, before, after, duration_ms, quality, shown, generation)
 
     def _follow_clock(self, now: "Now") -> None:
         moved_ms = self.time.follow(now)
@@ -175,9 +181,9 @@ class Recorder:
         elif has_clock and self._had_clock is False:
             self.intervals.mark(readings.CLOCK_ADJUSTED)
         if moved_ms or (has_clock and self._had_clock is False):
-            self.events.append((event_codes.CLOCK_SET, {"detail": moved_ms // 1000}))
+            self._note(event_codes.CLOCK_SET, {"detail": moved_ms // 1000})
         self._had_clock = has_clock
-        if now.unix_s is not None and self.bank.generation and now.unix_s + RAN_BACK_S < self.intervals.last_end_s:
+        if now.unix_s is not None and self.bank.generation and now.unix_s + _RAN_BACK_S < self.intervals.last_end_s:
             self.intervals.close()
             self.intervals.last_end_s = 0
             self._open(self.bank.serial, self.bank.snapshot())
@@ -186,7 +192,7 @@ class Recorder:
 
     def keep_up(self, now: "Now") -> None:
         """A checkpoint now and then, so that power lost without warning loses little."""
-        if now.uptime_ms - self._saved_ms >= CHECKPOINT_MS:
+        if now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
             self._saved_ms = now.uptime_ms
             if self.bank.snapshot() != self._saved:
                 self.checkpoint()
@@ -208,6 +214,6 @@ def _few(values_wh: "dict[int, int]") -> "dict[int, int]":
 
 def _short(text: str) -> str:
     """The end of a text, in at most as many bytes as an event holds; serials differ at their ends."""
-    while len(text.encode()) > MAX_TEXT_BYTES:
+    while len(text.encode()) > _MAX_TEXT_BYTES:
         text = text[1:]
     return text

@@ -5,6 +5,11 @@ in its remainder, exactly; a meter with registers of its own (`adopt`) is believ
 allow, and every refusal is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
 """
 
+from wattpact_protocol.log.reasons import FALL as FALL
+from wattpact_protocol.log.reasons import JUMP as JUMP
+from wattpact_protocol.log.reasons import MALFORMED as MALFORMED
+from wattpact_protocol.log.reasons import MISSING as MISSING
+from wattpact_protocol.log.reasons import ZERO as ZERO
 from wattpact_protocol.log.register_table import EXPORT_WH, IMPORT_WH, MAX_WH, is_cumulative, phase_ids
 
 TYPE_CHECKING = False
@@ -13,15 +18,10 @@ if TYPE_CHECKING:
 
 NANOJOULES_PER_WH = 3600 * 10**9  # 1 mW for 1 µs is 1 nJ
 
-# What `adopt` answers. The first three are no refusals.
+# What `adopt` answers, or else a reason.
 ADOPTED = "adopted"
 PENDING = "pending"  # plausible, and believed when a second one agrees
 OPENED = "opened"  # adopted, and a new register generation began
-FALL = "fall"
-ZERO = "zero"  # every register 0 at once: the bogus zero some meters send in between
-JUMP = "jump"
-MISSING = "missing"
-MALFORMED = "malformed"
 
 # A rise must have been affordable: rated power for the time, a fifth more (IEC 62052-11 has meters stand 120 % of their
 # maximum current), and a minute in hand because a meter may show its registers late.
@@ -98,13 +98,7 @@ class Bank:
         """Register id -> what it holds below one Wh."""
         return {number: register.remainder_nj for number, register in self._registers.items()}
 
-    def add_energy(self, milliwatts: "Sequence[int]", duration_us: int) -> None:
-        """Count the mean power of each phase over the same duration; positive is import."""
-        if duration_us < 0:
-            raise ValueError("a duration cannot be negative")
-        self.add_nanojoules([power * duration_us for power in milliwatts])
-
-    def add_nanojoules(self, phases: "Sequence[int]") -> None:
+    def add_energy(self, phases_nj: "Sequence[int]") -> None:
         """Count the energy of each phase since the last call; positive is import.
 
         Import and export count the sum of the phases, as a three-phase meter does; the phases' own registers, where
@@ -112,11 +106,11 @@ class Bank:
         """
         if not self.generation:
             raise RegisterError("no register generation is open")
-        self._add(IMPORT_WH, EXPORT_WH, sum(phases))
-        for index in range(len(phases)):
+        self._add(IMPORT_WH, EXPORT_WH, sum(phases_nj))
+        for index in range(len(phases_nj)):
             imported, exported = phase_ids(index + 1)
             if imported in self._registers and exported in self._registers:
-                self._add(imported, exported, phases[index])
+                self._add(imported, exported, phases_nj[index])
 
     def _add(self, imported: int, exported: int, nanojoules: int) -> None:
         if nanojoules >= 0:
@@ -125,7 +119,7 @@ class Bank:
             self._registers[exported].add(-nanojoules)
 
     def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
-        """Take over the registers of a meter, all of them or none, and say which: one of the answers above.
+        """Follow the registers of a meter, all of them or none: one of the answers above.
 
         now_s: any clock in seconds that does not run back while this object lives. The first registers after a start,
         and those of another serial, wait for a second reading that agrees: PENDING, then ADOPTED or OPENED.
@@ -143,7 +137,7 @@ class Bank:
         credit_ws = self._credit_at(now_s)
         if known:
             if self._pending and self._pending.serial != serial:
-                self._pending = None  # the old source still speaks
+                self._pending = None  # the old source is still there
             problem = self._contradiction(self.snapshot(), values_wh, credit_ws)
             if problem:
                 return problem
@@ -158,7 +152,7 @@ class Bank:
         self._credit_ws = credit_ws - 3600 * max(wh - held.get(number, wh) for number, wh in values_wh.items())
         self._adopted_s = now_s
         self._pending = None
-        self._take(values_wh)
+        self._follow(values_wh)
         return ADOPTED if known else OPENED
 
     def _power_ws(self, duration_s: int) -> int:
@@ -169,7 +163,7 @@ class Bank:
             return self._power_ws(self.outage_s + _LAG_S)
         return min(self._credit_ws, self._power_ws(_LAG_S)) + self._power_ws(now_s - self._adopted_s)
 
-    def _take(self, values_wh: "dict[int, int]") -> None:
+    def _follow(self, values_wh: "dict[int, int]") -> None:
         for number, wh in values_wh.items():
             if number in self._registers:
                 self._registers[number].wh = wh
@@ -196,7 +190,7 @@ class Bank:
         """Why values_wh cannot follow held_wh, or None."""
         risen_most_wh = credit_ws // 3600 + _ROUNDING_WH
         if any(held_wh.values()) and not any(values_wh.values()):
-            return ZERO
+            return ZERO  # some meters send every register as 0 in between
         for number, held in held_wh.items():
             if number not in values_wh:
                 if held:
@@ -214,7 +208,7 @@ class Bank:
         return [_FORMAT, self.generation, self.serial, rows]
 
     def restore(self, checkpoint: object) -> None:
-        """Take over a checkpoint. Raises RegisterError, changing nothing, if it is none or a register would fall."""
+        """Go on from a checkpoint. Raises RegisterError, changing nothing, if it is none or a register would fall."""
         generation, serial, registers = _decode_checkpoint(checkpoint)
         if generation < self.generation:
             raise RegisterError("the checkpoint is of an older generation")

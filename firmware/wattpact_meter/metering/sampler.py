@@ -1,7 +1,7 @@
 """Power from voltage and current samples: sums over whole mains cycles, cut where the voltage crosses zero upwards.
 
 The method is emonLibCM's: nominal midpoints are subtracted, then Σv, Σi, Σv², Σi², Σi·v and Σi·v' (v' the voltage one
-sample before) gathered; `period` makes power of them. A crossing needs three samples at or above zero after at least
+sample before) gathered; `power` makes a period of them. A crossing needs three samples at or above zero after at least
 three below. It is placed between two samples by interpolation, and the sample beside it is shared between the two
 cycles in parts of 256, so that a cycle is whole to far better than a sample.
 
@@ -66,14 +66,14 @@ class Sampler:
         self._seek()
 
     def feed(self, t_us: int, voltage: int, current: int) -> "power.Period | None":
-        """Take one sample. `feed_block` costs far less a sample."""
+        """One sample. `feed_block` costs far less a sample."""
         periods = self.feed_block((0,), (voltage,), (current,), t_us)
         return periods[0] if periods else None
 
     def feed_block(
         self, times_us: "Sequence[int]", voltages: "Sequence[int] | None", currents: "Sequence[int]", base_us: int = 0
     ) -> "list[power.Period]":
-        """Take samples in counts, sample k at base_us + times_us[k]; voltages may be None where there is no channel.
+        """Samples in counts, sample k at base_us + times_us[k]; voltages may be None where there is no channel.
 
         Times rise, or what runs back is a gap; a block that begins before the last one ended begins a period anew. Keep
         times_us below 2^29: they are small integers then, however long the meter has been up.

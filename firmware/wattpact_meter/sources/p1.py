@@ -1,18 +1,18 @@
-"""A P1 port as a source: bytes of any serial line into telegrams.
+"""A P1 port as a source: bytes of any serial line into the registers of the meter behind it.
 
 `serial` has read() -> bytes, what has come since, without waiting; b"" when that is nothing.
 """
 
+from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.sources import p1_frame
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
+    from wattpact_meter.settings import Settings
     from wattpact_meter.sources.p1_telegram import Telegram
-
-    # What every source gives: periods as (active_mw, duration_us, instantaneous, quality), and telegrams.
-    Taken = tuple[list[tuple[int, int, dict[int, int], int]], list[Telegram]]
 
     class Serial(Protocol):
         def read(self) -> bytes: ...
@@ -28,11 +28,25 @@ class P1Source:
         self._reader = p1_frame.Reader(require_crc)
 
     @property
+    def accepted(self) -> int:
+        """Telegrams that were read."""
+        return self._reader.accepted
+
+    @property
     def rejected(self) -> "dict[str, int]":
-        """Telegrams that were not taken, by reason."""
+        """Telegrams that were not, by reason."""
         return self._reader.rejected
 
-    def take(self, now_us: int) -> "Taken":
+    def read(self, now_us: int) -> "list[Measurement]":
         data = self._serial.read()
-        nothing: "list[Any]" = []
-        return nothing, self._reader.feed(data) if data else []
+        return [measurement(telegram) for telegram in self._reader.feed(data)] if data else []
+
+
+def measurement(telegram: "Telegram") -> Measurement:
+    """What a telegram shows of the meter that sent it."""
+    return Measurement((), 0, telegram.instantaneous, 0, telegram.serial, telegram.registers, telegram.unix_s)
+
+
+def make(settings: "Settings", plan: "dict[str, Any]", serial: "Callable[[dict[str, Any]], Serial]") -> P1Source:
+    """serial(plan) makes the line. "old": a meter of DSMR 2.2 or 3."""
+    return P1Source(serial(plan), plan["crc"] and not plan["old"])

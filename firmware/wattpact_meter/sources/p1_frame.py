@@ -1,23 +1,17 @@
 """P1 port: bytes of a serial line in, telegrams out (DSMR P1 companion standard 5.0.2, 6.2; IEC 62056-21 mode D).
 
-What always holds: `feed` never raises, keeps at most 4 KB, and takes up again at the next "/"; of every "/" either a
+What always holds: `feed` never raises, keeps at most 4 KB, and begins anew at the next "/"; of every "/" either a
 telegram or one counted rejection comes. A checksum that is there is always checked, and a telegram without one is
-taken only from a meter said to have none (`require_crc=False`), that names no version, and that never sent one.
+accepted only where the settings expect none (`require_crc=False`), with no version in it, and where none ever came.
 """
+
+from wattpact_protocol.log.reasons import CRC, NO_CRC, NOT_ASCII, OVERSIZE, SYNTAX, TRUNCATED
 
 from wattpact_meter.sources import p1_telegram
 
 MAX_TELEGRAM = 4096
 _SLASH, _BANG, _NEWLINE = b"/", b"!", b"\n"
 _TRAILER = 7  # "!", four hexadecimal digits, CR, LF
-
-# Why a telegram was not taken
-TRUNCATED = "truncated"  # another one began before it ended
-OVERSIZE = "oversize"
-NOT_ASCII = "not_ascii"
-CRC = "crc"
-NO_CRC = "no_crc"
-SYNTAX = "syntax"
 
 _NIBBLES = (
     0x0000, 0xCC01, 0xD801, 0x1400, 0xF001, 0x3C00, 0x2800, 0xE401,
@@ -55,7 +49,7 @@ class Reader:
         return len(self._buffer)
 
     def feed(self, data: "bytes | bytearray") -> "list[p1_telegram.Telegram]":
-        """Take bytes as they come, in pieces of any size; return the telegrams that they complete."""
+        """Bytes as they come, in pieces of any size; the telegrams that they complete."""
         telegrams: list[p1_telegram.Telegram] = []
         at = 0
         while at < len(data):
@@ -77,7 +71,7 @@ class Reader:
         return start + 1
 
     def _read_body(self, data: "bytes | bytearray", at: int) -> int:
-        """Take up to the end mark, the next start or the end of the room, whichever comes first."""
+        """Up to the end mark, the next start or the end of the room, whichever comes first."""
         window = at + MAX_TELEGRAM - _TRAILER - len(self._buffer)
         end = min(len(data), window)
         bang = data.find(_BANG, at, end)
@@ -95,7 +89,7 @@ class Reader:
         return end
 
     def _read_trailer(self, data: "bytes | bytearray", at: int, telegrams: "list[p1_telegram.Telegram]") -> int:
-        """Take the checksum line; a "/" in it belongs to the next telegram."""
+        """The checksum line; a "/" in it belongs to the next telegram."""
         end = min(len(data), at + _TRAILER + self._trailer_at - len(self._buffer))
         newline = data.find(_NEWLINE, at, end)
         slash = data.find(_SLASH, at, end if newline < 0 else newline)

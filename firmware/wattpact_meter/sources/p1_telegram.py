@@ -6,9 +6,9 @@ whose energy lines cannot be read exactly is no telegram. Codes that are not kno
 
 from wattpact_protocol.log import register_table
 
-MAX_VALUE_DIGITS = 15
-MAX_IDENTIFICATION = 64
-MAX_SERIAL = 96
+_MAX_VALUE_DIGITS = 15
+_MAX_IDENTIFICATION = 64
+_MAX_SERIAL = 96
 _POWERS = {"": 0, "k": 3}
 
 _TARIFF_REGISTERS = {
@@ -36,10 +36,10 @@ class TelegramError(ValueError):
 
 
 class Telegram:
-    """What one telegram says.
+    """What is in one telegram.
 
     identification, serial: text; the identification stands in for a serial that is not given
-    version: "50", "42"; empty where the meter tells none (DSMR 2.2 and 3, and meters that are not Dutch)
+    version: "50", "42"; empty where the meter sends none (DSMR 2.2 and 3, and meters that are not Dutch)
     local_time: (year, month, day, hour, minute, second, summer) and unix_s: None where absent or impossible
     registers: register id -> Wh; empty for a meter without electrical energy
     power_w: import less export; None where absent. instantaneous: register id -> value for display
@@ -62,7 +62,7 @@ class Telegram:
 def decode(text: str) -> Telegram:
     """The telegram in `text`, from "/" up to and without "!", lines ended by CR LF; raises TelegramError."""
     lines = text.split("\r\n")
-    if len(lines) < 4 or not 5 <= len(lines[0]) <= MAX_IDENTIFICATION or lines[0][0] != "/" or lines[1] or lines[-1]:
+    if len(lines) < 4 or not 5 <= len(lines[0]) <= _MAX_IDENTIFICATION or lines[0][0] != "/" or lines[1] or lines[-1]:
         raise TelegramError("no identification, empty line and data lines")
     for line in lines:
         if "\r" in line or "\n" in line:
@@ -131,7 +131,7 @@ def _is_digits(text: str, most: int) -> bool:
 def _scaled(text: str, places: int) -> int:
     """A decimal number times 10^places, cut off; raises TelegramError."""
     whole, point, fraction = text.partition(".")
-    if not _is_digits(whole, MAX_VALUE_DIGITS) or (point and not _is_digits(fraction, MAX_VALUE_DIGITS)):
+    if not _is_digits(whole, _MAX_VALUE_DIGITS) or (point and not _is_digits(fraction, _MAX_VALUE_DIGITS)):
         raise TelegramError("not a number")
     return int(whole + (fraction + "0" * places)[:places])
 
@@ -164,7 +164,7 @@ def _read_identity(telegram: Telegram, values: "dict[str, list[str]]") -> None:
             telegram.serial = values[code][0]
     for code in _VERSIONS:
         telegram.version = telegram.version or values.get(code, [""])[0]
-    if len(telegram.serial) > MAX_SERIAL or len(telegram.version) > MAX_SERIAL:
+    if len(telegram.serial) > _MAX_SERIAL or len(telegram.version) > _MAX_SERIAL:
         raise TelegramError("a serial or version is too long")
     stamp = values.get("0-0:1.0.0", [""])[0]
     telegram.local_time = _local_time(stamp)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 SEGMENT_BYTES = 16 * 1024
 MAX_RECORD_BYTES = 1024
-MAX_MISSING = 16  # ranges that are remembered
+_MAX_MISSING = 16  # ranges that are remembered
 _MAGIC = b"WJ"
 _HEAD_BYTES = 16
 _NO_SPACE = 28  # ENOSPC
@@ -28,7 +28,7 @@ _SUFFIX = ".log"
 
 
 class JournalError(Exception):
-    """The journal cannot do what was asked; nothing was changed that an append had acknowledged."""
+    """The journal cannot do that; nothing was changed that an append had acknowledged."""
 
 
 class JournalFull(JournalError):
@@ -53,7 +53,7 @@ def flushed(file: "BinaryIO") -> None:
 class Journal:
     """Journal(directory): opens it, or makes it. `fsync(file)` makes what was written durable.
 
-    corrupt: damage was found; missing: [first, after) ranges of lost sequences, the first MAX_MISSING of them;
+    corrupt: damage was found; missing: [first, after) ranges of lost sequences, the first _MAX_MISSING of them;
     dropped_bytes: what was cut off from writes that power cuts interrupted.
     """
 
@@ -217,7 +217,7 @@ class Journal:
 
     def _note_missing(self, first: int, after: int) -> None:
         self.corrupt = True
-        if (first, after) not in self.missing and len(self.missing) < MAX_MISSING:
+        if (first, after) not in self.missing and len(self.missing) < _MAX_MISSING:
             self.missing.append((first, after))
 
     def _path(self, first: int) -> str:

@@ -1,31 +1,30 @@
-"""What an entry from a host's inbox does to this meter: checked, cheapest first, then applied.
+"""The host's inbox for this meter: how far it was followed, and what an entry in it does, checked, cheapest first.
 
     wanted kind, meant for this meter, not known yet -> author, role, order, signature (`trust`) -> effect
 
-What always holds: an entry has an effect only after its signature was verified, once; a receipt is verified when it is
-needed. Nothing here raises on what an entry says. Rules: docs/spec/meter.md, "Inbox".
+What always holds: an entry is applied only where it follows the cursor; it has an effect only after its signature was
+verified, once; a receipt is verified when it is needed; the cursor is in flash before it counts. Nothing here raises on
+the content of an entry. Rules: docs/spec/meter.md, "Inbox"; docs/spec/datagrams.md.
 """
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
-from wattpact_meter.control.policies import OLD
-from wattpact_meter.log.trust import FULL, OLD_VERSION
 from wattpact_meter.trade.orders import find
-from wattpact_meter.trade.trader import KNOWN, NO_TIME, NOT_A_PARTY, OTHER_METER, UNKNOWN_ACCEPTANCE, UNKNOWN_OFFER
-from wattpact_meter.trade.usage import UNKNOWN_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Any
 
     from wattpact_meter.control.policies import Policies
     from wattpact_meter.log.trust import Trust
+    from wattpact_meter.storage.store import Store
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
-MALFORMED = "entry_malformed"
-BEFORE_LOSS = "before_state_was_lost"
-ENDED_BEFORE = "ended_before"
+NAME = "inbox"
+NO_INBOX = bytes(8)
+INSISTS = 3  # how often a host must repeat what was rejected or surprising before it is followed
 
 
 class Verdict:
@@ -45,25 +44,76 @@ class Verdict:
 
 
 class Inbox:
-    """Inbox(kid, trust, trader, usage, policies): the parts that entries go to."""
+    """Inbox(kid, store, trust, trader, usage, policies): `id` is the host's name for it, `cursor` the place of the last
+    entry that was applied; the others are the parts that entries go to."""
 
-    def __init__(self, kid: bytes, trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies") -> None:
+    def __init__(
+        self, kid: bytes, store: "Store", trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies"
+    ) -> None:
         self._kid = kid
+        self._store = store
         self._trust = trust
         self._trader = trader
         self._usage = usage
         self._policies = policies
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
+        self.id = NO_INBOX
+        self.cursor = 0
+        self.receipt: bytes | None = None  # the newest receipt for this log, not verified yet
+        self._repeated: bytes | None = None
+        self._repeats = 0
+        self._restore(store.load(NAME))
 
-    def receive_steps(
+    def _restore(self, saved: object) -> None:
+        if isinstance(saved, list) and len(saved) == 3 and isinstance(saved[0], bytes) and isinstance(saved[1], int):
+            self.id, self.cursor, self.receipt = saved
+
+    # Its place
+
+    def problem(self, inbox: bytes, after: int, cursor: int) -> "str | None":
+        """None where the entry at `cursor`, which comes behind the one at `after`, is the next one; else why not."""
+        if inbox != self.id:
+            return None if after == 0 else reasons.INBOX_GAP
+        if after == self.cursor and cursor > after:
+            return None
+        return reasons.INBOX_GAP if after and cursor > self.cursor else reasons.INBOX_DUPLICATE
+
+    def admit(self, body: "list[Any]") -> "str | None":
+        """As `problem`, but a host that insists may begin again; counts how often it did."""
+        inbox, after, cursor, _ = body
+        reason = self.problem(inbox, after, cursor)
+        is_new_start = reason == reasons.INBOX_DUPLICATE and not after
+        return None if is_new_start and self.count_repeat(inbox + cursor.to_bytes(8, "big")) else reason
+
+    def count_repeat(self, what: bytes) -> bool:
+        """Count what came once more; whether it came INSISTS times with nothing else between, and is meant so."""
+        self._repeats = self._repeats + 1 if what == self._repeated else 1
+        self._repeated = what
+        return self._repeats >= INSISTS
+
+    def move(self, inbox: bytes, cursor: int) -> None:
+        """The entry at that cursor has had its effect; durable when this returns."""
+        self._store.save(NAME, [inbox, cursor, self.receipt])
+        self.id = inbox
+        self.cursor = cursor
+        self._repeats = 0
+
+    def forget(self) -> None:
+        """What came of it was lost: let the host send all of it again."""
+        self.id = NO_INBOX
+        self.cursor = 0
+
+    # Its entries
+
+    def apply_steps(
         self, raw: bytes, now_s: "int | None", must_prove: bool = False
     ) -> "Generator[None, None, Verdict]":
-        """Apply the entry in `raw`, giving way while it is verified. What was refused, and may be damaged or forged,
+        """Apply the entry in `raw`, giving way while it is verified. What was rejected, and may be damaged or forged,
         does not move the inbox. must_prove: verify a certificate even where it changes nothing."""
         try:
             new = yield from entry.decode_steps(raw, self._trust.community)
         except entry.EntryError:
-            return Verdict(False, MALFORMED)
+            return Verdict(False, reasons.ENTRY_MALFORMED)
         yield
         kind = new.kind
         if kind == kinds.CERTIFICATE:
@@ -80,39 +130,39 @@ class Inbox:
         if reason:
             return Verdict(False, reason)
         if kind == kinds.POLICY:
-            reason = yield from self._policies.take_steps(new.body)
+            reason = yield from self._policies.apply_steps(new.body)
         else:
             reason = _EFFECTS[kind](self, new, now_s)
         return Verdict(True, reason, True, reason is None and kind != kinds.POLICY)
 
     def _learn_steps(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> "Generator[None, None, Verdict]":
         reason = yield from self._trust.learn_steps(new, now_s)
-        if reason == OLD_VERSION:
-            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else OLD_VERSION
+        if reason == reasons.STALE_VERSION:
+            problem = (yield from self._trust.check_steps(new, now_s)) if must_prove else reasons.STALE_VERSION
             return Verdict(True, proven=problem is None)
-        if reason == KNOWN:
+        if reason == reasons.DUPLICATE:
             return Verdict(True, proven=True)
-        is_genuine = reason in (None, FULL)
+        is_genuine = reason in (None, reasons.AUTHORS_FULL)
         return Verdict(is_genuine, reason, is_genuine)
 
     def _unwanted(self, new: entry.Entry) -> "str | None":
-        """Why this entry is nothing for this meter, by what it says and before anything costly."""
+        """Why this entry is nothing for this meter, by its content and before anything costly."""
         kind, body = new.kind, new.body
         if kind in (kinds.MANDATE, kinds.GRANT):
             if body["meter"] != self._kid:
-                return OTHER_METER
+                return reasons.NOT_FOR_THIS_METER
             if self.not_before_s and (new.stamp.unix_s or 0) < self.not_before_s:
-                return BEFORE_LOSS
+                return reasons.BEFORE_STATE_WAS_LOST
         if kind == kinds.POLICY:
             if not self._policies.is_for_me(body):
-                return OTHER_METER
-            return None if self._policies.is_newer(body) else OLD
+                return reasons.NOT_FOR_THIS_METER
+            return None if self._policies.is_newer(body) else reasons.STALE_VERSION
         if kind == kinds.OFFER:
-            return KNOWN if find(self._trader.offers, new.id) else None
+            return reasons.DUPLICATE if find(self._trader.offers, new.id) else None
         if kind == kinds.ACCEPTANCE:
-            return None if find(self._trader.own_offers, body["offer"]) else UNKNOWN_OFFER
+            return None if find(self._trader.own_offers, body["offer"]) else reasons.UNKNOWN_OFFER
         if kind == kinds.CONTRACT:
-            return None if find(self._trader.acceptances, body["acceptance"]) else UNKNOWN_ACCEPTANCE
+            return None if find(self._trader.acceptances, body["acceptance"]) else reasons.UNKNOWN_ACCEPTANCE
         if kind == kinds.TERMINATE:
             return self._useless_end(new)
         return None
@@ -121,10 +171,10 @@ class Inbox:
         """Why a termination counts for nothing, here as in settlement."""
         grant = self._usage.find(new.body["contract"])
         if grant is None:
-            return UNKNOWN_CONTRACT
+            return reasons.UNKNOWN_CONTRACT
         if new.stamp.unix_s is None:
-            return NO_TIME
-        return ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
+            return reasons.NO_TIME
+        return reasons.ENDED_BEFORE if new.stamp.unix_s >= grant.to_s else None
 
     def _mandate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         own = self._trust.author(self._kid)
@@ -145,7 +195,7 @@ class Inbox:
     def _terminate(self, new: entry.Entry, now_s: "int | None") -> "str | None":
         contract = new.body["contract"]
         if not self._may_terminate(new.kid, self._trader.supplier_of(contract)):
-            return NOT_A_PARTY
+            return reasons.NOT_A_PARTY
         return self._usage.apply_termination(contract)
 
     def _may_terminate(self, kid: bytes, supplier: "bytes | None") -> bool:

@@ -1,4 +1,4 @@
-"""The rows of the contract trader: mandates, offers and acceptances, each a few fields of the entry it stands for.
+"""The rows of the contract trader: mandates, offers and acceptances, each a few fields of an entry.
 
 What always holds: a row can be kept as a list and restored from it. Times are Unix seconds, ids 32 bytes.
 """
@@ -27,11 +27,12 @@ class Record:
 
 
 class Mandate(Record):
-    """said: the id of the offer or demand that answers it. committed_wh is against wh, day_wh against wh_per_day."""
+    """answer: the id of the offer or demand that answers it, signed at answered_s. committed_wh is against wh, day_wh
+    against wh_per_day."""
 
     FIELDS = (
         "id", "expires_s", "side", "limit_micro_per_kwh", "wh", "max_w", "start_s", "end_s", "preferred",
-        "wh_per_day", "said", "said_s", "committed_wh", "day", "day_wh",
+        "wh_per_day", "answer", "answered_s", "committed_wh", "day", "day_wh",
     )  # fmt: skip
     expires_s: int
     side: int
@@ -42,8 +43,8 @@ class Mandate(Record):
     end_s: int
     preferred: "list[bytes]"
     wh_per_day: "int | None"
-    said: "bytes | None"
-    said_s: int
+    answer: "bytes | None"
+    answered_s: int
     committed_wh: int
     day: int
     day_wh: int
@@ -69,22 +70,22 @@ class Mandate(Record):
 
 
 class OwnOffer(Record):
-    """An offer of this meter; confirmed are rows of [acceptance id, whether the contract was said, Wh, accepted at]."""
+    """An offer of this meter; confirmed: [acceptance id, whether the contract was published, Wh, accepted at]."""
 
-    FIELDS = ("id", "mandate", "wh", "taken_wh", "valid_until_s", "confirmed")
+    FIELDS = ("id", "mandate", "wh", "accepted_wh", "valid_until_s", "confirmed")
     mandate: bytes
     wh: int
-    taken_wh: int
+    accepted_wh: int
     valid_until_s: int
     confirmed: "list[list[Any]]"
 
 
 class Offer(Record):
-    """Another meter's offer. taken_wh: what this meter accepted of it; failures: acceptances that were not confirmed;
-    it is not asked again before retry_s."""
+    """Another meter's offer. accepted_wh: what this meter accepted of it; failures: acceptances of it that were not
+    confirmed; it is not accepted again before retry_s."""
 
     FIELDS = (
-        "id", "supplier", "price_micro_per_kwh", "wh", "max_w", "start_s", "end_s", "valid_until_s", "taken_wh",
+        "id", "supplier", "price_micro_per_kwh", "wh", "max_w", "start_s", "end_s", "valid_until_s", "accepted_wh",
         "failures", "retry_s",
     )  # fmt: skip
     supplier: bytes
@@ -94,7 +95,7 @@ class Offer(Record):
     start_s: int
     end_s: int
     valid_until_s: int
-    taken_wh: int
+    accepted_wh: int
     failures: int
     retry_s: int
 
@@ -102,13 +103,13 @@ class Offer(Record):
 class Acceptance(Record):
     """What this meter accepted, and the id of the contract that confirmed it."""
 
-    FIELDS = ("id", "offer", "supplier", "mandate", "wh", "priority", "said_s", "end_s", "contract")
+    FIELDS = ("id", "offer", "supplier", "mandate", "wh", "priority", "accepted_s", "end_s", "contract")
     offer: bytes
     supplier: bytes
     mandate: bytes
     wh: int
     priority: int
-    said_s: int
+    accepted_s: int
     end_s: int
     contract: "bytes | None"
 

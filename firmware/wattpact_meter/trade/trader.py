@@ -4,12 +4,12 @@ As a supplier it answers a mandate to sell with an offer and confirms acceptance
 it answers a mandate to buy with a demand and accepts the cheapest offers within its limit, until the mandate is
 covered; with supply running it waits until that is low.
 
-`hear_*` take verified entries, `next` says what is to be signed, `said` is told of what is in the journal, now or again
+`apply_*` get verified entries, `next` is what is to be signed, `published` gets what is in the journal, now or again
 after a restart. What always holds: what is committed under a mandate never exceeds its Wh, less the reserve, nor its
 Wh a day; nothing is accepted or confirmed twice. Rules: docs/spec/meter.md, "Contracts".
 """
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reasons
 
 from wattpact_meter.trade.orders import LOW_STEPS, Acceptance, Mandate, Offer, OwnOffer, Supply, find
 
@@ -24,25 +24,10 @@ MAX_OFFERS = 16
 MAX_ACCEPTANCES = 16
 MAX_CONFIRMED = 3  # acceptances of one offer that are remembered
 CONFIRM_WITHIN_S = 60  # an acceptance older than this is not confirmed any more
-GIVE_UP_S = 90  # so the consumer, whose clock may differ a little, is free to ask another after this
+GIVE_UP_S = 90  # so the consumer, whose clock may differ a little, is free to accept another after this
 LONGEST_RETRY_S = 600
-GATHER_S = 2  # offers are awaited this long before the first is taken
+GATHER_S = 2  # offers are awaited this long before the first is accepted
 START_TIMEOUT_S = 600
-
-STALE = "stale_acceptance"
-NO_TIME = "no_time"
-INSUFFICIENT = "offer_exceeded"
-OFFER_EXPIRED = "offer_expired"
-UNKNOWN_OFFER = "unknown_offer"
-UNKNOWN_ACCEPTANCE = "unknown_acceptance"
-NOT_OWNER = "not_owner"
-OTHER_METER = "other_meter"
-FULL = "book_full"
-KNOWN = "duplicate"
-OWN = "own"
-LIMIT = "mandate_limit"
-EXPIRED = "expired"
-NOT_A_PARTY = "not_a_party"
 
 
 class Trader:
@@ -58,21 +43,23 @@ class Trader:
         self.dropped = 0
         self.given_up = 0
 
-    # What is heard: None, and it is in the trader; or why not.
+    # What is received: None, and it is in the trader; or why not.
 
     def apply_mandate(self, new: "entry.Entry", owner: "bytes | None", now_s: "int | None") -> "str | None":
         body = new.body
         if new.kid != owner:
-            return NOT_OWNER
+            return reasons.NOT_OWNER
         if body["meter"] != self._kid:
-            return OTHER_METER
+            return reasons.NOT_FOR_THIS_METER
         if now_s is not None and now_s > body["expires_s"]:
-            return EXPIRED
+            return reasons.ORDER_EXPIRED
         if find(self.mandates, new.id) is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         if len(self.mandates) >= MAX_MANDATES:
             self.dropped += 1
-            return FULL  # none goes before it expires: it might be told again, and would be answered again
+            return (
+                reasons.TRADER_FULL
+            )  # none goes before it expires: it might be sent again, and would be answered again
         wh = max(0, body["wh"] - body.get("reserve_wh", 0))
         self.mandates.append(Mandate([
             new.id, body["expires_s"], body["side"], body["limit_micro_per_kwh"], wh, body["max_w"], body["start_s"],
@@ -83,9 +70,9 @@ class Trader:
     def apply_offer(self, new: "entry.Entry") -> "str | None":
         body = new.body
         if new.kid == self._kid:
-            return OWN
+            return reasons.OWN_ENTRY
         if find(self.offers, new.id) is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         self.offers.append(Offer([
             new.id, new.kid, body["price_micro_per_kwh"], body["wh"], body["max_w"], body["start_s"], body["end_s"],
             body["valid_until_s"], 0, 0, 0,
@@ -100,28 +87,28 @@ class Trader:
         """An acceptance of an own offer: None, and it will be confirmed."""
         offer = find(self.own_offers, new.body["offer"])
         if offer is None:
-            return UNKNOWN_OFFER
+            return reasons.UNKNOWN_OFFER
         if new.kid == self._kid:
-            return OWN
+            return reasons.OWN_ENTRY
         if [row for row in offer.confirmed if row[0] == new.id]:
-            return KNOWN
+            return reasons.DUPLICATE
         mandate = find(self.mandates, offer.mandate)
-        wh, said_s = new.body["wh"], new.stamp.unix_s
-        if now_s is None or said_s is None:
-            return NO_TIME
-        if max(now_s, said_s) > offer.valid_until_s or mandate is None or not mandate.is_open(now_s):
-            return OFFER_EXPIRED
-        if not -CONFIRM_WITHIN_S <= now_s - said_s <= CONFIRM_WITHIN_S:
-            return STALE
-        if offer.taken_wh + wh > offer.wh:
-            return INSUFFICIENT
+        wh, signed_s = new.body["wh"], new.stamp.unix_s
+        if now_s is None or signed_s is None:
+            return reasons.NO_TIME
+        if max(now_s, signed_s) > offer.valid_until_s or mandate is None or not mandate.is_open(now_s):
+            return reasons.OFFER_EXPIRED
+        if not -CONFIRM_WITHIN_S <= now_s - signed_s <= CONFIRM_WITHIN_S:
+            return reasons.STALE_ACCEPTANCE
+        if offer.accepted_wh + wh > offer.wh:
+            return reasons.OFFER_EXCEEDED
         if len(offer.confirmed) >= MAX_CONFIRMED and not offer.confirmed[0][1]:
-            return FULL
+            return reasons.TRADER_FULL
         if wh > mandate.free_wh(now_s):
-            return LIMIT
-        offer.taken_wh += wh
+            return reasons.MANDATE_EXCEEDED
+        offer.accepted_wh += wh
         mandate.commit(wh, now_s)
-        offer.confirmed.append([new.id, False, wh, said_s])
+        offer.confirmed.append([new.id, False, wh, signed_s])
         if len(offer.confirmed) > MAX_CONFIRMED:
             del offer.confirmed[0]
         return None
@@ -130,11 +117,11 @@ class Trader:
         """A confirmation of an own acceptance."""
         acceptance = find(self.acceptances, new.body["acceptance"])
         if acceptance is None:
-            return UNKNOWN_ACCEPTANCE
+            return reasons.UNKNOWN_ACCEPTANCE
         if new.kid != acceptance.supplier:
-            return NOT_A_PARTY
+            return reasons.NOT_A_PARTY
         if acceptance.contract is not None:
-            return KNOWN
+            return reasons.DUPLICATE
         acceptance.contract = new.id
         return None
 
@@ -147,25 +134,25 @@ class Trader:
 
     # What is to be signed next
 
-    def next(self, now_s: int, supply: Supply, may_ask: bool) -> "tuple[int, dict[str, Any]] | None":
-        """(kind, body) of the next entry, None where none is due. may_ask: a host is there to carry a question."""
+    def next(self, now_s: int, supply: Supply, may_buy: bool) -> "tuple[int, dict[str, Any]] | None":
+        """(kind, body) of the next entry, None where none is due. may_buy: a host is there to pass an acceptance on."""
         self._tidy(now_s)
         return (
             self._next_contract(now_s)
             or self._next_answer(now_s)
-            or (self._next_acceptance(now_s, supply) if may_ask else None)
+            or (self._next_acceptance(now_s, supply) if may_buy else None)
         )
 
     def _next_contract(self, now_s: int) -> "tuple[int, dict[str, Any]] | None":
         for offer in self.own_offers:
             for row in list(offer.confirmed):
-                acceptance, is_said, wh, accepted_s = row
-                if is_said:
+                acceptance, is_published, wh, accepted_s = row
+                if is_published:
                     continue
                 if now_s - accepted_s <= CONFIRM_WITHIN_S:
                     return kinds.CONTRACT, {"acceptance": acceptance}
                 offer.confirmed.remove(row)  # power was gone for too long
-                offer.taken_wh -= wh
+                offer.accepted_wh -= wh
                 mandate = find(self.mandates, offer.mandate)
                 if mandate is not None:
                     mandate.commit(-wh, accepted_s)
@@ -174,7 +161,7 @@ class Trader:
     def _next_answer(self, now_s: int) -> "tuple[int, dict[str, Any]] | None":
         """The offer or demand for a mandate that has none."""
         for mandate in self.mandates:
-            if mandate.said is None and mandate.wh > 0 and mandate.is_open(now_s):
+            if mandate.answer is None and mandate.wh > 0 and mandate.is_open(now_s):
                 kind = kinds.OFFER if mandate.side == kinds.SELL else kinds.DEMAND
                 return kind, {
                     "price_micro_per_kwh": mandate.limit_micro_per_kwh, "wh": mandate.wh, "max_w": mandate.max_w,
@@ -195,7 +182,7 @@ class Trader:
 
     def _is_looking(self, mandate: Mandate, now_s: int, supply: Supply) -> bool:
         """Whether more is wanted now: the mandate is not covered, and what runs is low."""
-        if mandate.said is None or now_s < mandate.said_s + GATHER_S:
+        if mandate.answer is None or now_s < mandate.answered_s + GATHER_S:
             return False
         if not mandate.is_open(now_s) or not mandate.free_wh(now_s):
             return False
@@ -218,22 +205,22 @@ class Trader:
             and offer.end_s > max(now_s + LOW_STEPS * self._step_s, mandate.start_s)
             and now_s + CONFIRM_WITHIN_S <= offer.valid_until_s
             and now_s >= offer.retry_s
-            and offer.wh > offer.taken_wh
+            and offer.wh > offer.accepted_wh
             and not self._awaits(offer)
         )
 
     def _acceptance(self, mandate: Mandate, offer: Offer, now_s: int, supply: Supply) -> "dict[str, Any]":
-        """Priorities rise from 1 over what runs and what was asked for; a later one may wait its turn to the end."""
-        wh = min(mandate.free_wh(now_s), offer.wh - offer.taken_wh)
-        wh = max(1, wh >> max(0, offer.failures - 1))  # others may have taken a part of the offer
+        """Priorities rise from 1 over what runs and what was accepted; a later one may wait its turn to the end."""
+        wh = min(mandate.free_wh(now_s), offer.wh - offer.accepted_wh)
+        wh = max(1, wh >> max(0, offer.failures - 1))  # others may have accepted a part of the offer
         priority = 1 + max([supply.priority] + [row.priority for row in self.acceptances])
         last_s = offer.end_s if priority > 1 else min(offer.end_s, max(now_s, offer.start_s) + START_TIMEOUT_S)
         return {
             "offer": offer.id, "wh": wh, "priority": min(priority, 65535),
-            "start_timeout_s": max(0, min(last_s - offer.start_s, kinds.MAX_U32)), "demand": mandate.said,
+            "start_timeout_s": max(0, min(last_s - offer.start_s, kinds.MAX_U32)), "demand": mandate.answer,
         }  # fmt: skip
 
-    # What was said
+    # What was published
 
     def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
@@ -251,27 +238,27 @@ class Trader:
 
     def _answered(self, new: "entry.Entry") -> None:
         mandate = find(self.mandates, new.body["mandate"])
-        if mandate is None or mandate.said is not None:
+        if mandate is None or mandate.answer is not None:
             return
-        mandate.said = new.id
-        mandate.said_s = new.stamp.unix_s or 0
+        mandate.answer = new.id
+        mandate.answered_s = new.stamp.unix_s or 0
         if new.kind == kinds.OFFER:
             self.own_offers.append(OwnOffer([new.id, mandate.id, new.body["wh"], 0, new.body["valid_until_s"], []]))
 
     def _accepted(self, new: "entry.Entry") -> None:
         body = new.body
-        mandates = [mandate for mandate in self.mandates if mandate.said == body.get("demand")]
+        mandates = [mandate for mandate in self.mandates if mandate.answer == body.get("demand")]
         offer = find(self.offers, body["offer"])
         if not mandates or offer is None or find(self.acceptances, new.id) is not None:
             return
-        said_s = new.stamp.unix_s or 0
-        mandates[0].commit(body["wh"], said_s)
-        offer.taken_wh += body["wh"]
+        signed_s = new.stamp.unix_s or 0
+        mandates[0].commit(body["wh"], signed_s)
+        offer.accepted_wh += body["wh"]
         self.acceptances.append(Acceptance([
-            new.id, offer.id, offer.supplier, mandates[0].id, body["wh"], body["priority"], said_s, offer.end_s, None,
+            new.id, offer.id, offer.supplier, mandates[0].id, body["wh"], body["priority"], signed_s, offer.end_s, None,
         ]))  # fmt: skip
 
-    # What comes to nothing, and what is over
+    # What was in vain, and what is over
 
     def _ended(self, contract: bytes, reason: int) -> None:
         """A contract of this consumer ended; one that never began leaves its Wh to the mandate."""
@@ -284,17 +271,17 @@ class Trader:
     def _release(self, acceptance: Acceptance) -> None:
         mandate = find(self.mandates, acceptance.mandate)
         if mandate is not None:
-            mandate.commit(-acceptance.wh, acceptance.said_s)
+            mandate.commit(-acceptance.wh, acceptance.accepted_s)
 
     def _tidy(self, now_s: int) -> None:
         for acceptance in list(self.acceptances):
-            if acceptance.contract is None and now_s - acceptance.said_s > GIVE_UP_S:
+            if acceptance.contract is None and now_s - acceptance.accepted_s > GIVE_UP_S:
                 self._give_up(acceptance, now_s)
             elif now_s > acceptance.end_s:
                 self.acceptances.remove(acceptance)
         self.offers = [o for o in self.offers if now_s <= min(o.valid_until_s, o.end_s) or self._awaits(o)]
         self.mandates = [m for m in self.mandates if now_s <= m.expires_s]
-        self.own_offers = [o for o in self.own_offers if now_s <= o.valid_until_s or not _all_said(o)]
+        self.own_offers = [o for o in self.own_offers if now_s <= o.valid_until_s or not _all_published(o)]
 
     def _awaits(self, offer: Offer) -> bool:
         return any(row.contract is None and row.offer == offer.id for row in self.acceptances)
@@ -306,7 +293,7 @@ class Trader:
         self.given_up += 1
         offer = find(self.offers, acceptance.offer)
         if offer is not None:
-            offer.taken_wh -= acceptance.wh
+            offer.accepted_wh -= acceptance.wh
             offer.failures += 1
             offer.retry_s = now_s + min(GIVE_UP_S << min(offer.failures - 1, 5), LONGEST_RETRY_S)
 
@@ -324,5 +311,5 @@ class Trader:
         self.acceptances = [Acceptance(values) for values in acceptances]
 
 
-def _all_said(offer: OwnOffer) -> bool:
+def _all_published(offer: OwnOffer) -> bool:
     return all(row[1] for row in offer.confirmed)

@@ -9,7 +9,7 @@ rises by exactly as much as `base_wh`. So a state that was kept and a register t
 Rules: docs/spec/meter.md, "Usage".
 """
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reasons
 from wattpact_protocol.settlement import contracts
 
 from wattpact_meter.trade.orders import Record
@@ -20,22 +20,17 @@ if TYPE_CHECKING:
 
     from wattpact_protocol.log import entry
 
-MAX_GRANTS = 16
-MAX_ISSUERS = 4
-_NOT_SAID = -1
-
-OLD_GRANT = "old_grant"
-OTHER_METER = "other_meter"
-UNKNOWN_CONTRACT = "unknown_contract"
-NOT_A_PARTY = "not_a_party"
+_MAX_GRANTS = 16
+_MAX_ISSUERS = 4
+_NOT_PUBLISHED = -1
 
 
 class Grant(Record):
-    """A grant and what was used of it. `number` of `issuer` is never taken twice."""
+    """A grant and what was used of it. `number` of `issuer` is never accepted twice."""
 
     FIELDS = (
         "contract", "number", "wh", "max_w", "from_s", "to_s", "price_micro_per_kwh", "priority", "start_by_s",
-        "default_supply", "used_from_s", "counted_to_s", "attributed_wh", "said_wh", "terminated",
+        "default_supply", "used_from_s", "counted_to_s", "attributed_wh", "published_wh", "terminated",
     )  # fmt: skip
     contract: bytes
     number: int
@@ -50,7 +45,7 @@ class Grant(Record):
     used_from_s: "int | None"
     counted_to_s: int
     attributed_wh: int
-    said_wh: int
+    published_wh: int
     terminated: bool
 
     def __init__(self, values: "list[Any]") -> None:
@@ -88,22 +83,22 @@ class Usage:
         self.dropped = 0
         self._numbers: list[list[Any]] = []  # [issuer, newest grant number]
 
-    # What is heard
+    # What is received
 
     def apply_grant(self, new: "entry.Entry", kid: bytes) -> "str | None":
         """A verified grant; None, and it is held, or why it is not."""
         body = new.body
         if body["meter"] != kid:
-            return OTHER_METER
+            return reasons.NOT_FOR_THIS_METER
         for row in self._numbers:
             if row[0] == new.kid:
                 if body["number"] <= row[1]:
-                    return OLD_GRANT
+                    return reasons.OLD_GRANT
                 self._numbers.remove(row)
                 break
-        self._numbers = self._numbers[-(MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
+        self._numbers = self._numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
         if self.find(body["contract"]) is not None:
-            return OLD_GRANT
+            return reasons.OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
         self.grants.append(Grant(values + [None, 0, 0, 0, False]))
         self._sort()
@@ -114,19 +109,19 @@ class Usage:
 
     def _make_room(self, newest: bytes) -> "str | None":
         """Past the limit the grant that is used last goes, of those that are not in use."""
-        if len(self.grants) <= MAX_GRANTS:
+        if len(self.grants) <= _MAX_GRANTS:
             return None
         idle = [grant for grant in self.grants if grant.used_from_s is None]
         victim = idle[-1] if idle else self.find(newest)
         self.grants = [grant for grant in self.grants if grant is not victim]
         self.dropped += 1
-        return "grants_full" if self.find(newest) is None else None
+        return reasons.GRANTS_FULL if self.find(newest) is None else None
 
     def apply_termination(self, contract: bytes) -> "str | None":
         """A verified termination by one who may."""
         grant = self.find(contract)
         if grant is None:
-            return UNKNOWN_CONTRACT
+            return reasons.UNKNOWN_CONTRACT
         grant.terminated = True
         return None
 
@@ -141,33 +136,33 @@ class Usage:
     def shares(self, until_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
         """How the consumption that is not allotted yet fills the grants in use, if the step ends at until_s."""
         open_wh = import_wh - self.base_wh
-        takes: list[tuple[Grant, int]] = []
+        shares: list[tuple[Grant, int]] = []
         for grant in self.grants:
             if grant.used_from_s is None:
                 continue
             wh = max(0, min(open_wh, grant.most_wh(until_s)))
             open_wh -= wh
-            takes.append((grant, wh))
-        return takes
+            shares.append((grant, wh))
+        return shares
 
-    def _taken(self, now_s: "int | None", import_wh: int) -> "dict[bytes, int]":
+    def _running_wh(self, now_s: "int | None", import_wh: int) -> "dict[bytes, int]":
         """Contract -> Wh since the last boundary; the second that runs counts whole, since its energy has begun."""
         until_s = None if now_s is None else now_s + 1
         return {grant.contract: wh for grant, wh in self.shares(until_s, import_wh)}
 
     def end_step(self, boundary_s: int, import_wh: int) -> None:
         """Allot all up to a boundary; a boundary before the last moment of a restart is behind it."""
-        takes = self.shares(boundary_s, import_wh)
+        shares = self.shares(boundary_s, import_wh)
         rest_wh = import_wh - self.base_wh
         if rest_wh < 0:
             return
-        for grant, wh in takes:
+        for grant, wh in shares:
             grant.attributed_wh += wh
             grant.counted_to_s = max(grant.counted_to_s, boundary_s)
             rest_wh -= wh
         for grant in self.grants:
             if grant.used_from_s is not None and grant.wh:
-                grant.said_wh = _NOT_SAID
+                grant.published_wh = _NOT_PUBLISHED
         self.base_wh = import_wh
         self.beyond_wh += rest_wh
 
@@ -185,7 +180,7 @@ class Usage:
         return any(grant.used_from_s is not None for grant in self.grants)
 
     def guard_grants(self, now_s: "int | None", import_wh: int) -> "list[tuple[bytes, int, int, int, bool]]":
-        """What the guard is told: (contract, Wh left, from, to, default supply) in order."""
+        """What the guard knows of grants: (contract, Wh left, from, to, default supply) in order."""
         return [
             (grant.contract, left_wh, grant.from_s, grant.to_s, grant.default_supply)
             for grant, left_wh in self.running(now_s, import_wh)
@@ -193,14 +188,14 @@ class Usage:
 
     def running(self, now_s: "int | None", import_wh: int) -> "list[tuple[Grant, int]]":
         """The grants that may still be used, in order, and the Wh left of each."""
-        taken = self._taken(now_s, import_wh)
+        running = self._running_wh(now_s, import_wh)
         return [
-            (grant, grant.left_wh() - taken.get(grant.contract, 0))
+            (grant, grant.left_wh() - running.get(grant.contract, 0))
             for grant in self.grants
             if not grant.terminated and not grant.is_too_late(now_s)
         ]
 
-    # What is to be said. `said` is told of every such entry, and of those of the journal after a restart.
+    # What is to be published. `published` gets every such entry, and those of the journal after a restart.
 
     def start(self, contract: "bytes | None", now_s: "int | None", import_wh: int) -> "dict[str, Any] | None":
         """The body of USAGE_START for a grant that is used for the first time now; None where there is none."""
@@ -213,8 +208,8 @@ class Usage:
 
     def overflow(self, now_s: "int | None", boundary_wh: int) -> "bytes | None":
         """The next grant to begin, where those in use cannot carry what was consumed."""
-        takes = self.shares(now_s, boundary_wh)
-        if not takes or now_s is None or boundary_wh - self.base_wh <= sum([wh for _, wh in takes]):
+        shares = self.shares(now_s, boundary_wh)
+        if not shares or now_s is None or boundary_wh - self.base_wh <= sum([wh for _, wh in shares]):
             return None
         for grant in self.grants:
             if grant.used_from_s is None and not grant.terminated and grant.from_s <= now_s < grant.to_s:
@@ -222,18 +217,18 @@ class Usage:
         return None
 
     def report(self) -> "dict[str, Any] | None":
-        """The body of the next USAGE: a grant whose Wh, attributed up to the last boundary, were not said yet. What
-        was not used is said too, or the entries by themselves would tell when nobody is at home."""
+        """The body of the next USAGE: a grant whose Wh, attributed up to the last boundary, were not published yet.
+        What was not used is published too, or the entries by themselves would show when nobody is at home."""
         for grant in self.grants:
-            if grant.attributed_wh != grant.said_wh:
+            if grant.attributed_wh != grant.published_wh:
                 return {"contract": grant.contract, "attributed_wh": grant.attributed_wh, "import_wh": self.base_wh}
         return None
 
     def end(self, now_s: "int | None", import_wh: int) -> "dict[str, Any] | None":
         """The body of the next USAGE_END: a grant that is used up, out of time, terminated or void."""
-        taken = self._taken(now_s, import_wh)
+        running = self._running_wh(now_s, import_wh)
         for grant in self.grants:
-            wh = grant.attributed_wh + taken.get(grant.contract, 0)
+            wh = grant.attributed_wh + running.get(grant.contract, 0)
             reason = _end_reason(grant, wh, now_s)
             if reason:
                 return {
@@ -254,7 +249,7 @@ class Usage:
             self._began(grant, new)
         elif new.kind == kinds.USAGE:
             self._count(grant, attributed_wh, new.stamp.unix_s)
-            grant.said_wh = attributed_wh
+            grant.published_wh = attributed_wh
         else:
             self._count(grant, attributed_wh, new.stamp.unix_s)
             self.grants = [other for other in self.grants if other is not grant]
@@ -265,7 +260,7 @@ class Usage:
             grant.used_from_s = grant.counted_to_s = max(new.stamp.unix_s, grant.from_s)
 
     def _count(self, grant: Grant, attributed_wh: int, unix_s: "int | None") -> None:
-        """Attribute up to what was said: nothing where the state knows it, what is missing after a restart."""
+        """Attribute up to what was published: nothing where the state knows it, what is missing after a restart."""
         missing_wh = attributed_wh - grant.attributed_wh
         if missing_wh > 0:
             grant.attributed_wh = attributed_wh

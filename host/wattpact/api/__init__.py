@@ -1,8 +1,8 @@
 """The HTTP API and the page: what a node knows, read-only, described by /openapi.json.
 
-What always holds: nothing here changes what a node knows, and what is measured is shown to its owner and the operator
-alone, whom their link names; every question that makes no sense is answered by a 4xx and one
-sentence in `detail`; no answer needs anything from another machine. docs/reference/http-api.md is the way in.
+What always holds: nothing here changes what a node knows; what is measured is shown to its owner and the operator
+alone, whom their link names; every invalid request is answered by a 4xx and one sentence in `detail`; no answer needs
+anything from another machine. Start at docs/reference/http-api.md.
 """
 
 from collections.abc import AsyncIterator
@@ -14,9 +14,11 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from wattpact.api import asker, events, page, questions, refusals, session
+from wattpact.api import errors, events, page, routes, session, viewer
+from wattpact.api.feed import Feed
 from wattpact.api.headers import SecurityHeaders
 from wattpact.membership.access_links import Access
+from wattpact.node.events import Events
 from wattpact.node.node import Node
 from wattpact.views import Views
 from wattpact.views.stored import StoredViews
@@ -24,23 +26,25 @@ from wattpact.views.stored import StoredViews
 
 def create_app(node: Node) -> FastAPI:
     """The application of a running node."""
-    access = Access(node.store.path, node.clock, node.refused_access)
-    return app_of(StoredViews(node.store.path, node.clock, node.link.seen_s, node.readers), access)
+    access = Access(node.store.path, node.clock, node.reject_access)
+    views = StoredViews(node.store.path, node.clock, node.link.last_contact_s, node.readers)
+    return app_of(views, access, node.events)
 
 
-def app_of(views: Views, access: Access, dist: Path | None = None) -> FastAPI:
-    """The application; `dist` is the built page, where it is not the installed one or the checkout's."""
+def app_of(views: Views, access: Access, changes: Events, dist: Path | None = None) -> FastAPI:
+    """The application; live pages follow `changes`. `dist` is the built page, where it is not the installed one or the
+    checkout's."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         feed.close()
 
-    feed = events.Feed(views, access)
+    feed = Feed(views, access, changes)
     app = FastAPI(
         title="Wattpact node",
         version=version("wattpact"),
-        summary="Who produces and consumes, under which contracts, and what it comes to. Read-only.",
+        summary="Who produces and consumes, under which contracts, and what it costs. Read-only.",
         description="Integers only: energy in Wh, power in W, time in Unix seconds, prices in millionths of the "
         "currency per kWh, amounts in billionths of the currency. Keys and ids are hexadecimal.",
         docs_url=None,  # the interactive pages load scripts from elsewhere
@@ -52,10 +56,10 @@ def app_of(views: Views, access: Access, dist: Path | None = None) -> FastAPI:
     app.state.views = views
     app.state.access = access
     app.state.feed = feed
-    app.include_router(questions.router)
+    app.include_router(routes.router)
     app.include_router(session.router)
     app.include_router(events.router)
-    refusals.install(app)
+    errors.install(app)
     page.install(app, dist or page.find_dist())
     app.add_middleware(SecurityHeaders)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
@@ -63,13 +67,13 @@ def app_of(views: Views, access: Access, dist: Path | None = None) -> FastAPI:
 
 
 def _described(app: FastAPI) -> dict[str, Any]:
-    """The description, with what FastAPI does not know: that a code may be sent and need not be."""
+    """The description, with what FastAPI cannot derive: that a code may be sent, and need not be."""
     if app.openapi_schema is None:
         found = get_openapi(
             title=app.title, version=app.version, summary=app.summary, description=app.description,
             routes=app.routes, license_info=app.license_info,
         )  # fmt: skip
-        found["components"]["securitySchemes"] = asker.SCHEMES
-        found["security"] = asker.SECURITY
+        found["components"]["securitySchemes"] = viewer.SCHEMES
+        found["security"] = viewer.SECURITY
         app.openapi_schema = found
     return app.openapi_schema

@@ -1,4 +1,4 @@
-"""What every answer carries: it load_profiles nothing from elsewhere, is framed by nobody else and is not guessed at.
+"""The headers of every answer: a page loads nothing from elsewhere, no other site frames it, no type is guessed.
 
 HEAD is answered as GET without its body, except where the answer never ends.
 """
@@ -15,7 +15,7 @@ HEADERS = {
     "content-security-policy": _POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cross-origin-unsealer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
@@ -33,7 +33,7 @@ class SecurityHeaders:
             return
         is_head = scope["method"] == "HEAD" and scope["path"] != ENDLESS
         is_asset = scope["path"].startswith("/assets/")
-        # What one viewer is shown lies in no cache where another may find it.
+        # What one viewer is shown must be in no cache where another may find it.
         ordinary = "no-store" if scope["path"].startswith("/api/") else "no-cache"
 
         async def send_with_headers(message: Message) -> None:

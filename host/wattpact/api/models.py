@@ -38,7 +38,7 @@ class Problem(Model):
 
 
 class Session(Model):
-    """Who asks."""
+    """Who makes the request."""
 
     role: Literal["operator", "person", "nobody"]
     kid: Annotated[Kid | None, Field(description="the person's")]
@@ -55,8 +55,9 @@ class Tariff(Model):
 
 class Counts(Model):
     entries: Annotated[int, Field(description="entries stored")]
-    rejected: Annotated[dict[str, int], Field(description="entries and datagrams refused, by reason")]
-    pending: Annotated[int, Field(description="meters that ask to be enrolled")]
+    rejected: Annotated[dict[str, int], Field(description="entries and datagrams rejected, by reason")]
+    rejected_text: Annotated[dict[str, str], Field(description="those reasons as plain sentences")]
+    pending: Annotated[int, Field(description="meters that wait to be enrolled")]
     sealed: Annotated[int, Field(description="readings that this host has no key to")]
 
 
@@ -74,12 +75,12 @@ class Community(Model):
 
 
 class Relay(Model):
-    """The relay as the meter last said; all null before it said anything."""
+    """The relay as the meter last reported it; all null before its first report."""
 
     closed: bool | None
     reason: Annotated[str | None, Field(description="name of the guard's row or wait, such as grant or resting")]
     text: Annotated[str, Field(description="the reason in plain words")]
-    since_s: Annotated[int | None, Field(description="since when it stands so, Unix seconds")]
+    since_s: Annotated[int | None, Field(description="since when it is open or closed, Unix seconds")]
     wait_until_s: Annotated[int | None, Field(description="end of the wait the reason names, Unix seconds")]
 
 
@@ -89,8 +90,8 @@ class LogPlace(Model):
 
 
 class Meter(Model):
-    """One meter: what it measures, whether it supplies, and how well it is heard. Registers, power and relay are null
-    for others than its owner and the operator."""
+    """One meter: what it measures, its relay, and when it was last in contact. Registers, power and relay are null for
+    others than its owner and the operator."""
 
     kid: Kid
     label: str
@@ -100,7 +101,7 @@ class Meter(Model):
     assurance: Annotated[str, Field(description="how well its key is kept, from its certificate")]
     rated_w: int | None
     online: bool
-    last_seen_s: Annotated[int | None, Field(description="when it was last heard, Unix seconds")]
+    last_seen_s: Annotated[int | None, Field(description="when it was last in contact, Unix seconds")]
     clock_status: Annotated[int | None, Field(description="DLMS clock status of its last entry; 0 is a good clock")]
     import_wh: Annotated[int | None, Field(description="import register, Wh")]
     export_wh: Annotated[int | None, Field(description="export register, Wh")]
@@ -112,12 +113,12 @@ class Meter(Model):
 
 
 class Point(Model):
-    """A meter's registers at one time; null outside what it has measured, and while it was somebody else's."""
+    """A meter's registers at one time; null where nothing was measured, and for the time of another owner."""
 
     t_s: Seconds
-    import_wh: Annotated[int | None, Field(description="import register, Wh; goes on over a change of registers")]
-    export_wh: Annotated[int | None, Field(description="export register, Wh; goes on over a change of registers")]
-    estimated: Annotated[bool, Field(description="whether it was not measured at just that time")]
+    import_wh: Annotated[int | None, Field(description="import register, Wh; continues over a change of registers")]
+    export_wh: Annotated[int | None, Field(description="export register, Wh; continues over a change of registers")]
+    estimated: Annotated[bool, Field(description="whether it lies between two readings, and is not one")]
 
 
 class Readings(Model):
@@ -131,8 +132,8 @@ class Readings(Model):
 
 
 class Contract(Model):
-    """Energy that one meter sells to another. Terms are open; what came of it is null for others than both
-    sides' owners and the operator."""
+    """Energy that one meter sells to another. The terms are shown to everybody; energy delivered and money due are null
+    for others than the owners of both meters and the operator."""
 
     id: EntryId
     supplier: Kid
@@ -141,25 +142,25 @@ class Contract(Model):
     consumer_label: str
     state: ContractState
     wh: Annotated[int, Field(description="energy agreed, Wh")]
-    carried_wh: Annotated[int | None, Field(description="energy carried, by settlement of the registers, Wh")]
+    carried_wh: Annotated[int | None, Field(description="energy delivered, by settlement of the registers, Wh")]
     short_wh: Annotated[int | None, Field(description="energy asked for that the supplier did not export, Wh")]
-    unused_wh: Annotated[int | None, Field(description="energy due without having been taken, Wh")]
-    attributed_wh: Annotated[int | None, Field(description="energy carried as the consumer's meter says, Wh")]
+    unused_wh: Annotated[int | None, Field(description="energy agreed and not taken that is due all the same, Wh")]
+    attributed_wh: Annotated[int | None, Field(description="energy delivered, as the consumer's meter reports it, Wh")]
     price_micro_per_kwh: Price
-    max_w: Annotated[int, Field(description="the most power it carries, W")]
-    priority: Annotated[int, Field(description="1 is filled first")]
+    max_w: Annotated[int, Field(description="the most power that may be taken under it, W")]
+    priority: Annotated[int, Field(description="of several contracts at once, 1 is used first")]
     start_s: Seconds
     end_s: Seconds
-    used_from_s: Annotated[int | None, Field(description="when it began to carry energy, Unix seconds")]
+    used_from_s: Annotated[int | None, Field(description="when its use began, Unix seconds")]
     ended_s: Annotated[int | None, Field(description="when it ended, Unix seconds")]
     end_reason: Annotated[str | None, Field(description="why it ended: used up, expired, terminated or void")]
     due_nano: Annotated[int | None, Field(description="what is due for it so far, billionths of the currency")]
-    flow_w: Annotated[int | None, Field(description="power that it carries now, W")]
+    flow_w: Annotated[int | None, Field(description="power delivered under it now, W")]
     sealed: Sealed
 
 
 class LogRow(Model):
-    """One entry of somebody's log, in the order in which this node took it in."""
+    """One entry of an author's log, in the order in which this node stored it."""
 
     cursor: Annotated[int, Field(description="place in the order of arrival; rises")]
     id: EntryId
@@ -171,11 +172,13 @@ class LogRow(Model):
     time_s: Annotated[int | None, Field(description="the author's clock, Unix seconds; null when it had no time")]
     clock_status: Annotated[int, Field(description="DLMS clock status; 0 is a good clock")]
     text: Annotated[
-        str, Field(description="what it says, in one plain sentence; of others' private things no more than what it is")
+        str,
+        Field(description="its content in one sentence; of what is private to others, only its kind"),
     ]
     void_reason: Annotated[
-        str | None, Field(description="why it counts for nothing; null where it counts, or is sealed")
+        str | None, Field(description="why it has no effect; null where it has, or where that is sealed")
     ]
+    void_text: Annotated[str | None, Field(description="`void_reason` as a plain sentence")]
     sealed: Sealed
 
 
@@ -187,7 +190,7 @@ class Log(Model):
 
 
 class BillLine(Model):
-    """A contract on a bill."""
+    """A contract in a bill."""
 
     contract: EntryId
     role: Literal["bought", "sold"]

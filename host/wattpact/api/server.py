@@ -1,7 +1,7 @@
 """The HTTP server of a node: one ASGI application on one port, in the node's own event loop.
 
 What always holds: a port that is taken is a sentence, not a traceback; stopping ends open streams first, so that it
-takes a moment and not as long as somebody watches.
+does not wait until every page is closed.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ STOP_S = 2
 
 
 class WebServerError(Exception):
-    """The port cannot be had; the text says why."""
+    """The server cannot listen; the text says why."""
 
 
 class _Server(uvicorn.Server):
-    """Signals are the node's business."""
+    """The node handles the signals itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -58,10 +58,10 @@ def _listen(address: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((address, port))
-        listening.listen()  # from now on nobody is turned away, though the server takes a moment to begin
+        listening.listen()  # from now on connections wait, and are not turned away while the server starts
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no such port"
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-            reason = "another program has it; choose another port"
+            reason = "another program uses it; choose another port"
         raise WebServerError(f"cannot listen on {address} port {port}: {reason}") from None
     return listening

@@ -1,4 +1,4 @@
-"""Signing in and out: the only requests that are not questions. They change what a browser sends, and nothing here.
+"""Signing in and out: the only requests that do not just read. They change what a browser sends, and nothing here.
 
 The cookie is the code itself, so that a link that is revoked or expires ends every session it began. SameSite=Strict
 keeps it from requests that another site's page makes; such a page may not sign a browser in as somebody else either.
@@ -11,8 +11,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import Field, SecretStr
 
 from wattpact.api import models
-from wattpact.api.asker import BAD_CODE, Entered, access_of, cookie_name
-from wattpact.api.questions import NONSENSE, known_parameters
+from wattpact.api.routes import INVALID, known_parameters
+from wattpact.api.viewer import BAD_CODE, Entered, access_of, cookie_name
 from wattpact.membership.access_links import Pass
 
 PATH = "/api/session"
@@ -20,17 +20,17 @@ METHODS = "GET, HEAD, POST, DELETE"
 
 
 class Credentials(models.Model):
-    """What a link carries after `#code=`."""
+    """The part of a link after `#code=`."""
 
     code: Annotated[SecretStr, Field(max_length=64)]
 
 
 def _same_site(request: Request) -> None:
-    """Browsers say where a request comes from, on plain http by its Origin alone; other programs say nothing."""
+    """Browsers say where a request comes from, on plain http by its Origin alone; programs send neither."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if site not in ("same-origin", "none") if site is not None else elsewhere:
-        raise HTTPException(403, "Another site's page may sign nobody in or out here.")
+        raise HTTPException(403, "A page of another site cannot sign anybody in or out here.")
 
 
 def _session(known: Pass | None) -> models.Session:
@@ -50,15 +50,15 @@ def _set_cookie(request: Request, response: Response, value: str, lasts_s: int) 
 
 
 ELSEWHERE: dict[int | str, dict[str, Any]] = {
-    403: {"model": models.Problem, "description": "Asked by another site's page"}
+    403: {"model": models.Problem, "description": "The request comes from another site's page"}
 }
-router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=NONSENSE | BAD_CODE)
+router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=INVALID | BAD_CODE)
 SameSite = Depends(_same_site)
 
 
 @router.get("/session")
 def session(known: Entered) -> models.Session:
-    """Who asks, as this node sees it."""
+    """Who makes this request, as this node sees it."""
     return _session(known)
 
 
@@ -73,6 +73,6 @@ def sign_in(request: Request, response: Response, credentials: Credentials) -> m
 
 @router.delete("/session", dependencies=[SameSite], responses=ELSEWHERE)
 def sign_out(request: Request, response: Response) -> models.Session:
-    """Forget the cookie; the link stays what it was."""
+    """Delete the cookie; the link itself stays valid."""
     _set_cookie(request, response, "", 0)
     return _session(None)

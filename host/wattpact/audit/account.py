@@ -1,15 +1,16 @@
-"""The account of an audit that agrees: what was counted, and what the bundle does not show or shows with a doubt."""
+"""The report of an audit that agrees: what was counted, and what the bundle does not show or shows with a doubt."""
 
 from typing import TYPE_CHECKING, Any
 
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Line, Statement
 
 from wattpact.audit.findings import Report, key_periods
-from wattpact.audit.seals import BAD_SEAL, KeyPeriod
+from wattpact.audit.seals import KeyPeriod
 from wattpact.audit.times import utc
 
 if TYPE_CHECKING:
@@ -34,23 +35,23 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     refused = [(*checker.numbers[name], reason) for name, reason in inputs.agreements.refused.items()]
     refused += [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
-        what = "what is sealed in entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
+        what = "the sealed part of entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
         found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
     for kid, numbers in sorted(checker.doubtful.items()):
         first = ", ".join(str(number) for number in numbers[:_NAMED]) + (", …" if len(numbers) > _NAMED else "")
-        found.doubtful.append(f"{label(found, kid)}: {len(numbers)} entries stamped by a doubtful clock ({first})")
+        found.doubtful.append(f"{label(found, kid)}: {len(numbers)} entries with a doubtful time ({first})")
     return found
 
 
 def keys_wanted(checker: "_Checker") -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """What an Undecided says: the key periods without a key, those whose key does not fit, and those that opened."""
+    """For an Undecided: the key periods without a key, those whose key does not fit, and those that were unsealed."""
     labels, seals = checker.inputs.labels, checker.seals
-    missing = [_period(one, labels) for one in seals.shut]
+    missing = [_period(one, labels) for one in seals.unreadable]
     misfits = [
         {**_period(one, labels), "file": file, "entry": one.named}
-        for one in seals.shut for place, file in seals.misfits if place == one.place
+        for one in seals.unreadable for place, file in seals.misfits if place == one.place
     ]  # fmt: skip
-    return missing, misfits, [_opened(one, labels) for one in seals.opened]
+    return missing, misfits, [_unsealed(one, labels) for one in seals.unsealed]
 
 
 def _period(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
@@ -61,24 +62,26 @@ def _period(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _opened(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
+def _unsealed(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
     return {**_period(one, labels), "import_wh": one.import_wh, "export_wh": one.export_wh}
 
 
 def _look_at_keys(checker: "_Checker", found: Report) -> None:
     seals = checker.seals
-    found.opened = [_opened(one, found.labels) for one in seals.opened]
+    found.opened = [_unsealed(one, found.labels) for one in seals.unsealed]
     for place, file in seals.misfits:
-        other = "; another that was given is" if seals.key_periods[place].is_open else ""
-        found.keys.append(f"{file}: the key for {_named(place, found)} is not the one it committed to{other}")
+        other = "; another given key is" if seals.key_periods[place].has_key else ""
+        found.keys.append(
+            f"{file}: the key for {_named(place, found)} is not the one that the meter committed to{other}"
+        )
     if seals.unused:
-        found.keys.append(f"{seals.unused} keys are for key periods that this bundle does not have")
-    shut: dict[tuple[bytes, int], list[int]] = {}
-    for one in seals.half_shut:
-        shut.setdefault(one.place[:2], []).append(one.place[2])
-    for (kid, _), numbers in shut.items():
-        text = f"{label(found, kid)}: no key for {key_periods(numbers)}; no reading is there, and no figure "
-        found.missing.append(text + "rests on it")
+        found.keys.append(f"{seals.unused} keys are for key periods that are not in this bundle")
+    unreadable: dict[tuple[bytes, int], list[int]] = {}
+    for one in seals.unreadable_others:
+        unreadable.setdefault(one.place[:2], []).append(one.place[2])
+    for (kid, _), numbers in unreadable.items():
+        text = f"{label(found, kid)}: no key for {key_periods(numbers)}; it seals no reading, and no figure "
+        found.missing.append(text + "depends on it")
 
 
 def _named(place: tuple[bytes, int, int], found: Report) -> str:
@@ -124,7 +127,9 @@ def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement
         if estimated_wh:
             found.estimated.append(f"{name}: {estimated_wh} Wh, from {utc(made.evidence_from_s)} on")
     if made.settled_to_s < made.to_s:
-        found.missing.append(f"settled to {utc(made.settled_to_s)} only; {len(made.unsettled)} meters are waited for")
+        found.missing.append(
+            f"settled only until {utc(made.settled_to_s)}; readings of {len(made.unsettled)} meters are awaited"
+        )
 
 
 def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> None:
@@ -138,7 +143,7 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
         if contract.grant_number is None:
             found.missing.append(f"{name}: no grant")
         if contract.used_from_s is None:
-            found.missing.append(f"{name}: no start of use, so it carried nothing")
+            found.missing.append(f"{name}: no start of use, so no energy was delivered")
         problem = _beyond_mandate(checker, contract)
         if problem:
             found.doubtful.append(f"{name}: {problem}")
@@ -147,20 +152,20 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
     for new in waiting:
         if new.body.get("contract") in supplied:
             continue  # the grid's own supply, with no neighbour's contract behind it
-        found.missing.append(f"{new.name} of {label(found, new.kid)} names an entry that is not here")
+        found.missing.append(f"{new.name} of {label(found, new.kid)} names an entry that is not in the bundle")
 
 
 def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
-    """A mandate binds a meter to its owner; the neighbours' contract stands, and the owner should know."""
+    """A mandate binds a meter to its owner; the contract is valid all the same, and the owner should know."""
     agreements = checker.inputs.agreements
     offer = agreements.offers[contract.offer_id]
     mandate = agreements.mandates.get(offer.body["mandate"])
     if mandate is None:
-        return "the supplier's mandate is not here"
+        return "the supplier's mandate is not in the bundle"
     owner = checker.inputs.payer_at(contract.supplier, contract.start_s)
     terms = mandate.body
     if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != kinds.SELL:
-        return "the supplier's mandate is not its owner's to sell"
+        return "the supplier's mandate is not a mandate of its owner to sell"
     if offer.body["price_micro_per_kwh"] < terms["limit_micro_per_kwh"] or offer.body["wh"] > terms["wh"]:
         return "the supplier offered more than its mandate allows"
     return None
@@ -171,5 +176,5 @@ def _look_at_logs(checker: "_Checker", found: Report) -> None:
         if author.role == roles.ISSUER:
             shown, whole = checker.links.shown(kid)
             if shown < whole:
-                text = f"{label(found, kid)}: {shown} of {whole} entries of the issuer's log are here; "
-                found.missing.append(text + "a tariff or an end left out would not show")
+                text = f"{label(found, kid)}: {shown} of {whole} entries of the issuer's log are in the bundle; "
+                found.missing.append(text + "a tariff or a termination that was left out would not be noticed")

@@ -1,7 +1,7 @@
 """Links between the entries of a bundle: who is certified by whom, and one unbroken log where it matters.
 
 What always holds after `Authors.admit`: the author has a certificate that leads to the pinned root, signed this entry,
-and may say it then. After `Links.add`: no place of a log is taken twice, entries that follow one another are
+and may publish it then. After `Links.add`: no place of a log is taken twice, entries that follow one another are
 linked, and between two readings of a meter nothing is left out. docs/spec/bundle.md, "What an auditor checks".
 """
 
@@ -29,7 +29,7 @@ class Author:
 
 
 class Authors:
-    """Everyone that the bundle's certificates name, starting from the pinned root."""
+    """All authors that the bundle's certificates name, starting from the pinned root."""
 
     def __init__(self, root_public_key: bytes) -> None:
         root = Author(root_public_key, roles.ROOT)
@@ -38,7 +38,7 @@ class Authors:
         self.by_kid = {ids.kid_of(root_public_key): root}
 
     def admit(self, new: Entry) -> str | None:
-        """Why the entry is not its author's word; None where it is."""
+        """Why the entry is not genuine; None if it is."""
         author = self.by_kid.get(new.kid)
         if author is None:
             hint = "; is this the root key of its community?" if len(self.by_kid) == 1 else ""
@@ -49,12 +49,12 @@ class Authors:
         if certificates is None:
             return "its author has no certificate for this generation of the log"
         if not roles.may_publish(certificates[0], new):
-            return f"a {roles.NAMES[author.role]} may not say this"
+            return f"a {roles.NAMES[author.role]} may not publish this kind of entry"
         unix_s = new.stamp.unix_s
         if unix_s is not None and not any(roles.valid_at(body, unix_s) for body in certificates):
             return "its time is outside its author's certificates"
         if author.role == roles.PERSON and self._order_problem(author, new):
-            return "it is no order: place, certificate, order id or expiry is wrong"
+            return "it is not a valid order: its place, certificate, order id or expiry is wrong"
         return self._certify(new) if new.kind == kinds.CERTIFICATE else None
 
     def _order_problem(self, author: Author, new: Entry) -> bool:
@@ -67,7 +67,7 @@ class Authors:
         if author.public_key != body["public_key"] or author.role != body["role"]:
             return "it gives a key that is certified already another role"
         if body["generation"] < max(author.certificates, default=0):
-            return "it goes back to a generation that was closed"
+            return "it goes back to an earlier generation of the log"
         author.add(new.id, body)
         return None
 
@@ -83,7 +83,7 @@ class Run:
 
 
 class Links:
-    """The places of all logs of the bundle, and for each meter the key period that its readings cover."""
+    """The places of all logs of the bundle, and for each meter the run of its readings."""
 
     def __init__(self, authors: Authors) -> None:
         self._directory = authors
@@ -94,17 +94,17 @@ class Links:
         self.runs: dict[bytes, Run] = {}
 
     def add(self, new: Entry, number: int, offset: int) -> str | None:
-        """Why the entry cannot stand where it says; None where it can."""
+        """Why the entry cannot have the place that it claims; None if it can."""
         author = self._directory.by_kid[new.kid]
         if author.role == roles.PERSON:
             return None
         if new.sequence == 0 and new.previous not in author.starts[new.generation]:
-            return "it begins a log and does not name its author's certificate"
+            return "it is the first of a log and does not name its author's certificate"
         if author.role == roles.METER:
             return self._add_to_run(new, number, author)
         place = (new.kid, new.generation, new.sequence)
         if place in self._places:
-            return "another entry holds the same place of its author's log"
+            return "another entry has the same place in its author's log"
         self._places[place] = (new, name_of(new, number, offset))
         return None
 
@@ -143,11 +143,11 @@ class Links:
         return None
 
     def is_shown_from_start(self, kid: bytes) -> bool:
-        """Whether everything that a meter said in this generation of its log before its last entry is here."""
+        """Whether every entry of this generation of a meter's log up to its last one is in the bundle."""
         return kid in self._whole
 
     def unlinked(self) -> dict[str, Any] | None:
-        """The first entry, of authors whose logs are shown in part, that denies the one before it."""
+        """The first entry, of authors whose logs are shown in part, that does not name the one before it."""
         found = []
         for (kid, generation, sequence), (new, named) in self._places.items():
             before = self._places.get((kid, generation, sequence - 1))

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from wattpact_protocol.crypto import merkle
 from wattpact_protocol.log import entry, ids, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.sealing import period_keys
 from wattpact_protocol.settlement import statement
 from wattpact_protocol.settlement.inputs import SettlementInputs
@@ -20,7 +21,7 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
-from wattpact.audit.seals import BAD_SEAL, Seals
+from wattpact.audit.seals import Seals
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure
 
@@ -58,7 +59,7 @@ class _Checker:
         self._order: tuple[Any, ...] = ()
 
     def take(self, number: int, offset: int, raw: bytes) -> None:
-        """Verify one entry and count it in; raises Refuted."""
+        """Verify one entry and apply it; raises Refuted."""
         try:
             new = entry.decode(raw, self.community)
         except entry.EntryError as error:
@@ -67,7 +68,7 @@ class _Checker:
         if reason is None and new.kind == kinds.READING and self.inputs.community is None:
             reason = "it comes before the community's entry"
         if reason is None and new.is_sealed:
-            reason = self._unopened(new)
+            reason = self._uncommitted(new)
         if reason:
             raise Refuted(reason, name_of(new, number, offset))
         self._named = {}
@@ -86,12 +87,12 @@ class _Checker:
         self._order = order
         return None
 
-    def _unopened(self, new: Entry) -> str | None:
-        """A meter that seals with a key it never opened spoils its own word; a host that leaves the opening out would
-        spoil the meter's, so that nothing was left out must show."""
+    def _uncommitted(self, new: Entry) -> str | None:
+        """A part sealed with a key that no KEY_OPEN committed to is void. A host could make a part void by leaving its
+        KEY_OPEN out, so the log must be shown from the start."""
         if self.seals.is_committed(new) or self.links.is_shown_from_start(new.kid):
             return None
-        return "it is sealed with a key that no entry before it opens, and its log is not shown from the start"
+        return "no entry before it commits to the key that seals it, and its log is not shown from the start"
 
     def _count(self, new: Entry, number: int, offset: int) -> None:
         self.ids.append(new.id)
@@ -100,8 +101,8 @@ class _Checker:
             self.doubtful.setdefault(new.kid, []).append(number)
         if new.kind == kinds.KEY_OPEN:
             self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
-        says = self._opened(new, number) if new.is_sealed else new
-        reason = self.inputs.apply(says) if says is not None else None
+        readable = self._unsealed(new, number) if new.is_sealed else new
+        reason = self.inputs.apply(readable) if readable is not None else None
         if new.kind != kinds.READING:
             self.numbers[new.id] = (number, new)
         else:
@@ -110,8 +111,8 @@ class _Checker:
         if new.kind == kinds.READING and run is not None and run.number == number:
             self.places[new.kid] = name_of(new, number, offset)
 
-    def _opened(self, new: Entry, number: int) -> Entry | None:
-        """What a sealed entry says: what is open in it at least; None for a reading that does not open."""
+    def _unsealed(self, new: Entry, number: int) -> Entry | None:
+        """A sealed entry as far as it can be read; None for a reading that cannot be unsealed."""
         try:
             return self.seals.unseal(new)
         except period_keys.NoKeyError:
@@ -135,7 +136,7 @@ class _Checker:
         body = stated.body
         self._check_window(stated)
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
-        if self.seals.shut:
+        if self.seals.unreadable:
             raise Undecided(*account.keys_wanted(self))
         settlement = Settlement(
             self.inputs.slot_s, self.inputs.silence_s, self.inputs.load_profiles, self.inputs.agreements
@@ -151,18 +152,18 @@ class _Checker:
         if self.inputs.community is None:
             raise Refuted("the bundle has no community's entry", self._named)
         if stated.stamp.unix_s is None:
-            raise Refuted("the statement says no time", self._named)
+            raise Refuted("the statement has no time", self._named)
         if body["from_s"] % slot_s or body["to_s"] % slot_s or body["from_s"] >= body["to_s"]:
-            raise Refuted("the statement's period is not one of whole slots", self._named)
+            raise Refuted("the statement's period is not a number of whole slots", self._named)
         if body["subject"] not in self.authors.by_kid:
-            raise Refuted("the statement is about someone without a certificate", self._named)
+            raise Refuted("the subject of the statement has no certificate", self._named)
 
     def _check_reach(self, made: Statement) -> None:
         """Every meter's readings go back to the window's start, or to the first entry of its log."""
         for kid in made.closure:
             load, run = self.inputs.load_profiles.get(kid), self.links.runs.get(kid)
             if kid not in self.authors.by_kid:
-                raise Refuted(f"meter {kid.hex()} takes part and has no certificate here", self._named)
+                raise Refuted(f"meter {kid.hex()} takes part and has no certificate in the bundle", self._named)
             if load is None or run is None or run.is_whole:
                 continue
             if not load.times or load.times[0] > made.evidence_from_s:

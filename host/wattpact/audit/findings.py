@@ -1,5 +1,5 @@
-"""What an audit finds: the entry that refutes a bundle, the keys it cannot do without, or a report of what was
-verified and what was not shown."""
+"""What an audit finds: the entry that refutes a bundle, the keys that it needs, or a report of what was verified and
+what was not shown."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from wattpact_protocol.log.entry import Entry
 
 
 class Refuted(Exception):
-    """The bundle is not what it says. `entry` names the first entry at which that shows."""
+    """The bundle is wrong. `entry` names the first entry that shows it."""
 
     def __init__(self, reason: str, entry: dict[str, Any] | None = None) -> None:
         super().__init__(reason)
@@ -32,7 +32,7 @@ class Refuted(Exception):
 class Undecided(Exception):
     """Neither agrees nor refuted: readings are sealed, and no key that fits was given for them.
 
-    `misfits` are of `missing`: a key was given, and it is another than the one that the meter committed to."""
+    `misfits` are those of `missing` for which a key was given that is not the one that the meter committed to."""
 
     def __init__(
         self, missing: list[dict[str, Any]], misfits: list[dict[str, Any]], opened: list[dict[str, Any]]
@@ -44,7 +44,7 @@ class Undecided(Exception):
 
     def sentence(self) -> str:
         parts = [
-            f"the key given for {_of_meters([row])} in {row['file']!r} is not the one it committed to in "
+            f"the key given for {_of_meters([row])} in {row['file']!r} is not the one that the meter committed to in "
             f"entry {row['entry']['number']} (key_open, author {row['meter']}, byte {row['entry']['offset']})"
             for row in self.misfits
         ]  # fmt: skip
@@ -102,8 +102,8 @@ class Report:
     estimated: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
-    opened: list[dict[str, Any]] = field(default_factory=list)  # key periods of sealed readings, by disclosed keys
-    keys: list[str] = field(default_factory=list)  # remarks on keys that were given and did not serve
+    opened: list[dict[str, Any]] = field(default_factory=list)  # key periods that were unsealed with disclosed keys
+    keys: list[str] = field(default_factory=list)  # remarks on given keys that did not fit or were not needed
 
 
 def name_of(new: Entry, number: int, offset: int) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def name_of(new: Entry, number: int, offset: int) -> dict[str, Any]:
 
 
 def name_of_bytes(raw: bytes, number: int, offset: int) -> dict[str, Any]:
-    """The same for bytes that are no entry: what stands where an entry has its name, as far as it can be read."""
+    """The same for bytes that are no entry: what is where an entry has its name, as far as it can be read."""
     named: dict[str, Any] = {
         "number": number, "offset": offset, "kind": None, "author": raw[8:16].hex() or None, "generation": None,
         "sequence": None,

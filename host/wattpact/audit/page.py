@@ -20,7 +20,7 @@ def text(report: Report) -> str:
     """What was verified, the figures, and what the bundle does not show."""
     counted = ", ".join(f"{count} {name}" for name, count in report.counts.items() if name != "entries")
     rows = [
-        f"AGREES: the statement about {label(report, report.subject)} in {report.community['name']}",
+        f"AGREES: the statement of {label(report, report.subject)} in {report.community['name']}",
         f"from {utc(report.fields['from_s'])} to {utc(report.fields['to_s'])},",
         f"made by {label(report, report.stated_by)} at {utc(report.stated_s)}.",
         "",
@@ -34,16 +34,16 @@ def text(report: Report) -> str:
     for line in report.lines:
         rows.append(_line(line, report))
     if report.opened or report.keys:
-        rows += ["", "Opened with keys that were disclosed:", *(f"  {text}" for text in _opened(report))]
+        rows += ["", "Unsealed with disclosed keys:", *(f"  {text}" for text in _unsealed(report))]
     for title, name, nothing in _PARTS:
         remarks = getattr(report, name)
         rows += ["", f"{title}:", *(f"  {remark}" for remark in remarks[:_MOST] or [nothing])]
         if len(remarks) > _MOST:
-            rows.append(f"  and {len(remarks) - _MOST} more; --json has all")
+            rows.append(f"  and {len(remarks) - _MOST} more; --json shows all")
     return "\n".join(rows)
 
 
-def _opened(report: Report) -> list[str]:
+def _unsealed(report: Report) -> list[str]:
     """A line for each log: which key periods, and how many readings."""
     logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in report.opened:
@@ -59,9 +59,9 @@ def _figures(report: Report) -> list[str]:
     fields, currency = report.fields, report.community["currency"]
     net = fields["net_nano"]
     figures = (
-        ("Bought", fields["bought_wh"], fields["bought_nano"]), ("Owed unused", None, fields["unused_nano"]),
+        ("Bought", fields["bought_wh"], fields["bought_nano"]), ("Unused, owed", None, fields["unused_nano"]),
         ("Grid import", fields["grid_import_wh"], fields["grid_import_nano"]),
-        ("Sold", fields["sold_wh"], -fields["sold_nano"]), ("Earned unused", None, -fields["unused_earned_nano"]),
+        ("Sold", fields["sold_wh"], -fields["sold_nano"]), ("Unused, earned", None, -fields["unused_earned_nano"]),
         ("Grid export", fields["grid_export_wh"], -fields["grid_export_nano"]),
         ("To pay" if net >= 0 else "To receive", None, abs(net)), ("Saved", None, fields["saved_nano"]),
     )  # fmt: skip
@@ -105,7 +105,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def undecided_json(found: Undecided, command: str) -> dict[str, Any]:
-    """What is missing, and the command with which who has the keys discloses them."""
+    """What is missing, and the command that discloses the keys."""
     return {
         "verdict": "undecided", "reason": found.sentence().partition(": ")[2], "missing": found.missing,
         "misfits": found.misfits, "opened": found.opened, "command": command,

@@ -34,7 +34,7 @@ def _from_file(path: str) -> bytes:
     except (OSError, ValueError):
         raise PinError(f"{path!r} is neither 64 hex digits of a root key nor a file") from None
     if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_FILE_BYTES:
-        raise PinError(f"{path!r} is no key file")
+        raise PinError(f"{path!r} is not a key file")
     try:
         with open(path, "rb") as file:
             text = file.read(_MAX_FILE_BYTES).decode()
@@ -47,5 +47,5 @@ def _from_file(path: str) -> bytes:
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
         found = None
     if found is None:
-        raise PinError(f"{path!r} holds no public key: 64 hex digits are expected, or a key file")
+        raise PinError(f"{path!r} has no public key; it must contain 64 hex digits or be a key file")
     return found

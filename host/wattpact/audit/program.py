@@ -1,7 +1,7 @@
 """The audit as a program: a bundle, a pinned key and disclosed keys in, a page or JSON out, and a status.
 
 0  the bundle agrees      1  it is refuted, and the entry is named
-2  it cannot be read, or is no bundle at all, or keys are missing without which nobody can say
+2  it cannot be read or is no bundle, or keys are missing that the verdict depends on
 """
 
 import json
@@ -23,7 +23,7 @@ KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be 
 
 
 class Unreadable(ValueError):
-    """A file that is not there, is empty, or is too large; the text is a sentence for a person."""
+    """A file that is missing, empty or too large; the text is a sentence for a person."""
 
 
 def run(path: str, root: str, keys: Sequence[str], as_json: bool, out: TextIO, err: TextIO) -> int:
@@ -59,11 +59,11 @@ def _open(path: str) -> BinaryIO:
     try:
         status = os.stat(path)
     except ValueError:
-        raise Unreadable(f"{path!r} is no file's name") from None
+        raise Unreadable(f"{path!r} cannot be a file's name") from None
     if not stat.S_ISREG(status.st_mode):
-        raise Unreadable(f"{path!r} is no file")
+        raise Unreadable(f"{path!r} is not a file")
     if status.st_size == 0:
         raise Unreadable(f"{path!r} is empty, not a bundle")
     if status.st_size > format.MAX_BYTES:
-        raise Unreadable(f"{path!r} is larger than any bundle may be, {format.MAX_BYTES >> 20} MiB")
+        raise Unreadable(f"{path!r} is larger than {format.MAX_BYTES >> 20} MiB, the most that a bundle can have")
     return open(path, "rb")

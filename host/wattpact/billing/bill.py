@@ -197,7 +197,7 @@ def _state(made: Bill) -> list[str]:
     if made.fields["estimated_wh"]:
         rows.append(f"Estimated between readings: {money.energy(made.fields['estimated_wh'])}.")
     if statement.settled_to_s >= statement.to_s:
-        return [*rows, "Settled to the end of the month."]
+        return [*rows, "Settled until the end of the month."]
     until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))
-    rows.append(f"Settled to {until:%Y-%m-%d %H:%M:%S %Z}; the rest waits for readings.")
+    rows.append(f"Settled until {until:%Y-%m-%d %H:%M:%S %Z}; the rest waits for readings.")
     return rows

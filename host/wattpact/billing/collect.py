@@ -19,7 +19,7 @@ from wattpact.bundle import format
 
 _NAMES = ("contract", "acceptance", "offer", "demand", "mandate")
 _USAGE = (kinds.USAGE, kinds.USAGE_END)
-_SEALABLE = (kinds.READING, *kinds.SEALABLE)
+_SEALABLE = tuple(kinds.SEALABLE)
 
 
 def collect(entries: Iterable[Entry], inputs: SettlementInputs, statement: Statement, host: bytes) -> list[Entry]:

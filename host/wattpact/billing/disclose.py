@@ -22,7 +22,7 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 
-_SEALABLE = (kinds.READING, *kinds.SEALABLE)
+_SEALABLE = tuple(kinds.SEALABLE)
 
 Place = tuple[bytes, int, int]  # meter, generation, number of the key
 

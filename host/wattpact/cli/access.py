@@ -16,30 +16,37 @@ MAX_DAYS = 3660
 
 @click.group(short_help="Make links to the page, list them, revoke them.")
 def command() -> None:
-    """Access: who has the link of a person sees what that person's meters measure; the operator's shows everything."""
+    """Access: a person's link shows what that person's meters measure; the operator's link shows everything."""
 
 
 @command.command()
-@click.option("--person", metavar="NAME", help="For this person: their label, key name or key id.")
-@click.option("--operator", is_flag=True, help="For the operator, who sees everything.")
-@click.option("--days", default=90, show_default=True, type=click.IntRange(1, MAX_DAYS), help="How long it opens.")
-@click.option("--label", default="", metavar="TEXT", help="What it is for, such as the device, for your own list.")
-@click.option("--url", default=f"http://localhost:{HTTP_PORT}", show_default=True, help="Where they reach the page.")
+@click.option("--person", metavar="NAME", help="Make it for this person: a label, key name or key id.")
+@click.option("--operator", is_flag=True, help="Make it for the operator, who sees everything.")
+@click.option(
+    "--days", default=90, show_default=True, type=click.IntRange(1, MAX_DAYS), help="How many days the link is valid."
+)
+@click.option("--label", default="", metavar="TEXT", help="A note for `wattpact access list`, such as the device.")
+@click.option(
+    "--url",
+    default=f"http://localhost:{HTTP_PORT}",
+    show_default=True,
+    help="The page's address, as its user reaches it.",
+)
 @click.pass_obj
 def new(session: Session, person: str | None, operator: bool, days: int, label: str, url: str) -> None:
-    """Make a link. It is printed once and kept nowhere: who has it can use it, so send it as you would a password."""
+    """Make a link. It is printed once and not stored. Whoever has it can use it, so send it as you would a password."""
     if operator == (person is not None):
         raise click.UsageError("give either --person NAME or --operator")
     if not url.startswith(("http://", "https://")) or "#" in url:
-        raise click.BadParameter(f"{url!r} is no address; write one like http://pi.local:8080", param_hint="--url")
-    opened, now_s = session.data_directory(), data_directory.clock()
-    with opened.store() as store:
-        known = members.find_person(store.certificates(), opened.keyring.people(), person) if person else None
+        raise click.BadParameter(f"{url!r} is not an address; write one like http://pi.local:8080", param_hint="--url")
+    directory, now_s = session.data_directory(), data_directory.clock()
+    with directory.store() as store:
+        known = members.find_person(store.certificates(), directory.keyring.people(), person) if person else None
         code, kid = secrets.token_bytes(access_links.CODE_BYTES), known.kid if known else None
         text = access_links.issue(store, code, kid, label, now_s, days * access_links.DAY_S)
     click.echo(access_links.link(url, text))
-    whose = f"what is {known.body['label']}'s" if known else "everything"
-    click.echo(f"It shows {whose} until {moment(now_s + days * access_links.DAY_S)[:10]}.")
+    content = f"what the meters of {known.body['label']} measure" if known else "everything"
+    click.echo(f"It shows {content} until {moment(now_s + days * access_links.DAY_S)[:10]}.")
 
 
 def _who(row: Pass) -> str:
@@ -58,7 +65,7 @@ def _row(row: Pass) -> dict[str, Any]:
 @as_json
 @click.pass_obj
 def list_links(session: Session, as_json: bool) -> None:
-    """List links: whose, until when, when last used. The links themselves are not kept."""
+    """List links: whose they are, until when, when last used. The links themselves are not stored."""
     with session.data_directory().store() as store:
         rows = access_links.listed(store)
     if as_json:
@@ -66,28 +73,28 @@ def list_links(session: Session, as_json: bool) -> None:
         return
     now_s, cells = data_directory.clock(), []
     for row in rows:
-        ends = f"{moment(row.expires_s)[:10]}{'' if row.expires_s > now_s else ', over'}"
+        ends = f"{moment(row.expires_s)[:10]}{'' if row.expires_s > now_s else ' (expired)'}"
         cells.append((row.id, _who(row), row.label, moment(row.created_s)[:10], ends, moment(row.last_used_s)[:16]))
-    show_table(("id", "whose", "for", "made", "opens until", "last used"), cells)
+    show_table(("id", "whose", "note", "made", "valid until", "last used"), cells)
 
 
-@command.command()
+@command.command(short_help="Revoke links.")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@click.option("--person", metavar="NAME", help="All links of this person.")
-@click.option("--operator", is_flag=True, help="All links of the operator.")
+@click.option("--person", metavar="NAME", help="Revoke all links of this person.")
+@click.option("--operator", is_flag=True, help="Revoke all links of the operator.")
 @click.pass_obj
 def revoke(session: Session, ids: tuple[str, ...], person: str | None, operator: bool) -> None:
-    """Revoke links, by ID as `wattpact access list` has it, or all of one person or of the operator.
+    """Revoke links: by the IDs of `wattpact access list`, or all of a person or of the operator.
 
     Pages that were opened with them are signed out within seconds."""
     if not ids and person is None and not operator:
-        raise click.UsageError("say which: an ID, --person NAME or --operator")
-    opened = session.data_directory()
-    with opened.store() as store, store.transaction():
+        raise click.UsageError("choose the links: an ID, --person NAME or --operator")
+    directory = session.data_directory()
+    with directory.store() as store, store.transaction():
         rows = access_links.listed(store)
         found = [_named(rows, text) for text in ids]
         if person is not None:
-            kid = members.find_person(store.certificates(), opened.keyring.people(), person).kid
+            kid = members.find_person(store.certificates(), directory.keyring.people(), person).kid
             found += [row for row in rows if row.person == kid]
         found += [row for row in rows if operator and row.person is None]
         access_links.revoke(store, {row.digest for row in found})

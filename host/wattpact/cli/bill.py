@@ -20,9 +20,9 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 
-@click.command()
-@click.option("--owner", metavar="NAME", help="Whose bill: a person's name or key id; everybody's if not said.")
-@click.option("--month", metavar="YYYY-MM", help="Which month; this one if not said.")
+@click.command(short_help="Show the bills of a month, and export one with its proof.")
+@click.option("--owner", metavar="NAME", help="Whose bill: a person's name or key id; if omitted, everybody's.")
+@click.option("--month", metavar="YYYY-MM", help="The month; if omitted, this month.")
 @click.option("--export", "target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Also write the signed bundle that `wattpact audit` verifies.")  # fmt: skip
 @click.option("--keys", "keys_target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -32,23 +32,24 @@ from wattpact.store.sqlite.reader import Reader
 def command(
     session: Session, owner: str | None, month: str | None, target: Path | None, keys_target: Path | None, as_json: bool
 ) -> None:
-    """Show what everybody, or one person, pays for a month: bought, sold, grid, net, saved against the grid alone."""
+    """Show the bill of a month, of everybody or of one person: bought, sold, from and to the grid, to pay, and saved
+    compared with the grid alone."""
     if owner is None and target is not None:
-        raise click.UsageError("a bundle proves one person's bill: name them with --owner")
+        raise click.UsageError("a bundle proves one person's bill: choose the person with --owner")
     if keys_target is not None and target is None:
-        raise click.UsageError("keys are for the readings of a bundle: write it with --export")
-    opened = session.data_directory()
+        raise click.UsageError("the keys are for the readings of a bundle: write the bundle with --export")
+    directory = session.data_directory()
     now_s = data_directory.clock()
-    with opened.reader() as reader:
-        unsealer = Unsealer(reader, opened.readers())
+    with directory.reader() as reader:
+        unsealer = Unsealer(reader, directory.readers())
         ledger = ledger_feed.ledger_of(reader, now_s, unsealer)
         month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:
             _show_all(ledger, month, as_json)
             return
-        made = bill.make(ledger, _subject(opened, ledger, owner), month)
+        made = bill.make(ledger, _subject(directory, ledger, owner), month)
         if target is not None:
-            data = _bundle(opened, reader, made, ledger, unsealer, now_s)
+            data = _bundle(directory, reader, made, ledger, unsealer, now_s)
             shown, _ = disclose.for_bundle(reader, unsealer, data)
             given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
             _write(target, data)
@@ -59,25 +60,25 @@ def command(
         return
     click.echo(bill.text(made))
     if target is not None:
-        _say_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), opened.root_public_key)
+        _show_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), directory.root_public_key)
 
 
 def _bundle(
-    opened: data_directory.DataDirectory, reader: Reader, made: Bill, ledger: Ledger, unsealer: Unsealer, now_s: int
+    directory: data_directory.DataDirectory, reader: Reader, made: Bill, ledger: Ledger, unsealer: Unsealer, now_s: int
 ) -> bytes:
-    """The signed bundle; the statement in it is said in the host's log."""
-    host = opened.keyring.load(keys.HOST)
+    """The signed bundle; the statement in it is published in the host's log."""
+    host = directory.keyring.load(keys.HOST)
     held = ledger_feed.evidence_for(reader, made.statement, unsealer)
-    with opened.store() as store:
+    with directory.store() as store:
         return bill.export(made, ledger, held, host.kid, lambda kind, body: store.publish(host, kind, body, now_s))
 
 
-def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
+def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:
     bundle = shlex.quote(str(target))
     given = str(keys_target or target.with_suffix(".keys"))
     click.echo(f"\nThe bundle is in {target}.")
     if keys_target is not None:
-        click.echo(f"The keys to {sealed} key periods of readings are in {given}: give it to the auditor alone.")
+        click.echo(f"The keys to {sealed} key periods of readings are in {given}. Give that file to the auditor alone.")
     elif sealed:
         click.echo(f"Its readings are sealed, in {sealed} key periods. Give an auditor their keys with:\n"
                    f"  wattpact disclose --bundle {bundle} -o {shlex.quote(given)}")  # fmt: skip
@@ -85,12 +86,12 @@ def _say_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root:
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(opened: data_directory.DataDirectory, ledger: Ledger, owner: str) -> bytes:
-    """Whose bill; the name of a person's key here will do where nobody is labelled so."""
+def _subject(directory: data_directory.DataDirectory, ledger: Ledger, owner: str) -> bytes:
+    """Whose bill: a label, or else the name of a person's key here."""
     try:
         return bill.find_owner(ledger, owner)
     except bill.BillError:
-        for signer in opened.keyring.people():
+        for signer in directory.keyring.people():
             if signer.name == owner:
                 return signer.kid
         raise
@@ -105,10 +106,10 @@ def _show_all(ledger: Ledger, month: str, as_json: bool) -> None:
         show_table((month, "bought", "sold", "from grid", "to grid", "to pay", "saved"), rows)
         zone = ZoneInfo(ledger_feed.timezone(ledger))
         settled = datetime.fromtimestamp(min(one.statement.settled_to_s for one in made), zone)
-        click.echo(f"\nEnergy in kWh; below 0 is to receive. Settled to {settled:%Y-%m-%d %H:%M:%S %Z}.")
-        click.echo("To the last Wh and with its contracts: --owner NAME.")
+        click.echo(f"\nEnergy in kWh; below 0: to receive. Settled until {settled:%Y-%m-%d %H:%M:%S %Z}.")
+        click.echo("All figures of one person, with the contracts: --owner NAME.")
     else:
-        click.echo("Nobody has a meter yet.")
+        click.echo("No meters yet, so no bills.")
 
 
 def _row(made: bill.Bill) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`wattpact community`: the grid's prices, what meters' guards go by, and who is supplied without a contract."""
+"""`wattpact community`: the grid's prices, the policies that meters' guards follow, and default supply."""
 
 import datetime
 from collections.abc import Callable
@@ -21,33 +21,33 @@ from wattpact.store.sqlite.reader import Reader
 _EPOCH = datetime.date(1970, 1, 1)
 _ORDER = "operator_open_at_s"
 _EXPLAINED = {
-    "emergency_credit_wh": "What a household may draw without a contract.",
-    "quiet_start_min": "Quiet hours begin at this minute of the day.",
-    "quiet_end_min": "The first minute that is not quiet.",
-    "utc_offset_min": "Local time less UTC, minutes; quiet hours and weekends go by it.",
-    "warn_wait_max_s": "The longest warning before the relay opens.",
-    "reconnect_wait_max_s": "The longest wait after a power failure.",
-    "rest_s": "How long the relay stays open at least.",
-    "hold_budget_s": "How long supply goes on while time or registers are not known.",
-    "hold_budget_wh": "How much energy may flow meanwhile.",
-    "reassert_s": "How often the relay is driven again to where it is.",
-    "operator_order_fresh_s": "How long an order to open stands.",
-    "quiet_hours": "Cut nobody off in quiet hours.",
-    "quiet_weekends": "Cut nobody off on Saturday and Sunday.",
-    "consent_required": "Close only after somebody on site agreed.",
-    "protected": "Never cut off; what no contract carries is owed.",
+    "emergency_credit_wh": "Energy that a household may use without a contract, Wh.",
+    "quiet_start_min": "First minute of the quiet hours, counted from midnight.",
+    "quiet_end_min": "First minute after the quiet hours, counted from midnight.",
+    "utc_offset_min": "Local time minus UTC, in minutes, for quiet hours and weekends.",
+    "warn_wait_max_s": "Longest time between the warning and the opening of the relay, seconds.",
+    "reconnect_wait_max_s": "Longest wait before the relay closes after a power failure, seconds.",
+    "rest_s": "Shortest time that the relay stays open, seconds.",
+    "hold_budget_s": "How long supply continues without a known time or register, seconds.",
+    "hold_budget_wh": "How much energy may flow during that time, Wh.",
+    "reassert_s": "How often the relay is driven to its position again, seconds.",
+    "operator_order_fresh_s": "How long an order to open the relay is valid, seconds.",
+    "quiet_hours": "Supply in quiet hours also without a contract.",
+    "quiet_weekends": "Supply on Saturdays and Sundays also without a contract.",
+    "consent_required": "Close the relay only after somebody at the meter has agreed.",
+    "protected": "Always supply; energy that no contract covers is owed.",
 }
 
 
-@click.group(short_help="Prices of the grid, and what meters go by.")
+@click.group(short_help="Set the grid's prices, the meters' policies and default supply.")
 def command() -> None:
-    """The community: prices of the grid, what meters go by, who is supplied without a contract."""
+    """The community: the grid's prices, the policies that meters follow, and default supply."""
 
 
-def _issuer(opened: DataDirectory) -> Signer:
-    issuer = opened.issuer()
+def _issuer(directory: DataDirectory) -> Signer:
+    issuer = directory.issuer()
     if issuer is None:
-        raise KeyFileError("the issuer's key is not here, and only it may say this")
+        raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
     return issuer
 
 
@@ -59,7 +59,7 @@ def _find_meter(reader: Reader, text: str) -> Certified:
 
 
 def _tariff_rows(reader: Reader, now_s: int) -> list[dict[str, Any]]:
-    """The prices that hold, and those to come."""
+    """The prices now, and those that apply later."""
     tariff = terms.tariffs(reader)
     times = [now_s, *tariff.changes(now_s, kinds.MAX_UINT)]
     return [
@@ -73,7 +73,7 @@ def _policy_row(label: str | None, body: dict[str, Any]) -> dict[str, Any]:
             _ORDER: body.get(_ORDER)}  # fmt: skip
 
 
-def _everything(opened: DataDirectory, reader: Reader, now_s: int) -> dict[str, Any]:
+def _everything(directory: DataDirectory, reader: Reader, now_s: int) -> dict[str, Any]:
     labels = {known.kid: known.body["label"] for known in reader.certificates()}
     held = terms.policies(reader)
     own = sorted((labels.get(meter, meter.hex()), body) for meter, body in held.items() if meter is not None)
@@ -81,8 +81,8 @@ def _everything(opened: DataDirectory, reader: Reader, now_s: int) -> dict[str, 
                       terms.supplied_until(reader).items() if to_s > now_s)  # fmt: skip
     body = terms.community(reader)
     return {
-        "name": body["name"], "community_id": opened.community.hex(),
-        "root_public_key": opened.root_public_key.hex(), "currency": body["currency"], "timezone": body["timezone"],
+        "name": body["name"], "community_id": directory.community.hex(),
+        "root_public_key": directory.root_public_key.hex(), "currency": body["currency"], "timezone": body["timezone"],
         "slot_s": body["slot_s"], "tariffs": _tariff_rows(reader, now_s),
         "policies": [_policy_row(None, held.get(None, {})), *(_policy_row(*row) for row in own)],
         "default_supply": [{"meter": label, "to_s": to_s} for label, to_s in supplied],
@@ -94,9 +94,9 @@ def _everything(opened: DataDirectory, reader: Reader, now_s: int) -> dict[str, 
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
     """Show the community's terms: root key, prices, policies, default supply."""
-    opened = session.data_directory()
-    with opened.reader() as reader:
-        found = _everything(opened, reader, data_directory.clock())
+    directory = session.data_directory()
+    with directory.reader() as reader:
+        found = _everything(directory, reader, data_directory.clock())
     if as_json:
         show_json(found)
         return
@@ -109,7 +109,7 @@ def show(session: Session, as_json: bool) -> None:
         when = f"from {times.shown(row['from_s'], zone)}" if number else "now"
         click.echo(f"grid prices {when}: {_prices(row, found['currency'])}")
     for row in found["policies"]:
-        whose = f"of {row['meter']}" if row["meter"] else "of all meters without their own"
+        whose = f"of {row['meter']}" if row["meter"] else "of all meters without one of their own"
         click.echo(f"policy {whose}, version {row['version']}:")
         for line in _differences(row, zone):
             click.echo(f"  {line}")
@@ -119,15 +119,15 @@ def show(session: Session, as_json: bool) -> None:
 
 def _prices(row: dict[str, Any], currency: str) -> str:
     taken, given = price(row["import_micro_per_kwh"]), price(row["export_micro_per_kwh"])
-    return f"{taken} {currency} per kWh taken, {given} given"
+    return f"import {taken} {currency}/kWh, export {given} {currency}/kWh"
 
 
 def _differences(row: dict[str, Any], zone: str) -> list[str]:
-    """What a policy says that the defaults do not."""
+    """The fields of a policy that differ from the defaults."""
     plain = Policy().fields()
     lines = [f"{name} {_shown(name, row[name])}" for name in plain if row[name] != plain[name]]
     if row[_ORDER] is not None:
-        lines.append(f"ordered to open at {times.shown(row[_ORDER], zone)}")
+        lines.append(f"relay ordered open at {times.shown(row[_ORDER], zone)}")
     return lines or ["the defaults"]
 
 
@@ -141,22 +141,22 @@ def _shown(name: str, value: Any) -> str:
 
 
 @command.command()
-@click.option("--import", "taken", required=True, type=Price(), help="The grid's price per kWh taken.")
-@click.option("--export", "given", required=True, type=Price(), help="The grid's price per kWh given.")
-@click.option("--from", "since", metavar="TIME", help="From when, in the community's time zone; now if not said.")
+@click.option("--import", "taken", required=True, type=Price(), help="Price of a kWh bought from the grid.")
+@click.option("--export", "given", required=True, type=Price(), help="Price of a kWh sold to the grid.")
+@click.option("--from", "since", metavar="TIME", help="From when, in the community's time zone; now if omitted.")
 @click.pass_obj
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
-    opened = session.data_directory()
-    issuer, now_s = _issuer(opened), data_directory.clock()
-    with opened.store() as store:
+    directory = session.data_directory()
+    issuer, now_s = _issuer(directory), data_directory.clock()
+    with directory.store() as store:
         body = terms.community(store)
         from_s = now_s if since is None else times.unix_s(since, body["timezone"])
         terms.set_tariff(store, issuer, from_s, (taken, given), now_s)
     row = {"import_micro_per_kwh": taken, "export_micro_per_kwh": given}
     click.echo(f"From {times.shown(from_s, body['timezone'])}: {_prices(row, body['currency'])}.")
     if from_s < now_s:
-        click.echo("That is in the past: bills that cover it come out differently from now on.")
+        click.echo("That is in the past: bills of that time change.")
 
 
 # policy
@@ -175,20 +175,28 @@ def _policy_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @command.command()
-@click.option("--meter", metavar="METER", help="Of this meter alone; if not said, of all that have none of their own.")
+@click.option(
+    "--meter", metavar="METER", help="For this meter alone; if omitted, for all meters without a policy of their own."
+)
 @_policy_options
-@click.option("--holiday", "holidays", multiple=True, metavar="DATE", help="Cut nobody off that day; may be repeated.")
-@click.option("--open/--no-open", "order", default=None, help="Order the relay to open, or take the order back.")
-@click.option("--defaults", is_flag=True, help="Put back to its default what no other option names.")
+@click.option(
+    "--holiday",
+    "holidays",
+    multiple=True,
+    metavar="DATE",
+    help="Supply on this day also without a contract; may be repeated.",
+)
+@click.option("--open/--no-open", "order", default=None, help="Order the relay to open, or withdraw the order.")
+@click.option("--defaults", is_flag=True, help="Reset to its default every field that no other option sets.")
 @click.pass_obj
 def policy(
     session: Session, /, meter: str | None, holidays: tuple[str, ...], order: bool | None, defaults: bool, **named: Any
 ) -> None:
-    """Change what meters' guards go by; what is not named stays as it was.
+    """Change the policy that meters' guards follow; all other fields stay as they are.
 
-    What each field does is in docs/spec/guard.md. A meter with a policy of its own goes by that alone."""
-    opened = session.data_directory()
-    issuer, now_s = _issuer(opened), data_directory.clock()
+    docs/spec/guard.md describes each field. A meter with a policy of its own follows that one alone."""
+    directory = session.data_directory()
+    issuer, now_s = _issuer(directory), data_directory.clock()
     changes: dict[str, Any] = dict.fromkeys((*named, "holidays")) if defaults else {}
     changes.update({name: value for name, value in named.items() if value is not None})
     if holidays:
@@ -196,19 +204,19 @@ def policy(
     if order is not None:
         changes[_ORDER] = now_s if order else None
     if not changes:
-        raise click.UsageError("nothing to change: name a field, or see `wattpact community show`")
-    with opened.store() as store:
+        raise click.UsageError("nothing to change: give an option, or see the policies with `wattpact community show`")
+    with directory.store() as store:
         known = _find_meter(store, meter) if meter else None
         zone = terms.community(store)["timezone"]
         body = terms.set_policy(store, issuer, known.kid if known else None, changes, now_s)
-    whose = known.body["label"] if known else "all meters that have none of their own"
-    said = "; ".join(_differences(_policy_row(None, body), zone))
-    click.echo(f"Policy of {whose}, version {body['version']}: {said}.")
+    whose = known.body["label"] if known else "all meters without one of their own"
+    fields = "; ".join(_differences(_policy_row(None, body), zone))
+    click.echo(f"Policy of {whose}, version {body['version']}: {fields}.")
 
 
 def _days(texts: tuple[str, ...]) -> list[int]:
     if len(texts) > MAX_HOLIDAYS:
-        raise click.BadParameter(f"at most {MAX_HOLIDAYS} holidays fit into a policy")
+        raise click.BadParameter(f"a policy has room for at most {MAX_HOLIDAYS} holidays")
     try:
         return sorted({(datetime.date.fromisoformat(text) - _EPOCH).days for text in texts})
     except ValueError:
@@ -219,21 +227,23 @@ def _days(texts: tuple[str, ...]) -> list[int]:
 
 
 @command.command("default-supply")
-@click.option("--meter", required=True, metavar="METER", help="Whose: its label or key id.")
-@click.option("--until", required=True, metavar="TIME", help="Until when, in the community's time zone.")
+@click.option("--meter", required=True, metavar="METER", help="The meter: its label or key id.")
+@click.option("--until", required=True, metavar="TIME", help="When it ends, in the community's time zone.")
 @click.pass_obj
 def default_supply(session: Session, meter: str, until: str) -> None:
-    """Keep a meter supplied by the grid, at its price, where no contract carries what flows.
+    """Supply a meter from the grid, at the grid's price, whenever it has no contract.
 
-    It cannot be taken back before its time; `community policy --meter METER --open` opens the relay all the same."""
-    opened = session.data_directory()
-    issuer, now_s = _issuer(opened), data_directory.clock()
-    with opened.store() as store:
+    It cannot be withdrawn before its end; `community policy --meter METER --open` opens the relay all the same."""
+    directory = session.data_directory()
+    issuer, now_s = _issuer(directory), data_directory.clock()
+    with directory.store() as store:
         known = _find_meter(store, meter)
         zone = terms.community(store)["timezone"]
         to_s = times.unix_s(until, zone)
         if to_s <= now_s:
-            raise click.BadParameter(f"{until!r} is past")
+            raise click.BadParameter(f"{until!r} is in the past")
         max_w = known.body.get("rated_w") or kinds.MAX_U32
         number = terms.supply(store, issuer, known.kid, max_w, to_s, now_s)
-    click.echo(f"{known.body['label']} is supplied by the grid until {times.shown(to_s, zone)}, grant {number}.")
+    click.echo(
+        f"{known.body['label']} has default supply from the grid until {times.shown(to_s, zone)} (grant {number})."
+    )

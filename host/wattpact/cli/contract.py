@@ -1,6 +1,7 @@
-"""`wattpact contract`: orders from owners to their meters, and the contracts that meters have made of them."""
+"""`wattpact contract`: owners' orders to their meters, and the contracts that the meters have made."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -24,81 +25,86 @@ _STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
 
 class ContractError(ValueError):
-    """A contract that is not there or cannot be ended so; the text says what to do."""
+    """A contract that does not exist or cannot be ended; the text says what to do."""
 
 
-@click.group(short_help="Tell your meter to sell or buy, and see what came of it.")
+@click.group(short_help="Order a meter to sell or buy, and show the contracts.")
 def command() -> None:
-    """Contracts: tell your meter to sell or buy, and see what came of it."""
+    """Contracts: order your meter to sell or buy, and show the contracts that it has made."""
 
 
-def _terms(function: Any) -> Any:
-    """The options that offering and asking share."""
-    for option in reversed((
+def _terms(limit_help: str) -> Callable[[Any], Any]:
+    """The options that both orders share."""
+    options = (
         click.option("--meter", required=True, metavar="METER", help="Your meter: its label or key id."),
         click.option("--wh", required=True, type=click.IntRange(1, _MAX_U32), help="How much energy, Wh."),
-        click.option("--price", "limit", required=True, type=Price(), help="Per kWh: the least, or the most to pay."),
-        click.option("--max-w", required=True, type=click.IntRange(1, _MAX_U32), help="The most power, watts."),
-        click.option("--hours", required=True, type=Hours(), help="For how long from now."),
-    )):  # fmt: skip
-        function = option(function)
-    return click.pass_obj(function)
+        click.option("--price", "limit", required=True, type=Price(), help=limit_help),
+        click.option("--max-w", required=True, type=click.IntRange(1, _MAX_U32), help="The highest power, watts."),
+        click.option("--hours", required=True, type=Hours(), help="How many hours the order is valid, from now."),
+    )  # fmt: skip
+
+    def add(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return click.pass_obj(function)
+
+    return add
 
 
 @command.command()
-@_terms
+@_terms("The lowest price per kWh to sell at.")
 def offer(session: Session, **terms: Any) -> None:
-    """Let your meter sell: it offers this energy and confirms whoever takes it."""
+    """Order your meter to sell: it offers this energy, and confirms those who accept."""
     _order(session, kinds.SELL, **terms)
 
 
 @command.command()
-@_terms
+@_terms("The highest price per kWh to buy at.")
 def ask(session: Session, **terms: Any) -> None:
-    """Let your meter buy: it takes the cheapest offers up to this price."""
+    """Order your meter to buy: it accepts the cheapest offers up to this price."""
     _order(session, kinds.BUY, **terms)
 
 
 def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: int, hours: int) -> None:
-    opened = session.data_directory()
+    directory = session.data_directory()
     now_s = data_directory.clock()
-    with opened.store() as store:
+    with directory.store() as store:
         known = members.find(store.certificates(), roles.METER, meter)
-        owner = _key_of(opened, {known.body.get("owner", b"")}, f"the owner of {known.body['label']}")
+        owner = _key_of(directory, {known.body.get("owner", b"")}, f"the owner of {known.body['label']}")
         body = {
             "order_id": secrets.token_bytes(8), "expires_s": now_s + hours, "meter": known.kid, "side": side,
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": now_s, "end_s": now_s + hours,
         }  # fmt: skip
         made = store.publish(owner, kinds.MANDATE, body, now_s)
     verb = "sell" if side == kinds.SELL else "buy"
-    bound = "or more" if side == kinds.SELL else "or less"
-    click.echo(f"{known.body['label']} may {verb} {energy(wh)} at {price(limit)} per kWh {bound} until "
+    bound = "at least" if side == kinds.SELL else "no more than"
+    click.echo(f"{known.body['label']} may {verb} up to {energy(wh)} for {bound} {price(limit)} per kWh until "
                f"{moment(now_s + hours)}. Order {made.id.hex()[:12]}.")  # fmt: skip
 
 
-def _key_of(opened: DataDirectory, kids: set[bytes], who: str) -> Signer:
-    found = [signer for signer in opened.keyring.people() if signer.kid in kids]
+def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
+    found = [signer for signer in directory.keyring.people() if signer.kid in kids]
     if not found:
-        raise KeyFileError(f"the key of {who} is not here")
+        raise KeyFileError(f"the key of {who} is not in this data directory")
     if len(found) > 1:
         names = " or ".join(signer.name for signer in found)
-        raise ContractError(f"the keys of both sides are here; say for whom with --as {names}")
+        raise ContractError(f"the keys of both owners are here; choose one with --as {names}")
     return found[0]
 
 
 class _Contracts:
-    """All that was agreed, and of which contracts the use is sealed to this host."""
+    """All contracts, and those whose use this host has no key to."""
 
-    def __init__(self, opened: DataDirectory, reader: Reader) -> None:
+    def __init__(self, directory: DataDirectory, reader: Reader) -> None:
         self.grants = Grants()
-        self.closed: set[bytes] = set()
-        unsealer = Unsealer(reader, opened.readers())
+        self.unreadable: set[bytes] = set()
+        unsealer = Unsealer(reader, directory.readers())
         for row in reader.stream(of_kinds=(kinds.CERTIFICATE, *_KINDS)):
             if row.void_reason is None:
                 new = unsealer.look(entry.decode(row.raw, reader.community))
                 self.grants.apply(new)
                 if new.is_sealed and new.kind in _USED:
-                    self.closed.add(new.body["contract"])
+                    self.unreadable.add(new.body["contract"])
 
 
 def _find(market: Grants, text: str) -> Contract:
@@ -111,10 +117,10 @@ def _find(market: Grants, text: str) -> Contract:
     return found[0]
 
 
-def _row(contract: Contract, is_closed: bool, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
+def _row(contract: Contract, is_unreadable: bool, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
     return {
         "id": contract.id.hex(), "state": contract.state(now_s), "wh": contract.wh,
-        "attributed_wh": None if is_closed else contract.attributed_wh,
+        "attributed_wh": None if is_unreadable else contract.attributed_wh,
         "price_micro_per_kwh": contract.price_micro_per_kwh, "max_w": contract.max_w,
         "priority": contract.priority, "supplier": contract.supplier.hex(),
         "supplier_label": labels.get(contract.supplier), "consumer": contract.consumer.hex(),
@@ -129,17 +135,19 @@ def _labels(reader: Reader) -> dict[bytes, str]:
 
 
 @command.command("list")
-@click.option("--state", multiple=True, type=click.Choice(_STATES), help="Only those in this state; may be repeated.")
+@click.option(
+    "--state", multiple=True, type=click.Choice(_STATES), help="Only contracts in this state; may be repeated."
+)
 @as_json
 @click.pass_obj
 def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> None:
     """List contracts, the newest first."""
     now_s = data_directory.clock()
-    opened = session.data_directory()
-    with opened.reader() as reader:
-        labels, found = _labels(reader), _Contracts(opened, reader)
+    directory = session.data_directory()
+    with directory.reader() as reader:
+        labels, found = _labels(reader), _Contracts(directory, reader)
     contracts = sorted(found.grants.agreements.contracts.values(), key=lambda c: (-c.start_s, c.id))
-    rows = [_row(contract, contract.id in found.closed, labels, now_s) for contract in contracts]
+    rows = [_row(contract, contract.id in found.unreadable, labels, now_s) for contract in contracts]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
         show_json(rows)
@@ -147,7 +155,7 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
         titles = ("contract", "state", "from", "to", "energy", "used", "price", "until")
         show_table(titles, [_cells(row) for row in rows])
     else:
-        click.echo("There is no such contract." if state else "There is no contract yet.")
+        click.echo("No contract is in this state." if state else "No contracts yet.")
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
@@ -167,11 +175,11 @@ def _used(wh: int | None) -> str:
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
-    opened = session.data_directory()
-    with opened.reader() as reader:
-        known = _Contracts(opened, reader)
+    directory = session.data_directory()
+    with directory.reader() as reader:
+        known = _Contracts(directory, reader)
         found = _find(known.grants, contract)
-        row = _row(found, found.id in known.closed, _labels(reader), data_directory.clock())
+        row = _row(found, found.id in known.unreadable, _labels(reader), data_directory.clock())
     if as_json:
         show_json(row)
         return
@@ -181,44 +189,52 @@ def show(session: Session, contract: str, as_json: bool) -> None:
         "energy": energy(row["wh"]), "used": _used(row["attributed_wh"]),
         "price": f"{price(row['price_micro_per_kwh'])} per kWh", "at most": f"{row['max_w']} W",
         "priority": row["priority"], "grant": row["grant_number"], "starts": moment(row["start_s"]),
-        "ends": moment(row["end_s"]), "in use since": moment(row["used_from_s"]), "terminated": ended,
+        "ends": moment(row["end_s"]), "in use since": moment(row["used_from_s"]), "ended early": ended,
     })  # fmt: skip
 
 
 @command.command()
 @click.argument("contract")
-@click.option("--reason", default="ended by its owner", show_default=True, metavar="TEXT", help="Why; all can read it.")
-@click.option("--as", "party", metavar="NAME", help="For whom: a person, or `operator` for the community.")
+@click.option(
+    "--reason",
+    default="ended by its owner",
+    show_default=True,
+    metavar="TEXT",
+    help="The reason, which everybody can read.",
+)
+@click.option("--as", "party", metavar="NAME", help="Who ends it: a person, or `operator` for the community.")
 @click.pass_obj
 def terminate(session: Session, contract: str, reason: str, party: str | None) -> None:
-    """End a contract now; CONTRACT is the start of its id. Leaving one early does not make it free."""
-    opened = session.data_directory()
+    """End a contract now; CONTRACT is the start of its id.
+
+    If the consumer's owner ends it, the energy agreed and not taken is due all the same."""
+    directory = session.data_directory()
     now_s = data_directory.clock()
-    with opened.store() as store:
-        found = _find(_Contracts(opened, store).grants, contract)
+    with directory.store() as store:
+        found = _find(_Contracts(directory, store).grants, contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
-        signer, body = _ending(opened, store, found, party, now_s)
+        signer, body = _ending(directory, store, found, party, now_s)
         store.publish(signer, kinds.TERMINATE, {"contract": found.id, "reason": reason, **body}, now_s)
-    click.echo(f"Contract {found.id.hex()[:8]} is terminated.")
+    click.echo(f"Contract {found.id.hex()[:8]} is ended.")
 
 
 def _ending(
-    opened: DataDirectory, reader: Reader, contract: Contract, party: str | None, now_s: int
+    directory: DataDirectory, reader: Reader, contract: Contract, party: str | None, now_s: int
 ) -> tuple[Signer, dict[str, Any]]:
-    """Who ends it, and what else its entry says."""
+    """Who ends it, and further fields of the entry."""
     if party == "operator":
-        issuer = opened.issuer()
+        issuer = directory.issuer()
         if issuer is None:
-            raise KeyFileError("the issuer's key is not here")
+            raise KeyFileError("the issuer's key is not in this data directory")
         return issuer, {}
     meters = (contract.supplier, contract.consumer)
     owners = {known.body.get("owner", b"") for known in reader.certificates() if known.kid in meters}
     if party is None:
-        signer = _key_of(opened, owners, "either side")
+        signer = _key_of(directory, owners, "either owner")
     else:
-        known = members.find_person(reader.certificates(), opened.keyring.people(), party)
-        signer = _key_of(opened, {known.kid}, party)
+        known = members.find_person(reader.certificates(), directory.keyring.people(), party)
+        signer = _key_of(directory, {known.kid}, party)
     if signer.kid not in owners:
-        raise ContractError(f"{party} is no side of contract {contract.id.hex()[:8]}")
+        raise ContractError(f"{party} owns neither meter of contract {contract.id.hex()[:8]}")
     return signer, {"order_id": secrets.token_bytes(8), "expires_s": now_s + _DAY_S}

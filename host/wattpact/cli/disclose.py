@@ -22,32 +22,40 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(short_help="Give an auditor the keys to what meters measured.")
-@click.option("--meter", metavar="METER", help="Whose readings: a meter's label or key id.")
+@click.option("--meter", metavar="METER", help="The meter that measured: its label or key id.")
 @click.option("--from", "since", metavar="TIME", help="From when: 2026-10-01, 2026-10-01T06:00, or Unix seconds.")
-@click.option("--to", "until", metavar="TIME", help="Until when, that time not included.")
-@click.option("--bundle", "source", type=_FILE, metavar="FILE", help="Instead: all that this bill's bundle rests on.")
-@click.option("--as", "party", metavar="NAME", help="As this person, for the own meters; if not said, as operator.")
-@click.option("-o", "--output", "target", type=_FILE, metavar="FILE", help="Where to write the keys.")
-@click.option("--dry-run", is_flag=True, help="Only say what the keys would show.")
+@click.option("--to", "until", metavar="TIME", help="Until when (exclusive).")
+@click.option(
+    "--bundle",
+    "source",
+    type=_FILE,
+    metavar="FILE",
+    help="Instead of a meter: all readings that this bundle of a bill needs.",
+)
+@click.option(
+    "--as", "party", metavar="NAME", help="As this person, for their own meters; if omitted, as the operator."
+)
+@click.option("-o", "--output", "target", type=_FILE, metavar="FILE", help="The file to write the keys to.")
+@click.option("--dry-run", is_flag=True, help="Only list what the keys would show.")
 @as_json
 @click.pass_obj
 def command(
     session: Session, meter: str | None, since: str | None, until: str | None, source: Path | None, party: str | None,
     target: Path | None, dry_run: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Write the keys that show an auditor what meters measured: of one meter and time, or for a bundle.
+    """Write the keys that an auditor needs to read what meters measured: one meter in some time, or for a bundle.
 
-    A key shows the whole of its key period, a day in general: every reading, and how much of each contract was used.
-    Times are the community's. Whoever has the file reads what it is for, so give it to the auditor alone."""
+    A key shows its whole key period, mostly a day: every reading, and how much of each contract was used. Times are in
+    the community's time zone. Whoever has the file can read all this, so give it to the auditor alone."""
     if (source is None) == (meter is None) or (meter is not None and (since is None or until is None)):
-        raise click.UsageError("say what to disclose: --meter, --from and --to, or --bundle")
+        raise click.UsageError("choose what to disclose: --meter, --from and --to, or --bundle")
     if source is not None and (since is not None or until is not None):
-        raise click.UsageError("a bundle says itself of which time it is: leave out --from and --to")
+        raise click.UsageError("a bundle has its own time: leave out --from and --to")
     if (target is None) != dry_run:
-        raise click.UsageError("say where the keys go with -o, or --dry-run to see what they would show")
-    opened = session.data_directory()
-    with opened.reader() as reader:
-        signer = _signer(opened, reader, party)
+        raise click.UsageError("give the file for the keys with -o, or --dry-run to list what they would show")
+    directory = session.data_directory()
+    with directory.reader() as reader:
+        signer = _signer(directory, reader, party)
         unsealer = Unsealer(reader, [signer])
         own = None if party is None else {kid for kid, who in disclose.owners_of(reader).items() if signer.kid in who}
         if source is not None:
@@ -60,19 +68,21 @@ def command(
         _show(reader, found, left, target, as_json)
 
 
-def _signer(opened: DataDirectory, reader: Reader, party: str | None) -> Signer:
-    """Whose key opens: the operator's, or a person's."""
+def _signer(directory: DataDirectory, reader: Reader, party: str | None) -> Signer:
+    """Whose key unseals: the operator's, or a person's."""
     if party is None:
-        issuer = opened.issuer()
+        issuer = directory.issuer()
         if issuer is None:
-            raise KeyFileError("the operator's key, the issuer's, is not here; a person discloses with --as NAME")
+            raise KeyFileError(
+                "the operator's key, issuer.key, is not in this data directory; a person discloses with --as NAME"
+            )
         return issuer
-    people = opened.keyring.people()
+    people = directory.keyring.people()
     known = members.find_person(reader.certificates(), people, party)
     for signer in people:
         if signer.kid == known.kid:
             return signer
-    raise KeyFileError(f"the key of {known.body['label']} is not here")
+    raise KeyFileError(f"the key of {known.body['label']} is not in this data directory")
 
 
 def _read(path: Path) -> bytes:
@@ -86,11 +96,11 @@ def _read(path: Path) -> bytes:
 def _in_time(
     reader: Reader, unsealer: Unsealer, own: set[bytes] | None, meter: str, since: str, until: str
 ) -> list[KeyPeriod]:
-    """The key periods of a meter that any of a time lies in."""
+    """The key periods of a meter that overlap a time."""
     known = members.find(reader.certificates(), roles.METER, meter)
     label = known.body["label"]
     if own is not None and known.kid not in own:
-        raise DisclosingError(f"{label} is another's; its owner or the operator can disclose it")
+        raise DisclosingError(f"{label} belongs to somebody else; its owner or the operator can disclose it")
     zone = terms.community(reader)["timezone"]
     from_s, to_s = times.unix_s(since, zone), times.unix_s(until, zone)
     if from_s >= to_s:
@@ -99,10 +109,11 @@ def _in_time(
     found = [one for one in every if one.meets(from_s, to_s)]
     if not found:
         timed = [one for one in every if one.from_s is not None]
-        what = "it has sealed nothing yet"
+        what = "it has no sealed readings yet"
         if timed:
-            what = f"it has from {times.shown(timed[0].from_s, zone)} to {times.shown(timed[-1].to_s, zone)}"
-        raise DisclosingError(f"{label} sealed nothing in that time; {what}")
+            first, last = times.shown(timed[0].from_s, zone), times.shown(timed[-1].to_s, zone)
+            what = f"its sealed readings are from {first} to {last}"
+        raise DisclosingError(f"{label} has no sealed readings in that time; {what}")
     return found
 
 
@@ -121,30 +132,32 @@ def _show(
     found = [one for one in found if not one.is_void]
     _show_periods(reader, found)
     if void:
-        click.echo(f"Void, so that nobody can show it: {disclose.named(void, disclose.labels_of(reader))}.")
+        click.echo(f"Void, so that no key can show them: {disclose.named(void, disclose.labels_of(reader))}.")
     if left:
-        click.echo(f"Not disclosed, since they are others': {disclose.named(left, labels)}.")
+        click.echo(f"Not disclosed, since the meters belong to others: {disclose.named(left, labels)}.")
     word = "key" if len(found) == 1 else "keys"
     if target is None:
-        click.echo(f"That is {len(found)} {word}; nothing was written.")
+        click.echo(f"{len(found)} {word} would be disclosed; nothing was written.")
     else:
-        click.echo(f"{len(found)} {word} in {target}. Whoever has this file reads that: give it to the auditor alone.")
+        click.echo(
+            f"{len(found)} {word} in {target}. Whoever has this file can read all this: give it to the auditor alone."
+        )
 
 
 def _show_periods(reader: Reader, found: Sequence[KeyPeriod]) -> None:
     """Everything that the keys show, a line for each."""
     labels, zone = disclose.labels_of(reader), terms.community(reader)["timezone"]
     if not found:
-        click.echo("Nothing here is sealed, so no key is needed.")
+        click.echo("Nothing of this is sealed, so no key is needed.")
         return
     rows = [
         (labels.get(one.meter, one.meter.hex()), _number(one), times.shown(one.from_s, zone)[:16],
          times.shown(one.to_s, zone)[:16], str(one.readings), str(one.others))
         for one in found
     ]  # fmt: skip
-    show_table(("meter", "key_period", "from", "to", "readings", "others"), rows)
-    click.echo(f"\nTimes are of {zone}. Each key period is shown whole: every reading in it, and in the other entries")
-    click.echo("the registers at events and how much of each contract was used.")
+    show_table(("meter", "key period", "from", "to", "readings", "other entries"), rows)
+    click.echo(f"\nTimes are in {zone}. A key shows its whole key period: every reading, and in other entries the")
+    click.echo("registers at events and how much of each contract was used.")
 
 
 def _number(one: KeyPeriod) -> str:

@@ -1,7 +1,7 @@
 """What every command shares: the root command with its errors, the data directory, tables, exact prices and times.
 
 What always holds: an error that Wattpact raises itself is a sentence for a person, so it is shown as it is; any other
-is a fault of ours and says how to see more.
+is an error in Wattpact, and says how to find it.
 """
 
 import datetime
@@ -27,7 +27,7 @@ _OURS = ("wattpact", "wattpact_protocol")
 
 
 class Session:
-    """What the options before the command say."""
+    """The options before the command."""
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -36,7 +36,9 @@ class Session:
         try:
             return DataDirectory(self.data)
         except DataDirectoryError as error:
-            raise DataDirectoryError(f"{error}; try `wattpact keys init`, or name another with --data") from None
+            raise DataDirectoryError(
+                f"{error}; make one with `wattpact keys init`, or choose another with --data"
+            ) from None
 
 
 class Root(click.Group):
@@ -48,8 +50,9 @@ class Root(click.Group):
             callback=_begin,
             params=_OPTIONS,
             help="Neighbours buy and sell electricity from each other.\n\n"
-            "A node takes in what meters sign, stores it, matches and bills; the other commands act on its data "
-            "directory, whether it runs or not. Start with `wattpact demo`, or `wattpact keys init` for a real set-up.",
+            "A node stores what meters sign, grants their contracts and makes the bills. All other commands work on "
+            "its data directory, whether the node runs or not. Start with `wattpact demo`, or for a real community "
+            "with `wattpact keys init`.",
             context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
         )
         self._modules = modules
@@ -90,7 +93,7 @@ def _explain(error: Exception) -> NoReturn:
             print(error.ctx.get_help(), file=sys.stderr)
             sys.exit(2)
         names = ", ".join(group.list_commands(error.ctx)) if isinstance(group, click.Group) else ""
-        _fail(f"{path} needs a command, one of {names}; try `{path} --help`", 2)
+        _fail(f"{path} needs a command: {names}; try `{path} --help`", 2)
     if isinstance(error, click.UsageError):
         path = error.ctx.command_path if error.ctx else "wattpact"
         _fail(f"{error.format_message().rstrip('.')}; try `{path} --help`", 2)
@@ -100,7 +103,7 @@ def _explain(error: Exception) -> NoReturn:
         _fail(str(error), 1)
     if isinstance(error, OSError) and error.strerror:
         _fail(f"{error.filename or 'this machine'}: {error.strerror}", 1)
-    _fail(f"something is wrong inside ({type(error).__name__}: {error}); try again with --debug to see where", 70)
+    _fail(f"an error in Wattpact itself ({type(error).__name__}: {error}); --debug shows where", 70)
 
 
 def _fail(text: str, status: int) -> NoReturn:
@@ -126,7 +129,7 @@ _OPTIONS: list[click.Parameter] = [
         ["--data"], type=click.Path(file_okay=False, path_type=Path), default=DEFAULT_DATA, metavar="DIR",
         envvar="WATTPACT_HOME", show_default=True, show_envvar=True, help="The data directory of the node.",
     ),
-    click.Option(["--debug"], is_flag=True, help="Show where an error comes from."),
+    click.Option(["--debug"], is_flag=True, help="Show the traceback of an error."),
     click.Option(
         ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version."
     ),
@@ -162,7 +165,7 @@ def show_fields(fields: dict[str, object]) -> None:
 
 
 class Price(click.ParamType[int]):
-    """A price per kWh, exactly: at most six decimals, kept in micro-units."""
+    """A price per kWh, exactly: at most six decimals, in micro-units."""
 
     name = "price"
 
@@ -171,15 +174,15 @@ class Price(click.ParamType[int]):
             return value
         matched = re.fullmatch(r"([0-9]{1,9})(?:\.([0-9]{1,6}))?", str(value))
         if matched is None:
-            self.fail(f"{value!r} is no price per kWh; write one like 0.20, with at most six decimals", param, ctx)
+            self.fail(f"{value!r} is not a price per kWh; write one like 0.20, with at most six decimals", param, ctx)
         micro = int(matched[1]) * MICRO + int((matched[2] or "").ljust(6, "0"))
         if micro > _MOST_MICRO:
-            self.fail(f"{value!r} is more than a price may be, {price(_MOST_MICRO)} per kWh", param, ctx)
+            self.fail(f"{value!r} is more than the highest price, {price(_MOST_MICRO)} per kWh", param, ctx)
         return micro
 
 
 class Hours(click.ParamType[int]):
-    """A duration in hours, kept in whole seconds."""
+    """A duration in hours, in whole seconds."""
 
     name = "hours"
 
@@ -190,7 +193,7 @@ class Hours(click.ParamType[int]):
         whole, decimals = (matched[1], matched[2] or "") if matched else ("0", "")
         seconds = int(whole + decimals) * 3600 // int("1".ljust(len(decimals) + 1, "0"))
         if seconds <= 0:
-            self.fail(f"{value!r} is no number of hours above 0, like 2 or 0.5", param, ctx)
+            self.fail(f"{value!r} is not a number of hours above 0; write one like 2 or 0.5", param, ctx)
         return seconds
 
 
@@ -206,6 +209,14 @@ def moment(unix_s: int | None) -> str:
     if unix_s is None:
         return "-"
     return datetime.datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def age(seconds: int) -> str:
+    """A time span for a person, in its largest whole unit: 12 s, 5 min, 3 h, 2 days."""
+    for unit_s, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds // unit_s} {unit}"
+    return f"{max(0, seconds)} s"
 
 
 def energy(wh: int) -> str:

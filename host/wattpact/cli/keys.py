@@ -1,4 +1,4 @@
-"""`wattpact keys`: the community's keys and people's."""
+"""`wattpact keys`: the keys of the community and of its people."""
 
 import zoneinfo
 from pathlib import Path
@@ -16,49 +16,66 @@ from wattpact.store.records import Certified
 
 @click.group(short_help="Make and list the keys of a community and its people.")
 def command() -> None:
-    """Keys: who may speak for the community, and for each person in it."""
+    """Keys: of the community, and of each person in it."""
 
 
 def _timezone(_: click.Context, __: click.Parameter, name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise click.BadParameter(f"{name!r} is no time zone; write one like Europe/Berlin") from None
+        raise click.BadParameter(f"{name!r} is not a time zone; write one like Europe/Berlin") from None
     return name
 
 
 @command.command()
-@click.option("--name", required=True, metavar="TEXT", help="What the community is called.")
+@click.option("--name", required=True, metavar="TEXT", help="The community's name.")
 @click.option("--currency", default="EUR", show_default=True, help="The currency of prices and bills.")
-@click.option("--timezone", default="Europe/Berlin", show_default=True, callback=_timezone, help="Where months begin.")
-@click.option("--slot", default=900, show_default=True, type=click.IntRange(1, 86400), help="Settlement slot, seconds.")
-@click.option("--import-price", default="0.30", show_default=True, type=Price(), help="The grid's price per kWh taken.")
-@click.option("--export-price", default="0.08", show_default=True, type=Price(), help="The grid's price per kWh given.")
+@click.option(
+    "--timezone",
+    default="Europe/Berlin",
+    show_default=True,
+    callback=_timezone,
+    help="The time zone of months and days.",
+)
+@click.option(
+    "--slot",
+    default=900,
+    show_default=True,
+    type=click.IntRange(1, 86400),
+    help="Length of a settlement slot, seconds.",
+)
+@click.option(
+    "--import-price", default="0.30", show_default=True, type=Price(), help="Price of a kWh bought from the grid."
+)
+@click.option(
+    "--export-price", default="0.08", show_default=True, type=Price(), help="Price of a kWh sold to the grid."
+)
 @click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def init(session: Session, /, directory: Path | None, import_price: int, export_price: int, **terms: Any) -> None:
-    """Found a community in DIRECTORY (or --data): its keys, its certificates, its first tariff."""
+    """Found a community in DIRECTORY, or that of --data: its keys and first entries."""
     path = directory or session.data
-    wanted = members.Terms(
+    wanted = members.FoundingTerms(
         terms["name"], terms["currency"], terms["timezone"], terms["slot"], import_price, export_price
     )  # fmt: skip
-    made = data_directory.found(path, wanted, data_directory.clock())
-    click.echo(f"{wanted.name} is founded in {path}, community {made.community.hex()}.")
-    click.echo(f"Grid tariff: {price(import_price)} {wanted.currency} per kWh taken, {price(export_price)} given.")
-    click.echo(f"Meters and auditors pin its root key: {made.root_public_key.hex()}")
-    click.echo(f"Now move {made.keyring.path(keys.ROOT)} to a place that is offline, and keep a copy:")
-    click.echo("it is needed only to renew the issuer, and whoever has it can replace everyone.")
+    made = data_directory.create(path, wanted, data_directory.clock())
+    click.echo(f"{wanted.name} is founded in {path}. Community id: {made.community.hex()}")
+    unit = f"{wanted.currency}/kWh"
+    click.echo(f"Grid prices: import {price(import_price)} {unit}, export {price(export_price)} {unit}.")
+    click.echo(f"Root key, for meters and auditors: {made.root_public_key.hex()}")
+    click.echo(f"Now move {made.keyring.path(keys.ROOT)} to a place that is offline, and keep a copy.")
+    click.echo("It is needed only to renew the issuer's key; whoever has it controls the community.")
 
 
 @command.command()
 @click.argument("name")
-@click.option("--label", metavar="TEXT", help="What bills call this person.  [default: NAME]")
+@click.option("--label", metavar="TEXT", help="The person's name on bills and on the page.  [default: NAME]")
 @click.pass_obj
 def person(session: Session, name: str, label: str | None) -> None:
-    """Make a key for a person, certified by the community's issuer."""
+    """Make a key for a person, and certify it with the issuer's key."""
     keys.check_name(name)
     made = data_directory.add_person(session.data_directory(), name, label or name, data_directory.clock())
-    click.echo(f"{label or name} is enrolled, key id {made.kid.hex()}.")
+    click.echo(f"{label or name} is enrolled. Key id: {made.kid.hex()}")
 
 
 def _row(known: Certified, here: bool) -> dict[str, Any]:
@@ -71,11 +88,11 @@ def _row(known: Certified, here: bool) -> dict[str, Any]:
 
 
 def _rows(session: Session) -> list[dict[str, Any]]:
-    opened = session.data_directory()
-    ring = opened.keyring
+    directory = session.data_directory()
+    ring = directory.keyring
     signers = ring.people() + [ring.load(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST) if ring.has(name)]
     here = {signer.kid for signer in signers}
-    with opened.reader() as reader:
+    with directory.reader() as reader:
         return [_row(known, known.kid in here) for known in reader.certificates()]
 
 
@@ -83,16 +100,16 @@ def _rows(session: Session) -> list[dict[str, Any]]:
 @as_json
 @click.pass_obj
 def list_keys(session: Session, as_json: bool) -> None:
-    """List everyone who is certified, and whose keys are here."""
+    """List all certificates, and which of their keys are in this data directory."""
     rows = _rows(session)
     if as_json:
         show_json(rows)
         return
     cells = []
     for row in rows:
-        here = "here" if row["key_is_here"] else ""
+        here = "yes" if row["key_is_here"] else ""
         cells.append((row["role"], row["label"], row["kid"], _day(row["not_after_s"]), here))
-    show_table(("role", "label", "key id", "valid until", "key"), cells)
+    show_table(("role", "label", "key id", "valid until", "key here"), cells)
 
 
 @command.command()
@@ -100,7 +117,7 @@ def list_keys(session: Session, as_json: bool) -> None:
 @as_json
 @click.pass_obj
 def show(session: Session, who: str, as_json: bool) -> None:
-    """Show one certificate; WHO is a label or the start of a key id. Secrets are never shown."""
+    """Show one certificate; WHO is a label or the start of a key id. Secret keys are never shown."""
     rows = _rows(session)
     found = [row for row in rows if row["label"] == who] or [row for row in rows if row["kid"].startswith(who.lower())]
     if len(found) != 1:

@@ -1,35 +1,32 @@
-"""`wattpact meter`: enrol meters, and see what they have said."""
+"""`wattpact meter`: enrol meters, and show what is stored of them."""
 
 import time
 from typing import Any
 
 import click
-from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.log import entry, event_codes, kinds, reason_texts, roles
 from wattpact_protocol.sync import enrolment
 
-from wattpact.cli.frame import Session, as_json, energy, moment, show_fields, show_json, show_table
-from wattpact.ingest.rejections import Rejections
+from wattpact.cli.frame import Session, age, as_json, energy, moment, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
-from wattpact.projections.registers import RegisterProjection
-from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Certified
 from wattpact.store.sqlite.reader import Reader
 from wattpact.store.sqlite.store import Store
-from wattpact.views.meters import CLOSED_WORDS, NO_RELAY, OPEN_WORDS
+from wattpact.views.meters import NO_RELAY
 
 _POLL_S = 0.5
 _RELAY = {event_codes.RELAY_CLOSED: True, event_codes.RELAY_OPENED: False}
 _EVENTS_BACK = 200
-_SEALED, _NO_KEY = "There are sealed readings", "this host has no key to them"
+_NO_KEY = "this host has no key to them"
 _ASSURANCES = {name: number for number, name in roles.ASSURANCES.items()}
 
 
-@click.group(short_help="Enrol meters, and see what they have said.")
+@click.group(short_help="Enrol meters, and show their registers and relays.")
 def command() -> None:
-    """Meters: enrol them, and see what they have said."""
+    """Meters: enrol them, and show their registers and relays."""
 
 
 def _code(_: click.Context, __: click.Parameter, text: str) -> bytes:
@@ -41,29 +38,33 @@ def _code(_: click.Context, __: click.Parameter, text: str) -> bytes:
 
 @command.command("enrol")
 @click.option("--code", required=True, callback=_code, metavar="CODE", help="The code on the meter's sticker.")
-@click.option("--label", required=True, metavar="TEXT", help="What to call the meter, like 'House 3'.")
-@click.option("--owner", required=True, metavar="NAME", help="The person who owns it: a label or key id.")
-@click.option("--rated-w", required=True, type=click.IntRange(1, 1_000_000), help="The most it can carry, watts.")
-@click.option("--supply-point", metavar="TEXT", help="The number of the supply point it measures.")
+@click.option("--label", required=True, metavar="TEXT", help="The meter's name, such as 'House 3'.")
+@click.option("--owner", required=True, metavar="NAME", help="The person who owns it: their label or key id.")
+@click.option(
+    "--rated-w", required=True, type=click.IntRange(1, 1_000_000), help="The highest power that it can carry, watts."
+)
+@click.option("--supply-point", metavar="TEXT", help="The number of the supply point that it measures.")
 @click.option("--assurance", default="virtual", show_default=True, type=click.Choice(tuple(_ASSURANCES)),
-              help="How its key is kept.")  # fmt: skip
-@click.option("--wait", default=0, metavar="S", type=click.IntRange(0, 3600), help="Wait so long for it to ask.")
+              help="How its secret key is protected.")  # fmt: skip
+@click.option(
+    "--wait", default=0, metavar="S", type=click.IntRange(0, 3600), help="Wait up to so many seconds for its request."
+)
 @click.pass_obj
 def enrol_meter(
     session: Session, /, code: bytes, owner: str, label: str, wait: int, assurance: str, **more: Any
 ) -> None:
-    """Enrol the meter that proves the code on its sticker; it asks a running node every few seconds."""
-    opened = session.data_directory()
-    issuer = opened.issuer()
+    """Enrol the meter that has this code on its sticker. It sends its request to a running node every few seconds."""
+    directory = session.data_directory()
+    issuer = directory.issuer()
     if issuer is None:
-        raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
+        raise KeyFileError("the issuer's key is not in this data directory, so nothing can be enrolled here")
     fields = {name: value for name, value in more.items() if value is not None}
     fields["assurance"] = _ASSURANCES[assurance]
-    with opened.store() as store:
-        holder = members.find_person(store.certificates(), opened.keyring.people(), owner)
+    with directory.store() as store:
+        holder = members.find_person(store.certificates(), directory.keyring.people(), owner)
         public_key = _proved(store, code, wait)
         made = members.enrol_meter(store, issuer, public_key, label, holder.kid, data_directory.clock(), **fields)
-    click.echo(f"{made.body['label']} is enrolled for {holder.body['label']}.")
+    click.echo(f"{made.body['label']} is enrolled; its owner is {holder.body['label']}.")
 
 
 def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
@@ -77,12 +78,12 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
             time.sleep(_POLL_S)
 
 
-def _measure(opened: DataDirectory) -> None:
-    """Open what has come since a node last did, with the keys that are here now."""
-    with opened.store() as store:
-        rejections = Rejections()
-        RegisterProjection(store, Unsealer(store, opened.readers()), rejections, data_directory.clock).catch_up()
-        store.count_rejections(rejections.drain(data_directory.clock()))
+def _show_age(directory: DataDirectory, reader: Reader) -> None:
+    """How old the newest of what is shown is, and whether anything newer can be expected."""
+    (newest,) = reader.entries(limit=1, newest_first=True)
+    click.echo(f"\nThe newest entry was stored {age(data_directory.clock() - newest.received_s)} ago.")
+    if not directory.has_node():
+        click.echo("No node is running on this data directory, so no newer entries arrive.")
 
 
 def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:
@@ -92,7 +93,7 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
         "assurance": roles.ASSURANCES[body["assurance"]], "entries": 0,
         "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
-        "unopened": reader.sealing().get(known.kid, 0),
+        "unreadable": reader.sealing().get(known.kid, 0),
     }  # fmt: skip
     head = reader.head(known.kid, body["generation"])
     row["entries"] = head[0] + 1 if head else 0
@@ -102,12 +103,12 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str
 
 
 def _relay(reader: Reader, kid: bytes) -> dict[str, Any] | None:
-    """How the relay stands and why, by the meter's own last word on it."""
+    """Whether the relay is closed and why, by the meter's last event of it."""
     for row in reader.entries(author=kid, of_kinds=(kinds.EVENT,), limit=_EVENTS_BACK, newest_first=True):
-        said = entry.decode(row.raw, reader.community)
-        if said.body["code"] in _RELAY and row.void_reason is None:
-            closed = _RELAY[said.body["code"]]
-            return {"closed": closed, "reason": said.body.get("text", ""), "since_s": said.stamp.unix_s}
+        new = entry.decode(row.raw, reader.community)
+        if new.body["code"] in _RELAY and row.void_reason is None:
+            closed = _RELAY[new.body["code"]]
+            return {"closed": closed, "reason": new.body.get("text", ""), "since_s": new.stamp.unix_s}
     return None
 
 
@@ -121,24 +122,33 @@ def _rows(reader: Reader) -> list[dict[str, Any]]:
 @as_json
 @click.pass_obj
 def list_meters(session: Session, as_json: bool) -> None:
-    """List the enrolled meters with their registers, and how many ask to be enrolled."""
-    opened = session.data_directory()
-    _measure(opened)
-    with opened.reader() as reader:
+    """List the enrolled meters with their stored registers, and how many wait to be enrolled."""
+    directory = session.data_directory()
+    with directory.reader() as reader:
         rows, waiting = _rows(reader), len(reader.pending())
-    if as_json:
-        show_json(rows)
-        return
-    cells = [_cells(row) for row in rows]
-    if cells:
-        show_table(("meter", "key id", "owner", "import", "export", "relay", "last reading"), cells)
+        if as_json:
+            show_json(rows)
+            return
+        _show_rows(rows, waiting)
+        _show_age(directory, reader)
+
+
+def _show_rows(rows: list[dict[str, Any]], waiting: int) -> None:
+    if rows:
+        titles = ("meter", "key id", "owner", "import", "export", "relay", "last reading")
+        show_table(titles, [_cells(row) for row in rows])
     else:
-        click.echo("No meter is enrolled yet.")
-    closed = sum(1 for row in rows if row["unopened"])
-    if closed:
-        click.echo(f"{_SEALED} of {closed} {'meter' if closed == 1 else 'meters'}: {_NO_KEY}.")
+        click.echo("No meters are enrolled yet.")
+    unreadable = sum(1 for row in rows if row["unreadable"])
+    if unreadable:
+        click.echo(f"Readings of {_count(unreadable)} are unreadable: {_NO_KEY}.")
     if waiting:
-        click.echo(f"{waiting} {'asks' if waiting == 1 else 'ask'} to be enrolled: `wattpact meter enrol --code ...`")
+        verb = "waits" if waiting == 1 else "wait"
+        click.echo(f"{_count(waiting)} {verb} to be enrolled: `wattpact meter enrol --code CODE ...`")
+
+
+def _count(meters: int) -> str:
+    return "1 meter" if meters == 1 else f"{meters} meters"
 
 
 @command.command()
@@ -147,20 +157,24 @@ def list_meters(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, meter: str, as_json: bool) -> None:
     """Show one meter; METER is its label or the start of its key id."""
-    opened = session.data_directory()
-    _measure(opened)
-    with opened.reader() as reader:
+    directory = session.data_directory()
+    with directory.reader() as reader:
         known = members.find(reader.certificates(), roles.METER, meter)
         row = next(row for row in _rows(reader) if row["kid"] == known.kid.hex())
-    if as_json:
-        show_json(row)
-        return
+        if as_json:
+            show_json(row)
+            return
+        _show_row(row)
+        _show_age(directory, reader)
+
+
+def _show_row(row: dict[str, Any]) -> None:
     show_fields({
         "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
         "last reading": moment(row["reading_s"]), "relay": _relay_text(row["relay"]),
-        "sealed": f"{row['unopened']} readings: {_NO_KEY}" if row["unopened"] else None,
+        "unreadable": f"{row['unreadable']} readings: {_NO_KEY}" if row["unreadable"] else None,
     })  # fmt: skip
 
 
@@ -177,8 +191,13 @@ def _position(relay: dict[str, Any]) -> str:
 def _relay_text(relay: dict[str, Any] | None) -> str:
     if relay is None:
         return NO_RELAY
-    words = (CLOSED_WORDS if relay["closed"] else OPEN_WORDS).get(relay["reason"], "")
-    return f"{_position(relay)} since {moment(relay['since_s'])}. {words}".rstrip()
+    return f"since {moment(relay['since_s'])} {relay_text(relay['closed'], relay['reason'])}"
+
+
+def relay_text(is_closed: bool, reason: str) -> str:
+    """A relay's position and the reason that its meter gave: open: no contract has energy left."""
+    text = reason_texts.relay_text(reason, is_closed)
+    return ("closed" if is_closed else "open") + (f": {text[:1].lower()}{text[1:].rstrip('.')}" if text else "")
 
 
 def _energy(wh: int | None) -> str:

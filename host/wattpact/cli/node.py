@@ -1,4 +1,4 @@
-"""`wattpact node`: run the node until it is told to stop."""
+"""`wattpact node`: run the node until it is stopped."""
 
 import asyncio
 import logging
@@ -19,26 +19,28 @@ HTTP_PORT = 8080
 _PORT = click.IntRange(0, 65535)
 
 
-@click.command(short_help="Run the node until it is told to stop.")
-@click.option("--listen", default="0.0.0.0", show_default=True, metavar="ADDRESS", help="Where meters reach it.")
+@click.command(short_help="Run the node until it is stopped.")
+@click.option("--listen", default="0.0.0.0", show_default=True, metavar="ADDRESS", help="The address for meters.")
 @click.option("--port", default=node.UDP_PORT, show_default=True, type=_PORT, help="The UDP port for meters.")
-@click.option("--http-listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where pages are.")
+@click.option(
+    "--http-listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="The address of the page."
+)
 @click.option("--http-port", default=HTTP_PORT, show_default=True, type=_PORT, help="The port of the page.")
 @click.option("--no-http", is_flag=True, help="Serve no page and no HTTP API.")
 @click.pass_obj
 def command(session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool) -> None:
-    """Run the node: take in what meters sign, grant contracts, serve the page. Ctrl-C stops it."""
+    """Run the node: store what meters sign, grant contracts, serve the page. Ctrl-C stops it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    opened = session.data_directory()
+    directory = session.data_directory()
     web = None if no_http else (http_listen, http_port)
-    with opened.lock():
-        asyncio.run(_run(opened, (listen, port), web))
+    with directory.lock():
+        asyncio.run(_run(directory, (listen, port), web))
 
 
-async def _run(opened: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
+async def _run(directory: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
     running = node.Node(
-        opened.store(), opened.root_public_key, opened.keyring.load(keys.HOST), opened.issuer(), data_directory.clock,
-        people=opened.keyring.people(),
+        directory.store(), directory.root_public_key, directory.keyring.load(keys.HOST), directory.issuer(),
+        data_directory.clock, people=directory.keyring.people(),
     )  # fmt: skip
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -51,7 +53,9 @@ async def _run(opened: DataDirectory, udp: tuple[str, int], web: tuple[str, int]
             server = web_server(running)
             http_port = await server.start(*web)
             click.echo(f"The page is on http://{web[0]}:{http_port}/")
-            click.echo("What is measured it shows to who comes by a link: `wattpact access new --operator` makes one.")
+            click.echo(
+                "It shows measurements only to those who open a link: `wattpact access new --operator` makes one."
+            )
         await stopping.wait()
     finally:
         if server is not None:

@@ -1,4 +1,4 @@
-"""Times as people write and read them: in the community's zone, unless they say another."""
+"""Times as people write and read them: in the community's time zone, unless they have an offset."""
 
 import datetime
 import re
@@ -23,14 +23,14 @@ def unix_s(text: str, zone: str) -> int:
     except (ValueError, OverflowError, zoneinfo.ZoneInfoNotFoundError):
         pass
     if not 0 <= found < _MOST_S:
-        raise click.BadParameter(f"{text!r} is no time; write one like 2026-12-01 or 2026-12-01T06:00")
+        raise click.BadParameter(f"{text!r} is not a time; write one like 2026-12-01 or 2026-12-01T06:00")
     return found
 
 
 def shown(unix_s: int | None, zone: str) -> str:
     """A time for a person, in that zone."""
     if unix_s is None:
-        return "no time"
+        return "unknown"
     try:
         local = datetime.datetime.fromtimestamp(unix_s, zoneinfo.ZoneInfo(zone))
     except (ValueError, OverflowError, zoneinfo.ZoneInfoNotFoundError):

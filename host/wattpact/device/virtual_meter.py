@@ -1,6 +1,6 @@
 """A virtual meter: the firmware in a MicroPython process of its own, started, followed, and started again if it dies.
 
-The host knows a meter's files and its command line, never its code: what crosses is UDP, and lines of JSON on the
+The host knows a meter's files and its command line, never its code: they exchange UDP, and lines of JSON on the
 process's output, which docs/how-to/virtual-meter.md lists. What always holds: a meter ends with the program that
 started it, however that ended, and no two run on one flash image.
 """
@@ -32,7 +32,7 @@ def firmware_folder() -> Path:
     for folder in (package.parents[1].joinpath("firmware"), package.joinpath("firmware")):
         if folder.joinpath("boards", "virtual", "main.py").exists():
             return folder
-    raise VirtualMeterError("the firmware's files are not part of this installation")
+    raise VirtualMeterError("this installation has no firmware files")
 
 
 def micropython() -> Path:
@@ -40,7 +40,7 @@ def micropython() -> Path:
     named = os.environ.get("WATTPACT_MICROPYTHON")
     found = Path(named) if named else Path(__file__).resolve().parents[3].joinpath("tools", "micropython")
     if not os.access(found, os.X_OK):
-        raise VirtualMeterError(f"there is no MicroPython at {found}; set WATTPACT_MICROPYTHON to one")
+        raise VirtualMeterError(f"there is no MicroPython at {found}; set WATTPACT_MICROPYTHON to its path")
     return found
 
 
@@ -57,7 +57,7 @@ def environment() -> dict[str, str]:
 
 
 class VirtualMeter:
-    """One meter. `configuration` is its board's; `follow(event)` hears every line that it says."""
+    """One meter. `configuration` is its board's; `follow(event)` is called with every line that it prints."""
 
     def __init__(self, folder: Path, configuration: dict[str, Any], follow: Callable[[dict[str, Any]], None]) -> None:
         self.folder = folder
@@ -115,9 +115,9 @@ class VirtualMeter:
         assert self._process is not None and self._process.stdout is not None
         async for line in self._process.stdout:
             with contextlib.suppress(ValueError):
-                said = json.loads(line)
-                if isinstance(said, dict):
-                    self._follow(said)
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    self._follow(event)
 
     def kill(self) -> None:
         """End the process as a power cut would; it is started again."""

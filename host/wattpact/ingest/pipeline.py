@@ -15,7 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from wattpact_protocol.log import chain, entry, kinds, roles
+from wattpact_protocol.log import chain, entry, kinds, reasons, roles
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.ingest.rejections import Rejections
@@ -25,14 +25,6 @@ from wattpact.store.records import Accepted, Evidence, Registers
 from wattpact.store.sqlite.store import MAX_BATCH, Store, goes_on_from, registers_of
 
 STORED = "stored"
-MALFORMED = "entry_malformed"
-UNKNOWN_AUTHOR = "unknown_author"
-BAD_SIGNATURE = "bad_signature"
-NOT_ALLOWED = "not_allowed"
-EXPIRED = "certificate_expired"
-FROZEN = "frozen_log"
-ORDER_EXPIRED = "order_expired"
-KEY_OPENED_TWICE = "key_opened_twice"
 
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
 # or in the one before, which is judged after this one is decoded.
@@ -151,10 +143,10 @@ class _Batch:
         try:
             new = entry.decode(raw, self.ingest.store.community)
         except entry.EntryError:
-            self.verdicts.append(Verdict(MALFORMED))
+            self.verdicts.append(Verdict(reasons.ENTRY_MALFORMED))
             return
         author = self.ingest.directory.get(new.kid)
-        reason = UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
+        reason = reasons.UNKNOWN_AUTHOR if author is None else self._cheap(author, new)
         if author is None or reason:
             self.verdicts.append(Verdict(reason or "", new))
             return
@@ -173,13 +165,13 @@ class _Batch:
         """What needs no signature: nothing is claimed about the author, and nothing stored."""
         if not author.chained:
             held = self.ingest.store.order(new.kid, new.body["order_id"]) if "order_id" in new.body else None
-            return chain.DUPLICATE if held and held.id == new.id else None
+            return reasons.DUPLICATE if held and held.id == new.id else None
         head = author.head
         if new.generation == head.generation:
             if new.sequence < head.next_sequence:
-                return chain.DUPLICATE if self._held_id(new) == new.id else None
+                return reasons.DUPLICATE if self._held_id(new) == new.id else None
             if new.sequence >= head.next_sequence + _REACH:
-                return chain.GAP
+                return reasons.GAP
         return None
 
     def _held_id(self, new: Entry) -> bytes | None:
@@ -201,8 +193,8 @@ class _Batch:
             judged = _Judged(self.ingest, before, self.now_s)
             late = []
             for index, (new, author), good in zip(places, claims, genuine, strict=True):
-                verdict = judged.judge(author, new) if good else Verdict(BAD_SIGNATURE, new)
-                if verdict.reason == chain.GAP:
+                verdict = judged.judge(author, new) if good else Verdict(reasons.BAD_SIGNATURE, new)
+                if verdict.reason == reasons.GAP:
                     late.append((new.sequence, index, new, author))
                 self.verdicts[index] = verdict
             for _, index, new, author in sorted(late, key=lambda row: row[:2]):
@@ -259,7 +251,7 @@ class _Judged:
         elif new.kind == kinds.CERTIFICATE:
             void_reason = self.directory.certificate_problem(new.body)
         elif new.kind == kinds.KEY_OPEN and not self._is_first(new):
-            void_reason = KEY_OPENED_TWICE
+            void_reason = reasons.KEY_OPENED_TWICE
         self.accepted.append(Accepted(new, author.chained, void_reason, goes_on, deferred))
         return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
 
@@ -278,11 +270,11 @@ class _Judged:
     def _reason(self, author: Author, new: Entry) -> str | None:
         certificate = author.certificate
         if not roles.may_publish(certificate, new):
-            return NOT_ALLOWED
+            return reasons.NOT_ALLOWED
         if new.kind == kinds.MANDATE and not self.directory.owns(new.kid, new.body["meter"]):
-            return NOT_ALLOWED
+            return reasons.NOT_ALLOWED
         if not author.is_certified_at(new.stamp.unix_s):
-            return EXPIRED
+            return reasons.CERTIFICATE_EXPIRED
         problem = self._place_problem(author, new) if author.chained else self._order_problem(author, new)
         return problem or chain.judge_time(new, self.now_s)
 
@@ -291,8 +283,8 @@ class _Judged:
         held = self._held(new) if new.sequence < head.next_sequence else None
         place = chain.judge(head, new, None if held is None else held[0])
         if place == chain.NEXT:
-            return FROZEN if author.frozen else None
-        if place == chain.FORK and held is not None:
+            return reasons.FROZEN_LOG if author.frozen else None
+        if place == reasons.FORK and held is not None:
             found = Evidence(new.kid, new.generation, new.sequence, held[1], new.raw, self.now_s)
             self.store.keep_evidence(found)
             author.frozen = True
@@ -314,8 +306,8 @@ class _Judged:
         if problem:
             return problem
         if self._is_ordered(new):
-            return chain.DUPLICATE
-        return ORDER_EXPIRED if new.body["expires_s"] < self.now_s else None
+            return reasons.DUPLICATE
+        return reasons.ORDER_EXPIRED if new.body["expires_s"] < self.now_s else None
 
     def _is_ordered(self, new: Entry) -> bool:
         """Whether the person has used that order id, before or in this transaction."""

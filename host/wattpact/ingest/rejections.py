@@ -6,6 +6,8 @@ author writes one line when it begins and one with its number when it is over. d
 
 import logging
 
+from wattpact_protocol.log import reasons
+
 from wattpact.store.records import Rejection
 
 _LOG = logging.getLogger("wattpact.ingest")
@@ -13,7 +15,7 @@ _LOG = logging.getLogger("wattpact.ingest")
 BURST_S = 60
 MAX_HELD = 500
 # A lost or repeated datagram is how UDP works, not news.
-_EVERYDAY = {"duplicate", "gap"}
+_EVERYDAY = {reasons.DUPLICATE, reasons.GAP}
 
 
 class Rejections:
@@ -39,7 +41,7 @@ class Rejections:
         burst = self._bursts.get(key)
         if burst is None:
             self._bursts[key] = [0, now_s]
-            _LOG.log(_level(reason), "refused: %s, by %s, from %s", reason, _named(author), where)
+            _LOG.log(_level(reason), "rejected: %s, author %s, from %s", reason, _named(author), where)
         else:
             burst[0] += 1
             burst[1] = now_s
@@ -52,7 +54,7 @@ class Rejections:
             if now_s - last_s >= BURST_S:
                 del self._bursts[reason, author]
                 if more:
-                    _LOG.log(_level(reason), "refused: %s, by %s, %d more", reason, _named(author), more)
+                    _LOG.log(_level(reason), "rejected: %s, author %s, %d more", reason, _named(author), more)
         return rows
 
 
@@ -61,4 +63,4 @@ def _level(reason: str) -> int:
 
 
 def _named(author: bytes) -> str:
-    return author.hex() or "nobody known"
+    return author.hex() or "unknown"

@@ -1,4 +1,4 @@
-"""The market as it is so far: from confirmed contracts to grants. Pure: verified entries and time in, bodies out.
+"""From confirmed contracts to grants. Pure: verified entries and time in, bodies out.
 
     contract confirmed -> checked against both owners' mandates -> grant for the consumer's meter, once
 
@@ -10,17 +10,14 @@ from typing import Any
 
 from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE
 from wattpact_protocol.settlement.contracts import VOID, Agreements, Contract
 
-TOO_LATE = "too_late"
-TERMINATED = "terminated"
-NO_SELL_MANDATE = "no_sell_mandate"
-NO_BUY_MANDATE = "no_buy_mandate"
-_FOR_GOOD = (TOO_LATE, TERMINATED)
+_FINAL = (TOO_LATE, TERMINATED)
 
 
 class Grants:
-    """Fed with every verified entry that is no reading, in the order stored. `refused` says why a contract got none."""
+    """Applies every verified entry that is no reading, in the order stored; `refused`: why a contract has no grant."""
 
     def __init__(self) -> None:
         self.agreements = Agreements()
@@ -66,7 +63,7 @@ class Grants:
                 due.append(_body(contract, self.last_number + len(due) + 1))
                 continue
             self.refused[contract.id] = reason
-            if reason in _FOR_GOOD:
+            if reason in _FINAL:
                 del self._open[contract.id]
         return due
 
@@ -78,7 +75,7 @@ class Grants:
         return [agreements.contracts[name] for name in self._open if name in agreements.contracts]
 
     def _problem(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> str | None:
-        """Why it gets no grant now; where it gets one, its Wh are added to what is `planned` under both mandates."""
+        """Why it gets no grant now; if it gets one, its Wh are added to those `planned` under both mandates."""
         if contract.terminated_s is not None:
             return TERMINATED
         if now_s > contract.start_by_s or now_s >= contract.end_s:
@@ -93,42 +90,42 @@ class Grants:
         return None
 
     def _sells(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> Entry | None:
-        """The mandate that the supplier's offer names, if the offer keeps within it and its Wh are not spent."""
+        """The mandate that the supplier's offer names, if the offer is within it and enough of its Wh are left."""
         offer = self.agreements.offers[contract.offer_id]
         mandate = self.agreements.mandates.get(offer.body["mandate"])
-        if mandate is None or not self._is_for(mandate, contract.supplier, kinds.SELL):
+        if mandate is None or not self._authorises(mandate, contract.supplier, kinds.SELL):
             return None
         fits = contract.price_micro_per_kwh >= mandate.body["limit_micro_per_kwh"] and _within(contract, mandate)
         fits = fits and offer.body["wh"] <= mandate.body["wh"]
         return mandate if fits and contract.wh <= self._left_wh(mandate, now_s, planned) else None
 
     def _buys(self, contract: Contract, now_s: int, planned: dict[bytes, int]) -> Entry | None:
-        """The mandate of the consumer's owner that covers the contract and is not spent: the one that the acceptance's
-        demand names, or where it names none, the first."""
+        """The mandate of the consumer's owner that covers the contract and has enough Wh left: the one that the
+        acceptance's demand names; without a demand, the first."""
         demand = self.agreements.demands.get(
             self.agreements.acceptances[contract.acceptance_id].body.get("demand", b"")
         )
         for mandate in self._mandates.get(contract.consumer, ()):
             if demand is not None and demand.body["mandate"] != mandate.id:
                 continue
-            if self._is_for(mandate, contract.consumer, kinds.BUY) and _within(contract, mandate):
+            if self._authorises(mandate, contract.consumer, kinds.BUY) and _within(contract, mandate):
                 affordable = contract.price_micro_per_kwh <= mandate.body["limit_micro_per_kwh"]
                 if affordable and contract.wh <= self._left_wh(mandate, now_s, planned):
                     return mandate
         return None
 
     def _left_wh(self, mandate: Entry, now_s: int, planned: dict[bytes, int]) -> int:
-        """What may still be granted under a mandate. A contract that came to nothing gives its Wh back."""
+        """What may still be granted under a mandate. A void contract gives its Wh back."""
         spent = [held.wh for held in self._spent.get(mandate.id, ()) if held.state(now_s) != VOID]
         return int(mandate.body["wh"] - sum(spent) - planned.get(mandate.id, 0))
 
-    def _is_for(self, mandate: Entry, meter: bytes, side: int) -> bool:
+    def _authorises(self, mandate: Entry, meter: bytes, side: int) -> bool:
         body = mandate.body
         return bool(body["meter"] == meter and body["side"] == side and mandate.kid == self._owners.get(meter))
 
 
 def _within(contract: Contract, mandate: Entry) -> bool:
-    """Whether the mandate held when the contract was made, for a key period of time that they share."""
+    """Whether the mandate was in force when the contract was made, and its time overlaps the contract's."""
     body = mandate.body
     in_force = contract.matched_s is not None and contract.matched_s <= body["expires_s"]
     return in_force and bool(contract.start_s < body["end_s"] and body["start_s"] < contract.end_s)

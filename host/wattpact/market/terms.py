@@ -1,6 +1,6 @@
-"""What the community's issuer says after its founding: the grid's prices, what guards go by, and default supply.
+"""What the community's issuer publishes after its founding: the grid's prices, the guards' policies, default supply.
 
-What always holds: a policy says everything that the one before it said and was not changed, under the next version;
+What always holds: a new policy repeats every field of the one before it that was not changed, under the next version;
 grant numbers rise over all programs that grant, since a number is chosen in the transaction that uses it.
 docs/spec/guard.md, "Policy"; docs/spec/settlement.md, "The grid".
 """
@@ -22,28 +22,28 @@ _IDENTITY = ("version", "meter")
 
 
 class GovernanceError(ValueError):
-    """A word that the issuer cannot say; the text says why."""
+    """What the issuer cannot publish; the text says why."""
 
 
-def _said(reader: Reader, kind: int) -> list[Entry]:
+def _published(reader: Reader, kind: int) -> list[Entry]:
     community = reader.meta("community") or b""
     rows = reader.stream(of_kinds=(kind,))
     return [entry.decode(row.raw, community) for row in rows if row.void_reason is None]
 
 
 def community(reader: Reader) -> dict[str, Any]:
-    """The body of the community's founding word; raises GovernanceError."""
-    found = _said(reader, kinds.COMMUNITY)
-    if not found:
+    """The body of the community's first entry; raises GovernanceError."""
+    first = _published(reader, kinds.COMMUNITY)
+    if not first:
         raise GovernanceError("no community has been founded yet")
-    return dict(found[0].body)
+    return dict(first[0].body)
 
 
 def tariffs(reader: Reader) -> Tariff:
     """The grid's prices by time."""
     prices = Tariff()
-    for said in _said(reader, kinds.TARIFF):
-        prices.apply(said)
+    for new in _published(reader, kinds.TARIFF):
+        prices.apply(new)
     return prices
 
 
@@ -56,18 +56,18 @@ def set_tariff(store: Store, issuer: Signer, from_s: int, prices: tuple[int, int
 def policies(reader: Reader) -> dict[bytes | None, dict[str, Any]]:
     """The body of the newest policy for each meter that has one of its own, and under None for all others."""
     newest: dict[bytes | None, dict[str, Any]] = {}
-    for said in _said(reader, kinds.POLICY):
-        held = newest.get(said.body.get("meter"))
-        if held is None or said.body["version"] > held["version"]:
-            newest[said.body.get("meter")] = said.body
+    for new in _published(reader, kinds.POLICY):
+        held = newest.get(new.body.get("meter"))
+        if held is None or new.body["version"] > held["version"]:
+            newest[new.body.get("meter")] = new.body
     return newest
 
 
 def set_policy(
     store: Store, issuer: Signer, meter: bytes | None, changes: dict[str, Any], now_s: int
 ) -> dict[str, Any]:
-    """Change fields of what a meter goes by, or all meters without a policy of their own; None puts a field back to
-    its default. Gives the body said; raises GovernanceError."""
+    """Change fields of the policy of a meter, or of all meters without one of their own; None resets a field to its
+    default. Gives the published body; raises GovernanceError."""
     with store.transaction():
         held = policies(store)
         old = held.get(meter) or held.get(None) or {}
@@ -75,7 +75,7 @@ def set_policy(
         try:
             Policy.from_fields(fields)
         except PolicyError as error:
-            raise GovernanceError(f"no guard could follow this: {error}") from None
+            raise GovernanceError(f"this policy is not valid: {error}") from None
         version = held[meter]["version"] + 1 if meter in held else 1
         body = {name: value for name, value in fields.items() if name not in _IDENTITY}
         body.update({"version": version} if meter is None else {"version": version, "meter": meter})
@@ -84,10 +84,10 @@ def set_policy(
 
 
 def supply(store: Store, issuer: Signer, meter: bytes, max_w: int, to_s: int, now_s: int) -> int:
-    """Grant default supply: until then the relay stays closed where no contract carries what flows, at the grid's
-    price. Gives the grant's number."""
+    """Grant default supply: until then the relay stays closed without a contract, and the energy is billed at the
+    grid's price. Gives the grant's number."""
     with store.transaction():
-        number = max((said.body["number"] for said in _said(store, kinds.GRANT)), default=0) + 1
+        number = max((new.body["number"] for new in _published(store, kinds.GRANT)), default=0) + 1
         body = {
             "number": number, "meter": meter, "contract": secrets.token_bytes(32), "wh": 0, "max_w": max_w,
             "from_s": now_s, "to_s": to_s, "price_micro_per_kwh": 0, "priority": _LAST, "start_by_s": to_s,
@@ -98,9 +98,9 @@ def supply(store: Store, issuer: Signer, meter: bytes, max_w: int, to_s: int, no
 
 
 def supplied_until(reader: Reader) -> dict[bytes, int]:
-    """Until when each meter that was granted default supply has it."""
+    """The end of default supply, for each meter that was granted it."""
     ends: dict[bytes, int] = {}
-    for said in _said(reader, kinds.GRANT):
-        if said.body["default_supply"]:
-            ends[said.body["meter"]] = max(said.body["to_s"], ends.get(said.body["meter"], 0))
+    for new in _published(reader, kinds.GRANT):
+        if new.body["default_supply"]:
+            ends[new.body["meter"]] = max(new.body["to_s"], ends.get(new.body["meter"], 0))
     return ends

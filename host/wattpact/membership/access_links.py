@@ -2,9 +2,9 @@
 
     http://localhost:8080/#code=mzxw6ytboi...        16 random bytes in base32; who has the link sees what it is for
 
-What always holds: a code is given out once, when it is made, and kept as its SHA-256 alone; it stands in no message,
-log or repr. It is looked up by that hash, so the time of a wrong guess tells nothing about a right one. A link ends at
-its time, or when it is revoked. docs/decisions/access-links.md says why it is so.
+What always holds: a code is given out once, when it is made, and stored as its SHA-256 alone; it is in no message,
+log or repr. It is looked up by that hash, so the time of a wrong guess reveals nothing about a right one. A link ends
+at its time, or when it is revoked. Reasons: docs/decisions/access-links.md.
 """
 
 import base64
@@ -22,16 +22,16 @@ from wattpact.store.sqlite.store import Store
 
 CODE_BYTES = 16
 DAY_S = 86400
-NOTED_EVERY_S = 3600
+USE_STORED_EVERY_S = 3600
 ID_DIGITS = 8
 _MAX_TEXT = 64
 
-UNKNOWN = "This link is not known here; it may have been withdrawn. Ask the operator for a new one."
+UNKNOWN = "This link is not known here; it may have been revoked. Ask the operator for a new one."
 EXPIRED = "This link has expired. Ask the operator for a new one."
 
 
 class BadCode(ValueError):
-    """A code that opens nothing; the text is a sentence for a person and does not hold the code."""
+    """A code that is not valid; the text is a sentence for a person and does not hold the code."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
@@ -51,7 +51,7 @@ class Pass(NamedTuple):
     created_s: int
     expires_s: int
     last_used_s: int | None
-    name: str | None  # the person's, by the newest certificate
+    name: str | None  # the person's label, by the newest certificate
 
     @property
     def id(self) -> str:
@@ -71,7 +71,7 @@ def text_of(code: bytes) -> str:
 
 
 def _digest(text: str) -> bytes:
-    """The hash by which a code is kept; raises BadCode for what is none."""
+    """The hash that a code is stored as; raises BadCode for text that is no code."""
     try:
         code = base64.b32decode(text.strip().upper() + "======") if len(text) <= _MAX_TEXT else b""
     except (binascii.Error, ValueError):
@@ -82,12 +82,12 @@ def _digest(text: str) -> bytes:
 
 
 def link(url: str, text: str) -> str:
-    """What a person opens. A fragment stays in the browser: no server and no proxy on the way is sent the code."""
+    """The address that a person opens. A fragment stays in the browser: no server and no proxy is sent the code."""
     return f"{url.rstrip('/')}/#code={text}"
 
 
 def issue(store: Store, code: bytes, person: bytes | None, label: str, now_s: int, for_s: int) -> str:
-    """Keep a new code of 16 random bytes, and give its text; links that expired a day ago are forgotten."""
+    """Store a new code of 16 random bytes, and give its text; links that expired a day ago are deleted."""
     if len(code) != CODE_BYTES:
         raise AccessError(f"a code has {CODE_BYTES} bytes")
     with store.transaction():
@@ -107,18 +107,18 @@ def revoke(store: Store, digests: Iterable[bytes]) -> None:
 
 
 class Access:
-    """The links of one database, for whoever answers questions. Safe from any thread.
+    """The links of one database, for whoever answers requests. Safe from any thread.
 
-    `refused(source)` counts a guess. A use is noted at most once an hour."""
+    `count_guess(source)` counts a code that is not known. A use is stored at most once an hour."""
 
     def __init__(
-        self, path: Path, clock: Callable[[], int], refused: Callable[[str], None] = lambda source: None
+        self, path: Path, clock: Callable[[], int], count_guess: Callable[[str], None] = lambda source: None
     ) -> None:
         self._path = path
         self.clock = clock
-        self.refused = refused
+        self.count_guess = count_guess
         self._local = threading.local()
-        self._noted_s: dict[bytes, int] = {}
+        self._used_s: dict[bytes, int] = {}
 
     def _reader(self) -> Reader:
         """This thread's own connection."""
@@ -132,7 +132,7 @@ class Access:
         return self._reader().community
 
     def enter(self, text: str) -> Pass:
-        """What a code opens; raises BadCode, StoreError."""
+        """The link of a code; raises BadCode, StoreError."""
         digest, now_s = _digest(text), self.clock()
         found = self._reader().rows(f"{_PASSES} WHERE digest = ?", digest)
         if not found:
@@ -140,20 +140,20 @@ class Access:
         known = Pass(*found[0])
         if known.expires_s <= now_s:
             raise BadCode(EXPIRED)
-        self._note(known, now_s)
+        self._store_use(known, now_s)
         return known
 
-    def stands(self, digest: bytes) -> bool:
-        """Whether a link that was used is still one."""
+    def is_valid(self, digest: bytes) -> bool:
+        """Whether a link that was used still opens the page: neither expired nor revoked."""
         sql = "SELECT 1 FROM access WHERE digest = ? AND expires_s > ?"
         return bool(self._reader().rows(sql, digest, self.clock()))
 
-    def _note(self, known: Pass, now_s: int) -> None:
-        """Remember when it was last used, for the list; a disk that is busy or full keeps nobody out."""
-        last_s = max(known.last_used_s or 0, self._noted_s.get(known.digest, 0))
-        if now_s - last_s < NOTED_EVERY_S:
+    def _store_use(self, known: Pass, now_s: int) -> None:
+        """When it was last used, for the list; a disk that is busy or full locks nobody out."""
+        last_s = max(known.last_used_s or 0, self._used_s.get(known.digest, 0))
+        if now_s - last_s < USE_STORED_EVERY_S:
             return
-        self._noted_s[known.digest] = now_s
+        self._used_s[known.digest] = now_s
         try:
             with Store(self._path) as store:
                 store.execute("UPDATE access SET last_used_s = ? WHERE digest = ?", [(now_s, known.digest)])

@@ -6,14 +6,11 @@ pinned from the start, so that its own certificate can be taken in. docs/spec/en
 
 from typing import Any
 
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
 from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.store.records import Stored
 from wattpact.store.sqlite.reader import Reader
-
-ROLE_CHANGED = "role_changed"
-STALE_VERSION = "stale_version"
 
 
 class Author:
@@ -138,9 +135,9 @@ class Directory:
         if author is None:
             return None
         if author.public_key != body["public_key"] or author.certificate["role"] != body["role"]:
-            return ROLE_CHANGED
+            return reasons.ROLE_CHANGED
         if body["version"] <= author.certificate["version"] or body["generation"] < author.certificate["generation"]:
-            return STALE_VERSION
+            return reasons.STALE_VERSION
         return None
 
     def owns(self, person: bytes, meter: bytes) -> bool:

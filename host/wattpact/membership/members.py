@@ -1,9 +1,9 @@
-"""Founding a community and enrolling who speaks in it: certificates, said by the root and by its issuer.
+"""Founding a community and enrolling its authors: certificates, published by the root and by its issuer.
 
     root  certifies  itself, issuer;   issuer  certifies  host, persons, meters
 
 What always holds: a meter's key is accepted only with a proof made from the code on its sticker, typed in by someone
-who holds the meter; labels are unique within a role. docs/spec/enrolment.md.
+who has the meter; labels are unique within a role. docs/spec/enrolment.md.
 """
 
 from typing import Any, NamedTuple
@@ -32,7 +32,7 @@ class EnrolError(ValueError):
     """Nobody was enrolled; the text says why and what to do."""
 
 
-class Terms(NamedTuple):
+class FoundingTerms(NamedTuple):
     """What a community starts with; prices in micro-units per kWh."""
 
     name: str
@@ -41,7 +41,7 @@ class Terms(NamedTuple):
     slot_s: int
     import_micro_per_kwh: int
     export_micro_per_kwh: int
-    silence_s: int | None = None  # how long others wait for a silent meter; the specification's default where None
+    silence_s: int | None = None  # how long others wait for the readings of a meter; None: the specification's default
 
 
 def certificate(public_key: bytes, role: int, label: str, now_s: int, **more: Any) -> dict[str, Any]:
@@ -52,8 +52,8 @@ def certificate(public_key: bytes, role: int, label: str, now_s: int, **more: An
     }  # fmt: skip
 
 
-def first_entries(terms: Terms) -> dict[int, dict[str, Any]]:
-    """The bodies that a community starts with, by kind; raises BodyError for terms that cannot be said."""
+def first_entries(terms: FoundingTerms) -> dict[int, dict[str, Any]]:
+    """The bodies that a community starts with, by kind; raises BodyError for terms that fit no entry."""
     community = {
         "version": 1, "name": terms.name, "currency": terms.currency, "slot_s": terms.slot_s,
         "timezone": terms.timezone,
@@ -64,20 +64,20 @@ def first_entries(terms: Terms) -> dict[int, dict[str, Any]]:
         "from_s": 0, "import_micro_per_kwh": terms.import_micro_per_kwh,
         "export_micro_per_kwh": terms.export_micro_per_kwh,
     }  # fmt: skip
-    words: dict[int, dict[str, Any]] = {kinds.COMMUNITY: community, kinds.TARIFF: tariff}
-    for kind, body in words.items():
+    bodies: dict[int, dict[str, Any]] = {kinds.COMMUNITY: community, kinds.TARIFF: tariff}
+    for kind, body in bodies.items():
         kinds.encode(kind, body)
-    return words
+    return bodies
 
 
-def found_community(store: Store, keys: dict[str, Signer], terms: Terms, now_s: int) -> None:
-    """Say what a community starts with, by its `root`, `issuer` and `host` keys."""
+def found_community(store: Store, keys: dict[str, Signer], terms: FoundingTerms, now_s: int) -> None:
+    """Publish what a community starts with, by its `root`, `issuer` and `host` keys."""
     root, issuer, host = keys["root"], keys["issuer"], keys["host"]
     with store.transaction():
-        reads = {"sealing_key": issuer.sealing_key}
+        sealed_to = {"sealing_key": issuer.sealing_key}
         for body in (
             certificate(root.public_key, roles.ROOT, root.name or "root", now_s),
-            certificate(issuer.public_key, roles.ISSUER, issuer.name or "issuer", now_s, **reads),
+            certificate(issuer.public_key, roles.ISSUER, issuer.name or "issuer", now_s, **sealed_to),
         ):
             store.publish(root, kinds.CERTIFICATE, body, now_s)
         body = certificate(host.public_key, roles.HOST, host.name or "host", now_s)
@@ -121,9 +121,9 @@ def with_code(waiting: list[Pending], code: bytes, community: bytes) -> bytes:
         if hkdf.equal(enrolment.proof(code, community, pending.public_key), pending.proof):
             return pending.public_key
     if not waiting:
-        raise EnrolError("no meter is asking to be enrolled; is it powered, and on this network?")
-    asking = "1 meter is" if len(waiting) == 1 else f"{len(waiting)} meters are"
-    raise EnrolError(f"{asking} asking to be enrolled, none with this code; is it the code on the meter's sticker?")
+        raise EnrolError("no meter waits to be enrolled; is it powered, on this network, and is a node running?")
+    others = "1 meter waits" if len(waiting) == 1 else f"{len(waiting)} meters wait"
+    raise EnrolError(f"{others} to be enrolled, none with this code; is it the code on the meter's sticker?")
 
 
 def find_person(certified: list[Certified], signers: list[Signer], text: str) -> Certified:
@@ -146,6 +146,6 @@ def find(certified: list[Certified], role: int, text: str) -> Certified:
         return found[0]
     name = roles.NAMES[role]
     if found:
-        raise EnrolError(f"{text!r} is more than one {name}; write more of its key id")
-    labels = ", ".join(repr(known.body["label"]) for known in among[:8]) or "none is enrolled"
-    raise EnrolError(f"there is no {name} {text!r}; there is: {labels}")
+        raise EnrolError(f"{text!r} fits more than one {name}; write more of the key id")
+    labels = ", ".join(repr(known.body["label"]) for known in among[:8])
+    raise EnrolError(f"there is no {name} {text!r}; " + (f"enrolled: {labels}" if labels else "none is enrolled yet"))

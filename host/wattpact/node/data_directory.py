@@ -1,7 +1,7 @@
-"""A data directory: settings.json, wattpact.db and keys/, the whole of what a node is.
+"""A data directory: settings.json, wattpact.db and keys/, all that a node has.
 
 What always holds: settings.json pins the root's public key, so nothing else in the directory can change whom the node
-believes; a directory without it is no data directory, and nothing is created in one by accident.
+trusts; a directory without it is no data directory, and nothing is created in one by accident.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ _FORMAT = 1
 
 
 class DataDirectoryError(Exception):
-    """A data directory that is absent, damaged or already there; the text says which and what to do."""
+    """A data directory that is missing, damaged, or there already; the text says which and what to do."""
 
 
 def clock() -> int:
@@ -58,15 +58,23 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the directory for the one node that may run on it; the kernel lets go too when the process dies."""
+        """Hold the directory for the one node that may run on it; the kernel ends the hold when the process dies."""
         handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            raise DataDirectoryError(f"a node is running on {self.path} already") from None
-        try:
+            if not _flock(handle, fcntl.LOCK_EX):
+                raise DataDirectoryError(f"a node is running on {self.path} already")
             yield
+        finally:
+            os.close(handle)
+
+    def has_node(self) -> bool:
+        """Whether a node is running on this directory."""
+        try:
+            handle = os.open(self.path / LOCK, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _flock(handle, fcntl.LOCK_SH, tries=1)
         finally:
             os.close(handle)
 
@@ -74,9 +82,20 @@ class DataDirectory:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
 
     def readers(self) -> list[Signer]:
-        """Whose keys are here to open what meters seal: the operator's, and people's. Raises KeyFileError."""
+        """The keys here that unseal what meters seal: the operator's, and people's. Raises KeyFileError."""
         issuer = self.issuer()
         return ([] if issuer is None else [issuer]) + self.keyring.people()
+
+
+def _flock(handle: int, kind: int, tries: int = 5) -> bool:
+    """Whether the lock was had. `has_node` holds it for a moment, so one who needs it tries more than once."""
+    for _ in range(tries):
+        try:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(0.02)
+    return False
 
 
 def _pinned(path: Path) -> bytes:
@@ -85,7 +104,7 @@ def _pinned(path: Path) -> bytes:
         root_public_key = bytes.fromhex(settings["root_public_key"])
         sound = settings["wattpact_data"] == _FORMAT and len(root_public_key) == 32
     except FileNotFoundError:
-        raise DataDirectoryError(f"{path.parent} is no data directory") from None
+        raise DataDirectoryError(f"{path.parent} is not a data directory") from None
     except OSError as error:
         raise DataDirectoryError(f"cannot read {path}: {error.strerror}") from None
     except (KeyError, TypeError, ValueError):
@@ -95,15 +114,15 @@ def _pinned(path: Path) -> bytes:
     return root_public_key
 
 
-def found(path: Path, terms: members.Terms, now_s: int) -> DataDirectory:
-    """Make a data directory with new keys and a community that starts with `terms`; raises
-    DataDirectoryError, KeyFileError, and BodyError for terms that cannot be said, before anything is made."""
+def create(path: Path, terms: members.FoundingTerms, now_s: int) -> DataDirectory:
+    """A new data directory with new keys and a community that starts with `terms`; raises
+    DataDirectoryError, KeyFileError, and BodyError for terms that fit no entry, before anything is made."""
     members.first_entries(terms)
     if (path / SETTINGS).exists():
-        raise DataDirectoryError(f"{path} holds a community already")
+        raise DataDirectoryError(f"there is a community in {path} already")
     keyring = Keyring(path / KEYS)
     if any(keyring.has(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST)) or (path / DATABASE).exists():
-        raise DataDirectoryError(f"{path} holds keys or a database of an unfinished set-up; choose another directory")
+        raise DataDirectoryError(f"{path} has keys or a database of an unfinished set-up; choose another directory")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -117,18 +136,18 @@ def found(path: Path, terms: members.Terms, now_s: int) -> DataDirectory:
     return DataDirectory(path)
 
 
-def add_person(home: DataDirectory, name: str, label: str, now_s: int) -> Signer:
+def add_person(directory: DataDirectory, name: str, label: str, now_s: int) -> Signer:
     """A new key for a person, certified; raises EnrolError, KeyFileError, StoreError."""
-    issuer = home.issuer()
+    issuer = directory.issuer()
     if issuer is None:
-        raise KeyFileError("the issuer's key is not here, so nobody can be enrolled here")
-    if home.keyring.person_path(name).exists():
+        raise KeyFileError("the issuer's key is not in this data directory, so nobody can be enrolled here")
+    if directory.keyring.person_path(name).exists():
         raise KeyFileError(f"{name} has a key already")
     seed = secrets.token_bytes(32)
-    with home.store() as store, store.transaction():
+    with directory.store() as store, store.transaction():
         person = Signer(seed, name)
         members.enrol_person(store, issuer, person, label, now_s)
-        return home.keyring.create_person(name, seed)
+        return directory.keyring.create_person(name, seed)
 
 
 def _write_settings(path: Path, settings: dict[str, Any]) -> None:

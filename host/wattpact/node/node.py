@@ -1,28 +1,30 @@
-"""The node: one asyncio process that joins link, ingest, market and inboxes over one store.
+"""The node: one asyncio process that joins link, ingest, granting and inboxes over one store.
 
-    datagrams -> batch -> ingest -> receipts -> registers, agreements, grants, inboxes -> datagrams
+    datagrams -> batch -> ingest -> receipts -> registers, agreements, grants, inboxes -> datagrams, events
 
 What always holds: everything in memory can be had again from the store, so the process may die at any moment; whatever
-another program says in the store is noticed within POLL_S. docs/architecture.md.
+another program appends to the store is noticed within POLL_S, here and nowhere else. docs/architecture.md.
 """
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
+from wattpact_protocol.settlement.contracts import APPLIED
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
-from wattpact.market.grants import Grants
+from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
+from wattpact.node.granting import Granting
 from wattpact.projections.registers import RegisterProjection
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import Stored, StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact.sync.host_link import Link
-from wattpact.sync.mailbox import Inbox
+from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
 from wattpact.sync.udp import Edge, now_ms
 
@@ -31,24 +33,12 @@ _LOG = logging.getLogger("wattpact.node")
 UDP_PORT = 47800
 POLL_S = 0.1
 TICK_S = 1.0
-LISTENER_EVENTS = 256
 
 _ALL_BUT_READINGS = tuple(kind for kind in kinds.NAMES if kind != kinds.READING)
-# What a restart must read again to know how things stand; the rest has had its effect.
-_AGREED = tuple(kind for kind in _ALL_BUT_READINGS if kind not in (kinds.EVENT, kinds.RECEIPT, kinds.STATEMENT))
 
 
 class NodeError(Exception):
     """The node cannot start; the text says why and what to do."""
-
-
-class Event(NamedTuple):
-    """News for listeners: "entry" (with cursor, author, kind), "meters", or "stop", the last."""
-
-    name: str
-    cursor: int = 0
-    author: bytes = b""
-    kind: int = 0
 
 
 class Sender(Protocol):
@@ -60,7 +50,7 @@ class Sender(Protocol):
 
 
 class Node:
-    """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is opened,
+    """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is unsealed,
     whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
 
     def __init__(
@@ -80,20 +70,22 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._measuring = RegisterProjection(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
-        self.pipeline.follower = self._measuring.catch_up
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        self._registers = RegisterProjection(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.pipeline.follower = self._registers.catch_up
+        self.events = Events()
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._contacts = 0
         self._rebuild()
         self.link = Link(store, self.pipeline.directory, self.inbox, self._count)
-        self._measuring.catch_up()  # what a key that has come since can open; in several transactions where it is much
+        # What a key that has come since can unseal, in several transactions where it is much.
+        self._registers.catch_up()
         self._catch_up()
 
     def _rebuild(self) -> None:
-        self.grants = Grants()
-        self.inbox = Inbox(self.store)
+        self.granting = Granting(self.store, self._issuer, self.clock)
+        self.inbox = Inboxes(self.store)
         self.cursor = 0
 
     # Entries
@@ -102,18 +94,14 @@ class Node:
         """Take entries in, act on them and answer; raises StoreError, and then nothing was acknowledged."""
         addresses = [address for _, address in batch]
         verdicts = self.pipeline.ingest([raw for raw, _ in batch], [address[0] for address in addresses])
-        self._receipt(verdicts)
+        self._publish_receipts(verdicts)
         self.catch_up()
         if self._edge is not None:
             self._edge.send(self.link.answer(verdicts, addresses))
-        for verdict in verdicts:
-            if verdict.reason == STORED and verdict.entry is not None and verdict.entry.kind == kinds.READING:
-                self._tell(Event("entry", verdict.cursor, verdict.entry.kid, kinds.READING))
-        self._tell(Event("meters"))
         return verdicts
 
-    def _receipt(self, verdicts: list[Verdict]) -> None:
-        """Say to each author of the batch how far its log is durable here."""
+    def _publish_receipts(self, verdicts: list[Verdict]) -> None:
+        """For each meter of the batch: how far its log is durable here."""
         last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}
         with self.store.transaction():
             for kid, new in last.items():
@@ -123,83 +111,62 @@ class Node:
                     self.store.publish(self._host, kinds.RECEIPT, body, self.clock())
 
     def catch_up(self) -> None:
-        """Measure and fold what is new in the store, grant what is due, and push it to the meters it concerns."""
-        self._catch_up()
+        """Apply what is new in the store, grant what is due, push it to the meters it concerns, and notify."""
+        is_new = self._catch_up()
         if self._edge is not None:
             self._edge.send(self.link.push(self._clock_ms()))
+        if is_new:
+            self.events.notify(ENTRIES, self.cursor)
 
-    def _catch_up(self) -> None:
+    def _catch_up(self) -> bool:
+        """Whether there was anything new."""
         if self.store.last_cursor() == self.cursor:
-            return
+            return False
         self.pipeline.directory.refresh()
         try:
             with self.store.transaction():
-                self._measuring.catch_up()
-                while self._fold():
-                    self._grant()
+                self._registers.catch_up()
+                while self._apply_new():
+                    self.granting.publish_due()
                 self.inbox.commit(self.cursor)
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
             self.link.follow(self.inbox)
             raise
+        return True
 
-    def _fold(self) -> bool:
-        """Apply the stored entries that have not been; whether there were any."""
+    def _apply_new(self) -> bool:
+        """Apply the stored entries that have not been; whether there were any. What is in the inboxes already is read
+        again, after a restart, as far as contracts rest on it."""
         last, now_s = self.store.last_cursor(), self.clock()
         if last == self.cursor:
             return False
-        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=_AGREED):
+        for row in self.store.stream(
+            self.cursor, before=self.inbox.folded + 1, of_kinds=APPLIED
+        ):  # the rest has had its effect
             self._apply(row, now_s)
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
             self._apply(row, now_s)
-            self._tell(Event("entry", row.cursor, row.author, row.kind))
         self.cursor = last
         return True
 
     def _apply(self, row: Stored, now_s: int) -> None:
         if row.void_reason is None:
             new = entry.decode(row.raw, self.store.community)
-            self.grants.apply(new)
-            self.inbox.fold(row, new, self.grants.agreements, now_s)
-
-    def _grant(self) -> None:
-        if self._issuer is None:
-            return
-        for body in self.grants.grants_due(self.clock()):
-            self.store.publish(self._issuer, kinds.GRANT, body, self.clock())
-
-    def seen_s(self) -> dict[bytes, int]:
-        """When each meter was last heard on the link, Unix seconds."""
-        return {kid: peer.seen_s for kid, peer in list(self.link.peers.items())}
-
-    # Listeners
-
-    def subscribe(self) -> "asyncio.Queue[Event]":
-        """News from now on; a listener that is too slow loses the oldest."""
-        queue: asyncio.Queue[Event] = asyncio.Queue(LISTENER_EVENTS)
-        self._listeners.add(queue)
-        return queue
-
-    def unsubscribe(self, queue: "asyncio.Queue[Event]") -> None:
-        self._listeners.discard(queue)
-
-    def _tell(self, event: Event) -> None:
-        for queue in self._listeners:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(event)
+            self.granting.apply(new)
+            self.inbox.fold(row, new, self.granting.agreements, now_s)
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
         self.pipeline.rejections.count(reason, author, source, self.clock())
 
-    def refused_access(self, source: str) -> None:
-        """Count a code that opens nothing, tried from there."""
-        self._count("bad_access_code", b"", source)
+    def reject_access(self, source: str) -> None:
+        """Count an access code from there that is not valid."""
+        self._count(reasons.BAD_ACCESS_CODE, b"", source)
 
     # Life
 
     async def start(self, address: str = "0.0.0.0", port: int = UDP_PORT) -> int:
-        """Open the socket and begin; gives the port. Raises NodeError where it is taken."""
+        """Open the socket and start; gives the port. Raises NodeError where it is taken."""
         loop = asyncio.get_running_loop()
         edge = Edge(self.link, self._ingest_safely, self.clock)
         try:
@@ -212,7 +179,7 @@ class Node:
         return int(self._transport.get_extra_info("sockname")[1])
 
     def join(self, edge: Sender) -> None:
-        """Send by `edge`; whoever has it calls `link.hear` and `take`."""
+        """Send by `edge`; whoever has it calls `link.receive`, and `ingest` with what `link.pop_batch` gives."""
         self._edge = edge
 
     async def stop(self) -> None:
@@ -225,38 +192,47 @@ class Node:
             self._edge.flush()
         if self._transport is not None:
             self._transport.close()
-        self._tell(Event("stop"))
+        self.events.notify(STOP)
         self.pipeline.close()
         self.store.close()
 
     def _ingest_safely(self, batch: list[tuple[bytes, Address]]) -> None:
-        with _logged(f"{len(batch)} entries are not acknowledged, their meters will repeat them: "):
+        with _logged(f"{len(batch)} entries were not acknowledged, and their meters will send them again: "):
             self.ingest(batch)
 
     async def _watch(self) -> None:
-        """Notice what was said in the store by another program, or by another part of this one."""
+        """Notice what another program, or another part of this one, has appended to the store."""
         while True:
             await asyncio.sleep(POLL_S)
             with _logged():
                 if self.store.last_cursor() != self.cursor:
                     self.catch_up()
-                    self._tell(Event("meters"))
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
-                counted = self.pipeline.rejections.drain(self.clock())
-                if counted:
-                    self.store.count_rejections(counted)
+                self._note_contacts()
+                self._store_rejections()
+
+    def _note_contacts(self) -> None:
+        if self.link.contacts != self._contacts:
+            self._contacts = self.link.contacts
+            self.events.notify(METERS)
+
+    def _store_rejections(self) -> None:
+        counted = self.pipeline.rejections.drain(self.clock())
+        if counted:
+            self.store.count_rejections(counted)
+            self.events.notify(REJECTIONS)
 
 
 @contextlib.contextmanager
 def _logged(consequence: str = "") -> Iterator[None]:
-    """What is interrupted, by a busy or full disk or by what nobody thought of, is tried again at the next turn."""
+    """What fails, by a busy or full disk or by an error in this program, is tried again at the next turn."""
     try:
         yield
     except StoreError as error:
         _LOG.error("%s%s", consequence, error)
     except Exception:
-        _LOG.exception("%sunexpected", consequence)
+        _LOG.exception("%sunexpected error", consequence)

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact_protocol.settlement.statement import Statement
 
 from wattpact.ledger import Ledger, LedgerError
-from wattpact.projections.unsealing import BAD_SEAL, Unsealer
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 
 _IDLE = (kinds.RECEIPT, kinds.STATEMENT, kinds.POLICY)

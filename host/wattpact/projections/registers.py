@@ -13,12 +13,13 @@ from typing import Any
 
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.unsealing import BAD_SEAL, Unsealer
+from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import Point, Store, goes_on_from, points_of, registers_of
 
 _CURSOR = "measured"

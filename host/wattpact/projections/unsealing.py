@@ -22,7 +22,6 @@ from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact.keys import Signer
 from wattpact.store.sqlite.reader import Reader
 
-BAD_SEAL = "bad_seal"
 _MAX_HELD = 4096  # secrets and keys in memory: a key is a meter's day
 _CANNOT = "the sealed part does not open with this key"
 

@@ -1,8 +1,8 @@
 """Replays: recorded input through the whole path, as fast as it goes, with every sum checked.
 
 lockstep   one meter's firmware in virtual time, in a MicroPython process
-street     a node and such meters on one virtual clock, with a network that loses nothing
-homes      a week of real homes as producers and consumers
+street     a node and such meters on one virtual clock, with a network without loss
+homes      a week of recorded homes as producers and consumers
 p1         a recorded P1 port
 waveform   a recorded voltage and current
 """

@@ -12,7 +12,7 @@ from wattpact.simulation.street import Street
 
 
 def settle(street: Street) -> Ledger:
-    """The ledger over all that the street's node holds, settled to now."""
+    """The ledger over all that the node has stored, settled until now."""
     return ledger_feed.ledger_of(street.store, street.now_s, street.unsealer)
 
 
@@ -34,15 +34,15 @@ def check(street: Street, from_s: int, to_s: int) -> list[Check]:
     return [
         Check("import = bought + grid", imported == taken, f"{imported:,} Wh, {taken:,} Wh"),
         Check("export = sold + grid", exported == given, f"{exported:,} Wh, {given:,} Wh"),
-        Check("bought = sold = carried", bought == sold == carried > 0, f"{bought:,}, {sold:,}, {carried:,} Wh"),
+        Check("bought = sold = delivered", bought == sold == carried > 0, f"{bought:,}, {sold:,}, {carried:,} Wh"),
         Check("all accounts sum to zero", sum(balances.values()) == 0, f"{len(postings):,} postings"),
         Check("bills = the grid's account", nets == balances.get(accounts.GRID, 0), f"{nets:,} nano-units"),
     ]
 
 
 def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]]:
-    """Every person's bill exported and audited by a stranger with the keys that it takes; and its fields by name."""
-    host = street.home.keyring.load(keys.HOST)
+    """Every person's bill, exported and audited with the keys that the audit needs; and its fields by name."""
+    host = street.data.keyring.load(keys.HOST)
     checks, fields = [], {}
     for name, person in street.people.items():
         ledger = settle(street)
@@ -55,7 +55,7 @@ def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]
         try:
             shown, _ = disclose.for_bundle(street.store, street.unsealer, data)
             keys_of = [disclose.disclose(street.store, street.unsealer, shown)]
-            report = audit.audit(io.BytesIO(data), street.home.root_public_key, keys_of)
+            report = audit.audit(io.BytesIO(data), street.data.root_public_key, keys_of)
             agrees = {**made.fields, **{name: report.fields[name] for name in _EVIDENCE}} == report.fields
             figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
         except (audit.Refuted, audit.Undecided) as found:

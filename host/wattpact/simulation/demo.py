@@ -1,10 +1,10 @@
-"""The demo: a node and three virtual meters on this machine, and owners who go on selling and buying.
+"""The demo: a node and three virtual meters on this machine, and owners who sell and buy in rounds.
 
-    House 1 sells the roof's sun, House 2 its battery, House 3 buys for its wallbox, whose relay follows the contracts
+    House 1 sells solar power, House 2 its battery, House 3 buys for its wallbox, whose relay follows the contracts
 
-What always holds: the meters are the real firmware, each in a process of its own; what they do, they do by signed
-entries over UDP. The demo only plays the people: it enrols, sets a policy, and signs mandates. Its data stay in a
-folder, and the next run goes on with them.
+What always holds: the meters are the real firmware, each in a process of its own, and act by signed entries over UDP.
+The demo only plays the people: it enrols, sets a policy, and signs mandates. Its data stay in a folder, and the next
+run continues with them.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from wattpact.node.node import Node
 from wattpact.store.sqlite.store import Store
 
 SLOT_S = 5
-TERMS = members.Terms(
+TERMS = members.FoundingTerms(
     name="Sun Street", currency="EUR", timezone="Europe/Berlin", slot_s=SLOT_S,
     import_micro_per_kwh=310_000, export_micro_per_kwh=80_000, silence_s=60,
 )  # fmt: skip
 
-# No credit, no quiet hours, no wait before opening, consent given: so that a person sees a whole cycle in two minutes.
-# The rest of 60 s before a relay closes again is not a policy's to shorten.
+# No credit, no quiet hours, no wait before opening, consent given: so that a whole cycle takes two minutes.
+# The 60 s that a relay stays open at least cannot be shortened by a policy.
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False,
@@ -43,7 +43,7 @@ HOUR_S = 3600
 
 
 class House(NamedTuple):
-    """A household: its key's name and its own, its meter's label, load (negative: it produces) and rating."""
+    """A household: the name of its key, its own name, its meter's label, load (negative: it produces) and rating."""
 
     name: str
     owner: str
@@ -90,14 +90,14 @@ ROUNDS = (
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on; the text says why."""
+    """The demo cannot continue; the text says why."""
 
 
 def prepare(folder: Path, now_s: int) -> DataDirectory:
     """The demo's data directory, made at the first run; raises DataDirectoryError, KeyFileError, StoreError."""
     if folder.joinpath(data_directory.SETTINGS).exists():
         return DataDirectory(folder)
-    made = data_directory.found(folder, TERMS, now_s)
+    made = data_directory.create(folder, TERMS, now_s)
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
@@ -107,7 +107,7 @@ def prepare(folder: Path, now_s: int) -> DataDirectory:
 
 
 def links(of: DataDirectory, store: Store, url: str, now_s: int) -> list[tuple[str, str]]:
-    """New links for a day to the page at `url`, each with whose it is: the operator, and each house."""
+    """New links for a day to the page at `url`: (whose, link) for the operator and each household."""
     people = [(house.owner, of.keyring.person(house.name).kid) for house in HOUSES]
     found = []
     for whose, kid in [("Operator", None), *people]:
@@ -121,19 +121,27 @@ def links(of: DataDirectory, store: Store, url: str, now_s: int) -> list[tuple[s
 def _issuer(of: DataDirectory) -> Signer:
     issuer = of.issuer()
     if issuer is None:
-        raise DemoError(f"the issuer's key is missing from {of.path}; remove the folder to start anew")
+        raise DemoError(
+            f"the issuer's key is missing from {of.path}; remove the folder, and the demo starts with a new one"
+        )
     return issuer
 
 
 class Demo:
-    """Runs the meters and plays their owners beside a node that has been started; `tell` prints a line."""
+    """Runs the meters and plays their owners beside a node that has been started.
 
-    def __init__(self, of: DataDirectory, node: Node, udp_port: int, tell: Callable[[str], None]) -> None:
-        self._home = of
+    `report` prints a line; `relay_text(is_closed, reason)` is a relay's position and reason in words."""
+
+    def __init__(
+        self, of: DataDirectory, node: Node, udp_port: int, report: Callable[[str], None],
+        relay_text: Callable[[bool, str], str],
+    ) -> None:  # fmt: skip
+        self._directory = of
         self._node = node
         self._store: Store = node.store
         self._udp_port = udp_port
-        self._tell = tell
+        self._report = report
+        self._relay_text = relay_text
         self._kids: dict[str, bytes] = {}
         self._relay: tuple[bool, str] | None = None
         self._changed = asyncio.Event()
@@ -141,35 +149,35 @@ class Demo:
 
     def _meter(self, house: House) -> VirtualMeter:
         configuration = {
-            "host": ["127.0.0.1", self._udp_port], "root_public_key": self._home.root_public_key.hex(),
+            "host": ["127.0.0.1", self._udp_port], "root_public_key": self._directory.root_public_key.hex(),
             "rated_w": house.rated_w, "step_s": SLOT_S, "flash_bytes": 1 << 21, "seed": len(self._kids) + 1,
             "source": {"kind": "synthetic", "watts": house.watts, "load": house.load},
         }  # fmt: skip
-        folder = self._home.path.joinpath("meters", house.name)
+        folder = self._directory.path.joinpath("meters", house.name)
         return VirtualMeter(folder, configuration, lambda event: self._receive(house, event))
 
     def _receive(self, house: House, event: dict[str, Any]) -> None:
         name = event.get("event")
         if name == "started":
             self._kids[house.name] = bytes.fromhex(event["kid"])
-            self._tell(f"{house.label}: meter {event['kid']} is up")
+            self._report(f"{house.label}: meter {event['kid']} has started")
             self._enrol(house, event["code"])
         elif name == "relay" and house is WALLBOX:
             self._relay = (event["closed"], event["reason"])
-            self._tell(f"{house.label}: relay {'closed' if event['closed'] else 'open'} ({event['reason']})")
+            self._report(f"{house.label}: relay {self._relay_text(*self._relay)}")
         elif name == "ended":
-            self._tell(f"{house.label}: the meter's process ended with status {event['status']}; starting it again")
+            self._report(f"{house.label}: the meter's process ended with status {event['status']} and is started again")
         elif name == "error":
-            self._tell(f"{house.label}: {event.get('text')}")
+            self._report(f"{house.label}: {event.get('text')}")
         self._changed.set()
 
     def _enrol(self, house: House, code: str) -> None:
-        """As `wattpact meter enrol` does, with the code that the meter shows, once it has asked over the link."""
+        """As `wattpact meter enrol` does, with the code that the meter shows, once its request has arrived."""
         if any(known.kid == self._kids[house.name] for known in self._store.certificates()):
             return
-        self._tasks.append(asyncio.create_task(self._enrol_when_asked(house, enrolment.parse_code(code))))
+        self._tasks.append(asyncio.create_task(self._enrol_on_request(house, enrolment.parse_code(code))))
 
-    async def _enrol_when_asked(self, house: House, code: bytes) -> None:
+    async def _enrol_on_request(self, house: House, code: bytes) -> None:
         owner = members.find(self._store.certificates(), roles.PERSON, house.owner)
         for _ in range(PATIENCE_S * 5):
             await asyncio.sleep(0.2)
@@ -179,13 +187,13 @@ class Demo:
                 continue
             now_s = self._node.clock()
             members.enrol_meter(
-                self._store, _issuer(self._home), public_key, house.label, owner.kid, now_s, rated_w=house.rated_w
+                self._store, _issuer(self._directory), public_key, house.label, owner.kid, now_s, rated_w=house.rated_w
             )
             self._node.catch_up()
-            self._tell(f"{house.label}: enrolled for {house.owner}")
+            self._report(f"{house.label}: enrolled; its owner is {house.owner}")
             self._changed.set()
             return
-        raise DemoError(f"{house.label} did not ask to be enrolled within {PATIENCE_S} s")
+        raise DemoError(f"{house.label} sent no enrolment request within {PATIENCE_S} s")
 
     async def run(self) -> None:
         """Start the meters, enrol them, and play rounds until cancelled; raises DemoError, VirtualMeterError."""
@@ -206,7 +214,7 @@ class Demo:
         return len(self._kids) == len(HOUSES) and set(self._kids.values()) <= known
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
-        """Wait for something of the meters' doing; say so when it takes long, and go on waiting."""
+        """Wait for something that the meters do; where it takes long, report it and wait on."""
         waited_s = 0
         while not holds():
             self._changed.clear()
@@ -215,7 +223,7 @@ class Demo:
             except TimeoutError:
                 waited_s += 10
                 if waited_s % PATIENCE_S == 0:
-                    self._tell(f"still waiting for {what}")
+                    self._report(f"still waiting for {what}")
             for task in self._tasks:
                 if task.done() and task.exception() is not None:
                     raise DemoError(str(task.exception()))
@@ -229,12 +237,12 @@ class Demo:
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
                 "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
             }  # fmt: skip
-            self._store.publish(self._home.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
-            verb = "sell" if order.side == kinds.SELL else "buy"
-            price = f"{order.limit_micro_per_kwh // 10_000} cents per kWh"
-            self._tell(f"{order.house.owner}: {verb} {order.wh} Wh at {'least' if verb == 'sell' else 'most'} {price}")
+            self._store.publish(self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
+            verb, bound = ("sell", "at least") if order.side == kinds.SELL else ("buy", "no more than")
+            price = f"{order.limit_micro_per_kwh // 10_000} cents/kWh"
+            self._report(f"{order.house.owner}: may {verb} up to {order.wh} Wh for {bound} {price}")
         self._node.catch_up()
 
     async def stop(self) -> None:
-        """Stop the meters, as Ctrl-C would each of them."""
+        """Stop every meter as Ctrl-C would."""
         await asyncio.gather(*(meter.stop() for meter in self._meters.values()))

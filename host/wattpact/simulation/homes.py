@@ -1,4 +1,4 @@
-"""A week of real homes: load and sun by the hour become power, the firmware measures it, and the street trades it.
+"""A week of recorded homes: hourly load and sun become power, the firmware measures it, and the meters trade it.
 
 Input is a folder in the format of CityLearn's 2022 challenge: schema.json, Building_N.csv with non_shiftable_load in
 kWh and solar_generation in W for each kW of the building's nominal power, pricing.csv with electricity_pricing a kWh.
@@ -30,7 +30,7 @@ HOURS_A_DAY = 24
 MAX_BYTES = 16 << 20
 START_S = 1_783_900_800  # a Monday, 00:00 UTC
 EXPORT_SHARE_PERCENT = 20  # what the grid pays for export, of its lowest import price: an assumption, the data has none
-TERMS = members.Terms("Fontana", "USD", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Fontana", "USD", "UTC", STEP_S, 0, 0)
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False,
@@ -69,10 +69,10 @@ def nominal_powers(folder: Path) -> dict[str, Decimal]:
         schema = json.loads(_read(path), parse_float=Decimal, parse_int=Decimal)
         found = {name: building["pv"]["attributes"]["nominal_power"] for name, building in schema["buildings"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise ReplayError(f"{path} names no buildings with their solar panels' nominal power") from None
+        raise ReplayError(f"{path} has no buildings with the nominal power of their solar panels") from None
     for name, kw in found.items():
         if not re.fullmatch(r"Building_\d{1,6}", name) or not isinstance(kw, Decimal) or not 0 <= kw <= 1000:
-            raise ReplayError(f"{path}: {name!r} is no building with 0 to 1000 kW")
+            raise ReplayError(f"{path}: {name!r} is not a building with 0 to 1000 kW")
     return dict(sorted(found.items(), key=lambda item: int(item[0].partition("_")[2])))
 
 
@@ -92,7 +92,7 @@ def _read(path: Path) -> str:
 def _rows(path: Path, first_hour: int, hours: int) -> list[dict[str, Any]]:
     rows = list(csv.DictReader(_read(path).splitlines()))[first_hour : first_hour + hours]
     if len(rows) < hours:
-        raise ReplayError(f"{path} has no {hours} hours from hour {first_hour} on")
+        raise ReplayError(f"{path} ends before {hours} hours from hour {first_hour} on")
     return rows
 
 
@@ -100,25 +100,25 @@ def _decimal(row: dict[str, Any], column: str, name: str) -> Decimal:
     try:
         value = Decimal(row[column])
     except (KeyError, InvalidOperation, TypeError):
-        raise ReplayError(f"{name}: {row.get(column)!r} is no number in column {column}") from None
+        raise ReplayError(f"{name}: {row.get(column)!r} is not a number, in column {column}") from None
     if not value.is_finite() or not 0 <= value <= 100_000:
         raise ReplayError(f"{name}: {value} is out of range in column {column}")
     return value
 
 
 class HomesReplay:
-    """The replay of the first `homes` buildings from a day of the files on. `tell` prints progress."""
+    """The replay of the first `homes` buildings from a day of the files on. `report` prints progress."""
 
-    def __init__(self, source: Path, homes: int, days: int, first_day: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, source: Path, homes: int, days: int, first_day: int, report: Callable[[str], None]) -> None:
         powers = nominal_powers(source)
         if not 2 <= homes <= len(powers):
-            raise ReplayError(f"there are {len(powers)} homes; take 2 to {len(powers)}")
+            raise ReplayError(f"there are {len(powers)} homes; choose 2 to {len(powers)} of them")
         self._hours = days * HOURS_A_DAY
         first_hour = first_day * HOURS_A_DAY
         chosen = list(powers.items())[:homes]
         self.homes = [read_home(source, name, kw, first_hour, self._hours) for name, kw in chosen]
         self._prices = read_prices(source, first_hour, self._hours)
-        self._tell = tell
+        self._report = report
 
     def run(self, keep: Path | None = None) -> list[Check]:
         """Play it all in `keep`, an empty or new folder, which stays; else in one that does not."""
@@ -129,16 +129,16 @@ class HomesReplay:
 
     def _play(self, folder: Path) -> list[Check]:
         with Street(folder, TERMS, START_S - HOUR_S) as street:
-            self._move_in(street)
+            self._set_up(street)
             for hour in range(self._hours):
                 if hour % HOURS_A_DAY == 0:
-                    self._tell(f"day {hour // HOURS_A_DAY + 1} of {self._hours // HOURS_A_DAY}")
+                    self._report(f"day {hour // HOURS_A_DAY + 1} of {self._hours // HOURS_A_DAY}")
                     self._mandate(street)
-                self._live(street, hour)
-            self._wind_up(street)
+                self._play_hour(street, hour)
+            self._finish(street)
             return self._check(street)
 
-    def _move_in(self, street: Street) -> None:
+    def _set_up(self, street: Street) -> None:
         """Before the first hour: people, policy, tariff, meters, and default supply so that the relays are closed."""
         export = min(self._prices) * EXPORT_SHARE_PERCENT // 100
         previous = None
@@ -165,7 +165,7 @@ class HomesReplay:
         street.advance(START_S - street.now_s, {})
 
     def _mandate(self, street: Street) -> None:
-        """Once a day each owner offers some of the sun, dearer from home to home, and asks for some of the others'."""
+        """Once a day each owner orders to sell some energy, at prices that rise from home to home, and to buy some."""
         for rank, one in enumerate(self.homes):
             for side, limit, wh in ((kinds.SELL, 120_000 + 10_000 * rank, 4000), (kinds.BUY, 210_000, 3000)):
                 body = {
@@ -176,8 +176,8 @@ class HomesReplay:
                 street.store.publish(street.people[f"owner-of-{one.name}"], kinds.MANDATE, body, street.now_s)
         street.node.catch_up()
 
-    def _live(self, street: Street, hour: int) -> None:
-        """One hour at the file's power: first second by second while there is talk, then quarter by quarter."""
+    def _play_hour(self, street: Street, hour: int) -> None:
+        """One hour at the file's power: in steps of 2 s until no datagrams are left, then of a quarter hour."""
         mw = {one.name: one.net_mw[hour] for one in self.homes}
         end_s = START_S + (hour + 1) * HOUR_S
         self._rest(street, mw)
@@ -190,9 +190,9 @@ class HomesReplay:
             street.advance(2, {name: [(power, 2_000_000)] for name, power in mw.items()})
             if street.is_at_rest():
                 return
-        raise ReplayError("the meters and the node do not come to rest")
+        raise ReplayError("the meters and the node never stop sending to each other")
 
-    def _wind_up(self, street: Street) -> None:
+    def _finish(self, street: Street) -> None:
         """Let the last readings arrive, and the last contracts end."""
         street.advance(HOUR_S, {})
         self._rest(street, {})
@@ -200,14 +200,14 @@ class HomesReplay:
     def _check(self, street: Street) -> list[Check]:
         checks = []
         for one in self.homes:
-            said = street.meters[one.name].registers
+            registers = street.meters[one.name].registers
             for number, word, mwh in ((1, "import", one.import_mwh), (2, "export", one.export_mwh)):
-                figures = f"register {said[number]:,} Wh, file {mwh // 1000:,}.{mwh % 1000:03} Wh"
-                checks.append(Check(f"{one.name} {word}", said[number] == mwh // 1000, figures))
+                figures = f"register {registers[number]:,} Wh, file {mwh // 1000:,}.{mwh % 1000:03} Wh"
+                checks.append(Check(f"{one.name} {word}", registers[number] == mwh // 1000, figures))
         checks += conservation.check(street, START_S - HOUR_S, street.now_s)
         month = datetime.fromtimestamp(START_S, UTC).strftime("%Y-%m")
         audits, bills = conservation.audit_bills(street, month)
         checks += audits
         grid = sum(bills[name]["grid_import_wh"] + bills[name]["bought_wh"] for name in bills)
         imported = sum(meter.registers[1] for meter in street.meters.values())
-        return [*checks, Check("bills carry all import", grid == imported, f"{grid:,} Wh, {imported:,} Wh")]
+        return [*checks, Check("bills account for all import", grid == imported, f"{grid:,} Wh, {imported:,} Wh")]

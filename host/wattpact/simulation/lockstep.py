@@ -1,4 +1,4 @@
-"""One meter's firmware in virtual time: the host's end of boards/virtual/lockstep.py, which says the protocol."""
+"""One meter's firmware in virtual time: the host's end of boards/virtual/lockstep.py, which describes the protocol."""
 
 import base64
 import json
@@ -12,7 +12,7 @@ PATIENCE_S = 20
 
 
 class LockstepError(RuntimeError):
-    """The meter's process ended, or answered that it cannot do what was asked."""
+    """The meter's process ended, or answered that it cannot do a step."""
 
 
 class Lockstep:
@@ -31,10 +31,10 @@ class Lockstep:
         self.kid = bytes.fromhex(greeting["kid"])
         self.public_key = bytes.fromhex(greeting["public_key"])
         self.code = str(greeting["code"])
-        self.said: dict[str, Any] = greeting
+        self.state: dict[str, Any] = greeting
 
     def ask(self, **line: Any) -> None:
-        """Send one line; the answer is to be taken before the next."""
+        """Send one line; read the answer before the next."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(line) + "\n")
@@ -48,11 +48,11 @@ class Lockstep:
         text = self._process.stdout.readline()
         if not text:
             raise LockstepError(f"the meter's process has ended; its errors are in {self._errors.name}")
-        said: dict[str, Any] = json.loads(text)
-        if "error" in said:
-            raise LockstepError(f"the meter refused a step: {said['error']}")
-        self.said = {**getattr(self, "said", {}), **said}
-        return said
+        answer: dict[str, Any] = json.loads(text)
+        if "error" in answer:
+            raise LockstepError(f"the meter rejected a step: {answer['error']}")
+        self.state = {**getattr(self, "state", {}), **answer}
+        return answer
 
     def do(self, **line: Any) -> dict[str, Any]:
         self.ask(**line)
@@ -65,7 +65,7 @@ class Lockstep:
     @property
     def registers(self) -> dict[int, int]:
         """Register id -> Wh, as of the last answer."""
-        return {int(number): wh for number, wh in self.said["registers"].items()}
+        return {int(number): wh for number, wh in self.state["registers"].items()}
 
     def close(self) -> None:
         if self._process.poll() is None:

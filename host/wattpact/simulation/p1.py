@@ -1,4 +1,4 @@
-"""A recorded P1 port through a meter: its registers against those that stand in the telegrams, every telegram counted.
+"""A recorded P1 port through a meter: its registers against those of its telegrams, with every telegram counted.
 
 The reference is a reading of the text of its own: where telegrams begin, and their registers by a regular expression,
 in exact integers. What always holds: the meter is told bytes and nothing else.
@@ -20,7 +20,7 @@ MAX_BYTES = 64 << 20
 START_S = 1_783_900_800
 STEP_S = 10
 RATED_W = 25_000
-TERMS = members.Terms("Port", "EUR", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Port", "EUR", "UTC", STEP_S, 0, 0)
 _OBIS = re.compile(rb"^1-0:([12])\.8\.([0-2])\((\d+)\.(\d{3})\*kWh\)\r?$", re.M)
 
 
@@ -40,7 +40,7 @@ def read(path: Path) -> bytes:
     if len(data) > MAX_BYTES:
         raise ReplayError(f"{path} is larger than {MAX_BYTES >> 20} MiB")
     if b"/" not in data:
-        raise ReplayError(f"{path} holds no telegram: none of its bytes is a /")
+        raise ReplayError(f"{path} has no telegram: none of its bytes is a /")
     return data
 
 
@@ -67,12 +67,12 @@ def _total(found: dict[tuple[bytes, bytes], int], direction: bytes) -> int | Non
 
 
 class P1Replay:
-    """The replay of one file, a telegram a second. `tell` prints progress."""
+    """The replay of one file, a telegram a second. `report` prints progress."""
 
-    def __init__(self, path: Path, require_crc: bool, tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, require_crc: bool, report: Callable[[str], None]) -> None:
         self._pieces = split(read(path))
         self._require_crc = require_crc
-        self._tell = tell
+        self._report = report
 
     def run(self) -> list[Check]:
         with tempfile.TemporaryDirectory(prefix="wattpact-p1-") as folder:
@@ -89,13 +89,13 @@ class P1Replay:
         accepted = differing = 0
         for number, piece in enumerate(self._pieces, 1):
             street.advance(1, {}, {"port": piece})
-            if meter.said["p1_accepted"] > accepted:
-                accepted, last = meter.said["p1_accepted"], reference(piece)
+            if meter.state["p1_accepted"] > accepted:
+                accepted, last = meter.state["p1_accepted"], reference(piece)
                 # The first telegram of a source waits for a second that agrees.
                 same = (meter.registers[1], meter.registers[2]) == (last.import_wh, last.export_wh or 0)
                 differing += accepted > 1 and not same
             if number % 100 == 0:
-                self._tell(f"{number} of {len(self._pieces)} pieces")
+                self._report(f"telegram {number} of {len(self._pieces)}")
         at_end = dict(meter.registers)
         for _ in range(2 * STEP_S):
             street.advance(1, {}, {"port": b""})
@@ -103,23 +103,23 @@ class P1Replay:
 
     def _check(self, street: Street, at_end: dict[int, int], last: Telegram | None, differing: int) -> list[Check]:
         meter = street.meters["port"]
-        accepted, rejected = meter.said["p1_accepted"], meter.said["p1_rejected"]
+        accepted, rejected = meter.state["p1_accepted"], meter.state["p1_rejected"]
         present = sum(piece.startswith(b"/") for piece in self._pieces)
-        before = "" if present == len(self._pieces) else ", after the end of one that began before"
+        before = "" if present == len(self._pieces) else ", after the end of one that began before the recording"
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items())) or "none"
         import_wh = last.import_wh if last else None
         export_wh = (last.export_wh or 0) if last else None
         stored = street.store.registers(meter.kid)
         kept = dict(stored[0].energy) if stored else {}
-        said = street.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
-        voids = sum(row.void_reason is not None for row in said)
+        stored_readings = street.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
+        voids = sum(row.void_reason is not None for row in stored_readings)
         return [
             Check("telegrams accounted for", accepted + sum(rejected.values()) == present,
-                  f"{present} telegrams{before}: {accepted} taken, rejected: {reasons}"),
+                  f"{present} telegrams{before}: {accepted} accepted, rejected: {reasons}"),
             Check("registers after each telegram", accepted > 0 and not differing,
-                  f"{accepted - differing} of {accepted} as in the text"),
-            Check("import at the end", at_end[1] == import_wh, f"{at_end[1]:,} Wh, text {import_wh or 0:,} Wh"),
-            Check("export at the end", at_end[2] == export_wh, f"{at_end[2]:,} Wh, text {export_wh or 0:,} Wh"),
+                  f"{accepted - differing} of {accepted} as in the telegrams"),
+            Check("import at the end", at_end[1] == import_wh, f"{at_end[1]:,} Wh, telegram {import_wh or 0:,} Wh"),
+            Check("export at the end", at_end[2] == export_wh, f"{at_end[2]:,} Wh, telegram {export_wh or 0:,} Wh"),
             Check("signed and stored", kept.get(readings.IMPORT_WH) == at_end[1] and not voids,
                   f"{kept.get(readings.IMPORT_WH, 0):,} Wh, {voids} void readings"),
         ]  # fmt: skip

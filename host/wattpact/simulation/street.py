@@ -1,7 +1,7 @@
-"""A street in virtual time: a node and meters on one clock, joined by a network without loss or delay.
+"""A community in virtual time: a node and meters on one clock, connected by a network without loss or delay.
 
 What always holds: the node is the real one over a real store, the meters are the firmware in processes of their own;
-only sockets and clocks are replaced. Nothing moves but by `advance`.
+only sockets and clocks are replaced. Time passes by `advance` alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ SETTLE_S = 1
 class Street:
     """Made in an empty folder; `start_s` is Unix time. Close it, or use it in a `with`."""
 
-    def __init__(self, folder: Path, terms: members.Terms, start_s: int) -> None:
+    def __init__(self, folder: Path, terms: members.FoundingTerms, start_s: int) -> None:
         self.start_s = start_s
         self.now_s = start_s
-        self.home: DataDirectory = data_directory.found(folder, terms, start_s)
-        self.issuer: Signer = self.home.keyring.load(keys.ISSUER)
+        self.data: DataDirectory = data_directory.create(folder, terms, start_s)
+        self.issuer: Signer = self.data.keyring.load(keys.ISSUER)
         self.node = Node(
-            self.home.store(), self.home.root_public_key, self.home.keyring.load(keys.HOST), self.issuer,
+            self.data.store(), self.data.root_public_key, self.data.keyring.load(keys.HOST), self.issuer,
             lambda: self.now_s, lambda: self.t_ms,
         )  # fmt: skip
         self.node.join(self)
@@ -57,17 +57,17 @@ class Street:
         return (self.now_s - self.start_s) * 1000
 
     def add_person(self, name: str) -> Signer:
-        self.people[name] = data_directory.add_person(self.home, name, name, self.now_s)
+        self.people[name] = data_directory.add_person(self.data, name, name, self.now_s)
         self.node.catch_up()
         return self.people[name]
 
     def add_meter(self, label: str, owner: str, configuration: Mapping[str, Any]) -> Lockstep:
-        """Start a meter, let it ask, and enrol it with its code for a person."""
-        settings = {"host": ["street", 1], "root_public_key": self.home.root_public_key.hex(), "flash": None}
+        """Start a meter, let it send its request, and enrol it with its code for a person."""
+        settings = {"host": ["street", 1], "root_public_key": self.data.root_public_key.hex(), "flash": None}
         meter = Lockstep(self._folder.joinpath("meters", label), {**settings, **configuration})
         self.meters[label] = meter
         self._queues[self._address(label)] = []
-        self._carry(label, meter.said["out"])
+        self._carry(label, meter.state["out"])
         self.advance(SETTLE_S, {})
         code = enrolment.parse_code(meter.code)
         public_key = members.with_code(self.store.pending(), code, self.store.community)
@@ -105,7 +105,7 @@ class Street:
         self._exchange(lines)
 
     def _exchange(self, lines: dict[str, dict[str, Any]]) -> None:
-        """Step the meters, and carry datagrams to and fro until nobody has anything to say at this moment."""
+        """Step the meters, and carry datagrams to and fro until none is left at this moment."""
         for _ in range(MAX_EXCHANGES):
             for label, line in lines.items():
                 self.meters[label].ask(to=[self.t_ms, self.now_s], **line)
@@ -124,7 +124,7 @@ class Street:
                     queue.clear()
             if not lines:
                 return
-        raise ReplayError("the meters and the node do not come to rest")
+        raise ReplayError("the meters and the node never stop sending to each other")
 
     def _carry(self, label: str, out: list[str]) -> None:
         address = self._address(label)
@@ -132,10 +132,10 @@ class Street:
             self.send(self.node.link.receive(decode(text), address, self.t_ms, self.now_s))
 
     def is_at_rest(self) -> bool:
-        """Whether every meter's log is in the store and every inbox has been heard."""
+        """Whether every meter's log is in the store and every inbox has been received."""
         for meter in self.meters.values():
             head = self.store.head(meter.kid, 0)
-            if (0 if head is None else head[0] + 1) != meter.said["next_sequence"]:
+            if (0 if head is None else head[0] + 1) != meter.state["next_sequence"]:
                 return False
             peer = self.node.link.peers.get(meter.kid)
             if peer is None or self.node.inbox.after(meter.kid, peer.cursor, 1):

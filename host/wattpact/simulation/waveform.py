@@ -1,4 +1,4 @@
-"""A recorded voltage and current through real meters: what they sign against what every sample of the recording says.
+"""Recorded voltage and current through real meters: what they sign against the sums over all samples of the recording.
 
 Input is COMTRADE (IEEE C37.111-1999), ASCII. Each phase gets a meter of its own, whose board plays the recording's
 whole cycles over and over at 40 samples a cycle with 12 bits; the reference is exact arithmetic over all samples of the
@@ -31,11 +31,11 @@ PATIENCE_S = 60
 STEP_S = 1
 READINGS = 3
 PER_MILLE = 10  # how far a figure may be from the reference: 1 %
-TERMS = members.Terms("Recording", "EUR", "UTC", STEP_S, 0, 0)
+TERMS = members.FoundingTerms("Recording", "EUR", "UTC", STEP_S, 0, 0)
 
 
 class Phase(NamedTuple):
-    """What all samples of one phase's whole cycles say: W, V, A in thousandths, power factor in thousandths."""
+    """From all samples of one phase's whole cycles: W, V, A in thousandths, power factor in thousandths."""
 
     name: str
     voltage: str
@@ -69,9 +69,9 @@ def read(path: Path) -> Recording:
         rows = [line.split(",")[2 : 2 + analog] for line in lines_of_data[:count]]
         channels = {name: [int(row[i]) * scales[i][0] + scales[i][1] for row in rows] for i, name in enumerate(names)}
     except (IndexError, ValueError, ZeroDivisionError):
-        raise ReplayError(f"{path} is no COMTRADE recording of 1999 in ASCII") from None
+        raise ReplayError(f"{path} is not a COMTRADE recording of 1999 in ASCII") from None
     if not rows or line_hz <= 0 or rate_hz < 40 * line_hz:
-        raise ReplayError(f"{path} has too few samples a cycle")
+        raise ReplayError(f"{path} has too few samples per cycle")
     return Recording(channels, line_hz, rate_hz)
 
 
@@ -93,11 +93,11 @@ def reference(recording: Recording, voltage: str, current: str) -> Phase:
     """Exact sums over the recording's whole cycles, without their means; raises ReplayError."""
     for name in (voltage, current):
         if name not in recording.channels:
-            raise ReplayError(f"there is no channel {name!r}; there are {', '.join(recording.channels)}")
+            raise ReplayError(f"there is no channel {name!r}; the channels are {', '.join(recording.channels)}")
     a_cycle = recording.rate_hz / recording.line_hz
     count = round(int(len(recording.channels[voltage]) / a_cycle) * a_cycle)
     if not count:
-        raise ReplayError("the recording has no whole cycle")
+        raise ReplayError("the recording is shorter than a cycle")
     volts, amps = (_centred(recording.channels[name][:count]) for name in (voltage, current))
     power = sum((v * i for v, i in zip(volts, amps, strict=True)), Fraction(0)) / count
     voltage_mv, current_ma = _rms_milli(volts), _rms_milli(amps)
@@ -116,20 +116,20 @@ def _rms_milli(samples: list[Fraction]) -> int:
 
 
 class WaveformReplay:
-    """The replay of pairs of channels (voltage, current). `tell` prints progress."""
+    """The replay of pairs of channels (voltage, current). `report` prints progress."""
 
-    def __init__(self, path: Path, pairs: list[tuple[str, str]], tell: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, pairs: list[tuple[str, str]], report: Callable[[str], None]) -> None:
         recording = read(path)
         self._path = path.resolve()
         self.phases = [reference(recording, *pair) for pair in pairs]
-        self._tell = tell
+        self._report = report
 
     def run(self) -> list[Check]:
         with tempfile.TemporaryDirectory(prefix="wattpact-waveform-") as folder:
             return asyncio.run(self._play(Path(folder)))
 
     async def _play(self, folder: Path) -> list[Check]:
-        of = data_directory.found(folder.joinpath("node"), TERMS, data_directory.clock())
+        of = data_directory.create(folder.joinpath("node"), TERMS, data_directory.clock())
         issuer = of.keyring.load(keys.ISSUER)
         node = Node(of.store(), of.root_public_key, of.keyring.load(keys.HOST), issuer, data_directory.clock)
         port = await node.start("127.0.0.1", 0)
@@ -146,18 +146,18 @@ class WaveformReplay:
                 },
             }  # fmt: skip
             name = phase.name.replace(" ", "-")
-            meters.append(VirtualMeter(folder.joinpath(name), configuration, _listener(phase.name, waiting)))
+            meters.append(VirtualMeter(folder.joinpath(name), configuration, _follower(phase.name, waiting)))
         try:
             for meter in meters:
                 await meter.start()
             kids = await self._enrol(node, issuer, owner.kid, waiting)
-            self._tell(f"{len(kids)} meters measure")
+            self._report(f"{len(kids)} meters are measuring")
             unsealer = Unsealer(node.store, node.readers)
             await self._wait(
                 lambda: all(len(_signed(unsealer, node, k)) >= READINGS for k in kids.values()), "readings"
             )
-            said = {phase.name: _signed(unsealer, node, kids[phase.name])[-1] for phase in self.phases}
-            return [check for phase in self.phases for check in _compare(phase, said[phase.name])]
+            signed = {phase.name: _signed(unsealer, node, kids[phase.name])[-1] for phase in self.phases}
+            return [check for phase in self.phases for check in _compare(phase, signed[phase.name])]
         finally:
             await asyncio.gather(*(meter.stop() for meter in meters))
             await node.stop()
@@ -165,9 +165,9 @@ class WaveformReplay:
     async def _enrol(
         self, node: Node, issuer: keys.Signer, owner: bytes, waiting: "dict[str, tuple[bytes, bytes]]"
     ) -> dict[str, bytes]:
-        """Enrol each meter with the code it shows, once it has asked; kid by phase."""
-        await self._wait(lambda: len(waiting) == len(self.phases), "the meters")
-        await self._wait(lambda: len(node.store.pending()) == len(self.phases), "the meters to ask")
+        """Enrol each meter with the code it shows, once its request has arrived; kid by phase."""
+        await self._wait(lambda: len(waiting) == len(self.phases), "the meters' start")
+        await self._wait(lambda: len(node.store.pending()) == len(self.phases), "the enrolment requests")
         for phase in self.phases:
             code, _ = waiting[phase.name]
             public_key = members.with_code(node.store.pending(), code, node.store.community)
@@ -184,7 +184,7 @@ class WaveformReplay:
         raise ReplayError(f"{what} did not come within {PATIENCE_S} s")
 
 
-def _listener(name: str, waiting: "dict[str, tuple[bytes, bytes]]") -> "Callable[[dict[str, object]], None]":
+def _follower(name: str, waiting: "dict[str, tuple[bytes, bytes]]") -> "Callable[[dict[str, object]], None]":
     def receive(event: dict[str, object]) -> None:
         if event.get("event") == "started":
             waiting[name] = (enrolment.parse_code(str(event["code"])), bytes.fromhex(str(event["kid"])))
@@ -210,18 +210,18 @@ def _signed(unsealer: Unsealer, node: Node, kid: bytes) -> list[dict[int, int]]:
     return found
 
 
-def _compare(phase: Phase, said: dict[int, int]) -> list[Check]:
+def _compare(phase: Phase, signed: dict[int, int]) -> list[Check]:
     rows = (
-        ("active power", phase.active_mw, said[register_table.POWER_W] * 1000, 500, "mW"),
-        ("voltage", phase.voltage_mv, said[register_table.VOLTAGE_1_MV], 0, "mV"),
-        ("current", phase.current_ma, said[register_table.CURRENT_1_MA], 0, "mA"),
-        ("power factor", phase.power_factor_milli, abs(said[register_table.POWER_FACTOR_MILLI]), 1, "/1000"),
+        ("active power", phase.active_mw, signed[register_table.POWER_W] * 1000, 500, "mW"),
+        ("voltage", phase.voltage_mv, signed[register_table.VOLTAGE_1_MV], 0, "mV"),
+        ("current", phase.current_ma, signed[register_table.CURRENT_1_MA], 0, "mA"),
+        ("power factor", phase.power_factor_milli, abs(signed[register_table.POWER_FACTOR_MILLI]), 1, "/1000"),
     )
     return [
         Check(
             f"{phase.name} {what}",
             abs(measured - true) * 1000 <= PER_MILLE * abs(true) + slack * 1000,
-            f"signed {measured:,} {unit}, all samples {true:,} {unit}",
+            f"signed {measured:,} {unit}, samples {true:,} {unit}",
         )
         for what, true, measured, slack, unit in rows
     ]

@@ -1,4 +1,4 @@
-"""A meter's end of the link, as a host knows it."""
+"""A peer of the link: a meter, as a host knows it."""
 
 Address = tuple[str, int]
 Datagrams = list[tuple[bytes, Address]]
@@ -7,12 +7,14 @@ BUDGET = 64
 
 
 class Peer:
-    """What is known of a meter's end of the link. Times are the edge's monotonic milliseconds."""
+    """Where a meter is, how much of its inbox it has, and what was sent to it since.
+
+    `cursor` is the position in its inbox that it has acknowledged, `in_flight` the positions sent after that. Times are
+    the edge's monotonic milliseconds, `last_contact_s` Unix seconds."""
 
     def __init__(self, address: Address, now_ms: int) -> None:
         self.address = address
-        self.seen_ms = now_ms
-        self.seen_s = 0
+        self.last_contact_s = 0
         self.cursor = 0
         self.in_flight: list[int] = []
         self.sent_ms = 0

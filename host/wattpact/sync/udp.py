@@ -17,13 +17,13 @@ MAX_BATCH = 256
 
 
 class Edge(asyncio.DatagramProtocol):
-    """The socket: datagrams in, batches to `take`, datagrams out."""
+    """The socket: datagrams in, batches to `ingest`, datagrams out."""
 
     def __init__(
-        self, link: Link, take: Callable[[list[tuple[bytes, Address]]], None], clock: Callable[[], int]
+        self, link: Link, ingest: Callable[[list[tuple[bytes, Address]]], None], clock: Callable[[], int]
     ) -> None:
         self._link = link
-        self._take = take
+        self._ingest = ingest
         self._clock = clock
         self._transport: asyncio.DatagramTransport | None = None
         self._flushing: asyncio.TimerHandle | None = None
@@ -36,7 +36,7 @@ class Edge(asyncio.DatagramProtocol):
         try:
             self.send(self._link.receive(data, address[:2], now_ms(), self._clock()))
         except StoreError as error:
-            _LOG.error("a datagram is not answered, it will come again: %s", error)
+            _LOG.error("a datagram was not answered, and its meter will send it again: %s", error)
         if len(self._link.batch) >= MAX_BATCH:
             self.flush()
         elif self._link.batch and self._flushing is None:
@@ -48,7 +48,7 @@ class Edge(asyncio.DatagramProtocol):
             self._flushing = None
         batch = self._link.pop_batch()
         if batch:
-            self._take(batch)
+            self._ingest(batch)
 
     def send(self, datagrams: Datagrams) -> None:
         for data, address in datagrams:

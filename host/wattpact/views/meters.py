@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wattpact_protocol.log import register_table, roles
+from wattpact_protocol.log import reason_texts, register_table, roles
 
 from wattpact.bundle import money
 from wattpact.store.records import Registers
@@ -12,29 +12,6 @@ from wattpact.views.fold import Fold, RelayWord
 
 HEARD_WITHIN_S = 15  # a meter on the link says something every 2 s
 
-# The guard's rows and waits (docs/spec/guard.md) in words: for a closed relay, and for an open one.
-CLOSED_WORDS = {
-    "grant": "A contract supplies this meter.",
-    "default_supply": "The default supplier supplies this meter.",
-    "protected": "This customer is protected and stays supplied; what no contract covers is owed.",
-    "hold": "A fault hides the time or the registers; supply goes on within its hold budget.",
-    "credit": "No contract has energy left; emergency credit is being used.",
-    "quiet_hours": "No contract has energy left, but nobody is cut off at this time.",
-    "boot_hold": "It has just started and waits for the time; supply goes on.",
-    "warning": "No contract has energy left: it will open when the warning time is over.",
-    "weld": "Its contacts do not open although it was told to. It needs someone on site.",
-}
-OPEN_WORDS = {
-    "over_current": "The current was too high. Someone on site has to reset it.",
-    "over_temperature": "It was too hot. Someone on site has to reset it.",
-    "owner": "The owner opened it.",
-    "operator": "The operator opened it.",
-    "no_contract": "No contract has energy left.",
-    "resting": "It rests after opening, before it may close again.",
-    "outage_wait": "The power was away: it waits, so that not all homes come back at once.",
-    "awaiting_consent": "A contract is ready; someone on site has to agree to closing it.",
-    "weld": "Its contacts do not close although it was told to. It needs someone on site.",
-}
 _ENDED_SUPPLY = ("no_contract", "resting")
 NO_RELAY = "No relay has been operated here."
 
@@ -105,14 +82,14 @@ def _words(fold: Fold, kid: bytes, word: RelayWord, waiting: bool, now_s: int) -
     if word.closed:
         contract = contracts.supplying(fold, kid, now_s) if word.reason == "grant" else None
         if contract is None:
-            return CLOSED_WORDS.get(word.reason, "It was closed.")
+            return reason_texts.relay_text(word.reason, True)
         supplier = fold.ledger.inputs.labels.get(contract.supplier, contract.supplier.hex())
         community = fold.ledger.inputs.community or {}
         price = money.price(contract.price_micro_per_kwh, community.get("currency", ""))
         return f"{supplier} supplies it: {contracts.left_wh(fold, contract)} Wh left at {price}."
-    said = OPEN_WORDS.get(word.reason, "It was opened.")
+    said = reason_texts.relay_text(word.reason, False)
     ready = contracts.ready(fold, kid, now_s) if word.reason in _ENDED_SUPPLY else None
     if ready is not None:
         supplier = fold.ledger.inputs.labels.get(ready.supplier, ready.supplier.hex())
         said = f"A contract with {supplier} is ready."
-    return f"{said} {OPEN_WORDS['resting']}" if waiting and word.reason != "resting" else said
+    return f"{said} {reason_texts.relay_text('resting', False)}" if waiting and word.reason != "resting" else said

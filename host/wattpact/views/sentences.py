@@ -1,28 +1,27 @@
-"""Each entry as one plain sentence, for the log of the page and the command line."""
+"""Each entry as one plain sentence, for the log of the page and the command line: the template of its kind
+(`kind_texts`), filled in with its fields and with what else there is to know of them: labels, prices, contracts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wattpact_protocol.log import event_codes, ids, kinds, readings, roles
+from wattpact_protocol.log import event_codes, ids, kind_texts, kinds, reason_texts, roles
+from wattpact_protocol.log import readings as reading
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
 from wattpact.bundle import money
-from wattpact.views.meters import CLOSED_WORDS, OPEN_WORDS
-
-Body = Mapping[str, Any]
 
 
 class Sentences:
-    """Knows the labels and contracts that sentences name. `inputs` may know less than the entries it is asked about."""
+    """Knows the labels and contracts that sentences name. `inputs` may know less than the entries it is given."""
 
     def __init__(self, inputs: SettlementInputs) -> None:
         self._inputs = inputs
         self.currency = (inputs.community or {}).get("currency", "")
 
-    def sentence(self, said: Entry) -> str:
-        return _SENTENCES[said.kind](self, said)
+    def sentence(self, new: Entry) -> str:
+        return kind_texts.sentence(new.kind).format_map(_Parts(self, new))
 
     def label(self, kid: bytes) -> str:
         return self._inputs.labels.get(kid, kid.hex())
@@ -36,83 +35,111 @@ class Sentences:
     def offer(self, offer_id: bytes) -> Entry | None:
         return self._inputs.agreements.offers.get(offer_id)
 
-    def parties(self, contract_id: bytes, speaker: bytes) -> str:
-        """The contract, named by the other party as the speaker sees it."""
+    def parties(self, contract_id: bytes, author: bytes) -> str:
+        """The contract, named by the other party as the author sees it."""
         contract = self.contract(contract_id)
         if contract is None:
             return f"contract {contract_id.hex()[:8]}"
-        if speaker == contract.consumer:
+        if author == contract.consumer:
             return f"the contract with {self.label(contract.supplier)}"
-        if speaker == contract.supplier:
+        if author == contract.supplier:
             return f"the contract with {self.label(contract.consumer)}"
         return f"the contract of {self.label(contract.consumer)} with {self.label(contract.supplier)}"
 
 
-def _certificate(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    role, own = roles.NAMES[body["role"]], ids.kid_of(body["public_key"]) == said.kid
-    renewed = "Renewed" if body["version"] > 1 else "Enrolled"
-    owner = f", owned by {teller.label(body['owner'])}" if "owner" in body else ""
-    article = "an" if role[0] in "aeiou" else "a"
-    return f"{renewed} {'itself' if own else body['label']} as {article} {role}{owner}"
+class _Parts(dict[str, str]):
+    """The parts of one entry's sentence, each made when the template names it: one of _PARTS, or the field."""
+
+    def __init__(self, known: Sentences, new: Entry) -> None:
+        super().__init__()
+        self._known = known
+        self._new = new
+
+    def __missing__(self, name: str) -> str:
+        made = _PARTS.get(name)
+        return made(self._known, self._new) if made else _field(self._known, name, self._new.body[name])
 
 
-def _reading(teller: Sentences, said: Entry) -> str:
-    if said.is_sealed:
-        return "A sealed reading"
-    body = said.body
-    count = readings.intervals(body)
-    imported = readings.end_value(body, readings.IMPORT_WH)
-    exported = readings.end_value(body, readings.EXPORT_WH)
-    registers = f"registers at {imported} Wh import, {exported} Wh export"
+def _field(known: Sentences, name: str, value: Any) -> str:
+    if name.endswith("_micro_per_kwh"):
+        return known.price(value)
+    if isinstance(value, bytes):
+        return known.label(value)
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _enrolled(known: Sentences, new: Entry) -> str:
+    return "Renewed the certificate of" if new.body["version"] > 1 else "Enrolled"
+
+
+def _certified(known: Sentences, new: Entry) -> str:
+    return "itself" if ids.kid_of(new.body["public_key"]) == new.kid else str(new.body["label"])
+
+
+def _role(known: Sentences, new: Entry) -> str:
+    role = roles.NAMES[new.body["role"]]
+    return f"{'an' if role[0] in 'aeiou' else 'a'} {role}"
+
+
+def _owned(known: Sentences, new: Entry) -> str:
+    return f", owned by {known.label(new.body['owner'])}" if "owner" in new.body else ""
+
+
+def _measured(known: Sentences, new: Entry) -> str:
+    if new.is_sealed:
+        return kind_texts.private(kinds.READING) or ""
+    body = new.body
+    count = reading.intervals(body)
+    import_wh, export_wh = (reading.end_value(body, n) for n in (reading.IMPORT_WH, reading.EXPORT_WH))
+    totals = f"registers at {import_wh:,} Wh import and {export_wh:,} Wh export"
     if not count:
-        return f"Measured: {registers}"
-    in_wh = imported - body["registers"][readings.IMPORT_WH][0]
-    out_wh = exported - body["registers"][readings.EXPORT_WH][0]
+        return f"Measured {totals}"
+    in_wh = import_wh - body["registers"][reading.IMPORT_WH][0]
+    out_wh = export_wh - body["registers"][reading.EXPORT_WH][0]
     bad = body["bad_mask"].bit_count()
     doubt = f"; {bad} of {count} intervals estimated" if bad else ""
-    doubt = "; estimated" if body["quality"] & readings.ESTIMATED else doubt
-    return f"Measured {in_wh} Wh in and {out_wh} Wh out in {count * body['step_s']} s; {registers}{doubt}"
+    doubt = "; estimated" if body["quality"] & reading.ESTIMATED else doubt
+    span = f"{count * body['step_s']:,} s"
+    return f"Measured {in_wh:,} Wh imported and {out_wh:,} Wh exported in {span}; {totals}{doubt}"
 
 
-def _event(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    tell = _EVENTS.get(body["code"])
-    if tell is not None:
-        return tell(teller, said, body)
+def _happened(known: Sentences, new: Entry) -> str:
+    body = new.body
+    made = _EVENTS.get(body["code"])
+    if made is not None:
+        return made(known, body)
     name = event_codes.NAMES.get(body["code"], f"event {body['code']}")
     text = body.get("text", "")
-    return f"Noticed: {name}" + (f" ({text.replace('_', ' ')})" if text else "")
+    return f"{name[0].upper()}{name[1:]}" + (f" ({text.replace('_', ' ')})" if text else "")
 
 
-def _closed(teller: Sentences, said: Entry, body: Body) -> str:
-    contract = teller.contract(body["contract"]) if "contract" in body else None
+def _closed(known: Sentences, body: Mapping[str, Any]) -> str:
+    contract = known.contract(body["contract"]) if "contract" in body else None
     if contract is not None:
-        supplier = teller.label(contract.supplier)
-        return f"Closed the relay: contract with {supplier}, {contract.wh} Wh"
-    return f"Closed the relay: {_lower(CLOSED_WORDS.get(body.get('text', ''), 'no reason given'))}"
+        return f"Closed the relay: contract with {known.label(contract.supplier)}, {contract.wh:,} Wh"
+    return f"Closed the relay: {_clause(reason_texts.relay_text(body.get('text', ''), True))}"
 
 
-def _opened(teller: Sentences, said: Entry, body: Body) -> str:
-    return f"Opened the relay: {_lower(OPEN_WORDS.get(body.get('text', ''), 'no reason given'))}"
+def _opened(known: Sentences, body: Mapping[str, Any]) -> str:
+    return f"Opened the relay: {_clause(reason_texts.relay_text(body.get('text', ''), False))}"
 
 
-def _boot(teller: Sentences, said: Entry, body: Body) -> str:
-    return f"Started, start number {body['detail']}" if body.get("detail", 0) > 0 else "Started"
+def _boot(known: Sentences, body: Mapping[str, Any]) -> str:
+    return f"Started, start number {body['detail']:,}" if body.get("detail", 0) > 0 else "Started"
 
 
-def _clock_set(teller: Sentences, said: Entry, body: Body) -> str:
+def _clock_set(known: Sentences, body: Mapping[str, Any]) -> str:
     moved_s = body.get("detail", 0)
     if not moved_s:
         return "Set its clock"
-    return f"Set its clock {abs(moved_s)} s {'forward' if moved_s > 0 else 'back'}"
+    return f"Set its clock {abs(moved_s):,} s {'forward' if moved_s > 0 else 'back'}"
 
 
-def _warned(teller: Sentences, said: Entry, body: Body) -> str:
-    return f"Warned that supply ends in {body.get('detail', 0)} s"
+def _warned(known: Sentences, body: Mapping[str, Any]) -> str:
+    return f"Warned that supply ends in {body.get('detail', 0):,} s"
 
 
-_EVENTS: dict[int, Callable[[Sentences, Entry, Body], str]] = {
+_EVENTS: dict[int, Callable[[Sentences, Mapping[str, Any]], str]] = {
     event_codes.RELAY_CLOSED: _closed,
     event_codes.RELAY_OPENED: _opened,
     event_codes.BOOT: _boot,
@@ -121,123 +148,81 @@ _EVENTS: dict[int, Callable[[Sentences, Entry, Body], str]] = {
 }
 
 
-def _community(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    return f"Named the community {body['name']}: {body['currency']}, slots of {body['slot_s']} s, {body['timezone']}"
+def _meters(known: Sentences, new: Entry) -> str:
+    return known.label(new.body["meter"]) if "meter" in new.body else "all meters"
 
 
-def _tariff(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    buy, sell = teller.price(body["import_micro_per_kwh"]), teller.price(body["export_micro_per_kwh"])
-    return f"Set the grid's prices: {buy} to buy, {sell} to sell"
+def _trade(known: Sentences, new: Entry) -> str:
+    return "sell" if new.body["side"] == kinds.SELL else "buy"
 
 
-def _policy(teller: Sentences, said: Entry) -> str:
-    whom = teller.label(said.body["meter"]) if "meter" in said.body else "all meters"
-    return f"Set the supply policy for {whom}, version {said.body['version']}"
+def _bound(known: Sentences, new: Entry) -> str:
+    return "less" if new.body["side"] == kinds.SELL else "more"
 
 
-def _mandate(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    does, bound = ("sell", "at least") if body["side"] == kinds.SELL else ("buy", "at most")
-    limit = teller.price(body["limit_micro_per_kwh"])
-    return f"Told {teller.label(body['meter'])} to {does} up to {body['wh']} Wh for {bound} {limit}"
+def _offered(known: Sentences, new: Entry) -> str:
+    offer = known.offer(new.body["offer"])
+    if offer is None:
+        return f"of offer {new.body['offer'].hex()[:8]}"
+    return f"from {known.label(offer.kid)} at {known.price(offer.body['price_micro_per_kwh'])}"
 
 
-def _offer(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    return f"Offered {body['wh']} Wh at {teller.price(body['price_micro_per_kwh'])}, at most {body['max_w']} W"
-
-
-def _demand(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    return f"Asked for {body['wh']} Wh at no more than {teller.price(body['price_micro_per_kwh'])}"
-
-
-def _acceptance(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    offer = teller.offer(body["offer"])
-    price = f" at {teller.price(offer.body['price_micro_per_kwh'])}" if offer else ""
-    source = f"from {teller.label(offer.kid)}" if offer else "on offer"
-    return f"Accepted {body['wh']} Wh {source}{price}, as priority {body['priority']}"
-
-
-def _contract(teller: Sentences, said: Entry) -> str:
-    contract = teller.contract(said.id)
+def _agreed(known: Sentences, new: Entry) -> str:
+    contract = known.contract(new.id)
     if contract is None:
-        return "Confirmed a contract"
-    price = teller.price(contract.price_micro_per_kwh)
-    return f"Confirmed the contract: {contract.wh} Wh to {teller.label(contract.consumer)} at {price}"
+        return "a contract"
+    price = known.price(contract.price_micro_per_kwh)
+    return f"the contract: {contract.wh:,} Wh to {known.label(contract.consumer)} at {price}"
 
 
-def _grant(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    if body["default_supply"]:
-        return f"Granted {teller.label(body['meter'])} default supply, grant {body['number']}"
-    contract = teller.contract(body["contract"])
-    source = f" from {teller.label(contract.supplier)}" if contract else ""
-    return f"Granted {teller.label(body['meter'])} {body['wh']} Wh{source}, grant {body['number']}"
+def _supply(known: Sentences, new: Entry) -> str:
+    if new.body["default_supply"]:
+        return "default supply"
+    contract = known.contract(new.body["contract"])
+    source = f" from {known.label(contract.supplier)}" if contract else ""
+    return f"{new.body['wh']:,} Wh{source}"
 
 
-def _usage_start(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    register = "a sealed register" if said.is_sealed else f"import register at {body['import_wh']} Wh"
-    return f"Began to use {teller.parties(body['contract'], said.kid)}, {register}"
+def _contract(known: Sentences, new: Entry) -> str:
+    return known.parties(new.body["contract"], new.kid)
 
 
-def _usage(teller: Sentences, said: Entry) -> str:
-    return f"Used {_of(teller, said.body)} under {teller.parties(said.body['contract'], said.kid)}"
+def _register(known: Sentences, new: Entry) -> str:
+    return "a sealed register" if new.is_sealed else f"the import register at {new.body['import_wh']:,} Wh"
 
 
-def _usage_end(teller: Sentences, said: Entry) -> str:
-    done = {
-        kinds.END_USED_UP: "Used up", kinds.END_EXPIRED: "Reached the end of",
-        kinds.END_TERMINATED: "Left", kinds.END_VOID: "Never started",
-    }[said.body["reason"]]  # fmt: skip
-    return f"{done} {teller.parties(said.body['contract'], said.kid)}: {_of(teller, said.body)}"
+def _used(known: Sentences, new: Entry) -> str:
+    contract = known.contract(new.body["contract"])
+    used = f"{new.body['attributed_wh']:,} Wh" if "attributed_wh" in new.body else "a sealed amount"
+    return used + (f" of {contract.wh:,} Wh" if contract else "")
 
 
-def _of(teller: Sentences, body: Body) -> str:
-    contract = teller.contract(body["contract"])
-    used = f"{body['attributed_wh']} Wh" if "attributed_wh" in body else "a sealed amount"
-    return used + (f" of {contract.wh} Wh" if contract else "")
+def _end(known: Sentences, new: Entry) -> str:
+    return kinds.ENDS[new.body["reason"]]
 
 
-def _terminate(teller: Sentences, said: Entry) -> str:
-    reason = f": {said.body['reason']}" if said.body["reason"] else ""
-    return f"Ended {teller.parties(said.body['contract'], said.kid)}{reason}"
+def _because(known: Sentences, new: Entry) -> str:
+    return f": {new.body['reason']}" if new.body["reason"] else ""
 
 
-def _receipt(teller: Sentences, said: Entry) -> str:
-    body = said.body
-    return f"Holds the log of {teller.label(body['author'])} up to entry {body['sequence']} on disk"
+def _net(known: Sentences, new: Entry) -> str:
+    amount = money.exact(abs(new.body["net_nano"]), known.currency)
+    return f"{amount} to {'pay' if new.body['net_nano'] >= 0 else 'receive'}"
 
 
-def _statement(teller: Sentences, said: Entry) -> str:
-    net = money.exact(abs(said.body["net_nano"]), teller.currency)
-    comes_to = f"{net} to {'pay' if said.body['net_nano'] >= 0 else 'receive'}"
-    return f"Stated the bill of {teller.label(said.body['subject'])}: {comes_to}"
+def _readers(known: Sentences, new: Entry) -> str:
+    readers = [known.label(kid) for kid, _ in new.body["wraps"]]
+    return " and ".join([", ".join(readers[:-1]), readers[-1]] if readers[1:] else readers)
 
 
-def _key_epoch(teller: Sentences, said: Entry) -> str:
-    readers = [teller.label(kid) for kid, _ in said.body["wraps"]]
-    named = " and ".join([", ".join(readers[:-1]), readers[-1]] if readers[1:] else readers)
-    return f"Seals from now on for {named}, epoch {said.body['number']}"
-
-
-def _key_open(teller: Sentences, said: Entry) -> str:
-    return f"Opened key {said.body['key_no']}, of epoch {said.body['epoch']}, for what it seals from now on"
-
-
-def _lower(sentence: str) -> str:
+def _clause(sentence: str) -> str:
+    """A sentence as the end of another one."""
     return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
-_SENTENCES: dict[int, Callable[[Sentences, Entry], str]] = {
-    kinds.CERTIFICATE: _certificate, kinds.READING: _reading, kinds.EVENT: _event, kinds.COMMUNITY: _community,
-    kinds.TARIFF: _tariff, kinds.POLICY: _policy, kinds.MANDATE: _mandate, kinds.OFFER: _offer,
-    kinds.DEMAND: _demand, kinds.ACCEPTANCE: _acceptance, kinds.CONTRACT: _contract, kinds.GRANT: _grant,
-    kinds.USAGE_START: _usage_start, kinds.USAGE: _usage, kinds.USAGE_END: _usage_end,
-    kinds.TERMINATE: _terminate, kinds.RECEIPT: _receipt, kinds.STATEMENT: _statement,
-    kinds.KEY_EPOCH: _key_epoch, kinds.KEY_OPEN: _key_open,
+_PARTS: dict[str, Callable[[Sentences, Entry], str]] = {
+    "enrolled": _enrolled, "certified": _certified, "role": _role, "owned": _owned, "measured": _measured,
+    "happened": _happened, "meters": _meters, "trade": _trade, "bound": _bound, "offered": _offered,
+    "agreed": _agreed, "supply": _supply, "contract": _contract, "register": _register, "used": _used, "end": _end,
+    "because": _because, "net": _net, "readers": _readers,
 }  # fmt: skip

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, kinds, reason_texts
 from wattpact_protocol.log.readings import end_s
 
 from wattpact.billing import bill
@@ -60,13 +60,15 @@ class StoredViews:
             inputs = self._followed().ledger.inputs
             said = dict(inputs.community or {})
             prices, sealed = inputs.tariff.at(now_s), sum(inputs.sealed.values())
+        rejected = reader.rejected()
         asking = [row for row in reader.pending() if row.last_s >= now_s - ASKED_WITHIN_S]
         return {
             "name": said["name"], "community_id": (reader.meta("community") or b"").hex(),
             "currency": said["currency"], "timezone": said["timezone"], "slot_s": said["slot_s"], "now_s": now_s,
             "tariff": {"import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]},
             "counts": {
-                "entries": reader.last_cursor(), "rejected": reader.rejected(), "pending": len(asking),
+                "entries": reader.last_cursor(), "rejected": rejected,
+                "rejected_text": {reason: reason_texts.text(reason) for reason in rejected}, "pending": len(asking),
                 "sealed": sealed,
             },
         }  # fmt: skip
@@ -219,5 +221,6 @@ def _log_row(fold: Fold, teller: Sentences, row: Stored, said: entry.Entry) -> J
         "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(), "author_label": teller.label(row.author),
         "kind": kinds.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
         "clock_status": said.stamp.clock_status, "text": teller.sentence(said), "void_reason": row.void_reason,
+        "void_text": reason_texts.text(row.void_reason) if row.void_reason else None,
         "audience": _audience(fold, row, said), "sealed": said.is_sealed,
     }  # fmt: skip

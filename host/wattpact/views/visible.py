@@ -12,7 +12,7 @@ this host has no key to it, so that it is for nobody here ("host"). docs/spec/se
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kind_texts, kinds
 
 from wattpact.views import Forbidden, Json, NotFound, Views
 
@@ -33,13 +33,8 @@ OPERATOR, NOBODY = Viewer(True), Viewer(False)
 
 _OF_METER = ("import_wh", "export_wh", "power_w", "register_time_s")
 _OF_CONTRACT = ("carried_wh", "short_wh", "unused_wh", "attributed_wh", "due_nano", "flow_w")
-# Kinds of entry that tell how somebody lives, or what they would pay, as others see them.
-_PRIVATE = {
-    kinds.READING: "A sealed reading", kinds.EVENT: "A meter's own event", kinds.MANDATE: "An owner's order",
-    kinds.USAGE_START: "Began to use a contract", kinds.USAGE: "A sealed usage",
-    kinds.USAGE_END: "Ended the use of a contract", kinds.STATEMENT: "A statement of a bill",
-}  # fmt: skip
-PRIVATE = {kinds.NAMES[kind]: text for kind, text in _PRIVATE.items()}
+# By name, the kinds of entry that show how somebody lives, or what they would pay, as others see them.
+PRIVATE = {name: text for kind, name in kinds.NAMES.items() if (text := kind_texts.private(kind)) is not None}
 
 
 def meters(viewer: Viewer, rows: Iterable[Json]) -> list[Json]:
@@ -95,7 +90,7 @@ def _log_row(viewer: Viewer, row: Json) -> Json:
     host = HOST if row["sealed"] else None
     text = PRIVATE.get(row["kind"])
     if text is not None and not viewer.may_see(row["audience"]):
-        return {**shown, "text": text, "void_reason": None, "sealed": host or VIEWER}
+        return {**shown, "text": text, "void_reason": None, "void_text": None, "sealed": host or VIEWER}
     return {**shown, "sealed": host}
 
 

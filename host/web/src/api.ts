@@ -1,4 +1,4 @@
-// The node's answers, as /openapi.json describes them, and how to ask. Integers: Wh, W, Unix seconds; prices in
+// The node's answers, as /openapi.json describes them, and the requests. Integers: Wh, W, Unix seconds; prices in
 // millionths of the currency per kWh, amounts in billionths.
 
 /** Why measured values are not shown: not for this viewer, or this host has no key. */
@@ -146,26 +146,26 @@ export interface Bill {
   lines: BillLine[];
 }
 
-/** The node's refusal, in its own sentence. */
-export class Refused extends Error {}
+/** Why the node did not answer a request, in its own sentence. */
+export class RequestError extends Error {}
 
 type Value = string | number | readonly string[] | null;
 
-export async function ask<T>(question: string, values: Record<string, Value> = {}, signal?: AbortSignal): Promise<T> {
+export async function ask<T>(path: string, values: Record<string, Value> = {}, signal?: AbortSignal): Promise<T> {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
     if (Array.isArray(value)) for (const item of value) search.append(name, item);
     else if (value !== null) search.append(name, String(value));
   }
   const query = search.size ? `?${search}` : "";
-  return answered<T>(await fetch(`/api/${question}${query}`, signal ? { signal } : {}));
+  return answered<T>(await fetch(`/api/${path}${query}`, signal ? { signal } : {}));
 }
 
 async function answered<T>(answer: Response): Promise<T> {
   const content: unknown = await answer.json();
   if (answer.ok) return content as T;
   const detail = (content as { detail?: unknown }).detail;
-  throw new Refused(typeof detail === "string" ? detail : "The node refused to answer.");
+  throw new RequestError(typeof detail === "string" ? detail : "The node did not answer the request.");
 }
 
 /** Exchange the code of a link for a cookie. */

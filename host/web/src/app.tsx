@@ -1,4 +1,4 @@
-// The frame: the community's name, the screens, the state of the line to the node, and one screen.
+// The frame: the community's name, the screens, the state of the connection to the node, and one screen.
 
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
@@ -6,19 +6,15 @@ import { BillScreen } from "./bill";
 import { ContractsScreen } from "./contracts";
 import { clock, power } from "./format";
 import { totalsOf } from "./flows";
-import { useLive, usePlace, useRemembered, type Place } from "./hooks";
+import { useLive, usePlace, useRemembered } from "./hooks";
 import { BillIcon, ContractIcon, LockIcon, LogIcon, MoonIcon, NowIcon, PersonIcon, SunIcon, UsageIcon } from "./icons";
 import { LogScreen } from "./log";
 import { NowScreen } from "./now";
+import type { ScreenProps } from "./screen";
 import { nameOf, viewerOf } from "./session";
 import type { State } from "./state";
 import { UsageScreen } from "./usage";
 import { YouScreen } from "./you";
-
-export interface ScreenProps {
-  state: State;
-  place: Place;
-}
 
 interface Screen {
   name: string;
@@ -62,14 +58,14 @@ function useTheme(): [string, () => void] {
 
 function LineBanner({ state }: { state: State }) {
   if (state.line !== "lost") return null;
-  const known = state.heard_ms !== null && state.community;
+  const known = state.contact_ms !== null && state.community;
   return (
     <div class="banner" role="status">
       <strong>The node does not answer.</strong>{" "}
       {known
-        ? `You see what was known at ${clock(state.heard_ms! / 1000 + state.ahead_s, state.community!.timezone)}; `
-        : "Nothing is known yet; "}
-      it is tried again every few seconds.
+        ? `This is the state at ${clock(state.contact_ms! / 1000 + state.ahead_s, state.community!.timezone)}. `
+        : ""}
+      The page connects again by itself.
     </div>
   );
 }
@@ -80,7 +76,7 @@ function Who({ state, current }: { state: State; current: string }) {
   const nobody = session.role === "nobody";
   return (
     <a class={`who ${nobody ? "nobody" : ""}`} href={`#/${YOU.name}`} aria-current={current === YOU.name ? "page" : undefined}
-      title={nobody ? "Sign in by a link" : nameOf(session)}>
+      title={nobody ? "Sign in with a link" : nameOf(session)}>
       {nobody ? <LockIcon /> : <PersonIcon />}
       <span>{nameOf(session)}</span>
     </a>

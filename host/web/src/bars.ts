@@ -79,7 +79,7 @@ export function barTime(bar: Bar, timezone: string): string {
 
 export function barWords(bar: Bar, timezone: string): string {
   const when = barTime(bar, timezone);
-  if (bar.import_wh === null && bar.export_wh === null) return `${when}: not known`;
-  const said = `${when}: ${energy(bar.import_wh ?? 0)} imported, ${energy(bar.export_wh ?? 0)} exported`;
-  return bar.estimated ? `${said} (estimated)` : said;
+  if (bar.import_wh === null && bar.export_wh === null) return `${when}: unknown`;
+  const energies = `${when}: ${energy(bar.import_wh ?? 0)} imported, ${energy(bar.export_wh ?? 0)} exported`;
+  return bar.estimated ? `${energies} (estimated)` : energies;
 }

@@ -1,10 +1,10 @@
-// Each owner's month so far: one figure, what it is made of, and the contracts behind it.
+// Each owner's month so far: the amount, its items, and the contracts behind them.
 
 import { useEffect, useState } from "preact/hooks";
 import { ask, type Bill, type BillLine, type Community } from "./api";
-import type { ScreenProps } from "./app";
 import { amount, energy, exactAmount, month, moment, price } from "./format";
 import { replaceValue, useNow } from "./hooks";
+import type { ScreenProps } from "./screen";
 import { SealedNote } from "./sealed";
 import { firstOwner } from "./state";
 import { SignInCard } from "./you";
@@ -13,8 +13,8 @@ const FIRST_LINES = 30;
 
 function sentence(bill: Bill, currency: string): string {
   const figure = amount(Math.abs(bill.net_nano), currency);
-  if (bill.net_nano > 0) return `${bill.label} has ${figure} to pay.`;
-  return bill.net_nano < 0 ? `${bill.label} has ${figure} to receive.` : `${bill.label} has nothing to pay.`;
+  if (bill.net_nano > 0) return `${bill.label} has to pay ${figure}.`;
+  return bill.net_nano < 0 ? `${bill.label} receives ${figure}.` : `${bill.label} has nothing to pay.`;
 }
 
 interface Part {
@@ -28,10 +28,10 @@ function partsOf(bill: Bill): Part[] {
   const parts: Part[] = [
     { name: "Bought from neighbours", wh: bill.bought_wh, nano: bill.bought_nano, way: "pays" },
     { name: "Bought from the grid", wh: bill.grid_import_wh, nano: bill.grid_import_nano, way: "pays" },
-    { name: "Agreed with neighbours, not taken", wh: null, nano: bill.unused_nano, way: "pays" },
+    { name: "Agreed with neighbours, not used", wh: null, nano: bill.unused_nano, way: "pays" },
     { name: "Sold to neighbours", wh: bill.sold_wh, nano: bill.sold_nano, way: "earns" },
     { name: "Sold to the grid", wh: bill.grid_export_wh, nano: bill.grid_export_nano, way: "earns" },
-    { name: "Sold to neighbours, not taken", wh: null, nano: bill.unused_earned_nano, way: "earns" },
+    { name: "Sold to neighbours, not used", wh: null, nano: bill.unused_earned_nano, way: "earns" },
   ];
   return parts.filter((part) => part.wh !== null || part.nano !== 0);
 }
@@ -40,7 +40,7 @@ function Table({ bill, currency }: { bill: Bill; currency: string }) {
   return (
     <table class="bill">
       <thead>
-        <tr><th scope="col">What</th><th scope="col">Energy</th><th scope="col">Pays</th><th scope="col">Earns</th></tr>
+        <tr><th scope="col">Item</th><th scope="col">Energy</th><th scope="col">Pays</th><th scope="col">Earns</th></tr>
       </thead>
       <tbody>
         {partsOf(bill).map((part) => (
@@ -79,19 +79,19 @@ function Line({ line, currency }: { line: BillLine; currency: string }) {
 
 function Lines({ bill, currency }: { bill: Bill; currency: string }) {
   const [all, setAll] = useState(false);
-  if (!bill.lines.length) return <p class="quiet">No contract carried energy for {bill.label} this month.</p>;
+  if (!bill.lines.length) return <p class="quiet">{bill.label} used no contract this month.</p>;
   const shown = all ? bill.lines : bill.lines.slice(-FIRST_LINES);
   return (
     <>
-      <h3>Contracts on this bill</h3>
+      <h3>Contracts in this bill</h3>
       <table class="lines">
         <thead>
-          <tr><th scope="col">With</th><th scope="col">Energy</th><th scope="col">Price</th><th scope="col">Comes to</th></tr>
+          <tr><th scope="col">With</th><th scope="col">Energy</th><th scope="col">Price</th><th scope="col">Amount</th></tr>
         </thead>
         <tbody>{shown.map((line) => <Line key={line.contract + line.role} line={line} currency={currency} />).reverse()}</tbody>
       </table>
       {bill.lines.length > shown.length && (
-        <button type="button" class="more" onClick={() => setAll(true)}>All {bill.lines.length}</button>
+        <button type="button" class="more" onClick={() => setAll(true)}>Show all {bill.lines.length}</button>
       )}
     </>
   );
@@ -104,33 +104,33 @@ function OneBill({ bill, community, now_s }: { bill: Bill; community: Community;
     <article class="card onebill">
       <h2>{sentence(bill, currency)}</h2>
       <p>
-        {saved === 0 && "The grid alone would have come to the same."}
+        {saved === 0 && "It would be the same with the grid alone."}
         {saved > 0 && <>That is <strong>{amount(saved, currency)} better</strong> than with the grid alone.</>}
         {saved < 0 && <>That is <strong>{amount(-saved, currency)} worse</strong> than with the grid alone.</>}
       </p>
       <Table bill={bill} currency={currency} />
       <p class="small">
-        To the last digit: {exactAmount(bill.net_nano, currency)}. Settled to {moment(bill.settled_to_s, now_s, timezone)}.{" "}
-        {bill.estimated_wh > 0 ? `${energy(bill.estimated_wh)} of it is estimated between two readings.` : "Nothing of it is estimated."}
+        Exact amount: {exactAmount(bill.net_nano, currency)}. Settled until {moment(bill.settled_to_s, now_s, timezone)}.{" "}
+        {bill.estimated_wh > 0 ? `${energy(bill.estimated_wh)} of the energy is estimated between two readings.` : "None of the energy is estimated."}
       </p>
       <Lines bill={bill} currency={currency} />
     </article>
   );
 }
 
-/** This month's bills come live; another month's are asked for. */
+/** This month's bills come live; those of another month are requested. */
 function useBills(live: Bill[] | null, chosen: string | null): { bills: Bill[] | null; problem: string | null } {
-  const [asked, setAsked] = useState<Bill[] | null>(null);
+  const [requested, setRequested] = useState<Bill[] | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   useEffect(() => {
-    setAsked(null);
+    setRequested(null);
     setProblem(null);
     if (chosen === null) return;
     const gone = new AbortController();
-    ask<Bill[]>("bills", { month: chosen }, gone.signal).then(setAsked, (error: Error) => gone.signal.aborted || setProblem(error.message));
+    ask<Bill[]>("bills", { month: chosen }, gone.signal).then(setRequested, (error: Error) => gone.signal.aborted || setProblem(error.message));
     return () => gone.abort();
   }, [chosen]);
-  return { bills: chosen === null ? live : asked, problem };
+  return { bills: chosen === null ? live : requested, problem };
 }
 
 export function BillScreen({ state, place }: ScreenProps) {
@@ -164,7 +164,7 @@ export function BillScreen({ state, place }: ScreenProps) {
       {bill && <OneBill bill={bill} community={community} now_s={now_s} />}
       {bills?.length === 0 && unread && <section class="card"><SealedNote sealed="host" /></section>}
       {bills?.length === 0 && !unread && (
-        <p class="quiet">There is no bill: {state.session?.role === "person" ? "you own no meter here in this month." : "no person owns a meter here yet."}</p>
+        <p class="quiet">No bill: {state.session?.role === "person" ? "you owned no meter here in this month." : "nobody owns a meter here yet."}</p>
       )}
     </>
   );

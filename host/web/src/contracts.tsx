@@ -1,20 +1,20 @@
-// All contracts: who sells to whom, how much, for how long, at what price, how far it got, and why it ended.
+// All contracts: who sells to whom, how much, for how long, at what price, how much was delivered, and why it ended.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask, type Community, type Contract } from "./api";
-import type { ScreenProps } from "./app";
 import { isLive } from "./flows";
 import { amount, energy, exactAmount, moment, power, price, shortId } from "./format";
 import { replaceValue, useNow } from "./hooks";
-import { MeterSelect } from "./log";
+import { MeterSelect } from "./meterselect";
+import type { ScreenProps } from "./screen";
 import { SealedNote } from "./sealed";
 
 const FIRST_SHOWN = 40;
 
 const STATES: Record<Contract["state"], string> = {
-  matched: "agreed, waits for its grant",
-  granted: "granted, not yet in use",
-  active: "running",
+  matched: "agreed, not granted yet",
+  granted: "granted, not used yet",
+  active: "in use",
   ended: "ended",
   void: "void, never started",
   settled: "settled",
@@ -27,15 +27,15 @@ function stateWords(contract: Contract): string {
 
 function Progress({ contract }: { contract: Contract }) {
   const { carried_wh, flow_w } = contract;
-  if (carried_wh === null) return <SealedNote sealed={contract.sealed} words="How much of it is used is for its two sides and the operator." />;
+  if (carried_wh === null) return <SealedNote sealed={contract.sealed} words="Only its two parties and the operator can see how much of it is used." />;
   const share = contract.wh ? Math.min(1, carried_wh / contract.wh) : 0;
   return (
     <div class="progress">
-      <span class="tank" role="img" aria-label={`${Math.round(share * 100)} percent carried`}>
+      <span class="tank" role="img" aria-label={`${Math.round(share * 100)} percent delivered`}>
         <span class="fill" style={{ transform: `scaleX(${share.toFixed(4)})` }} />
       </span>
       <span>
-        <strong>{energy(carried_wh)}</strong> of {energy(contract.wh)} carried
+        <strong>{energy(carried_wh)}</strong> of {energy(contract.wh)} delivered
         {flow_w !== null && flow_w > 0 && `, ${power(flow_w)} now`}
       </span>
     </div>
@@ -56,7 +56,7 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
     ["Priority", String(contract.priority)],
     contract.due_nano === null ? ["Energy", energy(contract.wh)] : ["Due so far", amount(contract.due_nano, currency)],
   ];
-  const known = (wh: number | null) => (wh === null ? "sealed" : energy(wh));
+  const known = (wh: number | null) => (wh === null ? "not shown" : energy(wh));
   return (
     <li ref={element} class={`card contract ${isLive(contract) ? "live" : "over"} ${chosen ? "chosen" : ""}`}>
       <h3>
@@ -71,28 +71,28 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
         <summary>Details</summary>
         <dl class="pairs">
           <div><dt>Id</dt><dd><code title={contract.id}>{shortId(contract.id)}</code></dd></div>
-          <div><dt>The consumer's meter says</dt><dd>{known(contract.attributed_wh)}</dd></div>
-          <div><dt>Supplier fell short by</dt><dd>{known(contract.short_wh)}</dd></div>
-          <div><dt>Due without being used</dt><dd>{known(contract.unused_wh)}</dd></div>
-          {contract.used_from_s !== null && <div><dt>In use from</dt><dd>{moment(contract.used_from_s, now_s, timezone)}</dd></div>}
+          <div><dt>Used, as the consumer's meter reports</dt><dd>{known(contract.attributed_wh)}</dd></div>
+          <div><dt>Not supplied</dt><dd>{known(contract.short_wh)}</dd></div>
+          <div><dt>Due although not used</dt><dd>{known(contract.unused_wh)}</dd></div>
+          {contract.used_from_s !== null && <div><dt>In use since</dt><dd>{moment(contract.used_from_s, now_s, timezone)}</dd></div>}
           {contract.ended_s !== null && <div><dt>Ended</dt><dd>{moment(contract.ended_s, now_s, timezone)}</dd></div>}
-          <div><dt>Due, exactly</dt><dd>{contract.due_nano === null ? "sealed" : exactAmount(contract.due_nano, currency)}</dd></div>
+          <div><dt>Exact amount due</dt><dd>{contract.due_nano === null ? "sealed" : exactAmount(contract.due_nano, currency)}</dd></div>
         </dl>
       </details>
     </li>
   );
 }
 
-/** All contracts: asked for when the screen opens and when a contract ends, kept true by the live ones. */
+/** All contracts: requested when the screen opens and when a contract ends, kept up to date by the live ones. */
 function useContracts(live: Contract[] | null, meter: string | null): { contracts: Contract[]; problem: string | null } {
-  const [asked, setAsked] = useState<Contract[]>([]);
+  const [requested, setRequested] = useState<Contract[]>([]);
   const [problem, setProblem] = useState<string | null>(null);
   const running = (live ?? []).filter(isLive).map((contract) => contract.id).join();
   useEffect(() => {
     const gone = new AbortController();
     ask<Contract[]>("contracts", { meter }, gone.signal).then(
       (found) => {
-        setAsked(found);
+        setRequested(found);
         setProblem(null);
       },
       (error: Error) => gone.signal.aborted || setProblem(error.message),
@@ -100,7 +100,7 @@ function useContracts(live: Contract[] | null, meter: string | null): { contract
     return () => gone.abort();
   }, [meter, running]);
   const fresh = new Map((live ?? []).map((contract) => [contract.id, contract]));
-  return { contracts: asked.map((contract) => fresh.get(contract.id) ?? contract), problem };
+  return { contracts: requested.map((contract) => fresh.get(contract.id) ?? contract), problem };
 }
 
 export function ContractsScreen({ state, place }: ScreenProps) {
@@ -111,9 +111,9 @@ export function ContractsScreen({ state, place }: ScreenProps) {
   const { contracts, problem } = useContracts(state.contracts, meter);
   const { community } = state;
   if (!community) return null;
-  const running = contracts.filter(isLive);
-  const over = contracts.filter((contract) => !isLive(contract));
-  const at = over.findIndex((contract) => contract.id === chosen);
+  const current = contracts.filter(isLive);
+  const ended = contracts.filter((contract) => !isLive(contract));
+  const at = ended.findIndex((contract) => contract.id === chosen);
   const list = (some: Contract[]) => (
     <ul class="cards">
       {some.map((contract) => (
@@ -127,11 +127,11 @@ export function ContractsScreen({ state, place }: ScreenProps) {
         <MeterSelect meters={state.meters ?? []} value={meter} all="All meters" onChange={(kid) => replaceValue(place, "meter", kid)} />
       </div>
       {problem && <p class="problem" role="alert">{problem}</p>}
-      <h2>Running</h2>
-      {running.length ? list(running) : <p class="quiet">No contract is running now.</p>}
-      <h2>Over</h2>
-      {over.length ? list(over.slice(0, Math.max(shown, at + 1))) : <p class="quiet">No contract has ended yet.</p>}
-      {over.length > shown && <button type="button" class="more" onClick={() => setShown(shown + FIRST_SHOWN)}>Earlier</button>}
+      <h2>Current</h2>
+      {current.length ? list(current) : <p class="quiet">No contract is agreed or in use now.</p>}
+      <h2>Ended</h2>
+      {ended.length ? list(ended.slice(0, Math.max(shown, at + 1))) : <p class="quiet">No contract has ended yet.</p>}
+      {ended.length > shown && <button type="button" class="more" onClick={() => setShown(shown + FIRST_SHOWN)}>Show earlier</button>}
     </>
   );
 }

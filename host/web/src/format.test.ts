@@ -51,10 +51,10 @@ test("durations have the size a person would say", () => {
   ]);
 });
 
-test("the clock's status is said in words", () => {
+test("the clock's status has words", () => {
   expect(clockWords(0)).toBe("clock good");
   expect(clockWords(0x80)).toBe("clock good");
   expect(clockWords(0x01)).toBe("clock has no time");
-  expect(clockWords(0x06)).toBe("clock may be wrong, runs on another time base");
-  expect(clockWords(null)).toBe("clock not known");
+  expect(clockWords(0x06)).toBe("clock may be wrong, uses another time base");
+  expect(clockWords(null)).toBe("clock unknown");
 });

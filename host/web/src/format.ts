@@ -125,15 +125,15 @@ export function duration(seconds: number): string {
 const CLOCK_BITS: readonly [number, string][] = [
   [0x01, "has no time"],
   [0x02, "may be wrong"],
-  [0x04, "runs on another time base"],
-  [0x08, "has a status that makes no sense"],
+  [0x04, "uses another time base"],
+  [0x08, "has an invalid status"],
 ];
 
-/** What the DLMS clock status says; null where nothing is known. */
+/** A DLMS clock status in words; null where it is not known. */
 export function clockWords(status: number | null): string {
-  if (status === null) return "clock not known";
-  const said = CLOCK_BITS.filter(([bit]) => status & bit).map(([, words]) => words);
-  return said.length ? `clock ${said.join(", ")}` : "clock good";
+  if (status === null) return "clock unknown";
+  const words = CLOCK_BITS.filter(([bit]) => status & bit).map(([, text]) => text);
+  return words.length ? `clock ${words.join(", ")}` : "clock good";
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -1,4 +1,4 @@
-// The line to the node: who looks, the whole picture, then what changes; when it breaks, it is tried again until it holds.
+// The connection to the node: the viewer, the whole picture, then what changes; when it breaks, it is made again.
 
 import { ask, type Bill, type Community, type Contract, type Log, type LogRow, type Meter, type Session } from "./api";
 import { signIn, signOut } from "./api";
@@ -11,6 +11,10 @@ const HEARTBEAT_MS = 20_000;
 const ANSWER_WITHIN_MS = 8000;
 
 type Listener = (state: State) => void;
+
+function withClock(community: Community): Pick<State, "community" | "ahead_s"> {
+  return { community, ahead_s: community.now_s - Date.now() / 1000 };
+}
 
 export class Live {
   state: State = EMPTY;
@@ -63,7 +67,7 @@ export class Live {
     this.set({ problem });
   }
 
-  /** Why the code opens nothing; null where it does. */
+  /** Why the code is not valid; null if it is. */
   async signIn(code: string): Promise<string | null> {
     try {
       await signIn(code);
@@ -84,13 +88,13 @@ export class Live {
     }
   }
 
-  /** What one viewer was shown is forgotten before another looks. `meant`: somebody signed in or out. */
+  /** What one viewer was shown is dropped before another one looks. `meant`: somebody signed in or out. */
   private look(session: Session, meant: boolean): void {
-    const { session: known, community, ahead_s, line, heard_ms } = this.state;
+    const { session: known, community, ahead_s, line, contact_ms } = this.state;
     if (known !== null && viewerOf(known) === viewerOf(session)) return this.set({ session });
     const ended = !meant && known !== null && session.role === "nobody";
-    const problem = ended ? "You are signed out: your link has expired or was withdrawn." : null;
-    this.set({ ...EMPTY, community, ahead_s, line, heard_ms, session, problem });
+    const problem = ended ? "You are signed out: your link has expired or was revoked." : null;
+    this.set({ ...EMPTY, community, ahead_s, line, contact_ms, session, problem });
   }
 
   private async connect(meant = false): Promise<void> {
@@ -116,11 +120,12 @@ export class Live {
     const take = <T>(name: string, change: (data: T) => Partial<State>) =>
       source.addEventListener(name, (event) => {
         const data = JSON.parse((event as MessageEvent<string>).data) as T;
-        this.set({ ...change(data), line: "live", heard_ms: Date.now() });
+        this.set({ ...change(data), line: "live", contact_ms: Date.now() });
       });
     take<Meter[]>("meters", (meters) => ({ meters }));
     take<Contract[]>("contracts", (contracts) => ({ contracts }));
     take<Bill[]>("bills", (bills) => ({ bills }));
+    take<Community>("community", withClock);
     take<LogRow>("entry", (row) => {
       for (const listener of this.rowListeners) listener(row);
       return { rows: mergeRows(this.state.rows, [row]) };
@@ -137,21 +142,20 @@ export class Live {
       ]);
       if (this.state.session === null || viewerOf(session) !== viewerOf(this.state.session)) return this.connect();
       this.wait_ms = FIRST_WAIT_MS;
-      this.set({ ...community, rows: mergeRows(this.state.rows, log.entries), line: "live", heard_ms: Date.now() });
+      this.set({ ...community, rows: mergeRows(this.state.rows, log.entries), line: "live", contact_ms: Date.now() });
     } catch {
       this.lost();
     }
   }
 
   private async community(): Promise<Pick<State, "community" | "ahead_s">> {
-    const community = await ask<Community>("community", {}, AbortSignal.timeout(ANSWER_WITHIN_MS));
-    return { community, ahead_s: community.now_s - Date.now() / 1000 };
+    return withClock(await ask<Community>("community", {}, AbortSignal.timeout(ANSWER_WITHIN_MS)));
   }
 
   private async beat(): Promise<void> {
     if (document.visibilityState === "hidden" || this.state.line !== "live") return;
     try {
-      this.set({ ...(await this.community()), heard_ms: Date.now() });
+      this.set({ ...(await this.community()), contact_ms: Date.now() });
     } catch {
       this.lost();
     }

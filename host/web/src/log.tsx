@@ -1,18 +1,19 @@
-// What meters, people and the node said, one sentence each, newest first, as it comes in.
+// The entries of meters, people and the node, one sentence each, newest first, as they arrive.
 
 import { useContext, useEffect, useState } from "preact/hooks";
-import { ask, type Community, type Log, type LogRow, type Meter } from "./api";
-import type { ScreenProps } from "./app";
+import { ask, type Community, type Log, type LogRow } from "./api";
 import { clockWords, moment } from "./format";
 import { LiveContext, replaceValue, useNow } from "./hooks";
 import { LockIcon } from "./icons";
+import { MeterSelect } from "./meterselect";
+import type { ScreenProps } from "./screen";
 import { KINDS, ROUTINE, type Filter, mergeRows, passes } from "./state";
 
 const PAGE = 50;
 const MOST_SHOWN = 2000;
 
 function Row({ row, community, now_s }: { row: LogRow; community: Community; now_s: number }) {
-  const time = row.time_s === null ? "no time" : moment(row.time_s, now_s, community.timezone);
+  const time = row.time_s === null ? "time unknown" : moment(row.time_s, now_s, community.timezone);
   return (
     <li class={`row kind-${row.kind} ${row.void_reason ? "void" : ""}`}>
       <details>
@@ -28,7 +29,7 @@ function Row({ row, community, now_s }: { row: LogRow; community: Community; now
         <dl class="pairs">
           <div><dt>Kind</dt><dd>{row.kind.replaceAll("_", " ")}</dd></div>
           <div><dt>Place in its log</dt><dd>generation {row.generation}, sequence {row.sequence}</dd></div>
-          <div><dt>Stamped by</dt><dd>{clockWords(row.clock_status)}</dd></div>
+          <div><dt>Author's clock</dt><dd>{clockWords(row.clock_status)}</dd></div>
           <div><dt>Author</dt><dd><code>{row.author}</code></dd></div>
           <div><dt>Id</dt><dd><code>{row.id}</code></dd></div>
         </dl>
@@ -38,7 +39,7 @@ function Row({ row, community, now_s }: { row: LogRow; community: Community; now
 }
 
 export function LogList({ rows, community, now_s }: { rows: LogRow[]; community: Community; now_s: number }) {
-  if (!rows.length) return <p class="quiet">Nothing was said yet.</p>;
+  if (!rows.length) return <p class="quiet">No entries yet.</p>;
   return (
     <ol class="log">
       {rows.map((row) => <Row key={row.cursor} row={row} community={community} now_s={now_s} />)}
@@ -80,23 +81,6 @@ function useRows(filter: Filter): Pages & { more: () => void } {
   return { ...pages, more: () => load(pages.next) };
 }
 
-export function MeterSelect({ meters, value, all, onChange }: {
-  meters: Meter[];
-  value: string | null;
-  all?: string;
-  onChange: (kid: string | null) => void;
-}) {
-  return (
-    <label class="field">
-      <span>Meter</span>
-      <select value={value ?? ""} onChange={(event) => onChange(event.currentTarget.value || null)}>
-        {all && <option value="">{all}</option>}
-        {meters.map((meter) => <option key={meter.kid} value={meter.kid}>{meter.label}</option>)}
-      </select>
-    </label>
-  );
-}
-
 export function LogScreen({ state, place }: ScreenProps) {
   const now_s = useNow(state.ahead_s);
   const meter = place.values.get("meter");
@@ -109,20 +93,20 @@ export function LogScreen({ state, place }: ScreenProps) {
     <>
       <h2>Log</h2>
       <div class="tools">
-        <MeterSelect meters={state.meters ?? []} value={meter} all="Everyone" onChange={(kid) => replaceValue(place, "meter", kid)} />
+        <MeterSelect meters={state.meters ?? []} value={meter} all="All authors" onChange={(kid) => replaceValue(place, "meter", kid)} />
         <label class="check">
           <input type="checkbox" checked={routine} onChange={(event) => replaceValue(place, "routine", event.currentTarget.checked ? "yes" : null)} />
-          <span>Readings, usage and receipts too</span>
+          <span>Also show readings, usage and receipts</span>
         </label>
       </div>
       {problem && <p class="problem" role="alert">{problem}</p>}
-      {rows.length || !busy ? <LogList rows={rows} community={community} now_s={now_s} /> : <p class="waiting">Asking the node…</p>}
+      {rows.length || !busy ? <LogList rows={rows} community={community} now_s={now_s} /> : <p class="waiting">Loading…</p>}
       {next !== null && rows.length < MOST_SHOWN && (
-        <button type="button" class="more" disabled={busy} onClick={more}>Earlier</button>
+        <button type="button" class="more" disabled={busy} onClick={more}>Show earlier</button>
       )}
       {rejected.length > 0 && (
         <details class="rejected">
-          <summary>Refused by this node</summary>
+          <summary>Rejected by this node</summary>
           <dl class="pairs">
             {rejected.map(([reason, count]) => (
               <div key={reason}><dt>{reason.replaceAll("_", " ")}</dt><dd>{count}</dd></div>

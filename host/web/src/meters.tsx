@@ -1,4 +1,4 @@
-// A card for each meter: power, the relay and why it stands so, registers, clock, and when it was last heard.
+// A card for each meter: power, the relay and its reason, registers, clock, and the last contact.
 
 import type { Meter } from "./api";
 import { clockWords, duration, moment, power, register } from "./format";
@@ -26,25 +26,25 @@ function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
 }
 
 function powerWords(meter: Meter): string {
-  if (meter.power_w === null) return "not known";
-  if (meter.power_w === 0) return "at rest";
+  if (meter.power_w === null) return "power unknown";
+  if (meter.power_w === 0) return "idle";
   return meter.power_w < 0 ? "exports" : "imports";
 }
 
-function Heard({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
-  if (meter.last_seen_s === null) return <span class="heard never">never heard</span>;
+function Contact({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
+  if (meter.last_seen_s === null) return <span class="heard never">no contact yet</span>;
   const ago_s = now_s - meter.last_seen_s;
-  if (meter.online) return <span class="heard online">{ago_s < 6 ? "heard just now" : `heard ${duration(ago_s)} ago`}</span>;
-  return <span class="heard offline">not heard since {moment(meter.last_seen_s, now_s, timezone)}</span>;
+  if (meter.online) return <span class="heard online">{ago_s < 6 ? "last contact just now" : `last contact ${duration(ago_s)} ago`}</span>;
+  return <span class="heard offline">no contact since {moment(meter.last_seen_s, now_s, timezone)}</span>;
 }
 
 function Details({ meter }: { meter: Meter }) {
   const rows: [string, string | null][] = [
     ["Owner", meter.owner_label],
     ["Supply point", meter.supply_point],
-    ["Rated", meter.rated_w === null ? null : power(meter.rated_w)],
-    ["Key kept in", meter.assurance],
-    ["Key", meter.kid],
+    ["Rated power", meter.rated_w === null ? null : power(meter.rated_w)],
+    ["Key storage", meter.assurance],
+    ["Key id", meter.kid],
     ["Log", `generation ${meter.log.generation}, ${meter.log.next_sequence} entries`],
   ];
   return (
@@ -69,7 +69,7 @@ function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; ti
     <li class={`card meter ${meter.online ? "" : "offline"} ${meter.sealed ? "shut" : ""}`}>
       <div class="meter-head">
         <h3>{meter.label}</h3>
-        <Heard meter={meter} now_s={now_s} timezone={timezone} />
+        <Contact meter={meter} now_s={now_s} timezone={timezone} />
       </div>
       {meter.sealed === null && (
         <p class={`now ${meter.power_w ? side : ""}`}>

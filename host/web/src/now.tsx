@@ -1,7 +1,6 @@
-// The first screen: what happens now, as a picture, as cards, and as the last things said.
+// The first screen: what happens now, as a picture, as cards, and as the latest entries.
 
 import type { Bill, Community } from "./api";
-import type { ScreenProps } from "./app";
 import { Empty } from "./empty";
 import { sceneOf, totalsOf } from "./flows";
 import { amount, day, energy, moment, month, power } from "./format";
@@ -10,6 +9,7 @@ import { LockIcon } from "./icons";
 import { LogList } from "./log";
 import { MeterCards } from "./meters";
 import { Picture } from "./picture";
+import type { ScreenProps } from "./screen";
 import { firstOwner, passes, type State } from "./state";
 import { SignInCard } from "./you";
 
@@ -32,7 +32,7 @@ function NowLine({ state }: { state: State }) {
     <section class="nowline" aria-label="Power now">
       <dl class="figures">
         <Figure name={own ? "You produce" : "Produced"} value={power(totals.produced_w)} kind="sun" />
-        <Figure name={own ? "You draw" : "Consumed"} value={power(totals.consumed_w)} kind="use" />
+        <Figure name={own ? "You consume" : "Consumed"} value={power(totals.consumed_w)} kind="use" />
         <Figure name="From neighbours" value={power(totals.neighbours_w)} kind="pact" />
         {own && totals.produced_w > totals.consumed_w
           ? <Figure name="To neighbours" value={power(totals.sold_w)} kind="pact" />
@@ -43,21 +43,21 @@ function NowLine({ state }: { state: State }) {
       </div>
       <p class="quiet">
         {totals.consumed_w === 0
-          ? own ? "You draw nothing at the moment." : "Nothing is drawn at the moment."
-          : `${share}\u00a0% of what ${own ? "you draw" : "is drawn"} now comes from neighbours under a contract.`}
-        {totals.surplus_w > 0 && ` ${power(totals.surplus_w)} of ${own ? "your" : "the"} production goes to the grid.`}
+          ? own ? "You consume nothing now." : "Nobody consumes anything now."
+          : `${share}\u00a0% of ${own ? "your" : "the"} consumption now comes from neighbours under contracts.`}
+        {totals.surplus_w > 0 && ` ${power(totals.surplus_w)} of ${own ? "your" : "the"} production now goes to the grid.`}
       </p>
     </section>
   );
 }
 
 /** A host that stores and passes on what it cannot read. */
-function Unread() {
+function NoKey() {
   return (
     <section class="card you" aria-label="No key">
       <h2><LockIcon /> This host has no key to the readings</h2>
-      <p>It checks who signed them, keeps them and passes them on. What they say, and so a bill, it cannot tell: that takes the
-        key of the operator, or of the meter's owner.</p>
+      <p>It verifies their signatures, stores them and passes them on, but it can neither show them nor make bills. That needs
+        the key of the operator or of the meter's owner.</p>
     </section>
   );
 }
@@ -92,13 +92,13 @@ function NetCard({ bills, community, now_s }: { bills: Bill[]; community: Commun
         <strong>{amount(Math.abs(bill.net_nano), community.currency)}</strong> <span>{netWords(bill)}</span>
       </p>
       <p class="quiet">
-        {energy(bill.bought_wh)} bought from and {energy(bill.sold_wh)} sold to neighbours.{" "}
+        Bought from neighbours: {energy(bill.bought_wh)}. Sold to neighbours: {energy(bill.sold_wh)}.{" "}
         {saved > 0 && `${amount(saved, community.currency)} better than with the grid alone.`}
         {saved < 0 && `${amount(-saved, community.currency)} worse than with the grid alone.`}
       </p>
       <p class="small">
-        Settled to {moment(bill.settled_to_s, now_s, community.timezone)} · since {day(bill.from_s, community.timezone)} ·{" "}
-        <a href={`#/bill?owner=${bill.owner}`}>the whole bill</a>
+        From {day(bill.from_s, community.timezone)}, settled until {moment(bill.settled_to_s, now_s, community.timezone)} ·{" "}
+        <a href={`#/bill?owner=${bill.owner}`}>whole bill</a>
       </p>
     </section>
   );
@@ -107,15 +107,15 @@ function NetCard({ bills, community, now_s }: { bills: Bill[]; community: Commun
 export function NowScreen({ state }: ScreenProps) {
   const now_s = useNow(state.ahead_s);
   const { community, meters, contracts, bills, rows } = state;
-  if (!community || !meters) return <p class="waiting">{state.line === "lost" ? "" : "Asking the node\u2026"}</p>;
+  if (!community || !meters) return <p class="waiting">{state.line === "lost" ? "" : "Loading\u2026"}</p>;
   if (!meters.length) return <Empty community={community} />;
-  const unread = meters.every((meter) => meter.sealed === "host");
+  const unreadable = meters.every((meter) => meter.sealed === "host");
   const latest = rows.filter((row) => passes(row, { meter: null, routine: false })).slice(0, LATEST);
   return (
     <>
-      {unread && <Unread />}
+      {unreadable && <NoKey />}
       {state.session?.role === "nobody" && <SignInCard problem={state.problem} />}
-      {state.session?.role !== "nobody" && !unread && (
+      {state.session?.role !== "nobody" && !unreadable && (
         <div class="lead">
           <NowLine state={state} />
           {bills?.length ? <NetCard bills={bills} community={community} now_s={now_s} /> : null}
@@ -123,10 +123,10 @@ export function NowScreen({ state }: ScreenProps) {
       )}
       <Picture scene={sceneOf(meters, contracts ?? [], now_s)} community={community} now_s={now_s} />
       <MeterCards meters={meters} now_s={now_s} timezone={community.timezone} />
-      <section aria-label="Latest">
+      <section aria-label="Latest entries">
         <div class="section-head">
-          <h2>Latest</h2>
-          <a href="#/log">the whole log</a>
+          <h2>Latest entries</h2>
+          <a href="#/log">whole log</a>
         </div>
         <LogList rows={latest} community={community} now_s={now_s} />
       </section>

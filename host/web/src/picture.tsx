@@ -1,4 +1,4 @@
-// The live picture: houses, contracts that drain between them, and the grid for what no contract carries.
+// The live picture: households, the contracts between them as they are used up, and the grid for the rest.
 
 import { useMemo } from "preact/hooks";
 import type { Community } from "./api";
@@ -18,14 +18,14 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
   const offline = meter !== null && !meter.online;
   const closed = meter?.relay?.closed ?? null;
   const sealed = meter !== null && meter.sealed !== null;
-  const doing = power_w === null ? "power not known" : power_w === 0 ? "at rest" : side === "producer" ? "produces" : "draws";
+  const doing = power_w === null ? "power unknown" : power_w === 0 ? "idle" : side === "producer" ? "produces" : "uses";
   return (
     <a class={`house ${side} ${offline ? "offline" : ""} ${power_w ? "" : "idle"}`} style={at(box)}
       href={`#/${sealed ? "log" : "usage"}?meter=${house.kid}`}>
       <span class="label">{house.label}</span>
       <span class="watts">{sealed ? <LockIcon /> : power_w === null ? "\u2013" : power(power_w)}</span>
       <span class="doing">
-        {offline ? "not heard" : sealed ? "sealed" : doing}
+        {offline ? "no contact" : sealed ? "sealed" : doing}
         {closed !== null && (
           <span class={`relay ${closed ? "closed" : "open"}`}>
             <RelayIcon closed={closed} />
@@ -43,8 +43,8 @@ function linkWords(link: Link, now_s: number): string {
   if (standing === "flowing") return power(contract.flow_w ?? 0);
   if (standing === "sealed") return "in use";
   if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
-  if (link.isCut) return "waits for the relay";
-  return standing === "idle" ? "nothing flows" : "next in line";
+  if (link.isCut) return "waits until the relay closes";
+  return standing === "idle" ? "no energy flows" : "used next";
 }
 
 function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; community: Community; now_s: number }) {
@@ -105,11 +105,11 @@ function GridBox({ scene, box }: { scene: Scene; box: Box }) {
 /** The picture in words, for whoever cannot see it. */
 export function sceneWords(scene: Scene): string {
   const flowing = scene.links.filter((link) => link.standing === "flowing");
-  if (!flowing.length && scene.links.some((link) => link.standing === "sealed")) return "Contracts are in use; how much flows is sealed.";
+  if (!flowing.length && scene.links.some((link) => link.standing === "sealed")) return "Contracts are in use; their power is sealed.";
   if (!flowing.length) return "No energy flows under a contract now.";
-  const said = flowing.map(({ contract, left_wh }) =>
+  const sentences = flowing.map(({ contract, left_wh }) =>
     `${contract.supplier_label} supplies ${contract.consumer_label} with ${power(contract.flow_w ?? 0)}, ${energy(left_wh ?? 0)} left`);
-  return `${said.join("; ")}.`;
+  return `${sentences.join("; ")}.`;
 }
 
 function Boxes({ scene, layout, community, now_s }: { scene: Scene; layout: Layout; community: Community; now_s: number }) {
@@ -145,7 +145,7 @@ export function Picture({ scene, community, now_s }: { scene: Scene; community: 
           </>
         )}
       </div>
-      {scene.links.length === 0 && <p class="quiet none">No contract is running. The next one appears here by itself.</p>}
+      {scene.links.length === 0 && <p class="quiet none">No contract is running now. The next one appears here by itself.</p>}
       <p class="hidden">{sceneWords(scene)}</p>
     </section>
   );

@@ -1,10 +1,10 @@
-// Where a value is not for the viewer: a lock and a plain word in its place.
+// In place of a value that is not for the viewer: a lock and the reason.
 
 import type { Sealed } from "./api";
 import { LockIcon } from "./icons";
 
 const WORDS: Record<Exclude<Sealed, null>, string> = {
-  viewer: "Sealed: for its owner and the operator.",
+  viewer: "Sealed: only its owner and the operator can see this.",
   host: "This host has no key to the readings.",
 };
 

@@ -1,4 +1,4 @@
-// Who looks, and the code that a link carries in its fragment. Pure.
+// The viewer, and the code that a link carries in its fragment. Pure.
 
 import type { Session } from "./api";
 
@@ -17,7 +17,7 @@ export function carriesCode(hash: string): boolean {
   return hash.startsWith("#code=");
 }
 
-/** What changes when somebody else looks. */
+/** Tells one viewer from another. */
 export function viewerOf({ role, kid }: Session): string {
   return kid ?? role;
 }

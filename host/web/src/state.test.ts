@@ -46,7 +46,7 @@ test("bars are differences, and unknown where a boundary is", () => {
   const bars = barsOf(readings([null, 10, 15, 15]));
   expect(bars.map((bar) => [bar.import_wh, bar.estimated])).toEqual([[null, false], [5, true], [0, true]]);
   expect(sumOf(bars)).toEqual({ import_wh: 5, export_wh: 0, estimated: 2, known: 2 });
-  expect(barWords(bars[0]!, "UTC")).toContain("not known");
+  expect(barWords(bars[0]!, "UTC")).toContain("unknown");
   expect(barWords(bars[1]!, "UTC")).toContain("(estimated)");
 });
 

@@ -1,4 +1,4 @@
-// What the page knows, and how it changes when the node says something. Pure.
+// What the page knows, and how it changes with the node's events. Pure.
 
 import type { Bill, Community, Contract, LogRow, Meter, Session } from "./api";
 
@@ -6,13 +6,13 @@ export type Line = "connecting" | "live" | "lost";
 
 export interface State {
   line: Line;
-  /** when the node was last heard, by this machine's clock, ms */
-  heard_ms: number | null;
+  /** last contact with the node, by this machine's clock, ms */
+  contact_ms: number | null;
   /** the node's clock less this machine's, s */
   ahead_s: number;
-  /** who looks; null until the node said so */
+  /** the viewer; null until the node has answered */
   session: Session | null;
-  /** what became of a link that did not open */
+  /** why a link did not work */
   problem: string | null;
   community: Community | null;
   meters: Meter[] | null;
@@ -24,7 +24,7 @@ export interface State {
 
 export const EMPTY: State = {
   line: "connecting",
-  heard_ms: null,
+  contact_ms: null,
   ahead_s: 0,
   session: null,
   problem: null,
@@ -46,7 +46,7 @@ export function mergeRows(known: LogRow[], more: LogRow[], kept = ROWS_KEPT): Lo
   return [...byCursor.values()].sort((a, b) => b.cursor - a.cursor).slice(0, kept);
 }
 
-/** Kinds that come every few seconds and say little by themselves. */
+/** Kinds that come every few seconds and matter little by themselves. */
 export const ROUTINE: ReadonlySet<string> = new Set(["reading", "receipt", "usage", "key_epoch", "key_open"]);
 
 export const KINDS: readonly string[] = [

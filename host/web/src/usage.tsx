@@ -2,13 +2,13 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, type Community, type Readings } from "./api";
-import type { ScreenProps } from "./app";
 import { type Bar, barsOf, barTime, barWords, daily, sumOf } from "./bars";
 import { addDays, betweenDays, type Day, dayOf, isDay, type Period, startOf, stepFor } from "./calendar";
 import { makeChart } from "./chart";
 import { energy, plural } from "./format";
 import { replaceValue } from "./hooks";
-import { MeterSelect } from "./log";
+import { MeterSelect } from "./meterselect";
+import type { ScreenProps } from "./screen";
 import { SealedNote } from "./sealed";
 import { ownFirst } from "./state";
 import { SignInCard } from "./you";
@@ -191,7 +191,7 @@ export function UsageScreen({ state, place }: ScreenProps) {
     values.set(name, value);
     replaceValue({ ...place, values }, name, value);
   };
-  const title = `Energy of ${meter.label}: ${energy(total?.import_wh ?? 0)} imported and ${energy(total?.export_wh ?? 0)} exported. Left and right arrow keys read one interval after the other.`;
+  const title = `Energy of ${meter.label}: ${energy(total?.import_wh ?? 0)} imported and ${energy(total?.export_wh ?? 0)} exported. The left and right arrow keys move from interval to interval.`;
   return (
     <>
       <h2>Usage and production</h2>
@@ -211,9 +211,9 @@ export function UsageScreen({ state, place }: ScreenProps) {
           <input type="date" value={last} max={today} onChange={(event) => setDay("to", event.currentTarget.value)} />
         </label>
       </div>
-      {wrong && <p class="problem" role="alert">The first day must not lie after the last.</p>}
+      {wrong && <p class="problem" role="alert">The first day must not be after the last.</p>}
       {problem && <p class="problem" role="alert">{problem}</p>}
-      {sealed && <section class="card"><SealedNote sealed={sealed} words={`Readings of ${meter.label} are for its owner and the operator.`} /></section>}
+      {sealed && <section class="card"><SealedNote sealed={sealed} words={`Only the owner of ${meter.label} and the operator can see its readings.`} /></section>}
       {loaded && !wrong && !sealed && (
         <section class="card" aria-label={meter.label}>
           <Totals bars={loaded.bars} />

@@ -1,11 +1,11 @@
-// Who looks: signing in by a link, what is open without one, and signing out.
+// The viewer: signing in with a link, what is shown without one, and signing out.
 
 import { useContext, useState } from "preact/hooks";
 import type { Session } from "./api";
-import type { ScreenProps } from "./app";
 import { date } from "./format";
 import { LiveContext } from "./hooks";
 import { LockIcon } from "./icons";
+import type { ScreenProps } from "./screen";
 import { codeIn, nameOf } from "./session";
 
 function SignInForm() {
@@ -15,7 +15,7 @@ function SignInForm() {
   const submit = async (event: Event) => {
     event.preventDefault();
     const code = codeIn(text);
-    setProblem(code ? await live.signIn(code) : "That is no link of this page: its code has 26 letters and digits.");
+    setProblem(code ? await live.signIn(code) : "This is not a link to this page: its code must have 26 letters and digits.");
   };
   return (
     <form class="signin" onSubmit={(event) => void submit(event)}>
@@ -24,29 +24,29 @@ function SignInForm() {
         <input type="text" value={text} autocomplete="off" autocapitalize="none" spellcheck={false}
           onInput={(event) => setText(event.currentTarget.value)} />
       </label>
-      <button type="submit" class="main">Open</button>
+      <button type="submit" class="main">Sign in</button>
       {problem && <p class="problem" role="alert">{problem}</p>}
     </form>
   );
 }
 
-/** What nobody in particular sees, and how to see more. `problem` is what became of a link that was opened. */
+/** What a viewer who is not signed in sees, and how to sign in. `problem`: why a link did not work. */
 export function SignInCard({ problem }: { problem: string | null }) {
   return (
     <section class="card you" aria-label="Sign in">
-      <h2><LockIcon /> What is measured is sealed</h2>
+      <h2><LockIcon /> Measurements are sealed</h2>
       {problem && <p class="problem" role="alert">{problem}</p>}
       <p>
-        Open to everyone: who takes part, the terms of contracts, prices, and that entries were made. What a meter measures,
-        its relay and its bill are shown to its owner and to the operator.
+        Everybody can see who takes part, the terms of contracts, prices, and that entries exist. Only its owner and the operator
+        can see what a meter measures, its relay and its bill.
       </p>
-      <p>If you were given a link, open it, or paste it here.</p>
+      <p>If you have a link, open it or paste it here.</p>
       <SignInForm />
       <details>
         <summary>How to get a link</summary>
-        <p>The operator makes it on the node, and gives it to you as one gives a password:</p>
+        <p>The operator makes it on the node with this command, and sends it to you like a password:</p>
         <pre><code>wattpact access new --person NAME</code></pre>
-        <p>The operator's own shows everything:</p>
+        <p>The operator's own link shows everything:</p>
         <pre><code>wattpact access new --operator</code></pre>
       </details>
     </section>
@@ -57,16 +57,16 @@ function SignedIn({ session, state }: { session: Session; state: ScreenProps["st
   const live = useContext(LiveContext);
   const sees = session.role === "operator"
     ? "As the operator you see what every meter measures, and every bill."
-    : "You see what your meters measure, your bill, and what became of the contracts that you are a side of. Of others you see what is open.";
+    : "You see what your meters measure, your bill, and how much of your contracts is used. Of other meters you see what everybody sees.";
   return (
     <section class="card you" aria-label="Signed in">
       <h2>{session.role === "operator" ? "The operator" : nameOf(session)}</h2>
       <p>{sees}</p>
       {session.expires_s !== null && state.community && (
-        <p class="quiet">Your link opens this page until {date(session.expires_s, state.community.timezone)}.</p>
+        <p class="quiet">Your link is valid until {date(session.expires_s, state.community.timezone)}.</p>
       )}
       <button type="button" class="main" onClick={() => void live.signOut()}>Sign out</button>
-      <p class="small">Signing out forgets the link on this device. Who has the link can still open the page with it; the operator can revoke it.</p>
+      <p class="small">Signing out removes the link from this browser. The link itself stays valid until the operator revokes it or it expires.</p>
     </section>
   );
 }

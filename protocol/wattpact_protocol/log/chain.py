@@ -6,19 +6,18 @@ Specification: docs/spec/log.md.
 """
 
 from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log.reasons import (
+    BROKEN_CHAIN,
+    DUPLICATE,
+    FORK,
+    FUTURE_TIME,
+    GAP,
+    NO_ORDER_ID,
+    STALE_GENERATION,
+)  # fmt: skip
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    pass
-
-# Verdicts on an entry's place. Only NEXT may be accepted; GAP is worth asking for what is between.
+# The verdict on an entry whose place is right; any other is a reason. After GAP, what is between is worth a request.
 NEXT = "next"
-DUPLICATE = "duplicate"
-GAP = "gap"
-FORK = "fork"
-BROKEN_CHAIN = "broken_chain"
-STALE_GENERATION = "stale_generation"
-FUTURE = "future_time"
 
 MAX_AHEAD_S = 300
 
@@ -54,12 +53,12 @@ def judge(head: Head, new: entry.Entry, known_id: "bytes | None") -> str:
 
 
 def judge_time(new: entry.Entry, now_s: int) -> "str | None":
-    """FUTURE where the stamp, or an open reading's last value, lies beyond what two honest clocks differ by."""
+    """FUTURE_TIME where the stamp, or an open reading's last value, lies beyond what two honest clocks differ by."""
     latest_s = new.stamp.unix_s
     if new.kind == kinds.READING and not new.is_sealed:
         end_s = new.body["t0_s"] + new.body["step_s"] * len(new.body["registers"][1][1])
         latest_s = end_s if latest_s is None or end_s > latest_s else latest_s
-    return FUTURE if latest_s is not None and latest_s > now_s + MAX_AHEAD_S else None
+    return FUTURE_TIME if latest_s is not None and latest_s > now_s + MAX_AHEAD_S else None
 
 
 def order_problem(certificate_id: bytes, new: entry.Entry) -> "str | None":
@@ -67,5 +66,5 @@ def order_problem(certificate_id: bytes, new: entry.Entry) -> "str | None":
     if new.sequence != 0 or new.previous != certificate_id:
         return BROKEN_CHAIN
     if "order_id" not in new.body or "expires_s" not in new.body:
-        return "no_order_id"
+        return NO_ORDER_ID
     return None

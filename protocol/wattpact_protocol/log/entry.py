@@ -110,7 +110,9 @@ def _decode_stamp(raw: object) -> Stamp:
 
 
 def decode(raw: bytes, community: bytes) -> Entry:
-    """The entry in `raw`, at most 1,024 bytes; raises EntryError and nothing else."""
+    """The entry in `raw`, at most 1,024 bytes; raises EntryError and nothing else.
+
+    Plain, and not `decode_steps` at once: a host decodes every entry that arrives, and a generator costs it time."""
     envelope = _envelope_of(raw)
     return _judged(raw, community, envelope, _payload_of(envelope))
 

@@ -1,12 +1,18 @@
-"""What an entry can say: the closed table of kinds and the fields of their bodies.
+"""The registry of kinds: of each kind of entry its name, its fields, what of it may be sealed, who may publish it and
+whom it concerns. Whatever else depends on the kind of an entry reads it here.
 
 A body travels as a map with small integer keys (readings: an array, see `readings`) and is used as a dict with field
-names. `decode` accepts exactly what the table allows: no unknown key, no missing field, every value in its range.
-What a meter measured may be sealed: then `sealed` stands in the place of those fields (SEALABLE), all of them.
+names. `decode` accepts exactly what the row allows: no unknown key, no missing field, every value in its range.
+What a meter measured may be sealed: then `sealed` takes the place of those fields (SEALABLE), all of them.
 Specification: docs/spec/bodies.md, docs/spec/sealing.md; the same table as CDDL: docs/spec/wire.cddl.
 """
 
 from wattpact_protocol.log import readings, sealed_part
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
 
 CERTIFICATE = 1
 READING = 2
@@ -65,106 +71,125 @@ WRAPPED_BYTES = 40  # a secret of 32 bytes and the tag of its encryption
 
 SEALED = "sealed"
 SEALED_KEY = 0  # its number in a body's map
-# The fields that may be sealed, by kind. A reading is sealed whole.
-SEALABLE = {
-    EVENT: ("registers",), USAGE_START: ("import_wh",), USAGE: ("attributed_wh", "import_wh"),
-    USAGE_END: ("attributed_wh", "import_wh"),
+
+# Whom an entry concerns: the meters that a host passes it on to, once its author is left out.
+NOBODY = ""
+ALL = "every meter"
+ALL_WHILE_VALID = "every meter, while valid"
+NAMED_OR_ALL = "the meter it names, or every meter"
+NAMED = "the meter it names"
+ACKNOWLEDGED = "the author it acknowledges"
+OFFERER = "the author of the offer"
+ACCEPTER = "the author of the acceptance"
+PARTIES = "both meters of the contract"
+
+_ORDER = (
+    1, "price_micro_per_kwh", U32, 2, "wh", U32, 3, "max_w", U32, 4, "start_s", U63, 5, "end_s", U63,
+    6, "valid_until_s", U63, 7, "mandate", ID,
+)  # fmt: skip
+
+# kind: (name, roles that may publish it, whom it concerns, fields that may be sealed, fields). Fields are a flat row
+# of number, name and type, since a tuple of its own for each would cost a meter more than twice the heap; a number
+# below zero is that of an optional field. A person's entries are outside a chain: an order id and an expiry take its
+# place. The sentences of kinds, which only hosts show, are in `kind_texts`.
+ROWS = {
+    CERTIFICATE: ("certificate", "root issuer", ALL, (), (
+        1, "version", U32, 2, "public_key", KEY, 3, "role", ("int", 1, 6), 4, "label", NAME, -5, "supply_point", NAME,
+        6, "generation", U32, 7, "epoch", U32, 8, "not_before_s", U63, 9, "not_after_s", U63,
+        10, "assurance", ("int", 0, 3), -11, "accuracy_centi_percent", U16, -12, "rated_w", U32, -13, "owner", KID,
+        -14, "sealing_key", KEY,
+    )),
+    READING: ("reading", "meter", NOBODY, readings.FIELDS, ()),  # an array, which `readings` decodes
+    EVENT: ("event", "meter", NOBODY, ("registers",), (
+        1, "code", U8, -2, "registers", REGISTERS, -3, "detail", I63, -4, "text", TEXT, -5, "contract", ID,
+    )),
+    COMMUNITY: ("community", "issuer", ALL, (), (
+        1, "version", U32, 2, "name", NAME, 3, "currency", ("text", 1, 8), 4, "slot_s", ("int", 1, 86400),
+        5, "timezone", ("text", 1, 40), -6, "silence_s", ("int", 1, MAX_U32),
+    )),
+    TARIFF: ("tariff", "issuer", NOBODY, (), (
+        1, "from_s", U63, 2, "import_micro_per_kwh", U32, 3, "export_micro_per_kwh", U32,
+    )),
+    POLICY: ("policy", "issuer", NAMED_OR_ALL, (), (
+        1, "version", U32, -2, "meter", KID, -3, "emergency_credit_wh", U32, -4, "quiet_start_min", ("int", 0, 1439),
+        -5, "quiet_end_min", ("int", 0, 1439), -6, "quiet_weekends", BOOL, -7, "utc_offset_min", ("int", -840, 840),
+        -8, "warn_wait_max_s", ("int", 0, 300), -9, "reconnect_wait_max_s", ("int", 0, 600),
+        -10, "rest_s", ("int", 60, 86400), -11, "consent_required", BOOL, -12, "protected", BOOL,
+        -13, "hold_budget_s", U32, -14, "hold_budget_wh", U32, -15, "reassert_s", ("int", 1, 3600),
+        -16, "operator_order_fresh_s", U32, -17, "holidays", DAYS, -18, "operator_open_at_s", U63,
+        -19, "quiet_hours", BOOL,
+    )),
+    MANDATE: ("mandate", "person", NAMED, (), (
+        1, "order_id", KID, 2, "expires_s", U63, 3, "meter", KID, 4, "side", ("int", 0, 1),
+        5, "limit_micro_per_kwh", U32, 6, "wh", U32, 7, "max_w", U32, 8, "start_s", U63, 9, "end_s", U63,
+        -10, "preferred", KIDS, -11, "reserve_wh", U32, -12, "wh_per_day", U32,
+    )),
+    OFFER: ("offer", "meter", ALL_WHILE_VALID, (), _ORDER),
+    DEMAND: ("demand", "meter", ALL_WHILE_VALID, (), _ORDER),
+    ACCEPTANCE: ("acceptance", "meter", OFFERER, (), (
+        1, "offer", ID, 2, "wh", ("int", 1, MAX_U32), 3, "priority", U16, 4, "start_timeout_s", U32, -5, "demand", ID,
+    )),
+    CONTRACT: ("contract", "meter", ACCEPTER, (), (1, "acceptance", ID)),
+    GRANT: ("grant", "issuer", NAMED, (), (
+        1, "number", U32, 2, "meter", KID, 3, "contract", ID, 4, "wh", U32, 5, "max_w", U32, 6, "from_s", U63,
+        7, "to_s", U63, 8, "price_micro_per_kwh", U32, 9, "priority", U16, 10, "start_by_s", U63,
+        11, "default_supply", BOOL,
+    )),
+    USAGE_START: ("usage_start", "meter", NOBODY, ("import_wh",), (
+        1, "contract", ID, 2, "grant", U32, 3, "import_wh", U63,
+    )),
+    USAGE: ("usage", "meter", NOBODY, ("attributed_wh", "import_wh"), (
+        1, "contract", ID, 2, "attributed_wh", U32, 3, "import_wh", U63,
+    )),
+    USAGE_END: ("usage_end", "meter", NOBODY, ("attributed_wh", "import_wh"), (
+        1, "contract", ID, 2, "attributed_wh", U32, 3, "import_wh", U63, 4, "reason", ("int", 1, 4),
+    )),
+    TERMINATE: ("terminate", "issuer meter person", PARTIES, (), (
+        1, "contract", ID, 2, "reason", TEXT, -3, "attributed_wh", U32, -4, "order_id", KID, -5, "expires_s", U63,
+    )),
+    RECEIPT: ("receipt", "host", ACKNOWLEDGED, (), (
+        1, "author", KID, 2, "generation", U32, 3, "sequence", U63, 4, "head", ID,
+    )),
+    STATEMENT: ("statement", "host", NOBODY, (), (
+        1, "subject", KID, 2, "from_s", U63, 3, "to_s", U63, 4, "bought_wh", U63, 5, "bought_nano", U63,
+        6, "sold_wh", U63, 7, "sold_nano", U63, 8, "grid_import_wh", U63, 9, "grid_import_nano", U63,
+        10, "grid_export_wh", U63, 11, "grid_export_nano", U63, 12, "unused_nano", U63,
+        13, "unused_earned_nano", U63, 14, "net_nano", I63, 15, "saved_nano", I63, 16, "lines", U32,
+        17, "lines_root", ID, 18, "evidence", U32, 19, "evidence_root", ID, 20, "estimated_wh", U63,
+        21, "unsettled_meters", U32, 22, "settled_to_s", U63,
+    )),
+    KEY_EPOCH: ("key_epoch", "meter", NOBODY, (), (
+        1, "number", ("int", 1, MAX_U32), 2, "ephemeral_key", KEY, 3, "wraps", WRAPS,
+    )),
+    KEY_OPEN: ("key_open", "meter", NOBODY, (), (
+        1, "key_no", ("int", 1, MAX_U32), 2, "epoch", ("int", 1, MAX_U32), 3, "commitment", ID,
+    )),
 }  # fmt: skip
 
-# kind: (name, ((key, field, type, required), ...))
-TABLE = {
-    CERTIFICATE: ("certificate", (
-        (1, "version", U32, True), (2, "public_key", KEY, True), (3, "role", ("int", 1, 6), True),
-        (4, "label", NAME, True), (5, "supply_point", NAME, False), (6, "generation", U32, True),
-        (7, "epoch", U32, True), (8, "not_before_s", U63, True), (9, "not_after_s", U63, True),
-        (10, "assurance", ("int", 0, 3), True), (11, "accuracy_centi_percent", U16, False),
-        (12, "rated_w", U32, False), (13, "owner", KID, False), (14, "sealing_key", KEY, False),
-    )),
-    EVENT: ("event", (
-        (1, "code", U8, True), (2, "registers", REGISTERS, False), (3, "detail", I63, False),
-        (4, "text", TEXT, False), (5, "contract", ID, False),
-    )),
-    COMMUNITY: ("community", (
-        (1, "version", U32, True), (2, "name", NAME, True), (3, "currency", ("text", 1, 8), True),
-        (4, "slot_s", ("int", 1, 86400), True), (5, "timezone", ("text", 1, 40), True),
-        (6, "silence_s", ("int", 1, MAX_U32), False),
-    )),
-    TARIFF: ("tariff", (
-        (1, "from_s", U63, True), (2, "import_micro_per_kwh", U32, True), (3, "export_micro_per_kwh", U32, True),
-    )),
-    POLICY: ("policy", (
-        (1, "version", U32, True), (2, "meter", KID, False),
-        (3, "emergency_credit_wh", U32, False), (4, "quiet_start_min", ("int", 0, 1439), False),
-        (5, "quiet_end_min", ("int", 0, 1439), False), (6, "quiet_weekends", BOOL, False),
-        (7, "utc_offset_min", ("int", -840, 840), False), (8, "warn_wait_max_s", ("int", 0, 300), False),
-        (9, "reconnect_wait_max_s", ("int", 0, 600), False), (10, "rest_s", ("int", 60, 86400), False),
-        (11, "consent_required", BOOL, False), (12, "protected", BOOL, False),
-        (13, "hold_budget_s", U32, False), (14, "hold_budget_wh", U32, False),
-        (15, "reassert_s", ("int", 1, 3600), False), (16, "operator_order_fresh_s", U32, False),
-        (17, "holidays", DAYS, False), (18, "operator_open_at_s", U63, False), (19, "quiet_hours", BOOL, False),
-    )),
-    MANDATE: ("mandate", (
-        (1, "order_id", KID, True), (2, "expires_s", U63, True), (3, "meter", KID, True),
-        (4, "side", ("int", 0, 1), True), (5, "limit_micro_per_kwh", U32, True), (6, "wh", U32, True),
-        (7, "max_w", U32, True), (8, "start_s", U63, True), (9, "end_s", U63, True),
-        (10, "preferred", KIDS, False), (11, "reserve_wh", U32, False), (12, "wh_per_day", U32, False),
-    )),
-    OFFER: ("offer", (
-        (1, "price_micro_per_kwh", U32, True), (2, "wh", U32, True), (3, "max_w", U32, True),
-        (4, "start_s", U63, True), (5, "end_s", U63, True), (6, "valid_until_s", U63, True),
-        (7, "mandate", ID, True),
-    )),
-    DEMAND: ("demand", (
-        (1, "price_micro_per_kwh", U32, True), (2, "wh", U32, True), (3, "max_w", U32, True),
-        (4, "start_s", U63, True), (5, "end_s", U63, True), (6, "valid_until_s", U63, True),
-        (7, "mandate", ID, True),
-    )),
-    ACCEPTANCE: ("acceptance", (
-        (1, "offer", ID, True), (2, "wh", ("int", 1, MAX_U32), True), (3, "priority", U16, True),
-        (4, "start_timeout_s", U32, True), (5, "demand", ID, False),
-    )),
-    CONTRACT: ("contract", ((1, "acceptance", ID, True),)),
-    GRANT: ("grant", (
-        (1, "number", U32, True), (2, "meter", KID, True), (3, "contract", ID, True), (4, "wh", U32, True),
-        (5, "max_w", U32, True), (6, "from_s", U63, True), (7, "to_s", U63, True),
-        (8, "price_micro_per_kwh", U32, True), (9, "priority", U16, True), (10, "start_by_s", U63, True),
-        (11, "default_supply", BOOL, True),
-    )),
-    USAGE_START: ("usage_start", ((1, "contract", ID, True), (2, "grant", U32, True), (3, "import_wh", U63, True))),
-    USAGE: ("usage", ((1, "contract", ID, True), (2, "attributed_wh", U32, True), (3, "import_wh", U63, True))),
-    USAGE_END: ("usage_end", (
-        (1, "contract", ID, True), (2, "attributed_wh", U32, True), (3, "import_wh", U63, True),
-        (4, "reason", ("int", 1, 4), True),
-    )),
-    TERMINATE: ("terminate", (
-        (1, "contract", ID, True), (2, "reason", TEXT, True), (3, "attributed_wh", U32, False),
-        (4, "order_id", KID, False), (5, "expires_s", U63, False),
-    )),
-    RECEIPT: ("receipt", (
-        (1, "author", KID, True), (2, "generation", U32, True), (3, "sequence", U63, True), (4, "head", ID, True),
-    )),
-    STATEMENT: ("statement", (
-        (1, "subject", KID, True), (2, "from_s", U63, True), (3, "to_s", U63, True),
-        (4, "bought_wh", U63, True), (5, "bought_nano", U63, True), (6, "sold_wh", U63, True),
-        (7, "sold_nano", U63, True), (8, "grid_import_wh", U63, True), (9, "grid_import_nano", U63, True),
-        (10, "grid_export_wh", U63, True), (11, "grid_export_nano", U63, True), (12, "unused_nano", U63, True),
-        (13, "unused_earned_nano", U63, True), (14, "net_nano", I63, True), (15, "saved_nano", I63, True),
-        (16, "lines", U32, True), (17, "lines_root", ID, True), (18, "evidence", U32, True),
-        (19, "evidence_root", ID, True), (20, "estimated_wh", U63, True), (21, "unsettled_meters", U32, True),
-        (22, "settled_to_s", U63, True),
-    )),
-    KEY_EPOCH: ("key_epoch", (
-        (1, "number", ("int", 1, MAX_U32), True), (2, "ephemeral_key", KEY, True), (3, "wraps", WRAPS, True),
-    )),
-    KEY_OPEN: ("key_open", (
-        (1, "key_no", ("int", 1, MAX_U32), True), (2, "epoch", ("int", 1, MAX_U32), True),
-        (3, "commitment", ID, True),
-    )),
-}  # fmt: skip
-
-NAMES = {kind: row[0] for kind, row in TABLE.items()}
-NAMES[READING] = "reading"
+NAMES = {kind: row[0] for kind, row in ROWS.items()}
 KINDS = {name: kind for kind, name in NAMES.items()}
+SEALABLE = {kind: row[3] for kind, row in ROWS.items() if row[3]}
+
+
+def publishers(kind: int) -> str:
+    """The names of the roles that may publish it, as a text."""
+    return ROWS[kind][1]
+
+
+def concerns(kind: int) -> str:
+    """Whom it concerns: one of the constants above."""
+    return ROWS[kind][2]
+
+
+def fields(kind: int) -> "list[tuple[int, str, tuple[str, int, int], bool]]":
+    """(number, name, type, whether it is required) of each field."""
+    return [(abs(number), field, shape, number > 0) for number, field, shape in _each(ROWS[kind][4])]
+
+
+def _each(flat: "tuple[Any, ...]") -> "Iterable[tuple[int, str, tuple[str, int, int]]]":
+    """(number, name, type) of a row's fields."""
+    values = iter(flat)
+    return zip(values, values, values)
 
 
 def _is_int(value: object, low: int, high: int) -> bool:
@@ -195,9 +220,8 @@ def _is_bytes(value: object, length: int) -> bool:
 
 
 def _allows(shape: "tuple[str, int, int]", value: object) -> bool:
+    """Whether a value is of that type, which is none of integers."""
     name, low, high = shape
-    if name == "int":
-        return _is_int(value, low, high)
     if name == "bytes":
         return isinstance(value, bytes) and low <= len(value) <= high
     if name == "bool":
@@ -219,28 +243,35 @@ def decode(kind: int, raw: object) -> "dict[str, object]":
     """The fields by name of a decoded CBOR body; raises BodyError."""
     if kind == READING:
         return readings.decode(raw, BodyError)
-    row = TABLE.get(kind)
+    row = ROWS.get(kind)
     if row is None:
         raise BodyError("kind %r is not in the table" % (kind,))
-    name, fields = row
+    name = row[0]
     if not isinstance(raw, dict):
         raise BodyError("%s: the body is not a map" % name)
     body: "dict[str, object]" = {}
     hidden: "tuple[str, ...]" = ()
-    if SEALED_KEY in raw and kind in SEALABLE:
-        hidden = SEALABLE[kind]
+    if SEALED_KEY in raw and row[3]:
+        hidden = row[3]
         body[SEALED] = sealed_part.decode(raw[SEALED_KEY])
         if body[SEALED] is None:
             raise BodyError("%s: the sealed part is malformed" % name)
-    for key, field, shape, required in fields:
+    flat: "Any" = row[4]
+    for at in range(0, len(flat), 3):  # by index: a tuple for each field takes a meter longer to allocate than to check
+        number, field = flat[at], flat[at + 1]
         if field in hidden:
             continue
+        key = number if number > 0 else -number
         if key in raw:
-            value = raw[key]
-            if not _allows(shape, value):
+            value, shape = raw[key], flat[at + 2]
+            if shape[0] == "int":
+                good = type(value) is int and shape[1] <= value <= shape[2]
+            else:
+                good = _allows(shape, value)
+            if not good:
                 raise BodyError("%s: %s is out of range" % (name, field))
             body[field] = value
-        elif required:
+        elif number > 0:
             raise BodyError("%s: %s is missing" % (name, field))
     if len(body) != len(raw):
         raise BodyError("%s: a key is unknown" % name)
@@ -256,10 +287,10 @@ def encode_checked(kind: int, body: "dict[str, object]") -> "tuple[object, dict[
     """The body as it is put into CBOR, and as `decode` gives it back; raises BodyError where that would."""
     if kind == READING:
         return readings.encode_checked(body, BodyError)
-    row = TABLE.get(kind)
+    row = ROWS.get(kind)
     if row is None:
         raise BodyError("kind %r is not in the table" % (kind,))
-    raw = {key: body[field] for key, field, _, _ in row[1] if field in body}
+    raw = {abs(number): body[field] for number, field, _ in _each(row[4]) if field in body}
     part = body.get(SEALED)
     if isinstance(part, sealed_part.Sealed):
         raw[SEALED_KEY] = sealed_part.encode(part)

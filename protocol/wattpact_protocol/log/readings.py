@@ -20,6 +20,8 @@ FIRST_INSTANTANEOUS = register_table.FIRST_INSTANTANEOUS
 IMPORT_WH = register_table.IMPORT_WH
 EXPORT_WH = register_table.EXPORT_WH
 
+FIELDS = ("register_generation", "t0_s", "step_s", "quality", "calibration", "registers", "bad_mask")
+
 ESTIMATED = 1
 SENSOR_FAULT = 2
 CLIPPED = 4
@@ -90,11 +92,6 @@ def decode(raw: object, error: "type[ValueError]") -> "dict[str, Any]":
     }  # fmt: skip
 
 
-def encode(body: "dict[str, Any]", error: "type[ValueError]") -> object:
-    """The body as it is put into CBOR; raises `error` where `decode` would."""
-    return encode_checked(body, error)[0]
-
-
 def encode_checked(body: "dict[str, Any]", error: "type[ValueError]") -> "tuple[object, dict[str, Any]]":
     """The body as it is put into CBOR, and as `decode` gives it back; raises `error` where that would."""
     part = body.get("sealed")
@@ -102,10 +99,7 @@ def encode_checked(body: "dict[str, Any]", error: "type[ValueError]") -> "tuple[
         shut = sealed_part.encode(part)
         return shut, decode(shut, error)
     try:
-        content = [
-            body["register_generation"], body["t0_s"], body["step_s"], body["quality"],
-            body["calibration"], body["registers"], body["bad_mask"],
-        ]  # fmt: skip
+        content = [body[name] for name in FIELDS]
     except KeyError as missing:
         raise error("reading: %s is missing" % missing)
     raw = [0, content]

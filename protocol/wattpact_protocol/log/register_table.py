@@ -30,30 +30,12 @@ POWER_FACTOR_MILLI = 72
 FIRST_INSTANTANEOUS = 64
 MAX_WH = (1 << 63) - 1  # what a reading can carry
 
-# id -> (name, unit)
-TABLE = {
-    IMPORT_WH: ("import", "Wh"),
-    EXPORT_WH: ("export", "Wh"),
-    IMPORT_TARIFF_1_WH: ("import tariff 1", "Wh"),
-    EXPORT_TARIFF_1_WH: ("export tariff 1", "Wh"),
-    IMPORT_TARIFF_2_WH: ("import tariff 2", "Wh"),
-    EXPORT_TARIFF_2_WH: ("export tariff 2", "Wh"),
-    IMPORT_PHASE_1_WH: ("import phase 1", "Wh"),
-    EXPORT_PHASE_1_WH: ("export phase 1", "Wh"),
-    IMPORT_PHASE_2_WH: ("import phase 2", "Wh"),
-    EXPORT_PHASE_2_WH: ("export phase 2", "Wh"),
-    IMPORT_PHASE_3_WH: ("import phase 3", "Wh"),
-    EXPORT_PHASE_3_WH: ("export phase 3", "Wh"),
-    POWER_W: ("active power", "W"),
-    VOLTAGE_1_MV: ("voltage 1", "mV"),
-    VOLTAGE_2_MV: ("voltage 2", "mV"),
-    VOLTAGE_3_MV: ("voltage 3", "mV"),
-    CURRENT_1_MA: ("current 1", "mA"),
-    CURRENT_2_MA: ("current 2", "mA"),
-    CURRENT_3_MA: ("current 3", "mA"),
-    FREQUENCY_MHZ: ("frequency", "mHz"),
-    POWER_FACTOR_MILLI: ("power factor", "1/1000"),
-}
+TABLE = frozenset((
+    IMPORT_WH, EXPORT_WH, IMPORT_TARIFF_1_WH, EXPORT_TARIFF_1_WH, IMPORT_TARIFF_2_WH, EXPORT_TARIFF_2_WH,
+    IMPORT_PHASE_1_WH, EXPORT_PHASE_1_WH, IMPORT_PHASE_2_WH, EXPORT_PHASE_2_WH, IMPORT_PHASE_3_WH, EXPORT_PHASE_3_WH,
+    POWER_W, VOLTAGE_1_MV, VOLTAGE_2_MV, VOLTAGE_3_MV, CURRENT_1_MA, CURRENT_2_MA, CURRENT_3_MA, FREQUENCY_MHZ,
+    POWER_FACTOR_MILLI,
+))  # fmt: skip
 
 
 def is_known(register_id: int) -> bool:

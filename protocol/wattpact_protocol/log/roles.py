@@ -15,21 +15,6 @@ ROOT, ISSUER, HOST, METER, PERSON, AUDITOR = 1, 2, 3, 4, 5, 6
 NAMES = {1: "root", 2: "issuer", 3: "host", 4: "meter", 5: "person", 6: "auditor"}
 ASSURANCES = {0: "virtual", 1: "open flash", 2: "encrypted flash", 3: "secure element"}
 
-# Which role may publish what. A person's entries stand outside a chain: an order id and an expiry take its place.
-MAY_PUBLISH = {
-    ROOT: (kinds.CERTIFICATE,),
-    ISSUER: (
-        kinds.CERTIFICATE, kinds.COMMUNITY, kinds.TARIFF, kinds.POLICY, kinds.GRANT, kinds.TERMINATE,
-    ),
-    HOST: (kinds.RECEIPT, kinds.STATEMENT),
-    METER: (
-        kinds.READING, kinds.EVENT, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT,
-        kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE, kinds.KEY_EPOCH, kinds.KEY_OPEN,
-    ),
-    PERSON: (kinds.MANDATE, kinds.TERMINATE),
-    AUDITOR: (),
-}  # fmt: skip
-
 # Whose certificate a role may sign: the root makes itself and issuers, an issuer everyone else.
 MAY_CERTIFY = {ROOT: (ROOT, ISSUER), ISSUER: (3, 4, 5, 6)}
 
@@ -37,7 +22,7 @@ MAY_CERTIFY = {ROOT: (ROOT, ISSUER), ISSUER: (3, 4, 5, 6)}
 def may_publish(certificate: "dict[str, Any]", new: "entry.Entry") -> bool:
     """Whether the certificate's role allows this kind, and for a certificate, the role that it gives."""
     role = certificate["role"]
-    if new.kind not in MAY_PUBLISH[role]:
+    if NAMES[role] not in kinds.publishers(new.kind):  # no role's name is part of another's
         return False
     if new.kind != kinds.CERTIFICATE:
         return True

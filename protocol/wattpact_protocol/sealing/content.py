@@ -39,11 +39,6 @@ def seal_steps(key: bytes, where: bytes, key_no: int, content: bytes, length: in
     return Sealed(key_no, nonce, ccm.seal(key[:16], nonce, aad, padded))
 
 
-def seal(key: bytes, where: bytes, key_no: int, content: bytes, length: int) -> Sealed:
-    """As `seal_steps`, at once."""
-    return steps.finish(seal_steps(key, where, key_no, content, length))
-
-
 def unseal(key: bytes, where: bytes, part: Sealed) -> bytes:
     """The content; raises SealError for another key, another place, and what no honest meter would make."""
     _check_key(key)
@@ -122,7 +117,7 @@ def seal_body_steps(
 def seal_body(
     key: bytes, key_no: int, place: "tuple[bytes, bytes, int]", kind: int, body: "dict[str, Any]"
 ) -> "dict[str, Any]":
-    """As `seal_body_steps`, at once."""
+    """As `seal_body_steps`, at once, for tools that make logs."""
     return steps.finish(seal_body_steps(key, key_no, place, kind, body))
 
 
@@ -149,4 +144,4 @@ def unseal_body(key: bytes, place: "tuple[bytes, bytes, int]", kind: int, body: 
 def _numbers(kind: int) -> "list[int]":
     """The fields of a kind that may be sealed."""
     hidden = kinds.SEALABLE.get(kind, ())
-    return [number for number, name, _, _ in kinds.TABLE[kind][1] if name in hidden]
+    return [number for number, name, _, _ in kinds.fields(kind) if name in hidden]

@@ -8,7 +8,7 @@ of an offer never exceed it; the first end counts. `Agreements.apply` takes veri
 that keeps each author's own, and gives the same contracts. Specification: docs/spec/contracts.md.
 """
 
-from wattpact_protocol.log import entry, ids, kinds, roles
+from wattpact_protocol.log import entry, ids, kinds, reasons, roles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
 _RANK = {BY_OPERATOR: 0, BY_SUPPLIER: 1, BY_CONSUMER: 2}
 
 _FOLLOWS = (kinds.GRANT, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE)
+# The kinds that contracts rest on: all that `Agreements.apply` has a use for.
+APPLIED = (
+    kinds.CERTIFICATE, kinds.MANDATE, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT,
+) + _FOLLOWS  # fmt: skip
 
 
 class Contract:
@@ -140,7 +144,7 @@ class Agreements:
 
     def _offer(self, new: entry.Entry) -> None:
         if new.body["end_s"] <= new.body["start_s"]:
-            self.refused[new.id] = "no_period"
+            self.refused[new.id] = reasons.NO_PERIOD
             return
         self.offers[new.id] = new
         self._retry(new.id)
@@ -179,9 +183,9 @@ class Agreements:
             contract = self.confirmed[contract_id]
             reason = None
             if contract.acceptance_id in accepted:
-                reason = "confirmed_twice"
+                reason = reasons.CONFIRMED_TWICE
             elif taken_wh + contract.wh > offer.body["wh"]:
-                reason = "offer_exceeded"
+                reason = reasons.OFFER_EXCEEDED
             else:
                 taken_wh += contract.wh
                 accepted.add(contract.acceptance_id)
@@ -208,7 +212,7 @@ class Agreements:
             self._ends.setdefault(contract.id, []).append(new)
             self._decide_end(contract.id)
         elif new.kid != contract.consumer:
-            self.refused[new.id] = "usage_by_a_stranger"
+            self.refused[new.id] = reasons.NOT_THE_CONSUMER
         elif new.kind == kinds.USAGE_START:
             self._start(contract, new)
         else:
@@ -221,7 +225,7 @@ class Agreements:
         """The first start in the consumer's log counts."""
         place = (new.generation, new.sequence)
         if new.stamp.unix_s is None:
-            self.refused[new.id] = "no_time"
+            self.refused[new.id] = reasons.NO_TIME
         elif contract.id not in self._started or place < self._started[contract.id]:
             self._started[contract.id] = place
             contract.used_from_s = max(new.stamp.unix_s, contract.start_s, contract.matched_s or 0)
@@ -234,11 +238,11 @@ class Agreements:
         for new in self._ends[contract_id]:
             party = self._party(contract, new.kid)
             if party is None:
-                self.refused[new.id] = "not_a_party"
+                self.refused[new.id] = reasons.NOT_A_PARTY
             elif new.stamp.unix_s is None:
-                self.refused[new.id] = "no_time"
+                self.refused[new.id] = reasons.NO_TIME
             elif new.stamp.unix_s >= contract.end_s:
-                self.refused[new.id] = "ended_before"
+                self.refused[new.id] = reasons.ENDED_BEFORE
             else:
                 self.refused.pop(new.id, None)
                 ends.append((new.stamp.unix_s, _RANK[party], new.id, party))
@@ -259,12 +263,12 @@ class Agreements:
 
 def _unfit(new: entry.Entry, offer: entry.Entry, acceptance: entry.Entry) -> "str | None":
     if new.kid != offer.kid:
-        return "confirmed_by_a_stranger"
+        return reasons.NOT_THE_SUPPLIER
     if acceptance.kid == offer.kid:
-        return "supplier_is_consumer"
+        return reasons.SUPPLIER_IS_CONSUMER
     times = (acceptance.stamp.unix_s, new.stamp.unix_s)
     if None in times or max(times) > offer.body["valid_until_s"]:
-        return "offer_expired"
+        return reasons.OFFER_EXPIRED
     return None
 
 

@@ -7,7 +7,7 @@ and is kept in `voids` or `agreements.refused` with its reason; a sealed reading
 Specification: docs/spec/settlement.md, "What counts".
 """
 
-from wattpact_protocol.log import entry, ids, kinds, readings, roles
+from wattpact_protocol.log import entry, ids, kinds, readings, reasons, roles
 from wattpact_protocol.settlement import register_rules
 from wattpact_protocol.settlement.contracts import Agreements
 from wattpact_protocol.settlement.load_profile import LoadProfile
@@ -97,10 +97,10 @@ class SettlementInputs:
         rows = self._certificates.setdefault(kid, [])
         for name in ("role", "public_key"):
             if rows and rows[0][2][name] != new.body[name]:
-                return "role_changed"
+                return reasons.ROLE_CHANGED
         for row in rows:
             if version <= row[1] or new.body["generation"] < row[2]["generation"]:
-                return "stale_version"
+                return reasons.STALE_VERSION
         rows.append((new.body["not_before_s"], version, new.body))
         rows.sort(key=_begin_of)
         self.labels[kid] = new.body["label"]

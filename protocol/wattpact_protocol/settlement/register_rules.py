@@ -6,15 +6,16 @@ the log, where everyone can see it, and counts for nothing. Specification: docs/
 """
 
 from wattpact_protocol.log import readings
+from wattpact_protocol.log.reasons import (
+    FALLING_REGISTER,
+    IMPOSSIBLE_JUMP,
+    OLD_REGISTER_GENERATION,
+    READING_TIME_RAN_BACK,
+)  # fmt: skip
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-FALLING = "falling_register"
-IMPOSSIBLE = "impossible_jump"
-TIME_RAN_BACK = "reading_time_ran_back"
-OLD_REGISTERS = "old_register_generation"
 
 # Rated power may be exceeded for a while (IEC 62052-11 asks meters to stand 120 % of Imax for long), and a register
 # snapshot may be taken late: a tenth more than the double, and 10 Wh, are let through.
@@ -35,7 +36,7 @@ class RegisterRules:
         """None, and the state has moved; or the reason why the reading is void, and it has not."""
         generation = body["register_generation"]
         if generation < self.generation:
-            return OLD_REGISTERS
+            return OLD_REGISTER_GENERATION
         energy = [(n, value) for n, value in body["registers"].items() if n < readings.FIRST_INSTANTANEOUS]
         problem = None if generation > self.generation else self._against_last(body["t0_s"], energy)
         if problem is None and self.rated_w:
@@ -53,22 +54,22 @@ class RegisterRules:
 
     def _against_last(self, t0_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
         if t0_s < self.end_s:
-            return TIME_RAN_BACK
+            return READING_TIME_RAN_BACK
         most_wh = None
         for number, (value, _) in energy:
             last = self.values.get(number, value)
             if value < last:
-                return FALLING
+                return FALLING_REGISTER
             if value > last and self.rated_w:
                 if most_wh is None:
                     most_wh = self._most_wh(t0_s - self.end_s)
                 if value - last > most_wh:
-                    return IMPOSSIBLE
+                    return IMPOSSIBLE_JUMP
         return None
 
     def _within(self, step_s: int, energy: "list[tuple[int, list[Any]]]") -> "str | None":
         most_wh = self._most_wh(step_s)
         for _, (_, deltas) in energy:
             if deltas and max(deltas) > most_wh:
-                return IMPOSSIBLE
+                return IMPOSSIBLE_JUMP
         return None

@@ -12,6 +12,7 @@ peer repeat itself, within bounds. Specification: docs/spec/datagrams.md.
 """
 
 from wattpact_protocol.encoding import cbor
+from wattpact_protocol.log.reasons import MALFORMED, OVERSIZE, UNKNOWN_TYPE, UNKNOWN_VERSION, WRONG_COMMUNITY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ _UINT = (1 << 63) - 1
 
 
 class DatagramError(ValueError):
-    """Bytes that are no datagram of ours; the text begins with the reason that is counted."""
+    """Bytes that are no datagram of ours; the text is the reason that is counted."""
 
 
 def encode(kind: int, community: bytes, body: "Any") -> bytes:
@@ -40,26 +41,26 @@ def encode(kind: int, community: bytes, body: "Any") -> bytes:
 
 
 def decode(data: bytes, community: bytes) -> "tuple[int, Any]":
-    """(type, body); raises DatagramError("oversize" | "malformed" | "version" | "wrong_community" ...)."""
+    """(type, body); raises DatagramError with the reason."""
     if len(data) > MAX_DATAGRAM_BYTES:
-        raise DatagramError("oversize")
+        raise DatagramError(OVERSIZE)
     try:
         message = cbor.decode(data, limit=MAX_DATAGRAM_BYTES)
     except ValueError:
-        raise DatagramError("malformed")
+        raise DatagramError(MALFORMED)
     if not isinstance(message, list) or len(message) != 4:
-        raise DatagramError("malformed")
+        raise DatagramError(MALFORMED)
     version, kind, sender, body = message
     if not _is_uint(version) or version != VERSION:
-        raise DatagramError("version")
+        raise DatagramError(UNKNOWN_VERSION)
     if not isinstance(sender, bytes) or sender != community:
-        raise DatagramError("wrong_community")
+        raise DatagramError(WRONG_COMMUNITY)
     if not _is_uint(kind) or kind not in _SHAPES:
-        raise DatagramError("unknown_type")
+        raise DatagramError(UNKNOWN_TYPE)
     if kind == ENTRY:
         body = [body]
     if not _fits(body, _SHAPES[kind]):
-        raise DatagramError("malformed")
+        raise DatagramError(MALFORMED)
     return kind, body[0] if kind == ENTRY else body
 
 

@@ -10,6 +10,7 @@ _cause = WDT_RESET
 resets = []
 pins = {}
 uarts = []
+timers = []
 watchdogs = []
 
 
@@ -61,6 +62,26 @@ class UART:
     def read(self):
         data, self.waiting = self.waiting, b""
         return data or None
+
+
+class Timer:
+    """One that goes off when `go_off` says so."""
+
+    ONE_SHOT = 0
+
+    def __init__(self, number):
+        timers.append(self)
+        self.period = None
+        self.callback = None
+
+    def init(self, *, mode, period, callback):
+        assert mode == Timer.ONE_SHOT
+        self.period = period
+        self.callback = callback
+
+    def go_off(self):
+        callback, self.callback = self.callback, None
+        callback(self)
 
 
 class WDT:

@@ -16,6 +16,9 @@ class WLAN:
     def isconnected(self):
         return False
 
+    def ifconfig(self):
+        return ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
+
     def connect(self, ssid, key):
         assert self.is_active
         connects.append((ssid, key))

@@ -1,6 +1,6 @@
-"""The questions a browser or another program may ask. Each runs in a thread, so that none holds up the node.
+"""The requests that a browser or another program may make. Each runs in a thread, so that none holds up the node.
 
-What an asker is shown is decided in `wattpact.views.visible`.
+What a viewer is shown is decided in `wattpact.views.visible`.
 """
 
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from wattpact_protocol.log import kinds
 
 from wattpact.api import models
-from wattpact.api.asker import BAD_CODE, Entered, viewer_of
+from wattpact.api.viewer import BAD_CODE, Entered, viewer_of
 from wattpact.views import BadRequest
 from wattpact.views.visible import Seen
 
@@ -20,12 +20,12 @@ MAX_LOG_ROWS = 200
 
 
 def known_parameters(request: Request) -> None:
-    """A parameter that is not there is refused, rather than passed over as if it had been obeyed."""
+    """An unknown parameter is an error; ignored, it would look as if it had been applied."""
     known = {field.alias: field for field in request.scope["route"].dependant.query_params}
     for name in request.query_params:
         if name not in known:
             allowed = ", ".join(known) or "none"
-            raise BadRequest(f"There is no parameter {name[:40]!r} here; there is: {allowed}.")
+            raise BadRequest(f"There is no parameter {name[:40]!r} here; the parameters are: {allowed}.")
         if len(request.query_params.getlist(name)) > 1 and name not in ("kind", "state"):
             raise BadRequest(f"{name} may be given once.")
 
@@ -34,14 +34,16 @@ def seen_by(request: Request, known: Entered) -> Seen:
     return Seen(request.app.state.views, viewer_of(known))
 
 
-NONSENSE: dict[int | str, dict[str, Any]] = {
-    422: {"model": models.Problem, "description": "The question makes no sense"}
-}
-router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=NONSENSE | BAD_CODE)
-Ask = Annotated[Seen, Depends(seen_by)]
+INVALID: dict[int | str, dict[str, Any]] = {422: {"model": models.Problem, "description": "The request is not valid"}}
+router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], responses=INVALID | BAD_CODE)
+Visible = Annotated[Seen, Depends(seen_by)]
 MeterKid = Annotated[str | None, Query(pattern=KID, description="only this meter, by its kid")]
-NOT_THERE: dict[int | str, dict[str, Any]] = {404: {"model": models.Problem, "description": "There is no such thing"}}
-NOT_YOURS: dict[int | str, dict[str, Any]] = {403: {"model": models.Problem, "description": "It is not for this asker"}}
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"model": models.Problem, "description": "There is none with this kid"}
+}
+FORBIDDEN: dict[int | str, dict[str, Any]] = {
+    403: {"model": models.Problem, "description": "It is not for this viewer"}
+}
 
 
 def _kid(text: str | None) -> bytes | None:
@@ -49,26 +51,26 @@ def _kid(text: str | None) -> bytes | None:
 
 
 @router.get("/community", response_model=models.Community)
-def community(views: Ask) -> Any:
-    """The community, the grid's prices, and how much this node has taken in and refused."""
+def community(views: Visible) -> Any:
+    """The community, the grid's prices, and how many entries this node stored and rejected."""
     return views.community()
 
 
 @router.get("/meters", response_model=list[models.Meter])
-def meters(views: Ask) -> Any:
-    """Every meter; of the asker's own, power now, registers, the relay and why."""
+def meters(views: Visible) -> Any:
+    """Every meter; of the viewer's own also the power now, the registers, and the relay with its reason."""
     return views.meters()
 
 
-@router.get("/meters/{kid}", response_model=models.Meter, responses=NOT_THERE)
-def meter(views: Ask, kid: Annotated[str, Path(pattern=KID, description="the meter's kid")]) -> Any:
+@router.get("/meters/{kid}", response_model=models.Meter, responses=NOT_FOUND)
+def meter(views: Visible, kid: Annotated[str, Path(pattern=KID, description="the meter's kid")]) -> Any:
     """One meter."""
     return views.meter(bytes.fromhex(kid))
 
 
-@router.get("/readings", response_model=models.Readings, responses=NOT_THERE | NOT_YOURS)
+@router.get("/readings", response_model=models.Readings, responses=NOT_FOUND | FORBIDDEN)
 def readings(
-    views: Ask,
+    views: Visible,
     meter: Annotated[str, Query(pattern=KID, description="the meter's kid")],
     from_s: Annotated[int | None, Query(alias="from", ge=0, le=LAST_S, description="Unix seconds; a day ago")] = None,
     to_s: Annotated[int | None, Query(alias="to", ge=0, le=LAST_S, description="Unix seconds; now")] = None,
@@ -76,37 +78,37 @@ def readings(
         int | None, Query(alias="step", ge=1, le=366 * 86400, description="seconds; chosen to suit the period")
     ] = None,
 ) -> Any:
-    """The registers of a meter of the asker's at every step from `from` to `to`, at most 2,000 points."""
+    """The registers of one of the viewer's meters at every step from `from` to `to`, at most 2,000 points."""
     return views.readings(bytes.fromhex(meter), from_s, to_s, step_s)
 
 
-@router.get("/contracts", response_model=list[models.Contract], responses=NOT_THERE)
+@router.get("/contracts", response_model=list[models.Contract], responses=NOT_FOUND)
 def contracts(
-    views: Ask,
+    views: Visible,
     state: Annotated[list[models.ContractState] | None, Query(description="only these states")] = None,
     meter: MeterKid = None,
 ) -> Any:
-    """Contracts, newest first; the newest 1,000. Of the asker's own, what came of them."""
+    """Contracts, newest first; at most 1,000. Of the viewer's own also what was delivered and is due."""
     return views.contracts(state or (), _kid(meter))
 
 
-@router.get("/log", response_model=models.Log, responses=NOT_THERE)
+@router.get("/log", response_model=models.Log, responses=NOT_FOUND)
 def log(
-    views: Ask,
+    views: Visible,
     meter: Annotated[str | None, Query(pattern=KID, description="only this author, by its kid")] = None,
     kind: Annotated[list[models.Kind] | None, Query(description="only these kinds of entry")] = None,
     before: Annotated[int | None, Query(ge=1, le=kinds.MAX_UINT, description="only rows before this cursor")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LOG_ROWS, description="how many rows at most")] = 50,
 ) -> Any:
-    """What was said, newest first, each entry as one sentence."""
+    """Entries, newest first, each as one sentence."""
     return views.log(_kid(meter), kind or (), before, limit)
 
 
-@router.get("/bills", response_model=list[models.Bill], responses=NOT_THERE | NOT_YOURS)
+@router.get("/bills", response_model=list[models.Bill], responses=NOT_FOUND | FORBIDDEN)
 def bills(
-    views: Ask,
+    views: Visible,
     month: Annotated[str | None, Query(pattern=MONTH, description="YYYY-MM; this month")] = None,
     owner: Annotated[str | None, Query(pattern=KID, description="only this owner, by its kid")] = None,
 ) -> Any:
-    """What the asker's month comes to so far, and the contracts behind it; to the operator, every owner's."""
+    """The viewer's bill of a month so far, with its contracts; for the operator, the bills of all owners."""
     return views.bills(month, _kid(owner))

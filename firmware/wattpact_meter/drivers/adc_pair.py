@@ -1,8 +1,8 @@
-"""A current transformer and a voltage sensor on two ADC1 pins of an ESP32.
+"""Two ADC1 pins of an ESP32 that are sampled together: a voltage sensor and a current transformer.
 
-There is no continuous ADC in stock MicroPython: samples are taken in a loop, each with the time it was taken at, some
-cycles at a time. Between these blocks other tasks run, and the sampling path charges that time at the mean power of the
-cycles it saw. Voltage is read before current; how long that takes belongs into the calibration's phase error.
+There is no continuous ADC in stock MicroPython: samples are taken in a loop, each with its own time, some cycles in a
+block. Between blocks other tasks run, and the sampling path charges that time at the mean power of the cycles it has.
+Voltage is read before current; how long that takes belongs into the calibration's phase error.
 
 A count is 0.8 mV at the pin, from `read_uv`, so that the 11 dB range fits into 12 bits. ADC2 does not work with Wi-Fi.
 """
@@ -12,38 +12,23 @@ from array import array
 
 from machine import ADC, Pin
 
-from wattpact_meter.metering.sampler import Sampler
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from wattpact_meter.metering.calibration import Calibration
-    from wattpact_meter.sources.p1 import Taken
-
 COUNT_UV = 800
 SPACING_US = 500
 BLOCK = 400  # ten cycles of 50 Hz, twelve of 60 Hz
 
 
-class CtSource:
-    """CtSource(voltage_pin, current_pin, calibration): voltage_pin None where there is no voltage sensor."""
+class AdcPair:
+    """AdcPair(voltage_pin, current_pin): voltage_pin None where there is no voltage sensor."""
 
-    pause_ms = 20
-
-    def __init__(self, voltage_pin: "int | None", current_pin: int, calibration: "Calibration") -> None:
+    def __init__(self, voltage_pin: "int | None", current_pin: int) -> None:
         self._voltage = None if voltage_pin is None else ADC(Pin(voltage_pin), atten=ADC.ATTN_11DB)
         self._current = ADC(Pin(current_pin), atten=ADC.ATTN_11DB)
-        self._sampler = Sampler(calibration)
         self._times_us = array("i", [0] * BLOCK)
         self._volts = array("h", [0] * BLOCK)
         self._amps = array("h", [0] * BLOCK)
-        self.rejected: dict[str, int] = {}
 
-    def take(self, now_us: int) -> "Taken":
-        self._sample()
-        periods = self._sampler.feed_block(self._times_us, self._volts, self._amps, now_us)
-        return [(p.active_mw, p.end_us - p.start_us, p.instantaneous(), p.quality) for p in periods], []
-
-    def _sample(self) -> None:
+    def sample(self) -> "tuple[array[int], array[int], array[int]]":
+        """One block: µs since its first sample, and counts of voltage and current. The next call fills them anew."""
         times_us, volts, amps = self._times_us, self._volts, self._amps
         read_amps = self._current.read_uv
         read_volts = read_amps if self._voltage is None else self._voltage.read_uv
@@ -58,3 +43,4 @@ class CtSource:
             volts[k] = min(read_volts() // COUNT_UV, 4095)
             amps[k] = min(read_amps() // COUNT_UV, 4095)
             due_us = at_us + SPACING_US
+        return times_us, volts, amps

@@ -1,7 +1,7 @@
-"""Who asks: the operator, a person, or nobody, by the code of a link. docs/decisions/access-links.md.
+"""Who makes a request: the operator, a person, or nobody, by the code of a link. docs/decisions/access-links.md.
 
 A browser exchanges the code once for a cookie that no script can read and that no other site's page can make it send; a
-program sends `Authorization: Bearer CODE`. What always holds: a code stands in no address, no log and no answer.
+program sends `Authorization: Bearer CODE`. What always holds: a code is in no address, no log and no answer.
 """
 
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from wattpact.views.visible import NOBODY, Viewer
 GUESS_COSTS_S = 0.5
 _BEARER = "bearer "
 
-BAD_CODE: dict[int | str, dict[str, Any]] = {401: {"model": models.Problem, "description": "A code that opens nothing"}}
+BAD_CODE: dict[int | str, dict[str, Any]] = {401: {"model": models.Problem, "description": "The code is not valid"}}
 # For /openapi.json. Nothing requires a code: without one there is less to see.
 SCHEMES = {
     "code": {"type": "http", "scheme": "bearer", "description": "The code of a link; a browser has it in a cookie."}
@@ -34,9 +34,9 @@ def cookie_name(access: Access) -> str:
 
 
 def entered(request: Request) -> Pass | None:
-    """The link by which a request comes; None without one, or with the cookie of one that has ended.
+    """The link that a request was made with; None without one, or with the cookie of one that has ended.
 
-    Raises BadCode for a wrong one in the header."""
+    Raises BadCode for a wrong code in the header."""
     access = access_of(request)
     header = request.headers.get("authorization", "")
     if header.lower().startswith(_BEARER):

@@ -1,11 +1,12 @@
-"""Inboxes: which entries a meter needs to hear, and in what order it hears them.
+"""Inboxes: which entries a meter needs, and in what order it receives them.
 
-What always holds: an entry is in a meter's inbox once, behind everything it was told before; a meter's inbox begins
+What always holds: an entry is in a meter's inbox once, behind everything that was put in before; a meter's inbox begins
 with the certificates that prove its own; the inboxes of the store are as far as `meta.inbox_folded` says, whenever the
 program died. The cursor on the wire is the row's position. docs/spec/ingest.md, "Inboxes".
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
@@ -15,14 +16,12 @@ from wattpact.store.records import Certified, Stored
 from wattpact.store.sqlite.store import Store
 
 _FOLDED = "inbox_folded"
-# What a meter that is new needs of what was said before.
-_BACKLOG = (
-    kinds.CERTIFICATE, kinds.COMMUNITY, kinds.POLICY, kinds.MANDATE, kinds.OFFER, kinds.DEMAND,
-)  # fmt: skip
-_TO_ALL = (kinds.CERTIFICATE, kinds.COMMUNITY)
+# What a new meter needs of the entries before it; what answers another entry, or acknowledges one, is none of its.
+_FOR_NEW_METERS = (kinds.ALL, kinds.ALL_WHILE_VALID, kinds.NAMED_OR_ALL, kinds.NAMED)
+_BACKLOG = tuple(kind for kind in kinds.NAMES if kinds.concerns(kind) in _FOR_NEW_METERS)
 
 
-class Told(NamedTuple):
+class Delivery(NamedTuple):
     """An entry for a meter: it follows the one at `after`, 0 where it is the first."""
 
     after: int
@@ -32,41 +31,40 @@ class Told(NamedTuple):
 
 def awaited(new: Entry, agreements: Agreements) -> bytes | None:
     """The id of an entry that must be known before it is clear whom `new` concerns."""
-    if new.kind == kinds.ACCEPTANCE and new.body["offer"] not in agreements.offers:
+    concerns = kinds.concerns(new.kind)
+    if concerns == kinds.OFFERER and new.body["offer"] not in agreements.offers:
         return bytes(new.body["offer"])
-    if new.kind == kinds.CONTRACT and new.body["acceptance"] not in agreements.acceptances:
+    if concerns == kinds.ACCEPTER and new.body["acceptance"] not in agreements.acceptances:
         return bytes(new.body["acceptance"])
-    if new.kind == kinds.TERMINATE and new.body["contract"] not in agreements.confirmed:
+    if concerns == kinds.PARTIES and new.body["contract"] not in agreements.confirmed:
         return bytes(new.body["contract"])
     return None
 
 
 def recipients(new: Entry, meters: set[bytes], agreements: Agreements, now_s: int) -> set[bytes]:
-    """The meters that need to hear it, for an entry that awaits nothing."""
-    body = new.body
-    if new.kind in _TO_ALL:
-        concerned = set(meters)
-    elif new.kind in (kinds.OFFER, kinds.DEMAND):
-        concerned = set(meters) if body["valid_until_s"] > now_s else set()
-    elif new.kind == kinds.POLICY:
-        concerned = {body["meter"]} if "meter" in body else set(meters)
-    elif new.kind in (kinds.MANDATE, kinds.GRANT):
-        concerned = {body["meter"]}
-    elif new.kind == kinds.RECEIPT:
-        concerned = {body["author"]}
-    elif new.kind == kinds.ACCEPTANCE:
-        concerned = {agreements.offers[body["offer"]].kid}
-    elif new.kind == kinds.CONTRACT:
-        concerned = {agreements.acceptances[body["acceptance"]].kid}
-    elif new.kind == kinds.TERMINATE:
-        contract = agreements.confirmed[body["contract"]]
-        concerned = {contract.consumer, contract.supplier}
-    else:
-        concerned = set()
-    return (concerned & meters) - {new.kid}
+    """The meters that receive it, for an entry that awaits nothing."""
+    return (_CONCERNED[kinds.concerns(new.kind)](new.body, meters, agreements, now_s) & meters) - {new.kid}
 
 
-class Inbox:
+def _parties(body: dict[str, Any], meters: set[bytes], agreements: Agreements, now_s: int) -> set[bytes]:
+    contract = agreements.confirmed[body["contract"]]
+    return {contract.consumer, contract.supplier}
+
+
+_CONCERNED: dict[str, Callable[[dict[str, Any], set[bytes], Agreements, int], set[bytes]]] = {
+    kinds.NOBODY: lambda body, meters, agreements, now_s: set(),
+    kinds.ALL: lambda body, meters, agreements, now_s: meters,
+    kinds.ALL_WHILE_VALID: lambda body, meters, agreements, now_s: meters if body["valid_until_s"] > now_s else set(),
+    kinds.NAMED_OR_ALL: lambda body, meters, agreements, now_s: {body["meter"]} if "meter" in body else meters,
+    kinds.NAMED: lambda body, meters, agreements, now_s: {body["meter"]},
+    kinds.ACKNOWLEDGED: lambda body, meters, agreements, now_s: {body["author"]},
+    kinds.OFFERER: lambda body, meters, agreements, now_s: {agreements.offers[body["offer"]].kid},
+    kinds.ACCEPTER: lambda body, meters, agreements, now_s: {agreements.acceptances[body["acceptance"]].kid},
+    kinds.PARTIES: _parties,
+}
+
+
+class Inboxes:
     """The inboxes of all meters, in the store. Everything up to the cursor `folded` is in them."""
 
     def __init__(self, store: Store) -> None:
@@ -77,7 +75,7 @@ class Inbox:
         self._awaiting: dict[bytes, list[tuple[int, Entry]]] = {}
 
     def fold(self, row: Stored, new: Entry, agreements: Agreements, now_s: int) -> None:
-        """Give one stored entry, applied before, to whom it concerns; inside a transaction of the caller's."""
+        """Put a stored entry, applied before, into the inboxes of those it concerns; in the caller's transaction."""
         if row.cursor > self.folded:
             self._deliver(row.cursor, new, agreements, now_s)
         elif (missing := awaited(new, agreements)) is not None:
@@ -105,7 +103,7 @@ class Inbox:
         self.store.execute("INSERT OR IGNORE INTO inbox (meter, entry) VALUES (?, ?)", [(meter, cursor)])
 
     def _welcome(self, row: Stored, meter: bytes, agreements: Agreements, now_s: int) -> None:
-        """A new meter hears what proves its own certificate, then all that still concerns it."""
+        """A new meter receives what proves its own certificate, then all that still concerns it."""
         is_new = meter not in self._meters
         self._meters.add(meter)
         if not is_new or row.cursor <= self.folded:
@@ -114,8 +112,8 @@ class Inbox:
             self._add(meter, certified.cursor)
         for old in self.store.entries(before=row.cursor, of_kinds=_BACKLOG):
             if old.void_reason is None:
-                said = entry.decode(old.raw, self.store.community)
-                if meter in recipients(said, {meter}, agreements, now_s):
+                known = entry.decode(old.raw, self.store.community)
+                if meter in recipients(known, {meter}, agreements, now_s):
                     self._add(meter, old.cursor)
 
     def commit(self, cursor: int) -> None:
@@ -133,17 +131,17 @@ class Inbox:
         sql = "SELECT 1 FROM inbox WHERE meter = ? AND position = ?"
         return position == 0 or self.store.value(sql, meter, position) is not None
 
-    def after(self, meter: bytes, position: int, limit: int) -> list[Told]:
+    def after(self, meter: bytes, position: int, limit: int) -> list[Delivery]:
         """The entries for a meter that follow a position of its own."""
         found = self.store.rows(
             "SELECT i.position, e.raw FROM inbox i JOIN entries e ON e.cursor = i.entry"
             " WHERE i.meter = ? AND i.position > ? ORDER BY i.position LIMIT ?", meter, position, limit,
         )  # fmt: skip
-        told = []
+        deliveries = []
         for at, raw in found:
-            told.append(Told(position, at, raw))
+            deliveries.append(Delivery(position, at, raw))
             position = at
-        return told
+        return deliveries
 
 
 def _path(certified: list[Certified], meter: bytes) -> list[Certified]:

@@ -1,0 +1,61 @@
+"""How long entries stay in the journal: until a host's receipt names them, and the newest ones longer.
+
+What always holds: no entry is freed that no receipt of a host names; a receipt is verified only when there is something
+to free. Rules: docs/spec/meter.md, "Journal".
+"""
+
+from wattpact_protocol.log import entry, reasons
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from wattpact_meter.log.own_log import OwnLog
+    from wattpact_meter.log.trust import Trust
+    from wattpact_meter.storage.journal import Journal
+
+_KEEP_ENTRIES = 256
+_PRUNE_STEP = 32
+
+
+class Retention:
+    """Retention(journal, log, trust, count): count(reason) counts a receipt that is none."""
+
+    def __init__(self, journal: "Journal", log: "OwnLog", trust: "Trust", count: "Callable[[str], None]") -> None:
+        self._journal = journal
+        self._log = log
+        self._trust = trust
+        self._count = count
+
+    @property
+    def _keep(self) -> int:
+        return 0 if self._log.full else _KEEP_ENTRIES
+
+    @property
+    def is_due(self) -> bool:
+        """Whether there is enough to free for a verification."""
+        return self._journal.next_sequence - self._journal.first >= self._keep + _PRUNE_STEP
+
+    def verify_steps(self, receipt: bytes) -> "Generator[None, None, int | None]":
+        """The sequence before which all may be freed by this receipt; None where that is nothing."""
+        sequence = yield from self._sequence_steps(receipt)
+        if sequence is None:
+            return None
+        before = min(sequence + 1, self._journal.next_sequence - self._keep)
+        return before if before > self._journal.first else None
+
+    def _sequence_steps(self, receipt: bytes) -> "Generator[None, None, int | None]":
+        """The sequence that a receipt signs for, where it is a host's and names this log's own entry."""
+        try:
+            new = yield from entry.decode_steps(receipt, self._trust.community)
+        except entry.EntryError:
+            return None
+        body = new.body
+        own = self._log.read(body["sequence"]) if body["generation"] == self._log.generation else None
+        reason: str | None = reasons.WRONG_HEAD
+        if own is not None and own.id == body["head"]:
+            reason = yield from self._trust.check_steps(new, None)
+        if reason:
+            self._count(reason)
+            return None
+        return int(body["sequence"])

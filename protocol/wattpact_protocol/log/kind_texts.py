@@ -1,0 +1,102 @@
+"""Kinds for people: what each is, the sentence of an entry, and what others see of one that is private.
+
+    {name}                   the field: an author by label, a price with its currency, a number with separators
+    {a part of its own}      worked out by the reader of the template: wattpact.views.sentences has them
+
+For hosts: no meter loads this, so that the sentences cost it no memory. `kinds` has the rest of each kind's row.
+"""
+
+from wattpact_protocol.log import kinds
+
+# kind: (meaning, sentence of an entry, what is shown of it to whom its measured part is not for; None: all of it)
+TEXTS = {
+    kinds.CERTIFICATE: (
+        "An issuer (or the root) enrols a key.",
+        "{enrolled} {certified} as {role}{owned}", None,
+    ),
+    kinds.READING: ("A meter's registers and their steps.", "{measured}", "A sealed reading"),
+    kinds.EVENT: ("Something happened at a meter.", "{happened}", "A meter's own event"),
+    kinds.COMMUNITY: (
+        "The community's own settings.",
+        "Community {name}: prices in {currency}, settlement slots of {slot_s} s, time zone {timezone}", None,
+    ),
+    kinds.TARIFF: (
+        "The grid's prices from a time on; of two with the same start the later one applies.",
+        "Grid prices: {import_micro_per_kwh} for import, {export_micro_per_kwh} for export", None,
+    ),
+    kinds.POLICY: (
+        "The policy that a meter's guard follows.",
+        "Supply policy for {meters}, version {version}", None,
+    ),
+    kinds.MANDATE: (
+        "An owner's order: what a meter may commit to by itself.",
+        "{meter} may {trade} up to {wh} Wh at no {bound} than {limit_micro_per_kwh}", "An owner's order",
+    ),
+    kinds.OFFER: (
+        "A supplier's meter offers supply.",
+        "Offers {wh} Wh at {price_micro_per_kwh}, with at most {max_w} W", None,
+    ),
+    kinds.DEMAND: (
+        "A consumer's meter requests supply.",
+        "Wants {wh} Wh at no more than {price_micro_per_kwh}", None,
+    ),
+    kinds.ACCEPTANCE: (
+        "A consumer's meter accepts an offer or part of one.",
+        "Accepted {wh} Wh {offered}, as priority {priority}", None,
+    ),
+    kinds.CONTRACT: (
+        "The supplier's meter confirms: this entry's id is the contract's.",
+        "Confirmed {agreed}", None,
+    ),
+    kinds.GRANT: (
+        "The issuer gives the consumer's meter all that it needs to supply under a contract with no network.",
+        "Granted {meter} {supply}, grant {number}", None,
+    ),
+    kinds.USAGE_START: (
+        "The consumer's meter begins to use a contract.",
+        "Started to use {contract}, with {register}", "Started to use a contract",
+    ),
+    kinds.USAGE: (
+        "How much the consumer's meter has counted against a contract so far.",
+        "Used {used} under {contract}", "A sealed usage",
+    ),
+    kinds.USAGE_END: (
+        "The consumer's meter has finished with a contract: 1 used up, 2 expired, 3 terminated, 4 void.",
+        "Finished with {contract} ({end}): {used} used", "Finished with a contract",
+    ),
+    kinds.TERMINATE: (
+        "A party or the issuer ends a contract. From a person it carries an order id and an expiry.",
+        "Terminated {contract}{because}", None,
+    ),
+    kinds.RECEIPT: (
+        "A host has stored this author's log up to here, on disk.",
+        "Stored the log of {author} up to entry {sequence}", None,
+    ),
+    kinds.STATEMENT: (
+        "A person's figures for a period, published by a host, with the roots an auditor recomputes.",
+        "Bill of {subject}: {net}", "A statement of a bill",
+    ),
+    kinds.KEY_EPOCH: (
+        "A meter gives the secret of an epoch to its readers, wrapped for each.",
+        "Readings are sealed for {readers} from now on, key epoch {number}", None,
+    ),
+    kinds.KEY_OPEN: (
+        "A meter commits to the key of a key period before it seals with it.",
+        "Key period {key_no} begins, in key epoch {epoch}", None,
+    ),
+}  # fmt: skip
+
+
+def meaning(kind: int) -> str:
+    """What the kind is for."""
+    return TEXTS[kind][0]
+
+
+def sentence(kind: int) -> str:
+    """The template of an entry's sentence."""
+    return TEXTS[kind][1]
+
+
+def private(kind: int) -> "str | None":
+    """What others see of an entry that shows how somebody lives, or what they would pay; None where all is open."""
+    return TEXTS[kind][2]

@@ -1,0 +1,44 @@
+"""No modules of the page import each other in a circle; imports of types count too, since a reader follows them all."""
+
+import re
+from pathlib import Path
+
+import pytest
+from test_architecture import CHECKOUT, Module, circles
+
+SOURCES = CHECKOUT / "host" / "web" / "src"
+_FROM = re.compile(r"""^\s*(?:import|export)\b[^;"']*?["']\./([^"']+)["']""", re.MULTILINE)
+
+
+class PageModule(Module):
+    """One source file of the page, by its name without an ending; styles are no modules."""
+
+    def __init__(self, name: str, source: str) -> None:
+        self.name = name
+        self.loaded = self.imports = set(_FROM.findall(source))
+
+
+def read_modules(folder: Path) -> list[Module]:
+    return [PageModule(path.stem, path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.ts*"))]
+
+
+def test_no_circles():
+    modules = read_modules(SOURCES)
+    assert list(circles(modules)) == []
+    app = next(module for module in modules if module.name == "app")
+    assert {"bill", "hooks", "screen"} <= app.loaded
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'import { one } from "./a";',
+        'import type { One } from "./a";',
+        "import {\n  one,\n  two,\n} from './a';",
+        'import "./a";',
+        'export { one } from "./a";',
+    ],
+)
+def test_every_import_is_seen(source: str):
+    modules = [PageModule("a", 'import { two } from "./b";\n'), PageModule("b", f'import x from "preact";\n{source}\n')]
+    assert list(circles(modules)) == ["a -> b -> a"]
