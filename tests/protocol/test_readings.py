@@ -74,9 +74,9 @@ def test_a_register_that_falls_is_void_and_moves_nothing():
 
 
 def test_reasons_have_the_names_that_rejections_are_counted_by():
-    reasons = (register_rules.FALLING, register_rules.IMPOSSIBLE, register_rules.TIME_RAN_BACK)
-    assert reasons == ("falling_register", "impossible_jump", "reading_time_ran_back")
-    assert register_rules.OLD_REGISTERS == "old_register_generation"
+    assert (reasons.FALLING_REGISTER, reasons.IMPOSSIBLE_JUMP) == ("falling_register", "impossible_jump")
+    assert reasons.READING_TIME_RAN_BACK == "reading_time_ran_back"
+    assert reasons.OLD_REGISTER_GENERATION == "old_register_generation"
 
 
 def test_instantaneous_values_are_no_registers():
@@ -100,7 +100,7 @@ def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
     # In a day 151,200 Wh and 10.
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 151_210, deltas=())) is None
     late = speaker.reading(t0_s=720 + 86400, imported=120 + 151_211, deltas=())
-    assert _state().apply(late) == register_rules.IMPOSSIBLE
+    assert _state().apply(late) == reasons.IMPOSSIBLE_JUMP
     assert _state(rated_w=0).apply(speaker.reading(t0_s=780, imported=1 << 40, deltas=())) is None
 
 

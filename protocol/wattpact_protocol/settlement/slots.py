@@ -223,7 +223,8 @@ class Settlement:
         self._given_up[kid] = min(slot_s, self._given_up.get(kid, slot_s))
 
     def _settle_slot(self, start_s: int, end_s: int, current: "list[Contract]") -> None:
-        running, linked = [], []
+        running: list[Contract] = []
+        linked: list[Contract] = []
         for contract in current:
             # One that is not used yet is here because its start may be in what is missing of the consumer's log.
             (linked if contract.used_from_s is None else running).append(contract)
