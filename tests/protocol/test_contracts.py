@@ -329,7 +329,7 @@ def test_usage_counts_up_and_the_first_reason_for_an_end_stays():
         (kinds.USAGE_END, 95, {"reason": kinds.END_USED_UP}), (kinds.USAGE_END, 96, {"reason": kinds.END_USED_UP + 1}),
     ):  # fmt: skip
         body = {"contract": confirmed.id, "attributed_wh": wh, "import_wh": 0}
-        scene.village.publish(scene.wallbox, kind, {**body, **more}, S + 900)
+        scene.village.publish(scene.wallbox, kind, dict(body, **more), S + 900)
     contract = scene.agreements().contracts[confirmed.id]
     assert (contract.attributed_wh, contract.end_reason) == (100, kinds.END_USED_UP)
 

@@ -442,8 +442,8 @@ def test_a_community_may_be_renamed_and_counts_energy_as_before():
     village, *_ = two_houses()
     body = {"version": 3, "name": "New", "currency": "EUR", "slot_s": 60, "timezone": "UTC", "silence_s": 1}
     village.publish(village.issuer, kinds.COMMUNITY, body)
-    village.publish(village.issuer, kinds.COMMUNITY, {**body, "version": 2, "name": "Older"})
-    village.publish(village.issuer, kinds.COMMUNITY, {**body, "name": "Newest"})
+    village.publish(village.issuer, kinds.COMMUNITY, dict(body, version=2, name="Older"))
+    village.publish(village.issuer, kinds.COMMUNITY, dict(body, name="Newest"))
     inputs, _ = settle(village)
     assert inputs.community["name"] == "Newest"
     assert (inputs.slot_s, inputs.silence_s) == (900, slots.SILENCE_S)
