@@ -18,14 +18,14 @@ SHARED_TESTS := tests/test_both_pythons.py tests/protocol tests/firmware tests/d
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test test-tools check lint types vectors docs bench web wheel micropython run-setup clean distclean
+.PHONY: help setup demo test test-tools check lint types vectors docs bench mutants web wheel micropython run-setup clean distclean
 
 help: ## show this
 	@echo "Wattpact: neighbours buy and sell electricity from each other. Commands:"
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PORT=$(PORT) (demo), ARGS= (more arguments for demo, bench or pytest), PYTHON= (3.11 or newer),"
+	@echo "Variables: PORT=$(PORT) (demo), ARGS= (more arguments for demo, bench, mutants or pytest), PYTHON= (3.11 or newer),"
 	@echo "WATTPACT_DATA= (recorded meter data for tests), WATTPACT_MICROPYTHON= (a 32-bit unix MicroPython to use),"
 	@echo "DEBIAN_MIRROR= (where to fetch MicroPython from, if not from the mirror in this machine's apt sources)."
 
@@ -33,13 +33,16 @@ demo: run-setup micropython web ## a community of three virtual meters and a nod
 	@exec .venv/bin/wattpact demo --port $(PORT) $(ARGS)
 
 test: setup micropython web test-tools ## everything that is tested, under CPython and 32-bit MicroPython
-	@.venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)
+	@WATTPACT_THOROUGH=1 .venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)
 
 check: lint types vectors docs micropython ## style, types, vectors, links, and the tests of protocol and firmware
 	@.venv/bin/pytest $(PYTEST_FLAGS) -q $(SHARED_TESTS)
 
 bench: setup micropython test-tools ## measure, each figure beside its reference
 	@.venv/bin/python -m tools.bench $(ARGS)
+
+mutants: setup ## change the code in small ways, and name the changes that no test notices (ARGS="guard --count 40")
+	@.venv/bin/python -W ignore -m tools.mutants $(ARGS)
 
 setup: $(DEV) ## make .venv with all that work on Wattpact needs
 	@:

@@ -50,6 +50,17 @@ def scale(n_cpython, n_micropython):
     return n_micropython if MICROPYTHON else n_cpython
 
 
+def cases(thorough, quick):
+    """How many cases to run: `thorough` with WATTPACT_THOROUGH=1, as `make test` sets it, `quick` while working."""
+    return thorough if os.getenv("WATTPACT_THOROUGH") == "1" else quick
+
+
+def only_thorough():
+    """What takes long as a whole is left to WATTPACT_THOROUGH=1."""
+    if not cases(True, False):
+        raise Skip("takes long: set WATTPACT_THOROUGH=1")
+
+
 class Bits:
     """A repeatable stream of random bits: SHA-256 of the seed and a counter. Fit for tests alone."""
 

@@ -25,9 +25,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_fixture_setup() -> Generator[None, object, object]:
+def pytest_runtest_setup() -> Generator[None]:
+    """A fixture's skip too, which pytest raises anew for each test that wants the fixture."""
     try:
-        return (yield)
+        yield
     except case.Skip as skip:
         pytest.skip(str(skip))
 

@@ -8,6 +8,7 @@ from tools.bench import aead, counting
 
 @pytest.fixture(scope="module")
 def rows() -> dict[str, tuple[int, int | None]]:
+    case.only_thorough()
     if counting.available():
         raise case.Skip(counting.available())
     return {what: (count, portable) for what, count, portable in aead.table()}

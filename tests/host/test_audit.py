@@ -79,7 +79,7 @@ def test_a_report_says_what_is_missing_estimated_void_or_doubtful(scene):
 
 def test_any_flipped_byte_is_refused_and_its_entry_named(scene, good):
     bits = case.Bits("flips")
-    for _ in range(2000):
+    for _ in range(case.cases(2000, 200)):
         position, flip = bits.below(len(good)), 1 + bits.below(255)
         data = good[:position] + bytes((good[position] ^ flip,)) + good[position + 1 :]
         refuted = refuse(data, scene)

@@ -142,7 +142,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=case.cases(400, 60), deadline=None)
 @given(VALUES | st.builds(lambda keys: {**GOOD, "keys": keys}, st.lists(VALUES, max_size=3)))
 def test_any_json_is_a_disclosure_or_refused(content):
     try:
@@ -153,7 +153,7 @@ def test_any_json_is_a_disclosure_or_refused(content):
         assert json.loads(disclosure.encode(found)) == content
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=case.cases(400, 60), deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 10_000), st.binary(max_size=30))
 def test_any_bytes_are_a_disclosure_or_refused(position, flip, cut, more):
     good = disclosure.encode(some())

@@ -8,13 +8,14 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import case
 import on_micropython
 import pytest
 from test_ed25519_oracle import ORDER, PRIME, small_order_points
 from wattpact_protocol.crypto import _ed25519_host as host
 from wattpact_protocol.crypto import _ed25519_portable as portable
 
-SIGNATURES = int(os.environ.get("WATTPACT_SIGNATURES", "400"))
+SIGNATURES = int(os.environ.get("WATTPACT_SIGNATURES", case.cases(400, 60)))
 PART = 2000  # cases for one MicroPython, some 20 seconds of it
 PROGRAM = """
 import sys
@@ -50,7 +51,7 @@ def judged(key: bytes, message: bytes, signature: bytes) -> Case:
 
 
 def damage(rng: random.Random) -> Iterator[Case]:
-    for _ in range(200):
+    for _ in range(case.cases(200, 40)):
         seed, message = rng.randbytes(32), rng.randbytes(20)
         parts = [bytearray(host.public_key(seed)), bytearray(message), bytearray(host.sign(seed, message))]
         part = rng.choice(parts)
@@ -63,7 +64,7 @@ def torsion(rng: random.Random) -> Iterator[Case]:
     points = small_order_points()
     for key_point in points:
         for r_point in points:
-            for _ in range(4):
+            for _ in range(case.cases(4, 1)):
                 scalar, nonce = rng.randrange(ORDER), rng.randrange(ORDER)
                 key = portable._compress(portable._add(portable._multiply_base(scalar), key_point))
                 r = portable._compress(portable._add(portable._multiply_base(nonce), r_point))
@@ -81,7 +82,7 @@ def encodings(rng: random.Random) -> Iterator[Case]:
     seed = rng.randbytes(32)
     honest, (scalar, _) = host.public_key(seed), portable._expand(seed)
     for encoding in made:
-        for number in range(3):
+        for number in range(case.cases(3, 1)):
             message, nonce = b"%d" % number, rng.randrange(ORDER)
             r = portable._compress(portable._multiply_base(nonce))
             yield judged(encoding, message, r + nonce.to_bytes(32, "little"))

@@ -1,14 +1,15 @@
-"""A hundred thousand generated histories of the guard, each step judged by tests/guard_history.py.
+"""Generated histories of the guard, a hundred thousand of them, each step judged by tests/guard_history.py.
 
 The chunks let them run on several cores; each names the history that failed by its seed.
 """
 
+import case
 import guard_history
 import pytest
 from wattpact_protocol.guard import guard
 
 CHUNKS = 10
-HISTORIES = 10_000
+HISTORIES = case.cases(10_000, 800)
 STEPS = 20
 
 
@@ -26,6 +27,6 @@ def test_histories_are_as_the_rules_allow(chunk: int):
     assert sum(seen.values()) >= HISTORIES * STEPS
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(case.cases(20, 4)))
 def test_long_histories_are_as_the_rules_allow(seed: int):
     guard_history.live(seed, guard_history.some_policies(seed, 3), 2_000)

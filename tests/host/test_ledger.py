@@ -1,12 +1,14 @@
 """The ledger: what is paid is received, what flows is accounted for, and arrival in pieces changes nothing."""
 
+import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene import MONTH, S, Scene
 from village import Village
 from wattpact.billing import bill
-from wattpact.ledger import GRID, Ledger, LedgerError, balances
+from wattpact.ledger import GRID, Ledger, LedgerError, Posting, balances
+from wattpact.ledger.accounts import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED
 from wattpact_protocol.log import roles
 
 SLOT = 900
@@ -62,7 +64,7 @@ def statements(ledger: Ledger):
     return [ledger.statement(kid, *window).fields([]) for kid in ledger.payers(*window)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=case.cases(150, 25), deadline=None)
 @given(worlds)
 def test_nothing_is_lost_or_made_up(world):
     village = village_of(world)
@@ -89,7 +91,7 @@ def test_nothing_is_lost_or_made_up(world):
         assert fill.carried_wh <= contract.max_w * (contract.end_s - contract.start_s) // 3600 + 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=case.cases(200, 25), deadline=None)
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
     village = village_of(world)
@@ -104,7 +106,7 @@ def test_entries_that_come_in_pieces_give_the_same(world, piece):
     assert pieces.postings(S, S + SLOTS * SLOT) == whole.postings(S, S + SLOTS * SLOT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=case.cases(60, 15), deadline=None)
 @given(worlds, st.lists(st.integers(1, SLOTS - 1), max_size=3))
 def test_the_parts_of_a_window_add_up(world, cuts):
     ledger = Ledger()
@@ -165,3 +167,73 @@ def test_certificates_that_change_nothing_change_no_payer():
     ledger.apply(village.entries)
     assert ledger.inputs.payer_at(meter.kid, S) == east.kid
     assert [reason for _, reason in ledger.inputs.voids] == ["stale_version", "role_changed"]
+
+
+def test_every_payment_of_a_window_by_name():
+    """A contract whose consumer changes hands in its midst, and the grid for the rest."""
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    east, west, north = (village.person(name) for name in ("east", "west", "north"))
+    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
+    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    village.certify(wallbox, village.issuer, roles.METER, 2, S + 1, owner=north.kid)
+    village.reading(roof, S, [0, 5, 5], [0, 100, 150])
+    village.reading(wallbox, S, [0, 110, 170], [0, 0, 4])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    ledger.settle(S + 2 * SLOT)
+    postings = ledger.postings(S - 5, S + 2 * SLOT)
+    assert {one for one in postings if one.wh} == {
+        Posting(west.kid, east.kid, CARRIED, 100, 100 * 200_000, contract.id),
+        Posting(west.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
+        Posting(east.kid, GRID, GRID_IMPORT, 5, 5 * 300_000, None),
+        Posting(north.kid, east.kid, CARRIED, 50, 50 * 200_000, contract.id),
+        Posting(
+            north.kid, east.kid, UNUSED, 130, 130 * 200_000, contract.id
+        ),  # less 20 Wh that the roof failed to give
+        Posting(north.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
+        Posting(GRID, north.kid, GRID_EXPORT, 4, 4 * 70_000, None),
+    }
+    assert balances(postings)[GRID] == 25 * 300_000 - 4 * 70_000
+    assert ledger.payers(S, S + 2 * SLOT) == sorted([east.kid, west.kid, north.kid])
+    assert ledger.payers(S, S + SLOT) == sorted([east.kid, west.kid])
+    assert ledger.fill(contract.id).carried_wh == 150
+
+
+def test_nothing_is_posted_of_what_is_not_settled():
+    village = Village(SLOT)
+    village.tariff(0, 300_000, 70_000)
+    east, west = village.person("east"), village.person("west")
+    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
+    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [0, 60, 90])
+    ledger = Ledger()
+    ledger.apply(village.entries)
+    with pytest.raises(LedgerError, match="no community"):
+        Ledger().postings(S, S + SLOT)
+    with pytest.raises(LedgerError, match="no community"):
+        nothing = Ledger()
+        nothing.apply([])
+        nothing.settle(S)
+    assert ledger.fill(contract.id).carried_wh == 0  # known, and nothing of it settled yet
+    ledger.settle(S + 2 * SLOT)
+    assert {(one.what, one.wh) for one in ledger.postings(S, S + 2 * SLOT) if one.wh} == {
+        (CARRIED, 60), (GRID_EXPORT, 40),
+    }  # fmt: skip
+    assert ledger.postings(S + SLOT, S + 2 * SLOT) == []
+
+
+def test_a_window_holds_the_slots_that_start_in_it():
+    ledger = Ledger()
+    ledger.apply(Village(SLOT).entries)
+    assert ledger.window(S, S + SLOT) == (S, S + SLOT)
+    assert ledger.window(S - 1, S + SLOT + 1) == (S, S + 2 * SLOT)
+    with pytest.raises(LedgerError, match="no slot"):
+        ledger.window(S + SLOT, S)
+    assert ledger.statement(bytes(8), S + 1, S + SLOT + 1).fields([])["from_s"] == S + SLOT
+
+
+def test_accounts_and_payments_have_the_names_that_programs_know():
+    assert (CARRIED, UNUSED, GRID_IMPORT, GRID_EXPORT) == ("carried", "unused", "grid_import", "grid_export")
+    assert GRID == b"the grid"

@@ -21,13 +21,16 @@ DATA = "homes/citylearn_2022_fontana17"
 FIRST_HOUR, DAYS = 200 * 24, 14
 STEP_S, INTERVALS, DAY_S = 900, 4, 86_400
 NEIGHBOURS = 5
+FOUND = case.cases(0.8, 0.7)  # of fewer homes' days fewer look alike
 
 
 @pytest.fixture(scope="module")
 def homes() -> "list[list[int]]":
     """The load of each home by the hour, mW."""
     folder = Path(case.data(DATA))
-    return [read_home(folder, name, Decimal(0), FIRST_HOUR, DAYS * 24).net_mw for name in nominal_powers(folder)]
+    names = list(nominal_powers(folder))
+    names = names[: case.cases(len(names), 5)]
+    return [read_home(folder, name, Decimal(0), FIRST_HOUR, DAYS * 24).net_mw for name in names]
 
 
 def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
@@ -121,18 +124,18 @@ def found_out(days: "list[tuple[bool, list[int]]]") -> int:
 def test_nobody_finds_out_who_is_at_home(homes: "list[list[int]]"):
     days = home_days(homes)
     right, count = found_out(days), len(days)
-    assert count >= 200
+    assert count >= case.cases(200, 70)
     # Chance tells half of them right: four standard deviations of the binomial distribution above that.
     assert right <= count / 2 + 4 * (count / 4) ** 0.5, f"{right} of {count}"
 
 
 def test_open_readings_give_it_away(homes: "list[list[int]]"):
     days = home_days(homes, sealed=False)
-    assert found_out(days) > 0.8 * len(days), f"{found_out(days)} of {len(days)}"
+    assert found_out(days) > FOUND * len(days), f"{found_out(days)} of {len(days)}"
 
 
 def test_sealed_readings_without_padding_give_it_away(homes: "list[list[int]]", monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(content, "length_of", lambda kind, body: 0)
     monkeypatch.setattr(content, "_STEP_BYTES", 1)
     days = home_days(homes)
-    assert found_out(days) > 0.8 * len(days), f"{found_out(days)} of {len(days)}"
+    assert found_out(days) > FOUND * len(days), f"{found_out(days)} of {len(days)}"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
@@ -109,6 +109,7 @@ def test_any_content_survives_its_padding(plain: bytes, length: int) -> None:
     assert len(part.ciphertext) - 8 >= max(length, len(plain) + 1)
 
 
+@settings(max_examples=case.cases(100, 25))
 @given(
     st.recursive(
         st.none() | st.integers() | st.binary() | st.text(),

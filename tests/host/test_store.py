@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import wattpact
-from case import Bits
+from case import Bits, cases
 from host_community import T0, Community, key
 from wattpact.ingest.rejections import Rejections
 from wattpact.projections.follow import Projections
@@ -255,18 +255,21 @@ COMMIT = """
 """
 
 
+DEATHS = cases(20, 3)
+
+
 @pytest.mark.parametrize("seals", [True, False])
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
-    """Twenty deaths at seeded moments, each in the midst of committing batches and measuring them."""
+    """DEATHS at seeded moments, each in the midst of committing batches and measuring them."""
     community = Community(tmp_path, seals=seals)
     meter = community.meter("House 1")
     first = meter.sequence
-    entries = [meter.reading(T0 + 15 * n, [(5, 1)]) for n in range(7000)]
+    entries = [meter.reading(T0 + 15 * n, [(5, 1)]) for n in range(350 * DEATHS)]
     (tmp_path / "entries").write_text("\n".join(new.raw.hex() for new in entries))
     community.close()
     moments = random.Random(47800)
     acknowledged = -1
-    for _ in range(20):
+    for _ in range(DEATHS):
         writer = spawn(COMMIT, community.path, tmp_path / "entries", acknowledged + 1)
         for _ in range(moments.randrange(1, 40)):
             line = writer.stdout.readline()
@@ -286,7 +289,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
                 {1: 5 * len(held), 2: len(held)}, len(held) + 1,
             )  # fmt: skip
             assert store.value("PRAGMA integrity_check") == "ok"
-    assert acknowledged > 100
+    assert acknowledged > 5 * DEATHS
 
 
 def test_pending_requests_are_bounded_and_the_silent_go_first(tmp_path):

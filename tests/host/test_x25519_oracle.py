@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import case
 import on_micropython
 from wattpact_protocol.crypto import _x25519_host as host
 from wattpact_protocol.crypto import _x25519_portable as portable
@@ -40,7 +41,7 @@ def pairs(count: int) -> Iterator[tuple[bytes, bytes]]:
 
 
 def test_big_integers_agree_with_libsodium() -> None:
-    for secret, public in pairs(150):
+    for secret, public in pairs(case.cases(150, 20)):
         assert portable.public_key(secret) == host.public_key(secret)
         assert portable.shared(secret, public) == host.shared(secret, public)
 
@@ -48,7 +49,7 @@ def test_big_integers_agree_with_libsodium() -> None:
 def test_machine_code_agrees_with_libsodium(tmp_path: Path) -> None:
     lines = [
         " ".join(value.hex() for value in (secret, public, host.public_key(secret), host.shared(secret, public)))
-        for secret, public in pairs(300)
+        for secret, public in pairs(case.cases(300, 20))
     ]
     (tmp_path / "cases").write_text("\n".join(lines))
     assert on_micropython.run("-c", PROGRAM, tmp_path / "cases").stdout == f"{len(lines)} compared\n"

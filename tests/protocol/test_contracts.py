@@ -225,6 +225,115 @@ def test_consumption_fills_the_lower_priority_number_first_then_the_smaller_id()
     assert sorted([third, first, second], key=contracts.order_of) == [first, second, third]
 
 
+def test_states_have_the_names_that_people_and_programs_know():
+    names = ("proposed", "expired", "matched", "granted", "active", "ended", "void", "settled")
+    assert names == (
+        contracts.PROPOSED, contracts.EXPIRED, contracts.MATCHED, contracts.GRANTED,
+        contracts.ACTIVE, contracts.ENDED, contracts.VOID, contracts.SETTLED,
+    )  # fmt: skip
+
+
+def test_a_contract_begins_with_nothing_used_and_knows_where_it_came_from():
+    scene = Scene()
+    acceptance = scene.village.accept(scene.wallbox, scene.offer, 400)
+    confirmed = scene.village.confirm(scene.roof, acceptance)
+    contract = scene.agreements().contracts[confirmed.id]
+    assert (contract.offer_id, contract.acceptance_id) == (scene.offer.id, acceptance.id)
+    assert (contract.attributed_wh, contract.end_reason, contract.grant_number) == (0, None, None)
+    assert (contract.used_from_s, contract.terminated_s, contract.terminated_by) == (None, None, None)
+
+
+def test_offers_demands_and_mandates_are_there_to_be_matched():
+    scene = Scene()
+    mandate = scene.village.mandate(scene.west, scene.wallbox, kinds.BUY, 250_000, 500, 4000, S, S + 3600)
+    body = {
+        "price_micro_per_kwh": 250_000, "wh": 500, "max_w": 4000, "start_s": S, "end_s": S + 3600,
+        "valid_until_s": S + 3600, "mandate": mandate.id,
+    }  # fmt: skip
+    demand = scene.village.publish(scene.wallbox, kinds.DEMAND, body, S)
+    agreements = scene.agreements()
+    assert agreements.mandates == {mandate.id: mandate} and agreements.demands == {demand.id: demand}
+    assert agreements.offers == {scene.offer.id: scene.offer}
+    assert agreements.offer_left_wh(scene.offer.id) == 1000
+
+
+def test_an_offer_may_be_taken_up_to_and_in_its_last_second():
+    for accepted_s, confirmed_s, binds in (
+        (S + 3600, S + 3600, True), (S, S + 3600, True), (S, S + 3601, False), (S + 3601, S, False),
+    ):  # fmt: skip
+        scene = Scene()
+        acceptance = scene.village.accept(scene.wallbox, scene.offer, 1, unix_s=accepted_s)
+        confirmed = scene.village.confirm(scene.roof, acceptance, confirmed_s)
+        assert (confirmed.id in scene.agreements().contracts) == binds, (accepted_s, confirmed_s)
+
+
+def test_what_has_no_time_neither_binds_nor_ends():
+    scene = Scene()
+    accepted = {"offer": scene.offer.id, "wh": 1, "priority": 1, "start_timeout_s": 600}
+    untimed = scene.village.publish(scene.wallbox, kinds.ACCEPTANCE, accepted, None, 1)
+    late = scene.village.confirm(scene.roof, untimed)
+    confirmed = scene.match()
+    body = {"contract": confirmed.id, "reason": "enough"}
+    ended = scene.village.publish(scene.roof, kinds.TERMINATE, body, None, 1)
+    agreements = scene.agreements()
+    assert agreements.refused == {late.id: "offer_expired", ended.id: "no_time"}
+    assert agreements.contracts[confirmed.id].terminated_s is None
+
+
+def test_of_two_ends_in_one_second_the_suppliers_counts_whatever_their_ids():
+    for after_s in range(100, 116):
+        scene = Scene()
+        confirmed = scene.match()
+        for who in (scene.wallbox, scene.roof):
+            scene.village.terminate(who, confirmed, S + after_s)
+        assert scene.agreements().contracts[confirmed.id].terminated_by == "supplier", after_s
+
+
+def test_a_reader_learns_from_when_on_contracts_changed_and_of_nothing_else():
+    scene, agreements, applied = Scene(), contracts.Agreements(), []
+    village = scene.village
+
+    def changed():
+        agreements.changed_from_s = None
+        for new in village.entries[len(applied) :]:
+            applied.append(new)
+            agreements.apply(new)
+        return agreements.changed_from_s
+
+    confirmed = scene.match(400)
+    assert changed() == S
+    scene.match(601)
+    assert changed() is None  # more than is left
+    for change, from_s in (
+        (lambda: village.start(scene.wallbox, confirmed, S + 70), S + 70),
+        (lambda: village.start(scene.wallbox, confirmed, S + 20), None),  # the first in its log counts
+        (lambda: village.terminate(scene.roof, confirmed, S + 2000), S + 1999),
+        (lambda: village.terminate(scene.roof, confirmed, S + 2500), None),
+        (lambda: village.terminate(scene.wallbox, confirmed, S + 2000), None),  # the supplier's counts
+        (lambda: village.terminate(village.issuer, confirmed, S + 2000), S + 1999),  # and the operator's before it
+        (lambda: village.terminate(village.issuer, confirmed, S + 2000), None),
+        (lambda: village.terminate(scene.roof, confirmed, S + 1000), S + 999),
+        (lambda: village.terminate(village.person("north"), confirmed, S + 10), None),
+        (lambda: [village.terminate(scene.roof, confirmed, S + after_s) for after_s in (900, 950)], S + 899),
+        (lambda: [village.terminate(scene.roof, confirmed, S + 800), scene.match(100)], S),
+    ):
+        change()
+        assert changed() == from_s
+
+
+def test_usage_counts_up_and_the_first_reason_for_an_end_stays():
+    scene = Scene()
+    confirmed = scene.match()
+    for kind, wh, more in (
+        (kinds.USAGE, 100, {}), (kinds.USAGE, 90, {}),
+        (kinds.USAGE_END, 95, {"reason": kinds.END_USED_UP}), (kinds.USAGE_END, 96, {"reason": kinds.END_USED_UP + 1}),
+    ):  # fmt: skip
+        body = {"contract": confirmed.id, "attributed_wh": wh, "import_wh": 0}
+        scene.village.publish(scene.wallbox, kind, dict(body, **more), S + 900)
+    contract = scene.agreements().contracts[confirmed.id]
+    assert (contract.attributed_wh, contract.end_reason) == (100, kinds.END_USED_UP)
+
+
 def test_the_kinds_that_are_applied_are_those_that_change_something():
     author = speaker.Publisher(speaker.ROOT_SEED)
     for kind, body in speaker.all_bodies(author):

@@ -73,6 +73,19 @@ def test_a_register_that_falls_is_void_and_moves_nothing():
     assert state.apply(speaker.reading(t0_s=720, imported=120)) is None
 
 
+def test_reasons_have_the_names_that_rejections_are_counted_by():
+    assert (reasons.FALLING_REGISTER, reasons.IMPOSSIBLE_JUMP) == ("falling_register", "impossible_jump")
+    assert reasons.READING_TIME_RAN_BACK == "reading_time_ran_back"
+    assert reasons.OLD_REGISTER_GENERATION == "old_register_generation"
+
+
+def test_instantaneous_values_are_no_registers():
+    state = _state()
+    fallen = {64: [-250, []]}
+    assert state.apply(speaker.reading(t0_s=720, imported=120, instantaneous=fallen)) is None
+    assert sorted(state.values) == [1, 2]
+
+
 def test_time_that_runs_back_is_void():
     assert _state().apply(speaker.reading(t0_s=719, imported=120)) == reasons.READING_TIME_RAN_BACK
 
@@ -84,6 +97,10 @@ def test_a_jump_beyond_rated_power_is_void_and_a_gap_is_not():
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(115,))) is None
     assert _state().apply(speaker.reading(t0_s=720, imported=120, deltas=(116,))) == reasons.IMPOSSIBLE_JUMP
     assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 72000, deltas=())) is None
+    # In a day 151,200 Wh and 10.
+    assert _state().apply(speaker.reading(t0_s=720 + 86400, imported=120 + 151_210, deltas=())) is None
+    late = speaker.reading(t0_s=720 + 86400, imported=120 + 151_211, deltas=())
+    assert _state().apply(late) == reasons.IMPOSSIBLE_JUMP
     assert _state(rated_w=0).apply(speaker.reading(t0_s=780, imported=1 << 40, deltas=())) is None
 
 

@@ -3,7 +3,9 @@
 import case
 from village import START_S, Village, facts_of
 from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.load_profile import LoadProfile
 
 S = START_S
@@ -20,7 +22,7 @@ class Terms:
 
 def reading(t0_s, imports, exports=None, step_s=900, **more):
     exports = exports or [0] * len(imports)
-    body = {"register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "bad_mask": 0}
+    body = {"register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None, "bad_mask": 0}
     body["registers"] = {}
     for number, values in ((1, imports), (2, exports)):
         body["registers"][number] = [values[0], [values[i + 1] - values[i] for i in range(len(values) - 1)]]
@@ -371,3 +373,174 @@ def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on(
     found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
     assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
+    assert statement.closure(inputs.agreements, folded, [far.kid], S + 4500, S + 5400) == ([far.kid], S + 4500)
+    assert statement.closure(inputs.agreements, folded, [far.kid], S + 7200, S + 8100) == ([far.kid], S + 7200)
+
+
+def test_energy_both_ways_is_estimated_and_a_gap_may_come_first():
+    load = load_of(reading(S, [0], [0]), reading(S + 1800, [50, 60], [7, 9]))
+    assert load.estimated_wh(S, S + 1800) == 57
+    assert load.estimated_wh(S, S + 2700) == 57
+    assert load.gaps(S, S + 2700) == [(S, S + 1800)]
+    assert load_of(reading(S, [0, 10])).estimated_wh(S - 1800, S - 900) == 0
+    assert load.gaps(S - 900, S) == [] and load.gaps(S + 1800, S + 2700) == []
+
+
+def test_a_new_register_generation_goes_on_both_ways_and_without_a_gap_is_measured():
+    old, new = reading(S, [1000, 1010], [500, 520]), reading(S + 900, [5, 9], [40, 47], register_generation=1)
+    load = load_of(old, new)
+    assert load.at(S + 1800) == (1014, 527)
+    assert load.estimated_wh(S, S + 1800) == 0
+    late = load_of(old, reading(S + 1000, [5, 9], [40, 47], step_s=800, register_generation=1))
+    assert late.at(S + 1800) == (1014, 527)
+    assert late.estimated_wh(S, S + 1800) == 4 + 7
+
+
+def test_what_breaks_the_rules_counts_for_nothing_and_says_why():
+    village, _, west, _, wallbox = two_houses()
+    village.reading(wallbox, S, [10, 20])
+    fallen = village.reading(wallbox, S + 900, [5, 6])
+    certificates = []
+    for role, version, generation in (
+        (roles.METER, 1, 0),
+        (roles.METER, 3, 1),
+        (roles.METER, 4, 0),
+        (roles.PERSON, 5, 1),
+    ):
+        village.certify(wallbox, village.issuer, role, version, generation=generation, owner=west.kid)
+        certificates.append(village.entries[-1])
+    twice, _, back, other = certificates
+    inputs, _ = settle(village)
+    assert inputs.voids == [
+        (fallen.id, "falling_register"), (twice.id, "stale_version"), (back.id, "stale_version"),
+        (other.id, "role_changed"),
+    ]  # fmt: skip
+    assert inputs.load_profiles[wallbox.kid].at(S + 1800) == (20, 0)
+
+
+def test_the_payer_is_of_the_highest_version_that_has_begun():
+    village, east, west, _, wallbox = two_houses()
+    for version, begin_s, owner in ((2, S - 172_800, east), (3, S + 900, west), (4, S + 1800, east)):
+        village.certify(wallbox, village.issuer, roles.METER, version, begin_s, owner=owner.kid)
+    inputs, _ = settle(village)
+    kid = wallbox.kid
+    assert inputs.payer_at(kid, S - 90_000) == east.kid  # the second version began before the first
+    assert inputs.payer_at(kid, S - 999_999) == east.kid  # before all of them the one that begins first
+    assert inputs.payers(kid, S, S + 2700) == [
+        (S, S + 900, east.kid), (S + 900, S + 1800, west.kid), (S + 1800, S + 2700, east.kid),
+    ]  # fmt: skip
+    assert inputs.payers(kid, S, S + 900) == [(S, S + 900, east.kid)]
+    assert inputs.payers(kid, S + 900, S + 1800) == [(S + 900, S + 1800, west.kid)]
+    village.certify(wallbox, village.issuer, roles.METER, 5, S + 2700, owner=east.kid)
+    assert settle(village)[0].payers(kid, S + 1800, S + 3600) == [(S + 1800, S + 3600, east.kid)]
+    lone = village.meter("lone")
+    inputs, _ = settle(village)
+    assert inputs.payers(lone.kid, S, S + 900) == [(S, S + 900, lone.kid)]
+
+
+def test_a_community_may_be_renamed_and_counts_energy_as_before():
+    village, *_ = two_houses()
+    body = {"version": 3, "name": "New", "currency": "EUR", "slot_s": 60, "timezone": "UTC", "silence_s": 1}
+    village.publish(village.issuer, kinds.COMMUNITY, body)
+    village.publish(village.issuer, kinds.COMMUNITY, dict(body, version=2, name="Older"))
+    village.publish(village.issuer, kinds.COMMUNITY, dict(body, name="Newest"))
+    inputs, _ = settle(village)
+    assert inputs.community["name"] == "Newest"
+    assert (inputs.slot_s, inputs.silence_s) == (900, slots.SILENCE_S)
+    assert slots.SILENCE_S == 7 * 86_400
+
+
+def test_a_contract_that_ends_with_a_slot_is_closed_in_that_slot():
+    village, east, west, roof, wallbox = two_houses()
+    contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 1800)
+    village.reading(roof, S, [0] * 5, [0, 100, 200, 200, 200])
+    village.reading(wallbox, S, [0, 50, 100, 100, 100])
+    inputs, folded = settle(village, S + 3600)
+    fill = folded.fills[contract.id]
+    assert (fill.carried_wh, fill.unused_wh, fill.closed_s) == (100, 900, S + 900)
+    by_slot = [figures(inputs, folded, west, S + t, S + t + 900)[1]["unused_nano"] for t in (0, 900, 1800)]
+    assert by_slot == [0, 900 * 200_000, 0]
+    assert figures(inputs, folded, east, S + 900, S + 1800)[1]["unused_earned_nano"] == 900 * 200_000
+
+
+def test_a_meter_that_is_silent_is_settled_by_the_clock():
+    village, _, west, roof, wallbox = two_houses(silence_s=3600)
+    village.reading(wallbox, S, [0, 10])
+    inputs, folded = settle(village, S + 900 + 3600)
+    assert folded.settled_to(wallbox.kid, S + 9000) == S + 900  # one second too early
+    assert folded.settled_to(roof.kid, S + 9000) == S + 4500  # never measured anything
+    folded.advance(S + 9000, S + 900 + 3601)
+    assert folded.settled_to(wallbox.kid, S + 9000) == S + 4500
+    assert folded.settled_to(wallbox.kid, S + 1800) == S + 1800
+    assert figures(inputs, folded, west, S, S + 1800)[1]["grid_import_wh"] == 10
+
+
+def test_a_meter_that_waits_makes_its_next_partners_wait_from_the_same_slot_on():
+    village, east, west, roof, wallbox = two_houses()
+    pump, barn = village.meter("pump", west), village.meter("barn", east)
+    village.agree(roof, wallbox, 200_000, 400, 4000, S, S + 1800)
+    village.agree(barn, wallbox, 200_000, 400, 4000, S + 1800, S + 3600)
+    village.agree(barn, pump, 200_000, 400, 4000, S + 2700, S + 3600)
+    village.reading(roof, S, [0, 0], [0, 100])
+    for meter in (barn, wallbox, pump):
+        village.reading(meter, S, [100 * n for n in range(5)], [100 * n for n in range(5)])
+    inputs, folded = settle(village, S + 3600)
+    settled = [folded.settled_to(meter.kid, S + 3600) - S for meter in (roof, wallbox, barn, pump)]
+    assert settled == [900, 900, 1800, 2700]
+    assert inputs.agreements.changed_from_s is None
+
+
+def test_a_statement_has_every_figure_of_its_entry_and_counts_its_evidence():
+    village, _, west, roof, wallbox = two_houses()
+    village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 3600)
+    village.reading(roof, S, [0] * 9, [100 * n for n in range(9)])
+    village.reading(wallbox, S, [100 * n for n in range(9)])
+    inputs, folded = settle(village)
+    made = statement.state(inputs, folded, west.kid, S, S + 7200)
+    fields = made.fields([b"a" * 32, b"b" * 32])
+    assert sorted(fields) == sorted([row[1] for row in kinds.fields(kinds.STATEMENT)])
+    assert (fields["evidence"], fields["lines"], fields["estimated_wh"]) == (2, 1, 0)
+    assert fields["evidence_root"] != made.fields([b"a" * 32])["evidence_root"]
+    assert fields["lines_root"] != statement.Statement(west.kid, S, S + 7200).fields([])["lines_root"]
+    assert (fields["subject"], fields["from_s"], fields["to_s"]) == (west.kid, S, S + 7200)
+
+
+def test_a_window_before_any_meter_was_there_is_empty():
+    village, _, west, _, wallbox = two_houses()
+    village.reading(wallbox, S, [5, 10], [0, 3])
+    inputs, folded = settle(village)
+    totals = figures(inputs, folded, west, S - 1800, S)[1]
+    assert (totals["grid_import_wh"], totals["grid_export_wh"], totals["net_nano"]) == (0, 0, 0)
+    totals = figures(inputs, folded, west, S - 1800, S + 900)[1]
+    assert (totals["grid_import_wh"], totals["grid_export_wh"], totals["estimated_wh"]) == (5, 3, 0)
+
+
+def test_sealed_readings_that_nobody_unsealed_are_counted_by_meter():
+    village, _, _, roof, wallbox = two_houses()
+    for meter, count in ((roof, 1), (wallbox, 2)):
+        for _ in range(count):
+            place = (village.community, meter.kid, 0)
+            village.publish(
+                meter, kinds.READING, content.seal_body(bytes(48), 1, place, kinds.READING, reading(S, [0]))
+            )
+    inputs, _ = settle(village)
+    assert inputs.sealed == {roof.kid: 1, wallbox.kid: 2}
+    assert not inputs.load_profiles
+
+
+def test_before_the_community_is_founded_the_usual_silence_holds():
+    assert SettlementInputs().silence_s == slots.SILENCE_S
+    village, *_ = two_houses(silence_s=5000)
+    assert settle(village)[0].silence_s == 5000
+
+
+def test_what_a_silent_meter_sends_late_counts_though_it_is_silent_still():
+    village, _, west, roof, wallbox = two_houses(silence_s=3600)
+    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    village.reading(roof, S, [0, 0], [0, 100])
+    village.reading(wallbox, S, [100 * n for n in range(9)])
+    inputs, folded = settle(village, S + 9000)
+    assert figures(inputs, folded, west)[1]["bought_wh"] == 100
+    inputs.apply(village.reading(roof, S + 900, [0, 0], [100, 150]))
+    folded.advance(S + 9000, S + 9000)
+    assert figures(inputs, folded, west)[1]["bought_wh"] == 150

@@ -223,13 +223,11 @@ class Settlement:
         self._given_up[kid] = min(slot_s, self._given_up.get(kid, slot_s))
 
     def _settle_slot(self, start_s: int, end_s: int, current: "list[Contract]") -> None:
-        running, linked = [], []
+        running: list[Contract] = []
+        linked: list[Contract] = []
         for contract in current:
-            if contract.used_from_s is None:
-                if self._may_have_started(contract, end_s):
-                    linked.append(contract)
-            elif contract.used_from_s < end_s:
-                running.append(contract)
+            # One that is not used yet is here because its start may be in what is missing of the consumer's log.
+            (linked if contract.used_from_s is None else running).append(contract)
         held = self._hold(start_s, end_s, running + linked)
         if held:
             running = [contract for contract in running if contract.consumer not in held]
@@ -237,11 +235,6 @@ class Settlement:
         for contract in running:
             if contract.active_to_s <= end_s:
                 self.fill(contract).close(start_s)
-
-    def _may_have_started(self, contract: "Contract", end_s: int) -> bool:
-        """Whether the consumer's log, as far as it is not here yet, could still hold the contract's start."""
-        known_s = self._end_s(contract.consumer)
-        return known_s < end_s and known_s <= contract.start_by_s
 
     def _hold(self, start_s: int, end_s: int, linking: "list[Contract]") -> "set[bytes]":
         """The meters for which the slot has to wait: those without points to its end, and all linked to them."""

@@ -47,8 +47,6 @@ class Balance:
     """Meters' energy in a window, as far as it is settled. The grid's part is what no contract carried."""
 
     def __init__(self) -> None:
-        self.import_wh = 0
-        self.export_wh = 0
         self.bought_wh = 0
         self.sold_wh = 0
         self.grid_import_wh = 0
@@ -145,8 +143,7 @@ def add_balance(
         return
     into.estimated_wh += load.estimated_wh(from_s, to_s)
     cuts = [inputs.ceil(unix_s) for unix_s in inputs.tariff.changes(from_s, to_s)]
-    cuts = [from_s] + [cut for cut in cuts if cut < to_s] + [to_s]
-    for start_s, end_s in zip(cuts[:-1], cuts[1:]):
+    for start_s, end_s in zip([from_s] + cuts, cuts + [to_s]):
         if start_s == end_s:
             continue
         before, after = load.at(start_s), load.at(end_s)
@@ -163,8 +160,6 @@ def add_balance(
 
 def _add_flows(into: Balance, flows: "tuple[int, int, int, int]", prices: "tuple[int, int]") -> None:
     imported, exported, bought, sold = flows
-    into.import_wh += imported
-    into.export_wh += exported
     into.bought_wh += bought
     into.sold_wh += sold
     into.grid_import_wh += imported - bought

@@ -1,0 +1,69 @@
+"""What `make mutants` works on: a target's modules, and the tests that must notice, the fastest first."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+CHECKOUT = Path(__file__).parent.parent.parent
+
+PROTOCOL = "protocol/wattpact_protocol/"
+METER = "firmware/wattpact_meter/"
+HOST = "host/wattpact/"
+
+
+class Target(NamedTuple):
+    """`modules` are files, or folders of which every file counts; `tests` are what pytest is called with."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+TARGETS = {
+    "guard": Target((PROTOCOL + "guard",), ("tests/protocol/test_guard.py",)),
+    "contracts": Target(
+        (PROTOCOL + "settlement/contracts.py",),
+        ("tests/protocol/test_contracts.py", "tests/protocol/test_settlement.py"),
+    ),
+    "settlement": Target(
+        tuple(
+            PROTOCOL + "settlement/%s.py" % name
+            for name in ("slots", "allocation", "load_profile", "statement", "register_rules", "inputs")
+        ),
+        (
+            "tests/protocol/test_settlement.py",
+            "tests/protocol/test_contracts.py",
+            "tests/protocol/test_readings.py",
+            "tests/host/test_settlement_oracle.py",
+        ),
+    ),
+    "ledger": Target((HOST + "ledger",), ("tests/host/test_ledger.py", "tests/host/test_bill.py")),
+    "ingest": Target(
+        (HOST + "ingest",),
+        ("tests/host/test_ingest.py", "tests/host/test_ingest_batches.py", "tests/host/test_hostile.py"),
+    ),
+    "link": Target(
+        (HOST + "sync", METER + "sync"),
+        ("tests/host/test_link.py", "tests/host/test_inbox.py", "tests/firmware/test_link.py"),
+    ),
+}
+
+# Mutants that no test can kill, since they change nothing but the time it takes: file, the line before, the line after.
+_SLOTS = PROTOCOL + "settlement/slots.py"
+_CONCERNS = "if not matters or first_s >= to_s or contract.active_to_s <= max(first_s, from_s):"
+EQUIVALENT = (
+    (_SLOTS, _CONCERNS, "if False:"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s > to_s or contract.active_to_s <= max(first_s, from_s):"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s >= to_s and contract.active_to_s <= max(first_s, from_s):"),
+    (_SLOTS, _CONCERNS, "if not matters or first_s >= to_s or contract.active_to_s < max(first_s, from_s):"),
+    (_SLOTS, "if held:", "if True:"),
+    (PROTOCOL + "settlement/load_profile.py", "if times[low] <= unix_s:", "if False:"),
+    (PROTOCOL + "settlement/load_profile.py", "self._near = low", "pass"),
+    (PROTOCOL + "settlement/register_rules.py", "if most_wh is None:", "if True:"),
+)
+
+
+def files(name: str) -> "Iterator[str]":
+    """The Python files of a module or a folder, as paths from the checkout."""
+    path = CHECKOUT / name
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        yield str(file.relative_to(CHECKOUT))
