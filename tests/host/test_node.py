@@ -16,8 +16,7 @@ from case import Bits, cases
 from host_community import T0, TERMS, Community, Deal, key
 from udp_wire import NOWHERE, Wire
 from wattpact.membership import members
-from wattpact.node import data_directory
-from wattpact.node import granting
+from wattpact.node import data_directory, granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
 from wattpact.node.node import Node
 from wattpact.store.publishing import publish
