@@ -21,7 +21,7 @@ from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds
 
 from tools import compile_device, romfs
-from tools.device_files import ROOTS, device_files
+from tools.device_files import device_files
 
 START_S = 1_783_900_800  # a Monday, 00:00 UTC
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
@@ -83,11 +83,14 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     """Build what the form loads, and a program that runs lockstep.py in it, with so much heap beside an image."""
     folder.mkdir(parents=True)
     collect_bytes = heap_bytes // COLLECTS
-    image, path = None, ":".join(str(root.parent) for root in ROOTS.values())
-    size = sum(source.stat().st_size for _, source in device_files())
-    if name == "mpy":
-        size, path = sum(compile_device.compile_device(architecture(), folder / "code").values()), str(folder / "code")
-    elif name == "romfs":
+    image, path = None, str(folder / "code")
+    if name == "py":
+        size = sum(source.stat().st_size for _, source in device_files())
+        for target, source in device_files():
+            romfs.copy_file(source, folder / "code" / target)
+    elif name == "mpy":
+        size = sum(compile_device.compile_device(architecture(), folder / "code").values())
+    else:
         image = folder / "image.romfs"
         size = image.write_bytes(romfs.build_image(architecture()))
         heap_bytes += size + 16
