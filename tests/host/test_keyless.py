@@ -173,7 +173,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
     assert "Readings of 1 meter are unreadable: this host has no key to them." in run("meter", "list")[1]
     assert "1 readings: this host has no key to them" in run("meter", "show", "House 1")[1]
     people.rename(made.keyring.person_path("east"))
-    assert run("bill")[0] != 0  # what is shown of a meter is what was stored when something last unsealed its readings
+    assert run("bill")[0] == 0  # which unseals what its owner's key is for; what is shown of a meter is what is stored
     assert "7 Wh" in run("meter", "show", "House 1")[1]
     elsewhere.rename(path)
     assert run("bill")[0] == 0

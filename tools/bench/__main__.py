@@ -93,9 +93,11 @@ def month_rows(quick: bool) -> Iterator[Row]:
         f"<= {BILL_BAR_MB}", megabytes <= BILL_BAR_MB,
     )  # fmt: skip
     for name, answer_s in found.answers_s.items():
+        has_bar = name != month.ALL_BILLS
         yield Row(
-            f"the page's first answer: {name}", f"{answer_s * 1000:.0f} ms", f"{points_ms:.2f} ms (the same)",
-            f"{answer_s / found.raw_s:,.0f}", f"<= {ANSWER_BAR_MS}", answer_s * 1000 <= ANSWER_BAR_MS,
+            f"the page's first answer: {name}" if has_bar else name, f"{answer_s * 1000:.0f} ms",
+            f"{points_ms:.2f} ms (the same)", f"{answer_s / found.raw_s:,.0f}",
+            *((f"<= {ANSWER_BAR_MS}", answer_s * 1000 <= ANSWER_BAR_MS) if has_bar else ()),
         )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ def make(ledger: Statements, subject: bytes, month: str) -> Bill:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
     _check_open(ledger, made)
-    return Bill(month, made, made.fields([]), community, dict(ledger.inputs.labels))
+    return Bill(month, made, made.figures(), community, dict(ledger.inputs.labels))
 
 
 def _check_open(ledger: Statements, made: Statement) -> None:

@@ -79,6 +79,15 @@ class Statement:
 
     def fields(self, evidence: "list[bytes]") -> "dict[str, Any]":
         """The body of the statement entry, `evidence` being the ids of all entries that it rests on, in order."""
+        fields = self.figures()
+        fields.update({
+            "lines": len(self.lines), "lines_root": merkle.root([line.leaf() for line in self.lines]),
+            "evidence": len(evidence), "evidence_root": merkle.root(evidence),
+        })  # fmt: skip
+        return fields
+
+    def figures(self) -> "dict[str, Any]":
+        """What a bill shows: `fields` without the Merkle roots, which cost a hash for each line."""
         balance = self.balance
         bought_nano, unused_nano = self.total(kinds.BUY)
         sold_nano, unused_earned_nano = self.total(kinds.SELL)
@@ -92,8 +101,6 @@ class Statement:
             "grid_export_wh": balance.grid_export_wh, "grid_export_nano": balance.grid_export_nano,
             "unused_nano": unused_nano, "unused_earned_nano": unused_earned_nano,
             "net_nano": net_nano, "saved_nano": balance.alone_nano - net_nano,
-            "lines": len(self.lines), "lines_root": merkle.root([line.leaf() for line in self.lines]),
-            "evidence": len(evidence), "evidence_root": merkle.root(evidence),
             "estimated_wh": balance.estimated_wh, "unsettled_meters": len(self.unsettled),
             "settled_to_s": self.settled_to_s,
         }  # fmt: skip
