@@ -53,7 +53,7 @@ ROWS = [
     ("ingest.md", "less than N beyond the end of the log", pipeline._REACH),
     ("ingest.md", "At most N forks of an author", store.MAX_EVIDENCE_PER_AUTHOR),
     ("ingest.md", "a table of at most N rows", store.MAX_REJECTION_ROWS),
-    ("ingest.md", "A batch of at most N entries", store.MAX_BATCH),
+    ("ingest.md", "A batch of at most N entries", pipeline.MAX_BATCH),
     ("ingest.md", "requests for enrolment, at most N", store.MAX_PENDING),
     ("enrolment.md", "ENROL [public key, proof] every N s", peers._ENROL_MS / 1000),
     ("enrolment.md", "at most N, and stores at most N new ones a second", (store.MAX_PENDING, host_link.ENROLS_PER_S)),

@@ -14,7 +14,7 @@ TARGET = Path(__file__).resolve().parent.parent / "docs" / "reference" / "cli.md
 INTRODUCTION = """\
 # The `wattpact` command
 
-Written by `python tools/cli_reference.py` from what each command says with `--help`.
+Written by `python tools/cli_reference.py` from what each command prints with `--help`.
 """
 
 
@@ -44,7 +44,7 @@ def main() -> int:
     if TARGET.read_text(encoding="utf-8") == text:
         print("docs/reference/cli.md: up to date")
         return 0
-    print("docs/reference/cli.md is not what the commands say: run `python tools/cli_reference.py`", file=sys.stderr)
+    print("docs/reference/cli.md is not what the commands print: run `python tools/cli_reference.py`", file=sys.stderr)
     return 1
 
 

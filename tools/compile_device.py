@@ -1,4 +1,4 @@
-"""Compiles every device file with mpy-cross, so that a chip load_profiles bytecode and native code made ahead.
+"""Compiles every device file with mpy-cross, so that a chip loads bytecode and native code made ahead.
 
 python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3), rv32imc (C3, C6), ...
 """
@@ -21,7 +21,7 @@ ARCHITECTURES = (
 
 
 class CompileError(Exception):
-    """A device file that mpy-cross refuses; the text is what it said."""
+    """A device file that mpy-cross rejects; the text is what it printed."""
 
 
 # A private whole number, which no other module reads.

@@ -1,7 +1,7 @@
 """Executes viper functions as a chip gets them: mpy-cross's machine code for RV32 and Xtensa, under QEMU's user mode.
 
 A small program takes calls over a pipe: which function, its arguments, and the memory they point to. What MicroPython
-does around a viper function is stood in for: its arguments need no conversion, and it calls nothing.
+does around a viper function is left out: its arguments need no conversion, and it calls nothing.
 """
 
 import os
@@ -228,7 +228,7 @@ class Machine:
             self._counter.join()
 
     def _count(self) -> None:
-        """A line of the log for each instruction; its address stands between the first two slashes."""
+        """A line of the log for each instruction; its address is between the first two slashes."""
         end = CODE + len(self._code)
         with open(self._folder / "executed", "rb") as log:
             for line in log:

@@ -1,6 +1,6 @@
 """Runs programs in a whole MicroPython for RV32, in QEMU: the machine code that an ESP32-C3 gets, and its runtime.
 
-The device's files, compiled ahead, lie in a ROMFS image in the machine's memory, as in a chip's flash. A program comes
+The device's files, compiled ahead, are in a ROMFS image in the machine's memory, as in a chip's flash. A program comes
 over the serial line, as a person's would. Where instructions are counted, the machine's time is their number: QEMU
 advances it by one with each. The machine's counter, which `instructions()` reads, is exact and the same every time.
 """
@@ -33,7 +33,7 @@ RAW_MODE, END, LEAVE = b"\x01", b"\x04", b"import machine\nmachine.reset()\n"
 
 
 class MachineError(Exception):
-    """The machine did not run the program to its end; the text is what it said."""
+    """The machine did not run the program to its end; the text is what it printed."""
 
 
 def available() -> str:
@@ -53,12 +53,12 @@ def run(program: str, extra: "dict[str, Path] | None" = None, counted: bool = Fa
         place.write_bytes(image)
         text = HEAD.format(address=IMAGE_ADDRESS, size=len(image)) + program
         loader = ["-device", f"loader,file={place},addr={IMAGE_ADDRESS},force-raw=on"]
-        said = execute(FIRMWARE, counted, loader, RAW_MODE + text.encode() + END + LEAVE + END, timeout_s)
+        output = execute(FIRMWARE, counted, loader, RAW_MODE + text.encode() + END + LEAVE + END, timeout_s)
     # After "OK" comes what the program printed, up to the first mark, and after that what it raised.
-    printed, mark, rest = said.partition(b"raw REPL; CTRL-B to exit\r\n>OK")[2].partition(END)
+    printed, mark, rest = output.partition(b"raw REPL; CTRL-B to exit\r\n>OK")[2].partition(END)
     raised = rest.partition(END)[0]
     if not mark or raised:
-        raise MachineError((raised or said).decode(errors="replace")[-2000:])
+        raise MachineError((raised or output).decode(errors="replace")[-2000:])
     return printed.decode().replace("\r\n", "\n")
 
 

@@ -20,7 +20,7 @@ from wattpact_protocol.crypto._ed25519_table import POINTS
 from tools.compile_device import ARCHITECTURES, CompileError, compile_device
 from tools.device_files import device_files
 
-PADDING = (".before", "~after")  # stand before and after the other files; an image's length is made even from its front
+PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
 
 
 def build_image(arch: str, extra: "dict[str, Path] | None" = None) -> bytes:

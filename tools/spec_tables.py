@@ -14,12 +14,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "protocol"))
 
-from wattpact_protocol.log import event_codes, kind_texts, kinds, reason_texts, roles  # noqa: E402  (found by the path above)
+from wattpact_protocol.log import kind_texts, kinds, reason_texts, roles  # noqa: E402  (found by the path above)
 
 INTRO = """# Bodies
 
 Every kind of entry has a closed set of fields. On the wire a body is a map from the number to the value (a reading: an
-array, see [readings.md](readings.md)). A decoder MUST refuse an unknown number, a missing required field, and a value
+array, see [readings.md](readings.md)). A decoder MUST reject an unknown number, a missing required field, and a value
 of another type or beyond its range.
 
 This page is made from the registry in `protocol/wattpact_protocol/log/kinds.py`; [wire.cddl](wire.cddl) is written by
@@ -94,7 +94,7 @@ def bodies() -> str:
     parts = [INTRO]
     for kind in sorted(kinds.NAMES):
         parts.append(f"## {kind} {kinds.NAMES[kind]}\n\n" + "\n".join([*about(kind), *field_table(kind)]) + "\n")
-    codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(event_codes.NAMES.items()))
+    codes = "\n".join(f"| {code} | {text} |" for code, text in sorted(kind_texts.EVENTS.items()))
     parts.append(f"## Event codes\n\n| code | event |\n|---|---|\n{codes}\n")
     return "\n".join(parts)
 

@@ -517,7 +517,7 @@ class Community:
             cursor = place
         return told
 
-    def take_datagram(self, data, sender):
+    def receive_datagram(self, data, sender):
         """The answers to a datagram of the meter with that kid."""
         try:
             kind, body = datagram.decode(data, self.id)
@@ -589,7 +589,7 @@ class World:
                 self._guarded(to, lambda house=to, told=data: receive(house.meter, house.now(self.ms), told))
             else:
                 house = to[0]
-                for answer in self.community.take_datagram(data, house.kid):
+                for answer in self.community.receive_datagram(data, house.kid):
                     self.network.send(house, answer, self.ms)
         for house in self.houses:
             datagrams = self._guarded(house, lambda house=house: house.step(self.ms))

@@ -645,7 +645,7 @@ def test_a_meter_with_registers_of_its_own_is_followed():
         measure(meter, now, p1(3 if second == 30 else wh))
         tick(meter, now, house.around)
         for data in meter.pop_datagrams():
-            for answer in village.take_datagram(data, house.kid):
+            for answer in village.receive_datagram(data, house.kid):
                 receive(meter, now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
     opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]

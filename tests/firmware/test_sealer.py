@@ -560,9 +560,9 @@ def test_given_up_at_any_step_no_number_serves_twice():
                     home.start()
             home.rest()
             home.check_log()
-            operator, opened = Operator(home.village, home.village.issuer), 0
+            operator, opened = Operator(home.community, home.community.issuer), 0
             for raw in home.published():
-                new = entry.decode(raw, home.village.id)
+                new = entry.decode(raw, home.community.id)
                 operator.follow(new)
                 assert not operator.unseal(new).is_sealed
                 opened += new.is_sealed
@@ -581,7 +581,7 @@ def test_no_secret_is_shown():
         secrets = [row[1] for row in saved[2]] + [meter.sealer._key]
         assert len(secrets) == 2
         told = json.dumps(home.board.events) + json.dumps(status.of(meter)) + repr(meter.sealer) + repr(home.app.errors)
-        told += repr(home.village.rows[-1]) + repr(raw_body(home))
+        told += repr(home.community.rows[-1]) + repr(raw_body(home))
         long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
         errors = [case.raises(period_keys.SealError, steps.finish, meter.sealer.seal_steps(kinds.READING, long))]
         told += "".join([repr(error) for error in errors])
@@ -594,7 +594,7 @@ def test_no_secret_is_shown():
 def raw_body(home):
     """A sealed body as somebody might print it."""
     for raw in home.published():
-        new = entry.decode(raw, home.village.id)
+        new = entry.decode(raw, home.community.id)
         if new.is_sealed:
             return new.body
     raise AssertionError("nothing is sealed")

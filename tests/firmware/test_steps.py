@@ -30,7 +30,7 @@ def arrivals(home, bits, meters, energy):
         registers_wh = {register_table.IMPORT_WH: 1000 + energy[1], register_table.EXPORT_WH: 7}
         came.append(lambda: app.waiting.add(now, Measurement((), 0, {}, 0, SERIAL, registers_wh)))
     if bits.below(5) == 0:
-        home.village.give(home, 1 + bits.below(50))
+        home.community.give(home, 1 + bits.below(50))
     if bits.below(6) == 0:
         app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
     told, home.answers = home.answers[:8], home.answers[8:]
@@ -117,8 +117,8 @@ def test_a_datagram_that_was_given_up_is_heard_again():
         home = Home(folder)
         home.rest()
         authors = len(home.app.meter.trust)
-        home.village.person("newcomer")
-        told = home.village.tell(home.kid, home.app.meter.inbox.id, home.app.meter.inbox.cursor)
+        home.community.person("newcomer")
+        told = home.community.tell(home.kid, home.app.meter.inbox.id, home.app.meter.inbox.cursor)
         assert len(told) == 1
         home.app.waiting.datagrams += told
         cursor = home.app.meter.inbox.cursor
@@ -160,7 +160,7 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
         assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors
         assert home.app.journal.next_sequence == count + 1
         home.check_log()
-        assert entry.decode(home.published()[-1], home.village.id).body["text"] == "said once"
+        assert entry.decode(home.published()[-1], home.community.id).body["text"] == "said once"
 
 
 def kept(folder):
@@ -178,7 +178,7 @@ def known(app):
 
 def told(home, round_no):
     """A round in which a grant, a certificate, a policy and a boundary with consumption come."""
-    village = home.village
+    village = home.community
     if not round_no:
         village.give(home, 500)
         village.person("newcomer")
@@ -200,7 +200,7 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 app.waiting.datagrams.append(home.answers.pop(0))
             home.round += 1
             home.board.uptime_ms = home.round * ROUND_MS
-            home.village.now_s = START_S + home.board.uptime_ms // 1000
+            home.community.now_s = START_S + home.board.uptime_ms // 1000
             left = bits.below(case.scale(40, 400))  # a verification has more steps there
 
             def hurry():
@@ -222,7 +222,7 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 assert not set(contracts) - {row[0] for row in usage[-1][3]}
             assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
             for data in app.meter.pop_datagrams():
-                home.answers += home.village.take_datagram(data, home.kid)
+                home.answers += home.community.receive_datagram(data, home.kid)
         assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
         home.rest()
         home.check_log()

@@ -1,6 +1,6 @@
 """No sum of machine code's field arithmetic leaves 32 bits, whatever the numbers: every program on ranges of limbs.
 
-The programs are read from the source, since their module load_profiles on MicroPython alone.
+The programs are read from the source, since their module loads on MicroPython alone.
 """
 
 import ast

@@ -39,15 +39,15 @@ def ingest_rows(quick: bool) -> Iterator[Row]:
         pass
     for intervals, count, seals in ((1, cores, True), (1, 1, True), (15, cores, True), (1, cores, False)):
         result = ingest.measure(intervals, count, entries, rounds, seals)
-        judged = seals and intervals == 1 and count == cores and not quick  # a few entries say nothing about a rate
-        kind = "" if seals else "open, "
+        has_bar = seals and intervals == 1 and count == cores and not quick  # a few entries show no rate
+        kind = "" if seals else "plain, "
         name = f"ingest, {kind}{intervals} interval{'s' if intervals > 1 else ''} an entry, {_cores(count)}"
         reference = f"{result.verifications_per_s:,.0f} verifications/s"
-        rates = ((name, result.stored), ("   with opening and measuring", result.measured))
+        rates = ((name, result.stored), ("   with unsealing and measuring", result.measured))
         for what, rate in rates if seals else rates[:1]:
             yield Row(
                 what, f"{rate.entries_per_s:,.0f} entries/s", reference, f"{rate.ratio:.2f}",
-                f">= {INGEST_BAR}" if judged else "", rate.ratio >= INGEST_BAR if judged else None,
+                f">= {INGEST_BAR}" if has_bar else "", rate.ratio >= INGEST_BAR if has_bar else None,
             )  # fmt: skip
             cpu = f"{rate.cpu_ratio:.2f}" if rate.cpu_ratio else "unknown"
             yield Row("   the same by processor time", "", "", cpu)
@@ -143,10 +143,10 @@ def slices_rows(quick: bool) -> Iterator[Row]:
         return
     found = slices.measure(3 if quick else slices.ROUNDS)
     for name in sorted(found.longest, key=lambda name: (name not in slices.CRYPTOGRAPHY, -found.longest[name])):
-        count, judged = found.longest[name], name in slices.CRYPTOGRAPHY
+        count, has_bar = found.longest[name], name in slices.CRYPTOGRAPHY
         yield Row(
             f"the sampler waits longest while {name}", f"{count:,} instructions", f"{slices.BAR:,} (i386, callgrind)",
-            f"{count / slices.BAR:.2f}", "<= 1" if judged else "", count <= slices.BAR if judged else None,
+            f"{count / slices.BAR:.2f}", "<= 1" if has_bar else "", count <= slices.BAR if has_bar else None,
         )  # fmt: skip
 
 
@@ -168,23 +168,23 @@ def line(cells: tuple[str, ...]) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measure, beside a reference.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all unless said")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a few entries and minutes, to see that it works")
     parser.add_argument("--strict", action="store_true", help="status 1 where a bar is missed")
-    asked = parser.parse_args(arguments)
-    unknown = [part for part in asked.parts if part not in PARTS]
+    options = parser.parse_args(arguments)
+    unknown = [part for part in options.parts if part not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
     print(line(("what", "measured", "reference", "ratio", "bar", "")))
     missed = 0
-    for part in asked.parts or PARTS:
-        for row in PARTS[part](asked.quick):
+    for part in options.parts or PARTS:
+        for row in PARTS[part](options.quick):
             missed += row.holds is False
             verdict = "" if row.holds is None else "ok" if row.holds else "no"
             print(line((row.what, row.figure, row.reference, row.ratio, row.bar, verdict)), flush=True)
     if os.getloadavg()[0] > (os.cpu_count() or 1) / 2:
         print("\nThis machine was busy with other things too: times are less certain than they look.")
-    return 1 if asked.strict and missed else 0
+    return 1 if options.strict and missed else 0
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ class Result(NamedTuple):
 
 
 class Month:
-    """A community with one supplier and one consumer, and what they say in so many days: opened, over sealed bytes."""
+    """A community with one supplier and one consumer, and what they publish in so many days.
+
+    Its entries have their bodies unsealed over bytes that are sealed."""
 
     def __init__(self, days: int) -> None:
         self.entries: list[entry.Entry] = []
@@ -64,9 +66,9 @@ class Month:
             self._day(start_s)
 
     def _publish(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int = START_S - 1) -> entry.Entry:
-        said = by.publish(kind, body, unix_s)
-        self.entries.append(said)
-        return said
+        new = by.publish(kind, body, unix_s)
+        self.entries.append(new)
+        return new
 
     def _open_key(self, meter: corpus.Author, start_s: int) -> None:
         """The meter's key for a day, committed to."""
@@ -75,10 +77,10 @@ class Month:
         key = period_keys.period_key(ids.sha256(meter.seed), meter.kid, key_no)
         self._newest[meter.kid] = PeriodKey(meter.kid, 0, key_no, key)
         self.keys.append(self._newest[meter.kid])
-        opened = {"key_no": key_no, "epoch": 1, "commitment": period_keys.commitment(key)}
-        self._publish(meter, kinds.KEY_OPEN, opened, start_s)
+        begun = {"key_no": key_no, "epoch": 1, "commitment": period_keys.commitment(key)}
+        self._publish(meter, kinds.KEY_OPEN, begun, start_s)
 
-    def _say_sealed(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int) -> None:
+    def _publish_sealed(self, by: corpus.Author, kind: int, body: dict[str, object], unix_s: int) -> None:
         key = self._newest[by.kid]
         hidden = content.seal_body(key.key, key.key_no, (by.community, by.kid, 0), kind, body)
         self.entries.append(by.publish(kind, hidden, unix_s).with_body(body))
@@ -92,13 +94,13 @@ class Month:
     def _mandate(self, person: corpus.Author, meter: corpus.Author, side: int, terms: dict[str, int]) -> entry.Entry:
         self.orders += 1
         begin = person.head.previous
-        said = self._publish(person, kinds.MANDATE, {
+        mandate = self._publish(person, kinds.MANDATE, {
             "order_id": self.orders.to_bytes(8, "big"), "expires_s": terms["end_s"], "meter": meter.kid, "side": side,
             "limit_micro_per_kwh": 200_000, "wh": terms["wh"], "max_w": terms["max_w"], "start_s": terms["start_s"],
             "end_s": terms["end_s"],
         }, terms["start_s"])  # fmt: skip
-        person.head = chain.start(person.kid, 0, begin)  # a person's orders stand outside a chain
-        return said
+        person.head = chain.start(person.kid, 0, begin)  # a person's orders are in no chain
+        return mandate
 
     def _agree(self, start_s: int) -> bytes:
         """A contract over a day."""
@@ -122,7 +124,7 @@ class Month:
             self._open_key(meter, start_s)
         contract = self._agree(start_s)
         imported_wh = self._registers[self.house.kid][0]
-        self._say_sealed(self.house, kinds.USAGE_START, {
+        self._publish_sealed(self.house, kinds.USAGE_START, {
             "contract": contract, "grant": self.orders, "import_wh": imported_wh,
         }, start_s)  # fmt: skip
         for number, t0_s in enumerate(range(start_s, start_s + DAY_S, SLOT_S)):
@@ -133,7 +135,7 @@ class Month:
         registers = self._registers[meter.kid]
         body = corpus.reading(t0_s, registers[0], [imported], SLOT_S)
         body["registers"] = {1: [registers[0], [imported]], 2: [registers[1], [exported]]}
-        self._say_sealed(meter, kinds.READING, body, t0_s + SLOT_S)
+        self._publish_sealed(meter, kinds.READING, body, t0_s + SLOT_S)
         registers[0] += imported
         registers[1] += exported
 
@@ -152,10 +154,10 @@ class Month:
 def measure(days: int = 31, rounds: int = 5) -> Result:
     month = Month(days)
     data = month.bundle()
-    said = [entry.decode(raw, month.root.community) for _, raw in format.read(io.BytesIO(data))]
+    entries = [entry.decode(raw, month.root.community) for _, raw in format.read(io.BytesIO(data))]
     people = (month.root, month.issuer, month.host, month.seller, month.buyer, month.roof, month.house)
     keys = {one.kid: one.public_key for one in people}
-    pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]
+    pairs = [(one.signature + one.signed, keys[one.kid]) for one in entries]
     given = Disclosure(month.root.community, month.keys)
     audits, references = [], []
     for _ in range(rounds):
@@ -163,10 +165,10 @@ def measure(days: int = 31, rounds: int = 5) -> Result:
         begin = time.perf_counter()
         report = audit.audit(io.BytesIO(data), month.root.public_key, [given])
         audits.append(time.perf_counter() - begin)
-        assert report.counts["entries"] == len(said), report.counts
+        assert report.counts["entries"] == len(entries), report.counts
         assert sum(row["readings"] for row in report.opened) == report.counts["reading"], report.opened
     ratio = median(one / other for one, other in zip(audits, references, strict=True))
-    return Result(len(said), len(data), median(audits), median(references), ratio)
+    return Result(len(entries), len(data), median(audits), median(references), ratio)
 
 
 def _verify_all(pairs: list[tuple[bytes, bytes]]) -> float:

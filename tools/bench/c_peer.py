@@ -59,6 +59,6 @@ def measure(level: str) -> "dict[str, Operation]":
         command += [f"-I{SOURCE / place}" for place in INCLUDES]
         command += [str(Path(__file__).with_suffix(".c")), *(str(SOURCE / name) for name in FILES), "-o", str(program)]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-        said = riscv_system.execute(program, counted=True)
-    words = [line.split() for line in said.decode().splitlines()]
-    return {name: Operation(int(count), bytes.fromhex(result)) for name, count, result in words}
+        printed = riscv_system.execute(program, counted=True)
+    rows = [line.split() for line in printed.decode().splitlines()]
+    return {name: Operation(int(count), bytes.fromhex(result)) for name, count, result in rows}

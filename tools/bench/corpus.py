@@ -32,21 +32,21 @@ class Author:
         place, readers = (self.community, self.kid), [(ISSUER.kid, ISSUER.sealing_key)]
         steps = epochs.wrap_steps(secret, ids.sha256(secret), 1, place, readers)
         self.key = period_keys.period_key(secret, self.kid, 1)
-        opened = {"key_no": 1, "epoch": 1, "commitment": period_keys.commitment(self.key)}
-        return [self.publish(kinds.KEY_EPOCH, _value_of(steps)), self.publish(kinds.KEY_OPEN, opened)]
+        begun = {"key_no": 1, "epoch": 1, "commitment": period_keys.commitment(self.key)}
+        return [self.publish(kinds.KEY_EPOCH, _value_of(steps)), self.publish(kinds.KEY_OPEN, begun)]
 
     def seal(self, kind: int, body: dict[str, object]) -> dict[str, object]:
         return content.seal_body(self.key, 1, (self.community, self.kid, 0), kind, body) if self.key else body
 
-    def opened(self, said: entry.Entry) -> entry.Entry:
+    def unsealed(self, new: entry.Entry) -> entry.Entry:
         """As who has the key reads it."""
-        return said.with_body(content.unseal_body(self.key, (self.community, self.kid, 0), said.kind, said.body))
+        return new.with_body(content.unseal_body(self.key, (self.community, self.kid, 0), new.kind, new.body))
 
     def publish(self, kind: int, body: dict[str, object], unix_s: int = NOW_S) -> entry.Entry:
         place = (self.head.generation, self.head.next_sequence, self.head.previous)
-        said = entry.sign(kind, body, place, entry.Stamp(1, 0, unix_s), self.kid, self.community, self._sign)
-        self.head.accept(said)
-        return said
+        new = entry.sign(kind, body, place, entry.Stamp(1, 0, unix_s), self.kid, self.community, self._sign)
+        self.head.accept(new)
+        return new
 
     def _sign(self, message: bytes) -> bytes:
         return ed25519.sign(self.seed, message)
@@ -71,7 +71,7 @@ _READS: dict[str, object] = {"sealing_key": ISSUER.sealing_key}
 
 
 def reading(t0_s: int, imported_wh: int, deltas: list[int], step_s: int) -> dict[str, object]:
-    """As a meter says it: import, export and the power now."""
+    """As a meter publishes it: import, export and the power now."""
     return {
         "register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None,
         "registers": {1: [imported_wh, deltas], 2: [88, [0] * len(deltas)], 64: [3120, []]}, "bad_mask": 0,
@@ -82,17 +82,17 @@ def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     """(root, the certificates, meters)."""
     root = Author(b"r" * 32)
     issuer = Author(b"i" * 32, root.community)
-    said = [root.publish(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
-    said.append(root.publish(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
-    issuer.head = chain.start(issuer.kid, 0, said[-1].id)
+    certificates = [root.publish(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
+    certificates.append(root.publish(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
+    issuer.head = chain.start(issuer.kid, 0, certificates[-1].id)
     enrolled: list[Author] = []
     for number in range(meters):
         meter = Author(ids.sha256(b"meter%d" % number), root.community)
         body = certificate(meter, roles.METER, f"meter {number}", rated_w=25000)
-        said.append(issuer.publish(kinds.CERTIFICATE, body))
-        meter.head = chain.start(meter.kid, 0, said[-1].id)
+        certificates.append(issuer.publish(kinds.CERTIFICATE, body))
+        meter.head = chain.start(meter.kid, 0, certificates[-1].id)
         enrolled.append(meter)
-    return root, said, enrolled
+    return root, certificates, enrolled
 
 
 def readings_of(
@@ -100,7 +100,7 @@ def readings_of(
 ) -> list[entry.Entry]:
     """`count` readings, one meter after the other, each of `intervals` intervals, from a day in the past on.
 
-    Where they are sealed, what opens their keys comes before them, two entries a meter."""
+    Where they are sealed, the two entries with which a meter's key period begins come before them."""
     made = [one for meter in meters for one in meter.open_key()] if seals else []
     at = {meter.kid: (NOW_S, 120_000) for meter in meters}
     for number in range(count):
@@ -113,7 +113,7 @@ def readings_of(
     return made
 
 
-def store_with(path: Path, community_id: bytes, said: list[entry.Entry]) -> Store:
+def store_with(path: Path, community_id: bytes, entries: list[entry.Entry]) -> Store:
     store = open_store(path, community_id)
-    store.append([Accepted(one) for one in said], NOW_S)
+    store.append([Accepted(one) for one in entries], NOW_S)
     return store

@@ -17,7 +17,7 @@ FETCHED = ROOT / ".cache" / "micropython" / "i386"
 COUNTABLE = ROOT / ".cache" / "micropython" / "i386-countable"
 LIBRARIES = "usr/lib/i386-linux-gnu"
 HEAP = "8m"
-# Two paddings that Debian's compiler emits and valgrind 3.19 does not decode, for a prefix that says nothing.
+# Two paddings that Debian's compiler emits and valgrind 3.19 does not decode, for a prefix without effect.
 PADDINGS = (b"\x2e\x8d\xb4\x26\x00\x00\x00\x00", b"\x2e\x8d\x74\x26\x00")
 # getppid stands for "here": it is cheap, MicroPython never calls it, and callgrind writes its counts before each call.
 HEAD = """
@@ -54,7 +54,7 @@ def printed_counts(program: str, heap: str = HEAP) -> tuple[list[str], list[int]
         compile_device("x86", place / "device")
         (place / "program.py").write_text(HEAD + program)
         printed, marks = _run(place, heap)
-    # Three marks open the program: between the first two lies nothing. After them every other key period is measured.
+    # A program begins with three marks, the first two with nothing between. After those every other period is measured.
     return printed.splitlines(), [count - marks[1] for count in marks[4::2]]
 
 

@@ -9,8 +9,8 @@ import sys
 from tools import machine_code, riscv_system
 from tools.bench import agreement, counting, riscv
 
-# Assumed of an ESP32, which nothing here ran on: docs/reference/bench.md says why. Machine code lies in fast RAM, the
-# interpreter in flash behind a cache.
+# Assumed of an ESP32, which nothing here ran on: docs/reference/bench.md has the reasons. Machine code is in fast RAM,
+# the interpreter in flash behind a cache.
 ESP32_HZ = 240_000_000
 CYCLES_OF_CODE = (1.2, 2.0)
 CYCLES_OF_INTERPRETER = (2.0, 4.0)
@@ -89,7 +89,7 @@ def expand_and_sign(seed, message):
         pass
     mark()
 
-# Checking the signature is work on what is public, and takes as long as that asks.
+# Checking the signature is work on what is public, and may take as long as that needs.
 _ed25519_viper.verify_steps = unchecked
 gc.disable()
 mark(); mark(); mark()

@@ -1,8 +1,8 @@
 """The firmware's heap after a simulated day on 32-bit MicroPython: source files, compiled files, a ROMFS image.
 
 Four meters in virtual time beside a real node: a producer, and three consumers that differ in how their code is loaded
-and in nothing else. Each measures every minute, says a reading every fifteen, and buys under contracts all day. At the
-end each collects its garbage and tells what is left: what lives, not what a heap would have to hold at the worst.
+and in nothing else. Each measures every minute, publishes a reading every fifteen, and buys under contracts all day. At
+the end each collects its garbage and reports what is left: what is in use, not the most that a heap would have to hold.
 """
 
 import os
@@ -34,7 +34,8 @@ POLICY = {
 
 TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
-# The image is read into the heap here and lies in mapped flash on a chip: its block is told, to be taken off.
+# The image is read into the heap here, and is in mapped flash on a chip: its size in the heap is reported, to be
+# subtracted.
 _LAUNCHER = """
 import gc, sys
 image, path = {image!r}, {path!r}
@@ -72,11 +73,11 @@ class Form(NamedTuple):
 
 def architecture() -> str:
     """What native code this MicroPython runs, as compile_device names it."""
-    asked = subprocess.run(
+    printed = subprocess.run(
         [micropython(), "-c", "import sys; print(sys.implementation._mpy >> 10)"], capture_output=True, text=True,
         check=True,
     )  # fmt: skip
-    return compile_device.ARCHITECTURES[int(asked.stdout)]
+    return compile_device.ARCHITECTURES[int(printed.stdout)]
 
 
 def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
@@ -97,7 +98,7 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     launcher = folder / "launcher.py"
     launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes))
     program = folder / "micropython"
-    # A program in MicroPython's place: of the words it is given, only the configuration matters.
+    # A program in MicroPython's place: of the arguments it is given, only the configuration matters.
     program.write_text(
         '#!/bin/sh\nfor last; do :; done\nunset WATTPACT_MICROPYTHON\nexec '
         f'"{micropython()}" -X heapsize={heap_bytes} "{launcher}" "$last"\n'
@@ -121,7 +122,7 @@ def running(program: Path) -> Iterator[None]:
 
 
 class Day:
-    """A street in which each form of the code is a consumer."""
+    """A community in which each form of the code is a consumer."""
 
     def __init__(self, folder: Path, forms: "list[Form]") -> None:
         self.street = street = Street(folder, TERMS, START_S - HOUR_S)
@@ -186,7 +187,7 @@ class Day:
 
 
 class Result(NamedTuple):
-    """Of one form: bytes loaded, bytes of heap in use at the end, entries said, Wh bought."""
+    """Of one form: bytes loaded, bytes of heap in use at the end, entries published, Wh bought."""
 
     form: str
     size: int
@@ -205,5 +206,5 @@ def measure(minutes: int = 1440, heap_bytes: int = 4 << 20) -> list[Result]:
 
 
 def _result(form: Form, meter: Lockstep) -> Result:
-    said: dict[str, Any] = meter.state
-    return Result(form.name, form.size, form.heap(meter), said["next_sequence"], meter.registers[1])
+    state: dict[str, Any] = meter.state
+    return Result(form.name, form.size, form.heap(meter), state["next_sequence"], meter.registers[1])

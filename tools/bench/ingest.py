@@ -1,8 +1,8 @@
-"""Ingest against libsodium: entries a second decoded, verified, chained and durably stored, then opened and measured,
-and bare verifications.
+"""Ingest against libsodium: entries a second decoded, verified, chained and durably stored, then unsealed and
+measured, and bare verifications.
 
 Both get the same entries and the same cores, the reference as many threads as there are of them. A round times the
-reference, the ingest, the reference, the ingest with opening, and the reference again; the first batch of each ingest
+reference, the ingest, the reference, the ingest with unsealing, and the reference again; the first batch of each ingest
 is not timed, so that what is started with it is not counted.
 """
 
@@ -41,7 +41,7 @@ class Rate(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Both rates beside the reference's. Of open readings they differ by little: nothing is left to be opened."""
+    """Both rates beside the reference's. Of plain readings they differ by little: there is nothing to unseal."""
 
     stored: Rate
     measured: Rate
@@ -84,9 +84,9 @@ def _verify_all(pairs: list[tuple[bytes, bytes]]) -> None:
         crypto_sign_open(signed, public_key)
 
 
-def raw_verification(said: list[entry.Entry], keys: dict[bytes, bytes], threads: int) -> Cost:
+def raw_verification(readings: list[entry.Entry], keys: dict[bytes, bytes], threads: int) -> Cost:
     """What libsodium needs to verify them all, on so many threads, and nothing else."""
-    pairs = [(one.signature + one.signed, keys[one.kid]) for one in said]
+    pairs = [(one.signature + one.signed, keys[one.kid]) for one in readings]
     share = -(-len(pairs) // threads)
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(time.sleep, [0.01] * threads))  # a thread each, waiting
@@ -95,16 +95,16 @@ def raw_verification(said: list[entry.Entry], keys: dict[bytes, bytes], threads:
         return watch.stop()
 
 
-def take(
-    root: corpus.Author, certificates: list[entry.Entry], said: list[entry.Entry], cores: int, opens: bool = False
+def store_all(
+    root: corpus.Author, certificates: list[entry.Entry], readings: list[entry.Entry], cores: int, unseals: bool = False
 ) -> Cost:
-    """What it takes to store all but the first batch on disk; where it `opens`, as a node with the operator's key does,
-    also to open and measure it. Raises AssertionError unless every entry was stored and counts."""
-    raws = [one.raw for one in said]
+    """What it costs to store all but the first batch on disk; where it `unseals`, as a node with the operator's key
+    does, also to unseal and measure it. Raises AssertionError unless every entry was stored and counts."""
+    raws = [one.raw for one in readings]
     with tempfile.TemporaryDirectory() as folder:
         store = corpus.store_with(Path(folder, "bench.db"), root.community, certificates)
         ingest = Ingest(store, root.public_key, lambda: 1 << 40, cores)
-        if opens:
+        if unseals:
             unsealer = Unsealer(store, [corpus.ISSUER])
             ingest.follower = Projections(store, unsealer, ingest.rejections, lambda: corpus.NOW_S).catch_up
         try:
@@ -113,11 +113,11 @@ def take(
             verdicts += ingest.ingest(raws[MAX_BATCH:])
             cost = watch.stop()
             voids = len(store.void_entries())
-            closed = sum(store.sealing().values())
+            unread = sum(store.sealing().values())
         finally:
             ingest.close()
             store.close()
-    counting = sum(verdict.reason == "stored" for verdict in verdicts) - voids - closed
+    counting = sum(verdict.reason == "stored" for verdict in verdicts) - voids - unread
     assert counting == len(raws), f"only {counting} of {len(raws)} were stored"
     return cost
 
@@ -125,17 +125,17 @@ def take(
 def measure(intervals: int, cores: int, entries: int = 8192, rounds: int = 7, seals: bool = True) -> Result:
     """Ingest of so many entries after the first batch, beside bare verification of the same, on so many cores."""
     root, certificates, meters = corpus.community(16)
-    said = corpus.readings_of(meters, MAX_BATCH + entries, intervals, seals=seals)
-    said = said[: MAX_BATCH + entries]
+    readings = corpus.readings_of(meters, MAX_BATCH + entries, intervals, seals=seals)
+    readings = readings[: MAX_BATCH + entries]
     keys = {meter.kid: meter.public_key for meter in meters}
     stored: list[tuple[Cost, Cost]] = []
     measured: list[tuple[Cost, Cost]] = []
     with on_cores(cores) as count:
-        before = raw_verification(said[MAX_BATCH:], keys, count)
+        before = raw_verification(readings[MAX_BATCH:], keys, count)
         for _ in range(rounds):
-            for costs, opens in ((stored, False), (measured, True)):
-                cost = take(root, certificates, said, count, opens)
-                after = raw_verification(said[MAX_BATCH:], keys, count)
+            for costs, unseals in ((stored, False), (measured, True)):
+                cost = store_all(root, certificates, readings, count, unseals)
+                after = raw_verification(readings[MAX_BATCH:], keys, count)
                 costs.append((Cost((before.wall_s + after.wall_s) / 2, (before.cpu_s + after.cpu_s) / 2), cost))
                 before = after
     raw = [reference.wall_s for reference, _ in stored + measured]

@@ -54,8 +54,8 @@ class Month:
     def __init__(self, folder: Path, size: Size) -> None:
         self.folder, self.size = folder, size
         self.now_s = START_S + size.days * DAY_S + 7200
-        self.root, self._said, _ = corpus.community(0)
-        self.issuer = _after(Author(b"i" * 32, self.root.community), self._said[-1].id)
+        self.root, self._unstored, _ = corpus.community(0)
+        self.issuer = _after(Author(b"i" * 32, self.root.community), self._unstored[-1].id)
         self.households = [self._household(number) for number in range(size.meters)]
         self._publish(kinds.COMMUNITY, {
             "version": 1, "name": "Month", "currency": "EUR", "slot_s": STEP_S, "timezone": "Europe/Berlin",
@@ -76,8 +76,8 @@ class Month:
         self._fill([ring.load(keys.ISSUER)])
 
     def _publish(self, kind: int, body: dict[str, Any]) -> bytes:
-        self._said.append(self.issuer.publish(kind, body, START_S - DAY_S))
-        return self._said[-1].id
+        self._unstored.append(self.issuer.publish(kind, body, START_S - DAY_S))
+        return self._unstored[-1].id
 
     def _household(self, number: int) -> Household:
         meter, owner = (Author(ids.sha256(b"%s%d" % (what, number)), self.root.community) for what in (b"m", b"o"))
@@ -87,16 +87,16 @@ class Month:
             meter, self._publish(kinds.CERTIFICATE, corpus.certificate(meter, roles.METER, f"Meter {number}", **more))
         )
         if self.size.seals:
-            self._said += meter.open_key()
+            self._unstored += meter.open_key()
         return Household(meter, owner)
 
     def _fill(self, signers: list[keys.Signer]) -> None:
         with open_store(self.path, self.root.community) as store:
             for day in range(self.size.days):
                 self._day(START_S + day * DAY_S, day)
-                for at in range(0, len(self._said), BATCH):
-                    store.append([Accepted(one) for one in self._said[at : at + BATCH]], self.now_s)
-                self._said = []
+                for at in range(0, len(self._unstored), BATCH):
+                    store.append([Accepted(one) for one in self._unstored[at : at + BATCH]], self.now_s)
+                self._unstored = []
                 follow.bring_up(store, signers, START_S + (day + 1) * DAY_S + 3600)
             follow.bring_up(store, signers, self.now_s)
 
@@ -119,7 +119,7 @@ class Month:
         contract = supplier.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
         used = {"contract": contract.id, "grant": 1, "import_wh": 0}
         started = consumer.publish(kinds.USAGE_START, consumer.seal(kinds.USAGE_START, used), start_s)
-        self._said += [offer, accepted, contract, started]
+        self._unstored += [offer, accepted, contract, started]
 
     def _measure(self, meter: Author, start_s: int, day: int, sells: bool) -> None:
         wh = 100 * 96 * day
@@ -134,7 +134,7 @@ class Month:
                 }, "bad_mask": 0,
             }  # fmt: skip
             end_s = t0_s + STEP_S * len(deltas)
-            self._said.append(meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s))
+            self._unstored.append(meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s))
             wh += sum(deltas)
 
 
@@ -168,7 +168,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 
 
 def measure(size: Size, rounds: int) -> Figures:
-    """Make the month, then bill one household in a process of its own, and answer a page that has just been opened."""
+    """Make the month, then bill one household in a process of its own, and build each view of a page."""
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         made = Month(Path(folder), size)
@@ -190,9 +190,9 @@ def measure(size: Size, rounds: int) -> Figures:
 def _bill(made: Month) -> tuple[float, int]:
     """(seconds, KiB) of the whole command."""
     program = _BILL.format(now_s=made.now_s)
-    words = ["--data", str(made.folder), "bill", "--owner", "House 0", "--month", MONTH, "--json"]
+    arguments = ["--data", str(made.folder), "bill", "--owner", "House 0", "--month", MONTH, "--json"]
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, env=os.environ)
     passed_s = time.perf_counter() - began
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["sold_wh"] == made.size.days * 9600, done.stdout

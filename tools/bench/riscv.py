@@ -15,7 +15,7 @@ from tools.compile_device import compile_file
 from tools.device_files import ROOTS
 from tools.mpy_code import viper_functions
 
-# Each operation once before it is counted; what stands around it is taken off. The AES of a chip is hardware: its
+# Each operation once before it is counted; what surrounds it is subtracted. The AES of a chip is hardware: its
 # stand-in here computes the first time, remembers, and stops the counter. So all of sealing is counted but the cipher.
 PROGRAM = """
 import gc
@@ -32,10 +32,10 @@ def remembering(name, function):
     def answer(*arguments):
         global stopped
         start = instructions()
-        asked = (name, tuple([bytes(argument) for argument in arguments]))
-        if asked not in known:
-            known[asked] = function(*arguments)
-        result = known[asked]
+        call = (name, tuple([bytes(argument) for argument in arguments]))
+        if call not in known:
+            known[call] = function(*arguments)
+        result = known[call]
         stopped += instructions() - start & MASK
         return result
     return answer

@@ -22,8 +22,8 @@ CRYPTOGRAPHY = ("signing", "verifying", "sealing")
 
 # A slice is what runs between two points at which the sampler may; it is called by the last thing that began in it.
 # The sampler's own work is not counted, and files are the computer's: littlefs and a
-# flash are not in these counts. How long it takes to find free memory depends on what lives in it: the code lies in an
-# image outside of the heap, as on a chip, and what the host says was recorded before.
+# flash are not in these counts. How long it takes to find free memory depends on what lives in it: the code is in an
+# image outside of the heap, as on a chip, and what the host sends was recorded before.
 LIFE = """
 def live(app, board, answer, begin, counted):
     meter = app.meter
@@ -67,29 +67,29 @@ class Neighbour:
         self.name = name
 
 def begin(n, now_s):
-    village.now_s = now_s
+    community.now_s = now_s
     if n == 4:
-        village.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
+        community.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
-        village.give(home, 40 + n)
-        village.publish(village.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
-            "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
-            "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
+        community.give(home, 40 + n)
+        community.publish(community.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
+            "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": community.now_s,
+            "end_s": community.now_s + 1800, "valid_until_s": community.now_s + 900, "mandate": bytes(32),
         })
 
 def answer(sent):
-    told = []
+    datagrams = []
     for data in sent:
-        told += village.take_datagram(data, home.kid)
-    file.write(",".join([data.hex() for data in told]) + "\n")
-    return told
+        datagrams += community.receive_datagram(data, home.kid)
+    file.write(",".join([data.hex() for data in datagrams]) + "\n")
+    return datagrams
 
 home = Home(FOLDER)
-village = home.village
-owner = village.person("seller")
-sellers = [village.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
-with open(FOLDER + "/told", "w") as file:
-    file.write("%s\n%d\n" % (village.root.public_key.hex(), home.board.start_s))
+community = home.community
+owner = community.person("seller")
+sellers = [community.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
+with open(FOLDER + "/received", "w") as file:
+    file.write("%s\n%d\n" % (community.root.public_key.hex(), home.board.start_s))
     live(home.app, home.board, answer, begin, lambda name, function, *arguments: function(*arguments))
 """
 COUNTED = r"""
@@ -142,12 +142,12 @@ def counted(name, function, *arguments):
     names.write(doing[0] + "\n")
     return result
 
-file = open(FOLDER + "/told")
+file = open(FOLDER + "/received")
 root_public_key = binascii.unhexlify(file.readline().strip())
 board = Board(FOLDER + "/again", root_public_key, step_s=1)
 seed = hashlib.sha256(b"home").digest()
-drawn, chance = [seed, seed], case.Bits("chance")
-board.urandom = lambda n: drawn.pop()[:n] if drawn else chance.bytes(n)
+drawn, bits = [seed, seed], case.Bits("random")
+board.urandom = lambda n: drawn.pop()[:n] if drawn else bits.bytes(n)
 board.start_s = int(file.readline())
 app = App(board)
 meter = app.meter
@@ -191,7 +191,7 @@ def _program(text: str, rounds: int, folder: Path) -> str:
 
 
 def _record(program: str, folder: Path) -> str:
-    """Live the same life beside a host, and keep what that says; the line that is printed at the end."""
+    """Live the same life beside a host, and store what it sends; the line that is printed at the end."""
     path = [str(counting.ROOT / part) for part in ("protocol", "firmware", "tests", "tests/firmware")]
     result = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=folder,

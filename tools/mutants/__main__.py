@@ -1,4 +1,4 @@
-"""python -m tools.mutants: change a package in small ways, and say which changes its tests do not notice.
+"""python -m tools.mutants: change a package in small ways, and report which changes its tests do not notice.
 
     make mutants ARGS="guard"                        100 mutants of the guard, the same ones each time
     make mutants ARGS="guard ledger --count 40 --seed 2 --at-least 90"

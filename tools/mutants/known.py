@@ -31,7 +31,7 @@ KNOWN = (
     ),
     Known(
         "the longest time between two tries of an offer",
-        METER + "trade", r"\bLONGEST_RETRY_S = 600\b", "LONGEST_RETRY_S = 601", ("tests/firmware/test_book.py",),
+        METER + "trade", r"\bLONGEST_RETRY_S = 600\b", "LONGEST_RETRY_S = 601", ("tests/firmware/test_trader.py",),
     ),
     Known(
         "an entry 512 ahead of its log is verified",

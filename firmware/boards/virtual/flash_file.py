@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 4096
 LEAST_BLOCKS = 32
 _BLANK = b"\xff" * BLOCK_BYTES
-# What MicroPython's block device protocol asks for in ioctl: library/os, "Block devices".
+# The requests of ioctl in MicroPython's block device protocol: library/os, "Block devices".
 _COUNT, _SIZE, _ERASE = 4, 5, 6
 
 

@@ -1,1 +1,1 @@
-"""The relay, the faults and the policies that the guard follows."""
+"""What the guard works with: the relay, latched faults, and the policy in force."""

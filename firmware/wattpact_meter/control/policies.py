@@ -1,7 +1,7 @@
 """The policies that this meter was sent: the newest for it alone, else the newest for all.
 
 What always holds: versions only rise, each for itself; a policy that the guard cannot use is not kept. Kept in the
-store. Rules: docs/spec/meter.md, "Policy".
+store. Rules: docs/spec/meter.md, "Policy and relay".
 """
 
 from wattpact_protocol.guard.guard import Policy, PolicyError

@@ -1,1 +1,1 @@
-"""The meter itself: what joins measuring, trading, deciding and publishing, and what outlives a restart."""
+"""The meter itself: joins measuring, trading, the guard and publishing, and restores them after a restart."""

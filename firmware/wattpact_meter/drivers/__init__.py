@@ -1,1 +1,1 @@
-"""The thin edges of the meter: pins, converters, serial ports, radio, sockets. Nothing here decides anything."""
+"""Access to hardware and network: pins, converters, serial ports, radio, sockets. No rules of the meter are here."""

@@ -1,1 +1,1 @@
-"""The meter as an author: its key, its log, what it publishes, and whom it trusts."""
+"""The meter as an author: its key, its log, publishing, sealing, and the authors it trusts."""

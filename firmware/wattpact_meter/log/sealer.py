@@ -1,4 +1,4 @@
-"""What this meter seals with: the secret of an epoch, given to its readers, and the key of a key period of its log.
+"""What this meter seals with: the secret of an epoch, given to its readers, and the key of each key period.
 
     readers or owner changed -> KEY_EPOCH: a new secret, wrapped for each reader
     a new day, or enough sealed -> KEY_OPEN: the next key, committed to before anything is sealed with it
@@ -56,7 +56,7 @@ class Sealer:
         self._unpublished: dict[str, Any] | None = None  # what begins the newest epoch, as long as it was not published
         self._kept: list[Any] = []
         self._key: bytes | None = None  # what is sealed with now
-        self._opened = (0, b"")  # number and key that an entry was opened with last
+        self._unsealed_with = (0, b"")  # the key's number, and the key, that an entry was unsealed with last
         self._looked: int | None = None  # the state of trust that the next two come from
         self._wanted = b""
         self._readers: Readers = []
@@ -65,14 +65,14 @@ class Sealer:
         self.lost = False
 
     def restore(self, log: "OwnLog", boot: int) -> None:
-        """Go on from the store, with the newest key where the journal shows that it was opened."""
+        """Go on from the store, with the newest key where the journal has its KEY_OPEN."""
         self._log = log
         saved = self._store.load(NAME)
         if _is_sound(saved):
             self._generation, self._made_for, self._epochs, self.key_no, self._day, self._sequence = saved
             self._number = self._epochs[0][0]
             self._is_begun = self._epochs[0][2] <= self.key_no
-            if self._is_begun and self._is_opened(log):
+            if self._is_begun and self._is_in_journal(log):
                 self._key = self._period_key(self.key_no)
             return
         self.lost = saved is not None or NAME in self._store.corrupt
@@ -80,7 +80,7 @@ class Sealer:
             # A number costs an entry or, where power went before that, a boot: none was above this.
             self._number = self.key_no = log.next_sequence + boot
 
-    def _is_opened(self, log: "OwnLog") -> bool:
+    def _is_in_journal(self, log: "OwnLog") -> bool:
         """Whether the KEY_OPEN that was being published when the state was stored is in the journal."""
         new = log.read(self._sequence)
         return new is not None and new.kind == kinds.KEY_OPEN and new.body == self._opening(self.key_no)
@@ -164,7 +164,7 @@ class Sealer:
         self._epochs = [[number, secret, self.key_no + 1]] + used[:1]
         self._made_for, self._generation = self._wanted, self._log.generation
         self._is_begun = False
-        self._opened = (0, b"")
+        self._unsealed_with = (0, b"")
         self._keep(self.key_no, None)
         self._unpublished = body
         return body
@@ -200,13 +200,13 @@ class Sealer:
         return {"key_no": key_no, "epoch": self._epochs[0][0], "commitment": commitment}
 
     def _keep(self, key_no: int, day: "int | None") -> None:
-        """Durable when this returns: the epochs, and the number of the key that is to be opened."""
+        """Durable when this returns: the epochs, and the number of the key that is to begin."""
         values = [self._generation, self._made_for, self._epochs, key_no, day, self._sequence]
         if values != self._kept:
             self._store.save(NAME, values)
             self._kept = values
 
-    # What is sealed and opened
+    # Sealing and unsealing
 
     def seal_steps(self, kind: int, body: "dict[str, Any]") -> "Generator[None, None, dict[str, Any]]":
         """The body as it may be published, giving way while it is sealed. Raises NoKeyError while it has to be
@@ -228,13 +228,13 @@ class Sealer:
         if not new.is_sealed:
             return new
         key_no = new.body[kinds.SEALED].key_no
-        if self._opened[0] != key_no:
+        if self._unsealed_with[0] != key_no:
             if not [row for row in self._epochs if row[2] <= key_no]:
                 return new
-            self._opened = (key_no, self._period_key(key_no))
+            self._unsealed_with = (key_no, self._period_key(key_no))
         place = (self._trust.community, self._kid, new.generation)
         try:
-            return new.with_body(content.unseal_body(self._opened[1], place, new.kind, new.body))
+            return new.with_body(content.unseal_body(self._unsealed_with[1], place, new.kind, new.body))
         except period_keys.SealError:
             return new
 

@@ -1,4 +1,4 @@
-"""Whom this meter believes: certificates, from the pinned root key down.
+"""Whom this meter trusts: certificates, from the pinned root key down.
 
 What always holds: a certificate is kept only after its signature was verified under a kept one (or the pinned root
 key) whose role may give that role; for one key the version only rises. No signature is checked before what is cheap.

@@ -1,1 +1,1 @@
-"""From power and registers to intervals in whole Wh."""
+"""From samples, power and registers to readings in whole Wh."""

@@ -65,7 +65,7 @@ class Intervals:
         self._first_s: int | None = None  # of the reading before any boundary
         self._instantaneous: dict[int, int] = {}
         self._generation = 0
-        self._t0_s: int | None = None  # of the open reading
+        self._t0_s: int | None = None  # of the reading in progress
         self._start: dict[int, int] = {}
         self._at: dict[int, int] = {}  # values at the newest boundary
         self._deltas: dict[int, list[int]] = {}
@@ -140,7 +140,7 @@ class Intervals:
         self._next_s = -(-first_s // self.step_s) * self.step_s
 
     def _skip(self, unix_ms: int) -> None:
-        """Too many boundaries went by unseen: what is known is closed, and a gap is left."""
+        """Too many boundaries passed unseen: the reading ends with what is known, and a gap is left."""
         before_s = self._next_s or 0
         self.close()
         self._aim(unix_ms)
@@ -172,7 +172,7 @@ class Intervals:
         self._step_quality &= readings.POWER_FAILURE | readings.CLOCK_ADJUSTED
 
     def close(self) -> None:
-        """End the open reading with what is known; the next one begins at the next boundary."""
+        """End the reading in progress with what is known; the next one begins at the next boundary."""
         t0_s, self._t0_s = self._t0_s, None
         if t0_s is None or not self._deltas[readings.IMPORT_WH]:
             return

@@ -1,4 +1,4 @@
-"""What a key period of whole cycles amounts to: power, RMS values, power factor and energy from the sums of `sampler`.
+"""What a period of whole cycles amounts to: power, RMS values, power factor and energy from the sums of `sampler`.
 
 Offsets are removed here, algebraically: C(xy) = n·Σxy − Σx·Σy is n² times the covariance. The phase error is removed
 by interpolating between the products with the voltage sample now and the one before, so that the voltage is taken the
@@ -29,7 +29,7 @@ _FLAT_PART = 10
 
 
 class Period:
-    """One measured key period. Power is signed, import positive; microseconds are on the sampler's clock."""
+    """One measured period. Power is signed, import positive; microseconds are on the sampler's clock."""
 
     def __init__(self, start_us: int, end_us: int) -> None:
         self.start_us = start_us

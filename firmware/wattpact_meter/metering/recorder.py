@@ -109,20 +109,20 @@ class Recorder:
         if verdict == registers.OPENED:
             self._opened(before)
             before = self.bank.snapshot()
-        self._note_refusal(verdict)
+        self._note_rejection(verdict)
         if verdict not in (registers.ADOPTED, registers.OPENED):
             return []
         last_ms, self._adopted_ms = self._adopted_ms, now.uptime_ms
         return self._follow(now, before, 0 if last_ms is None else now.uptime_ms - last_ms, measurement)
 
-    def _note_refusal(self, verdict: str) -> None:
-        """One event for each run of refusals."""
-        refused = verdict in (registers.FALL, registers.JUMP, registers.MISSING, registers.MALFORMED)
-        if refused and not self._doubted:
-            code = event_codes.JUMP_REFUSED if verdict == registers.JUMP else event_codes.SOURCE_REJECTED
+    def _note_rejection(self, verdict: str) -> None:
+        """One event for each run of rejections."""
+        rejected = verdict in (registers.FALL, registers.JUMP, registers.MISSING, registers.MALFORMED)
+        if rejected and not self._doubted:
+            code = event_codes.JUMP_REJECTED if verdict == registers.JUMP else event_codes.SOURCE_REJECTED
             self._note(code, {"text": verdict})
         if verdict != registers.ZERO:
-            self._doubted = refused
+            self._doubted = rejected
 
     def _open(self, serial: str, start_wh: "dict[int, int]") -> None:
         closing = self.bank.snapshot()

@@ -1,8 +1,8 @@
 """Whole-Wh registers that only rise, with what is below one Wh carried in nanojoules.
 
 What always holds: no register falls within one (source serial, generation); every nanojoule added is in a register or
-in its remainder, exactly; a meter with registers of its own (`adopt`) is believed only as far as rated power and time
-allow, and every refusal is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
+in its remainder, exactly; registers of a meter that has its own are adopted only as far as rated power and time allow,
+and every rejection is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
 """
 
 from wattpact_protocol.log.reasons import FALL as FALL
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 NANOJOULES_PER_WH = 3600 * 10**9  # 1 mW for 1 µs is 1 nJ
 
-# What `adopt` answers, or else a reason.
+# What `adopt` returns, or else a reason.
 ADOPTED = "adopted"
-PENDING = "pending"  # plausible, and believed when a second one agrees
+PENDING = "pending"  # plausible, and adopted when a second reading agrees
 OPENED = "opened"  # adopted, and a new register generation began
 
 # A rise must have been affordable: rated power for the time, a fifth more (IEC 62052-11 has meters stand 120 % of their
@@ -58,8 +58,8 @@ class Bank:
     """The registers of one source. Measured energy is added; a meter's own registers are adopted: one or the other."""
 
     def __init__(self, rated_w: int, outage_s: int = _SHORT_OUTAGE_S) -> None:
-        """outage_s: how long this meter may have been without power or sight of its source, to judge the first
-        registers after a restart."""
+        """outage_s: how long this meter may have been without power or sight of its source; bounds how much
+        the first registers after a restart may have risen."""
         if rated_w <= 0 or outage_s < 0:
             raise ValueError("rated_w must be positive and outage_s not negative")
         self.rated_w = rated_w
@@ -119,16 +119,16 @@ class Bank:
             self._registers[exported].add(-nanojoules)
 
     def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
-        """Follow the registers of a meter, all of them or none: one of the answers above.
+        """Follow the registers of a meter, all of them or none: one of the verdicts above.
 
         now_s: any clock in seconds that does not run back while this object lives. The first registers after a start,
         and those of another serial, wait for a second reading that agrees: PENDING, then ADOPTED or OPENED.
         """
-        verdict = self._judge(serial, values_wh, now_s)
+        verdict = self._check(serial, values_wh, now_s)
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
         return verdict
 
-    def _judge(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
+    def _check(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
         if IMPORT_WH not in values_wh or not all(
             is_cumulative(number) and 0 <= wh <= MAX_WH for number, wh in values_wh.items()
         ):

@@ -105,7 +105,7 @@ class Reader:
         return stop
 
     def _finish(self, telegrams: "list[p1_telegram.Telegram]") -> None:
-        reason, done = self._judge(bytes(self._buffer))
+        reason, done = self._check(bytes(self._buffer))
         if done is None:
             self._reject(reason)
             return
@@ -113,7 +113,7 @@ class Reader:
         self._drop()
         telegrams.append(done)
 
-    def _judge(self, raw: bytes) -> "tuple[str, p1_telegram.Telegram | None]":
+    def _check(self, raw: bytes) -> "tuple[str, p1_telegram.Telegram | None]":
         """The telegram in `raw`, or why there is none."""
         body = raw[: self._trailer_at]
         given = _checksum(raw[self._trailer_at + 1 :])

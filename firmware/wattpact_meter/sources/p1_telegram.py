@@ -1,7 +1,7 @@
 """The text of a P1 telegram: which OBIS codes are read, and what they become (DSMR P1 companion standard 5.0.2, 6.12).
 
 What always holds: energy is parsed as digits, never through a float, and what is below one Wh is cut off; a telegram
-whose energy lines cannot be read exactly is no telegram. Codes that are not known here are passed over.
+whose energy lines cannot be read exactly is no telegram. Codes that are not known here are ignored.
 """
 
 from wattpact_protocol.log import register_table
@@ -214,7 +214,7 @@ def _month_days(year: int, month: int) -> int:
 
 
 def _unix_s(time: "tuple[int, int, int, int, int, int, bool]") -> int:
-    """Unix seconds of a Central European time: winter is UTC+1, summer UTC+2, as its flag says and not the calendar."""
+    """Unix seconds of a Central European time: winter is UTC+1, summer UTC+2, by its flag and not by the calendar."""
     year, month, day, hour, minute, second, summer = time
     days = 10957 + (year - 2000) * 365 + (year - 1997) // 4  # 10957 days from 1970 to 2000
     for earlier in range(1, month):

@@ -1,1 +1,1 @@
-"""What is in flash: the journal of entries, and the store of named state."""
+"""What is in flash: the journal of the meter's entries, and the store of its named states."""

@@ -1,1 +1,1 @@
-"""What goes to and comes from the host."""
+"""Entries to and from the host: what to send, what was received, and whom to send it to."""

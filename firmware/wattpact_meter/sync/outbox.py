@@ -37,7 +37,7 @@ class Outbox:
         self._moved_ms = 0  # when the host acknowledged more, or the first of those under way was sent
 
     def on_head(self, generation: int, next_sequence: int, own_generation: int, now_ms: int) -> "str | None":
-        """The host holds all before `next_sequence`; None, or why this is passed over."""
+        """The host holds all before `next_sequence`; None, or why this is ignored."""
         if generation != own_generation:
             return reasons.STALE_GENERATION
         if next_sequence > self._journal.next_sequence:

@@ -1,1 +1,1 @@
-"""Mandates, orders and contracts, and the use of grants."""
+"""Trading: offers and acceptances within an owner's mandates, contracts, and the use of grants."""

@@ -60,7 +60,7 @@ class Mandate(Record):
         return max(0, free)
 
     def commit(self, wh: int, unix_s: int) -> None:
-        """Count Wh as committed on the day of unix_s; negative where a commitment came to nothing."""
+        """Count Wh as committed on the day of unix_s; negative where a commitment was given up."""
         self.committed_wh += wh
         day = unix_s // DAY_S
         if day > self.day:

@@ -258,7 +258,7 @@ class Trader:
             new.id, offer.id, offer.supplier, mandates[0].id, body["wh"], body["priority"], signed_s, offer.end_s, None,
         ]))  # fmt: skip
 
-    # What was in vain, and what is over
+    # Acceptances that no contract followed, and what is over
 
     def _ended(self, contract: bytes, reason: int) -> None:
         """A contract of this consumer ended; one that never began leaves its Wh to the mandate."""

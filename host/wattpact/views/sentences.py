@@ -108,7 +108,7 @@ def _happened(known: Sentences, new: Entry) -> str:
     made = _EVENTS.get(body["code"])
     if made is not None:
         return made(known, body)
-    name = event_codes.NAMES.get(body["code"], f"event {body['code']}")
+    name = kind_texts.event(body["code"])
     text = body.get("text", "")
     return f"{name[0].upper()}{name[1:]}" + (f" ({text.replace('_', ' ')})" if text else "")
 

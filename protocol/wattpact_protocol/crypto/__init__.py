@@ -1,1 +1,1 @@
-"""Primitives, each with the backends that platforms have: signatures, key agreement, encryption, hashes."""
+"""Signatures, key agreement, encryption and hashes, each with a backend for every platform."""

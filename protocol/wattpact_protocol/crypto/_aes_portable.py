@@ -5,7 +5,7 @@ There is no S-box to look into: SubBytes inverts with ANDs and XORs, on eight in
 secret decides a branch or an address here. How long Python takes over an integer may still depend on its leading
 zeros, and what it leaves in freed memory is not wiped.
 
-The inverse in GF(2^8) is taken in a tower of fields: GF(16) is GF(2)[z] modulo z^4 + z + 1, and above it stands y with
+The inverse in GF(2^8) is taken in a tower of fields: GF(16) is GF(2)[z] modulo z^4 + z + 1, and above it is y with
 y^2 = y + z^3 + z. The byte 0x02 is (z^2 + 1) y there. A test holds every byte to FIPS 197, 5.1.1.
 """
 

@@ -1,6 +1,6 @@
 """CCM (RFC 3610, 2; SP 800-38C) over AES in ECB and CBC: one call of each, whatever the length.
 
-The counter blocks A_0, A_1, ... are encrypted in one ECB call, and A_0's part masks the tag: so the tag stands before
+The counter blocks A_0, A_1, ... are encrypted in one ECB call, and A_0's part masks the tag: so the tag precedes
 the text as if it were its block 0, and one XOR does both. T is the last block of CBC over B_0, aad and plaintext.
 """
 

@@ -19,7 +19,7 @@ _ADDEND, _OTHER_ADDEND = 9, 12  # three numbers each, for the comb's points
 _COLUMNS = 26
 
 
-# Numbers 13 on: 0, 1, d and the root of -1 (RFC 8032, 5.1); the comb's points come to lie over the first two.
+# Numbers 13 on: 0, 1, d and the root of -1 (RFC 8032, 5.1); the comb's points overwrite the first two.
 _CONSTANTS = (
     array("i", bytes(80))
     + scalar.limbs(b"\x01" + bytes(31), 20)
@@ -104,7 +104,7 @@ def _misaligned(data: ptr8) -> int:
     return int(data) & 3
 
 
-# In an image that runs from flash, constants stand at any address, and words are read at multiples of four alone.
+# In an image that runs from flash, constants are at any address, and words are read at multiples of four alone.
 _POINTS = bytearray(_ed25519_table.POINTS) if _misaligned(_ed25519_table.POINTS) else _ed25519_table.POINTS
 
 

@@ -9,5 +9,5 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
 
 
 def equal(a: bytes, b: bytes) -> bool:
-    """Equality in a time that does not tell where they differ."""
+    """Equality in a time that does not depend on where they differ."""
     return hmac.compare_digest(a, b)

@@ -17,7 +17,7 @@ def hmac_sha256(key: bytes, data: bytes) -> bytes:
 
 
 def equal(a: bytes, b: bytes) -> bool:
-    """Equality in a time that does not tell where they differ."""
+    """Equality in a time that does not depend on where they differ."""
     if len(a) != len(b):
         return False
     difference = 0

@@ -28,7 +28,7 @@ def _compress(state: "tuple[int, ...]", data: bytes, at: int) -> "tuple[int, ...
     schedule = _expand(data, at)
     a, b, c, d, e, f, g, h = state
     for i in range(80):
-        # A word next to itself turns each rotation into one shift; the mask then drops what lies above 64 bits.
+        # A word next to itself turns each rotation into one shift; the mask then drops what is above 64 bits.
         ee = e << 64 | e
         aa = a << 64 | a
         first = h + ((ee >> 14 ^ ee >> 18 ^ ee >> 41) & mask) + (g ^ e & (f ^ g)) + _ROUND[i] + schedule[i]

@@ -1,8 +1,8 @@
 # mypy: ignore-errors
 """SHA-512 (FIPS 180-4) in 32-bit integers, compiled to machine code by MicroPython. No branch depends on the data.
 
-A word of 64 bits is two of 32, the lower one first. Sums go by 16 bits, read through a second pointer, so that a carry
-is a shift: to compare for it would be a branch on some of the chips.
+A word of 64 bits is two of 32, the lower one first. Sums are made of 16 bits at a time, read through a
+second pointer, so that a carry is a shift: to compare for it would be a branch on some of the chips.
 """
 
 import sys

@@ -12,7 +12,7 @@ def public_key(secret: bytes) -> bytes:
 
 
 def shared(secret: bytes, public: bytes) -> bytes:
-    """The secret shared with the holder of a public key, 32 bytes of 0 where libsodium refuses it."""
+    """The secret shared with the holder of a public key, 32 bytes of 0 where libsodium rejects it."""
     try:
         return bindings.crypto_scalarmult(secret, public)
     except RefusedError:

@@ -49,7 +49,7 @@ def derive(secret: bytes, salt: bytes, info: bytes, length: int) -> bytes:
 
 
 def equal(a: bytes, b: bytes) -> bool:
-    """Equality of two byte strings, in a time that does not tell where they differ; raises HkdfError."""
+    """Equality of two byte strings, in a time that does not depend on where they differ; raises HkdfError."""
     _check(a, b)
     return _backend.equal(a, b)
 

@@ -1,6 +1,6 @@
 """X25519 (RFC 7748, 5): two key pairs, and the secret that each makes of its own and the other's public key.
 
-This is the one place that chooses who does the work, as `ed25519` does; docs/spec/x25519.md says what is refused.
+This is the one place that chooses who does the work, as `ed25519` does; docs/spec/x25519.md has what is rejected.
 
 `public_key_steps` and `shared_steps` are for a program that has other things to do: generators whose value, in
 StopIteration, is the result. In machine code they give way after at most 400,000 instructions.
@@ -58,7 +58,7 @@ def _check(key: bytes) -> None:
 
 
 def _nonzero(agreed: bytes) -> bytes:
-    """Refuse 0, which is what every secret makes of a point of small order; all bytes are looked at."""
+    """Reject 0, which is what every secret makes of a point of small order; all bytes are looked at."""
     bits = 0
     for byte in agreed:
         bits |= byte

@@ -1,17 +1,17 @@
 """The CBOR profile on CPython: cbor2 decodes the common case, `_cbor_portable` decides every other.
 
-cbor2 alone is too lenient: it takes longer heads, trailing bytes, any tag and any order of keys. So a pattern says
-first that the data is nothing but heads of the profile, each the shortest of its value, and whole strings; cbor2 then
-says that these nest as arrays and maps of at most MAX_DEPTH levels, that text is UTF-8, and that keys differ;
-`_ascending` that they are in order; and `_fits` sees to empty arrays and maps, which are no level to cbor2. What any of
-them refuses goes to the portable decoder.
+cbor2 alone is too lenient: it takes longer heads, trailing bytes, any tag and any order of keys. So a pattern
+first checks that the data is nothing but heads of the profile, each the shortest of its value, and whole strings; cbor2
+then checks that these nest as arrays and maps of at most MAX_DEPTH levels, that text is UTF-8, and that keys differ;
+`_ascending` that keys are in order; and `_fits` counts empty arrays and maps, which are no level to cbor2. What any of
+them rejects goes to the portable decoder.
 
 That the data is one item and no more is seen by decoding it as the first of two: the second is then `undefined`, put
 there by this module and in no data that the pattern takes.
 
 Most of what a host decodes is of two shapes: a sealed reading, and the content of one of import, export and perhaps
-power, which an open reading has in itself. Patterns with every head and every count of them leave nothing open, so
-there cbor2's value is taken as it is.
+power, which a plain reading has in itself. Their patterns fix every head and every count, so there cbor2's value needs
+no further check.
 """
 
 import re
@@ -47,7 +47,7 @@ _NEGATIVE = rb"(?:[\x20-\x37]|\x38[\x18-\xff]|\x39(?!\0).{2}|\x3a(?!\0\0).{4}|\x
 _UINT_OR_NULL = rb"(?:\xf6|" + _UINT + rb")"
 # [value, [deltas]] with up to 23 of them.
 _REGISTER = rb"\x82" + _UINT + rb"(?:" + rb"|".join(rb"\x%02x%s{%d}" % (0x80 | n, _UINT, n) for n in range(24)) + rb")"
-_SAID = (
+_HEADER = (
     rb"\x86\x02" + _UINT + _UINT + rb"\x58\x20.{32}"  # kind, generation, sequence, previous
     + rb"\x84" + _UINT + _UINT + _UINT_OR_NULL + _UINT  # stamp
 )  # fmt: skip
@@ -60,7 +60,7 @@ _CONTENT = (
 _CIPHERTEXT = rb"|".join(rb"\x58\x%02x.{%d}" % (n, n) for n in range(40, 256, 32))
 _SEALED = rb"\x82" + _UINT + rb"\x83\x43\xa1\x01\x0a\xa1\x05\x4d.{13}(?:" + _CIPHERTEXT + rb")"
 _OPEN = rb"\x82\x00" + _CONTENT.replace(rb"(?(1)", rb"(?(2)")
-_READING = re.compile(_SAID + _SEALED + rb"|" + _CONTENT + rb"|" + _SAID + _OPEN, re.DOTALL)
+_READING = re.compile(_HEADER + _SEALED + rb"|" + _CONTENT + rb"|" + _HEADER + _OPEN, re.DOTALL)
 _TWO_ITEMS, _UNDEFINED = b"\x82", b"\xf7"
 
 

@@ -1,4 +1,4 @@
-"""Deterministic CBOR (RFC 8949, 4.2.1), the small profile that Wattpact speaks: one value, one encoding.
+"""Deterministic CBOR (RFC 8949, 4.2.1), the small profile that Wattpact uses: one value, one encoding.
 
     encode(value) -> bytes                   raises EncodeError
     encode_steps(value, levels) -> bytes     as a generator that gives way

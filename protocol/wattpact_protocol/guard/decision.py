@@ -1,4 +1,4 @@
-"""What the guard is told and what it answers: Inputs in, Decision out. docs/spec/guard.md, "Inputs" and "Decision"."""
+"""The guard's input and output: Inputs in, Decision out. docs/spec/guard.md, "Inputs and decision"."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,10 +50,10 @@ class Inputs:
 
 
 class Decision:
-    """What the relay is to do now, why, and when to ask again.
+    """What the relay is to do now, why, and when to decide again.
 
-    save asks for Guard.saved() to be in flash before the relay is operated; reassert for the commanded position to
-    be driven once more. wait_until_ms ends the wait that reason names, None when there is none or it has no end.
+    save requires Guard.saved() to be in flash before the relay is operated; reassert, that the commanded position be
+    driven once more. wait_until_ms ends the wait that reason names, None when there is none or it has no end.
     """
 
     def __init__(self, reason: str, closed: bool, operate: bool = False) -> None:

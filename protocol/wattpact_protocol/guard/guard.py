@@ -1,7 +1,7 @@
 """The guard: from registers, contracts, policy and time it decides whether the relay may be closed, and why.
 
 It is pure: what it knows arrives in Inputs, what it wants leaves in a Decision, and the first matching row of ROWS
-decides. The relay is never closed without a row that says so, never closed again before it has rested, and nothing
+decides. The relay is never closed without a row that allows it, never closed again before it has rested, and nothing
 but a fault operates it once its contacts are welded. It is no protection against islanding. docs/spec/guard.md.
 """
 
@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STEP_MS = 60_000  # asked at least this often, and a running budget or wait is kept in flash this often
+STEP_MS = 60_000  # decides at least this often, and a running budget or wait is kept in flash this often
 AHEAD_MS = 2 * STEP_MS  # what is kept is ahead of what may be used before it is kept again
 WAITS = ("resting", "outage_wait", "awaiting_consent", "warning")
 REASONS = tuple(row.name for row in ROWS) + WAITS
@@ -90,10 +90,10 @@ class Guard(GuardState):
         return self._now_ms < self._warn_until_ms
 
     def _close(self, row: Row, inputs: Inputs) -> Decision:
-        """Close, once the relay has rested, the outage is past and, where it is asked for, somebody agreed."""
+        """Close, once the relay has rested, the outage is past and, where it is required, somebody agreed."""
         now_ms = self._now_ms
-        is_asked = self.policy.consent_required or self.memory.corrupt
-        self._is_consented = self._is_consented or inputs.consent or not is_asked
+        is_required = self.policy.consent_required or self.memory.corrupt
+        self._is_consented = self._is_consented or inputs.consent or not is_required
         if now_ms < self._rest_until_ms:
             decision = self._wait("resting", False, max(self._rest_until_ms, self._outage_until_ms))
         elif now_ms < self._outage_until_ms:

@@ -1,7 +1,7 @@
 """The policy of the guard: how long it waits, what it forgives, and when it never cuts off.
 
 Every field has a default and a range (the range of its field in a policy entry); no policy is out of range.
-A policy may ask for more rest than 60 s, never for less. docs/spec/guard.md, "Policy".
+A policy may demand more rest than 60 s, never less. docs/spec/guard.md, "Policy".
 """
 
 MINUTES_A_DAY = 1440

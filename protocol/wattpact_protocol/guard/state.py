@@ -1,6 +1,6 @@
 """What the guard knows: inputs become latches, budgets and waits that outlast them. docs/spec/guard.md, "Rules".
 
-Time only runs forward here, whatever uptime says; a clock that jumps moves no wait and no budget.
+Time only runs forward here, whatever uptime shows; a clock that jumps moves no wait and no budget.
 """
 
 from wattpact_protocol.guard import memory
@@ -136,17 +136,17 @@ class GuardState:
             self.memory.welded = True
 
     def _watch_order(self, inputs: "Inputs") -> None:
-        """An order is taken while fresh by a valid clock, and stands until it is withdrawn or no longer fresh."""
+        """An order begins to hold while fresh by a valid clock, and holds until it is withdrawn or no longer fresh."""
         order_s, now_s = inputs.operator_open_at_s, inputs.unix_s
-        is_taken = order_s == self.memory.order_s
+        is_held = order_s == self.memory.order_s
         if order_s is None or self.policy.protected:
-            stands = False
+            holds = False
         elif now_s is None:
-            stands = is_taken
+            holds = is_held
         else:
             age_s = now_s - order_s
-            stands = age_s <= self.policy.operator_order_fresh_s and (is_taken or age_s >= -ORDER_SKEW_S)
-        self.memory.order_s = order_s if stands else None
+            holds = age_s <= self.policy.operator_order_fresh_s and (is_held or age_s >= -ORDER_SKEW_S)
+        self.memory.order_s = order_s if holds else None
 
     def _watch_grants(self, inputs: "Inputs") -> None:
         """Which grant holds; whether, for all that is known, one could; when time next changes that."""

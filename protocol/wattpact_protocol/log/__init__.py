@@ -1,1 +1,1 @@
-"""What a log is made of: entries of the kinds that there are, in a chain, by authors with roles."""
+"""Entries and logs: kinds and their fields, roles, the chain of one author's entries, reasons of rejection."""

@@ -1,7 +1,7 @@
 """A log: one author's entries, hash-linked and gap-free, and what may follow in it.
 
 What always holds: a Head moves by `accept` only, one entry at a time, each naming the one before. Two validly signed
-entries of one author and place with different ids are evidence of fraud, whoever carries them.
+entries of one author and place with different ids prove fraud, whoever carries them.
 Specification: docs/spec/log.md.
 """
 
@@ -53,7 +53,7 @@ def judge(head: Head, new: entry.Entry, known_id: "bytes | None") -> str:
 
 
 def judge_time(new: entry.Entry, now_s: int) -> "str | None":
-    """FUTURE_TIME where the stamp, or an open reading's last value, lies beyond what two honest clocks differ by."""
+    """FUTURE_TIME where the stamp, or a plain reading's last value, is further ahead than two honest clocks differ."""
     latest_s = new.stamp.unix_s
     if new.kind == kinds.READING and not new.is_sealed:
         end_s = new.body["t0_s"] + new.body["step_s"] * len(new.body["registers"][1][1])
@@ -62,7 +62,7 @@ def judge_time(new: entry.Entry, now_s: int) -> "str | None":
 
 
 def order_problem(certificate_id: bytes, new: entry.Entry) -> "str | None":
-    """Why a person's entry is no order: its place is fixed, and it says its id and until when it holds."""
+    """Why a person's entry is no order: an order's place is fixed, and it has an order id and an expiry."""
     if new.sequence != 0 or new.previous != certificate_id:
         return BROKEN_CHAIN
     if "order_id" not in new.body or "expires_s" not in new.body:

@@ -1,4 +1,4 @@
-"""An entry: what one author says, at one place in its log, signed.
+"""An entry: one signed message, at one place in its author's log.
 
     entry   = COSE_Sign1 (`cose`), payload = << [kind, generation, sequence, previous, stamp, body] >>
     stamp   = [boot, uptime_s, unix_s / null, clock_status]          clock status: DLMS, 0 is a good clock
@@ -79,7 +79,7 @@ class Entry:
         return kinds.SEALED in self.body
 
     def with_body(self, body: "dict[str, Any]") -> "Entry":
-        """The same entry with its body opened."""
+        """The same entry with its body unsealed."""
         place = (self.kind, self.generation, self.sequence, self.previous, self.stamp, body)
         return Entry(self.raw, self.kid, self.signed, self.id, self.signature, place)
 
@@ -114,7 +114,7 @@ def decode(raw: bytes, community: bytes) -> Entry:
 
     Plain, and not `decode_steps` at once: a host decodes every entry that arrives, and a generator costs it time."""
     envelope = _envelope_of(raw)
-    return _judged(raw, community, envelope, _payload_of(envelope))
+    return _checked(raw, community, envelope, _payload_of(envelope))
 
 
 def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]":
@@ -123,7 +123,7 @@ def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]"
     yield
     payload = _payload_of(envelope)
     yield
-    return _judged(raw, community, envelope, payload)
+    return _checked(raw, community, envelope, payload)
 
 
 def _envelope_of(raw: bytes) -> cose.Sign1:
@@ -142,7 +142,7 @@ def _payload_of(envelope: cose.Sign1) -> "Any":
         raise EntryError(str(error))
 
 
-def _judged(raw: bytes, community: bytes, envelope: cose.Sign1, payload: "Any") -> Entry:
+def _checked(raw: bytes, community: bytes, envelope: cose.Sign1, payload: "Any") -> Entry:
     if not isinstance(payload, list) or len(payload) != 6:
         raise EntryError("the payload is not an array of six")
     kind, generation, sequence, previous, stamp, body = payload
@@ -199,7 +199,7 @@ def sign_steps(
 def _draft_steps(
     kind: int, body: "dict[str, Any]", place: "tuple[int, int, bytes]", stamp: Stamp, kid: bytes, community: bytes
 ) -> "Generator[None, None, Entry]":
-    """The entry but for its signature, which is 64 zeros: `decode` would give the same, and refuse the same."""
+    """The entry but for its signature, which is 64 zeros: `decode` would give the same, and reject the same."""
     generation, sequence, previous = place
     _check_place(kind, generation, sequence, previous)
     times = stamp.to_list()

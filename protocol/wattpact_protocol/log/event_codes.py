@@ -1,4 +1,4 @@
-"""What an EVENT entry tells of, by its `code`. docs/spec/bodies.md."""
+"""What an EVENT entry is about, by its `code`. docs/spec/bodies.md; `kind_texts` has their texts."""
 
 BOOT = 1
 POWER_FAILURE = 2
@@ -10,13 +10,8 @@ OVER_CURRENT = 7
 OVER_TEMPERATURE = 8
 REGISTER_OPEN = 9
 REGISTER_CLOSE = 10
-JUMP_REFUSED = 11
+JUMP_REJECTED = 11
 TAMPER = 12
 STATE_CORRUPT = 13
 WARNING = 14
 SOURCE_REJECTED = 15
-NAMES = {
-    1: "boot", 2: "power failure", 3: "clock set", 4: "relay closed", 5: "relay opened", 6: "relay welded",
-    7: "over-current", 8: "over-temperature", 9: "register opened", 10: "register closed", 11: "jump refused",
-    12: "tamper", 13: "state corrupt", 14: "supply warning", 15: "source telegrams rejected",
-}  # fmt: skip

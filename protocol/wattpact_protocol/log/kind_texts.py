@@ -6,7 +6,7 @@
 For hosts: no meter loads this, so that the sentences cost it no memory. `kinds` has the rest of each kind's row.
 """
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import event_codes, kinds
 
 # kind: (meaning, sentence of an entry, what is shown of it to whom its measured part is not for; None: all of it)
 TEXTS = {
@@ -86,6 +86,24 @@ TEXTS = {
     ),
 }  # fmt: skip
 
+EVENTS = {
+    event_codes.BOOT: "boot",
+    event_codes.POWER_FAILURE: "power failure",
+    event_codes.CLOCK_SET: "clock set",
+    event_codes.RELAY_CLOSED: "relay closed",
+    event_codes.RELAY_OPENED: "relay opened",
+    event_codes.WELD: "relay welded",
+    event_codes.OVER_CURRENT: "over-current",
+    event_codes.OVER_TEMPERATURE: "over-temperature",
+    event_codes.REGISTER_OPEN: "register opened",
+    event_codes.REGISTER_CLOSE: "register closed",
+    event_codes.JUMP_REJECTED: "jump rejected",
+    event_codes.TAMPER: "tamper",
+    event_codes.STATE_CORRUPT: "state corrupt",
+    event_codes.WARNING: "supply warning",
+    event_codes.SOURCE_REJECTED: "source telegrams rejected",
+}
+
 
 def meaning(kind: int) -> str:
     """What the kind is for."""
@@ -97,6 +115,11 @@ def sentence(kind: int) -> str:
     return TEXTS[kind][1]
 
 
+def event(code: int) -> str:
+    """What an event of this code is; of a code that is not known here, its number."""
+    return EVENTS.get(code, "event %d" % code)
+
+
 def private(kind: int) -> "str | None":
-    """What others see of an entry that shows how somebody lives, or what they would pay; None where all is open."""
+    """What others see of an entry that shows how somebody lives, or what they would pay; None where all is shown."""
     return TEXTS[kind][2]

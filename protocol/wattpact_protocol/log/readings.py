@@ -96,8 +96,8 @@ def encode_checked(body: "dict[str, Any]", error: "type[ValueError]") -> "tuple[
     """The body as it is put into CBOR, and as `decode` gives it back; raises `error` where that would."""
     part = body.get("sealed")
     if isinstance(part, sealed_part.Sealed) and len(body) == 1:
-        shut = sealed_part.encode(part)
-        return shut, decode(shut, error)
+        encoded = sealed_part.encode(part)
+        return encoded, decode(encoded, error)
     try:
         content = [body[name] for name in FIELDS]
     except KeyError as missing:

@@ -110,7 +110,7 @@ UNKNOWN = "The meter gave no reason."
 
 
 def text(code: str) -> str:
-    """The sentence of a reason; of a code that is not known here, the code in words."""
+    """The sentence of a reason; of a code that is not known here, the code itself without its underscores."""
     return TEXTS.get(code) or code.replace("_", " ").capitalize() + "."
 
 

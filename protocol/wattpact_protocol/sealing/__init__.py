@@ -1,1 +1,1 @@
-"""How what is measured is encrypted: a secret for each epoch, a key for each period, sealed parts, unsealing."""
+"""Encryption of what is measured: a secret for each epoch, a key for each key period, sealing and unsealing."""

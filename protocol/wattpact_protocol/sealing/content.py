@@ -1,9 +1,9 @@
-"""Sealed contents: what a meter measured, encrypted under the key of a period, as long as its shape says.
+"""Sealed contents: what a meter measured, encrypted under the key of a key period, at a length fixed by its shape.
 
-    key of a period -> sealed body (AES-CCM, synthetic nonce, padded) -> the same body
+    key of a key period -> sealed body (AES-CCM, synthetic nonce, padded) -> the same body
 
 What always holds: a nonce follows from key and content, so that no history of a meter's flash uses one twice with
-different content; a sealed part is as long as its shape says, whatever was measured. docs/spec/sealing.md.
+different content; a sealed part's length follows from its shape, whatever was measured. docs/spec/sealing.md.
 """
 
 from wattpact_protocol import steps
@@ -57,7 +57,7 @@ def unseal(key: bytes, where: bytes, part: Sealed) -> bytes:
 
 def _check_key(key: bytes) -> None:
     if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-        raise SealError("a key of a key period is %d bytes" % KEY_BYTES)
+        raise SealError("the key of a key period is %d bytes" % KEY_BYTES)
 
 
 def _enc_structure(where: bytes) -> bytes:
@@ -66,14 +66,14 @@ def _enc_structure(where: bytes) -> bytes:
 
 
 def _nonce(key: bytes, aad: bytes, padded: bytes) -> bytes:
-    """Another content has another nonce, without a counter or chance: a flash that was set back repeats neither."""
+    """Another content has another nonce, without a counter or randomness: a flash that was set back repeats neither."""
     return hkdf.hmac_sha256(key[16:], aad + padded)[:NONCE_BYTES]
 
 
 def length_of(kind: int, body: "dict[str, Any]") -> int:
     """How long a content of this shape is sealed to, whatever its values: the bytes they can need, in steps of 32.
 
-    Above MAX_PADDED_BYTES it is not sealed at all, be its values as small as they may: to be refused would tell."""
+    Above MAX_PADDED_BYTES it is not sealed at all, however small its values: else a rejection would show them."""
     if kind == kinds.READING:
         numbers = body["registers"]
         shown = len([number for number in numbers if number >= readings.FIRST_INSTANTANEOUS])

@@ -14,7 +14,7 @@ KEY_BYTES = 48  # 16 to encrypt, 32 to make nonces
 
 
 class SealError(ValueError):
-    """What cannot be sealed or opened; the text says why and holds nothing secret."""
+    """What cannot be sealed or unsealed; the text says why and holds nothing secret."""
 
 
 class NoKeyError(SealError):

@@ -27,17 +27,17 @@ class Unsealing:
         return bool(held == new.body["commitment"])
 
     def commitment_of(self, new: "Entry") -> "bytes | None":
-        """The hash of the key that a sealed entry is sealed with, None where it was never opened."""
+        """The hash of the key that a sealed entry is sealed with, None where its key period never began."""
         return self._commitments.get((new.kid, new.generation, new.body[kinds.SEALED].key_no))
 
     def unseal(self, new: "Entry") -> "Entry":
-        """The entry with its body as it was measured; an open one as it is. Raises NoKeyError, SealError."""
+        """The entry with its body as it was measured; a plain one as it is. Raises NoKeyError, SealError."""
         if not new.is_sealed:
             return new
         key_no = new.body[kinds.SEALED].key_no
         committed = self.commitment_of(new)
         if committed is None:
-            raise SealError("no key of that number was opened before it")
+            raise SealError("no key period of that number began before it")
         key = self._key_of(new.kid, new.generation, key_no)
         if key is None:
             raise NoKeyError("there is no key for this entry here")

@@ -1,1 +1,1 @@
-"""What verified entries come to: register rules, contracts, slots, statements."""
+"""From verified entries to what is due: register rules, load profiles, contracts, slots, statements."""

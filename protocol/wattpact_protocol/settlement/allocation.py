@@ -33,8 +33,8 @@ def allocate(
 ) -> "tuple[dict[bytes, int], dict[bytes, int]]":
     """One slot: (Wh carried, Wh short) by contract id; short is what the supplier's export did not cover.
 
-    Each consumer asks its contracts in order; where a supplier's export is not enough for all who ask it in one round,
-    it is shared, and the rest of each need goes on to the consumer's next contract in the next round."""
+    Each consumer draws on its contracts in order; where a supplier's export is not enough for all who draw on it in one
+    round, it is shared, and the rest of each need goes on to the consumer's next contract in the next round."""
     need = dict(consumption_wh)
     supply = dict(export_wh)
     queues: dict[bytes, list[Claim]] = {}
@@ -43,12 +43,12 @@ def allocate(
     carried: dict[bytes, int] = {}
     short: dict[bytes, int] = {}
     while True:
-        asked = _ask(queues, need)
-        if not asked:
+        requested = _request(queues, need)
+        if not requested:
             return carried, short
-        for supplier, asks in asked.items():
-            shares = share(supply.get(supplier, 0), [(contract.id, wh) for contract, wh in asks])
-            for contract, wh in asks:
+        for supplier, requests in requested.items():
+            shares = share(supply.get(supplier, 0), [(contract.id, wh) for contract, wh in requests])
+            for contract, wh in requests:
                 got = shares[contract.id]
                 carried[contract.id] = got
                 short[contract.id] = wh - got
@@ -60,14 +60,14 @@ def _last_first(claim: "Claim") -> "tuple[int, bytes]":
     return contracts.order_of(claim[0])
 
 
-def _ask(queues: "dict[bytes, list[Claim]]", need: "dict[bytes, int]") -> "dict[bytes, list[Claim]]":
-    """The next contract of each consumer that still needs energy, and how much it asks, by supplier."""
-    asked: dict[bytes, list[Claim]] = {}
+def _request(queues: "dict[bytes, list[Claim]]", need: "dict[bytes, int]") -> "dict[bytes, list[Claim]]":
+    """The next contract of each consumer that still needs energy, and how much it requests, by supplier."""
+    requested: dict[bytes, list[Claim]] = {}
     for consumer, queue in queues.items():
         while queue and need.get(consumer, 0) > 0:
             contract, most_wh = queue.pop()
             wh = min(need[consumer], most_wh)
             if wh > 0:
-                asked.setdefault(contract.supplier, []).append((contract, wh))
+                requested.setdefault(contract.supplier, []).append((contract, wh))
                 break
-    return asked
+    return requested

@@ -18,7 +18,7 @@ PROPOSED, EXPIRED, MATCHED, GRANTED = "proposed", "expired", "matched", "granted
 ACTIVE, ENDED, VOID, SETTLED = "active", "ended", "void", "settled"
 
 BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
-# Of two ends in one second the one that asks least of the consumer counts.
+# Of two ends in one second the one that costs the consumer least counts.
 _RANK = {BY_OPERATOR: 0, BY_SUPPLIER: 1, BY_CONSUMER: 2}
 
 _FOLLOWS = (kinds.GRANT, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE)
@@ -62,7 +62,7 @@ class Contract:
         return first_s is None or first_s > self.start_by_s or first_s >= self.active_to_s
 
     def state(self, now_s: int) -> str:
-        """The state a person is shown. Settled is the ledger's to say."""
+        """The state a person is shown. Only the ledger knows whether it is settled."""
         if not self.is_void:
             over = now_s >= self.active_to_s or self.end_reason is not None
             return ENDED if over else ACTIVE
@@ -74,7 +74,7 @@ class Contract:
 class Agreements:
     """All offers, demands, mandates and contracts that verified entries have made.
 
-    `refused` says why an entry made nothing, by its id. `changed_from_s` is the earliest second for which the
+    `refused` holds, by its id, why an entry made nothing. `changed_from_s` is the earliest second for which the
     contracts have changed since the reader last set it to None."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ class Agreements:
         self._owners: dict[bytes, set[bytes]] = {}
 
     def apply(self, new: entry.Entry) -> None:
-        """Fold one verified entry; what the rules refuse lands in `refused` with its reason, never raises."""
+        """Fold one verified entry; one that breaks the rules goes into `refused` with its reason; never raises."""
         kind = new.kind
         if kind in _FOLLOWS:
             self._follow(new)

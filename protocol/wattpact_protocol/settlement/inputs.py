@@ -1,4 +1,4 @@
-"""The inputs of settlement: what verified entries say that money rests on, gathered by subject.
+"""The inputs of settlement: what money rests on in verified entries, gathered by subject.
 
     readings -> load profiles;  offers ... terminations -> agreements;  tariffs -> tariff;  certificates -> who pays
 
@@ -36,7 +36,7 @@ class SettlementInputs:
         self.agreements = Agreements()
         self.tariff = Tariff()
         self.voids: list[tuple[bytes, str]] = []
-        self.sealed: dict[bytes, int] = {}  # readings that could not be opened here, by meter
+        self.sealed: dict[bytes, int] = {}  # readings that could not be unsealed here, by meter
         self.labels: dict[bytes, str] = {}
         self._certificates: dict[bytes, list[tuple[int, int, dict[str, Any]]]] = {}
         self._registers: dict[bytes, register_rules.RegisterRules] = {}
@@ -90,7 +90,7 @@ class SettlementInputs:
         return -(-unix_s // self.slot_s) * self.slot_s
 
     def _found(self, body: "dict[str, Any]") -> None:
-        """A later version may rename; how energy is counted stays as the first said."""
+        """A later version may rename the community; slot length and silence stay those of the first."""
         if self.community is None:
             self.slot_s = body["slot_s"]
             self.silence_s = body.get("silence_s", SILENCE_S)

@@ -3,7 +3,7 @@
     readings, oldest first -> points (unix_s, import_wh, export_wh) -> registers at any slot boundary
 
 What always holds: times rise and registers never fall, whatever register generations the points come from; between two
-points energy is spread evenly, rounded down, so the parts of a key period always add up to the whole.
+points energy is spread evenly, rounded down, so the parts between them always add up to the whole.
 Specification: docs/spec/settlement.md, "Registers at slot boundaries".
 """
 
@@ -38,7 +38,7 @@ class LoadProfile:
         unix_s, step_s = body["t0_s"], body["step_s"]
         estimated = bool(body["quality"] & readings.ESTIMATED)
         if body["register_generation"] != self._generation:
-            # A point that an older generation has already covered says nothing: the next one starts the new count.
+            # A point that an older generation has already covered is left out: the next one starts the new count.
             while import_deltas and unix_s < self.end_s:
                 unix_s += step_s
                 imported += import_deltas[0]
@@ -90,7 +90,7 @@ class LoadProfile:
         if not times or unix_s < times[0]:
             return -1
         low = self._near
-        # Settlement asks for one boundary after the other: the answer is most often the last one's neighbour.
+        # Settlement looks up one boundary after the other: the index is most often the last one's neighbour.
         if times[low] <= unix_s:
             if low + 1 == len(times) or unix_s < times[low + 1]:
                 return low
@@ -131,7 +131,7 @@ class LoadProfile:
         return imported - import_before + exported - export_before - known_wh
 
     def gaps(self, from_s: int, to_s: int) -> "list[tuple[int, int]]":
-        """Stretches (from, to) without a point that hide a slot boundary of that window."""
+        """Times (from, to) between two points with a slot boundary of that window inside."""
         found = []
         for i in range(max(0, self._find(from_s)), len(self.times) - 1):
             start_s, end_s = self.times[i], self.times[i + 1]

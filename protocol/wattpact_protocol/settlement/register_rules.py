@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Rated power may be exceeded for a while (IEC 62052-11 asks meters to stand 120 % of Imax for long), and a register
+# Rated power may be exceeded for a while (IEC 62052-11 has meters stand 120 % of Imax for long), and a register
 # snapshot may be taken late: a tenth more than the double, and 10 Wh, are let through.
 _HEADROOM_PERCENT = 210
 _HEADROOM_WH = 10
@@ -45,7 +45,7 @@ class RegisterRules:
             return problem
         self.generation = generation
         self.end_s = readings.end_s(body)
-        # Only the last reading's registers: `end_s` is their time, and whoever starts at this reading judges alike.
+        # Only the last reading's registers: `end_s` is their time, and whoever starts at this reading decides alike.
         self.values = {number: start + sum(deltas) for number, (start, deltas) in energy}
         return None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from wattpact_protocol.settlement.contracts import Agreements, Contract
     from wattpact_protocol.settlement.load_profile import LoadProfile
 
-SILENCE_S = 7 * 86400  # a community may say otherwise
+SILENCE_S = 7 * 86400  # unless the community sets another
 
 
 def most_wh(contract: "Contract", carried_wh: int, from_s: int, to_s: int) -> int:
@@ -37,8 +37,8 @@ def most_wh(contract: "Contract", carried_wh: int, from_s: int, to_s: int) -> in
 def unused_wh(contract: "Contract", carried_wh: int, short_wh: int) -> int:
     """What the consumer owes without having taken it, once the contract has ended.
 
-    Run out or left early by the consumer: the whole allocation is due, less what the supplier failed to export when it
-    was asked. Ended by the supplier or the operator, or void: nothing beyond what was carried."""
+    Run out or left early by the consumer: the whole allocation is due, less what the supplier failed to export when the
+    consumer needed it. Ended by the supplier or the operator, or void: nothing beyond what was carried."""
     if contract.is_void or contract.terminated_by in (contracts.BY_SUPPLIER, contracts.BY_OPERATOR):
         return 0
     return int(max(0, contract.wh - carried_wh - short_wh))
@@ -103,7 +103,7 @@ class Fill:
 
 
 class Settlement:
-    """Folds slots of all contracts of a agreements, oldest first, as far as the load_profiles reach."""
+    """Settles the slots of all contracts, oldest first, as far as the load profiles reach."""
 
     def __init__(
         self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreements: "Agreements"
@@ -172,7 +172,7 @@ class Settlement:
         return load.end_s if load else -1
 
     def _is_silent(self, kid: bytes) -> bool:
-        """Not heard for so long, or never, that nobody waits for it any more."""
+        """It has had no reading for so long, or ever, that no slot waits for it any more."""
         end_s = self._end_s(kid)
         return end_s < 0 or self._now_s - end_s > self.silence_s
 
@@ -203,8 +203,8 @@ class Settlement:
         self.frontier_s = max(self.frontier_s, to_s)
 
     def _concerns_from_s(self, contract: "Contract", from_s: int, to_s: int) -> "int | None":
-        """When, between from_s and to_s, a contract first matters; None for one that does not. What is said to begin
-        long before there was a meter costs no slots."""
+        """When, between from_s and to_s, a contract first matters; None for one that does not. One whose start
+        is long before its meter's first reading costs no slots."""
         known_s = self._end_s(contract.consumer)
         if contract.used_from_s is not None:
             first_s = contract.used_from_s

@@ -1,4 +1,4 @@
-"""A statement: what one payer's meters came to in a window, and which meters and times it rests on.
+"""A statement: what one payer's meters amount to in a window, and which meters and times it rests on.
 
     settled slots -> lines per contract and a balance per meter -> totals -> the body of a `statement` entry
 
@@ -131,7 +131,7 @@ def state(inputs: "SettlementInputs", settlement: "Settlement", subject: bytes, 
 def add_lines(
     settlement: "Settlement", kid: bytes, from_s: int, to_s: int, lines: "dict[tuple[bytes, int], Line]"
 ) -> None:
-    """Add what a meter's contracts came to in a window to `lines`, by (contract id, side)."""
+    """Add what a meter's contracts amount to in a window to `lines`, by (contract id, side)."""
     for fill in settlement.of_meter.get(kid, ()):
         carried_wh, unused_wh = fill.carried_in(from_s, to_s), fill.unused_in(from_s, to_s)
         if carried_wh or unused_wh:

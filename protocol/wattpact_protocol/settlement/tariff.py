@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Tariff:
-    """Prices from a time on. Of two words on one time the later said counts."""
+    """Prices from a time on. Of two for the same time the one published later counts."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[tuple[int, int, int, bytes], int, int]] = {}
@@ -18,14 +18,14 @@ class Tariff:
 
     def apply(self, new: "Entry") -> None:
         body = new.body
-        said = (new.stamp.unix_s or 0, new.generation, new.sequence, new.id)
-        self.add(body["from_s"], body["import_micro_per_kwh"], body["export_micro_per_kwh"], said)
+        order = (new.stamp.unix_s or 0, new.generation, new.sequence, new.id)
+        self.add(body["from_s"], body["import_micro_per_kwh"], body["export_micro_per_kwh"], order)
 
     def add(
-        self, from_s: int, import_price: int, export_price: int, said: "tuple[int, int, int, bytes]" = (0, 0, 0, b"")
+        self, from_s: int, import_price: int, export_price: int, order: "tuple[int, int, int, bytes]" = (0, 0, 0, b"")
     ) -> None:
-        if from_s not in self._rows or self._rows[from_s][0] <= said:
-            self._rows[from_s] = (said, import_price, export_price)
+        if from_s not in self._rows or self._rows[from_s][0] <= order:
+            self._rows[from_s] = (order, import_price, export_price)
             self._order = sorted(self._rows)
 
     def at(self, unix_s: int) -> "tuple[int, int]":

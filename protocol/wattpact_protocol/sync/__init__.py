@@ -1,1 +1,1 @@
-"""How entries travel between meters and hosts; neither role is assumed."""
+"""Messages between meters and hosts: datagrams with entries, and proofs of enrolment."""

@@ -1,13 +1,13 @@
 """Datagrams between a meter and a host: deterministic CBOR, at most 1,200 bytes.
 
     datagram = [version, type, community, body]
-    DIGEST  meter -> host  [kid, generation, next_sequence, inbox, cursor]   what I have said, what I have heard
-    HEAD    host -> meter  [kid, generation, next_sequence]                  what I hold of you: say on from here
+    DIGEST  meter -> host  [kid, generation, next_sequence, inbox, cursor]   my log's end, and my place in the inbox
+    HEAD    host -> meter  [kid, generation, next_sequence]                  what I hold of you: send on from here
     ENTRY   meter -> host  entry                                             one entry of my log
     INBOX   host -> meter  [inbox, after, cursor, entry]                     the entry for you that follows `after`
     ENROL   meter -> host  [public_key, proof]                               I have no certificate yet
 
-Entries carry their own proof; a datagram carries none yet, so nothing here is believed: a forged one can only make a
+Entries carry their own proof; a datagram carries none yet, so nothing in one is trusted: a forged one can only make a
 peer repeat itself, within bounds. Specification: docs/spec/datagrams.md.
 """
 
@@ -36,7 +36,7 @@ def encode(kind: int, community: bytes, body: "Any") -> bytes:
     data = cbor.encode([VERSION, kind, community, body])
     fits = kind in _SHAPES and _fits([body] if kind == ENTRY else body, _SHAPES[kind])
     if not fits or len(data) > MAX_DATAGRAM_BYTES or not isinstance(community, bytes):
-        decode(data, community)  # which says what is wrong
+        decode(data, community)  # which raises what is wrong
     return data
 
 

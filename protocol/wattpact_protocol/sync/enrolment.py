@@ -1,4 +1,4 @@
-"""How a meter asks to be enrolled: its public key, proved with the 128-bit code on its sticker.
+"""How a meter requests enrolment: its public key, proved with the 128-bit code on its sticker.
 
     proof = HMAC-SHA256(code, "wattpact/enrol" || community || public key)          RFC 2104
 
