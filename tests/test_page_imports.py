@@ -1,10 +1,11 @@
-"""No modules of the page import each other in a circle; imports of types count too, since a reader follows them all."""
+"""The page's sources: no circle of imports (of types too, since a reader follows them all), and the registry's kinds."""
 
 import re
 from pathlib import Path
 
 import pytest
 from test_architecture import CHECKOUT, Module, circles
+from wattpact_protocol.log import kinds
 
 SOURCES = CHECKOUT / "host" / "web" / "src"
 _FROM = re.compile(r"""^\s*(?:import|export)\b[^;"']*?["']\./([^"']+)["']""", re.MULTILINE)
@@ -42,3 +43,15 @@ def test_no_circles():
 def test_every_import_is_seen(source: str):
     modules = [PageModule("a", 'import { two } from "./b";\n'), PageModule("b", f'import x from "preact";\n{source}\n')]
     assert list(circles(modules)) == ["a -> b -> a"]
+
+
+def listed(name: str) -> list[str]:
+    """The strings of a list in the page's state.ts."""
+    source = (SOURCES / "state.ts").read_text(encoding="utf-8")
+    (found,) = re.findall(rf"const {name}\b[^=]*= [^\[]*\[(.*?)\]", source, re.DOTALL)
+    return re.findall(r'"(\w+)"', found)
+
+
+def test_the_page_lists_the_kinds_of_the_registry():
+    assert listed("KINDS") == list(kinds.NAMES.values())
+    assert set(listed("ROUTINE")) < set(kinds.NAMES.values())

@@ -7,7 +7,7 @@ import pytest
 from tools.words import CHECKOUT, FORBIDDEN, all_hits, counts, hits
 
 # How many hits there are: a number only falls, and is lowered with what lowers it. The documents have none.
-MOST = {"docs": 0, "protocol": 0, "firmware": 0, "host/wattpact": 295, "host/web": 63, "tools": 0}
+MOST = {"docs": 0, "protocol": 0, "firmware": 0, "host/wattpact": 0, "host/web": 0, "tools": 0}
 
 TERM = re.compile(r"^\| \*\*(.+?)\*\* \| (.+?) \| (.*?) \|$", re.MULTILINE)
 

@@ -1,1 +1,4 @@
-"""Wattpact's host: takes in what meters sign, stores it, matches, bills and shows it. See docs/architecture.md."""
+"""Wattpact's host: ingests and stores entries, settles contracts, makes bills and serves the page.
+
+See docs/architecture.md.
+"""

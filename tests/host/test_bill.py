@@ -69,10 +69,10 @@ def test_a_page_has_every_figure(scene):
     page = bill.text(made)
     for name in ("bought_nano", "grid_import_nano"):
         assert money.exact(made.fields[name], "EUR") in page
-    assert money.rounded(made.fields["net_nano"], "EUR") + " to pay" in page
+    assert "To pay: " + money.rounded(made.fields["net_nano"], "EUR") in page
     assert "bought from roof at 0.18 EUR/kWh" in page and "Estimated between readings: 0.899 kWh" in page
     assert "Settled until the end of the month." in page
-    assert "to receive" in bill.text(bill.make(scene.ledger(), scene.east.kid, MONTH))
+    assert "To receive: " in bill.text(bill.make(scene.ledger(), scene.east.kid, MONTH))
 
 
 def test_a_bill_that_waits_says_until_when():
@@ -87,7 +87,7 @@ def test_a_bill_that_waits_says_until_when():
 def test_an_owner_is_found_by_name_or_key(scene):
     ledger = scene.ledger()
     assert bill.find_owner(ledger, "west") == bill.find_owner(ledger, scene.west.kid.hex()) == scene.west.kid
-    with pytest.raises(bill.BillError, match="nobody here"):
+    with pytest.raises(bill.BillError, match="no person or meter here"):
         bill.find_owner(ledger, "dave")
     scene = Scene("twins")
     twin = scene.village.author("another")
@@ -157,7 +157,7 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--owner", "dave", "--month", MONTH], "nobody here is called 'dave'"),
+        (["--owner", "dave", "--month", MONTH], "no person or meter here is called 'dave'"),
         (["--owner", "west", "--month", "soon"], "'soon' is no month"),
         (["--month", MONTH, "--export", "x"], "--owner"),
         (["--owner", "west", "--month", MONTH, "--keys", "x"], "write the bundle with --export"),

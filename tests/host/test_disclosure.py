@@ -214,7 +214,7 @@ def test_nothing_is_measured_in_the_open(good):
 def test_without_keys_nobody_can_say_and_what_is_missing_is_named(scene, good):
     found = undecided(good, scene)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
-    assert sorted(key_periods(found.missing)) == expected and found.opened == found.misfits == []
+    assert sorted(key_periods(found.missing)) == expected and found.unsealed == found.misfits == []
     assert sum(row["readings"] for row in found.missing) == check(good, scene, *scene.keys).counts["reading"]
     assert "key periods 1 to 2 of roof" in str(found)
 
@@ -251,8 +251,8 @@ def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(scene, good):
     day = scene.village.disclosure(places(scene, "pump", "roof", "wallbox", key_no=1))
     found = undecided(good, scene, day)
     assert sorted(key_periods(found.missing)) == [("pump", 2), ("roof", 2), ("wallbox", 2)]
-    assert sorted(key_periods(found.opened)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
-    (wallbox,) = [row for row in found.opened if row["label"] == "wallbox"]
+    assert sorted(key_periods(found.unsealed)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
+    (wallbox,) = [row for row in found.unsealed if row["label"] == "wallbox"]
     assert (wallbox["import_wh"], wallbox["export_wh"]) == (450 * 15, 0)
     hours = stated_for(scene, scene.west, S, S + 2 * HOUR)
     assert check(hours, scene, day).fields["to_s"] == S + 2 * HOUR
@@ -292,8 +292,8 @@ def test_a_key_that_was_not_committed_to_is_named(scene, good):
 def test_a_report_says_what_was_opened(scene, good):
     extra = Disclosure(scene.village.community, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
     report = check(good, scene, *scene.keys, extra)
-    assert sorted(key_periods(report.opened)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
-    assert sum(row["readings"] for row in report.opened) == report.counts["reading"]
+    assert sorted(key_periods(report.unsealed)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
+    assert sum(row["readings"] for row in report.unsealed) == report.counts["reading"]
     assert report.keys == ["1 keys are for key periods that are not in this bundle"]
     text = page.text(report)
     assert "key periods 1 to 2, 17 readings" in text and "1 keys are for key periods" in text
@@ -307,7 +307,7 @@ def test_keys_of_another_community_are_refused(scene, good):
 def test_open_readings_go_on_working():
     scene = Scene("open", sealed=False)
     report = check(scene.bundle(), scene)
-    assert report.opened == report.keys == [] and report.counts["reading"] == 27
+    assert report.unsealed == report.keys == [] and report.counts["reading"] == 27
     assert "disclosed" not in page.text(report)
 
 

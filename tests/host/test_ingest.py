@@ -181,13 +181,13 @@ def test_stale_generation(community, meter):
     refused(community, meter.sign("event", {"code": 1}, (1, 0, meter.certificate_id), T0), "stale_generation")
 
 
-def test_a_fork_is_kept_as_evidence_and_freezes_the_log(community, meter):
+def test_a_fork_is_stored_and_freezes_the_log(community, meter):
     first = meter.publish("event", {"code": 1}, T0)
     community.stored(first, meter.publish("event", {"code": 2}, T0))
     other = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
     refused(community, other, "fork")
-    (evidence,) = community.store.evidence()
-    assert (evidence.author, evidence.sequence, evidence.held, evidence.other) == (meter.kid, 0, first.raw, other.raw)
+    (fork,) = community.store.forks()
+    assert (fork.author, fork.sequence, fork.held, fork.other) == (meter.kid, 0, first.raw, other.raw)
     next_one = meter.publish("event", {"code": 4}, T0)
     refused(community, next_one, "frozen_log")
     community.reopen()
@@ -200,13 +200,13 @@ def test_a_forged_fork_freezes_nothing(community, meter):
     raw = forged.raw[:-1] + bytes([forged.raw[-1] ^ 1])
     refused(community, entry.decode(raw, community.id), "bad_signature")
     community.stored(meter.publish("event", {"code": 4}, T0))
-    assert community.store.evidence() == []
+    assert community.store.forks() == []
 
 
 def test_a_fork_within_one_batch_is_seen(community, meter):
     one, other = (meter.sign("event", {"code": code}, (0, 0, meter.certificate_id), T0) for code in (1, 2))
     assert community.reasons([one, other]) == [STORED, "fork"]
-    assert len(community.store.evidence()) == 1
+    assert len(community.store.forks()) == 1
 
 
 def test_future_time(community, meter):

@@ -82,7 +82,7 @@ def assert_same(store, entries, now_s, to_s):
         fill = folded.settlement.fills.get(name)
         kept = (one.used_from_s, one.terminated_s, one.terminated_by, one.attributed_wh, one.grant_number)
         assert kept == (row.used_from_s, row.terminated_s, row.terminated_by, row.attributed_wh, row.grant_number)
-        assert (row.refused is None) == (name in agreements.contracts)
+        assert (row.void_reason is None) == (name in agreements.contracts)
         if fill is not None:
             assert (fill.carried_wh, fill.short_wh, fill.closed_s, fill.unused_wh) == totals
 
@@ -105,7 +105,7 @@ def contract(name, **more):
         "id": name, "offer": b"o", "acceptance": b"a", "supplier": b"s", "consumer": b"c", "wh": 100, "max_w": 1000,
         "price_micro_per_kwh": 1, "start_s": 0, "end_s": 1000, "priority": 1, "start_by_s": 100, "matched_s": 0,
         "grant_number": 1, "used_from_s": 10, "terminated_s": None, "terminated_by": None, "attributed_wh": 0,
-        "end_reason": None, "ended_s": None, "refused": None, **more,
+        "end_reason": None, "ended_s": None, "void_reason": None, **more,
     }  # fmt: skip
     return next(contracts.shown([(Agreed(**row), Totals(0, 0, None, 0))]))
 

@@ -87,7 +87,12 @@ def test_sentences(kind, changes, expected):
         ({"code": event_codes.CLOCK_SET, "detail": -90}, "Set its clock 90 s back"),
         ({"code": event_codes.CLOCK_SET}, "Set its clock"),
         ({"code": event_codes.WARNING, "detail": 137}, "Warned that supply ends in 137 s"),
-        ({"code": event_codes.SOURCE_REJECTED, "text": "not_ascii"}, "Source telegrams rejected (not ascii)"),
+        (
+            {"code": event_codes.SOURCE_REJECTED, "text": "not_ascii"},
+            "Source telegrams rejected: the telegram has characters that are not ASCII",
+        ),
+        ({"code": event_codes.OVER_CURRENT, "text": "over_current"}, "Over-current"),
+        ({"code": event_codes.STATE_CORRUPT, "text": "guard usage"}, "State corrupt (guard usage)"),
         ({"code": 200}, "Event 200"),
     ],
 )

@@ -46,7 +46,7 @@ def logs_are_whole(held: Held) -> None:
         for new in entries:
             assert chain.judge(head, new, None) == chain.NEXT, (new, head.next_sequence)
             head.accept(new)
-    assert held.reader.evidence() == []
+    assert held.reader.forks() == []
     assert [(row.cursor, row.void_reason) for row in held.rows if row.void_reason] == []
 
 

@@ -186,7 +186,7 @@ async def _refusals(folder: Path) -> None:
 def _check_evidence(street: Street) -> None:
     """Both entries of a fork are kept; void readings are in the log with their reason."""
     with street.home.reader() as reader:
-        found = reader.evidence()
+        found = reader.forks()
         assert [row.author for row in found] == [key("forked").kid]
         held, other = (entry.decode(raw, street.home.community) for raw in (found[0].held, found[0].other))
         assert held.sequence == other.sequence == 0 and held.id != other.id

@@ -166,7 +166,7 @@ def measure(days: int = 31, rounds: int = 5) -> Result:
         report = audit.audit(io.BytesIO(data), month.root.public_key, [given])
         audits.append(time.perf_counter() - begin)
         assert report.counts["entries"] == len(entries), report.counts
-        assert sum(row["readings"] for row in report.opened) == report.counts["reading"], report.opened
+        assert sum(row["readings"] for row in report.unsealed) == report.counts["reading"], report.unsealed
     ratio = median(one / other for one, other in zip(audits, references, strict=True))
     return Result(len(entries), len(data), median(audits), median(references), ratio)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from wattpact.device.virtual_meter import micropython
 from wattpact.membership import members
 from wattpact.simulation.lockstep import Lockstep
-from wattpact.simulation.street import Street
+from wattpact.simulation.simulator import Simulator
 from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds
 
@@ -125,65 +125,65 @@ class Day:
     """A community in which each form of the code is a consumer."""
 
     def __init__(self, folder: Path, forms: "list[Form]") -> None:
-        self.street = street = Street(folder, TERMS, START_S - HOUR_S)
+        self.simulator = simulator = Simulator(folder, TERMS, START_S - HOUR_S)
         self.orders = 0
-        publish(street.store, street.issuer, kinds.POLICY, POLICY, street.now_s)
+        publish(simulator.store, simulator.issuer, kinds.POLICY, POLICY, simulator.now_s)
         self.roof = self._add("roof", folder)
         self.meters = []
         for form in forms:
             with running(form.program):
                 self.meters.append(self._add(form.name, folder))
         self._rest()
-        street.advance(START_S - street.now_s, {})
+        simulator.advance(START_S - simulator.now_s, {})
 
     def _add(self, label: str, folder: Path) -> Lockstep:
-        self.street.add_person(f"owner-of-{label}")
+        self.simulator.add_person(f"owner-of-{label}")
         source = {"kind": "profile", "load": "relay" if label in FORMS else "always"}
-        return self.street.add_meter(label, f"owner-of-{label}", {
+        return self.simulator.add_meter(label, f"owner-of-{label}", {
             "rated_w": 9000, "step_s": MINUTE_S, "intervals": 15, "source": source,
             "flash": str(folder / f"{label}.flash"), "flash_bytes": 1 << 20,
         })  # fmt: skip
 
     def _mandate(self, label: str, meter: Lockstep, side: int, wh: int, hours: int) -> None:
-        street, self.orders = self.street, self.orders + 1
-        publish(street.store, street.people[f"owner-of-{label}"], kinds.MANDATE, {
-            "order_id": self.orders.to_bytes(8, "big"), "expires_s": street.now_s + hours * HOUR_S, "meter": meter.kid,
-            "side": side, "limit_micro_per_kwh": 200_000, "wh": wh, "max_w": 9000, "start_s": street.now_s,
-            "end_s": street.now_s + hours * HOUR_S,
-        }, street.now_s)  # fmt: skip
+        simulator, self.orders = self.simulator, self.orders + 1
+        publish(simulator.store, simulator.people[f"owner-of-{label}"], kinds.MANDATE, {
+            "order_id": self.orders.to_bytes(8, "big"), "expires_s": simulator.now_s + hours * HOUR_S,
+            "meter": meter.kid, "side": side, "limit_micro_per_kwh": 200_000, "wh": wh, "max_w": 9000,
+            "start_s": simulator.now_s, "end_s": simulator.now_s + hours * HOUR_S,
+        }, simulator.now_s)  # fmt: skip
 
     def trade(self, hours: int) -> None:
         """Sun for all, and a mandate to buy for each, for the next hours."""
         self._mandate("roof", self.roof, kinds.SELL, 2000 * hours * len(self.meters), hours)
-        for label, meter in self.street.meters.items():
+        for label, meter in self.simulator.meters.items():
             if meter is not self.roof:
                 self._mandate(label, meter, kinds.BUY, 1200 * hours, hours)
-        self.street.node.catch_up()
+        self.simulator.node.catch_up()
         self._rest()
 
     def _rest(self) -> None:
         for _ in range(60):
             self._go(2)
-            if self.street.is_at_rest():
+            if self.simulator.is_at_rest():
                 return
 
     def _go(self, seconds: int) -> None:
-        powers = {label: [(1_500_000, seconds * 1_000_000)] for label in self.street.meters}
+        powers = {label: [(1_500_000, seconds * 1_000_000)] for label in self.simulator.meters}
         powers["roof"] = [(-6_000_000, seconds * 1_000_000)]
-        self.street.advance(seconds, powers)
+        self.simulator.advance(seconds, powers)
 
     def live(self, minutes: int) -> None:
         """So many minutes, with new orders every four hours."""
         for minute in range(minutes):
             if minute % 240 == 0:
                 self.trade(4)
-            self._go(MINUTE_S - (self.street.now_s - START_S) % MINUTE_S)
+            self._go(MINUTE_S - (self.simulator.now_s - START_S) % MINUTE_S)
 
     def __enter__(self) -> "Day":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.street.close()
+        self.simulator.close()
 
 
 class Result(NamedTuple):

@@ -1,4 +1,4 @@
-"""The shapes of the HTTP API's answers: what /openapi.json says, and what the page reads.
+"""The shapes of the HTTP API's answers: /openapi.json is made of them, and the page reads them.
 
 What always holds: energy is whole Wh, power whole W, time Unix seconds, a price millionths of the currency per kWh,
 an amount of money billionths of it; every name carries its unit. Keys and ids are lower-case hexadecimal.
@@ -32,7 +32,7 @@ class Model(BaseModel):
 
 
 class Problem(Model):
-    """Why a request was refused."""
+    """Why a request was rejected."""
 
     detail: Annotated[str, Field(description="one sentence for a person")]
 
@@ -79,7 +79,7 @@ class Relay(Model):
 
     closed: bool | None
     reason: Annotated[str | None, Field(description="name of the guard's row or wait, such as grant or resting")]
-    text: Annotated[str, Field(description="the reason in plain words")]
+    text: Annotated[str, Field(description="the reason as a plain sentence")]
     since_s: Annotated[int | None, Field(description="since when it is open or closed, Unix seconds")]
     wait_until_s: Annotated[int | None, Field(description="end of the wait the reason names, Unix seconds")]
 
@@ -143,7 +143,7 @@ class Contract(Model):
     state: ContractState
     wh: Annotated[int, Field(description="energy agreed, Wh")]
     carried_wh: Annotated[int | None, Field(description="energy delivered, by settlement of the registers, Wh")]
-    short_wh: Annotated[int | None, Field(description="energy asked for that the supplier did not export, Wh")]
+    short_wh: Annotated[int | None, Field(description="energy requested that the supplier did not export, Wh")]
     unused_wh: Annotated[int | None, Field(description="energy agreed and not taken that is due all the same, Wh")]
     attributed_wh: Annotated[int | None, Field(description="energy delivered, as the consumer's meter reports it, Wh")]
     price_micro_per_kwh: Price

@@ -26,7 +26,7 @@ class Credentials(models.Model):
 
 
 def _same_site(request: Request) -> None:
-    """Browsers say where a request comes from, on plain http by its Origin alone; programs send neither."""
+    """Browsers name the site that a request comes from, on plain http by its Origin alone; programs send neither."""
     origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
     elsewhere = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if site not in ("same-origin", "none") if site is not None else elsewhere:

@@ -68,7 +68,7 @@ def _unsealed(one: KeyPeriod, labels: dict[bytes, str]) -> dict[str, Any]:
 
 def _look_at_keys(checker: "_Checker", found: Report) -> None:
     seals = checker.seals
-    found.opened = [_unsealed(one, found.labels) for one in seals.unsealed]
+    found.unsealed = [_unsealed(one, found.labels) for one in seals.unsealed]
     for place, file in seals.misfits:
         other = "; another given key is" if seals.key_periods[place].has_key else ""
         found.keys.append(

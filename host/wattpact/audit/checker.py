@@ -2,7 +2,7 @@
 
 What always holds: an audit that returns a report has verified every signature, every link and every figure; the
 first thing that is wrong ends it with the entry that shows it; what can be checked without a key is checked before a
-key is asked for. docs/spec/bundle.md, "What an auditor checks".
+key is needed. docs/spec/bundle.md, "What an auditor checks".
 """
 
 from collections.abc import Iterable

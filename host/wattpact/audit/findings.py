@@ -35,11 +35,11 @@ class Undecided(Exception):
     `misfits` are those of `missing` for which a key was given that is not the one that the meter committed to."""
 
     def __init__(
-        self, missing: list[dict[str, Any]], misfits: list[dict[str, Any]], opened: list[dict[str, Any]]
+        self, missing: list[dict[str, Any]], misfits: list[dict[str, Any]], unsealed: list[dict[str, Any]]
     ) -> None:
         self.missing = missing
         self.misfits = misfits
-        self.opened = opened
+        self.unsealed = unsealed
         super().__init__(self.sentence())
 
     def sentence(self) -> str:
@@ -102,7 +102,7 @@ class Report:
     estimated: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
-    opened: list[dict[str, Any]] = field(default_factory=list)  # key periods that were unsealed with disclosed keys
+    unsealed: list[dict[str, Any]] = field(default_factory=list)  # key periods, with disclosed keys
     keys: list[str] = field(default_factory=list)  # remarks on given keys that did not fit or were not needed
 
 

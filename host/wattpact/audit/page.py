@@ -33,7 +33,7 @@ def text(report: Report) -> str:
     ]
     for line in report.lines:
         rows.append(_line(line, report))
-    if report.opened or report.keys:
+    if report.unsealed or report.keys:
         rows += ["", "Unsealed with disclosed keys:", *(f"  {text}" for text in _unsealed(report))]
     for title, name, nothing in _PARTS:
         remarks = getattr(report, name)
@@ -46,7 +46,7 @@ def text(report: Report) -> str:
 def _unsealed(report: Report) -> list[str]:
     """A line for each log: which key periods, and how many readings."""
     logs: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for row in report.opened:
+    for row in report.unsealed:
         logs.setdefault((row["meter"], row["generation"]), []).append(row)
     lines = []
     for (meter, _), rows in logs.items():
@@ -99,7 +99,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "estimated": report.estimated,
         "doubtful": report.doubtful,
         "void": report.void,
-        "opened": report.opened,
+        "unsealed": report.unsealed,
         "keys": report.keys,
     }
 
@@ -108,5 +108,5 @@ def undecided_json(found: Undecided, command: str) -> dict[str, Any]:
     """What is missing, and the command that discloses the keys."""
     return {
         "verdict": "undecided", "reason": found.sentence().partition(": ")[2], "missing": found.missing,
-        "misfits": found.misfits, "opened": found.opened, "command": command,
+        "misfits": found.misfits, "unsealed": found.unsealed, "command": command,
     }  # fmt: skip

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 
 def utc(unix_s: int) -> str:
-    """2026-11-01 00:00:00 UTC; what lies beyond the calendar stays a number."""
+    """2026-11-01 00:00:00 UTC; a time beyond the calendar stays a number."""
     try:
         return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     except (OverflowError, OSError, ValueError):

@@ -1,1 +1,1 @@
-"""Bills, the evidence for them, and the keys that open it."""
+"""Bills, the bundles that prove them, and the keys that unseal what is in a bundle."""

@@ -87,12 +87,12 @@ def month_window(month: str, timezone: str) -> tuple[int, int]:
 
 
 def month_of(unix_s: int, timezone: str) -> str:
-    """The month that a time lies in, there."""
+    """The month of a time, in a time zone."""
     return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
 
 
 def find_owner(ledger: Statements, name: str) -> bytes:
-    """The one enrolled under a label or a kid's hex digits; a person goes before a meter of that name."""
+    """The person, else the meter, enrolled under a label or a kid's hex digits; raises BillError."""
     inputs = ledger.inputs
     found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
     people = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.PERSON]
@@ -102,7 +102,7 @@ def find_owner(ledger: Statements, name: str) -> bytes:
             raise BillError(f"{name!r} is the name of several; give one of {', '.join(kid.hex() for kid in choice)}")
         if choice:
             return choice[0]
-    raise BillError(f"nobody here is called {name!r}")
+    raise BillError(f"no person or meter here is called {name!r}")
 
 
 def make(ledger: Statements, subject: bytes, month: str) -> Bill:
@@ -111,16 +111,16 @@ def make(ledger: Statements, subject: bytes, month: str) -> Bill:
     if community is None:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
-    _check_open(ledger, made)
+    _check_readable(ledger, made)
     return Bill(month, made, made.figures(), community, dict(ledger.inputs.labels))
 
 
-def _check_open(ledger: Statements, made: Statement) -> None:
-    """Nothing is said of meters whose readings are closed to this host; raises BillError."""
+def _check_readable(ledger: Statements, made: Statement) -> None:
+    """No bill is made of readings that this host has no key to; raises BillError."""
     inputs = ledger.inputs
-    closed = sorted(inputs.labels.get(kid, kid.hex()) for kid in made.closure if inputs.sealed.get(kid))
-    if closed:
-        names = " and ".join([", ".join(closed[:-1]), closed[-1]] if closed[1:] else closed)
+    unreadable = sorted(inputs.labels.get(kid, kid.hex()) for kid in made.closure if inputs.sealed.get(kid))
+    if unreadable:
+        names = " and ".join([", ".join(unreadable[:-1]), unreadable[-1]] if unreadable[1:] else unreadable)
         raise BillError(
             f"readings of {names} are sealed, and this host has no key to them: put issuer.key back, or make the bill "
             "where it is"
@@ -128,7 +128,7 @@ def _check_open(ledger: Statements, made: Statement) -> None:
 
 
 def make_all(ledger: Statements, month: str) -> list[Bill]:
-    """A bill for everyone who answers for a meter in that month."""
+    """A bill for each payer of that month."""
     community = ledger.inputs.community
     if community is None:
         raise BillError("no community has been founded yet")
@@ -137,33 +137,33 @@ def make_all(ledger: Statements, month: str) -> list[Bill]:
 
 
 def export(
-    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, say: Callable[[int, dict[str, Any]], Entry]
+    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, sign: Callable[[int, dict[str, Any]], Entry]
 ) -> bytes:
-    """The bundle of a bill. `entries` are all that the host holds; `say(kind, body)` signs the statement as `host`.
+    """The bundle of a bill. `entries` are all that the host holds; `sign(kind, body)` signs the statement as `host`.
 
     The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
     picked = collect.collect(entries, ledger.inputs, made.statement, host)
-    stated = say(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
+    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
     return format.write(picked, stated)
 
 
 def text(made: Bill) -> str:
-    """The bill on a page."""
+    """The bill as a text of several lines."""
     fields, currency = made.fields, made.currency
     paid = (
         ("Bought from neighbours", fields["bought_wh"], fields["bought_nano"]),
-        ("Reserved and not used", None, fields["unused_nano"]),
-        ("From the grid", fields["grid_import_wh"], fields["grid_import_nano"]),
+        ("Agreed with neighbours, not used", None, fields["unused_nano"]),
+        ("Bought from the grid", fields["grid_import_wh"], fields["grid_import_nano"]),
         ("Sold to neighbours", fields["sold_wh"], -fields["sold_nano"]),
-        ("Reserved by neighbours and not used", None, -fields["unused_earned_nano"]),
-        ("To the grid", fields["grid_export_wh"], -fields["grid_export_nano"]),
+        ("Sold to neighbours, not used", None, -fields["unused_earned_nano"]),
+        ("Sold to the grid", fields["grid_export_wh"], -fields["grid_export_nano"]),
     )
     rows = [f"{made.label}, {made.month}, {made.community['name']}", ""]
     rows += [_row(what, wh, nano, currency) for what, wh, nano in paid]
     net = fields["net_nano"]
-    rows += [_row("To pay" if net >= 0 else "To receive", None, abs(net), currency), ""]
-    due = f"{money.rounded(abs(net), currency)} {'to pay' if net >= 0 else 'to receive'}"
-    rows.append(f"{due}, {_saved(fields, currency)}.")
+    rows += [_row("Total", None, net, currency), ""]
+    due = "To pay" if net >= 0 else "To receive"
+    rows.append(f"{due}: {money.rounded(abs(net), currency)}, {_saved(fields, currency)}.")
     rows += ["", *_contracts(made), *_state(made)]
     return "\n".join(rows)
 

@@ -4,7 +4,7 @@
 
 What always holds: of every meter in the closure the log is whole from the reading that brackets the window's start
 to the one that reaches its end; whatever an entry names is there if the host has it, and so is what commits to the key
-of each sealed entry. Entries are looked at as they were opened, and stay sealed in the bundle. docs/spec/bundle.md.
+of each sealed entry. Entries are read unsealed, and stay sealed in the bundle. docs/spec/bundle.md.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ _SEALABLE = tuple(kinds.SEALABLE)
 def collect(entries: Iterable[Entry], inputs: SettlementInputs, statement: Statement, host: bytes) -> list[Entry]:
     """Everything but the statement itself, in the bundle's order; `host` is who will sign it.
 
-    `entries` are opened; a reading that is still sealed is void."""
+    `entries` are unsealed; a reading that is still sealed is void."""
     voids = {name for name, _ in inputs.voids}
     held = _Held(new for new in entries if new.kind != kinds.CERTIFICATE or new.id not in voids)
     picked: dict[bytes, Entry] = {}
@@ -76,7 +76,7 @@ class _Held:
                     self._about.setdefault(new.body["contract"], []).append(new)
 
     def about(self, contracts: list[bytes]) -> list[Entry]:
-        """The contracts, and every word on them that changes what they carry."""
+        """The contracts, and every entry about them that changes what they carry."""
         found = [self.by_id[name] for name in contracts]
         for name in contracts:
             found += [new for new in self._about.get(name, []) if new.kind not in (*_USAGE, kinds.EVENT)]
@@ -146,7 +146,7 @@ def key_no_of(new: Entry) -> int | None:
 
 
 def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Entry]:
-    """The key period of a meter's log that says its registers from from_s to to_s.
+    """The part of a meter's log that has its registers from from_s to to_s.
 
     It starts at the last good reading that begins at or before from_s and after all before it had ended, or with the
     log; it ends with the first good reading that reaches to_s, or with the log."""

@@ -2,8 +2,9 @@
 
     a meter and a time, or a bundle -> key periods, each with what is sealed in it -> their keys -> Disclosure
 
-What always holds: a key period is shown whole or not at all, and what it shows can be said without giving its key; keys
-are given for all that was asked for and can be opened, or for nothing. docs/spec/sealing.md, "Disclosure".
+What always holds: a key period is disclosed whole or not at all, and what it would show can be listed without giving
+its key; keys are given for all that was requested and can be unsealed, or for nothing. docs/spec/sealing.md,
+"Disclosure".
 """
 
 import io
@@ -33,7 +34,7 @@ class DisclosingError(ValueError):
 
 @dataclass
 class KeyPeriod:
-    """What one key shows. The times are of all that opens with it, and of stamps where nothing does."""
+    """What one key shows. The times are of all that it unseals, and of stamps where it unseals nothing."""
 
     meter: bytes
     generation: int
@@ -41,9 +42,9 @@ class KeyPeriod:
     from_s: int | None = None
     to_s: int | None = None
     readings: int = 0
-    others: int = 0  # events and what was said of contracts' use
-    is_shut: bool = False  # its key is not here
-    is_void: bool = False  # its meter committed to no key, or to another than it gave: nobody can open it
+    others: int = 0  # events and usages
+    is_unreadable: bool = False  # its key is not here
+    is_void: bool = False  # its meter committed to no key, or to another than it gave: nobody can unseal it
 
     @property
     def place(self) -> Place:
@@ -56,7 +57,7 @@ class KeyPeriod:
         }  # fmt: skip
 
     def meets(self, from_s: int, to_s: int) -> bool:
-        """Whether anything in it lies in that time; what has no time is in none."""
+        """Whether anything in it is of that time; what has no time is of none."""
         if self.from_s is None or self.to_s is None:
             return False
         return self.from_s < to_s and max(self.to_s, self.from_s + 1) > from_s
@@ -80,12 +81,12 @@ def periods_of(reader: Reader, unsealer: Unsealer, meter: bytes, among: Sequence
                 _count(found.setdefault(place, KeyPeriod(*place)), new, unsealer, before_s)
         before_s = row.unix_s or before_s
     for place, one in found.items():
-        one.is_void = not one.is_shut and unsealer.key_of(*place) is None
+        one.is_void = not one.is_unreadable and unsealer.key_of(*place) is None
     return [found[place] for place in sorted(found)]
 
 
 def _count(key_period: KeyPeriod, new: Entry, unsealer: Unsealer, before_s: int | None) -> None:
-    """Count an entry in; what a reading covers that stays closed is, by all that can be seen, since the last entry."""
+    """Count an entry in; a reading that stays unreadable may cover the time since the last entry."""
     first_s = last_s = new.stamp.unix_s
     is_reading = new.kind == kinds.READING
     try:
@@ -93,7 +94,7 @@ def _count(key_period: KeyPeriod, new: Entry, unsealer: Unsealer, before_s: int 
         if is_reading:
             first_s, last_s = body["t0_s"], readings.end_s(body)
     except NoKeyError:
-        key_period.is_shut = True
+        key_period.is_unreadable = True
         if is_reading and first_s is not None and before_s is not None:
             first_s = min(before_s, first_s)
     except SealError:
@@ -107,23 +108,23 @@ def of_bundle(data: bytes, reader: Reader) -> list[Place]:
     """The key periods that seal the readings of a bundle; raises DisclosingError for what no host here has signed.
 
     So nobody is led to disclose more than a bill rests on."""
-    said = []
+    entries = []
     try:
-        said = [entry.decode(raw, reader.community) for _, raw in format.read(io.BytesIO(data))]
+        entries = [entry.decode(raw, reader.community) for _, raw in format.read(io.BytesIO(data))]
     except (format.BundleError, entry.EntryError) as error:
         raise DisclosingError(f"this is no bundle of this community: {error}") from None
-    if not said or not _is_stated(said, reader.certificates()):
+    if not entries or not _is_stated(entries, reader.certificates()):
         raise DisclosingError("this bundle was not signed by a host of this community, or was changed since")
     places = {
         (new.kid, new.generation, new.body[kinds.SEALED].key_no)
-        for new in said if new.kind == kinds.READING and new.is_sealed
+        for new in entries if new.kind == kinds.READING and new.is_sealed
     }  # fmt: skip
     return sorted(places)
 
 
-def _is_stated(said: list[Entry], certified: list[Certified]) -> bool:
+def _is_stated(entries: list[Entry], certified: list[Certified]) -> bool:
     """Whether the last is a host's statement about all before it."""
-    *evidence, stated = said
+    *evidence, stated = entries
     keys = [one.body["public_key"] for one in certified if one.kid == stated.kid]
     if stated.kind != kinds.STATEMENT or stated.body["evidence_root"] != merkle.root([new.id for new in evidence]):
         return False
@@ -190,6 +191,6 @@ def named(key_periods: Iterable[KeyPeriod], labels: dict[bytes, str]) -> str:
         logs.setdefault(one.meter, []).append(str(one.key_no))
     parts = []
     for meter, numbers in logs.items():
-        word = "key period" if len(numbers) == 1 else "key periods"
-        parts.append(f"{word} {', '.join(numbers)} of {labels.get(meter, meter.hex())}")
+        noun = "key period" if len(numbers) == 1 else "key periods"
+        parts.append(f"{noun} {', '.join(numbers)} of {labels.get(meter, meter.hex())}")
     return "; ".join(parts)

@@ -1,1 +1,1 @@
-"""What an auditor is given, and may import."""
+"""Bundles and disclosures: the files that an auditor is given, and the code that reads them."""

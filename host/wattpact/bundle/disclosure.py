@@ -29,7 +29,7 @@ class DisclosureError(ValueError):
 
 
 class PeriodKey:
-    """The key of one key period of a meter's log; from_s and to_s, or None, say for people what it was sealed for."""
+    """The key of one key period of a meter's log; from_s and to_s, or None, show people what time it is of."""
 
     __slots__ = ("from_s", "generation", "key", "key_no", "meter", "to_s")
 

@@ -1,6 +1,6 @@
 """A bundle: all that an auditor needs for one person's statement, as a CBOR sequence (RFC 8742) of whole entries.
 
-    certificates, community, tariffs, orders, the issuer's words, meters' logs, and last the statement
+    certificates, community, tariffs, orders, the issuer's other entries, meters' logs, and last the statement
 
 What always holds: nothing in a bundle is unsigned; every entry has one place, by `order_of`, so there is exactly one
 bundle for one statement. docs/spec/bundle.md.
@@ -22,7 +22,7 @@ _TAIL = 66
 
 
 class BundleError(ValueError):
-    """Bytes that are no bundle; the text says why, `offset` where, `raw` is what stands there."""
+    """Bytes that are no bundle; the text says why, `offset` where, `raw` is what is there."""
 
     def __init__(self, text: str, offset: int, raw: bytes) -> None:
         super().__init__(text)

@@ -1,7 +1,7 @@
-"""The command line: `wattpact GROUP COMMAND`. Each group is a module of this package, imported when it is asked for.
+"""The command line: `wattpact GROUP COMMAND`. Each group is a module of this package, imported when it is used.
 
 What always holds: nonsense is answered by one line on stderr and a status that is not 0, never by a traceback unless
---debug asks for one. docs/reference/cli.md is written from the help texts.
+--debug is given. docs/reference/cli.md is written from the help texts.
 """
 
 from wattpact.cli.frame import Root

@@ -74,7 +74,7 @@ def _bundle(
 ) -> bytes:
     """The signed bundle; the statement in it is published in the host's log."""
     host = directory.keyring.load(keys.HOST)
-    held = ledger_feed.evidence_for(store, made.statement, unsealer)
+    held = ledger_feed.entries_for(store, made.statement, unsealer)
     return bill.export(made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s))
 
 

@@ -164,9 +164,9 @@ def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
 
 def _policy_options(function: Callable[..., None]) -> Callable[..., None]:
     for name, standard in reversed(SWITCHES):
-        word = name.replace("_", "-")
+        flag = name.replace("_", "-")
         help_text = f"{_EXPLAINED[name]}  [default: {'yes' if standard else 'no'}]"
-        function = click.option(f"--{word}/--no-{word}", name, default=None, help=help_text)(function)
+        function = click.option(f"--{flag}/--no-{flag}", name, default=None, help=help_text)(function)
     for name, number, lowest, highest in reversed(NUMBERS):
         help_text = f"{_EXPLAINED[name]}  [default: {number}]"
         kind = click.IntRange(lowest, highest)

@@ -135,12 +135,12 @@ def _show(
         click.echo(f"Void, so that no key can show them: {disclose.named(void, disclose.labels_of(reader))}.")
     if left:
         click.echo(f"Not disclosed, since the meters belong to others: {disclose.named(left, labels)}.")
-    word = "key" if len(found) == 1 else "keys"
+    noun = "key" if len(found) == 1 else "keys"
     if target is None:
-        click.echo(f"{len(found)} {word} would be disclosed; nothing was written.")
+        click.echo(f"{len(found)} {noun} would be disclosed; nothing was written.")
     else:
         click.echo(
-            f"{len(found)} {word} in {target}. Whoever has this file can read all this: give it to the auditor alone."
+            f"{len(found)} {noun} in {target}. Whoever has this file can read all this: give it to the auditor alone."
         )
 
 

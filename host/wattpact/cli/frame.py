@@ -1,7 +1,7 @@
 """What every command shares: the root command with its errors, the data directory, tables, exact prices and times.
 
 What always holds: an error that Wattpact raises itself is a sentence for a person, so it is shown as it is; any other
-is an error in Wattpact, and says how to find it.
+is an error in Wattpact, and is shown with how to find it.
 """
 
 import datetime

@@ -1,1 +1,1 @@
-"""Meters as processes of this machine."""
+"""Virtual meters: each a MicroPython process on this machine."""

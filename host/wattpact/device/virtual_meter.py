@@ -45,7 +45,7 @@ def micropython() -> Path:
 
 
 def command(program: str, *arguments: str) -> list[str]:
-    """The words that run `program`, a file of boards/virtual, in MicroPython."""
+    """The command that runs `program`, a file of boards/virtual, in MicroPython."""
     path = firmware_folder().joinpath("boards", "virtual", program)
     return [str(micropython()), "-X", "heapsize=4m", str(path), *arguments]
 
@@ -75,8 +75,8 @@ class VirtualMeter:
         await self._take_lock()
         path = self.folder.joinpath("board.json")
         path.write_text(json.dumps(self._configuration, indent=1) + "\n")
-        words = command("main.py", str(path))
-        self._task = asyncio.create_task(self._keep_running(words))
+        arguments = command("main.py", str(path))
+        self._task = asyncio.create_task(self._keep_running(arguments))
 
     async def _take_lock(self) -> None:
         """The process inherits the lock: it is free once nobody runs on this folder, whoever died first."""
@@ -97,12 +97,12 @@ class VirtualMeter:
             os.close(self._lock)
             self._lock = None
 
-    async def _keep_running(self, words: list[str]) -> None:
+    async def _keep_running(self, arguments: list[str]) -> None:
         assert self._lock is not None
         while True:
             with self.folder.joinpath("errors.log").open("ab") as errors:
                 self._process = await asyncio.create_subprocess_exec(
-                    *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
+                    *arguments, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=errors,
                     env=environment(), limit=_LONGEST_LINE, start_new_session=True, pass_fds=(self._lock,),
                 )  # fmt: skip
             self.starts += 1
@@ -125,7 +125,7 @@ class VirtualMeter:
             self._process.kill()
 
     async def stop(self) -> None:
-        """Ask it to end as Ctrl-C would, and make sure that it does."""
+        """Interrupt it as Ctrl-C would, and make sure that it does."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

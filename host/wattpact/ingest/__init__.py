@@ -1,1 +1,1 @@
-"""Entries from anyone, judged before they are stored."""
+"""Entries from anyone are verified, and those that pass are stored."""

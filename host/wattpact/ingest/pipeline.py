@@ -1,10 +1,10 @@
-"""Ingest: entries from anyone, judged, and what passes stored; every other counted by reason.
+"""Ingest: entries from anyone are verified; those that pass are stored, every other is counted by reason.
 
     size, syntax -> known author, duplicate -> signature -> role, validity -> place in the log -> time
 
 What always holds: nothing is stored unless its author is enrolled, its signature verifies and it is the next of its
 log (a person's order: new); a batch is durable when `ingest` returns; heads in memory never run ahead of the disk.
-Nothing is unsealed and no register judged here: that is for `follower`, in the transaction that stores the entries.
+Nothing is unsealed and no register is checked here: that is for `follower`, in the transaction that stores the entries.
 docs/spec/ingest.md has the reasons and their order.
 """
 
@@ -22,13 +22,13 @@ from wattpact.ingest.rejections import Rejections
 from wattpact.ingest.signature_pool import Claim, Group, SignaturePool, verify
 from wattpact.membership.directory import Author, Directory
 from wattpact.store.interface import Store
-from wattpact.store.records import Accepted, Evidence
+from wattpact.store.records import Accepted, Fork
 
 STORED = "stored"
 
 MAX_BATCH = 256
 # How far ahead of a log an entry may be and still be worth verifying, in case what is between is in the same batch
-# or in the one before, which is judged after this one is decoded.
+# or in the one before, which is checked after this one is decoded.
 _REACH = 2 * MAX_BATCH
 # Signatures go to other processes in groups of so many; a batch with fewer is not worth it.
 _GROUP = 64
@@ -47,10 +47,10 @@ _WAITING = Verdict("")
 
 
 class Ingest:
-    """Takes entries into a store, on so many cores: those there are, unless told otherwise.
+    """Verifies entries and stores them, on so many cores: all there are, unless `cores` is given.
 
-    `clock()` gives Unix seconds; close() ends the processes that help with large batches. `follower`, where there is
-    one, is told of every batch, entries by cursor, in the transaction that stores it; what it raises, `ingest` does."""
+    `clock()` gives Unix seconds; close() ends the processes that help with large batches. `follower`, if set,
+    is called with every batch, entries by cursor, in the transaction that stores it; what it raises, `ingest` does."""
 
     def __init__(
         self, store: Store, root_public_key: bytes, clock: Callable[[], int], cores: int | None = None
@@ -69,7 +69,7 @@ class Ingest:
         self.store.count_rejections(self.rejections.drain(self._clock()))
 
     def ingest(self, raws: Sequence[bytes], sources: "str | Sequence[str]" = "") -> list[Verdict]:
-        """A verdict for each; what is STORED is durable. `sources` says where from, once or for each."""
+        """A verdict for each; what is STORED is durable. `sources` is where they come from, once or for each."""
         now_s = self._clock()
         self.directory.refresh()
         batches: list[_Batch] = []
@@ -110,9 +110,9 @@ def _cores() -> int:
 
 
 class _Batch:
-    """One batch on its way: decoded, verified, then judged in order and stored in one transaction.
+    """One batch on its way: decoded, verified, then checked in order and stored in one transaction.
 
-    While other processes verify it, the batch before is judged and stored; while the disk writes that, the next one
+    While other processes verify it, the batch before is checked and stored; while the disk writes that, the next one
     is decoded."""
 
     def __init__(self, ingest: Ingest, now_s: int, before: "_Batch | None") -> None:
@@ -140,7 +140,7 @@ class _Batch:
         self._group = []
 
     def _add(self, raw: bytes) -> None:
-        """Decode and judge what is cheap; the rest waits for `flush`."""
+        """Decode and check what is cheap; the rest waits for `flush`."""
         try:
             new = entry.decode(raw, self.ingest.store.community)
         except entry.EntryError:
@@ -180,7 +180,7 @@ class _Batch:
         return held.id if held else None
 
     def flush(self, committer: Executor | None = None) -> None:
-        """Judge and store what waits, in one transaction; with a committer, the disk is not waited for."""
+        """Check and store what waits, in one transaction; with a committer, the disk is not waited for."""
         places, claims = self._places, self._claims
         self._places, self._claims = [], []
         if not claims:
@@ -191,24 +191,24 @@ class _Batch:
             before = store.last_cursor()
             if before != authors.cursor:
                 authors.refresh()  # another process was here while signatures were verified
-            judged = _Judged(self.ingest, before, self.now_s)
+            checked = _Checked(self.ingest, before, self.now_s)
             late = []
             for index, (new, author), good in zip(places, claims, genuine, strict=True):
-                verdict = judged.judge(author, new) if good else Verdict(reasons.BAD_SIGNATURE, new)
+                verdict = checked.check(author, new) if good else Verdict(reasons.BAD_SIGNATURE, new)
                 if verdict.reason == reasons.GAP:
                     late.append((new.sequence, index, new, author))
                 self.verdicts[index] = verdict
             for _, index, new, author in sorted(late, key=lambda row: row[:2]):
-                self.verdicts[index] = judged.judge(author, new)
-            if judged.accepted:
+                self.verdicts[index] = checked.check(author, new)
+            if checked.accepted:
                 self.ingest.verifying.hand_out()
-                store.append(judged.accepted, self.now_s)
+                store.append(checked.accepted, self.now_s)
                 self.ingest.verifying.hand_out()
                 if self.ingest.follower is not None:
-                    entries = (accepted.entry for accepted in judged.accepted)
+                    entries = (accepted.entry for accepted in checked.accepted)
                     self.ingest.follower(dict(enumerate(entries, before + 1)))
                     self.ingest.verifying.hand_out()
-        self._finish(judged, before)
+        self._finish(checked, before)
 
     def _genuine(self) -> list[bool]:
         """Which of those that wait are signed by their authors."""
@@ -216,16 +216,16 @@ class _Batch:
         self._groups, self._group = [], []
         return [good for sent in groups for good in self.ingest.verifying.result(sent)] + verify(group)
 
-    def _finish(self, judged: "_Judged", before: int) -> None:
-        """What the transaction holds is certain, or else `take` forgets it all."""
+    def _finish(self, checked: "_Checked", before: int) -> None:
+        """What the transaction holds is certain, or else `ingest` forgets it all."""
         authors = self.ingest.directory
-        authors.cursor = before + len(judged.accepted)
-        for accepted in judged.accepted:
+        authors.cursor = before + len(checked.accepted)
+        for accepted in checked.accepted:
             if accepted.entry.kind == kinds.CERTIFICATE and accepted.void_reason is None:
                 authors.certify(accepted.entry)
 
 
-class _Judged:
+class _Checked:
     """The entries of one transaction that may be stored."""
 
     def __init__(self, ingest: Ingest, before: int, now_s: int) -> None:
@@ -234,9 +234,9 @@ class _Judged:
         self.directory = ingest.directory
         self.now_s = now_s
         self.accepted: list[Accepted] = []
-        self._opened: dict[tuple[bytes, int, int], bytes] = {}  # commitments that are not in the store yet
+        self._commitments: dict[tuple[bytes, int, int], bytes] = {}  # by key period, not in the store yet
 
-    def judge(self, author: Author, new: Entry) -> Verdict:
+    def check(self, author: Author, new: Entry) -> Verdict:
         reason = self._reason(author, new)
         if reason:
             return Verdict(reason, new)
@@ -251,10 +251,10 @@ class _Judged:
         return Verdict(STORED, new, void_reason, self.before + len(self.accepted))
 
     def _is_first(self, new: Entry) -> bool:
-        """Whether the key's number is free; said again with the same commitment it does no harm."""
+        """Whether the key's number is free; committed to again with the same commitment it does no harm."""
         place, commitment = (new.kid, new.generation, new.body["key_no"]), new.body["commitment"]
         held = self.store.key_period(*place)
-        return bool((held[2] if held else self._opened.setdefault(place, commitment)) == commitment)
+        return bool((held[2] if held else self._commitments.setdefault(place, commitment)) == commitment)
 
     def _reason(self, author: Author, new: Entry) -> str | None:
         certificate = author.certificate
@@ -274,8 +274,8 @@ class _Judged:
         if place == chain.NEXT:
             return reasons.FROZEN_LOG if author.frozen else None
         if place == reasons.FORK and held is not None:
-            found = Evidence(new.kid, new.generation, new.sequence, held[1], new.raw, self.now_s)
-            self.store.keep_evidence(found)
+            found = Fork(new.kid, new.generation, new.sequence, held[1], new.raw, self.now_s)
+            self.store.keep_fork(found)
             author.frozen = True
         return place
 
@@ -285,9 +285,9 @@ class _Judged:
         if stored is not None:
             return stored.id, stored.raw
         for accepted in self.accepted:
-            said = accepted.entry
-            if said.kid == new.kid and said.generation == new.generation and said.sequence == new.sequence:
-                return said.id, said.raw
+            held = accepted.entry
+            if held.kid == new.kid and held.generation == new.generation and held.sequence == new.sequence:
+                return held.id, held.raw
         return None
 
     def _order_problem(self, author: Author, new: Entry) -> str | None:
@@ -303,5 +303,5 @@ class _Judged:
         order_id = new.body["order_id"]
         if self.store.order(new.kid, order_id) is not None:
             return True
-        said = (accepted.entry for accepted in self.accepted)
-        return any(held.kid == new.kid and held.body["order_id"] == order_id for held in said)
+        entries = (accepted.entry for accepted in self.accepted)
+        return any(held.kid == new.kid and held.body["order_id"] == order_id for held in entries)

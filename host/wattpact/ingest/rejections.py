@@ -1,6 +1,6 @@
-"""What was refused, by reason, author and source: counted always, named in the log once a burst.
+"""What was rejected, by reason, author and source: counted always, named in the log once a burst.
 
-What always holds: memory is bounded whatever arrives; every refusal is in a count; a burst of one reason from one
+What always holds: memory is bounded whatever arrives; every rejection is in a count; a burst of one reason from one
 author writes one line when it begins and one with its number when it is over. docs/spec/ingest.md lists the reasons.
 """
 
@@ -26,8 +26,8 @@ class Rejections:
         self._bursts: dict[tuple[str, bytes], list[int]] = {}
 
     def count(self, reason: str, author: bytes, source: str, now_s: int, place: str = "") -> None:
-        """One more refusal; `author` is who the entry says it is by, empty where it says nothing. `place` names the
-        entry in the log, where it is known only after it was stored."""
+        """One more rejection; `author` is the one that the entry names, empty where it names none. `place` is the
+        entry's in its author's log, where it was rejected only after it was stored."""
         key = (reason, author, source)
         if key not in self._counts and len(self._counts) >= MAX_HELD:
             key = (reason, b"", "")

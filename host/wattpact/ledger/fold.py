@@ -17,7 +17,7 @@ from wattpact.ledger.accounts import Posting
 
 
 class LedgerError(ValueError):
-    """A window or a payer that nothing can be said about; the text says why."""
+    """A window or a payer of which no statement can be made; the text says why."""
 
 
 class Statements:
@@ -55,7 +55,7 @@ class Statements:
         return start_s, end_s
 
     def statement(self, subject: bytes, from_s: int, to_s: int) -> Statement:
-        """What one payer's meters came to in the slots that start in a window."""
+        """What one payer's meters amount to in the slots that start in a window."""
         start_s, end_s = self.window(from_s, to_s)
         return statement.state(self.inputs, self.settlement, subject, start_s, end_s)
 

@@ -1,1 +1,1 @@
-"""From confirmed contracts to grants; prices and policies."""
+"""Grants for confirmed contracts; the grid's prices and the policies of guards."""

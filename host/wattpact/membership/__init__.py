@@ -1,1 +1,1 @@
-"""Who belongs to the community, and who may look."""
+"""Who is a member of the community, and who may see what on the page."""

@@ -25,8 +25,8 @@ USE_STORED_EVERY_S = 3600
 ID_DIGITS = 8
 _MAX_TEXT = 64
 
-UNKNOWN = "This link is not known here; it may have been revoked. Ask the operator for a new one."
-EXPIRED = "This link has expired. Ask the operator for a new one."
+UNKNOWN = "This link is not known here; it may have been revoked. The operator can give you a new one."
+EXPIRED = "This link has expired. The operator can give you a new one."
 
 
 class BadCode(ValueError):

@@ -1,7 +1,7 @@
 """Who may publish: the enrolled authors, each with certificate and end of log, as the store has them.
 
 What always holds after `refresh`: every author's head is the last entry stored, whoever stored it. The root's key is
-pinned from the start, so that its own certificate can be taken in. docs/spec/enrolment.md, docs/spec/log.md.
+pinned from the start, so that its own certificate can be ingested. docs/spec/enrolment.md, docs/spec/log.md.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ class Author:
 
     def is_certified_at(self, unix_s: int | None) -> bool:
         """Whether any certificate of this generation of the log covers that time: a renewal takes nothing back."""
-        for certificate in self._of_generation:  # no generator: this is asked of every entry
+        for certificate in self._of_generation:  # no generator: this runs for every entry
             if roles.valid_at(certificate, unix_s):
                 return True
         return False
@@ -66,7 +66,7 @@ class Directory:
             head = self._reader.head(author.kid, author.head.generation)
             if head is not None:
                 author.head.next_sequence, author.head.previous = head[0] + 1, head[1]
-        for found in self._reader.evidence():
+        for found in self._reader.forks():
             self._freeze(found.author, found.generation)
 
     def get(self, kid: bytes) -> Author | None:

@@ -1,1 +1,1 @@
-"""The node, and the directory that it lives in."""
+"""The running host, and its data directory."""

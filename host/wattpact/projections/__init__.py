@@ -1,1 +1,1 @@
-"""What stored entries come to, derived once and stored."""
+"""What stored entries amount to, folded once and stored."""

@@ -1,4 +1,4 @@
-"""Contracts: what offers, acceptances, confirmations and what follows them come to, stored as one row each.
+"""Contracts: what offers, acceptances, confirmations and usages amount to, stored as one row each.
 
     an entry -> what it names, up to the offer -> all entries that name these -> Agreements (the protocol's) -> rows
 
@@ -136,7 +136,7 @@ class ContractProjection:
         return [self._unsealer.look(self._decode(found[cursor])) for cursor in sorted(found)]
 
     def _certificates(self, kids: set[bytes]) -> list[Entry]:
-        """Those of the authors, which say who may end a contract for whom."""
+        """Those of the authors, which show who may end a contract for whom."""
         rows = [self._store.entry_with_id(known.id) for kid in kids for known in self._store.certificates_of(kid)]
         return [self._decode(row) for row in rows if row is not None]
 
@@ -156,7 +156,7 @@ def _row(one: Contract, agreements: Agreements, ended_s: int | None) -> Agreed:
 
 def _changed_s(old: Agreed | None, new: Agreed) -> list[int]:
     """From which seconds on energy may be carried otherwise than before."""
-    if old is None or old.refused != new.refused:
+    if old is None or old.void_reason != new.void_reason:
         return [new.start_s]
     found = []
     if old.used_from_s != new.used_from_s:

@@ -1,8 +1,8 @@
-"""Following: what is new in the store, on its way into the projections, each fact once.
+"""Following: what is new in the store, folded into the projections, each entry once.
 
     new entries -> registers and load profiles, contracts, relays -> settlement, when a slot is over
 
-What always holds: how far this came is stored with what it came to, so that nothing counts twice or is left out,
+What always holds: how far this got is stored with its result, so that nothing counts twice or is left out,
 whenever the program dies; what is in memory counts only while it is as far as the store. When another key is here, the
 meters that it unseals are measured anew from their first reading. docs/spec/ingest.md, "Projections".
 """

@@ -14,7 +14,7 @@ from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement import statement
 from wattpact_protocol.settlement.contracts import Agreements, Contract
-from wattpact_protocol.settlement.inputs import SettlementInputs
+from wattpact_protocol.settlement.inputs import AGREED, SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
 
@@ -25,9 +25,10 @@ from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Reader
 from wattpact.store.records import SILENT, Agreed, Totals
 
-_IDLE = (kinds.RECEIPT, kinds.STATEMENT, kinds.POLICY)
-_WORDS = [kind for kind in kinds.NAMES if kind != kinds.READING and kind not in _IDLE]
 FOUNDING = (kinds.COMMUNITY, kinds.TARIFF, kinds.CERTIFICATE)
+# A bundle has the logs of meters whole, so any kind that a meter publishes may be in one; readings are read by meter.
+_OF_METERS = [kind for kind in kinds.NAMES if "meter" in kinds.publishers(kind).split() and kind != kinds.READING]
+_BUNDLED = sorted({*FOUNDING, *AGREED, *_OF_METERS})
 _LAST_S = kinds.MAX_UINT
 
 
@@ -142,7 +143,7 @@ class _Offers(dict[bytes, Entry]):
 
 
 def founding_of(reader: Reader) -> SettlementInputs:
-    """Who pays, and at which prices: what certificates, tariffs and the community's entry come to, and nothing else."""
+    """Who pays, and at which prices: from certificates, tariffs and the community's entry alone."""
     inputs = SettlementInputs()
     for row in reader.entries(of_kinds=FOUNDING):
         if row.void_reason is None:
@@ -191,7 +192,7 @@ class _FillsOfMeter(dict[bytes, list[Fill]]):
         if kid not in self.keys():
             rows = self._contracts_of(kid, self._from_s, self._to_s)
             self[kid] = [
-                StoredFill(self._reader, StoredContract(row), totals) for row, totals in rows if row.refused is None
+                StoredFill(self._reader, StoredContract(row), totals) for row, totals in rows if row.void_reason is None
             ]
         return self[kid]
 
@@ -203,7 +204,7 @@ class _Fills(dict[bytes, Fill]):
 
     def get(self, name: bytes, default: Any = None) -> Any:
         found = self._reader.contract(name)
-        if found is None or found[0].refused is not None:
+        if found is None or found[0].void_reason is not None:
             return default
         return StoredFill(self._reader, StoredContract(found[0]), found[1])
 
@@ -285,11 +286,11 @@ def ledger_of(reader: Reader, now_s: int) -> StoredLedger:
     return ledger
 
 
-def evidence_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
-    """What a statement's evidence is picked from: every entry but readings, and the readings of the meters that it
-    rests on, unsealed; each keeps the bytes in which it was signed."""
+def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
+    """What the bundle of a statement is picked from: every entry that could be in one, readings of the meters in its
+    closure alone, all unsealed; each keeps the bytes in which it was signed."""
     unsealer = unsealer or Unsealer(reader)
-    for row in reader.stream(of_kinds=_WORDS):
+    for row in reader.stream(of_kinds=_BUNDLED):
         yield unsealer.look(entry.decode(row.raw, reader.community))
     for kid in statement.closure:
         for row in reader.log(kid, of_kinds=(kinds.READING,)):

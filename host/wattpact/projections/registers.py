@@ -1,10 +1,10 @@
-"""Registers: readings judged against those before them, and what they add to their meter's load profile.
+"""Registers: readings checked against those before them, and what they add to their meter's load profile.
 
     readings, in the order of arrival -> unsealed -> register rules -> points, registers, or the reason they are void
 
-What always holds: a reading is judged by the certificate that holds at its end, of those that had come before it, so a
-meter measured anew from its first reading comes to the same points. A reading that nobody here can unseal is counted
-and passed over. docs/spec/ingest.md, "Registers".
+What always holds: a reading is checked by the certificate that is valid at its end, of those that had arrived before
+it, so a meter folded anew from its first reading gets the same points. A reading that no key here unseals is counted
+and skipped. docs/spec/ingest.md, "Projections".
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ NO_SLOT_S = 1 << 53
 
 
 class New(NamedTuple):
-    """A reading to judge; `void_reason` is what it was judged so far."""
+    """A reading to check; `void_reason` is the result of the last check, if there was one."""
 
     cursor: int
     received_s: int
@@ -52,31 +52,31 @@ class RegisterProjection:
         self._meters = {}
 
     def unread(self) -> list[bytes]:
-        """Meters with readings that were tried in vain, and not yet with all the keys that are here now."""
+        """Meters with readings that could not be unsealed, and were not tried with all the keys that are here now."""
         ours = set(_kids(self._signers))
         return [meter for meter, tried in self._store.unread().items() if not ours <= set(_kids(tried))]
 
     def measure(self, readings: Iterable[New], slot_s: int) -> None:
-        """Judge them, and store what they came to; inside a transaction of the caller's."""
+        """Check them, and store what they amount to; inside a transaction of the caller's."""
         made, store = _Made(), self._store
         newest = store.last_certified()
         if newest != self._certified:
             self._certified = newest
             self._meters = {}
         for new in readings:
-            self._judge(new, made, slot_s)
-        store.judge(made.reasons)
+            self._check(new, made, slot_s)
+        store.set_void_reasons(made.reasons)
         store.count_unread(made.unread.items(), self._signers)
         store.keep_points((kid, point) for kid in made.last for point in self._meters[kid].profile.take())
         store.keep_registers([self._meters[kid].registers_after(*last) for kid, last in made.last.items()])
 
-    def _judge(self, new: New, made: "_Made", slot_s: int) -> None:
-        said = new.entry
-        kid = said.kid
-        if said.is_sealed:
+    def _check(self, new: New, made: "_Made", slot_s: int) -> None:
+        sealed = new.entry
+        kid = sealed.kid
+        if sealed.is_sealed:
             made.unread.setdefault(kid, 0)
         try:
-            body = self._unsealer.body_of(said)
+            body = self._unsealer.body_of(sealed)
         except NoKeyError:
             made.unread[kid] += 1
             return
@@ -92,12 +92,12 @@ class RegisterProjection:
         if reason != new.void_reason:
             made.reasons.append((reason, new.cursor))
             if reason is not None:
-                place = f"{said.generation}/{said.sequence}"
+                place = f"{sealed.generation}/{sealed.sequence}"
                 self._rejections.count(reason, kid, "", self._clock(), place)
 
 
 class _Made:
-    """What some readings came to, on its way into the store."""
+    """What some readings amount to, on its way into the store."""
 
     def __init__(self) -> None:
         self.reasons: list[tuple[str | None, int]] = []

@@ -6,7 +6,7 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.store.interface import Store
 from wattpact.store.records import RelayState
 
-REST_S = 60  # by the guard's policy, unless it says otherwise
+REST_S = 60  # the guard's own, where no policy sets another
 
 _SWITCHED = (event_codes.RELAY_CLOSED, event_codes.RELAY_OPENED)
 _EXPLAINED = (event_codes.WARNING, event_codes.WELD)

@@ -2,7 +2,7 @@
 
     progress, waiting meters, contracts, load profiles of a day -> Settlement (the protocol's) -> fills, totals
 
-What always holds: what is stored is what the protocol's settlement of everything stored would come to, as of `now_s`;
+What always holds: what is stored is what the protocol's settlement of everything stored would be, as of `now_s`;
 what came late, or changed a contract, takes settlement back to the first slot that it changes, and no further.
 A run reads the days that it settles. docs/spec/settlement.md.
 """
@@ -97,7 +97,7 @@ class _Run(Settlement):
                     self._late.add(meter)
 
     def settle(self, store: Store, to_s: int) -> None:
-        rows = [(row, totals) for row, totals in store.contracts(self._begin_s, to_s) if row.refused is None]
+        rows = [(row, totals) for row, totals in store.contracts(self._begin_s, to_s) if row.void_reason is None]
         meters = {kid for row, _ in rows for kid in (row.supplier, row.consumer)} | {*self.stuck, *self._given_up}
         self.load_profiles.update((kid, profile) for kid in meters if (profile := self._profile(kid, to_s)) is not None)
         before: dict[bytes, tuple[Totals, int]] = {}

@@ -2,7 +2,7 @@
 
     KEY_EPOCH -> secret (a signer unwraps it) -> its key, if a KEY_OPEN committed to it -> the body, unsealed
 
-What always holds: an entry is opened only with the key that its own log committed to before it; a secret is in no
+What always holds: an entry is unsealed only with the key that its own log committed to before it; a secret is in no
 message and no repr; who has no key learns that there is none, and nothing else. docs/spec/sealing.md.
 """
 
@@ -23,11 +23,11 @@ from wattpact.keys import Signer
 from wattpact.store.interface import Reader
 
 _MAX_HELD = 4096  # secrets and keys in memory: a key is a meter's day
-_CANNOT = "the sealed part does not open with this key"
+_CANNOT = "the sealed part does not unseal with this key"
 
 
 class _Period:
-    """A key, or why there is none; it serves entries behind `sequence`, where it was opened."""
+    """A key, or why there is none; it serves entries behind `sequence`, where its log committed to it."""
 
     __slots__ = ("_aad", "_cipher", "_nonces", "key", "problem", "sequence")
 
@@ -87,7 +87,7 @@ class Unsealer:
         return other
 
     def unseal(self, new: Entry) -> Entry:
-        """The entry with its body as it was measured; an open one as it is. Raises NoKeyError, SealError."""
+        """The entry with its body as it was measured; a plain one as it is. Raises NoKeyError, SealError."""
         return new.with_body(self.body_of(new)) if new.is_sealed else new
 
     def body_of(self, new: Entry) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Unsealer:
         kid, generation = new.kid, new.generation
         key_period = self._period(kid, generation, part.key_no)
         if key_period is None or key_period.sequence > new.sequence:
-            raise SealError("no key of that number was opened before it")
+            raise SealError("no key of that number was committed to before it")
         if key_period.key is None:
             raise _copy(key_period.problem)
         if new.kind == kinds.READING:
@@ -107,7 +107,7 @@ class Unsealer:
         return content.unseal_body(key_period.key, (self._reader.community, kid, generation), new.kind, body)
 
     def look(self, new: Entry) -> Entry:
-        """As `open`, and as it is where it cannot be opened."""
+        """As `unseal`, and as it is where it cannot be unsealed."""
         try:
             return self.unseal(new)
         except SealError:
@@ -119,21 +119,21 @@ class Unsealer:
         return None if key_period is None else key_period.key
 
     def _period(self, kid: bytes, generation: int, key_no: int) -> _Period | None:
-        """What is known of a key's number; None as long as it was not opened."""
+        """What is known of a key's number; None as long as nothing committed to it."""
         place = (kid, generation, key_no)
         held = self._held.key_periods
         found = held.get(place)
         if found is None:
-            opened = self._reader.key_period(*place)
-            if opened is None:
+            stored = self._reader.key_period(*place)
+            if stored is None:
                 return None
             _make_room(held)
-            found = held[place] = self._derive(kid, generation, key_no, opened)
+            found = held[place] = self._derive(kid, generation, key_no, stored)
         return found
 
-    def _derive(self, kid: bytes, generation: int, key_no: int, opened: tuple[int, int, bytes]) -> _Period:
-        """The key that one of the signers comes to and that was committed to."""
-        sequence, epoch, committed = opened
+    def _derive(self, kid: bytes, generation: int, key_no: int, stored: tuple[int, int, bytes]) -> _Period:
+        """The key that a signer derives and that was committed to."""
+        sequence, epoch, committed = stored
         secrets = self._secrets(kid, epoch, (generation, sequence))
         if secrets is None:
             return _Period(sequence, None, NoKeyError("there is no key for this entry here"))
@@ -143,12 +143,12 @@ class Unsealer:
                 found = _Period(sequence, key, None)
                 found.prepare((self._reader.community, kid, generation), key_no)
                 return found
-        return _Period(sequence, None, SealError("no reader of the epoch comes to the key that was committed to"))
+        return _Period(sequence, None, SealError("no reader of the epoch derives the key that was committed to"))
 
     def _secrets(self, kid: bytes, epoch: int, place: tuple[int, int]) -> list[bytes] | None:
         """The secrets that an epoch gives the signers: one, if its meter is honest. None where it is for others.
 
-        One that was never said, or that no issuer can read, gives nobody any: the meter's fault, not a missing key."""
+        One that was never published, or that no issuer can read, gives none: the meter's fault, not a missing key."""
         row = self._reader.epoch(kid, epoch, place)
         if row is None:
             return []
@@ -158,15 +158,15 @@ class Unsealer:
             held[row.cursor] = self._unwrap(entry.decode(row.raw, self._reader.community))
         return held[row.cursor]
 
-    def _unwrap(self, said: Entry) -> list[bytes] | None:
-        wrapped = [kid for kid, _ in said.body["wraps"]]
+    def _unwrap(self, epoch: Entry) -> list[bytes] | None:
+        wrapped = [kid for kid, _ in epoch.body["wraps"]]
         readers = [self.signers[kid] for kid in wrapped if kid in self.signers]
         if not readers:
             return None if self._reader.has_issuer(wrapped) else []
         secrets = []
         for signer in readers:
             try:
-                secrets.append(signer.unwrap(said.body, self._reader.community, said.kid))
+                secrets.append(signer.unwrap(epoch.body, self._reader.community, epoch.kid))
             except SealError:
                 continue
         return secrets

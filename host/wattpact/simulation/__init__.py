@@ -1,7 +1,7 @@
 """Replays: recorded input through the whole path, as fast as it goes, with every sum checked.
 
 lockstep   one meter's firmware in virtual time, in a MicroPython process
-street     a node and such meters on one virtual clock, with a network without loss
+simulator  a node and such meters on one virtual clock, with a network without loss
 homes      a week of recorded homes as producers and consumers
 p1         a recorded P1 port
 waveform   a recorded voltage and current

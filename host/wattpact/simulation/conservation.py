@@ -8,24 +8,24 @@ from wattpact.billing import bill, disclose
 from wattpact.ledger import Statements, accounts
 from wattpact.projections import ledger_feed
 from wattpact.simulation import Check
-from wattpact.simulation.street import Street
+from wattpact.simulation.simulator import Simulator
 from wattpact.store.publishing import publish
 
 
-def settle(street: Street) -> Statements:
+def settle(simulator: Simulator) -> Statements:
     """The ledger over all that the node has stored, settled until now."""
-    return ledger_feed.ledger_of(street.store, street.now_s)
+    return ledger_feed.ledger_of(simulator.store, simulator.now_s)
 
 
-def check(street: Street, from_s: int, to_s: int) -> list[Check]:
+def check(simulator: Simulator, from_s: int, to_s: int) -> list[Check]:
     """What must hold between registers, contracts, grid and bills over a window that holds the whole replay."""
-    ledger = settle(street)
-    statements = {name: ledger.statement(person.kid, from_s, to_s) for name, person in street.people.items()}
+    ledger = settle(simulator)
+    statements = {name: ledger.statement(person.kid, from_s, to_s) for name, person in simulator.people.items()}
     fields = {name: made.fields([]) for name, made in statements.items()}
     taken = sum(one["bought_wh"] + one["grid_import_wh"] for one in fields.values())
     given = sum(one["sold_wh"] + one["grid_export_wh"] for one in fields.values())
-    imported = sum(meter.registers[1] for meter in street.meters.values())
-    exported = sum(meter.registers[2] for meter in street.meters.values())
+    imported = sum(meter.registers[1] for meter in simulator.meters.values())
+    exported = sum(meter.registers[2] for meter in simulator.meters.values())
     bought = sum(one["bought_wh"] for one in fields.values())
     sold = sum(one["sold_wh"] for one in fields.values())
     carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.agreements.confirmed)
@@ -41,22 +41,22 @@ def check(street: Street, from_s: int, to_s: int) -> list[Check]:
     ]
 
 
-def audit_bills(street: Street, month: str) -> tuple[list[Check], dict[str, Any]]:
+def audit_bills(simulator: Simulator, month: str) -> tuple[list[Check], dict[str, Any]]:
     """Every person's bill, exported and audited with the keys that the audit needs; and its fields by name."""
-    host = street.data.keyring.load(keys.HOST)
+    host = simulator.data.keyring.load(keys.HOST)
     checks, fields = [], {}
-    for name, person in street.people.items():
-        ledger = settle(street)
+    for name, person in simulator.people.items():
+        ledger = settle(simulator)
         made = bill.make(ledger, person.kid, month)
-        held = ledger_feed.evidence_for(street.store, made.statement, street.unsealer)
+        held = ledger_feed.entries_for(simulator.store, made.statement, simulator.unsealer)
         data = bill.export(
-            made, ledger, held, host.kid, lambda kind, body: publish(street.store, host, kind, body, street.now_s)
+            made, ledger, held, host.kid, lambda kind, body: publish(simulator.store, host, kind, body, simulator.now_s)
         )
         fields[name] = made.fields
         try:
-            shown, _ = disclose.for_bundle(street.store, street.unsealer, data)
-            keys_of = [disclose.disclose(street.store, street.unsealer, shown)]
-            report = audit.audit(io.BytesIO(data), street.data.root_public_key, keys_of)
+            shown, _ = disclose.for_bundle(simulator.store, simulator.unsealer, data)
+            keys_of = [disclose.disclose(simulator.store, simulator.unsealer, shown)]
+            report = audit.audit(io.BytesIO(data), simulator.data.root_public_key, keys_of)
             agrees = {**made.fields, **{name: report.fields[name] for name in _EVIDENCE}} == report.fields
             figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
         except (audit.Refuted, audit.Undecided) as found:

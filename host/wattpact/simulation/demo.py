@@ -131,7 +131,7 @@ def _issuer(of: DataDirectory) -> Signer:
 class Demo:
     """Runs the meters and plays their owners beside a node that has been started.
 
-    `report` prints a line; `relay_text(is_closed, reason)` is a relay's position and reason in words."""
+    `report` prints a line; `relay_text(is_closed, reason)` is a relay's position and reason as a text."""
 
     def __init__(
         self, of: DataDirectory, node: Node, udp_port: int, report: Callable[[str], None],

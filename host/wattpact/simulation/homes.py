@@ -2,7 +2,7 @@
 
 Input is a folder in the format of CityLearn's 2022 challenge: schema.json, Building_N.csv with non_shiftable_load in
 kWh and solar_generation in W for each kW of the building's nominal power, pricing.csv with electricity_pricing a kWh.
-What always holds: every number is read as the decimal that stands in the file; power is its mW, rounded half up.
+What always holds: every number is read as the decimal that is in the file; power is its mW, rounded half up.
 """
 
 import csv
@@ -20,7 +20,7 @@ from wattpact_protocol.log import kinds
 
 from wattpact.membership import members
 from wattpact.simulation import Check, ReplayError, conservation
-from wattpact.simulation.street import Street
+from wattpact.simulation.simulator import Simulator
 from wattpact.store.publishing import publish
 
 HOUR_S = 3600
@@ -129,86 +129,86 @@ class HomesReplay:
             return self._play(Path(folder).joinpath("node"))
 
     def _play(self, folder: Path) -> list[Check]:
-        with Street(folder, TERMS, START_S - HOUR_S) as street:
-            self._set_up(street)
+        with Simulator(folder, TERMS, START_S - HOUR_S) as simulator:
+            self._set_up(simulator)
             for hour in range(self._hours):
                 if hour % HOURS_A_DAY == 0:
                     self._report(f"day {hour // HOURS_A_DAY + 1} of {self._hours // HOURS_A_DAY}")
-                    self._mandate(street)
-                self._play_hour(street, hour)
-            self._finish(street)
-            return self._check(street)
+                    self._mandate(simulator)
+                self._play_hour(simulator, hour)
+            self._finish(simulator)
+            return self._check(simulator)
 
-    def _set_up(self, street: Street) -> None:
+    def _set_up(self, simulator: Simulator) -> None:
         """Before the first hour: people, policy, tariff, meters, and default supply so that the relays are closed."""
         export = min(self._prices) * EXPORT_SHARE_PERCENT // 100
         previous = None
-        publish(street.store, street.issuer, kinds.POLICY, POLICY, street.now_s)
+        publish(simulator.store, simulator.issuer, kinds.POLICY, POLICY, simulator.now_s)
         for hour, price in enumerate(self._prices):
             if price != previous:
                 from_s = START_S + hour * HOUR_S if hour else 0
                 tariff = {"from_s": from_s, "import_micro_per_kwh": price, "export_micro_per_kwh": export}
-                publish(street.store, street.issuer, kinds.TARIFF, tariff, street.now_s)
+                publish(simulator.store, simulator.issuer, kinds.TARIFF, tariff, simulator.now_s)
                 previous = price
         source = {"kind": "profile", "load": "relay"}
         configuration = {"rated_w": RATED_W, "step_s": STEP_S, "intervals": INTERVALS, "source": source}
         for number, one in enumerate(self.homes, 1):
-            street.add_person(f"owner-of-{one.name}")
-            meter = street.add_meter(one.name, f"owner-of-{one.name}", configuration)
+            simulator.add_person(f"owner-of-{one.name}")
+            meter = simulator.add_meter(one.name, f"owner-of-{one.name}", configuration)
             grant = {
                 "number": number, "meter": meter.kid, "contract": bytes(32), "wh": 0, "max_w": RATED_W,
                 "from_s": 0, "to_s": 1 << 40, "price_micro_per_kwh": 0, "priority": 65535, "start_by_s": 1 << 40,
                 "default_supply": True,
             }  # fmt: skip
-            publish(street.store, street.issuer, kinds.GRANT, grant, street.now_s)
-        street.node.catch_up()
-        self._rest(street, {})
-        street.advance(START_S - street.now_s, {})
+            publish(simulator.store, simulator.issuer, kinds.GRANT, grant, simulator.now_s)
+        simulator.node.catch_up()
+        self._rest(simulator, {})
+        simulator.advance(START_S - simulator.now_s, {})
 
-    def _mandate(self, street: Street) -> None:
+    def _mandate(self, simulator: Simulator) -> None:
         """Once a day each owner orders to sell some energy, at prices that rise from home to home, and to buy some."""
         for rank, one in enumerate(self.homes):
             for side, limit, wh in ((kinds.SELL, 120_000 + 10_000 * rank, 4000), (kinds.BUY, 210_000, 3000)):
                 body = {
-                    "order_id": secrets.token_bytes(8), "expires_s": street.now_s + 24 * HOUR_S,
-                    "meter": street.meters[one.name].kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh,
-                    "max_w": RATED_W, "start_s": street.now_s, "end_s": street.now_s + 24 * HOUR_S,
+                    "order_id": secrets.token_bytes(8), "expires_s": simulator.now_s + 24 * HOUR_S,
+                    "meter": simulator.meters[one.name].kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh,
+                    "max_w": RATED_W, "start_s": simulator.now_s, "end_s": simulator.now_s + 24 * HOUR_S,
                 }  # fmt: skip
-                publish(street.store, street.people[f"owner-of-{one.name}"], kinds.MANDATE, body, street.now_s)
-        street.node.catch_up()
+                publish(simulator.store, simulator.people[f"owner-of-{one.name}"], kinds.MANDATE, body, simulator.now_s)
+        simulator.node.catch_up()
 
-    def _play_hour(self, street: Street, hour: int) -> None:
+    def _play_hour(self, simulator: Simulator, hour: int) -> None:
         """One hour at the file's power: in steps of 2 s until no datagrams are left, then of a quarter hour."""
         mw = {one.name: one.net_mw[hour] for one in self.homes}
         end_s = START_S + (hour + 1) * HOUR_S
-        self._rest(street, mw)
-        while street.now_s < end_s:
-            seconds = STEP_S - (street.now_s - START_S) % STEP_S
-            street.advance(seconds, {name: [(power, seconds * 1_000_000)] for name, power in mw.items()})
+        self._rest(simulator, mw)
+        while simulator.now_s < end_s:
+            seconds = STEP_S - (simulator.now_s - START_S) % STEP_S
+            simulator.advance(seconds, {name: [(power, seconds * 1_000_000)] for name, power in mw.items()})
 
-    def _rest(self, street: Street, mw: dict[str, int]) -> None:
+    def _rest(self, simulator: Simulator, mw: dict[str, int]) -> None:
         for _ in range(STEP_S // 2):
-            street.advance(2, {name: [(power, 2_000_000)] for name, power in mw.items()})
-            if street.is_at_rest():
+            simulator.advance(2, {name: [(power, 2_000_000)] for name, power in mw.items()})
+            if simulator.is_at_rest():
                 return
         raise ReplayError("the meters and the node never stop sending to each other")
 
-    def _finish(self, street: Street) -> None:
+    def _finish(self, simulator: Simulator) -> None:
         """Let the last readings arrive, and the last contracts end."""
-        street.advance(HOUR_S, {})
-        self._rest(street, {})
+        simulator.advance(HOUR_S, {})
+        self._rest(simulator, {})
 
-    def _check(self, street: Street) -> list[Check]:
+    def _check(self, simulator: Simulator) -> list[Check]:
         checks = []
         for one in self.homes:
-            registers = street.meters[one.name].registers
-            for number, word, mwh in ((1, "import", one.import_mwh), (2, "export", one.export_mwh)):
+            registers = simulator.meters[one.name].registers
+            for number, name, mwh in ((1, "import", one.import_mwh), (2, "export", one.export_mwh)):
                 figures = f"register {registers[number]:,} Wh, file {mwh // 1000:,}.{mwh % 1000:03} Wh"
-                checks.append(Check(f"{one.name} {word}", registers[number] == mwh // 1000, figures))
-        checks += conservation.check(street, START_S - HOUR_S, street.now_s)
+                checks.append(Check(f"{one.name} {name}", registers[number] == mwh // 1000, figures))
+        checks += conservation.check(simulator, START_S - HOUR_S, simulator.now_s)
         month = datetime.fromtimestamp(START_S, UTC).strftime("%Y-%m")
-        audits, bills = conservation.audit_bills(street, month)
+        audits, bills = conservation.audit_bills(simulator, month)
         checks += audits
         grid = sum(bills[name]["grid_import_wh"] + bills[name]["bought_wh"] for name in bills)
-        imported = sum(meter.registers[1] for meter in street.meters.values())
+        imported = sum(meter.registers[1] for meter in simulator.meters.values())
         return [*checks, Check("bills account for all import", grid == imported, f"{grid:,} Wh, {imported:,} Wh")]

@@ -1,7 +1,7 @@
 """A recorded P1 port through a meter: its registers against those of its telegrams, with every telegram counted.
 
 The reference is a reading of the text of its own: where telegrams begin, and their registers by a regular expression,
-in exact integers. What always holds: the meter is told bytes and nothing else.
+in exact integers. What always holds: the meter gets bytes and nothing else.
 """
 
 import re
@@ -14,7 +14,7 @@ from wattpact_protocol.log import kinds, readings
 
 from wattpact.membership import members
 from wattpact.simulation import Check, ReplayError
-from wattpact.simulation.street import Street
+from wattpact.simulation.simulator import Simulator
 
 MAX_BYTES = 64 << 20
 START_S = 1_783_900_800
@@ -76,19 +76,19 @@ class P1Replay:
 
     def run(self) -> list[Check]:
         with tempfile.TemporaryDirectory(prefix="wattpact-p1-") as folder:
-            with Street(Path(folder).joinpath("node"), TERMS, START_S - 60) as street:
-                return self._play(street)
+            with Simulator(Path(folder).joinpath("node"), TERMS, START_S - 60) as simulator:
+                return self._play(simulator)
 
-    def _play(self, street: Street) -> list[Check]:
-        street.add_person("owner")
+    def _play(self, simulator: Simulator) -> list[Check]:
+        simulator.add_person("owner")
         source = {"kind": "p1", "crc": self._require_crc}
-        meter = street.add_meter("port", "owner", {"rated_w": RATED_W, "step_s": STEP_S, "source": source})
+        meter = simulator.add_meter("port", "owner", {"rated_w": RATED_W, "step_s": STEP_S, "source": source})
         for _ in range(60):
-            street.advance(1, {})
+            simulator.advance(1, {})
         last: Telegram | None = None
         accepted = differing = 0
         for number, piece in enumerate(self._pieces, 1):
-            street.advance(1, {}, {"port": piece})
+            simulator.advance(1, {}, {"port": piece})
             if meter.state["p1_accepted"] > accepted:
                 accepted, last = meter.state["p1_accepted"], reference(piece)
                 # The first telegram of a source waits for a second that agrees.
@@ -98,20 +98,22 @@ class P1Replay:
                 self._report(f"telegram {number} of {len(self._pieces)}")
         at_end = dict(meter.registers)
         for _ in range(2 * STEP_S):
-            street.advance(1, {}, {"port": b""})
-        return self._check(street, at_end, last, differing)
+            simulator.advance(1, {}, {"port": b""})
+        return self._check(simulator, at_end, last, differing)
 
-    def _check(self, street: Street, at_end: dict[int, int], last: Telegram | None, differing: int) -> list[Check]:
-        meter = street.meters["port"]
+    def _check(
+        self, simulator: Simulator, at_end: dict[int, int], last: Telegram | None, differing: int
+    ) -> list[Check]:
+        meter = simulator.meters["port"]
         accepted, rejected = meter.state["p1_accepted"], meter.state["p1_rejected"]
         present = sum(piece.startswith(b"/") for piece in self._pieces)
         before = "" if present == len(self._pieces) else ", after the end of one that began before the recording"
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items())) or "none"
         import_wh = last.import_wh if last else None
         export_wh = (last.export_wh or 0) if last else None
-        stored = street.store.registers(meter.kid)
+        stored = simulator.store.registers(meter.kid)
         kept = dict(stored[0].energy) if stored else {}
-        stored_readings = street.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
+        stored_readings = simulator.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
         voids = sum(row.void_reason is not None for row in stored_readings)
         return [
             Check("telegrams accounted for", accepted + sum(rejected.values()) == present,

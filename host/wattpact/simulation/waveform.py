@@ -47,7 +47,7 @@ class Phase(NamedTuple):
 
 
 class Recording(NamedTuple):
-    """Samples by channel, in the channels' own units, and how they lie in time."""
+    """Samples by channel, in the channels' own units, and when they were taken."""
 
     channels: dict[str, list[Fraction]]
     line_hz: Fraction

@@ -1,4 +1,4 @@
-"""Entries, durable, and what projections made of them. SQL is in `sqlite` and nowhere else."""
+"""Where entries and projections are stored durably. SQL is in `sqlite` and nowhere else."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
-"""What the rest of the host asks of a store. `sqlite` is the one implementation; `wattpact.store` opens it.
+"""What a store does for the rest of the host. `sqlite` is the one implementation; `wattpact.store` opens it.
 
 What always holds: a batch is stored whole or not at all, and durable when its transaction has ended; rows come as the
 plain values of `records`; every failure is a StoreError with a sentence for a person. Costs are those of an index
-unless a method says otherwise: n rows given cost n.
+unless a method has its own: n rows given cost n.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from wattpact.store.records import (
     Accepted,
     Agreed,
     Certified,
-    Evidence,
+    Fork,
     Link,
     Pending,
     Point,
@@ -75,7 +75,7 @@ class Log(Protocol):
         """(sequence, id) of the last entry of a chained author's generation, None where there is none."""
 
     def naming(self, entry_id: bytes) -> list[Stored]:
-        """The entries that name that one, as `keep_naming` was told, in the order of arrival."""
+        """The entries that name that one, as `keep_naming` stored them, in the order of arrival."""
 
     def void_entries(self) -> list[Stored]:
         """Entries that count for nothing, in the order of arrival."""
@@ -176,9 +176,9 @@ class Reader(Log, Projected, Protocol):
         """How many entries and datagrams were rejected, by reason; costs all rows of rejections, a bounded number."""
 
     def pending(self) -> list[Pending]:
-        """Meters that ask to be enrolled, a bounded number."""
+        """Meters that request enrolment, a bounded number."""
 
-    def evidence(self) -> list[Evidence]:
+    def forks(self) -> list[Fork]:
         """Both entries of each fork that was kept."""
 
     def links(self, digest: bytes | None = None) -> list[Link]:
@@ -207,7 +207,7 @@ class Store(Reader, Protocol):
     def append(self, batch: Sequence[Accepted], received_s: int) -> int:
         """Store entries whose places are free; the cursor of the last."""
 
-    def judge(self, reasons: Iterable[tuple[str | None, int]]) -> None:
+    def set_void_reasons(self, reasons: Iterable[tuple[str | None, int]]) -> None:
         """Set why entries are void, by cursor; None where they count after all."""
 
     def keep_points(self, points: Iterable[tuple[bytes, Point]]) -> None:
@@ -253,11 +253,11 @@ class Store(Reader, Protocol):
     def inbox_add(self, meter: bytes, cursor: int) -> None:
         """Put an entry at the end of a meter's inbox, if it is not in it yet."""
 
-    def keep_evidence(self, found: Evidence) -> None:
+    def keep_fork(self, found: Fork) -> None:
         """Keep both entries of a fork; a bounded number for each author."""
 
     def keep_pending(self, public_key: bytes, proof: bytes, source: str, now_s: int) -> None:
-        """Remember a meter that asks to be enrolled; beyond a bound, the one silent for longest is forgotten."""
+        """Store a meter's request for enrolment; beyond a bound, the one silent for longest is forgotten."""
 
     def count_rejections(self, counted: Iterable[Rejection]) -> None:
         """Add to the counts by (reason, author, source); beyond a bound of rows, by reason alone."""

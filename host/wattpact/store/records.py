@@ -6,7 +6,7 @@ from wattpact_protocol.log.entry import Entry
 
 
 class StoreError(Exception):
-    """The database cannot do what was asked: absent, in use, full, damaged, too new; nothing was half done."""
+    """The database cannot do what was requested: absent, in use, full, damaged, too new; nothing was half done."""
 
 
 class Stored(NamedTuple):
@@ -67,7 +67,7 @@ class RelayState(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """A confirmed contract as its entries leave it; `refused` is why its offer had nothing left for it."""
+    """A confirmed contract as its entries leave it; `void_reason` is why its offer had nothing left for it."""
 
     id: bytes
     offer: bytes
@@ -89,7 +89,7 @@ class Agreed(NamedTuple):
     attributed_wh: int
     end_reason: int | None
     ended_s: int | None
-    refused: str | None
+    void_reason: str | None
 
 
 class Totals(NamedTuple):
@@ -145,7 +145,7 @@ class Rejection(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A meter that asks to be enrolled."""
+    """A meter that requests enrolment."""
 
     public_key: bytes
     proof: bytes
@@ -154,7 +154,7 @@ class Pending(NamedTuple):
     last_s: int
 
 
-class Evidence(NamedTuple):
+class Fork(NamedTuple):
     """Two validly signed entries of one author and place; `held` came first."""
 
     author: bytes

@@ -1,1 +1,1 @@
-"""The link to meters."""
+"""The link to meters: datagrams, receipts and inboxes."""

@@ -1,7 +1,7 @@
 """Inboxes: which entries a meter needs, and in what order it receives them.
 
 What always holds: an entry is in a meter's inbox once, behind everything that was put in before; a meter's inbox begins
-with the certificates that prove its own; the inboxes of the store are as far as `meta.inbox_folded` says, whenever the
+with the certificates that prove its own; the inboxes of the store are as far as `meta.inbox_folded`, whenever the
 program died. The cursor on the wire is the row's position. docs/spec/ingest.md, "Inboxes".
 """
 

@@ -1,6 +1,6 @@
 """What the node knows, as the plain values that the HTTP API and its events give.
 
-What always holds: a view reads and never changes anything, may be asked from any thread, and costs what it answers,
+What always holds: a view reads and never changes anything, may be called from any thread, and costs what it returns,
 not what is stored. Shapes are those of `wattpact.api.models`; units are in the names. A row of a meter, a contract or
 the log also has its `audience`, for `visible`, which decides what of it a viewer is shown.
 """
@@ -12,19 +12,19 @@ Json = dict[str, Any]
 
 
 class NotFound(LookupError):
-    """What was asked about is not there; the text is a sentence for a person."""
+    """What was requested is not there; the text is a sentence for a person."""
 
 
 class BadRequest(ValueError):
-    """A question that has no answer; the text is a sentence for a person."""
+    """A request that makes no sense; the text is a sentence for a person."""
 
 
 class Forbidden(Exception):
-    """What was asked about is somebody else's; the text is a sentence for a person."""
+    """What was requested is somebody else's; the text is a sentence for a person."""
 
 
 class Views(Protocol):
-    """The questions, answered to the operator. Keys and ids are bytes; what is not there raises NotFound, nonsense
+    """All views, as the operator is shown them. Keys and ids are bytes; what is not there raises NotFound, nonsense
     BadRequest."""
 
     def last_cursor(self) -> int:

@@ -1,4 +1,4 @@
-"""Meters as a person is shown them: power now, the relay and why it stands so, and how well each is heard."""
+"""Meters as a person is shown them: power now, the relay and its reason, and the last contact."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,18 +13,18 @@ from wattpact.views import contracts
 if TYPE_CHECKING:
     from wattpact.views.held import Held
 
-HEARD_WITHIN_S = 15  # a meter on the link says something every 2 s
+ONLINE_S = 15  # a meter on the link sends something every 2 s
 
 _ENDED_SUPPLY = ("no_contract", "resting")
 NO_RELAY = "No relay has been operated here."
 
 
 def power_w(reader: Reader, registers: Registers, now_s: int) -> int | None:
-    """Power now: what the meter says, else the last interval's mean; None once that is too long ago."""
+    """Power now: what the meter reports, else the last interval's mean; None once that is too long ago."""
     last = reader.points_around(registers.meter, registers.end_s)[0]
     before = reader.points_around(registers.meter, last.unix_s - 1)[0]
     step_s = last.unix_s - before.unix_s
-    if now_s - registers.end_s > max(HEARD_WITHIN_S, 3 * step_s):
+    if now_s - registers.end_s > max(ONLINE_S, 3 * step_s):
         return None
     if register_table.POWER_W in registers.instantaneous:
         return registers.instantaneous[register_table.POWER_W]
@@ -35,13 +35,13 @@ def power_w(reader: Reader, registers: Registers, now_s: int) -> int | None:
 
 
 def rows(held: "Held", seen_s: Mapping[bytes, int]) -> list[dict[str, Any]]:
-    """All meters by label; `seen_s` is when the link last heard each."""
+    """All meters by label; `seen_s` is the link's last contact with each."""
     found = [row(held, kid, seen_s.get(kid, 0)) for kid in held.inputs.meters]
     return sorted(found, key=lambda row: (row["label"], row["kid"]))
 
 
 def row(held: "Held", kid: bytes, seen_s: int) -> dict[str, Any]:
-    """A meter with its `audience`, and whether its readings are sealed to this host."""
+    """A meter with its `audience`, and whether it has readings that this host has no key to."""
     inputs, newest, now_s = held.inputs, held.reader.newest_of(kid), held.now_s
     registers = held.registers.get(kid)
     certificate = inputs.certificate_at(kid, now_s)
@@ -52,7 +52,7 @@ def row(held: "Held", kid: bytes, seen_s: int) -> dict[str, Any]:
         "kid": kid.hex(), "label": certificate["label"], "supply_point": certificate.get("supply_point"),
         "owner": owner.hex() if owner else None, "owner_label": inputs.labels.get(owner) if owner else None,
         "assurance": roles.ASSURANCES[certificate["assurance"]], "rated_w": certificate.get("rated_w"),
-        "online": last_seen_s is not None and now_s - last_seen_s <= HEARD_WITHIN_S, "last_seen_s": last_seen_s,
+        "online": last_seen_s is not None and now_s - last_seen_s <= ONLINE_S, "last_seen_s": last_seen_s,
         "clock_status": entry.decode(newest.raw, held.reader.community).stamp.clock_status if newest else None,
         "import_wh": energy.get(register_table.IMPORT_WH), "export_wh": energy.get(register_table.EXPORT_WH),
         "power_w": held.powers.get(kid), "relay": relay(held, kid),

@@ -13,16 +13,16 @@ STEPS_S = (1, 5, 10, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 21600, 43200
 
 
 def period(from_s: int | None, to_s: int | None, step_s: int | None, now_s: int) -> tuple[int, int, int]:
-    """What was asked for, with what was left out; raises BadRequest."""
+    """The requested period and step, with what was left out; raises BadRequest."""
     end_s = now_s if to_s is None else to_s
     start_s = max(0, end_s - DAY_S) if from_s is None else from_s
     if start_s >= end_s:
-        raise BadRequest(f"from must lie before to, and {start_s} does not lie before {end_s}.")
+        raise BadRequest(f"from must be before to, and {start_s} is not before {end_s}.")
     length_s = end_s - start_s
     step_s = step_s or next((step for step in STEPS_S if length_s <= step * GOOD_POINTS), length_s // GOOD_POINTS)
     if length_s // step_s >= MAX_POINTS:
         least_s = -(-length_s // (MAX_POINTS - 1))
-        raise BadRequest(f"That is more than {MAX_POINTS} points; ask for a step of {least_s} s or more.")
+        raise BadRequest(f"That is more than {MAX_POINTS} points; choose a step of {least_s} s or more.")
     return start_s, end_s, step_s
 
 

@@ -110,7 +110,11 @@ def _happened(known: Sentences, new: Entry) -> str:
         return made(known, body)
     name = kind_texts.event(body["code"])
     text = body.get("text", "")
-    return f"{name[0].upper()}{name[1:]}" + (f" ({text.replace('_', ' ')})" if text else "")
+    if text in reason_texts.TEXTS:
+        name += f": {_clause(reason_texts.TEXTS[text])}"
+    elif text and text not in reason_texts.RELAY_OPEN:  # of an over-current or a weld the name has it
+        name += f" ({text})"
+    return name[0].upper() + name[1:]
 
 
 def _closed(known: Sentences, body: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The views of a node's store: each question is answered from what has been stored by the moment it is asked."""
+"""The views of a node's store: each is made of what is stored at the moment of the request."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,13 +23,13 @@ from wattpact.views.held import Held
 from wattpact.views.sentences import Sentences
 
 _NO_COMMUNITY = "No community has been founded on this node yet."
-ASKED_WITHIN_S = 60  # a meter that waits to be enrolled asks every few seconds
-# Usage that both sides of the contract see. USAGE_START says a register: that is the consumer's alone.
+PENDING_S = 60  # a meter that waits to be enrolled repeats its request every few seconds
+# Usage that both sides of the contract see. USAGE_START has a register: that is the consumer's alone.
 _USED = (kinds.USAGE, kinds.USAGE_END)
 
 
 class StoredViews:
-    """`seen_s` gives when the link last heard each meter; `clock()` Unix seconds; `signers` open what is sealed."""
+    """`seen_s` gives the link's last contact with each meter; `clock()` Unix seconds; `signers` unseal."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class StoredViews:
         held, reader = self._held(), self._reader()
         inputs, now_s = held.inputs, held.now_s
         known, prices, rejected = dict(inputs.community or {}), inputs.tariff.at(now_s), reader.rejected()
-        pending = [row for row in reader.pending() if row.last_s >= now_s - ASKED_WITHIN_S]
+        pending = [row for row in reader.pending() if row.last_s >= now_s - PENDING_S]
         return {
             "name": known["name"], "community_id": reader.community.hex(), "currency": known["currency"],
             "timezone": known["timezone"], "slot_s": known["slot_s"], "now_s": now_s,
@@ -141,7 +141,7 @@ class StoredViews:
         numbers = [kinds.KINDS[name] for name in names]
         held = self._held()
         if meter is not None and meter not in held.inputs.labels:
-            raise NotFound(f"Nobody here is called {meter.hex()}.")
+            raise NotFound(f"There is no author {meter.hex()} here.")
         found = held.reader.entries(before=before, of_kinds=numbers, author=meter, limit=limit + 1, newest_first=True)
         rows = self._log_rows(held, found[:limit])
         return {"entries": rows, "next": rows[-1]["cursor"] if len(found) > limit else None}
@@ -151,9 +151,9 @@ class StoredViews:
         return self._log_rows(held, held.reader.entries(after=cursor, limit=limit, newest_first=True)[::-1])
 
     def _log_rows(self, held: Held, rows: list[Stored]) -> list[Json]:
-        teller, unsealer = Sentences(held.inputs), self._unsealer()
+        sentences, unsealer = Sentences(held.inputs), self._unsealer()
         return [
-            _log_row(held, teller, row, unsealer.look(entry.decode(row.raw, held.reader.community))) for row in rows
+            _log_row(held, sentences, row, unsealer.look(entry.decode(row.raw, held.reader.community))) for row in rows
         ]
 
     def bills(self, month: str | None, owner: bytes | None) -> list[Json]:
@@ -164,7 +164,7 @@ class StoredViews:
             payers = ledger.payers(*bill.month_window(month, timezone))
             if owner is not None:
                 if owner not in payers:
-                    raise NotFound(f"Nobody called {owner.hex()} answers for a meter in that month.")
+                    raise NotFound(f"{owner.hex()} has no bill for that month: no meter's energy goes to that account.")
                 payers = [owner]
             made = [bill.make(ledger, payer, month) for payer in payers]
         except (bill.BillError, LedgerError) as error:
@@ -189,26 +189,27 @@ def _bill(made: bill.Bill) -> Json:
     return row
 
 
-def _audience(held: Held, row: Stored, said: entry.Entry) -> set[bytes]:
-    """Whom an entry that tells of private things is for: whose meter or word it is, or bill; of a usage both sides."""
+def _audience(held: Held, row: Stored, new: entry.Entry) -> set[bytes]:
+    """Whom an entry with private content is for: the author's payer, the subject of a bill, both sides of a usage."""
     inputs, unix_s = held.inputs, row.received_s if row.unix_s is None else row.unix_s
-    if row.kind == kinds.READING and not said.is_sealed:
-        tenures = inputs.payers(row.author, said.body["t0_s"], max(end_s(said.body), said.body["t0_s"] + 1))
+    if row.kind == kinds.READING and not new.is_sealed:
+        tenures = inputs.payers(row.author, new.body["t0_s"], max(end_s(new.body), new.body["t0_s"] + 1))
         return {tenures[0][2]} if len(tenures) == 1 else set()  # one that spans two tenures is neither owner's
     found = {inputs.payer_at(row.author, unix_s)}
     if row.kind == kinds.STATEMENT:
-        found.add(said.body["subject"])
-    contract = inputs.agreements.confirmed.get(said.body["contract"]) if row.kind in _USED else None
+        found.add(new.body["subject"])
+    contract = inputs.agreements.confirmed.get(new.body["contract"]) if row.kind in _USED else None
     if contract is not None:
         found |= held.parties((contract.supplier, contract.consumer), contract.start_s, contract.end_s)
     return found
 
 
-def _log_row(held: Held, teller: Sentences, row: Stored, said: entry.Entry) -> Json:
+def _log_row(held: Held, sentences: Sentences, row: Stored, new: entry.Entry) -> Json:
     return {
-        "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(), "author_label": teller.label(row.author),
-        "kind": kinds.NAMES[row.kind], "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
-        "clock_status": said.stamp.clock_status, "text": teller.sentence(said), "void_reason": row.void_reason,
+        "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(),
+        "author_label": sentences.label(row.author), "kind": kinds.NAMES[row.kind],
+        "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
+        "clock_status": new.stamp.clock_status, "text": sentences.sentence(new), "void_reason": row.void_reason,
         "void_text": reason_texts.text(row.void_reason) if row.void_reason else None,
-        "audience": _audience(held, row, said), "sealed": said.is_sealed,
+        "audience": _audience(held, row, new), "sealed": new.is_sealed,
     }  # fmt: skip

@@ -2,11 +2,11 @@
 
     operator   everything
     a person   what is their own: meters, readings, bills, orders, and the usage of contracts that they are a side of
-    nobody     that meters and entries exist, and what entries say openly: terms, tariffs, certificates
+    nobody     that meters and entries exist, and what entries show to anyone: terms, tariffs, certificates
 
 What always holds: a row comes with its `audience`, the people besides the operator whom its measured part is for, and
-leaves without it; a field that is not shown is None, and `sealed` says why: it is not for the viewer ("viewer"), or
-this host has no key to it, so that it is for nobody here ("host"). docs/spec/sealing.md, docs/reference/http-api.md.
+leaves without it; a field that is not shown is None, and `sealed` is the reason: it is not for the viewer ("viewer"),
+or this host has no key to it ("host"). docs/spec/sealing.md, docs/reference/http-api.md.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ VIEWER, HOST = "viewer", "host"
 
 
 class Viewer(NamedTuple):
-    """Who looks: the operator, a person by key id, or nobody known."""
+    """Who looks: the operator, a person by key id, or anyone."""
 
     is_operator: bool
     person: bytes | None = None

@@ -19,7 +19,7 @@ export interface Community {
   slot_s: number;
   now_s: number;
   tariff: { import_micro_per_kwh: number; export_micro_per_kwh: number };
-  counts: { entries: number; rejected: Record<string, number>; pending: number; sealed: number };
+  counts: { entries: number; rejected: Record<string, number>; rejected_text: Record<string, string>; pending: number; sealed: number };
 }
 
 export interface Relay {
@@ -102,6 +102,7 @@ export interface LogRow {
   clock_status: number;
   text: string;
   void_reason: string | null;
+  void_text: string | null;
   sealed: Sealed;
 }
 

@@ -86,12 +86,12 @@ function Who({ state, current }: { state: State; current: string }) {
 function Header({ state, current }: { state: State; current: string }) {
   const [theme, toggle] = useTheme();
   const other = theme === "dark" ? "light" : "dark";
-  const standing = { live: "Live", connecting: "Connecting", lost: "No answer" }[state.line];
+  const line = { live: "Live", connecting: "Connecting", lost: "No answer" }[state.line];
   return (
     <header class="top">
       <div class="name">
         <h1>{state.community?.name ?? "Wattpact"}</h1>
-        <span class={`line ${state.line}`}>{standing}</span>
+        <span class={`line ${state.line}`}>{line}</span>
       </div>
       <nav aria-label="Screens">
         {SCREENS.map(({ name, title, icon: Icon }) => (

@@ -77,7 +77,7 @@ export function barTime(bar: Bar, timezone: string): string {
   return `${day(bar.from_s, timezone)}, ${time(bar.from_s, timezone)}\u2013${time(bar.to_s, timezone)}`;
 }
 
-export function barWords(bar: Bar, timezone: string): string {
+export function barText(bar: Bar, timezone: string): string {
   const when = barTime(bar, timezone);
   if (bar.import_wh === null && bar.export_wh === null) return `${when}: unknown`;
   const energies = `${when}: ${energy(bar.import_wh ?? 0)} imported, ${energy(bar.export_wh ?? 0)} exported`;

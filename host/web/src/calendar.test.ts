@@ -17,7 +17,7 @@ test("the days on which clocks change are 23 and 25 hours long", () => {
   expect([hours("2026-03-29"), hours("2026-10-25"), hours("2026-11-21")]).toEqual([23, 25, 24]);
 });
 
-test("a moment lies in its local day", () => {
+test("a moment is in its local day", () => {
   expect(dayOf(Date.parse("2026-11-20T23:30:00Z") / 1000, ZONE)).toBe("2026-11-21");
   expect(dayOf(Date.parse("2026-11-20T23:30:00Z") / 1000, "UTC")).toBe("2026-11-20");
   expect(offset_s(Date.parse("2026-11-20T23:30:00Z") / 1000, ZONE)).toBe(3600);

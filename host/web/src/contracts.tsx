@@ -20,14 +20,14 @@ const STATES: Record<Contract["state"], string> = {
   settled: "settled",
 };
 
-function stateWords(contract: Contract): string {
-  const words = STATES[contract.state];
-  return contract.end_reason && !isLive(contract) && contract.state !== "void" ? `${words}: ${contract.end_reason}` : words;
+function stateText(contract: Contract): string {
+  const text = STATES[contract.state];
+  return contract.end_reason && !isLive(contract) && contract.state !== "void" ? `${text}: ${contract.end_reason}` : text;
 }
 
 function Progress({ contract }: { contract: Contract }) {
   const { carried_wh, flow_w } = contract;
-  if (carried_wh === null) return <SealedNote sealed={contract.sealed} words="Only its two parties and the operator can see how much of it is used." />;
+  if (carried_wh === null) return <SealedNote sealed={contract.sealed} text="Only its two parties and the operator can see how much of it is used." />;
   const share = contract.wh ? Math.min(1, carried_wh / contract.wh) : 0;
   return (
     <div class="progress">
@@ -62,7 +62,7 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
       <h3>
         {contract.supplier_label} <span class="to" aria-hidden="true">→</span><span class="hidden">to</span> {contract.consumer_label}
       </h3>
-      <p class="state">{stateWords(contract)}</p>
+      <p class="state">{stateText(contract)}</p>
       <Progress contract={contract} />
       <dl class="pairs">
         {pairs.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Contract, Meter } from "./api";
-import { GRID, layoutOf, leftWh, sceneOf, totalsOf } from "./flows";
+import { GRID, layoutOf, leftWh, flowsOf, totalsOf } from "./flows";
 
 const NOW_S = 1_795_000_000;
 
@@ -21,66 +21,66 @@ function contract(id: string, supplier: string, consumer: string, more: Partial<
   };
 }
 
-const STREET = [meter("sun", -7850), meter("battery", 0), meter("wallbox", 7200)];
+const METERS = [meter("sun", -7850), meter("battery", 0), meter("wallbox", 7200)];
 const FLOWING = contract("a", "sun", "wallbox", { flow_w: 7000, carried_wh: 10, attributed_wh: 13 });
 const NEXT = contract("b", "battery", "wallbox", { state: "granted", priority: 2, used_from_s: null });
 
-describe("the scene", () => {
+describe("the flows of the picture", () => {
   test("has producers and consumers on their sides, also when a producer is at rest", () => {
-    const scene = sceneOf(STREET, [NEXT, FLOWING], NOW_S);
-    expect(scene.producers.map((house) => house.kid)).toEqual(["sun", "battery"]);
-    expect(scene.consumers.map((house) => house.kid)).toEqual(["wallbox"]);
-    expect(scene.links.map((link) => [link.contract.id, link.standing, link.left_wh])).toEqual([
+    const flows = flowsOf(METERS, [NEXT, FLOWING], NOW_S);
+    expect(flows.producers.map((house) => house.kid)).toEqual(["sun", "battery"]);
+    expect(flows.consumers.map((house) => house.kid)).toEqual(["wallbox"]);
+    expect(flows.links.map((link) => [link.contract.id, link.status, link.left_wh])).toEqual([
       ["a", "flowing", 27],
       ["b", "next", 40],
     ]);
   });
 
   test("leaves to the grid what no contract carries", () => {
-    const scene = sceneOf(STREET, [FLOWING], NOW_S);
-    expect(scene.toGrid).toEqual([{ kid: "sun", power_w: 850 }]);
-    expect(scene.fromGrid).toEqual([{ kid: "wallbox", power_w: 200 }]);
+    const flows = flowsOf(METERS, [FLOWING], NOW_S);
+    expect(flows.toGrid).toEqual([{ kid: "sun", power_w: 850 }]);
+    expect(flows.fromGrid).toEqual([{ kid: "wallbox", power_w: 200 }]);
   });
 
-  test("says of a contract whose turn has not come that it is next", () => {
+  test("a contract whose turn has not come is next", () => {
     const begun = contract("b", "battery", "wallbox", { priority: 2 });
-    expect(sceneOf(STREET, [FLOWING, begun], NOW_S).links.map((link) => link.standing)).toEqual(["flowing", "next"]);
-    expect(sceneOf(STREET, [begun], NOW_S).links.map((link) => link.standing)).toEqual(["idle"]);
+    expect(flowsOf(METERS, [FLOWING, begun], NOW_S).links.map((link) => link.status)).toEqual(["flowing", "next"]);
+    expect(flowsOf(METERS, [begun], NOW_S).links.map((link) => link.status)).toEqual(["idle"]);
   });
 
   test("shows of others that a contract is in use, and no more", () => {
-    const shut = { sealed: "viewer" as const, import_wh: null, export_wh: null, register_time_s: null, relay: null };
-    const street = [meter("sun", null, shut), meter("wallbox", null, shut)];
+    const unreadable = { sealed: "viewer" as const, import_wh: null, export_wh: null, register_time_s: null, relay: null };
+    const meters = [meter("sun", null, unreadable), meter("wallbox", null, unreadable)];
     const usage = { carried_wh: null, attributed_wh: null, flow_w: null, sealed: "viewer" as const };
-    const scene = sceneOf(street, [contract("a", "sun", "wallbox", usage), contract("b", "sun", "wallbox", { ...usage, state: "granted" })], NOW_S);
-    expect(scene.links.map((link) => [link.standing, link.left_wh])).toEqual([["sealed", null], ["next", null]]);
-    expect([scene.producers[0]!.power_w, scene.consumers[0]!.power_w]).toEqual([null, null]);
-    expect(layoutOf(scene, 900).wires.map((wire) => wire.power_w)).toEqual([0, 0, 0, 0]);
-    expect(totalsOf(street, [contract("a", "sun", "wallbox", usage)]).neighbours_w).toBe(0);
+    const flows = flowsOf(meters, [contract("a", "sun", "wallbox", usage), contract("b", "sun", "wallbox", { ...usage, state: "granted" })], NOW_S);
+    expect(flows.links.map((link) => [link.status, link.left_wh])).toEqual([["sealed", null], ["next", null]]);
+    expect([flows.producers[0]!.power_w, flows.consumers[0]!.power_w]).toEqual([null, null]);
+    expect(layoutOf(flows, 900).wires.map((wire) => wire.power_w)).toEqual([0, 0, 0, 0]);
+    expect(totalsOf(meters, [contract("a", "sun", "wallbox", usage)]).neighbours_w).toBe(0);
   });
 
   test("counts for a person what flows to and from their own meters", () => {
-    const mine = (kid: string) => STREET.map((one) => (one.kid === kid ? one : meter(one.kid, null, { sealed: "viewer", relay: null })));
+    const mine = (kid: string) => METERS.map((one) => (one.kid === kid ? one : meter(one.kid, null, { sealed: "viewer", relay: null })));
     expect(totalsOf(mine("sun"), [FLOWING])).toMatchObject({ produced_w: 7850, consumed_w: 0, neighbours_w: 0, sold_w: 7000, surplus_w: 850 });
     expect(totalsOf(mine("wallbox"), [FLOWING])).toMatchObject({ produced_w: 0, consumed_w: 7200, neighbours_w: 7000, sold_w: 0, grid_w: 200 });
   });
 
   test("drops a contract soon after its end", () => {
     const over = (ago_s: number) => contract("c", "sun", "wallbox", { state: "ended", ended_s: NOW_S - ago_s });
-    expect(sceneOf(STREET, [over(2)], NOW_S).links.map((link) => link.standing)).toEqual(["over"]);
-    expect(sceneOf(STREET, [over(30)], NOW_S).links).toEqual([]);
+    expect(flowsOf(METERS, [over(2)], NOW_S).links.map((link) => link.status)).toEqual(["over"]);
+    expect(flowsOf(METERS, [over(30)], NOW_S).links).toEqual([]);
   });
 
   test("of many homes shows those with contracts and those with most power", () => {
     const many = Array.from({ length: 30 }, (_, i) => meter(`home${i}`, 100 + i));
-    const scene = sceneOf([...many, meter("sun", -500)], [contract("a", "sun", "home0")], NOW_S, 4);
-    expect(scene.consumers.map((house) => house.kid)).toEqual(["home0", "home27", "home28", "home29"]);
+    const flows = flowsOf([...many, meter("sun", -500)], [contract("a", "sun", "home0")], NOW_S, 4);
+    expect(flows.consumers.map((house) => house.kid)).toEqual(["home0", "home27", "home28", "home29"]);
   });
 
   test("bears meters of which nothing is known", () => {
-    const scene = sceneOf([meter("new", null, { import_wh: null, export_wh: null })], [], NOW_S);
-    expect(scene.consumers).toMatchObject([{ kid: "new", power_w: null }]);
-    expect(scene.fromGrid).toEqual([]);
+    const flows = flowsOf([meter("new", null, { import_wh: null, export_wh: null })], [], NOW_S);
+    expect(flows.consumers).toMatchObject([{ kid: "new", power_w: null }]);
+    expect(flows.fromGrid).toEqual([]);
   });
 });
 
@@ -88,16 +88,16 @@ test("what is left never falls below nothing", () => {
   expect(leftWh(contract("a", "x", "y", { attributed_wh: 50 }))).toBe(0);
 });
 
-test("totals tell neighbours from the grid", () => {
-  expect(totalsOf(STREET, [FLOWING, NEXT])).toEqual({
+test("totals keep neighbours and the grid apart", () => {
+  expect(totalsOf(METERS, [FLOWING, NEXT])).toEqual({
     produced_w: 7850, consumed_w: 7200, neighbours_w: 7000, sold_w: 7000, grid_w: 200, surplus_w: 850,
   });
   expect(totalsOf([meter("x", null)], [])).toMatchObject({ produced_w: 0, consumed_w: 0, grid_w: 0 });
 });
 
 describe.each([360, 1100])("the layout at %i px", (width) => {
-  const scene = sceneOf(STREET, [NEXT, FLOWING], NOW_S);
-  const layout = layoutOf(scene, width);
+  const flows = flowsOf(METERS, [NEXT, FLOWING], NOW_S);
+  const layout = layoutOf(flows, width);
   const boxes = [...layout.houses.values(), ...layout.links.values(), layout.grid!];
 
   test("keeps every box inside, and none over another", () => {

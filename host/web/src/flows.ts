@@ -1,4 +1,4 @@
-// Who produces, who consumes, and what flows between them: the scene of the live picture, and its places. Pure.
+// Who produces, who consumes, and what flows between them: the live picture, and the place of each part. Pure.
 
 import type { Contract, Meter } from "./api";
 
@@ -18,8 +18,8 @@ export interface Link {
   contract: Contract;
   /** null where it is not for the viewer */
   left_wh: number | null;
-  /** what a person needs to know of where it stands; of others' only that it is in use */
-  standing: "flowing" | "idle" | "next" | "over" | "sealed";
+  /** what a person needs to know of its state; of others' contracts only that they are in use */
+  status: "flowing" | "idle" | "next" | "over" | "sealed";
   /** the consumer's relay is open */
   isCut: boolean;
 }
@@ -30,7 +30,7 @@ export interface GridFlow {
   power_w: number;
 }
 
-export interface Scene {
+export interface Flows {
   producers: House[];
   consumers: House[];
   links: Link[];
@@ -53,7 +53,7 @@ export function isLive(contract: Contract): boolean {
   return LIVE.has(contract.state);
 }
 
-/** What is left of it: settlement lags by a slot, the consumer's meter says first. */
+/** What is left of it: settlement lags by a slot, the consumer's meter reports first. */
 export function leftWh(contract: Contract): number | null {
   if (contract.carried_wh === null) return null;
   return Math.max(0, contract.wh - Math.max(contract.carried_wh, contract.attributed_wh ?? 0));
@@ -65,7 +65,7 @@ function waits(contract: Contract, all: Contract[]): boolean {
   return untouched && all.some((other) => other.consumer === contract.consumer && (other.flow_w ?? 0) > 0);
 }
 
-function standing(contract: Contract, all: Contract[]): Link["standing"] {
+function statusOf(contract: Contract, all: Contract[]): Link["status"] {
   if (!isLive(contract)) return "over";
   if (waits(contract, all)) return "next";
   if (contract.flow_w === null) return contract.state === "active" ? "sealed" : "next";
@@ -81,7 +81,7 @@ function sideOf(meter: Meter, live: Contract[]): House["side"] {
 }
 
 /** At most `most` houses a side: those with contracts first, then those with most power. */
-export function sceneOf(meters: Meter[], contracts: Contract[], now_s: number, most = 6): Scene {
+export function flowsOf(meters: Meter[], contracts: Contract[], now_s: number, most = 6): Flows {
   const shown = contracts.filter((one) => isLive(one) || (one.ended_s ?? 0) > now_s - GONE_AFTER_S);
   const busy = new Set(shown.flatMap((one) => [one.supplier, one.consumer]));
   const houses = meters.map((meter): House => {
@@ -104,7 +104,7 @@ export function sceneOf(meters: Meter[], contracts: Contract[], now_s: number, m
     .map((contract): Link => ({
       contract,
       left_wh: leftWh(contract),
-      standing: standing(contract, shown),
+      status: statusOf(contract, shown),
       isCut: open.has(contract.consumer),
     }));
   const at = (kid: string) => consumers.findIndex((house) => house.kid === kid);
@@ -167,7 +167,7 @@ export interface Wire {
   path: string;
   power_w: number;
   kind: "contract" | "grid";
-  standing: Link["standing"];
+  status: Link["status"];
 }
 
 export interface Layout {
@@ -185,8 +185,8 @@ const GRID_HEIGHT = 48;
 const GAP = 14;
 const WIDE = 640;
 
-export function layoutOf(scene: Scene, width: number): Layout {
-  return width >= WIDE ? sideBySide(scene, width) : oneAboveOther(scene, width);
+export function layoutOf(flows: Flows, width: number): Layout {
+  return width >= WIDE ? sideBySide(flows, width) : oneAboveOther(flows, width);
 }
 
 function stack(count: number, height: number, gap: number, x: number, width: number, top: number): Box[] {
@@ -197,35 +197,35 @@ function tall(count: number, height: number, gap = GAP): number {
   return count ? count * height + (count - 1) * gap : 0;
 }
 
-function usesGrid(scene: Scene): boolean {
-  return scene.fromGrid.length + scene.toGrid.length > 0;
+function usesGrid(flows: Flows): boolean {
+  return flows.fromGrid.length + flows.toGrid.length > 0;
 }
 
 /** Producers on the left, consumers on the right, contracts and the grid between. */
-function sideBySide(scene: Scene, width: number): Layout {
+function sideBySide(flows: Flows, width: number): Layout {
   const houseWidth = Math.min(230, Math.round(width * 0.26));
   const gutter = Math.max(48, Math.round(width * 0.08));
   const middleWidth = width - 2 * (houseWidth + gutter);
   const middleX = houseWidth + gutter;
-  const grid = usesGrid(scene);
-  const linksTall = tall(scene.links.length, LINK_HEIGHT);
+  const grid = usesGrid(flows);
+  const linksTall = tall(flows.links.length, LINK_HEIGHT);
   const middleTall = linksTall + (grid ? GRID_HEIGHT + (linksTall ? GAP * 1.5 : 0) : 0);
   const gap = GAP * 1.5;
   const height = Math.max(
     middleTall,
-    tall(scene.producers.length, HOUSE_HEIGHT, gap),
-    tall(scene.consumers.length, HOUSE_HEIGHT, gap),
+    tall(flows.producers.length, HOUSE_HEIGHT, gap),
+    tall(flows.consumers.length, HOUSE_HEIGHT, gap),
     HOUSE_HEIGHT,
   );
   const centred = (count: number, x: number) =>
     stack(count, HOUSE_HEIGHT, gap, x, houseWidth, (height - tall(count, HOUSE_HEIGHT, gap)) / 2);
   const houses = new Map<string, Box>();
-  centred(scene.producers.length, 0).forEach((box, i) => houses.set(scene.producers[i]!.kid, box));
-  centred(scene.consumers.length, width - houseWidth).forEach((box, i) => houses.set(scene.consumers[i]!.kid, box));
+  centred(flows.producers.length, 0).forEach((box, i) => houses.set(flows.producers[i]!.kid, box));
+  centred(flows.consumers.length, width - houseWidth).forEach((box, i) => houses.set(flows.consumers[i]!.kid, box));
   const top = (height - middleTall) / 2;
   const links = new Map<string, Box>();
-  stack(scene.links.length, LINK_HEIGHT, GAP, middleX, middleWidth, top).forEach((box, i) =>
-    links.set(scene.links[i]!.contract.id, box),
+  stack(flows.links.length, LINK_HEIGHT, GAP, middleX, middleWidth, top).forEach((box, i) =>
+    links.set(flows.links[i]!.contract.id, box),
   );
   const gridBox = grid
     ? { x: middleX, y: top + middleTall - GRID_HEIGHT, width: middleWidth, height: GRID_HEIGHT }
@@ -233,7 +233,7 @@ function sideBySide(scene: Scene, width: number): Layout {
   const right = (box: Box) => box.x + box.width;
   const middle = (box: Box) => box.y + box.height / 2;
   const isProducer = (kid: string) => (houses.get(kid)?.x ?? 0) === 0;
-  const wires = wiresOf(scene, houses, links, gridBox, {
+  const wires = wiresOf(flows, houses, links, gridBox, {
     out: (house, box) => curve(right(house), middle(house), box.x, middle(box)),
     into: (box, house) => curve(right(box), middle(box), house.x, middle(house)),
     gridOut: (house, box, kid) =>
@@ -245,7 +245,7 @@ function sideBySide(scene: Scene, width: number): Layout {
 }
 
 /** Producers above, consumers below; wires run down the left side to a contract and down the right side from it. */
-function oneAboveOther(scene: Scene, width: number): Layout {
+function oneAboveOther(flows: Flows, width: number): Layout {
   const margin = 26;
   const inner = width - 2 * margin;
   const houses = new Map<string, Box>();
@@ -255,16 +255,16 @@ function oneAboveOther(scene: Scene, width: number): Layout {
     into.set(key, { x: margin, y, width: inner, height });
     y += height + GAP;
   };
-  for (const house of scene.producers) place(houses, house.kid, HOUSE_HEIGHT);
-  for (const link of scene.links) place(links, link.contract.id, LINK_HEIGHT);
+  for (const house of flows.producers) place(houses, house.kid, HOUSE_HEIGHT);
+  for (const link of flows.links) place(links, link.contract.id, LINK_HEIGHT);
   const found = new Map<string, Box>();
-  if (usesGrid(scene)) place(found, GRID, GRID_HEIGHT);
-  for (const house of scene.consumers) place(houses, house.kid, HOUSE_HEIGHT);
+  if (usesGrid(flows)) place(found, GRID, GRID_HEIGHT);
+  for (const house of flows.consumers) place(houses, house.kid, HOUSE_HEIGHT);
   const grid = found.get(GRID) ?? null;
   const middle = (box: Box) => box.y + box.height / 2;
   const left = (inset: number) => (from: Box, to: Box) => around(margin, inset, middle(from), middle(to));
   const right = (inset: number) => (from: Box, to: Box) => around(width - margin, width - inset, middle(from), middle(to));
-  const wires = wiresOf(scene, houses, links, grid, { out: left(14), into: right(14), gridOut: left(4), gridInto: right(4) });
+  const wires = wiresOf(flows, houses, links, grid, { out: left(14), into: right(14), gridOut: left(4), gridInto: right(4) });
   return { width, height: Math.max(0, y - GAP), houses, links, grid, wires };
 }
 
@@ -275,26 +275,26 @@ interface Router {
   gridInto: (box: Box, house: Box, kid: string) => string;
 }
 
-function wiresOf(scene: Scene, houses: Map<string, Box>, links: Map<string, Box>, grid: Box | null, route: Router): Wire[] {
+function wiresOf(flows: Flows, houses: Map<string, Box>, links: Map<string, Box>, grid: Box | null, route: Router): Wire[] {
   const wires: Wire[] = [];
-  for (const { contract, standing } of scene.links) {
+  for (const { contract, status } of flows.links) {
     const box = links.get(contract.id);
     const supplier = houses.get(contract.supplier);
     const consumer = houses.get(contract.consumer);
     if (!box || !supplier || !consumer) continue;
-    const shared = { power_w: contract.flow_w ?? 0, kind: "contract" as const, standing };
+    const shared = { power_w: contract.flow_w ?? 0, kind: "contract" as const, status };
     wires.push({ key: `${contract.id} out`, path: route.out(supplier, box), ...shared });
     wires.push({ key: `${contract.id} in`, path: route.into(box, consumer), ...shared });
   }
   const gridWire = (flow: GridFlow, way: string, draw: (house: Box, box: Box) => string) => {
     const house = houses.get(flow.kid);
     if (house && grid) {
-      const shared = { power_w: flow.power_w, kind: "grid" as const, standing: "flowing" as const };
+      const shared = { power_w: flow.power_w, kind: "grid" as const, status: "flowing" as const };
       wires.push({ key: `${GRID} ${way} ${flow.kid}`, path: draw(house, grid), ...shared });
     }
   };
-  for (const flow of scene.toGrid) gridWire(flow, "to", (house, box) => route.gridOut(house, box, flow.kid));
-  for (const flow of scene.fromGrid) gridWire(flow, "from", (house, box) => route.gridInto(box, house, flow.kid));
+  for (const flow of flows.toGrid) gridWire(flow, "to", (house, box) => route.gridOut(house, box, flow.kid));
+  for (const flow of flows.fromGrid) gridWire(flow, "from", (house, box) => route.gridInto(box, house, flow.kid));
   return wires;
 }
 

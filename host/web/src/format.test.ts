@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { amount, clock, clockWords, duration, energy, exactAmount, moment, power, price } from "./format";
+import { amount, clock, clockText, duration, energy, exactAmount, moment, power, price } from "./format";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ").replaceAll("\u2212", "-");
 
@@ -22,7 +22,7 @@ describe("money", () => {
     ]);
   });
 
-  test("is exact to the nano-unit where it is asked to be", () => {
+  test("is exact to the nano-unit where the exact amount is shown", () => {
     expect(plain(exactAmount(1_234_567_891, "EUR"))).toBe("1.234567891 EUR");
     expect(plain(exactAmount(-7_200_000, "EUR"))).toBe("-0.007200000 EUR");
     expect(plain(exactAmount(9_007_199_254_740_991, "EUR"))).toBe("9,007,199.254740991 EUR");
@@ -45,16 +45,16 @@ test("times are the community's", () => {
   expect(moment(1_795_221_895 - 86_400, 1_795_221_900, "UTC")).toBe("20 Nov, 00:44");
 });
 
-test("durations have the size a person would say", () => {
+test("durations have at most two units", () => {
   expect([-3, 42, 60, 90, 400, 7500, 7200, 90_000, 200_000].map((s) => plain(duration(s)))).toEqual([
     "0 s", "42 s", "1 min", "1 min 30 s", "6 min", "2 h 5 min", "2 h", "1 day", "2 days",
   ]);
 });
 
-test("the clock's status has words", () => {
-  expect(clockWords(0)).toBe("clock good");
-  expect(clockWords(0x80)).toBe("clock good");
-  expect(clockWords(0x01)).toBe("clock has no time");
-  expect(clockWords(0x06)).toBe("clock may be wrong, uses another time base");
-  expect(clockWords(null)).toBe("clock unknown");
+test("the clock's status has a text", () => {
+  expect(clockText(0)).toBe("clock good");
+  expect(clockText(0x80)).toBe("clock good");
+  expect(clockText(0x01)).toBe("clock has no time");
+  expect(clockText(0x06)).toBe("clock may be wrong, uses another time base");
+  expect(clockText(null)).toBe("clock unknown");
 });

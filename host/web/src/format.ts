@@ -47,7 +47,7 @@ function money(value: number, currency: string, fewest: number, most: number): s
   }
 }
 
-/** An amount of nano-units: cents where it comes to money, more decimals where it is next to nothing. */
+/** An amount of nano-units: cents, or more decimals where cents would show next to nothing. */
 export function amount(nano: number, currency: string): string {
   const size = Math.abs(nano) / NANO;
   if (size === 0 || size >= 1) return money(nano / NANO, currency, 2, 2);
@@ -129,11 +129,11 @@ const CLOCK_BITS: readonly [number, string][] = [
   [0x08, "has an invalid status"],
 ];
 
-/** A DLMS clock status in words; null where it is not known. */
-export function clockWords(status: number | null): string {
+/** A DLMS clock status as a text; null where it is not known. */
+export function clockText(status: number | null): string {
   if (status === null) return "clock unknown";
-  const words = CLOCK_BITS.filter(([bit]) => status & bit).map(([, text]) => text);
-  return words.length ? `clock ${words.join(", ")}` : "clock good";
+  const bits = CLOCK_BITS.filter(([bit]) => status & bit).map(([, text]) => text);
+  return bits.length ? `clock ${bits.join(", ")}` : "clock good";
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -1,4 +1,4 @@
-// Small drawings in the colour of the text around them. All are decoration: the words stand beside them.
+// Small drawings in the colour of the text around them. All are decoration: the text is beside them.
 
 import type { ComponentChildren } from "preact";
 

@@ -2,7 +2,7 @@
 
 import { useContext, useEffect, useState } from "preact/hooks";
 import { ask, type Community, type Log, type LogRow } from "./api";
-import { clockWords, moment } from "./format";
+import { clockText, moment } from "./format";
 import { LiveContext, replaceValue, useNow } from "./hooks";
 import { LockIcon } from "./icons";
 import { MeterSelect } from "./meterselect";
@@ -20,16 +20,16 @@ function Row({ row, community, now_s }: { row: LogRow; community: Community; now
         <summary>
           <time>{time}</time>
           <span class="author">{row.author_label}</span>
-          <span class={`text ${row.sealed ? "shut" : ""}`}>
+          <span class={`text ${row.sealed ? "unreadable" : ""}`}>
             {row.sealed && <LockIcon />}
             {row.text}
-            {row.void_reason && <em> Counts for nothing: {row.void_reason.replaceAll("_", " ")}.</em>}
+            {row.void_text && <em> Void: {row.void_text}</em>}
           </span>
         </summary>
         <dl class="pairs">
           <div><dt>Kind</dt><dd>{row.kind.replaceAll("_", " ")}</dd></div>
           <div><dt>Place in its log</dt><dd>generation {row.generation}, sequence {row.sequence}</dd></div>
-          <div><dt>Author's clock</dt><dd>{clockWords(row.clock_status)}</dd></div>
+          <div><dt>Author's clock</dt><dd>{clockText(row.clock_status)}</dd></div>
           <div><dt>Author</dt><dd><code>{row.author}</code></dd></div>
           <div><dt>Id</dt><dd><code>{row.id}</code></dd></div>
         </dl>
@@ -109,7 +109,7 @@ export function LogScreen({ state, place }: ScreenProps) {
           <summary>Rejected by this node</summary>
           <dl class="pairs">
             {rejected.map(([reason, count]) => (
-              <div key={reason}><dt>{reason.replaceAll("_", " ")}</dt><dd>{count}</dd></div>
+              <div key={reason}><dt>{community.counts.rejected_text[reason]}</dt><dd>{count}</dd></div>
             ))}
           </dl>
         </details>

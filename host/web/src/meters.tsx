@@ -1,7 +1,7 @@
 // A card for each meter: power, the relay and its reason, registers, clock, and the last contact.
 
 import type { Meter } from "./api";
-import { clockWords, duration, moment, power, register } from "./format";
+import { clockText, duration, moment, power, register } from "./format";
 import { RelayIcon } from "./icons";
 import { SealedNote } from "./sealed";
 import { ownFirst } from "./state";
@@ -25,17 +25,17 @@ function RelayLine({ meter, now_s }: { meter: Meter; now_s: number }) {
   );
 }
 
-function powerWords(meter: Meter): string {
+function powerText(meter: Meter): string {
   if (meter.power_w === null) return "power unknown";
   if (meter.power_w === 0) return "idle";
   return meter.power_w < 0 ? "exports" : "imports";
 }
 
 function Contact({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
-  if (meter.last_seen_s === null) return <span class="heard never">no contact yet</span>;
+  if (meter.last_seen_s === null) return <span class="contact never">no contact yet</span>;
   const ago_s = now_s - meter.last_seen_s;
-  if (meter.online) return <span class="heard online">{ago_s < 6 ? "last contact just now" : `last contact ${duration(ago_s)} ago`}</span>;
-  return <span class="heard offline">no contact since {moment(meter.last_seen_s, now_s, timezone)}</span>;
+  if (meter.online) return <span class="contact online">{ago_s < 6 ? "last contact just now" : `last contact ${duration(ago_s)} ago`}</span>;
+  return <span class="contact offline">no contact since {moment(meter.last_seen_s, now_s, timezone)}</span>;
 }
 
 function Details({ meter }: { meter: Meter }) {
@@ -66,14 +66,14 @@ function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; ti
   const side = (meter.power_w ?? 0) < 0 ? "sun" : "use";
   const read = meter.register_time_s === null ? "" : ` at ${moment(meter.register_time_s, now_s, timezone)}`;
   return (
-    <li class={`card meter ${meter.online ? "" : "offline"} ${meter.sealed ? "shut" : ""}`}>
+    <li class={`card meter ${meter.online ? "" : "offline"} ${meter.sealed ? "unreadable" : ""}`}>
       <div class="meter-head">
         <h3>{meter.label}</h3>
         <Contact meter={meter} now_s={now_s} timezone={timezone} />
       </div>
       {meter.sealed === null && (
         <p class={`now ${meter.power_w ? side : ""}`}>
-          <strong>{meter.power_w === null ? "\u2013" : power(Math.abs(meter.power_w))}</strong> <span>{powerWords(meter)}</span>
+          <strong>{meter.power_w === null ? "\u2013" : power(Math.abs(meter.power_w))}</strong> <span>{powerText(meter)}</span>
         </p>
       )}
       <SealedNote sealed={meter.sealed} />
@@ -91,7 +91,7 @@ function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; ti
         </dl>
       )}
       <p class="small">
-        <span class={meter.clock_status ? "doubt" : undefined}>{clockWords(meter.clock_status)}</span>
+        <span class={meter.clock_status ? "doubt" : undefined}>{clockText(meter.clock_status)}</span>
         {read && ` \u00b7 registers read${read}`}
       </p>
       <Details meter={meter} />

@@ -2,7 +2,7 @@
 
 import type { Bill, Community } from "./api";
 import { Empty } from "./empty";
-import { sceneOf, totalsOf } from "./flows";
+import { flowsOf, totalsOf } from "./flows";
 import { amount, day, energy, moment, month, power } from "./format";
 import { useNow, useRemembered } from "./hooks";
 import { LockIcon } from "./icons";
@@ -62,7 +62,7 @@ function NoKey() {
   );
 }
 
-function netWords(bill: Bill): string {
+function netText(bill: Bill): string {
   if (bill.net_nano > 0) return "to pay so far";
   return bill.net_nano < 0 ? "to receive so far" : "nothing to pay so far";
 }
@@ -89,7 +89,7 @@ function NetCard({ bills, community, now_s }: { bills: Bill[]; community: Commun
         )}
       </div>
       <p class="big">
-        <strong>{amount(Math.abs(bill.net_nano), community.currency)}</strong> <span>{netWords(bill)}</span>
+        <strong>{amount(Math.abs(bill.net_nano), community.currency)}</strong> <span>{netText(bill)}</span>
       </p>
       <p class="quiet">
         Bought from neighbours: {energy(bill.bought_wh)}. Sold to neighbours: {energy(bill.sold_wh)}.{" "}
@@ -121,7 +121,7 @@ export function NowScreen({ state }: ScreenProps) {
           {bills?.length ? <NetCard bills={bills} community={community} now_s={now_s} /> : null}
         </div>
       )}
-      <Picture scene={sceneOf(meters, contracts ?? [], now_s)} community={community} now_s={now_s} />
+      <Picture flows={flowsOf(meters, contracts ?? [], now_s)} community={community} now_s={now_s} />
       <MeterCards meters={meters} now_s={now_s} timezone={community.timezone} />
       <section aria-label="Latest entries">
         <div class="section-head">

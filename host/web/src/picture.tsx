@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import type { Community } from "./api";
-import { type Box, type House, type Layout, type Link, type Scene, type Wire, layoutOf } from "./flows";
+import { type Box, type House, type Layout, type Link, type Flows, type Wire, layoutOf } from "./flows";
 import { duration, energy, power, price } from "./format";
 import { useWidth } from "./hooks";
 import { LockIcon, RelayIcon } from "./icons";
@@ -37,25 +37,25 @@ function HouseBox({ house, box }: { house: House; box: Box }) {
   );
 }
 
-function linkWords(link: Link, now_s: number): string {
-  const { contract, standing } = link;
-  if (standing === "over") return contract.end_reason ?? "ended";
-  if (standing === "flowing") return power(contract.flow_w ?? 0);
-  if (standing === "sealed") return "in use";
-  if (standing === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
+function linkText(link: Link, now_s: number): string {
+  const { contract, status } = link;
+  if (status === "over") return contract.end_reason ?? "ended";
+  if (status === "flowing") return power(contract.flow_w ?? 0);
+  if (status === "sealed") return "in use";
+  if (status === "next" && contract.start_s > now_s) return `starts in ${duration(contract.start_s - now_s)}`;
   if (link.isCut) return "waits until the relay closes";
-  return standing === "idle" ? "no energy flows" : "used next";
+  return status === "idle" ? "no energy flows" : "used next";
 }
 
 function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; community: Community; now_s: number }) {
-  const { contract, left_wh, standing } = link;
+  const { contract, left_wh, status } = link;
   const share = contract.wh && left_wh !== null ? left_wh / contract.wh : 0;
   return (
-    <a class={`link ${standing}`} style={at(box)} href={`#/contracts?contract=${contract.id}`}>
+    <a class={`link ${status}`} style={at(box)} href={`#/contracts?contract=${contract.id}`}>
       <span class="hidden">{`${contract.supplier_label} to ${contract.consumer_label}: `}</span>
       {left_wh === null ? (
         <span class="left">
-          <strong>{energy(contract.wh)}</strong> agreed{standing === "sealed" && <>, <LockIcon /> use sealed</>}
+          <strong>{energy(contract.wh)}</strong> agreed{status === "sealed" && <>, <LockIcon /> use sealed</>}
         </span>
       ) : (
         <>
@@ -69,7 +69,7 @@ function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; commun
       )}
       <span class="terms">
         <span>{price(contract.price_micro_per_kwh, community.currency)}</span>
-        <span>{linkWords(link, now_s)}</span>
+        <span>{linkText(link, now_s)}</span>
       </span>
     </a>
   );
@@ -77,20 +77,20 @@ function LinkBox({ link, box, community, now_s }: { link: Link; box: Box; commun
 
 /** A wire with dots that run the way the energy goes; more power, wider and faster. */
 function WireLine({ wire }: { wire: Wire }) {
-  const flowing = wire.standing === "flowing" && wire.power_w > 0;
+  const flowing = wire.status === "flowing" && wire.power_w > 0;
   const strength = Math.min(1, Math.sqrt(wire.power_w / 10_000));
   const seconds = (1.7 - 1.1 * strength).toFixed(1);
   return (
-    <g class={`wire ${wire.kind} ${wire.standing}`}>
+    <g class={`wire ${wire.kind} ${wire.status}`}>
       <path class="bed" d={wire.path} style={{ strokeWidth: flowing ? 3 + 5 * strength : 2 }} />
       {flowing && <path class="flow" d={wire.path} style={{ strokeWidth: 2.5 + 2.5 * strength, animationDuration: `${seconds}s` }} />}
     </g>
   );
 }
 
-function GridBox({ scene, box }: { scene: Scene; box: Box }) {
-  const from_w = scene.fromGrid.reduce((sum, flow) => sum + flow.power_w, 0);
-  const to_w = scene.toGrid.reduce((sum, flow) => sum + flow.power_w, 0);
+function GridBox({ flows, box }: { flows: Flows; box: Box }) {
+  const from_w = flows.fromGrid.reduce((sum, flow) => sum + flow.power_w, 0);
+  const to_w = flows.toGrid.reduce((sum, flow) => sum + flow.power_w, 0);
   return (
     <div class="gridbox" style={at(box)}>
       <span class="label">Grid</span>
@@ -102,51 +102,51 @@ function GridBox({ scene, box }: { scene: Scene; box: Box }) {
   );
 }
 
-/** The picture in words, for whoever cannot see it. */
-export function sceneWords(scene: Scene): string {
-  const flowing = scene.links.filter((link) => link.standing === "flowing");
-  if (!flowing.length && scene.links.some((link) => link.standing === "sealed")) return "Contracts are in use; their power is sealed.";
+/** The picture as a text, for whoever cannot see it. */
+export function pictureText(flows: Flows): string {
+  const flowing = flows.links.filter((link) => link.status === "flowing");
+  if (!flowing.length && flows.links.some((link) => link.status === "sealed")) return "Contracts are in use; their power is sealed.";
   if (!flowing.length) return "No energy flows under a contract now.";
   const sentences = flowing.map(({ contract, left_wh }) =>
     `${contract.supplier_label} supplies ${contract.consumer_label} with ${power(contract.flow_w ?? 0)}, ${energy(left_wh ?? 0)} left`);
   return `${sentences.join("; ")}.`;
 }
 
-function Boxes({ scene, layout, community, now_s }: { scene: Scene; layout: Layout; community: Community; now_s: number }) {
+function Boxes({ flows, layout, community, now_s }: { flows: Flows; layout: Layout; community: Community; now_s: number }) {
   const house = (one: House) => {
     const box = layout.houses.get(one.kid);
     return box ? <HouseBox key={one.kid} house={one} box={box} /> : null;
   };
   return (
     <>
-      {scene.producers.map(house)}
-      {scene.links.map((link) => {
+      {flows.producers.map(house)}
+      {flows.links.map((link) => {
         const box = layout.links.get(link.contract.id);
         return box ? <LinkBox key={link.contract.id} link={link} box={box} community={community} now_s={now_s} /> : null;
       })}
-      {layout.grid && <GridBox scene={scene} box={layout.grid} />}
-      {scene.consumers.map(house)}
+      {layout.grid && <GridBox flows={flows} box={layout.grid} />}
+      {flows.consumers.map(house)}
     </>
   );
 }
 
-export function Picture({ scene, community, now_s }: { scene: Scene; community: Community; now_s: number }) {
+export function Picture({ flows, community, now_s }: { flows: Flows; community: Community; now_s: number }) {
   const [frame, width] = useWidth();
-  const layout = useMemo(() => layoutOf(scene, width), [scene, width]);
+  const layout = useMemo(() => layoutOf(flows, width), [flows, width]);
   return (
     <section class="card picture" aria-label="Energy between neighbours">
-      <div ref={frame} class="scene" style={{ height: `${Math.ceil(layout.height)}px` }}>
+      <div ref={frame} class="flows" style={{ height: `${Math.ceil(layout.height)}px` }}>
         {width > 0 && (
           <>
             <svg width={layout.width} height={layout.height} aria-hidden="true" focusable="false">
               {layout.wires.map((wire) => <WireLine key={wire.key} wire={wire} />)}
             </svg>
-            <Boxes scene={scene} layout={layout} community={community} now_s={now_s} />
+            <Boxes flows={flows} layout={layout} community={community} now_s={now_s} />
           </>
         )}
       </div>
-      {scene.links.length === 0 && <p class="quiet none">No contract is running now. The next one appears here by itself.</p>}
-      <p class="hidden">{sceneWords(scene)}</p>
+      {flows.links.length === 0 && <p class="quiet none">No contract is running now. The next one appears here by itself.</p>}
+      <p class="hidden">{pictureText(flows)}</p>
     </section>
   );
 }

@@ -19,7 +19,7 @@ test("a fragment that was meant as a code is taken away even when it is none", (
   expect(carriesCode("#/now?code=x")).toBe(false);
 });
 
-test("who looks has a name and is told apart", () => {
+test("each viewer has a name and a key", () => {
   const person = { role: "person" as const, kid: "ab", label: "House 1", expires_s: 1 };
   const operator = { role: "operator" as const, kid: null, label: null, expires_s: 1 };
   expect([NOBODY, person, operator].map(nameOf)).toEqual(["Not signed in", "House 1", "Operator"]);

@@ -17,7 +17,7 @@ export function carriesCode(hash: string): boolean {
   return hash.startsWith("#code=");
 }
 
-/** Tells one viewer from another. */
+/** The viewer, as a key: different for each. */
 export function viewerOf({ role, kid }: Session): string {
   return kid ?? role;
 }

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import type { Bill, LogRow, Readings } from "./api";
-import { barsOf, barWords, daily, sumOf } from "./bars";
+import { barsOf, barText, daily, sumOf } from "./bars";
 import { placeOf } from "./hooks";
 import { firstOwner, mergeRows, passes } from "./state";
 
 function row(cursor: number, kind = "event", author = "a"): LogRow {
   return {
     cursor, id: String(cursor), author, author_label: author, kind, generation: 0, sequence: cursor, time_s: cursor,
-    clock_status: 0, text: "", void_reason: null, sealed: null,
+    clock_status: 0, text: "", void_reason: null, void_text: null, sealed: null,
   };
 }
 
@@ -46,8 +46,8 @@ test("bars are differences, and unknown where a boundary is", () => {
   const bars = barsOf(readings([null, 10, 15, 15]));
   expect(bars.map((bar) => [bar.import_wh, bar.estimated])).toEqual([[null, false], [5, true], [0, true]]);
   expect(sumOf(bars)).toEqual({ import_wh: 5, export_wh: 0, estimated: 2, known: 2 });
-  expect(barWords(bars[0]!, "UTC")).toContain("unknown");
-  expect(barWords(bars[1]!, "UTC")).toContain("(estimated)");
+  expect(barText(bars[0]!, "UTC")).toContain("unknown");
+  expect(barText(bars[1]!, "UTC")).toContain("(estimated)");
 });
 
 test("hours add up to local days, also to one of 25 hours", () => {

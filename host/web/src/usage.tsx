@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, type Community, type Readings } from "./api";
-import { type Bar, barsOf, barTime, barWords, daily, sumOf } from "./bars";
+import { type Bar, barsOf, barTime, barText, daily, sumOf } from "./bars";
 import { addDays, betweenDays, type Day, dayOf, isDay, type Period, startOf, stepFor } from "./calendar";
 import { makeChart } from "./chart";
 import { energy, plural } from "./format";
@@ -110,7 +110,7 @@ function Graph({ loaded, timezone, label }: { loaded: Loaded; timezone: string; 
   return (
     <>
       <div ref={element} class="chart" tabIndex={0} role="group" aria-label={label} onKeyDown={step} />
-      <p class="readout" aria-live="polite">{bar ? barWords(bar, timezone) : "Point at a bar, or use the arrow keys."}</p>
+      <p class="readout" aria-live="polite">{bar ? barText(bar, timezone) : "Point at a bar, or use the arrow keys."}</p>
     </>
   );
 }
@@ -198,8 +198,8 @@ export function UsageScreen({ state, place }: ScreenProps) {
       <div class="tools">
         <MeterSelect meters={ordered} value={meter.kid} onChange={(kid) => replaceValue(place, "meter", kid)} />
         <div class="presets" role="group" aria-label="Period">
-          {PRESETS.filter(([name]) => name !== "minutes" || community.slot_s <= 60).map(([name, words]) => (
-            <button key={name} type="button" aria-pressed={name === preset} onClick={() => replaceValue(place, "span", name)}>{words}</button>
+          {PRESETS.filter(([name]) => name !== "minutes" || community.slot_s <= 60).map(([name, text]) => (
+            <button key={name} type="button" aria-pressed={name === preset} onClick={() => replaceValue(place, "span", name)}>{text}</button>
           ))}
         </div>
         <label class="field">
@@ -213,7 +213,7 @@ export function UsageScreen({ state, place }: ScreenProps) {
       </div>
       {wrong && <p class="problem" role="alert">The first day must not be after the last.</p>}
       {problem && <p class="problem" role="alert">{problem}</p>}
-      {sealed && <section class="card"><SealedNote sealed={sealed} words={`Only the owner of ${meter.label} and the operator can see its readings.`} /></section>}
+      {sealed && <section class="card"><SealedNote sealed={sealed} text={`Only the owner of ${meter.label} and the operator can see its readings.`} /></section>}
       {loaded && !wrong && !sealed && (
         <section class="card" aria-label={meter.label}>
           <Totals bars={loaded.bars} />

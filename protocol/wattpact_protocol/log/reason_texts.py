@@ -103,7 +103,7 @@ RELAY_OPEN = {
     "no_contract": "No contract has energy left.",
     "resting": "It stays open for a while before it may close again.",
     "outage_wait": "After a power failure it waits, so that not all households reconnect at once.",
-    "awaiting_consent": "A contract is ready; someone on site has to agree to reconnect.",
+    "awaiting_consent": "It may close as soon as someone on site agrees.",
     "weld": "Its contacts do not close. It needs someone on site.",
 }
 UNKNOWN = "The meter gave no reason."

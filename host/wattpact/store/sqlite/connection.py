@@ -34,7 +34,7 @@ class Connection:
         try:
             mode = "ro" if read_only else "rwc"
             uri = f"{path.resolve().as_uri()}?mode={mode}"
-            # A Store lets another thread wait for the disk; SQLite serialises what two threads ask of one connection.
+            # A Store lets another thread wait for the disk; SQLite serialises what two threads do with one connection.
             self._db = sqlite3.connect(
                 uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=read_only
             )

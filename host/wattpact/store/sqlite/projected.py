@@ -14,7 +14,7 @@ _AGREED_COLUMNS = len(Agreed._fields)
 
 
 class Projected(Connection):
-    """As `interface.Projected` says."""
+    """Implements `interface.Projected`."""
 
     def sealing(self) -> dict[bytes, int]:
         return dict(self.rows("SELECT meter, unread FROM sealing"))

@@ -17,9 +17,9 @@ _NUMBER = "(SELECT number FROM contracts WHERE id = ?)"
 
 
 class Projecting(Transactions):
-    """As the writing part of `interface.Store` says."""
+    """Implements the writing part of `interface.Store`."""
 
-    def judge(self, reasons: Iterable[tuple[str | None, int]]) -> None:
+    def set_void_reasons(self, reasons: Iterable[tuple[str | None, int]]) -> None:
         self.execute("UPDATE entries SET void_reason = ? WHERE cursor = ?", reasons)
 
     def keep_points(self, points: Iterable[tuple[bytes, Point]]) -> None:

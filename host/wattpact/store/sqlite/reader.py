@@ -8,7 +8,7 @@ from typing import Any
 
 from wattpact_protocol.log import entry, kinds, roles
 
-from wattpact.store.records import Certified, Evidence, Link, Pending, Rejection, Stored
+from wattpact.store.records import Certified, Fork, Link, Pending, Rejection, Stored
 from wattpact.store.sqlite.projected import Projected
 
 _COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason"
@@ -17,7 +17,7 @@ _CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entri
 
 
 class Reader(Projected):
-    """As `interface.Reader` says."""
+    """Implements `interface.Reader`."""
 
     def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:
         if not of_kinds:
@@ -146,15 +146,15 @@ class Reader(Projected):
         return [Rejection(*row) for row in self.rows(sql)]
 
     def rejected(self) -> dict[str, int]:
-        """How many entries and datagrams were refused, by reason."""
+        """How many entries and datagrams were rejected, by reason."""
         return dict(self.rows("SELECT reason, sum(times) FROM rejections GROUP BY reason ORDER BY reason"))
 
     def pending(self) -> list[Pending]:
         return [Pending(*row) for row in self.rows("SELECT public_key, proof, source, first_s, last_s FROM pending")]
 
-    def evidence(self) -> list[Evidence]:
-        sql = "SELECT author, generation, sequence, held, other, seen_s FROM evidence ORDER BY seen_s"
-        return [Evidence(*row) for row in self.rows(sql)]
+    def forks(self) -> list[Fork]:
+        sql = "SELECT author, generation, sequence, held, other, seen_s FROM forks ORDER BY seen_s"
+        return [Fork(*row) for row in self.rows(sql)]
 
     def links(self, digest: bytes | None = None) -> list[Link]:
         sql = (

@@ -1,6 +1,6 @@
 """The database's tables: one script, and the version that a database made by it has.
 
-What always holds: a database of another version is refused, since nothing here knows what its rows mean.
+What always holds: a database of another version is not opened, since nothing here knows what its rows mean.
 docs/spec/ingest.md explains the tables.
 """
 
@@ -42,7 +42,7 @@ CREATE TABLE certificates (
     UNIQUE (kid, version)
 );
 
-CREATE TABLE evidence (
+CREATE TABLE forks (
     author BLOB NOT NULL,
     generation INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
@@ -154,8 +154,8 @@ CREATE TABLE naming (
     PRIMARY KEY (named, cursor)
 ) WITHOUT ROWID;
 
--- Every confirmed contract as its entries leave it; `number` is what `fills` call it. `refused` is why its offer had
--- nothing left for it. From carried_wh on: what settlement made of it so far.
+-- Every confirmed contract as its entries leave it; `number` is what `fills` call it. `void_reason` is why its offer
+-- had nothing left for it. From carried_wh on: what settlement made of it so far.
 CREATE TABLE contracts (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -178,7 +178,7 @@ CREATE TABLE contracts (
     attributed_wh INTEGER NOT NULL,
     end_reason INTEGER,
     ended_s INTEGER,
-    refused TEXT,
+    void_reason TEXT,
     carried_wh INTEGER NOT NULL DEFAULT 0,
     short_wh INTEGER NOT NULL DEFAULT 0,
     closed_s INTEGER,

@@ -1,6 +1,6 @@
 """The store: every entry received, in SQLite, durable before anyone is sent a receipt for it.
 
-What always holds: a batch is stored whole or not at all, with all that later entries are judged by.
+What always holds: a batch is stored whole or not at all, with all that later entries are checked against.
 docs/spec/ingest.md explains the tables.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
 
-from wattpact.store.records import Accepted, Evidence, Rejection
+from wattpact.store.records import Accepted, Fork, Rejection
 from wattpact.store.sqlite.projecting import Projecting
 
 MAX_PENDING = 256
@@ -21,7 +21,7 @@ _INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Store(Projecting):
-    """As `interface.Store` says."""
+    """Implements `interface.Store`."""
 
     def append(self, batch: Sequence[Accepted], received_s: int) -> int:
         with self.transaction():
@@ -53,8 +53,8 @@ class Store(Projecting):
                 self._db.execute("INSERT INTO epochs VALUES (?, ?, ?, ?, ?)", values)
             elif new.kind == kinds.KEY_OPEN:
                 body = new.body
-                opened = (new.kid, new.generation, body["key_no"], new.sequence, body["epoch"], body["commitment"])
-                self._db.execute("INSERT OR IGNORE INTO key_periods VALUES (?, ?, ?, ?, ?, ?)", opened)
+                row = (new.kid, new.generation, body["key_no"], new.sequence, body["epoch"], body["commitment"])
+                self._db.execute("INSERT OR IGNORE INTO key_periods VALUES (?, ?, ?, ?, ?, ?)", row)
 
     def _keep_certificate(self, cursor: int, new: Entry) -> None:
         body = new.body
@@ -62,11 +62,11 @@ class Store(Projecting):
         self._db.execute("INSERT INTO certificates VALUES (?, ?, ?, ?, ?, ?)", values)
         self._db.execute("DELETE FROM pending WHERE public_key = ?", (body["public_key"],))
 
-    def keep_evidence(self, found: Evidence) -> None:
+    def keep_fork(self, found: Fork) -> None:
         with self.transaction():
-            kept = self.value("SELECT count(*) FROM evidence WHERE author = ?", found.author)
+            kept = self.value("SELECT count(*) FROM forks WHERE author = ?", found.author)
             if kept < MAX_EVIDENCE_PER_AUTHOR:
-                self._db.execute("INSERT OR IGNORE INTO evidence VALUES (?, ?, ?, ?, ?, ?)", found)
+                self._db.execute("INSERT OR IGNORE INTO forks VALUES (?, ?, ?, ?, ?, ?)", found)
 
     def keep_pending(self, public_key: bytes, proof: bytes, source: str, now_s: int) -> None:
         with self.transaction():

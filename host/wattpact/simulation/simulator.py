@@ -26,7 +26,7 @@ MAX_EXCHANGES = 200
 SETTLE_S = 1
 
 
-class Street:
+class Simulator:
     """Made in an empty folder; `start_s` is Unix time. Close it, or use it in a `with`."""
 
     def __init__(self, folder: Path, terms: members.FoundingTerms, start_s: int) -> None:
@@ -46,7 +46,7 @@ class Street:
         self._folder = folder
         self._queues: dict[Address, list[bytes]] = {}
 
-    def __enter__(self) -> "Street":
+    def __enter__(self) -> "Simulator":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -63,7 +63,7 @@ class Street:
 
     def add_meter(self, label: str, owner: str, configuration: Mapping[str, Any]) -> Lockstep:
         """Start a meter, let it send its request, and enrol it with its code for a person."""
-        settings = {"host": ["street", 1], "root_public_key": self.data.root_public_key.hex(), "flash": None}
+        settings = {"host": ["simulator", 1], "root_public_key": self.data.root_public_key.hex(), "flash": None}
         meter = Lockstep(self._folder.joinpath("meters", label), {**settings, **configuration})
         self.meters[label] = meter
         self._queues[self._address(label)] = []
