@@ -1,4 +1,4 @@
-"""The page's sources: no circle of imports (of types too, since a reader follows them all), and the registry's kinds."""
+"""No two modules of the page import each other in a circle, through however many others."""
 
 import re
 from pathlib import Path
