@@ -1,4 +1,4 @@
-"""The page's sources: no circle of imports (of types too, since a reader follows them all), and the registry's kinds."""
+"""The page's modules: no circle of imports, of types either, since a reader follows them all; the registry's kinds."""
 
 import re
 from pathlib import Path
