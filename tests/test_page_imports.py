@@ -1,4 +1,4 @@
-"""No two modules of the page import each other in a circle, through however many others."""
+"""The page's modules: no circle of imports, of types either, since a reader follows them all; the registry's kinds."""
 
 import re
 from pathlib import Path

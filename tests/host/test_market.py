@@ -74,7 +74,7 @@ def test_what_no_mandate_covers_is_not_granted(community, houses, changed, reaso
     deal = Deal(*houses, **changed)
     market = market_of(community, deal.entries)
     assert market.grants_due(T0 + 2) == []
-    assert market.refused == {deal.contract.id: reason}
+    assert market.rejected == {deal.contract.id: reason}
 
 
 def test_a_strangers_mandate_covers_nothing(community, houses):
@@ -108,7 +108,7 @@ def test_a_mandate_that_comes_late_still_counts(community, houses):
     market = market_of(community, deal.entries[1:])
     assert market.grants_due(T0 + 2) == []
     market.apply(deal.sell)
-    assert len(market.grants_due(T0 + 2)) == 1 and not market.refused
+    assert len(market.grants_due(T0 + 2)) == 1 and not market.rejected
 
 
 def test_too_late_is_too_late(community, houses):
@@ -116,7 +116,7 @@ def test_too_late_is_too_late(community, houses):
     market = market_of(community, deal.entries)
     assert len(market.grants_due(T0 + 600)) == 1
     assert market.grants_due(T0 + 601) == []
-    assert market.refused == {deal.contract.id: TOO_LATE}
+    assert market.rejected == {deal.contract.id: TOO_LATE}
 
 
 def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
@@ -125,7 +125,7 @@ def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
     end = consumer.publish("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, T0 + 2)
     market = market_of(community, [*deal.entries, end])
     assert market.grants_due(T0 + 3) == []
-    assert market.refused == {deal.contract.id: TERMINATED}
+    assert market.rejected == {deal.contract.id: TERMINATED}
 
 
 def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, houses):
@@ -135,7 +135,7 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
     body = {**supplier.certificate, "version": 2}
     del body["owner"]
     market.apply(community.publish(community.issuer, "certificate", body))
-    assert market.grants_due(T0 + 2) == [] and market.refused == {deal.contract.id: NO_SELL_MANDATE}
+    assert market.grants_due(T0 + 2) == [] and market.rejected == {deal.contract.id: NO_SELL_MANDATE}
 
 
 def test_a_mandate_is_not_spent_twice(community, houses):
@@ -152,7 +152,7 @@ def test_a_mandate_is_not_spent_twice(community, houses):
     market.apply(community.publish(community.issuer, "grant", grant))
     assert market.grants_due(T0 + 2) == []
     other = late.id if grant["contract"] == first.contract.id else first.contract.id
-    assert market.refused == {other: NO_BUY_MANDATE}
+    assert market.rejected == {other: NO_BUY_MANDATE}
     for new in again.entries:
         market.apply(new)
     assert [body["contract"] for body in market.grants_due(T0 + 2)] == [again.contract.id]
@@ -171,7 +171,7 @@ def test_a_contract_that_came_to_nothing_gives_its_mandates_back(community, hous
     contract = supplier.publish("contract", {"acceptance": acceptance.id}, T0 + 596)
     for new in (offer, acceptance, contract):
         market.apply(new)
-    assert market.grants_due(T0 + 600) == [] and market.refused[contract.id] == NO_SELL_MANDATE
+    assert market.grants_due(T0 + 600) == [] and market.rejected[contract.id] == NO_SELL_MANDATE
     assert [body["contract"] for body in market.grants_due(T0 + 601)] == [contract.id]
 
 
@@ -187,6 +187,6 @@ def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
     looked_at = []
     problem = market._problem
     market._problem = lambda contract, *more: looked_at.append(contract.id) or problem(contract, *more)
-    assert market.grants_due(T0 + 3600) == [] and market.refused[late.contract.id] == TOO_LATE
+    assert market.grants_due(T0 + 3600) == [] and market.rejected[late.contract.id] == TOO_LATE
     assert market.grants_due(T0 + 3601) == []
     assert looked_at == [late.contract.id]

@@ -337,6 +337,7 @@ def test_a_node_that_goes_and_comes_back(browser, street):
         shown = watched.page
         shown.goto(served.base)
         shown.wait_for_selector("text=Live")
+        playwright.expect(shown.locator(".house")).to_have_count(3)
         served.stop()
         playwright.expect(shown.locator(".banner")).to_contain_text("The node does not answer.")
         assert shown.locator("main.stale .house").count() == 3

@@ -50,7 +50,7 @@ def test_a_mangled_port_is_counted_and_moves_no_register(tmp_path: Path) -> None
     recording = tmp_path.joinpath("mangled.txt")
     recording.write_bytes(b"".join(pieces))
     found = checks_of(replay("p1", str(recording), "--json"))
-    assert found["telegrams accounted for"] == "60 telegrams: 58 taken, rejected: 1 crc, 1 truncated"
+    assert found["telegrams accounted for"] == "60 telegrams: 58 accepted, rejected: 1 crc, 1 truncated"
 
 
 def test_a_recorded_waveform_is_measured_within_one_percent() -> None:

@@ -32,9 +32,9 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     _look_at_contracts(checker, made, found)
     _look_at_logs(checker, found)
     _look_at_keys(checker, found)
-    refused = [(*checker.numbers[name], reason) for name, reason in inputs.agreements.refused.items()]
-    refused += [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
-    for number, new, reason in sorted(checker.voids + refused, key=lambda row: row[0]):
+    void = [(*checker.numbers[name], reason) for name, reason in inputs.agreements.refused.items()]
+    void += [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
+    for number, new, reason in sorted(checker.voids + void, key=lambda row: row[0]):
         what = "the sealed part of entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
         found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
     for kid, numbers in sorted(checker.doubtful.items()):

@@ -135,7 +135,7 @@ class _Held:
 
 
 def key_no_of(new: Entry) -> int | None:
-    """The number of the key that an entry is sealed with, opened here or not; None for what is not sealed."""
+    """The number of the key that an entry is sealed with, unsealed here or not; None for what is not sealed."""
     if new.kind not in _SEALABLE:
         return None
     body = new.body

@@ -109,7 +109,7 @@ def decode(data: bytes, name: str = "") -> Disclosure:
 def _json(data: bytes) -> Any:
     """The value in `data`, None for what is no JSON. The parser's error holds the text, so it does not leave here."""
     try:
-        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_refuse)
+        return json.loads(data.decode(), object_pairs_hook=_once, parse_constant=_reject, parse_float=_reject)
     except (ValueError, RecursionError):
         return None
 
@@ -121,7 +121,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(_: str) -> None:
+def _reject(_: str) -> None:
     raise ValueError("no number of ours")
 
 

@@ -17,11 +17,11 @@ _FINAL = (TOO_LATE, TERMINATED)
 
 
 class Grants:
-    """Applies every verified entry that is no reading, in the order stored; `refused`: why a contract has no grant."""
+    """Applies every verified entry that is no reading, in the order stored; `rejected`: why a contract has no grant."""
 
     def __init__(self) -> None:
         self.agreements = Agreements()
-        self.refused: dict[bytes, str] = {}
+        self.rejected: dict[bytes, str] = {}
         self.last_number = 0
         self._open: dict[bytes, None] = {}  # confirmations that have no grant and may still get one
         self._granted: set[bytes] = set()
@@ -59,10 +59,10 @@ class Grants:
         for contract in sorted(self._undecided(), key=lambda contract: contract.id):
             reason = self._problem(contract, now_s, planned)
             if reason is None:
-                self.refused.pop(contract.id, None)
+                self.rejected.pop(contract.id, None)
                 due.append(_body(contract, self.last_number + len(due) + 1))
                 continue
-            self.refused[contract.id] = reason
+            self.rejected[contract.id] = reason
             if reason in _FINAL:
                 del self._open[contract.id]
         return due

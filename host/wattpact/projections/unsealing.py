@@ -81,7 +81,7 @@ class Unsealer:
         self._held = _Held()
 
     def on(self, reader: Reader) -> "Unsealer":
-        """The same keys, and what they have opened so far, for another connection to the same store."""
+        """The same keys, and what they have unsealed so far, for another connection to the same store."""
         other = Unsealer(reader, tuple(self.signers.values()))
         other._held = self._held
         return other

@@ -81,7 +81,7 @@ class Log(Protocol):
         """Entries that count for nothing, in the order of arrival."""
 
     def key_period(self, meter: bytes, generation: int, key_no: int) -> tuple[int, int, bytes] | None:
-        """(sequence, epoch, commitment) of the KEY_OPEN that opened a key of a meter, None where there is none."""
+        """(sequence, epoch, commitment) of the KEY_OPEN that began a key period, None where there is none."""
 
     def epoch(self, meter: bytes, number: int, before: tuple[int, int]) -> Stored | None:
         """A meter's last KEY_EPOCH of that number before a (generation, sequence) of its log."""

@@ -108,7 +108,7 @@ class Reader(Projected):
         return (int(found[0][0]), found[0][1]) if found else None
 
     def key_period(self, meter: bytes, generation: int, key_no: int) -> tuple[int, int, bytes] | None:
-        """(sequence, epoch, commitment) of the KEY_OPEN that opened a key of a meter, None where there is none."""
+        """(sequence, epoch, commitment) of the KEY_OPEN that began a key period, None where there is none."""
         sql = "SELECT sequence, epoch, commitment FROM key_periods WHERE (meter, generation, key_no) = (?, ?, ?)"
         found = self.rows(sql, meter, generation, key_no)
         return tuple(found[0]) if found else None

@@ -42,7 +42,7 @@ class Store(Projecting):
         return cursor
 
     def _keep_what_others_rest_on(self, new_ones: Iterable[tuple[int, Entry, str | None]]) -> None:
-        """Certificates, and keys that were opened, by cursor."""
+        """Certificates, and key periods that were begun, by cursor."""
         for cursor, new, void_reason in new_ones:
             if void_reason is not None:
                 continue
