@@ -6,12 +6,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import mangled
-import speaker
+from simulator import bodies, damage
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 
-PAYLOAD = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, 1000, 0], {1: speaker.ID}]
+PAYLOAD = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, 1000, 0], {1: bodies.ID}]
 
 # (why, clause, place in the payload, value put there)
 BROKEN = [
@@ -24,7 +23,7 @@ BROKEN = [
     ("a time, yet the clock is invalid", "entry.md", 4, [1, 5, 1000, 1]),
     ("an unknown clock status bit", "entry.md", 4, [1, 5, 1000, 0x10]),
     ("a body without a required field", "bodies.md", 5, {}),
-    ("a body with an unknown key", "bodies.md", 5, {1: speaker.ID, 9: 0}),
+    ("a body with an unknown key", "bodies.md", 5, {1: bodies.ID, 9: 0}),
     ("an id of 31 bytes", "bodies.md", 5, {1: bytes(31)}),
 ]
 
@@ -37,9 +36,9 @@ def _case(why: str, clause: str, verdict: str, raw: bytes, author: Any, **more: 
 
 
 def entry_cases() -> dict[str, Any]:
-    author = speaker.Publisher(speaker.ROOT_SEED, real=True)
+    author = bodies.Publisher(bodies.ROOT_SEED, real=True)
     cases = []
-    for kind, body in speaker.all_bodies(author):
+    for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         why = f"a well-formed {said.name}"
         cases.append(_case(why, "entry.md", "verified", said.raw, author, id=said.id.hex(), kind=said.name))
@@ -48,7 +47,7 @@ def entry_cases() -> dict[str, Any]:
         payload[place] = value
         raw = cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
         cases.append(_case(why, clause, "refused", raw, author))
-    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
+    said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     flipped = said.raw[:-1] + bytes([said.raw[-1] ^ 1])
     named = {"id": said.id.hex(), "kind": said.name}
     cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, **named))
@@ -62,6 +61,6 @@ def entry_cases() -> dict[str, Any]:
 def mangled_cases() -> dict[str, Any]:
     cases = []
     for entries, real, seed in ((100000, False, "rules"), (1000, True, "signatures")):
-        digest, counts = mangled.verdicts(entries, real, seed)
+        digest, counts = damage.verdicts(entries, real, seed)
         cases.append({"entries": entries, "real_signatures": real, "seed": seed, "verdicts": counts, "sha256": digest})
     return {"source": "SHA-256 over the verdicts in order, each as text", "cases": cases}

@@ -6,7 +6,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import speaker
+from simulator import bodies
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import x25519
 from wattpact_protocol.encoding import cbor
@@ -16,9 +16,9 @@ from wattpact_protocol.sealing import content, epochs, period_keys
 SEED = bytes([7]) * 32
 SECRET = bytes(range(32))
 COMMUNITY = bytes(range(16))
-KID = speaker.KID
+KID = bodies.KID
 KEY_NO = 7
-READING = speaker.reading(imported=120345, deltas=(12, 11, 12), instantaneous={64: [703, []]})
+READING = bodies.reading(imported=120345, deltas=(12, 11, 12), instantaneous={64: [703, []]})
 
 
 def sealing_cases() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def sealing_cases() -> dict[str, Any]:
 def _bodies(key: bytes) -> list[dict[str, Any]]:
     found = []
     named = [(kinds.READING, READING)]
-    named += [(kind, speaker.BODIES[kinds.NAMES[kind]]) for kind in sorted(kinds.SEALABLE) if kind != kinds.READING]
+    named += [(kind, bodies.BODIES[kinds.NAMES[kind]]) for kind in sorted(kinds.SEALABLE) if kind != kinds.READING]
     for kind, body in named:
         shut = content.seal_body(key, KEY_NO, (COMMUNITY, KID, 0), kind, body)
         found.append({

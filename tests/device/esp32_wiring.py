@@ -2,7 +2,7 @@
 
 import sys
 
-sys.path[:0] = ["tests/device/chip", "tests/firmware", "tests", "protocol", "firmware"]
+sys.path[:0] = ["tests/device/chip", "tests", "protocol", "firmware"]
 
 from wattpact_meter.load_order import load  # noqa: E402
 
@@ -12,11 +12,11 @@ import json  # noqa: E402
 
 import chiptime  # noqa: E402
 import esp32  # noqa: E402
-import flash  # noqa: E402
 import machine  # noqa: E402
 import network  # noqa: E402
 from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
+from simulator import flash  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
 from wattpact_meter.drivers import adc_pair  # noqa: E402
 from wattpact_meter.drivers.relay_pin import PULSE_MS  # noqa: E402

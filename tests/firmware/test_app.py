@@ -2,9 +2,9 @@
 
 import asyncio
 
-import flash
-from driving import power
-from stand_in import Board
+from simulator import flash
+from simulator.board import Board
+from simulator.driving import power
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
 from wattpact_meter.control.faults import DEAD_MS

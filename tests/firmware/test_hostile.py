@@ -1,9 +1,8 @@
 """What authors with good keys and bad intentions can make a meter do: nothing that it was not built for."""
 
 import case
-import community
-import hostile
-from test_meter import alone
+from simulator import damage
+from simulator.network import Author, alone
 from wattpact_protocol.log import entry, kinds, roles
 
 WHO_SAYS = {
@@ -20,7 +19,7 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
         world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
-        other = community.Author(village, "other", roles.METER)
+        other = Author(village, "other", roles.METER)
         village.certify(other, village.issuer, roles.METER, owner=world.owner.kid)
         village.grants = False
         village.concerns = lambda new, kid: new.kid != kid
@@ -31,7 +30,7 @@ def test_no_values_that_the_table_allows_stop_a_meter():
             who = bits.choice(sorted(WHO_SAYS))
             kind = bits.choice(WHO_SAYS[who])
             ids += [new.id for new in house.entries()[-3:]]
-            made = hostile.body(bits, kind, (village.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
+            made = damage.body(bits, kind, (village.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
             if kind == kinds.CERTIFICATE:
                 made["role"] = roles.METER  # and never the meter's own: that would end its membership
                 made["public_key"] = bits.bytes(32)

@@ -3,8 +3,8 @@
 import binascii
 
 import case
-import flash
 from case import raises
+from simulator import flash
 from wattpact_meter.log.identity import Identity, IdentityError
 from wattpact_meter.storage.store import StateError, Store
 from wattpact_protocol import steps

@@ -3,8 +3,8 @@
 import os
 
 import case
-import flash
 from case import raises
+from simulator import flash
 from wattpact_meter.storage import journal
 from wattpact_meter.storage.journal import Journal, JournalError, JournalFull
 

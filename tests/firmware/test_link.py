@@ -1,7 +1,7 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
-from community import Flash, Journal, Store
+from simulator.network import Flash, Journal, Store
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
 from wattpact_protocol import steps

@@ -1,10 +1,21 @@
 """The meter's core among others: a community in virtual time, with bad networks, power cuts and no host at all."""
 
 import case
-import community
-import flash
-from community import START_S, Community, House, Network, PowerCut, World
-from driving import measure, receive, tick
+from simulator import flash
+from simulator.driving import measure, receive, tick
+from simulator.network import (
+    REAL,
+    START_S,
+    Author,
+    Community,
+    House,
+    Network,
+    PowerCut,
+    StandIn,
+    World,
+    alone,
+    last_reading,
+)
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
@@ -15,7 +26,7 @@ from wattpact_protocol.sync import datagram
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
 
-def houses(crypto=community.StandIn, network=None, step_ms=100, **settings):
+def houses(crypto=StandIn, network=None, step_ms=100, **settings):
     """A roof, a battery and a wallbox behind its relay, each with an owner, enrolled, under the demo's policy."""
     village = Community(crypto)
     roof = House(village, "roof", lambda ms, closed: -SOLAR_W, **settings)
@@ -36,18 +47,6 @@ def trade(world, name="1", sold_wh=40, bought_wh=80):
     village.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
     village.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
     village.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
-
-
-def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
-    """One enrolled house."""
-    village = Community()
-    house = House(village, "alone", load, **settings)
-    world = World(village, [house], step_ms=step_ms)
-    world.owner = village.person("owner")
-    village.enrol(house, world.owner)
-    if policy:
-        village.demo_policy()
-    return world, village, house
 
 
 def codes(house):
@@ -164,7 +163,7 @@ def test_the_relay_follows_a_grant_within_a_tick():
 
 
 def test_signatures_are_real():
-    village = Community(community.REAL)
+    village = Community(REAL)
     house = House(village, "real", lambda ms, closed: 3600 if closed else 0)
     world = World(village, [house], step_ms=500)
     village.enrol(house)
@@ -197,7 +196,7 @@ def test_nothing_is_signed_before_enrolment_and_registers_count():
     first = house.entries()[0]
     assert first.previous == certificate.id and first.sequence == 0
     assert codes(house)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(house)[0] == 9
-    assert community.last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
+    assert last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
     assert village.authors[house.kid].head.next_sequence == len(house.flash.entries)
 
 
@@ -472,7 +471,7 @@ def test_every_refusal_is_counted_by_its_reason():
         return news[0] if news else None
 
     grant = village.give(house, 10)
-    stranger = community.Author(village, "stranger", roles.ISSUER)
+    stranger = Author(village, "stranger", roles.ISSUER)
     place = (0, 0, bytes(32))
     stamp = entry.Stamp(1, 1, village.now_s)
     unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
@@ -535,7 +534,7 @@ def test_nobody_leads_a_meter_away_from_its_host():
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
     followed = (meter.inbox.id, meter.inbox.cursor)
-    liar = community.Author(village, "liar", roles.METER)
+    liar = Author(village, "liar", roles.METER)
     receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
     old = dict(village.root.certificate.body, version=0, label="y")

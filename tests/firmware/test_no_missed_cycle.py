@@ -5,10 +5,10 @@ needs two clocks for each. The waveform waits for nobody; what the converter has
 """
 
 import case
-import flash
 from boards.virtual.waveform import Waveform
-from home import Home
-from stand_in import Board
+from simulator import flash
+from simulator.board import Board
+from simulator.enrolled import Home
 from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.metering.sampler import Sampler
 from wattpact_protocol import steps

@@ -3,11 +3,10 @@
 import json
 
 import case
-import community
-import flash
-from community import START_S, Author, Community, House, Operator, PowerCut, World
-from driving import measure, power, tick
-from home import Home
+from simulator import flash
+from simulator.driving import measure, power, tick
+from simulator.enrolled import Home
+from simulator.network import START_S, Author, Community, Flash, House, Operator, PowerCut, Store, World
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -337,8 +336,8 @@ class Bench:
         self.owner = self.village.person("owner")
         self.meter = Author(self.village, "meter", roles.METER)
         self.village.certify(self.meter, self.village.issuer, roles.METER, owner=self.owner.kid)
-        self.store = store or community.Store(community.Flash())
-        other = community.Store(community.Flash())
+        self.store = store or Store(Flash())
+        other = Store(Flash())
         trust = Trust(self.village.root.public_key, other, self.village.crypto.verify_steps)
         for new in self.village.rows:
             steps.finish(trust.learn_steps(new, START_S))

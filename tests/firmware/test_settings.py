@@ -3,8 +3,8 @@
 import json
 
 import case
-import flash
 from case import raises
+from simulator import flash
 from wattpact_meter import settings
 from wattpact_meter.settings import Settings, SettingsError
 from wattpact_protocol.log import ids

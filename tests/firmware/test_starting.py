@@ -1,12 +1,12 @@
 """A start from flash that another firmware wrote: values that check and make no sense never stop a meter."""
 
 import case
-import flash
+from simulator import flash
 from wattpact_meter import load_order
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
-from driving import measure, power, tick  # noqa: E402
+from simulator.driving import measure, power, tick  # noqa: E402
 from wattpact_meter import status  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.core.boot import KEPT, start  # noqa: E402

@@ -3,8 +3,8 @@
 import os
 
 import case
-import flash
 from case import raises
+from simulator import flash
 from wattpact_meter.storage.store import MAX_VALUE_BYTES, StateError, Store
 
 VALUES = [None, 0, -5, 1 << 60, b"", b"\x00\xff", "text", [], [1, [2, [None, True]]], {1: b"x", "two": [False]}, {}]

@@ -1,12 +1,11 @@
 """The core in steps: what comes between two of them changes nothing; given up at any of them, it has done nothing."""
 
 import case
-import community
-import flash
-from community import START_S
-from driving import power
-from home import ROUND_MS, Home, driven
-from stand_in import Board
+from simulator import flash
+from simulator.board import Board
+from simulator.driving import power
+from simulator.enrolled import ROUND_MS, Home, driven
+from simulator.network import START_S
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.storage.store import StateError, Store
@@ -19,7 +18,7 @@ SERIAL = "HAS REGISTERS"
 
 def arrivals(home, bits, meters, energy):
     """What comes during a round: functions that let it come."""
-    app, now = home.app, Now((home.round + 1) * ROUND_MS, community.START_S + (home.round + 1) * ROUND_MS // 1000)
+    app, now = home.app, Now((home.round + 1) * ROUND_MS, START_S + (home.round + 1) * ROUND_MS // 1000)
     came = []
     if meters == "samples":
         active_mw = bits.below(4_000_000) * 1000 - 1_000_000

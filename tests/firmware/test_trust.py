@@ -1,8 +1,7 @@
 """Certificates: what this meter believes, and how little it verifies for it."""
 
 import case
-import community
-from community import START_S, YEAR_S, Author, Community, Flash, Store
+from simulator.network import REAL, START_S, YEAR_S, Author, Community, Flash, StandIn, Store
 from wattpact_meter.log import trust
 from wattpact_meter.storage.store import MAX_VALUE_BYTES
 from wattpact_protocol import steps
@@ -36,7 +35,7 @@ def signed_by(village, signer, subject, role, version=1, **more):
 
 
 def test_a_chain_of_real_signatures_is_believed():
-    village = Community(community.REAL)
+    village = Community(REAL)
     held = taught(village)
     assert held.author(village.host.kid)["role"] == roles.HOST
     assert held.author(village.issuer.kid)["id"] == village.issuer.certificate.id
@@ -49,7 +48,7 @@ def test_without_the_link_above_nothing_is_believed():
     assert steps.finish(held.learn_steps(host, START_S)) == reasons.UNKNOWN_AUTHOR and held.verifications == 0
     assert steps.finish(held.learn_steps(village.issuer.certificate, START_S)) is None  # the root key itself is pinned
     assert steps.finish(held.learn_steps(host, START_S)) is None
-    stranger = Community(community.StandIn)
+    stranger = Community(StandIn)
     stranger.id = village.id
     other = fresh(village)
     forged = signed_by(village, stranger.host, stranger.host, roles.ISSUER)

@@ -1,8 +1,8 @@
 """What waits for the core: in order, bounded, and not a nanojoule less or more."""
 
 import case
-from driving import power
-from stand_in import Now
+from simulator.board import Now
+from simulator.driving import power
 from wattpact_meter.core import backlog
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol import steps

@@ -10,12 +10,12 @@ import httpx
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
-from host_community import T0
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
-from links import app_at, by, code
-from streams import events, served, take
-from street import SLOT_S, Street
+from simulator.host import T0
+from simulator.http import app_at, by, code
+from simulator.live_events import events, served, take
+from simulator.trading import SLOT_S, Street
 from test_cli import run
 from wattpact.api import create_app, errors, models
 from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed

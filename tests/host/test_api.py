@@ -12,10 +12,10 @@ from fastapi.sse import ServerSentEvent
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
-from links import app_at, by, code
 from schemathesis.specs.openapi.checks import positive_data_acceptance
-from streams import events, served, take
-from street import SLOT_S, WH, Street
+from simulator.http import app_at, by, code
+from simulator.live_events import events, served, take
+from simulator.trading import SLOT_S, WH, Street
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import case
 import pytest
-from generated import Generated
-from scene import HOUR, MONTH, S, Scene
-from village import Village
+from simulator.community import Village
+from simulator.generated import Generated
+from simulator.month import HOUR, MONTH, S, Scene
 from wattpact import audit
 from wattpact.billing import bill, collect
 from wattpact.bundle import disclosure, format

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from scene import MONTH, S, Scene
+from simulator.month import MONTH, S, Scene
 from wattpact.billing import bill
 from wattpact.bundle import money
 from wattpact.cli import main

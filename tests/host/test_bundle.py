@@ -4,9 +4,9 @@ import io
 
 import case
 import pytest
-from scene import HOUR, MONTH, S, Scene
-from sealed_village import SealedVillage
-from village import Village
+from simulator.community import Village
+from simulator.month import HOUR, MONTH, S, Scene
+from simulator.sealing import SealedVillage
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger

@@ -12,7 +12,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import click
 import pytest
-from host_community import Deal, key
+from simulator.host import Deal, key
 from wattpact import cli
 from wattpact.cli import frame
 from wattpact.membership import members
@@ -323,7 +323,7 @@ class Side:
     """A meter and its owner, as Deal uses them."""
 
     def __init__(self, store, signer, certificate, owner):
-        from host_community import Publisher
+        from simulator.host import Publisher
 
         community = type("C", (), {"id": store.community})
         found = {known.kid: known for known in store.certificates()}

@@ -5,7 +5,7 @@ import json
 import zoneinfo
 
 import pytest
-from host_community import Publisher, key
+from simulator.host import Publisher, key
 from test_cli import run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms

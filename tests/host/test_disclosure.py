@@ -9,10 +9,10 @@ import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene import HOUR, MONTH, S, Scene
-from sealed_village import SealedVillage
+from simulator.community import START_S
+from simulator.month import HOUR, MONTH, S, Scene
+from simulator.sealing import SealedVillage
 from test_cli import run
-from village import START_S
 from wattpact import audit
 from wattpact.audit import page
 from wattpact.billing import collect

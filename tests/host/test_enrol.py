@@ -1,7 +1,7 @@
 """Enrolment: the sticker's code proves one key, labels are unique, and certificates stand on the root."""
 
 import pytest
-from host_community import T0, Community, key
+from simulator.host import T0, Community, key
 from wattpact.membership import members
 from wattpact.membership.members import EnrolError
 from wattpact.store.records import Pending

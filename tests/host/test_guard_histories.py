@@ -1,11 +1,11 @@
-"""Generated histories of the guard, a hundred thousand of them, each step judged by tests/guard_history.py.
+"""Generated histories of the guard, a hundred thousand of them, each step judged by tests/simulator/guard_history.py.
 
 The chunks let them run on several cores; each names the history that failed by its seed.
 """
 
 import case
-import guard_history
 import pytest
+from simulator import guard_history
 from wattpact_protocol.guard import guard
 
 CHUNKS = 10

@@ -1,11 +1,11 @@
 """What members with good keys and bad intentions can make a node do: nothing that it was not built for."""
 
-import hostile
 import pytest
 from case import Bits, cases
 from fastapi.testclient import TestClient
-from host_community import T0, Community, Deal
-from links import app_at, by, code
+from simulator import damage
+from simulator.host import T0, Community, Deal
+from simulator.http import app_at, by, code
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED
 from wattpact.node.node import Node
@@ -40,10 +40,10 @@ def deal(community, bits, meters, n):
     near = (now_s, 60)
     names = ("price_micro_per_kwh", "wh", "max_w", "start_s", "end_s")
     terms = {name: kinds.fields(kinds.OFFER)[at][2] for at, name in enumerate(names)}
-    offer = {name: hostile.field(bits, shape, near, [], []) for name, shape in terms.items()}
+    offer = {name: damage.field(bits, shape, near, [], []) for name, shape in terms.items()}
     wide = {"start_s": 0, "end_s": kinds.MAX_UINT, "wh": kinds.MAX_U32, "expires_s": kinds.MAX_UINT}
     rows = kinds.fields(kinds.ACCEPTANCE)[1:4]
-    taken = {name: hostile.field(bits, shape, near, [], []) for _, name, shape, _ in rows}
+    taken = {name: damage.field(bits, shape, near, [], []) for _, name, shape, _ in rows}
     taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
     supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
     made = Deal(
@@ -69,7 +69,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
     for n in range(300):
         author = bits.choice(meters + people)
         kind = bits.choice(SAYS["meter" if author.chained else "person"])
-        made = hostile.body(bits, kind, (community.now_s, 60), ids[-16:], kids)
+        made = damage.body(bits, kind, (community.now_s, 60), ids[-16:], kids)
         if not author.chained:
             made |= {"order_id": n.to_bytes(8, "big"), "meter": bits.choice(meters).kid}
             made.setdefault("expires_s", community.now_s)
@@ -123,11 +123,11 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     said = []
     for n in range(200):
         kind = bits.choice([kinds.KEY_EPOCH, kinds.KEY_OPEN, *SEALS, *SEALS])
-        made = hostile.body(bits, kind, (community.now_s, 1, 3), [honest.contract.id], kids)
+        made = damage.body(bits, kind, (community.now_s, 1, 3), [honest.contract.id], kids)
         if kind in SEALS:
             hidden = {} if kind == kinds.READING else made
             made = {name: value for name, value in hidden.items() if name not in kinds.SEALABLE[kind]}
-            made[kinds.SEALED] = hostile.any_sealed_part(bits, key_nos)
+            made[kinds.SEALED] = damage.any_sealed_part(bits, key_nos)
         try:
             said.append(bad.publish(kind, made, community.now_s))
         except entry.EntryError:

@@ -1,7 +1,7 @@
 """Inboxes: each meter hears what concerns it, once, in one order that a restart does not change."""
 
 import pytest
-from host_community import T0, Community, Deal, mandate
+from simulator.host import T0, Community, Deal, mandate
 from wattpact.node.node import Node
 from wattpact.store.records import Stored
 from wattpact_protocol.log import entry, kinds

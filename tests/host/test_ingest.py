@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from host_community import T0, Community, key, readings_body
+from simulator.host import T0, Community, key, readings_body
 from wattpact.ingest.pipeline import STORED
 from wattpact.membership import members
 from wattpact.projections import follow

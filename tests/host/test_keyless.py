@@ -2,9 +2,9 @@
 
 import pytest
 from fastapi.testclient import TestClient
-from host_community import Publisher, key
-from links import app_at, by, code
-from street import TERMS, WH, Street
+from simulator.host import Publisher, key
+from simulator.http import app_at, by, code
+from simulator.trading import TERMS, WH, Street
 from wattpact import cli, keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import Ingest

@@ -4,8 +4,8 @@ import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene import MONTH, S, Scene
-from village import Village
+from simulator.community import Village
+from simulator.month import MONTH, S, Scene
 from wattpact.billing import bill
 from wattpact.ledger import GRID, Ledger, LedgerError, Posting, balances
 from wattpact.ledger.accounts import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED

@@ -4,8 +4,8 @@ import asyncio
 import socket
 
 import pytest
-from host_community import T0, Community, Deal, key
-from udp_wire import NOWHERE, Wire
+from simulator.host import T0, Community, Deal, key
+from simulator.udp import NOWHERE, Wire
 from wattpact.node.node import Node, NodeError
 from wattpact.sync import host_link, peer
 from wattpact_protocol.log import entry, kinds

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from host_community import T0, Community, Deal
+from simulator.host import T0, Community, Deal
 from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Grants
 from wattpact_protocol.log import entry, kinds
 

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from host_community import T0, Community, key, readings_body
+from simulator.host import T0, Community, key, readings_body
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members

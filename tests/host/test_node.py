@@ -13,8 +13,8 @@ import urllib.request
 
 import pytest
 from case import Bits, cases
-from host_community import T0, TERMS, Community, Deal, key
-from udp_wire import NOWHERE, Wire
+from simulator.host import T0, TERMS, Community, Deal, key
+from simulator.udp import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory, granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events

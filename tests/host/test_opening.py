@@ -4,7 +4,7 @@ import gc
 import logging
 
 import pytest
-from host_community import T0, Community, key, readings_body, value_of
+from simulator.host import T0, Community, key, readings_body, value_of
 from wattpact.projections.unsealing import Unsealer
 from wattpact_protocol import steps
 from wattpact_protocol.log import entry, event_codes, ids, kinds

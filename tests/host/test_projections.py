@@ -2,7 +2,7 @@
 
 import case
 import pytest
-from generated import SLOT, Generated, S
+from simulator.generated import SLOT, Generated, S
 from wattpact.ledger import Ledger
 from wattpact.projections import follow, ledger_feed, settled
 from wattpact.projections.registers import rated_w

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import case
 import pytest
-from community import START_S, Community, House
-from driving import measure, power, receive, tick
+from simulator.driving import measure, power, receive, tick
+from simulator.network import START_S, Community, House
 from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds

@@ -10,7 +10,6 @@ from typing import Any
 import case
 import cbor2
 import pytest
-import speaker
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulator import bodies
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
 from wattpact_protocol.log import kinds
@@ -79,7 +79,7 @@ def test_the_refused_are_refused_by_both() -> None:
     key, kid = bytes.fromhex(keys["key"]), bytes.fromhex(keys["kid"])
     for row in VECTORS["refused"]:
         raw = bytes.fromhex(row["part"])
-        body = kinds.decode(kinds.USAGE, {1: speaker.ID, 0: cbor.decode(raw)})
+        body = kinds.decode(kinds.USAGE, {1: bodies.ID, 0: cbor.decode(raw)})
         with pytest.raises(period_keys.SealError):
             content.unseal_body(key, (COMMUNITY, kid, 0), kinds.USAGE, body)
         with pytest.raises((InvalidTag, AssertionError, cbor2.CBORDecodeError)):
@@ -91,14 +91,14 @@ def test_the_refused_are_refused_by_both() -> None:
 def test_whatever_is_sealed_the_other_opens(key: bytes, key_no: int, generation: int, data: st.DataObject) -> None:
     deltas = data.draw(st.lists(st.integers(0, 2**31), max_size=60))
     start = data.draw(st.integers(0, 2**62))
-    body = speaker.reading(
+    body = bodies.reading(
         imported=start, deltas=deltas, instantaneous={64: [data.draw(st.integers(-(2**31), 2**31)), []]}
     )
-    shut = content.seal_body(key, key_no, (COMMUNITY, speaker.KID, generation), kinds.READING, body)
+    shut = content.seal_body(key, key_no, (COMMUNITY, bodies.KID, generation), kinds.READING, body)
     raw = cbor2.loads(cbor.encode(kinds.encode(kinds.READING, shut)))
     plain = cbor2.loads(cbor.encode(kinds.encode(kinds.READING, body)))
-    assert [0, open_part(key, speaker.KID, generation, kinds.READING, raw)] == plain
-    assert content.unseal_body(key, (COMMUNITY, speaker.KID, generation), kinds.READING, shut) == body
+    assert [0, open_part(key, bodies.KID, generation, kinds.READING, raw)] == plain
+    assert content.unseal_body(key, (COMMUNITY, bodies.KID, generation), kinds.READING, shut) == body
 
 
 @given(st.binary(max_size=799), st.integers(0, 800))
@@ -118,6 +118,6 @@ def test_any_content_survives_its_padding(plain: bytes, length: int) -> None:
 )
 def test_no_value_is_a_sealed_part_by_accident_or_crashes(value: Any) -> None:
     with pytest.raises(kinds.BodyError):
-        kinds.decode(kinds.USAGE, {0: value, 1: speaker.ID})
+        kinds.decode(kinds.USAGE, {0: value, 1: bodies.ID})
     with pytest.raises(kinds.BodyError):
         kinds.decode(kinds.READING, [1, value])

@@ -1,20 +1,20 @@
 """Sentences: every entry as one, for those who know its context and for those who do not."""
 
 import pytest
-import speaker
+from simulator import bodies
 from wattpact.views.sentences import Sentences
 from wattpact_protocol.log import event_codes, kind_texts, kinds, sealed_part
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
-AUTHOR = speaker.Publisher(speaker.ROOT_SEED)
+AUTHOR = bodies.Publisher(bodies.ROOT_SEED)
 KEY = bytes(range(48))
 
 
 def teller():
     inputs = SettlementInputs()
-    inputs.apply(AUTHOR.at((0, 0, bytes(32)), kinds.COMMUNITY, speaker.BODIES["community"]))
-    inputs.labels[speaker.KID] = "House 3"
+    inputs.apply(AUTHOR.at((0, 0, bytes(32)), kinds.COMMUNITY, bodies.BODIES["community"]))
+    inputs.labels[bodies.KID] = "House 3"
     return Sentences(inputs)
 
 
@@ -24,7 +24,7 @@ def sentence(kind, body):
 
 @pytest.mark.parametrize(
     "kind, body",
-    speaker.all_bodies(AUTHOR),
+    bodies.all_bodies(AUTHOR),
     ids=lambda value: kinds.NAMES.get(value, "") if isinstance(value, int) else "",
 )
 def test_every_kind_is_a_sentence(kind, body):
@@ -41,7 +41,7 @@ def sealed(kind, body):
 
 
 def test_each_part_of_a_template_is_a_field_or_known():
-    for kind, body in speaker.all_bodies(AUTHOR):
+    for kind, body in bodies.all_bodies(AUTHOR):
         without = {name: value for name, value in body.items() if name in required(kind)}
         assert sentence(kind, without if kind != kinds.READING else body)
 
@@ -73,7 +73,7 @@ def required(kind):
     ],
 )
 def test_sentences(kind, changes, expected):
-    assert sentence(kinds.KINDS[kind], {**speaker.BODIES[kind], **changes}) == expected
+    assert sentence(kinds.KINDS[kind], {**bodies.BODIES[kind], **changes}) == expected
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_events(body, expected):
 
 
 def test_a_reading_says_what_it_measured_and_how_well():
-    body = speaker.reading(imported=120_345, deltas=(12, 11, 12), exported=88)
+    body = bodies.reading(imported=120_345, deltas=(12, 11, 12), exported=88)
     registers = "registers at 120,380 Wh import and 88 Wh export"
     assert sentence(kinds.READING, body) == f"Measured 35 Wh imported and 0 Wh exported in 180 s; {registers}"
     assert sentence(kinds.READING, {**body, "bad_mask": 5}).endswith("; 2 of 3 intervals estimated")
     assert sentence(kinds.READING, {**body, "quality": 1}).endswith("; estimated")
-    assert sentence(kinds.READING, speaker.reading(deltas=())).startswith("Measured registers at 0 Wh import")
+    assert sentence(kinds.READING, bodies.reading(deltas=())).startswith("Measured registers at 0 Wh import")
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
     assert sentence(kinds.READING, {"sealed": part}) == kind_texts.private(kinds.READING)
 
 
 def test_certificates():
-    body = speaker.certificate(AUTHOR, label="root", role=1)
+    body = bodies.certificate(AUTHOR, label="root", role=1)
     assert sentence(kinds.CERTIFICATE, body) == "Enrolled itself as a root"
-    other = speaker.certificate(speaker.Publisher(bytes(32)), label="House 1", role=2, version=2, owner=speaker.KID)
+    other = bodies.certificate(bodies.Publisher(bytes(32)), label="House 1", role=2, version=2, owner=bodies.KID)
     expected = "Renewed the certificate of House 1 as an issuer, owned by House 3"
     assert sentence(kinds.CERTIFICATE, other) == expected

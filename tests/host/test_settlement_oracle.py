@@ -3,9 +3,9 @@
 from fractions import Fraction
 
 import case
-from generated import Generated
 from settlement_oracle import WH, Agreement, Oracle, one_slot, register
-from village import START_S
+from simulator.community import START_S
+from simulator.generated import Generated
 from wattpact.ledger import GRID, Ledger, balances
 from wattpact_protocol.settlement import allocation
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import wattpact
 from case import Bits, cases
-from host_community import T0, Community, key
+from simulator.host import T0, Community, key
 from wattpact.ingest.rejections import Rejections
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
@@ -203,7 +203,7 @@ def test_saying_needs_a_certificate(tmp_path):
 
 SAY = """
     import sys
-    from host_community import Community, key
+    from simulator.host import Community, key
     from wattpact.store.publishing import publish
     from wattpact.store.sqlite.store import Store
     from wattpact_protocol.log import kinds
@@ -236,7 +236,7 @@ def test_two_processes_saying_in_one_log_never_use_a_place_twice(tmp_path):
 COMMIT = """
     import sys
     from pathlib import Path
-    from host_community import T0, key
+    from simulator.host import T0, key
     from wattpact.ingest.pipeline import Ingest
     from wattpact.projections.follow import Projections
     from wattpact.projections.unsealing import Unsealer

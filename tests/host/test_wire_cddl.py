@@ -10,7 +10,7 @@ from pathlib import Path
 import case
 import pycddl
 import pytest
-import speaker
+from simulator import bodies
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram
@@ -39,8 +39,8 @@ def test_every_kind_has_its_rule() -> None:
 
 
 def test_every_kind_of_entry_fits_the_schema() -> None:
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    for kind, body in speaker.all_bodies(author):
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         MESSAGE.validate_cbor(said.raw)
         envelope = cose.decode1(said.raw)
@@ -49,9 +49,9 @@ def test_every_kind_of_entry_fits_the_schema() -> None:
 
 
 def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     compared = 0
-    for kind, body in speaker.all_bodies(author):
+    for kind, body in bodies.all_bodies(author):
         if kind == kinds.READING:
             continue
         raw = kinds.encode(kind, body)
@@ -90,8 +90,8 @@ def test_the_entry_vectors_get_their_verdict_from_the_schema() -> None:
 
 
 def test_readings_and_datagrams() -> None:
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    said = author.publish(kinds.READING, speaker.reading(deltas=(), instantaneous={64: [-5, []], 65: [230000, []]}))
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    said = author.publish(kinds.READING, bodies.reading(deltas=(), instantaneous={64: [-5, []], 65: [230000, []]}))
     PAYLOADS[said.kind].validate_cbor(cose.decode1(said.raw).payload)
     for kind, body in (
         (datagram.DIGEST, [author.kid, 0, 7, bytes(8), 12]),
@@ -106,8 +106,8 @@ def test_readings_and_datagrams() -> None:
 
 
 def test_a_decoded_entry_is_the_one_encoding_of_itself() -> None:
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    for kind, body in speaker.all_bodies(author):
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         place = (said.generation, said.sequence, said.previous)
         again = entry.sign(kind, said.body, place, said.stamp, author.kid, author.community, author.sign)

@@ -1,12 +1,12 @@
 """bodies: every field of every kind, at and past its bounds."""
 
 import case
-import speaker
+from simulator import bodies
 from wattpact_protocol.log import kinds
 
 
 def _bodies():
-    return speaker.all_bodies(speaker.Publisher(speaker.ROOT_SEED))
+    return bodies.all_bodies(bodies.Publisher(bodies.ROOT_SEED))
 
 
 def test_every_kind_survives_the_round_trip():
@@ -72,6 +72,6 @@ def test_bounds_are_inclusive():
 def test_unknown_keys_kinds_and_fields_are_refused():
     case.raises(kinds.BodyError, kinds.decode, 99, {})
     case.raises(kinds.BodyError, kinds.encode, 99, {})
-    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {1: speaker.ID, 2: 0})
-    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, [speaker.ID])
-    case.raises(kinds.BodyError, kinds.encode, kinds.CONTRACT, {"acceptance": speaker.ID, "price": 1})
+    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {1: bodies.ID, 2: 0})
+    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, [bodies.ID])
+    case.raises(kinds.BodyError, kinds.encode, kinds.CONTRACT, {"acceptance": bodies.ID, "price": 1})

@@ -1,8 +1,8 @@
 """Contracts: what binds, what is refused and why, how a contract starts and ends, whatever arrives first."""
 
 import case
-import speaker
-from village import START_S, Village
+from simulator import bodies
+from simulator.community import START_S, Village
 from wattpact_protocol.log import kinds
 from wattpact_protocol.settlement import contracts, inputs
 
@@ -335,8 +335,8 @@ def test_usage_counts_up_and_the_first_reason_for_an_end_stays():
 
 
 def test_the_kinds_that_are_applied_are_those_that_change_something():
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    for kind, body in speaker.all_bodies(author):
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    for kind, body in bodies.all_bodies(author):
         agreements = contracts.Agreements()
         before = _state(agreements)
         agreements.apply(author.publish(kind, body))

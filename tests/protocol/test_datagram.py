@@ -1,14 +1,14 @@
 """datagram: five types, one shape each; everything else is refused with the reason that is counted."""
 
 import case
-import speaker
+from simulator import bodies
 from wattpact_protocol.encoding import cbor
 from wattpact_protocol.sync import datagram
 
 COMMUNITY = bytes(range(16))
 GOOD = {
-    datagram.DIGEST: [speaker.KID, 0, 7, bytes(8), 12],
-    datagram.HEAD: [speaker.KID, 0, 7],
+    datagram.DIGEST: [bodies.KID, 0, 7, bytes(8), 12],
+    datagram.HEAD: [bodies.KID, 0, 7],
     datagram.ENTRY: b"an entry",
     datagram.INBOX: [bytes(8), 3, 9, b"an entry"],
     datagram.ENROL: [bytes(32), bytes(32)],

@@ -1,15 +1,15 @@
 """entry: one encoding, signed, named by its content; bytes that are no entry are refused and nothing else happens."""
 
 import case
-import speaker
+from simulator import bodies
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 
 
 def test_every_kind_is_signed_and_verified_for_real():
-    author = speaker.Publisher(speaker.ROOT_SEED, real=True)
-    for kind, body in speaker.all_bodies(author)[:: case.scale(1, 6)]:
+    author = bodies.Publisher(bodies.ROOT_SEED, real=True)
+    for kind, body in bodies.all_bodies(author)[:: case.scale(1, 6)]:
         said = author.publish(kind, body)
         again = entry.decode(said.raw, author.community)
         assert (again.kind, again.body, again.id, again.kid) == (kind, body, said.id, author.kid)
@@ -31,40 +31,40 @@ def test_vectors():
         said = entry.decode(raw, community)
         assert said.id.hex() == vector["id"] and said.name == vector["kind"], vector["why"]
         public_key = bytes.fromhex(vector["public_key"])
-        verdict = entry.verify(said, public_key, speaker.Publisher(speaker.ROOT_SEED, real=True).verify)
+        verdict = entry.verify(said, public_key, bodies.Publisher(bodies.ROOT_SEED, real=True).verify)
         assert verdict == (vector["verdict"] == "verified"), vector["why"]
 
 
 def test_the_signature_is_no_part_of_the_id():
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     other = entry.decode(said.raw[:-1] + b"\xff", author.community)
     assert other.id == said.id
     assert not entry.verify(other, author.public_key, author.verify)
 
 
 def test_another_community_another_entry():
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     elsewhere = entry.decode(said.raw, bytes(16))
     assert elsewhere.id != said.id
     assert not entry.verify(elsewhere, author.public_key, author.verify)
 
 
 def test_a_key_that_is_not_the_authors_never_verifies():
-    author, stranger = speaker.Publisher(speaker.ROOT_SEED), speaker.Publisher(bytes(32))
-    said = author.publish(kinds.CONTRACT, {"acceptance": speaker.ID})
+    author, stranger = bodies.Publisher(bodies.ROOT_SEED), bodies.Publisher(bytes(32))
+    said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     assert not entry.verify(said, stranger.public_key, lambda key, message, signature: True)
 
 
 def _entry_of(payload):
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     return cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
 
 
 def test_payload_and_stamp_are_strict():
     stamp = [1, 5, 1000, 0]
-    good = [kinds.CONTRACT, 0, 0, bytes(32), stamp, {1: speaker.ID}]
+    good = [kinds.CONTRACT, 0, 0, bytes(32), stamp, {1: bodies.ID}]
     entry.decode(_entry_of(good), bytes(16))
     for place, value in (
         (0, 0), (0, 19), (0, "11"), (0, True), (1, -1), (1, 1 << 32), (2, -1), (2, 1 << 63), (3, bytes(31)), (3, None),
@@ -79,7 +79,7 @@ def test_payload_and_stamp_are_strict():
 
 
 def test_clock_status():
-    good = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, None, 1], {1: speaker.ID}]
+    good = [kinds.CONTRACT, 0, 0, bytes(32), [1, 5, None, 1], {1: bodies.ID}]
     assert entry.decode(_entry_of(good), bytes(16)).stamp.doubtful
     good[4] = [1, 5, 1000, 0x80]
     assert not entry.decode(_entry_of(good), bytes(16)).stamp.doubtful
@@ -93,7 +93,7 @@ def test_oversize_and_other_types_are_refused():
 
 
 def test_what_may_not_be_said_is_not_signed():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": b"short"})
     case.raises(entry.EntryError, author.publish, 77, {})
-    case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": speaker.ID}, -5)
+    case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": bodies.ID}, -5)

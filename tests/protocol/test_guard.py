@@ -1,8 +1,8 @@
 """The guard: each row, each pair of rows in conflict, each timer's edge, resets, and generated histories."""
 
 import case
-import guard_history
-from guard_history import BORN_S, ORDER
+from simulator import guard_history
+from simulator.guard_history import BORN_S, ORDER
 from wattpact_protocol.guard import guard, memory
 from wattpact_protocol.log import kinds
 

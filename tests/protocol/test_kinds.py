@@ -1,7 +1,7 @@
 """The registry of kinds: every kind has a full row, texts included, and no other place has facts of it."""
 
 import case
-import speaker
+from simulator import bodies
 from wattpact_protocol.log import kind_texts, kinds, readings, roles
 
 CONCERNS = (
@@ -31,7 +31,7 @@ def test_every_kind_has_a_full_row():
 
 
 def test_what_an_entry_concerns_can_be_found_in_it():
-    for kind, body in speaker.all_bodies(speaker.Publisher(speaker.ROOT_SEED)):
+    for kind, body in bodies.all_bodies(bodies.Publisher(bodies.ROOT_SEED)):
         named = NAMES.get(kinds.concerns(kind))
         without = {name: value for name, value in body.items() if name != named}
         if named and kinds.concerns(kind) != kinds.NAMED_OR_ALL:
@@ -50,7 +50,7 @@ def test_no_role_is_part_of_anothers_name():
 
 
 def test_a_readings_fields_are_those_that_it_decodes_to():
-    body = speaker.reading()
+    body = bodies.reading()
     assert sorted(kinds.decode(kinds.READING, kinds.encode(kinds.READING, body))) == sorted(readings.FIELDS)
 
 

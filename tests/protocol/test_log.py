@@ -1,8 +1,7 @@
 """log: places, verdicts, roles; and hundreds of thousands of mangled entries, each with one verdict on both Pythons."""
 
 import case
-import mangled
-import speaker
+from simulator import bodies, damage
 from wattpact_protocol.log import chain, entry, kinds, reasons, roles, sealed_part
 
 
@@ -11,7 +10,7 @@ def _event(text="x"):
 
 
 def test_a_log_is_followed_entry_by_entry():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     for number in range(5):
         said = author.publish(kinds.EVENT, _event(str(number)))
@@ -22,7 +21,7 @@ def test_a_log_is_followed_entry_by_entry():
 
 
 def test_places():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     first = author.publish(kinds.EVENT, _event())
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     head.accept(first)
@@ -34,26 +33,26 @@ def test_places():
 
 
 def test_time_may_not_run_ahead():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     for ahead_s, verdict in ((0, None), (300, None), (301, reasons.FUTURE_TIME)):
         assert chain.judge_time(author.publish(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
     assert chain.judge_time(author.publish(kinds.EVENT, _event(), None), 1000) is None
-    body = speaker.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
+    body = bodies.reading(t0_s=1000, step_s=60, deltas=(1,) * 6)
     assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1059) == reasons.FUTURE_TIME
     assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1060) is None
 
 
 def test_of_a_sealed_reading_only_the_stamp_is_judged():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
     said = author.publish(kinds.READING, {"sealed": part}, 1000)
     assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == reasons.FUTURE_TIME
 
 
 def test_roles():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     allowed = {}
-    for kind, body in speaker.all_bodies(author):
+    for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         allowed[kinds.NAMES[kind]] = "".join(
             [name[0] for role, name in sorted(roles.NAMES.items()) if roles.may_publish({"role": role}, said)]
@@ -67,14 +66,14 @@ def test_roles():
     }  # fmt: skip
     for role in sorted(roles.NAMES):
         by_root = role in (roles.ROOT, roles.ISSUER)
-        said = author.publish(kinds.CERTIFICATE, speaker.certificate(author, role=role))
+        said = author.publish(kinds.CERTIFICATE, bodies.certificate(author, role=role))
         assert roles.may_publish({"role": roles.ROOT}, said) is by_root
         assert roles.may_publish({"role": roles.ISSUER}, said) is not by_root
 
 
 def test_there_is_one_root():
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    other = speaker.certificate(author, role=roles.ROOT, public_key=bytes(32))
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    other = bodies.certificate(author, role=roles.ROOT, public_key=bytes(32))
     assert not roles.may_publish({"role": roles.ROOT}, author.publish(kinds.CERTIFICATE, other))
 
 
@@ -84,20 +83,18 @@ def test_certificates_have_their_time():
 
 
 def test_a_persons_order_stands_outside_a_chain():
-    author = speaker.Publisher(speaker.ROOT_SEED)
-    mandate = speaker.BODIES["mandate"]
-    assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.MANDATE, mandate)) is None
-    assert (
-        chain.order_problem(speaker.ID, author.at((0, 1, speaker.ID), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
-    )
-    assert chain.order_problem(speaker.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
-    terminate = {"contract": speaker.ID, "reason": ""}
-    assert chain.order_problem(speaker.ID, author.at((0, 0, speaker.ID), kinds.TERMINATE, terminate)) == "no_order_id"
+    author = bodies.Publisher(bodies.ROOT_SEED)
+    mandate = bodies.BODIES["mandate"]
+    assert chain.order_problem(bodies.ID, author.at((0, 0, bodies.ID), kinds.MANDATE, mandate)) is None
+    assert chain.order_problem(bodies.ID, author.at((0, 1, bodies.ID), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
+    assert chain.order_problem(bodies.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
+    terminate = {"contract": bodies.ID, "reason": ""}
+    assert chain.order_problem(bodies.ID, author.at((0, 0, bodies.ID), kinds.TERMINATE, terminate)) == "no_order_id"
 
 
 def test_mangled_entries_have_one_verdict():
     for vector in case.vectors("mangled")["cases"]:
-        digest, counts = mangled.verdicts(vector["entries"], vector["real_signatures"], vector["seed"])
+        digest, counts = damage.verdicts(vector["entries"], vector["real_signatures"], vector["seed"])
         assert counts == vector["verdicts"], counts
         assert digest == vector["sha256"]
         # A mangled entry is never taken for the next: only the untouched one is.

@@ -1,7 +1,7 @@
 """sealing: what is sealed opens to itself with its own key in its own place, and to nothing with any other."""
 
 import case
-import speaker
+from simulator import bodies
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import ccm, x25519
 from wattpact_protocol.encoding import cbor
@@ -10,16 +10,16 @@ from wattpact_protocol.sealing import content, epochs, period_keys, unsealing
 
 SECRET = bytes(range(32))
 COMMUNITY = bytes(range(16))
-KEY = period_keys.period_key(SECRET, speaker.KID, 7)
-PLACE = (COMMUNITY, speaker.KID, 0)
+KEY = period_keys.period_key(SECRET, bodies.KID, 7)
+PLACE = (COMMUNITY, bodies.KID, 0)
 SEALABLE = ("event", "usage_start", "usage", "usage_end")
 
 
 def _bodies():
     """(kind, body) of all that is sealed."""
-    found = [(kinds.READING, speaker.reading(imported=120345, deltas=(12, 11, 12), instantaneous={64: [703, []]}))]
+    found = [(kinds.READING, bodies.reading(imported=120345, deltas=(12, 11, 12), instantaneous={64: [703, []]}))]
     for name in SEALABLE:
-        found.append((kinds.KINDS[name], speaker.BODIES[name]))
+        found.append((kinds.KINDS[name], bodies.BODIES[name]))
     return found
 
 
@@ -38,7 +38,7 @@ def test_every_sealed_body_travels_and_opens_to_itself():
 
 
 def test_what_has_nothing_to_seal_stays_open():
-    for kind, body in ((kinds.EVENT, {"code": 1}), (kinds.OFFER, speaker.BODIES["offer"])):
+    for kind, body in ((kinds.EVENT, {"code": 1}), (kinds.OFFER, bodies.BODIES["offer"])):
         assert content.seal_body(KEY, 7, PLACE, kind, body) == body
 
 
@@ -53,24 +53,24 @@ def test_a_body_is_open_or_sealed_and_never_both_or_neither():
             neither = {key: value for key, value in shut.items() if key != kinds.SEALED_KEY}
             case.raises(kinds.BodyError, kinds.decode, kind, neither)
         case.raises(kinds.BodyError, kinds.encode, kind, {"sealed": b"no sealed part"})
-    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {0: shut[kinds.SEALED_KEY], 1: speaker.ID})
+    case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {0: shut[kinds.SEALED_KEY], 1: bodies.ID})
 
 
 def test_another_key_place_or_kind_opens_nothing():
-    kind, body = kinds.USAGE, speaker.BODIES["usage"]
+    kind, body = kinds.USAGE, bodies.BODIES["usage"]
     shut = content.seal_body(KEY, 7, PLACE, kind, body)
     others = [
-        (period_keys.period_key(SECRET, speaker.KID, 8), PLACE, kind),
-        (period_keys.period_key(bytes(32), speaker.KID, 7), PLACE, kind),
-        (KEY, (bytes(16), speaker.KID, 0), kind),
+        (period_keys.period_key(SECRET, bodies.KID, 8), PLACE, kind),
+        (period_keys.period_key(bytes(32), bodies.KID, 7), PLACE, kind),
+        (KEY, (bytes(16), bodies.KID, 0), kind),
         (KEY, (COMMUNITY, bytes(8), 0), kind),
-        (KEY, (COMMUNITY, speaker.KID, 1), kind),
+        (KEY, (COMMUNITY, bodies.KID, 1), kind),
         (KEY, PLACE, kinds.USAGE_END),
     ]
     for key, place, other in others:
         case.raises(period_keys.SealError, content.unseal_body, key, place, other, shut)
     part = shut["sealed"]
-    moved = {"contract": speaker.ID, "sealed": sealed_part.Sealed(8, part.nonce, part.ciphertext)}
+    moved = {"contract": bodies.ID, "sealed": sealed_part.Sealed(8, part.nonce, part.ciphertext)}
     case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kind, moved)
 
 
@@ -89,7 +89,7 @@ def test_every_changed_bit_is_noticed():
 
 def test_a_nonce_is_the_contents_and_whoever_chooses_one_is_refused():
     """The tag alone would let a meter use any nonce, and so the same one twice."""
-    where = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.USAGE)
+    where = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.USAGE)
     padded = cbor.encode({2: 10, 3: 22}) + b"\x80" + bytes(20)
     aad = cbor.encode(["Encrypt0", sealed_part.PROTECTED, where])
     nonce = bytes(13)
@@ -101,7 +101,7 @@ def test_a_nonce_is_the_contents_and_whoever_chooses_one_is_refused():
 def test_equal_contents_look_equal_and_other_contents_share_no_nonce():
     seen = {}
     for wh in range(case.scale(500, 50)):
-        body = {"contract": speaker.ID, "attributed_wh": wh, "import_wh": 2 * wh}
+        body = {"contract": bodies.ID, "attributed_wh": wh, "import_wh": 2 * wh}
         part = content.seal_body(KEY, 7, PLACE, kinds.USAGE, body)["sealed"]
         assert part == content.seal_body(KEY, 7, PLACE, kinds.USAGE, body)["sealed"]
         assert part.nonce not in seen
@@ -116,27 +116,27 @@ def test_the_length_follows_from_the_shape_alone():
             wh = 10 ** bits.below(16)
             deltas = [bits.below(1 << bits.choice((1, 5, 8, 16))) for _ in range(intervals)]
             shown = {64: [bits.below(1 << 17) - (1 << 16), []], 65: [bits.below(1 << 31), []]}
-            body = speaker.reading(bits.below(1 << 33), wh, deltas, 10 ** bits.below(16), instantaneous=shown)
+            body = bodies.reading(bits.below(1 << 33), wh, deltas, 10 ** bits.below(16), instantaneous=shown)
             lengths.add(len(content.seal_body(KEY, 7, PLACE, kinds.READING, body)["sealed"].ciphertext))
         assert len(lengths) == 1, (intervals, lengths)
     usage = set()
     for wh in (0, 23, 24, 70000, kinds.MAX_U32):
         for import_wh in (0, 5, 1 << 20, kinds.MAX_UINT):
-            body = {"contract": speaker.ID, "attributed_wh": wh, "import_wh": import_wh}
+            body = {"contract": bodies.ID, "attributed_wh": wh, "import_wh": import_wh}
             for kind, more in ((kinds.USAGE, {}), (kinds.USAGE_END, {"reason": 1})):
                 full = dict(body)
                 full.update(more)
                 usage.add(len(content.seal_body(KEY, 7, PLACE, kind, full)["sealed"].ciphertext))
-            start = {"contract": speaker.ID, "grant": 1, "import_wh": import_wh}
+            start = {"contract": bodies.ID, "grant": 1, "import_wh": import_wh}
             usage.add(len(content.seal_body(KEY, 7, PLACE, kinds.USAGE_START, start)["sealed"].ciphertext))
     assert usage == {40}
 
 
 def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_refused():
-    author = speaker.Publisher(speaker.ROOT_SEED)
+    author = bodies.Publisher(bodies.ROOT_SEED)
     place = (author.community, author.kid, 0)
     key = period_keys.period_key(SECRET, author.kid, 7)
-    body = speaker.reading(1 << 40, 1 << 62, (1 << 31,) * 60, 1 << 62, generation=kinds.MAX_U32)
+    body = bodies.reading(1 << 40, 1 << 62, (1 << 31,) * 60, 1 << 62, generation=kinds.MAX_U32)
     shut = content.seal_body(key, 7, place, kinds.READING, body)
     assert len(shut["sealed"].ciphertext) <= sealed_part.MAX_CIPHERTEXT_BYTES
     said = author.publish(kinds.READING, shut)
@@ -148,26 +148,26 @@ def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_re
 
 
 def test_contents_that_no_honest_meter_seals_are_refused_when_opened():
-    where = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.USAGE)
-    reading = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.READING)
+    where = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.USAGE)
+    reading = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.READING)
     wrong = (
         b"",
         b"\xff",
         cbor.encode([1]),
         cbor.encode({}),
         cbor.encode({2: 1}),
-        cbor.encode({1: speaker.ID, 2: 1, 3: 1}),
+        cbor.encode({1: bodies.ID, 2: 1, 3: 1}),
     )
     for plain in wrong + (cbor.encode({2: 1, 3: -1}), cbor.encode({2: 1, 3: 1}) + b"\x00\x01"):
         part = seal(KEY, where, 7, plain, 32)
-        body = {"contract": speaker.ID, "sealed": part}
+        body = {"contract": bodies.ID, "sealed": part}
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.USAGE, body)
         part = seal(KEY, reading, 7, plain, 32)
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kinds.READING, {"sealed": part})
 
 
 def test_arguments_of_other_types_and_sizes_raise_the_documented_error():
-    where = period_keys.context(COMMUNITY, speaker.KID, 0, 7, kinds.USAGE)
+    where = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.USAGE)
     part = seal(KEY, where, 7, b"content", 32)
     for key in (b"", KEY[:47], KEY + b"\x00", bytearray(KEY), None, "k" * 48):
         case.raises(period_keys.SealError, seal, key, where, 7, b"content", 32)
@@ -219,10 +219,10 @@ def _opening(keys):
 
 def _log():
     """A meter that opens key 7 and says a sealed reading."""
-    meter = speaker.Publisher(speaker.ROOT_SEED, COMMUNITY)
+    meter = bodies.Publisher(bodies.ROOT_SEED, COMMUNITY)
     key = period_keys.period_key(SECRET, meter.kid, 7)
     opened = meter.publish(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(key)})
-    body = speaker.reading(deltas=(5, 6))
+    body = bodies.reading(deltas=(5, 6))
     shut = content.seal_body(key, 7, (COMMUNITY, meter.kid, 0), kinds.READING, body)
     return meter, key, opened, meter.publish(kinds.READING, shut), body
 
@@ -249,7 +249,7 @@ def test_a_second_key_is_refused_by_the_commitment_even_where_it_opens():
     """A meter sealed with a key of its own choice, and opened one number twice: the hash decides, not the cipher."""
     meter, key, opened, said, body = _log()
     second = period_keys.period_key(bytes(32), meter.kid, 7)
-    other = content.seal_body(second, 7, (COMMUNITY, meter.kid, 0), kinds.READING, speaker.reading(deltas=(50, 60)))
+    other = content.seal_body(second, 7, (COMMUNITY, meter.kid, 0), kinds.READING, bodies.reading(deltas=(50, 60)))
     two = meter.publish(kinds.READING, other)
     assert content.unseal_body(second, (COMMUNITY, meter.kid, 0), kinds.READING, two.body)
     assert "committed" in str(case.raises(period_keys.SealError, _following(opened, {7: second}).unseal, two))
@@ -264,7 +264,7 @@ def test_the_secret_of_an_epoch_reaches_its_readers_and_nobody_else():
     owner, operator, stranger = [period_keys.sealing_secret(bytes([n]) * 32) for n in (1, 2, 3)]
     keys = [x25519.public_key(secret) for secret in (owner, operator, stranger)]
     readers = [(b"owner..1", keys[0]), (b"operator", keys[1]), (b"small or", bytes(32))]
-    place = (COMMUNITY, speaker.KID)
+    place = (COMMUNITY, bodies.KID)
     wrapping = epochs.wrap_steps(SECRET, bytes([9]) * 32, 3, place, readers)
     body = steps.finish(wrapping)
     assert kinds.decode(kinds.KEY_EPOCH, kinds.encode(kinds.KEY_EPOCH, body)) == body
@@ -282,18 +282,18 @@ def test_the_secret_of_an_epoch_reaches_its_readers_and_nobody_else():
 
 
 def test_a_secret_that_nobody_could_read_is_not_wrapped():
-    place = (COMMUNITY, speaker.KID)
-    for readers in ([], [(speaker.KID, bytes(32))]):
+    place = (COMMUNITY, bodies.KID)
+    for readers in ([], [(bodies.KID, bytes(32))]):
         case.raises(period_keys.SealError, steps.finish, epochs.wrap_steps(SECRET, bytes([9]) * 32, 1, place, readers))
     for secret in (b"", bytes(31), None, bytearray(32)):
-        wrapping = epochs.wrap_steps(secret, bytes([9]) * 32, 1, place, [(speaker.KID, bytes([9]) + bytes(31))])
+        wrapping = epochs.wrap_steps(secret, bytes([9]) * 32, 1, place, [(bodies.KID, bytes([9]) + bytes(31))])
         case.raises(period_keys.SealError, steps.finish, wrapping)
 
 
 def test_keys_differ_wherever_anything_about_them_does():
     found = {
-        period_keys.period_key(SECRET, speaker.KID, 7), period_keys.period_key(SECRET, speaker.KID, 8),
-        period_keys.period_key(SECRET, bytes(8), 7), period_keys.period_key(bytes(32), speaker.KID, 7),
+        period_keys.period_key(SECRET, bodies.KID, 7), period_keys.period_key(SECRET, bodies.KID, 8),
+        period_keys.period_key(SECRET, bytes(8), 7), period_keys.period_key(bytes(32), bodies.KID, 7),
     }  # fmt: skip
     assert len(found) == 4 and {len(key) for key in found} == {period_keys.KEY_BYTES}
     assert period_keys.sealing_secret(SECRET) != SECRET

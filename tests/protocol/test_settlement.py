@@ -1,7 +1,7 @@
 """Settlement: registers at boundaries, one slot's allocation, waiting for late meters, statements that add up."""
 
 import case
-from village import START_S, Village, facts_of
+from simulator.community import START_S, Village, facts_of
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement

@@ -10,8 +10,8 @@ from typing import Any
 
 import case
 import pytest
-from meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, configure
-from small_host import QUICK_POLICY, SmallHost
+from simulator.meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, configure
+from simulator.small_host import QUICK_POLICY, SmallHost
 from wattpact_protocol.log import event_codes, kinds, readings
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import case
 import pytest
-from meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, MeterProcess, configure
-from small_host import QUICK_POLICY, SmallHost
+from simulator.meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON, MeterProcess, configure
+from simulator.small_host import QUICK_POLICY, SmallHost
 from wattpact_protocol.log import event_codes, kinds, readings
 from wattpact_protocol.sync import datagram
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rules
-from live_street import House, Street, journal
+from simulator import rules
+from simulator.processes import House, Street, journal
 from wattpact_protocol.log import kinds, readings
 
 SPEED = 20

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from host_community import Community
-from links import ISSUER, app_at, code
-from streams import watch
-from street import TERMS, Street
+from simulator.host import Community
+from simulator.http import ISSUER, app_at, code
+from simulator.live_events import watch
+from simulator.trading import TERMS, Street
 from wattpact.api import page
 from wattpact.api.server import WebServer
 from wattpact.membership import access_links

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rules
-from live_street import ENVIRONMENT, House, Street
+from simulator import rules
+from simulator.processes import ENVIRONMENT, House, Street
 from wattpact.node import data_directory
 from wattpact.simulation import demo
 from wattpact_protocol.log import kinds, readings, roles

@@ -12,9 +12,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import rules
-from host_community import Publisher, key, mandate, readings_body
-from live_street import Street
+from simulator import rules
+from simulator.host import Publisher, key, mandate, readings_body
+from simulator.processes import Street
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
 from wattpact_protocol.encoding import cbor

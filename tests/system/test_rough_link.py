@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rules
-from live_street import House, Street, journal
+from simulator import rules
+from simulator.processes import House, Street, journal
+from simulator.wire import Rain
 from wattpact_protocol.log import kinds
-from wire import Rain
 
 # What a damaged datagram may be counted as, by where the damage fell.
 DAMAGED = (

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from meter_process import MeterProcess
+from simulator.meter_process import MeterProcess
 from wattpact.device import virtual_meter
 from wattpact.device.virtual_meter import VirtualMeter, VirtualMeterError
 

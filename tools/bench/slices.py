@@ -57,7 +57,7 @@ def advance(work):
 """
 RECORDING = r"""
 import gc
-from home import Home
+from simulator.enrolled import Home
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
@@ -99,10 +99,10 @@ image = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size
 with open(FOLDER + "/image", "rb") as file:
     file.readinto(image)
 vfs.mount(vfs.VfsRom(image), "/rom")
-sys.path[:] = ["/rom", ".frozen", "tests", "tests/firmware"]
+sys.path[:] = ["/rom", ".frozen", "tests"]
 import binascii, hashlib
 import case
-from stand_in import Board
+from simulator.board import Board
 from wattpact_meter import app as application
 from wattpact_meter.app import App
 from wattpact_meter.metering.measurement import Measurement

@@ -30,7 +30,8 @@ from wattpact.simulation import demo
 from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sync import enrolment
-from wire import Rough, Wire, faithful
+
+from simulator.wire import Rough, Wire, faithful
 
 CHECKOUT = Path(__file__).parents[2]
 MICROPYTHON = CHECKOUT / "tools" / "micropython"

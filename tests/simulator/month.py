@@ -4,8 +4,6 @@ Its meters seal what they measure, unless `sealed` is False."""
 
 import json
 
-from sealed_village import SealedVillage
-from village import START_S, Village
 from wattpact import keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
@@ -13,6 +11,9 @@ from wattpact.ledger import Ledger
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import event_codes, kinds
+
+from simulator.community import START_S, Village
+from simulator.sealing import SealedVillage
 
 S = START_S  # 2026-10-01 00:00 UTC; bills here are for October in Amsterdam
 HOUR = 3600

@@ -13,7 +13,6 @@ from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
-from driving import Around, measure, power, receive, tick  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.core.meter import Meter  # noqa: E402
 from wattpact_meter.storage.journal import Journal as FileJournal  # noqa: E402
@@ -24,6 +23,8 @@ from wattpact_protocol.crypto import ed25519, x25519  # noqa: E402
 from wattpact_protocol.encoding import cbor  # noqa: E402
 from wattpact_protocol.log import chain, entry, kinds, readings  # noqa: E402
 from wattpact_protocol.sync import datagram  # noqa: E402
+
+from simulator.driving import Around, measure, power, receive, tick  # noqa: E402
 
 START_S = 1_800_000_000
 YEAR_S = 31_536_000
@@ -617,6 +618,18 @@ class World:
             assert self.ms - start_ms < seconds * 1000, "not within %d s" % seconds
             self.step()
         return self.ms - start_ms
+
+
+def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
+    """(World, Community, House) of one enrolled meter with an owner."""
+    village = Community()
+    house = House(village, "alone", load, **settings)
+    world = World(village, [house], step_ms=step_ms)
+    world.owner = village.person("owner")
+    village.enrol(house, world.owner)
+    if policy:
+        village.demo_policy()
+    return world, village, house
 
 
 def attributed(house):

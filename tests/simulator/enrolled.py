@@ -3,12 +3,12 @@
 import hashlib
 
 import case
-import community
-from community import START_S, Community
-from stand_in import Board
 from wattpact_meter.app import App
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry
+
+from simulator.board import Board
+from simulator.network import REAL, START_S, Community
 
 ROUND_MS = 250
 
@@ -17,7 +17,7 @@ class Home:
     """An application on a stand-in board, enrolled in a community whose host answers it."""
 
     def __init__(self, folder, board=Board):
-        self.community = Community(community.REAL)
+        self.community = Community(REAL)
         self.name = "home"
         self.seed = hashlib.sha256(self.name.encode()).digest()
         self.folder = folder

@@ -4,13 +4,14 @@ app = app_at(street.path, street.clock, dist)            the application, by the
 TestClient(app, headers=by(code(store)))                 as the operator; code(store, kid) as that person
 """
 
-from host_community import key
 from wattpact.api import app_of
 from wattpact.membership import access_links
 from wattpact.membership.access_links import Access
 from wattpact.node.events import Events
 from wattpact.views.stored import StoredViews
 from wattpact_protocol.log import ids
+
+from simulator.host import key
 
 YEAR_S = 366 * access_links.DAY_S
 ISSUER = (key("issuer"),)

@@ -1,6 +1,59 @@
-"""Bodies that the table allows and nobody sane would say: fields at an end of their range, or near what others said."""
+"""Damaged and hostile input in a repeatable way, the same on both Pythons: entries mangled, with the verdict on each,
+and bodies that the table allows and nobody sane would sign: fields at an end of their range, or near other values."""
 
-from wattpact_protocol.log import kinds, sealed_part
+import hashlib
+
+import case
+from wattpact_protocol.log import chain, entry, kinds, sealed_part
+
+from simulator import bodies
+
+
+def _mangle(bits, raw):
+    """One of: a byte changed, a bit flipped, a piece cut, doubled or put elsewhere, or nothing."""
+    what = bits.below(6)
+    at = bits.below(len(raw))
+    if what == 0:
+        return raw[:at] + bytes([bits.below(256)]) + raw[at + 1 :]
+    if what == 1:
+        return raw[:at] + bytes([raw[at] ^ (1 << bits.below(8))]) + raw[at + 1 :]
+    if what == 2:
+        return raw[:at] + raw[at + 1 + bits.below(8) :]
+    if what == 3:
+        return raw[:at] + raw[at : at + bits.below(40)] + raw[at:]
+    if what == 4:
+        return raw[:at]
+    return raw
+
+
+def _verdict(head, ids, author, raw):
+    try:
+        said = entry.decode(raw, author.community)
+    except entry.EntryError:
+        return "malformed"
+    if said.kid != author.kid:
+        return "unknown_author"
+    if not entry.verify(said, author.public_key, author.verify):
+        return "bad_signature"
+    known = ids[said.sequence] if said.sequence < len(ids) else None
+    return chain.judge(head, said, known)
+
+
+def verdicts(count, real, seed):
+    """SHA-256 over the verdicts on `count` mangled entries of a log that is half known, and how often each fell."""
+    bits = case.Bits(seed)
+    author = bodies.Publisher(bodies.ROOT_SEED, real=real)
+    said = [author.publish(kind, body) for kind, body in bodies.all_bodies(author)]
+    head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
+    half = said[: len(said) // 2]
+    for known in half:
+        head.accept(known)
+    digest, counts = hashlib.sha256(), {}
+    for _ in range(count):
+        verdict = _verdict(head, [known.id for known in half], author, _mangle(bits, bits.choice(said).raw))
+        counts[verdict] = counts.get(verdict, 0) + 1
+        digest.update(verdict.encode())
+    return digest.digest().hex(), counts
 
 
 def number(bits, low, high, near):

@@ -8,12 +8,13 @@ village.disclosure(...)            keys of key periods, as an auditor gets them
 
 import hashlib
 
-from village import Village
 from wattpact.bundle.disclosure import Disclosure, PeriodKey
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import x25519
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys, unsealing
+
+from simulator.community import Village
 
 DAY_S = 86400
 

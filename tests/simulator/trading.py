@@ -7,9 +7,10 @@
 The clock starts at T0 and moves on as the street does; times in entries are the street's.
 """
 
-from host_community import T0, Community
 from wattpact.membership import members
 from wattpact_protocol.log import event_codes, kinds
+
+from simulator.host import T0, Community
 
 SLOT_S = 5
 TERMS = members.FoundingTerms("Sun Street", "EUR", "Europe/Berlin", SLOT_S, 310_000, 80_000)

@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import case
 from settlement_oracle import WH, Agreement
-from village import START_S, Village
 from wattpact.ledger import Ledger
+
+from simulator.community import START_S, Village
 
 S = START_S
 SLOT = 900
