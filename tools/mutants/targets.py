@@ -38,8 +38,8 @@ TARGETS = {
     ),
     "ledger": Target((HOST + "ledger",), ("tests/host/test_ledger.py", "tests/host/test_bill.py")),
     "ingest": Target(
-        (HOST + "ingest",),
-        ("tests/host/test_ingest.py", "tests/host/test_ingest_batches.py", "tests/host/test_hostile.py"),
+        (HOST + "ingest", HOST + "membership/directory.py"),
+        ("tests/host/test_ingest.py", "tests/host/test_verifying.py", "tests/host/test_ingest_batches.py"),
     ),
     "link": Target(
         (HOST + "sync", METER + "sync"),
