@@ -27,7 +27,7 @@ TARGETS = {
     "settlement": Target(
         tuple(
             PROTOCOL + "settlement/%s.py" % name
-            for name in ("slots", "allocation", "load_profile", "statement", "register_rules", "inputs")
+            for name in ("slots", "allocation", "load_profile", "statement", "register_rules", "inputs", "tariff")
         ),
         (
             "tests/protocol/test_settlement.py",

@@ -217,7 +217,7 @@ class _Batch:
         return [good for sent in groups for good in self.ingest.verifying.result(sent)] + verify(group)
 
     def _finish(self, judged: "_Judged", before: int) -> None:
-        """What the transaction holds is certain, or else `take` forgets it all."""
+        """What the transaction holds is certain, or else `ingest` forgets it all."""
         authors = self.ingest.directory
         authors.cursor = before + len(judged.accepted)
         for accepted in judged.accepted:
