@@ -56,6 +56,7 @@ def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_
     rng.shuffle(groups)
     for group, genuine in groups:
         assert pool.result(group) == pool.result(group) == genuine
+    assert all(process.alive for process in processes(pool))
 
 
 def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.SignaturePool) -> None:
