@@ -47,8 +47,8 @@ TARGETS = {
     ),
 }
 
-# Mutants that no test can kill: file, the line before, the line after. They change nothing but the time it takes, or what
-# is reached only where something else has failed: a termination is verified before anybody asks who its author is.
+# Mutants that no test can kill: file, the line before, the line after. They change nothing but the time it takes, or
+# what cannot be reached: a termination is verified before anybody looks up who its author is.
 _SLOTS = PROTOCOL + "settlement/slots.py"
 _CONCERNS = "if not matters or first_s >= to_s or contract.active_to_s <= max(first_s, from_s):"
 EQUIVALENT = (
