@@ -7,7 +7,7 @@ from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
 from wattpact_meter.trade.orders import Supply
 from wattpact_protocol import steps
-from wattpact_protocol.log import kinds, reasons, roles
+from wattpact_protocol.log import entry, kinds, reasons, roles
 from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
@@ -379,6 +379,11 @@ def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
     for late_s in (0, 1):
         late = village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
         assert one.apply(late) == rejected(reasons.ENDED_BEFORE)
+    order = dict(end, order_id=bytes(8), expires_s=START_S + 60)
+    place, stamp = (0, 0, one.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
+    identity = one.owner.identity
+    untimed = entry.sign(kinds.TERMINATE, order, place, stamp, identity.kid, village.id, identity.sign)
+    assert one.apply(untimed) == rejected(reasons.NO_TIME)
     assert one.apply(village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
 
 
@@ -407,3 +412,19 @@ def test_a_host_is_there_for_ten_seconds_after_its_last_datagram():
     assert not host.is_seen(0)
     host.receive(500)
     assert host.is_seen(10_499) and not host.is_seen(10_500)
+
+
+def test_what_is_due_when_to_the_millisecond():
+    host = peers.Host()
+    host.requested(100)
+    assert not host.is_enrol_due(5_099) and host.is_enrol_due(5_100)
+    assert host.next_at_ms(True) == 0
+    for every_ms in (2_000, 4_000, 8_000, 16_000, 30_000, 30_000):
+        host.digested(100)
+        assert host.next_at_ms(True) == 100 + every_ms and host.next_at_ms(False) == min(5_100, 100 + every_ms)
+        assert not host.is_digest_due(99 + every_ms) and host.is_digest_due(100 + every_ms)
+    host.receive(1_000)  # it is there again: the next digest is 2 s behind the last
+    assert host.next_at_ms(True) == 2_100
+    host.digested(2_100)
+    host.digested(4_100)
+    assert host.next_at_ms(True) == 6_100, "rarer though the host is there"

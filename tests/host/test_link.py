@@ -448,3 +448,8 @@ def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, meter, monkey
     edge.datagram_received(ask(community, "new"), A)
     assert "there is no space left" in caplog.text
     assert community.store.pending() == []
+
+
+def test_the_edge_counts_whole_milliseconds(monkeypatch):
+    monkeypatch.setattr("time.monotonic_ns", lambda: 5_000_000_000_999_999)
+    assert udp.now_ms() == 5_000_000_000

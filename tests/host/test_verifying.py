@@ -100,3 +100,10 @@ def test_with_no_process_this_one_verifies() -> None:
     assert group.verdicts is None
     assert alone.result(group) == genuine
     alone.close()
+
+
+def test_what_is_submitted_is_in_work_at_once(pool: signature_pool.SignaturePool) -> None:
+    made, genuine = claims(9, random.Random(8))
+    groups = [pool.submit(made) for _ in range(2)]
+    assert sum(len(process.groups) for process in processes(pool)) == 2
+    assert [pool.result(group) for group in groups] == [genuine] * 2
