@@ -428,3 +428,17 @@ def test_what_is_due_when_to_the_millisecond():
     host.digested(2_100)
     host.digested(4_100)
     assert host.next_at_ms(True) == 6_100, "rarer though the host is there"
+
+
+def test_an_entry_after_a_long_rest_is_not_taken_for_lost_at_once():
+    line = Line(1)
+    line.head(0)
+    assert line.pushed() == [0]
+    line.head(1, 50)
+    line.ms += 10 * outbox.RESEND_MS
+    line.add()
+    assert line.pushed() == [1]
+    line.head(1, outbox.RESEND_MS - 1)
+    assert line.pushed() == []
+    line.head(1, 1)
+    assert line.pushed() == [1]
