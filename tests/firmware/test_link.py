@@ -1,11 +1,13 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
-from simulator.network import Flash, Journal, Store
+from simulator.network import START_S, Author, Community, Flash, House, Journal, Store
+from wattpact_meter.log import trust
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
+from wattpact_meter.trade.orders import Supply
 from wattpact_protocol import steps
-from wattpact_protocol.log import reasons
+from wattpact_protocol.log import entry, kinds, reasons, roles
 from wattpact_protocol.sync import datagram
 
 KID, COMMUNITY, INBOX = b"me, 1234", b"community of 16b", b"inbox 01"
@@ -192,3 +194,251 @@ def test_only_the_newest_datagrams_wait_to_be_sent():
         steps.finish(line.outbox.send_steps(line.ms, 0, True))
     sent = [datagram.decode(data, COMMUNITY) for data in line.outbox.pop_datagrams()]
     assert len(sent) == outbox.MAX_DATAGRAMS and sent[-1][0] == datagram.DIGEST and sent[-2][1] == b"entry 15"
+
+
+# What an entry in the inbox does
+
+
+class Addressee:
+    """A meter with an owner, whose inbox applies entries that no datagram brought."""
+
+    def __init__(self, village, name):
+        self.village = village
+        self.house = House(village, name, lambda ms, closed: 0)
+        self.house.boot(0)
+        self.owner = village.person(name + "'s owner")
+        self.certificate = village.enrol(self.house, self.owner)
+        self.author = village.authors[self.house.kid]
+        self.kid = self.house.kid
+        self.inbox = self.house.meter.inbox
+        self.trader = self.house.meter.trader
+
+    def know(self):
+        """Apply all certificates that there are."""
+        for new in self.village.rows:
+            if new.kind == kinds.CERTIFICATE:
+                assert self.verdict(new).proven
+        return self
+
+    def verdict(self, new, must_prove=False):
+        return steps.finish(self.inbox.apply_steps(new.raw, START_S, must_prove))
+
+    def apply(self, new, must_prove=False):
+        """(moves, reason, proven, changed)"""
+        verdict = self.verdict(new, must_prove)
+        return verdict.moves, verdict.reason, verdict.proven, verdict.changed
+
+    def order(self, side, limit, name):
+        assert self.apply(self.village.mandate(self.owner, self.house, side, limit, 40, name)) == EFFECT
+
+    def answer(self):
+        """The next entry that the trader wants to be published, published."""
+        new = self.village.publish(self.author, *self.trader.next(START_S + 3, Supply(), True))
+        self.trader.published(new)
+        return new
+
+
+EFFECT = (True, None, True, True)  # it had one
+PASSED = (True, None, False, False)  # it was not meant to have one
+
+
+def rejected(reason):
+    """Known by its content, so the inbox goes on behind it."""
+    return True, reason, False, False
+
+
+def addressees(*names):
+    village = Community(grants=False)
+    made = [Addressee(village, name) for name in names]
+    return [village] + [one.know() for one in made]
+
+
+class Forged:
+    """An entry with another signature."""
+
+    def __init__(self, new):
+        self.raw = new.raw[:-1] + bytes([new.raw[-1] ^ 1])
+
+
+def test_a_certificate_counts_once_and_proves_what_it_can():
+    village, one = addressees("one")
+    assert one.apply(one.certificate) == (True, None, True, False), "it is known"
+    stranger = Author(village, "stranger", roles.ISSUER)
+    unknown = village.certify(Author(village, "two", roles.PERSON), stranger, roles.PERSON)
+    assert one.apply(unknown) == (False, reasons.UNKNOWN_AUTHOR, False, False)
+    old = village.publish(village.issuer, kinds.CERTIFICATE, dict(one.certificate.body, label="old"))
+    assert one.apply(old) == PASSED and one.apply(old, must_prove=True) == (True, None, True, False)
+    assert one.apply(Forged(old), must_prove=True) == PASSED
+
+
+def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same():
+    village, one = addressees("one")
+    while len(one.house.meter.trust) < trust.MAX_AUTHORS:
+        assert one.apply(village.person("person %d" % len(village.rows)).certificate) == (True, None, True, False)
+    assert one.apply(village.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
+
+
+def test_what_is_its_own_or_of_no_effect_is_passed_over():
+    village, one, two = addressees("one", "two")
+    event = village.publish(two.author, kinds.EVENT, {"code": 1})
+    assert one.apply(event) == PASSED
+    two.order(kinds.SELL, 100_000, "two sells")
+    offer = two.answer()
+    assert two.apply(offer) == PASSED and one.apply(offer) == EFFECT
+    assert one.apply(offer) == rejected(reasons.DUPLICATE)
+    event.raw = b"no entry"
+    assert one.apply(event) == (False, reasons.ENTRY_MALFORMED, False, False)
+
+
+def test_a_receipt_is_kept_for_the_log_that_it_is_of():
+    village, one, two = addressees("one", "two")
+    body = {"author": one.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
+    receipt = village.publish(village.host, kinds.RECEIPT, body)
+    assert one.apply(receipt) == two.apply(receipt) == PASSED
+    assert one.verdict(receipt).receipt == receipt.raw and two.verdict(receipt).receipt is None
+
+
+def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was_lost():
+    village, one, two = addressees("one", "two")
+    grant = village.give(one.house, 10)
+    assert two.apply(grant) == rejected(reasons.NOT_FOR_THIS_METER)
+    mandate = village.mandate(one.owner, one.house, kinds.SELL, 1, 1, "one sells")
+    assert two.apply(mandate) == rejected(reasons.NOT_FOR_THIS_METER)
+    one.inbox.not_before_s = START_S + 1
+    assert one.apply(grant) == one.apply(mandate) == rejected(reasons.BEFORE_STATE_WAS_LOST)
+    one.inbox.not_before_s = START_S
+    assert one.apply(Forged(grant)) == (False, reasons.BAD_SIGNATURE, False, False)
+    assert one.apply(grant) == one.apply(mandate) == EFFECT
+    assert one.apply(grant) == (True, reasons.OLD_GRANT, True, False)
+    of_two = village.mandate(two.owner, one.house, kinds.SELL, 1, 1, "two sells what is not its own")
+    assert one.apply(of_two) == (True, reasons.NOT_OWNER, True, False)
+
+
+def test_a_policy_is_for_one_meter_or_all_and_newer_than_the_last():
+    village, one, two = addressees("one", "two")
+    policy = village.publish(village.issuer, kinds.POLICY, {"version": 2, "meter": one.kid})
+    assert two.apply(policy) == rejected(reasons.NOT_FOR_THIS_METER)
+    assert one.apply(policy) == (True, None, True, False)
+    assert one.apply(policy) == rejected(reasons.STALE_VERSION)
+    for_all = village.publish(village.issuer, kinds.POLICY, {"version": 1})
+    assert one.apply(for_all) == two.apply(for_all) == (True, None, True, False)
+
+
+def contracted():
+    """(village, supplier, consumer, a third one, the contract), in which each has applied what it needs."""
+    village, supplier, consumer, third = addressees("supplier", "consumer", "third")
+    supplier.order(kinds.SELL, 180_000, "sells")
+    consumer.order(kinds.BUY, 250_000, "buys")
+    offer = supplier.answer()
+    consumer.answer()
+    assert consumer.apply(offer) == EFFECT
+    acceptance = consumer.answer()
+    assert third.apply(acceptance) == rejected(reasons.UNKNOWN_OFFER)
+    assert supplier.apply(acceptance) == EFFECT
+    contract = supplier.answer()
+    assert [new.kind for new in (offer, acceptance, contract)] == [kinds.OFFER, kinds.ACCEPTANCE, kinds.CONTRACT]
+    assert third.apply(contract) == rejected(reasons.UNKNOWN_ACCEPTANCE)
+    assert consumer.apply(contract) == EFFECT
+    return village, supplier, consumer, third, contract
+
+
+def test_what_answers_another_entry_counts_where_that_is_known():
+    contracted()
+
+
+def test_the_parties_and_the_operator_alone_end_a_contract():
+    village, supplier, consumer, third, contract = contracted()
+    body = {"contract": contract.id, "reason": "x"}
+    by_supplier = village.publish(supplier.author, kinds.TERMINATE, body)
+    assert consumer.apply(by_supplier) == rejected(reasons.UNKNOWN_CONTRACT)
+    assert consumer.apply(village.give(consumer.house, 40, contract=contract.id)) == EFFECT
+    (grant,) = consumer.house.meter.usage.grants
+    others = (
+        village.publish(third.author, kinds.TERMINATE, body),
+        village.order(third.owner, kinds.TERMINATE, body, "third"),
+    )
+    for new in others:
+        assert consumer.apply(new) == (True, reasons.NOT_A_PARTY, True, False)
+    assert not grant.terminated
+    theirs = (
+        by_supplier,
+        village.publish(village.issuer, kinds.TERMINATE, body),
+        village.order(supplier.owner, kinds.TERMINATE, body, "supplier's owner"),
+        village.order(consumer.owner, kinds.TERMINATE, body, "consumer's owner"),
+    )
+    for new in theirs:
+        grant.terminated = False
+        assert consumer.apply(new) == EFFECT and grant.terminated
+
+
+def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
+    village, one = addressees("one")
+    body = dict(village.give(one.house, 40).body)
+    assert one.apply(village.rows[-1]) == EFFECT
+    end = {"contract": body["contract"], "reason": "x"}
+    for late_s in (0, 1):
+        late = village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
+        assert one.apply(late) == rejected(reasons.ENDED_BEFORE)
+    order = dict(end, order_id=bytes(8), expires_s=START_S + 60)
+    place, stamp = (0, 0, one.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
+    identity = one.owner.identity
+    untimed = entry.sign(kinds.TERMINATE, order, place, stamp, identity.kid, village.id, identity.sign)
+    assert one.apply(untimed) == rejected(reasons.NO_TIME)
+    assert one.apply(village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
+
+
+def test_an_inbox_of_another_shape_is_no_place_to_go_on_from():
+    for saved in ([INBOX, 4], [4, 4, None], [INBOX, b"4", None], {}, [INBOX, 4, None, 0]):
+        flash = Flash()
+        Store(flash).save(inbox.NAME, saved)
+        line = Line(flash=flash)
+        assert (line.inbox.id, line.inbox.cursor) == (bytes(8), 0)
+
+
+def test_what_was_lost_is_sent_again_after_a_later_time_alone():
+    """As long after the host acknowledged more, not as long after the start."""
+    line = Line(4)
+    line.ms = 10 * outbox.RESEND_MS
+    line.head(0)
+    assert line.pushed() == [0, 1, 2, 3]
+    line.head(0, outbox.RESEND_MS - 1)
+    assert line.pushed() == []
+    line.head(0, 1)
+    assert line.pushed() == [0, 1, 2, 3]
+
+
+def test_a_host_is_there_for_ten_seconds_after_its_last_datagram():
+    host = peers.Host()
+    assert not host.is_seen(0)
+    host.receive(500)
+    assert host.is_seen(10_499) and not host.is_seen(10_500)
+
+
+def test_what_is_due_when_to_the_millisecond():
+    host = peers.Host()
+    host.requested(100)
+    assert not host.is_enrol_due(5_099) and host.is_enrol_due(5_100)
+    assert host.next_at_ms(True) == 0
+    for every_ms in (2_000, 4_000, 8_000, 16_000, 30_000, 30_000):
+        host.digested(100)
+        assert host.next_at_ms(True) == 100 + every_ms and host.next_at_ms(False) == min(5_100, 100 + every_ms)
+        assert not host.is_digest_due(99 + every_ms) and host.is_digest_due(100 + every_ms)
+    host.receive(1_000)  # it is there again: the next digest is 2 s behind the last
+    assert host.next_at_ms(True) == 2_100
+    host.digested(2_100)
+    host.digested(4_100)
+    assert host.next_at_ms(True) == 6_100, "rarer though the host is there"
+
+
+def test_an_entry_after_a_long_rest_is_not_taken_for_lost_at_once():
+    line = Line(1)
+    line.head(0)
+    assert line.pushed() == [0]
+    line.head(1, 50)
+    line.ms += 10 * outbox.RESEND_MS
+    line.add()
+    assert line.pushed() == [1]
+    line.head(1, outbox.RESEND_MS - 1)
+    assert line.pushed() == []
+    line.head(1, 1)
+    assert line.pushed() == [1]

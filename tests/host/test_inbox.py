@@ -1,10 +1,11 @@
 """Inboxes: each meter hears what concerns it, once, in one order that a restart does not change."""
 
 import pytest
-from simulator.host import T0, Community, Deal, mandate
+from simulator.host import T0, Community, Deal, key, mandate
+from wattpact.membership import members
 from wattpact.node.node import Node
 from wattpact.store.records import Stored
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, ids, kinds, roles
 
 
 class Street(Community):
@@ -172,3 +173,27 @@ def test_a_mandate_of_the_own_owner_alone_is_told(street):
     meter = street.meter("House 1")
     street.stored(meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0))
     assert names(street.heard(meter))[-1] == "mandate"
+
+
+def test_a_void_certificate_is_not_told_to_those_who_come_later(street):
+    meter = street.meter("House 1")
+    street.publish(street.issuer, "policy", {"version": 1})
+    sequence, previous = street.store.head(street.issuer.kid, 0)
+    body = {**meter.certificate, "version": 2, "role": roles.HOST, "label": "void"}
+    place, stamp = (0, sequence + 1, previous), entry.Stamp(0, 0, T0)
+    street.stored(
+        entry.sign(kinds.CERTIFICATE, body, place, stamp, street.issuer.kid, street.id, street.issuer.sign)
+    )  # fmt: skip
+    for told in (street.heard(meter), street.heard(street.meter("House 2"))):
+        assert "policy" in names(told) and "void" not in [new.body.get("label") for new in told]
+
+
+def test_a_meter_without_an_owner_has_an_inbox_too(street):
+    public_key = key("House 5").public_key
+    body = members.certificate(public_key, roles.METER, "House 5", T0)
+    assert "owner" not in body
+    street.publish(street.issuer, "certificate", body)
+    street.node.catch_up()
+    told = street.node.inbox.after(ids.kid_of(public_key), 0, 5)
+    labels = [entry.decode(row.raw, street.id).body.get("label") for row in told]
+    assert labels == ["root", "issuer", "host", "House 5", None]

@@ -1,13 +1,16 @@
 """Ingest: what is stored, and each reason for which something is not, provoked by entries really signed."""
 
+import gc
 import logging
 
 import pytest
 from simulator.host import T0, Community, key, readings_body
-from wattpact.ingest.pipeline import STORED
+from wattpact.ingest.pipeline import STORED, Ingest
+from wattpact.ingest.rejections import MAX_HELD
 from wattpact.membership import members
+from wattpact.membership.directory import Directory
 from wattpact.projections import follow
-from wattpact.store.records import StoreError
+from wattpact.store.records import Rejection, StoreError
 from wattpact_protocol.log import chain, entry, kinds, roles
 
 
@@ -149,7 +152,9 @@ def test_a_renewed_certificate_takes_nothing_back(community, meter):
     community.now_s = T0 + 400 * 86400
     renewed = {**meter.certificate, "version": 2, "not_before_s": community.now_s - 86400}
     community.publish(community.issuer, "certificate", renewed)
-    community.stored(*offline)
+    community.stored(offline[0])
+    community.reopen()
+    community.stored(*offline[1:])
     late = meter.certificate["not_after_s"] + 1
     community.now_s = late
     refused(community, meter.publish("event", {"code": 1}, late), "certificate_expired")
@@ -265,7 +270,6 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
     community.now_s = T0 + 60
     community.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
     raws = [row.raw for row in community.store.entries()]
-    from wattpact.ingest.pipeline import Ingest
     from wattpact.store.sqlite.store import Store
 
     with Store(tmp_path / "copy.db", community.id) as copy:
@@ -321,7 +325,6 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
 
 
 def test_another_program_may_store_entries_meanwhile(community, meter):
-    from wattpact.ingest.pipeline import Ingest
     from wattpact.store.sqlite.store import Store
 
     community.now_s = T0 + 600
@@ -405,3 +408,174 @@ def test_how_far_ahead_of_a_log_an_entry_is_still_verified(community, meter):
 
     end = meter.sequence
     assert community.reasons([forged(end + 511), forged(end + 512)]) == ["bad_signature", "gap"]
+
+
+def test_a_new_generation_of_a_log_is_covered_by_its_own_certificates_alone(community, meter):
+    """The certificate of before, which held earlier too, covers nothing of the new log; nor after a restart."""
+    community.now_s = T0 + 600
+    body = {**meter.certificate, "version": 2, "generation": 1, "not_before_s": T0 + 600}
+    renewed = community.publish(community.issuer, "certificate", body)
+    early = meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0 + 599)
+    refused(community, early, "certificate_expired")
+    community.reopen()
+    refused(community, early, "certificate_expired")
+    community.stored(meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0 + 600))
+
+
+def test_a_new_generation_thaws_a_frozen_log(community, meter):
+    community.stored(meter.publish("event", {"code": 1}, T0))
+    refused(community, meter.sign("event", {"code": 2}, (0, 0, meter.certificate_id), T0), "fork")
+    body = {**meter.certificate, "version": 2, "generation": 1}
+    renewed = community.publish(community.issuer, "certificate", body)
+    first, second = (meter.sign("event", {"code": n}, (1, n, renewed.id), T0) for n in (0, 1))
+    community.stored(first)
+    community.reopen()
+    refused(community, second, "broken_chain")
+    community.stored(meter.sign("event", {"code": 2}, (1, 1, first.id), T0))
+
+
+def test_a_certificate_may_not_take_its_log_back_to_an_older_generation(community, meter):
+    body = {**meter.certificate, "version": 2, "generation": 1}
+    community.publish(community.issuer, "certificate", body)
+    community.reopen()
+    assert community.pipeline.directory.certificate_problem({**body, "version": 3, "generation": 0}) == "stale_version"
+    assert community.pipeline.directory.certificate_problem({**body, "version": 3}) is None
+    assert community.pipeline.directory.certificate_problem(body) == "stale_version"
+
+
+def test_a_key_whose_short_name_is_anothers_changes_nothing(community, meter):
+    problem = community.pipeline.directory.certificate_problem
+    community.pipeline.directory.refresh()
+    author = community.pipeline.directory.get(meter.kid)
+    author.public_key = bytes(32)
+    assert problem({**meter.certificate, "version": 2}) == "role_changed"
+
+
+def test_a_certificate_that_is_void_gives_no_new_certificate_to_those_who_follow(community, meter, tmp_path):
+    """Neither in the batch that brings it, nor in another process that reads it from the store."""
+    directory = Directory(community.store, community.root.public_key)
+    sequence, previous = community.store.head(community.issuer.kid, 0)
+    body = {**meter.certificate, "version": 2, "role": roles.HOST}
+    place = (0, sequence + 1, previous)
+    stamp = entry.Stamp(0, 0, T0)
+    new = entry.sign(
+        kinds.CERTIFICATE, body, place, stamp, community.issuer.kid, community.id, community.issuer.sign
+    )  # fmt: skip
+    assert community.take([new])[0].void_reason == "role_changed"
+    directory.refresh()
+    for followed in (directory, community.pipeline.directory):
+        assert followed.get(meter.kid).certificate == meter.certificate
+        assert followed.get(community.issuer.kid).head.next_sequence == sequence + 2
+        assert followed.cursor == community.store.last_cursor()
+
+
+def test_a_failure_of_who_follows_is_raised_and_leaves_nothing_in_memory(community, meter):
+    new = meter.publish("event", {"code": 1}, T0)
+    seen = []
+
+    def fail(entries):
+        seen.append(dict(entries))
+        raise StoreError("no space left")
+
+    community.pipeline.follower = fail
+    with pytest.raises(StoreError):
+        community.pipeline.ingest([new.raw])
+    assert {cursor: held.id for cursor, held in seen[0].items()} == {community.store.last_cursor() + 1: new.id}
+    assert community.pipeline.directory.get(meter.kid).head.next_sequence == 0
+    community.pipeline.follower = None
+    assert community.reasons([new]) == [STORED]
+    assert community.pipeline.ingest([]) == []
+
+
+def test_each_rejection_is_counted_with_where_it_came_from(community, meter):
+    new = meter.publish("event", {"code": 1}, T0)
+    verdicts = community.pipeline.ingest([b"", new.raw, new.raw], ["10.0.0.1", "10.0.0.2", "10.0.0.3"])
+    assert [verdict.reason for verdict in verdicts] == ["entry_malformed", STORED, "duplicate"]
+    counted = community.pipeline.rejections.drain(T0)
+    assert [(row.reason, row.author, row.source, row.times) for row in counted] == [
+        ("entry_malformed", b"", "10.0.0.1", 1), ("duplicate", meter.kid, "10.0.0.3", 1),
+    ]  # fmt: skip
+
+
+def test_what_is_counted_is_stored_when_it_closes(community):
+    community.reasons([b""])
+    community.reopen()
+    assert community.store.rejected() == {"entry_malformed": 1}
+
+
+def test_the_first_and_the_last_of_many_are_timed(community):
+    for now_s in (T0, T0 + 5, T0 + 9):
+        community.pipeline.rejections.count("gap", b"", "10.0.0.1", now_s)
+    assert community.pipeline.rejections.drain(T0) == [Rejection("gap", b"", "10.0.0.1", 3, T0, T0 + 9)]
+    assert community.pipeline.rejections.drain(T0) == []
+
+
+def test_a_burst_ends_a_minute_after_its_last(community, caplog):
+    rejections = community.pipeline.rejections
+    with caplog.at_level(logging.INFO, "wattpact.ingest"):
+        for now_s in (T0, T0 + 50):
+            rejections.count("gap", b"", "", now_s)
+        rejections.count("fork", b"author 1", "10.0.0.1", T0 + 50)
+        rejections.drain(T0 + 50 + 59)
+        rejections.drain(T0 + 50 + 60)
+        rejections.count("gap", b"", "", T0 + 111)
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("INFO", "rejected: gap, author unknown, from this machine"),
+        ("WARNING", "rejected: fork, author %s, from 10.0.0.1" % b"author 1".hex()),
+        ("INFO", "rejected: gap, author unknown, 1 more"),
+        ("INFO", "rejected: gap, author unknown, from this machine"),
+    ]
+
+
+def test_of_many_bursts_at_once_only_so_many_are_named(community, caplog):
+    with caplog.at_level(logging.INFO, "wattpact.ingest"):
+        for n in range(MAX_HELD + 100):
+            community.pipeline.rejections.count("unknown_author", n.to_bytes(8, "big"), "", T0)
+    assert len(caplog.records) == MAX_HELD + 1
+
+
+def test_of_a_persons_orders_none_is_taken_for_anothers(community, meter):
+    """In one batch: the same id of another person is another order."""
+    two = community.meter("House 2")
+    one, other = (made.owner.publish("mandate", mandate(made), T0) for made in (meter, two))
+    assert community.reasons([one, other, one]) == [STORED, STORED, "duplicate"]
+    assert community.reasons([one, other]) == ["duplicate"] * 2
+
+
+def test_a_replayed_order_needs_no_signature_and_another_one_does(community, meter):
+    order = community.stored(meter.owner.publish("mandate", mandate(meter), T0))
+    other = meter.owner.publish("mandate", mandate(meter, wh=41), T0)
+    forged = [new.raw[:-1] + bytes([new.raw[-1] ^ 1]) for new in (order, other)]
+    assert community.reasons(forged) == ["duplicate", "bad_signature"]
+
+
+def test_of_two_that_wait_for_others_each_is_held_against_its_own_log(community, meter):
+    """At the same sequence of two logs, in one batch: neither is the other's fork."""
+    two = community.meter("House 2")
+    said = [[made.publish("event", {"code": 1, "detail": n}, T0) for n in range(2)] for made in (meter, two)]
+    assert community.reasons([said[0][1], said[1][1], said[1][0], said[0][0]]) == [STORED] * 4
+    assert community.reasons([said[0][0], said[1][1]]) == ["duplicate"] * 2
+    assert community.store.forks() == []
+
+
+def test_of_two_commitments_to_one_key_the_first_counts(community):
+    meter = community.meter("House 3", seals=True)  # which opens key 1
+    said = [
+        meter.publish("key_open", {"key_no": number, "epoch": 1, "commitment": bytes([first]) * 32}, T0)
+        for number, first in ((1, 1), (2, 2), (2, 3), (2, 2))
+    ]
+    verdicts = community.take(said)
+    assert [verdict.void_reason for verdict in verdicts] == ["key_opened_twice", None, "key_opened_twice", None]
+
+
+def test_many_cores_are_this_one_and_processes_for_the_others(community):
+    assert [Ingest(community.store, community.root.public_key, int, cores).verifying._wanted for cores in (1, 3)] == [
+        0, 2,
+    ]  # fmt: skip
+
+
+def test_the_collector_rests_while_entries_are_taken_in_and_no_longer(community, meter):
+    seen = []
+    community.pipeline.follower = lambda entries: seen.append(gc.isenabled())
+    community.pipeline.ingest([meter.publish("event", {"code": 1}, T0).raw])
+    assert seen == [False] and gc.isenabled()

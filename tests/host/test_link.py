@@ -4,10 +4,11 @@ import asyncio
 import socket
 
 import pytest
-from simulator.host import T0, Community, Deal, key
+from simulator.host import T0, Community, Deal, key, mandate
 from simulator.udp import NOWHERE, Wire
 from wattpact.node.node import Node, NodeError
-from wattpact.sync import host_link, peer
+from wattpact.store.records import StoreError
+from wattpact.sync import host_link, peer, udp
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram, enrolment
 
@@ -294,3 +295,161 @@ def test_a_port_that_is_taken_is_a_sentence(community):
                 await community.node.start("127.0.0.1", other.getsockname()[1])
 
     asyncio.run(play())
+
+
+# What a budget, a window and a request come to, at their edges
+
+
+def positions(answers):
+    return [body[2] for kind, body, _ in answers if kind == datagram.INBOX]
+
+
+def test_what_is_under_way_counts_until_it_may_be_lost(community, meter):
+    for version in range(1, 31):
+        community.publish(community.issuer, "policy", {"version": version})
+    community.node.catch_up()
+    all_of_it = [told.position for told in community.node.inbox.after(meter.kid, 0, 100)]
+    window = host_link.WINDOW
+    begin_ms = 10 * host_link.RESEND_MS
+    late_ms = begin_ms + host_link.RESEND_MS
+    assert positions(receive(community, digest(community, meter), now_ms=begin_ms)) == all_of_it[:window]
+    went_on = digest(community, meter, all_of_it[1])
+    assert positions(receive(community, went_on, now_ms=late_ms - 1)) == all_of_it[window : window + 2]
+    went_back = digest(community, meter, all_of_it[0])
+    assert positions(receive(community, went_back, now_ms=late_ms)) == all_of_it[1 : window + 1]
+    assert positions(receive(community, went_back, now_ms=late_ms + host_link.RESEND_MS - 1)) == []
+    went_on = digest(community, meter, all_of_it[2])
+    later_ms = late_ms + host_link.RESEND_MS
+    assert positions(receive(community, went_on, now_ms=later_ms)) == all_of_it[3 : window + 3]
+
+
+def test_a_budget_is_earned_with_time_and_is_never_more_than_a_second_of_it():
+    made = peer.Peer(A, 5000)
+    assert made.last_contact_s == 0
+    assert [made.spend(5000) for _ in range(peer.BUDGET + 1)] == [True] * peer.BUDGET + [False]
+    assert not made.spend(5000 + 1000 // peer.BUDGET)
+    assert made.spend(5000 + 1000 // peer.BUDGET + 1) and not made.spend(5000 + 1000 // peer.BUDGET + 1)
+    assert sum(made.spend(60_000) for _ in range(3 * peer.BUDGET)) == peer.BUDGET
+
+
+def test_a_meter_that_waits_to_be_enrolled_is_no_unknown_author_until_it_is_forgotten(community):
+    def ask_all(names):
+        for name in names:
+            community.now_s += 1
+            assert receive(community, ask(community, name)) == []
+
+    def unknown():
+        return counted(community).get("unknown_author", 0)
+
+    waiting = digest_of(community, "new 0")
+    ask_all(["new 0"])
+    assert receive(community, waiting) == [] and unknown() == 0
+    ask_all(f"new {n}" for n in range(1, host_link.MAX_ENROLLING))
+    assert receive(community, waiting) == [] and unknown() == 0
+    ask_all(["one more"])
+    assert receive(community, waiting) == [] and unknown() == 1
+    assert receive(community, digest_of(community, "new 1")) == [] and unknown() == 1
+
+
+def digest_of(community, name):
+    return datagram.encode(datagram.DIGEST, community.id, [key(name).kid, 0, 0, NOWHERE, 0])
+
+
+def test_another_code_is_written_down_at_once(community):
+    receive(community, ask(community, "new"))
+    community.now_s += 1
+    receive(community, ask(community, "new", b"another code.16b"))
+    (pending,) = community.store.pending()
+    proof = enrolment.proof(b"another code.16b", community.id, key("new").public_key)
+    assert (pending.last_s, pending.proof) == (T0 + 1, proof)
+
+
+def test_requests_beyond_those_of_a_second_are_counted_by_where_they_came_from(community):
+    for n in range(host_link.ENROLS_PER_S + 1):
+        receive(community, ask(community, f"new {n}"))
+    community.now_s += 1
+    receive(community, ask(community, "new in the next second"), B)
+    rejected = community.node.pipeline.rejections.drain(community.now_s)
+    assert [(row.reason, row.source, row.times) for row in rejected] == [("too_many_enrolments", A[0], 1)]
+    assert len(community.store.pending()) == host_link.ENROLS_PER_S + 1
+
+
+def test_an_enrolled_meter_that_asks_is_sent_its_inbox_from_where_it_asks(community, meter):
+    """It has not heard that it is enrolled; while that is under way it is not sent again."""
+    link = community.node.link
+    first = positions(receive(community, ask(community, "House 1"), now_ms=100))
+    assert first == [told.position for told in community.node.inbox.after(meter.kid, 0, host_link.WINDOW)]
+    assert (link.contacts, link.last_contact_s()) == (1, {meter.kid: T0})
+    assert receive(community, ask(community, "House 1"), now_ms=200) == []
+    assert positions(receive(community, digest(community, meter), B, now_ms=300)) == []
+    assert link.peers[meter.kid].address == B and link.contacts == 3
+
+
+def test_orders_and_forgeries_bring_no_head(community, meter):
+    """A person has no log; of what is not genuine nobody learns a thing."""
+    order = meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0)
+    event = meter.publish("event", {"code": 1}, T0)
+    forged = event.raw[:-1] + bytes([event.raw[-1] ^ 1])
+    verdicts = community.node.ingest([(order.raw, A), (forged, B), (event.raw, A), (event.raw, B)])
+    answers = community.node.link.answer(verdicts, [A, B, A, B])
+    assert [to for _, to in answers] == [A, B]
+    assert {datagram.decode(raw, community.id)[1][2] for raw, _ in answers} == {3}
+    with pytest.raises(ValueError):
+        community.node.link.answer(verdicts, [A])
+
+
+def test_nothing_is_sent_by_an_edge_that_has_no_socket_or_a_closing_one(community):
+    class Transport:
+        def __init__(self):
+            self.sent = []
+            self.closing = False
+
+        def is_closing(self):
+            return self.closing
+
+        def sendto(self, data, address):
+            self.sent.append((data, address))
+
+    edge, transport = udp.Edge(community.node.link, None, lambda: T0), Transport()
+    edge.send([(b"1", A)])
+    edge.connection_made(transport)
+    edge.send([(b"2", A), (b"3", B)])
+    transport.closing = True
+    edge.send([(b"4", A)])
+    assert transport.sent == [(b"2", A), (b"3", B)]
+
+
+def test_a_full_batch_is_taken_in_at_once_and_others_after_a_moment(community):
+    batches = []
+    edge = udp.Edge(community.node.link, batches.append, lambda: T0)
+    raw = datagram.encode(datagram.ENTRY, community.id, b"an entry")
+
+    async def play():
+        for n in range(udp.MAX_BATCH + 2):
+            edge.datagram_received(raw, (*A, 0, 0))
+            assert len(batches) == (n + 1) // udp.MAX_BATCH
+        await asyncio.sleep(10 * udp.FLUSH_S)
+        edge.flush()
+        edge.datagram_received(raw, B)
+        edge.flush()
+        await asyncio.sleep(10 * udp.FLUSH_S)
+
+    asyncio.run(play())
+    assert [len(batch) for batch in batches] == [udp.MAX_BATCH, 2, 1]
+    assert batches[1:] == [[(b"an entry", A)] * 2, [(b"an entry", B)]]
+
+
+def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, meter, monkeypatch, caplog):
+    def full(*_):
+        raise StoreError("there is no space left")
+
+    monkeypatch.setattr(community.store, "keep_pending", full)
+    edge = udp.Edge(community.node.link, None, lambda: T0)
+    edge.datagram_received(ask(community, "new"), A)
+    assert "there is no space left" in caplog.text
+    assert community.store.pending() == []
+
+
+def test_the_edge_counts_whole_milliseconds(monkeypatch):
+    monkeypatch.setattr("time.monotonic_ns", lambda: 5_000_000_000_999_999)
+    assert udp.now_ms() == 5_000_000_000

@@ -56,6 +56,7 @@ def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_
     rng.shuffle(groups)
     for group, genuine in groups:
         assert pool.result(group) == pool.result(group) == genuine
+    assert all(process.alive for process in processes(pool))
 
 
 def test_nothing_is_lost_with_processes_that_die(pool: signature_pool.SignaturePool) -> None:
@@ -99,3 +100,10 @@ def test_with_no_process_this_one_verifies() -> None:
     assert group.verdicts is None
     assert alone.result(group) == genuine
     alone.close()
+
+
+def test_what_is_submitted_is_in_work_at_once(pool: signature_pool.SignaturePool) -> None:
+    made, genuine = claims(9, random.Random(8))
+    groups = [pool.submit(made) for _ in range(2)]
+    assert sum(len(process.groups) for process in processes(pool)) == 2
+    assert [pool.result(group) for group in groups] == [genuine] * 2

@@ -24,7 +24,7 @@ COPIED = ("protocol", "firmware", "host", "tests", "tools", "docs", "hardware", 
 LINKED = (".cache", ".venv")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", ".mypy_cache", ".hypothesis")
 SPARE_S = 20
-SPARE_TIMES = 6
+SPARE_TIMES = 3
 
 KILLED, LIVED, TIMED_OUT = "killed", "lived", "timed out"
 

@@ -1,6 +1,7 @@
 """Signatures checked on every core: by processes of their own, and by this one while it would otherwise wait.
 
-    python -P -m wattpact.verifying      such a process: groups on its standard input, a byte a signature on its output
+    python -P -m wattpact.ingest.signature_pool
+            such a process: groups on its standard input, a byte a signature on its output
     group = length of what follows (4 bytes), then for each signature: length of the message (2), key (32),
             signature (64), message
 

@@ -60,8 +60,9 @@ class Directory:
         )  # fmt: skip
         self._by_kid = {root.kid: root}
         self.cursor = self._reader.last_cursor()
-        for certified in self._reader.certificates():
-            self._certify(certified.id, certified.body)
+        for newest in self._reader.certificates():
+            for certified in self._reader.certificates_of(newest.kid):
+                self._certify(certified.id, certified.body)
         for author in self._by_kid.values():
             head = self._reader.head(author.kid, author.head.generation)
             if head is not None:

@@ -63,4 +63,3 @@ def audit_bills(simulator: Simulator, month: str) -> tuple[list[Check], dict[str
             agrees, figures = False, found.sentence()
         checks.append(Check(f"audit of {name}'s bill", agrees, figures))
     return checks, fields
-

@@ -118,9 +118,8 @@ class Inboxes:
 
     def commit(self, cursor: int) -> None:
         """Everything up to that cursor is in the inboxes, in the same transaction."""
-        if cursor > self.folded:
-            self.store.set_meta(_FOLDED, cursor.to_bytes(8, "big"))
-            self.folded = cursor
+        self.store.set_meta(_FOLDED, cursor.to_bytes(8, "big"))
+        self.folded = cursor
 
     def last(self, meter: bytes) -> int:
         """The position of the newest entry for a meter, 0 where there is none."""
