@@ -579,3 +579,15 @@ def test_the_collector_rests_while_entries_are_taken_in_and_no_longer(community,
     community.pipeline.follower = lambda entries: seen.append(gc.isenabled())
     community.pipeline.ingest([meter.publish("event", {"code": 1}, T0).raw])
     assert seen == [False] and gc.isenabled()
+
+
+def test_what_is_counted_between_two_times_it_is_stored_is_bounded(community):
+    rejections = community.pipeline.rejections
+    for n in range(MAX_HELD + 100):
+        rejections.count("gap", n.to_bytes(8, "big"), "10.0.0.1", T0)
+    rejections.count("gap", bytes(8), "10.0.0.1", T0)  # which has a row already
+    rows = rejections.drain(T0)
+    assert len(rows) == MAX_HELD + 1
+    assert [(row.author, row.source, row.times) for row in (rows[0], rows[-1])] == [
+        (bytes(8), "10.0.0.1", 2), (b"", "", 100),
+    ]  # fmt: skip
