@@ -64,6 +64,7 @@ EQUIVALENT = (
     (PROTOCOL + "settlement/register_rules.py", "if most_wh is None:", "if True:"),
     (HOST + "ingest/signature_pool.py", "_PIPE_BYTES = 1 << 18", "_PIPE_BYTES = 1 >> 18"),
     (HOST + "ingest/signature_pool.py", "elif group.verdicts is None:", "elif False:"),
+    (HOST + "ingest/signature_pool.py", "elif group.verdicts is None:", "elif True:"),
     (HOST + "sync/host_link.py", "if len(peer.in_flight) < WINDOW:", "if True:"),
     (METER + "sync/inbox.py", "return False", "return True"),
 )
