@@ -442,3 +442,27 @@ def test_an_entry_after_a_long_rest_is_not_taken_for_lost_at_once():
     assert line.pushed() == []
     line.head(1, 1)
     assert line.pushed() == [1]
+
+
+def test_new_entries_do_not_hasten_the_digests_to_a_silent_host():
+    line = Line(1)
+    line.head(1)
+    line.poll()
+    line.host.digested(line.ms)
+    line.add()
+    assert [kind for kind, _ in line.poll(1_999)] == [datagram.ENTRY, datagram.DIGEST]
+    for _ in range(8):
+        line.poll(30_000)
+    line.add()
+    assert [kind for kind, _ in line.poll(1_000)] == [datagram.ENTRY]
+
+
+def test_a_meter_that_does_not_know_its_owner_yet_obeys_nobody():
+    village = Community(grants=False)
+    one = Addressee(village, "one")
+    for new in village.rows:
+        if new.id != one.certificate.id:
+            assert one.verdict(new).proven
+    mandate = village.mandate(one.owner, one.house, kinds.SELL, 1, 1, "one sells")
+    assert one.apply(mandate) == (True, reasons.NOT_OWNER, True, False)
+    assert one.apply(one.certificate) == (True, None, True, False) and one.apply(mandate) == EFFECT

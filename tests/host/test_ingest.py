@@ -5,12 +5,14 @@ import logging
 
 import pytest
 from simulator.host import T0, Community, key, readings_body
+from wattpact.ingest import pipeline
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ingest.rejections import MAX_HELD
 from wattpact.membership import members
 from wattpact.membership.directory import Directory
 from wattpact.projections import follow
 from wattpact.store.records import Rejection, StoreError
+from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import chain, entry, kinds, roles
 
 
@@ -270,7 +272,6 @@ def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, 
     community.now_s = T0 + 60
     community.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
     raws = [row.raw for row in community.store.entries()]
-    from wattpact.store.sqlite.store import Store
 
     with Store(tmp_path / "copy.db", community.id) as copy:
         other = Ingest(copy, community.root.public_key, lambda: T0 + 60)
@@ -325,7 +326,6 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
 
 
 def test_another_program_may_store_entries_meanwhile(community, meter):
-    from wattpact.store.sqlite.store import Store
 
     community.now_s = T0 + 600
     entries = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
@@ -579,3 +579,31 @@ def test_the_collector_rests_while_entries_are_taken_in_and_no_longer(community,
     community.pipeline.follower = lambda entries: seen.append(gc.isenabled())
     community.pipeline.ingest([meter.publish("event", {"code": 1}, T0).raw])
     assert seen == [False] and gc.isenabled()
+
+
+def test_what_is_counted_between_two_times_it_is_stored_is_bounded(community):
+    rejections = community.pipeline.rejections
+    for n in range(MAX_HELD + 100):
+        rejections.count("gap", n.to_bytes(8, "big"), "10.0.0.1", T0)
+    rejections.count("gap", bytes(8), "10.0.0.1", T0)  # which has a row already
+    rows = rejections.drain(T0)
+    assert len(rows) == MAX_HELD + 1
+    assert [(row.author, row.source, row.times) for row in (rows[0], rows[-1])] == [
+        (bytes(8), "10.0.0.1", 2), (b"", "", 100),
+    ]  # fmt: skip
+
+
+def test_another_program_may_store_entries_while_signatures_are_verified(community, meter, monkeypatch):
+    first, second = (meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(2))
+    real, meanwhile = pipeline.verify, [first.raw]
+
+    def verify(claims):
+        while meanwhile:
+            assert [verdict.reason for verdict in other.ingest([meanwhile.pop()])] == [STORED]
+        return real(claims)
+
+    with Store(community.path) as second_store:
+        other = Ingest(second_store, community.root.public_key, lambda: community.now_s)
+        monkeypatch.setattr(pipeline, "verify", verify)
+        assert community.reasons([second]) == [STORED]
+        other.close()
