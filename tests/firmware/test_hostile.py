@@ -2,7 +2,7 @@
 
 import case
 from simulator import damage
-from simulator.network import Author, alone
+from simulator.network import alone
 from wattpact_protocol.log import entry, kinds, roles
 
 WHO_SAYS = {
@@ -19,7 +19,7 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
         world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
-        other = Author(village, "other", roles.METER)
+        other = village.author("other")
         village.certify(other, village.issuer, roles.METER, owner=world.owner.kid)
         village.grants = False
         village.concerns = lambda new, kid: new.kid != kid
@@ -60,15 +60,10 @@ def test_no_values_that_the_table_allows_stop_a_meter():
 
 def tell(village, author, kind, made, n):
     """An entry of an author that the village passes on whatever it says."""
-    head, stamp = author.head, entry.Stamp(1, 1, village.now_s)
-    place = (head.generation, head.next_sequence, head.previous)
-    if author.role == roles.PERSON:
-        place = (0, 0, author.certificate.id)
+    if not author.chained:
         made["order_id"] = n.to_bytes(8, "big")
         made.setdefault("expires_s", village.now_s + 60)
-    new = entry.sign(kind, made, place, stamp, author.kid, village.id, author.identity.sign)
-    if author.role != roles.PERSON:
-        head.accept(new)
+    new = author.publish(kind, made, village.now_s)
     village.rows.append(new)
     for table, names in ((village.offers, kinds.OFFER), (village.acceptances, kinds.ACCEPTANCE)):
         if kind == names:

@@ -2,24 +2,13 @@
 
 import case
 from simulator import flash
+from simulator.authors import REAL, StandIn
 from simulator.driving import measure, receive, tick
-from simulator.network import (
-    REAL,
-    START_S,
-    Author,
-    Community,
-    House,
-    Network,
-    PowerCut,
-    StandIn,
-    World,
-    alone,
-    last_reading,
-)
+from simulator.network import START_S, Community, House, Network, PowerCut, World, alone, last_reading
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
-from wattpact_protocol.log import entry, event_codes, kinds, readings, roles
+from wattpact_protocol.log import entry, event_codes, kinds, readings
 from wattpact_protocol.settlement import register_rules
 from wattpact_protocol.sync import datagram
 
@@ -383,8 +372,8 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     body = {"contract": grant["contract"], "reason": "wanted"}
     village.publish(village.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=village.now_s + 3600)
-    place, stamp = (0, 0, world.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
-    identity = world.owner.identity
+    place, stamp = (0, 0, world.owner.certificate_id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
+    identity = world.owner.key
     village.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
     world.run(4)
     assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
@@ -471,12 +460,12 @@ def test_every_refusal_is_counted_by_its_reason():
         return news[0] if news else None
 
     grant = village.give(house, 10)
-    stranger = Author(village, "stranger", roles.ISSUER)
+    stranger = village.author("stranger")
     place = (0, 0, bytes(32))
     stamp = entry.Stamp(1, 1, village.now_s)
-    unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
+    unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.key.sign)
     host = village.host
-    forbidden = entry.sign(kinds.GRANT, grant.body, place, stamp, host.kid, village.id, host.identity.sign)
+    forbidden = entry.sign(kinds.GRANT, grant.body, place, stamp, host.kid, village.id, host.key.sign)
     damaged = bytearray(grant.raw)
     damaged[-1] ^= 1
     other = bytes(16)
@@ -534,7 +523,7 @@ def test_nobody_leads_a_meter_away_from_its_host():
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
     followed = (meter.inbox.id, meter.inbox.cursor)
-    liar = Author(village, "liar", roles.METER)
+    liar = village.author("liar")
     receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
     old = dict(village.root.certificate.body, version=0, label="y")

@@ -6,7 +6,7 @@ import case
 from simulator import flash
 from simulator.driving import measure, power, tick
 from simulator.enrolled import Home
-from simulator.network import START_S, Author, Community, Flash, House, Operator, PowerCut, Store, World
+from simulator.network import START_S, Community, Flash, House, Operator, PowerCut, Store, World
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -138,7 +138,7 @@ def test_a_new_owner_and_the_one_before_do_not_read_each_other():
     village.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
     world.run(12)
     assert keys_of(house)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(house)
-    village.certify(moved_in, village.issuer, roles.PERSON, 2, sealing_key=world.owner.secret)
+    village.certify(moved_in, village.issuer, roles.PERSON, 2, sealing_key=world.owner.key.sealing_secret)
     world.run(12)
     assert keys_of(house)[6:] == [(EPOCH, 4), (OPEN, 4)]
     village.certify(village.host, village.issuer, roles.HOST, 2)
@@ -334,7 +334,7 @@ class Bench:
     def __init__(self, log=None, store=None, urandom=None, boot=1):
         self.village = Community()
         self.owner = self.village.person("owner")
-        self.meter = Author(self.village, "meter", roles.METER)
+        self.meter = self.village.author("meter")
         self.village.certify(self.meter, self.village.issuer, roles.METER, owner=self.owner.kid)
         self.store = store or Store(Flash())
         other = Store(Flash())
@@ -458,7 +458,7 @@ def test_the_operator_may_own_a_meter():
 def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
     world, village, house = alone()
     world.run(12)
-    heir = Author(village, "heir", roles.PERSON)
+    heir = village.author("heir")
     village.certify(village.issuer, village.root, roles.ISSUER, 2, sealing_key=bytes(32))
     village.certify(heir, village.issuer, roles.PERSON, sealing_key=bytes(32))
     village.enrol_again(house, heir)

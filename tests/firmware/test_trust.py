@@ -1,7 +1,8 @@
 """Certificates: what this meter believes, and how little it verifies for it."""
 
 import case
-from simulator.network import REAL, START_S, YEAR_S, Author, Community, Flash, StandIn, Store
+from simulator.authors import REAL, StandIn
+from simulator.network import START_S, YEAR_S, Community, Flash, Store
 from wattpact_meter.log import trust
 from wattpact_meter.storage.store import MAX_VALUE_BYTES
 from wattpact_protocol import steps
@@ -30,7 +31,7 @@ def signed_by(village, signer, subject, role, version=1, **more):
     body.update(more)
     return entry.sign(
         kinds.CERTIFICATE, body, (0, 50, bytes(32)), entry.Stamp(1, 1, START_S), signer.kid, village.id,
-        signer.identity.sign,
+        signer.key.sign,
     )  # fmt: skip
 
 
@@ -38,7 +39,7 @@ def test_a_chain_of_real_signatures_is_believed():
     village = Community(REAL)
     held = taught(village)
     assert held.author(village.host.kid)["role"] == roles.HOST
-    assert held.author(village.issuer.kid)["id"] == village.issuer.certificate.id
+    assert held.author(village.issuer.kid)["id"] == village.issuer.certificate_id
 
 
 def test_without_the_link_above_nothing_is_believed():
@@ -58,7 +59,7 @@ def test_without_the_link_above_nothing_is_believed():
 def test_a_role_gives_only_what_it_may():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", roles.METER)
+    neighbour = village.author("neighbour")
     for signer, role, reason in (
         (village.host, roles.METER, reasons.NOT_ALLOWED),
         (village.issuer, roles.ISSUER, reasons.NOT_ALLOWED),
@@ -68,7 +69,7 @@ def test_a_role_gives_only_what_it_may():
         (village.issuer, roles.METER, None),
     ):
         assert steps.finish(held.learn_steps(signed_by(village, signer, neighbour, role), START_S)) == reason, (
-            signer.role,
+            signer.name,
             role,
         )
     demoted = signed_by(village, village.issuer, village.issuer, roles.METER, version=9)
@@ -81,14 +82,14 @@ def test_a_role_gives_only_what_it_may():
 def test_a_key_keeps_its_role_and_a_kid_its_key():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", roles.METER)
+    neighbour = village.author("neighbour")
     assert steps.finish(held.learn_steps(signed_by(village, village.issuer, neighbour, roles.METER), START_S)) is None
     before = held.verifications
     for role in (roles.PERSON, roles.HOST):
         turned = signed_by(village, village.issuer, neighbour, role, version=2)
         assert steps.finish(held.learn_steps(turned, START_S)) == reasons.ROLE_CHANGED
     real = ids.kid_of
-    twin = Author(village, "twin", roles.METER)
+    twin = village.author("twin")
     ids.kid_of = lambda key: neighbour.kid if key == twin.public_key else real(key)
     try:
         swapped = signed_by(village, village.issuer, twin, roles.METER, version=2)
@@ -101,7 +102,7 @@ def test_a_key_keeps_its_role_and_a_kid_its_key():
 def test_versions_only_rise_and_nothing_is_verified_twice():
     village = Community()
     held = taught(village)
-    neighbour = Author(village, "neighbour", roles.METER)
+    neighbour = village.author("neighbour")
     second = signed_by(village, village.issuer, neighbour, roles.METER, version=2, owner=bytes(range(8)))
     assert steps.finish(held.learn_steps(second, START_S)) is None
     before = held.verifications
@@ -139,7 +140,7 @@ def test_who_may_say_what_is_checked_before_any_signature():
     before = held.verifications
     wrong = entry.sign(
         kinds.POLICY, {"version": 1}, (0, 9, bytes(32)), entry.Stamp(1, 1, START_S), village.host.kid, village.id,
-        village.host.identity.sign,
+        village.host.key.sign,
     )  # fmt: skip
     assert steps.finish(held.check_steps(wrong, START_S)) == reasons.NOT_ALLOWED and held.verifications == before
     policy = village.publish(village.issuer, kinds.POLICY, {"version": 1})
@@ -155,13 +156,13 @@ def test_a_person_signs_orders_and_no_log():
     held = taught(village)
     body = {"contract": bytes(32), "reason": "", "order_id": bytes(8), "expires_s": START_S}
     for place, extra, reason in (
-        ((0, 0, person.certificate.id), {}, None),
-        ((0, 1, person.certificate.id), {}, "broken_chain"),
+        ((0, 0, person.certificate_id), {}, None),
+        ((0, 1, person.certificate_id), {}, "broken_chain"),
         ((0, 0, bytes(32)), {}, "broken_chain"),
     ):
         body.update(extra)
         new = entry.sign(
-            kinds.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.identity.sign
+            kinds.TERMINATE, body, place, entry.Stamp(0, 0, START_S), person.kid, village.id, person.key.sign
         )
         assert steps.finish(held.check_steps(new, START_S)) == reason
 
@@ -171,7 +172,7 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
     flash = Flash()
     held = taught(village, flash)
     for number in range(trust.MAX_AUTHORS + 5):
-        subject = Author(village, "n%d" % number, roles.METER)
+        subject = village.author("n%d" % number)
         reason = steps.finish(held.learn_steps(signed_by(village, village.issuer, subject, roles.METER), START_S))
         assert reason == (None if number < trust.MAX_AUTHORS - 3 else reasons.AUTHORS_FULL), number
     assert len(held) == trust.MAX_AUTHORS and len(flash.values["trust"]) < MAX_VALUE_BYTES
@@ -179,7 +180,7 @@ def test_what_is_known_outlives_a_restart_and_is_bounded():
     assert len(again) == len(held) and again.author(village.host.kid) == held.author(village.host.kid)
     assert again.verifications == 0
     late_s = START_S + YEAR_S + 50
-    issuer = Author(village, "next issuer", roles.ISSUER)
+    issuer = village.author("next issuer")
     new = signed_by(village, village.root, issuer, roles.ISSUER, not_after_s=late_s + YEAR_S)
     assert steps.finish(again.learn_steps(new, START_S)) == reasons.AUTHORS_FULL
     root = signed_by(village, village.root, village.root, roles.ROOT, version=2, not_after_s=late_s + YEAR_S)
@@ -199,7 +200,7 @@ def test_what_is_kept_is_data_that_any_store_holds():
 def test_sealing_keys_and_epochs_are_kept_and_old_records_are_given_up():
     village = Community()
     person, flash = village.person("anyone"), Flash()
-    house = Author(village, "house", roles.METER)
+    house = village.author("house")
     village.certify(house, village.issuer, roles.METER, epoch=7)
     taught(village, flash)
     held = fresh(village, flash)

@@ -1,11 +1,11 @@
 """Attribution: grants fill in order, within their rate, and every Wh is allotted once."""
 
 import case
-from simulator.network import START_S, Author, Community
+from simulator.network import START_S, Community
 from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, kinds, reasons, roles
+from wattpact_protocol.log import entry, kinds, reasons
 
 KID = b"consumer"
 ISSUER = b"issuer!!"
@@ -240,7 +240,7 @@ def test_grants_come_from_signed_entries_as_they_are():
     village = Community()
 
     class Somebody:
-        kid = Author(village, "somebody", roles.METER).kid
+        kid = village.author("somebody").kid
 
     new = village.give(Somebody, 7)
     held = Usage()

@@ -262,9 +262,9 @@ def test_nobody_says_what_its_role_does_not_allow(scene, who):
 def forked(scene: Scene) -> None:
     """The issuer says two things in one place of its log."""
     issuer = scene.village.issuer
-    place = issuer.sequence, issuer.previous
+    place = issuer.place
     scene.village.tariff(S, 1, 1)
-    issuer.sequence, issuer.previous = place
+    issuer.place = place
     body = next(new.body for new in scene.village.entries if new.kind == kinds.COMMUNITY)
     scene.village.publish(issuer, kinds.COMMUNITY, {**body, "version": 2})
 
@@ -274,7 +274,7 @@ def unlinked(who: str):
 
     def act(scene: Scene) -> None:
         author = scene.village.by_name[who]
-        author.previous = bytes(32)
+        author.head.previous = bytes(32)
         if who == "issuer":
             scene.village.tariff(S, 1, 1)
         else:
@@ -287,7 +287,7 @@ def unlinked(who: str):
 def unfounded(scene: Scene) -> None:
     """A meter's log begins without the meter's certificate."""
     new = scene.village.meter("new", scene.west)
-    new.previous = bytes(32)
+    new.head.previous = bytes(32)
     scene.village.reading(new, S, [0, 1])
 
 
@@ -295,7 +295,7 @@ def another_root(scene: Scene) -> None:
     """The root certifies a second root, which certifies a second issuer, which sets a price."""
     village = scene.village
     second = village.certify(village.author("second"), village.root, roles.ROOT)
-    second.generation, second.sequence, second.previous = 0, 0, village.entries[-1].id
+    second.begin(0, village.entries[-1].id)
     other = village.certify(village.author("other"), second, roles.ISSUER)
     village.publish(other, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1})
 
@@ -308,7 +308,7 @@ def too_early(scene: Scene) -> None:
 def two_orders(scene: Scene) -> None:
     """A person's order stands in a place that only a log has."""
     body = {**scene.village.mandate(scene.west, scene.wallbox, 1, 1, 1, 1, S, S + 1).body, "order_id": bytes(8)}
-    scene.west.chained, scene.west.sequence, scene.west.previous = True, 5, bytes(32)
+    scene.west.chained, scene.west.place = True, (0, 5, bytes(32))
     mandate = scene.village.publish(scene.west, kinds.MANDATE, body)
     scene.village.offer(scene.wallbox, 1, 1, 1, S, S + 1, mandate.id, scene.now_s)
     scene.village.reading(scene.wallbox, scene.now_s - 1, [90_000])

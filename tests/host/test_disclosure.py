@@ -735,7 +735,7 @@ def test_a_village_seals_for_owner_and_operator_alone():
     epoch, opened, reading = [new for new in village.entries if new.kid == meter.kid]
     assert [kid for kid, _ in epoch.body["wraps"]] == [village.issuer.kid, owner.kid]
     secret = epochs.unwrap(
-        period_keys.sealing_secret(owner.seed), owner.kid, (village.community, meter.kid), epoch.body
+        period_keys.sealing_secret(owner.key.seed), owner.kid, (village.community, meter.kid), epoch.body
     )  # fmt: skip
     assert period_keys.commitment(period_keys.period_key(secret, meter.kid, 1)) == opened.body["commitment"]
     assert reading.is_sealed and village.opened()[-1].body["registers"][1] == [0, [5]]

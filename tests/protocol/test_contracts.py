@@ -2,6 +2,7 @@
 
 import case
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from simulator.community import START_S, Village
 from wattpact_protocol.log import kinds
 from wattpact_protocol.settlement import contracts, inputs
@@ -335,7 +336,7 @@ def test_usage_counts_up_and_the_first_reason_for_an_end_stays():
 
 
 def test_the_kinds_that_are_applied_are_those_that_change_something():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     for kind, body in bodies.all_bodies(author):
         agreements = contracts.Agreements()
         before = _state(agreements)

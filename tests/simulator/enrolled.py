@@ -7,8 +7,9 @@ from wattpact_meter.app import App
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry
 
+from simulator.authors import REAL
 from simulator.board import Board
-from simulator.network import REAL, START_S, Community
+from simulator.network import START_S, Community
 
 ROUND_MS = 250
 
@@ -65,7 +66,7 @@ class Home:
 
     def check_log(self):
         """Every entry follows the one before it, and is signed."""
-        head = chain.start(self.kid, 0, self.village.authors[self.kid].certificate.id)
+        head = chain.start(self.kid, 0, self.village.authors[self.kid].certificate_id)
         for raw in self.published():
             new = entry.decode(raw, self.village.id)
             assert chain.judge(head, new, None) == chain.NEXT, new

@@ -116,9 +116,9 @@ class Scene:
         (folder / "settings.json").write_text(json.dumps(content))
         ring = keys.Keyring(folder / "keys")
         for name, author in (("host", village.host), ("issuer", village.issuer)):
-            ring.create(name, author.seed)
+            ring.create(name, author.key.seed)
         for author in (self.west, self.north):
-            ring.create_person(author.name, author.seed)
+            ring.create_person(author.name, author.key.seed)
         now_s = 0
         with Store(folder / "wattpact.db", village.community) as store:
             ingest = Ingest(store, village.root.public_key, lambda: now_s)

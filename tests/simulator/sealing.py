@@ -20,7 +20,7 @@ DAY_S = 86400
 
 
 def sealing_key(author):
-    return x25519.public_key(period_keys.sealing_secret(author.seed))
+    return x25519.public_key(author.key.sealing_secret)
 
 
 class _Sealing:
@@ -74,7 +74,7 @@ class SealedVillage(Village):
         state = self._sealing[meter.kid]
         state.epoch += 1
         state.day = None
-        secret = hashlib.sha256(meter.seed + b"epoch" + bytes([state.epoch])).digest()
+        secret = hashlib.sha256(meter.key.seed + b"epoch" + bytes([state.epoch])).digest()
         state.secrets[state.epoch] = secret
         readers = [(one.kid, sealing_key(one)) for one in (self.issuer, meter.owner) if one is not None]
         ephemeral = hashlib.sha256(secret).digest()
