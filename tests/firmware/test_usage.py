@@ -237,12 +237,12 @@ def test_a_clock_that_runs_back_attributes_nothing_twice():
 
 
 def test_grants_come_from_signed_entries_as_they_are():
-    village = Community()
+    community = Community()
 
     class Somebody:
-        kid = village.author("somebody").kid
+        kid = community.author("somebody").kid
 
-    new = village.give(Somebody, 7)
+    new = community.give(Somebody, 7)
     held = Usage()
     assert held.apply_grant(new, Somebody.kid) is None
     assert held.grants[0].wh == 7 and held.grants[0].number == 1 and held.grants[0].used_from_s is None

@@ -12,15 +12,15 @@ from simulator.authors import REAL, Author, Key, StandIn
 START_S = 1_790_812_800  # a multiple of every slot used here
 
 
-class Village:
+class Community:
     def __init__(self, slot_s=900, silence_s=None, ed25519=None, name="village"):
         self.entries = []
         self.by_name = {}
         self._crypto = StandIn if ed25519 is None else REAL
         self._name = name
-        self.community = None
+        self.id = None
         self.root = self.author("root")
-        self.community = self.root.community_id
+        self.id = self.root.community_id
         self.certify(self.root, self.root, roles.ROOT)
         self.issuer = self.certify(self.author("issuer"), self.root, roles.ISSUER)
         self.host = self.certify(self.author("host"), self.issuer, roles.HOST)
@@ -34,7 +34,7 @@ class Village:
 
     def author(self, name):
         key = Key(hashlib.sha256((self._name + name).encode()).digest(), self._crypto)
-        made = self.by_name[name] = Author(key, self.community, name)
+        made = self.by_name[name] = Author(key, self.id, name)
         return made
 
     def certify(self, who, by, role, version=1, begin_s=START_S - 86400, generation=0, **more):

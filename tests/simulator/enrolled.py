@@ -1,4 +1,4 @@
-"""A home whose meter is enrolled: the application on a board of stand-ins, and a community whose host answers it."""
+"""An enrolled meter: the application on a board of stand-ins, and a community whose host answers it."""
 
 import hashlib
 
@@ -14,12 +14,12 @@ from simulator.network import START_S, Community
 ROUND_MS = 250
 
 
-class Home:
+class EnrolledApp:
     """An application on a stand-in board, enrolled in a community whose host answers it."""
 
     def __init__(self, folder, board=Board):
-        self.village = Community(REAL)
-        self.name = "home"
+        self.community = Community(REAL)
+        self.name = "enrolled"
         self.seed = hashlib.sha256(self.name.encode()).digest()
         self.folder = folder
         self.kind = board
@@ -28,11 +28,11 @@ class Home:
         self.drawn = [self.seed, self.seed]  # for who it is; then comes chance
         self.chance = case.Bits("chance")
         self.start()
-        self.village.enrol(self, self.village.person("owner"))
-        self.village.demo_policy()
+        self.community.enrol(self, self.community.person("owner"))
+        self.community.demo_policy()
 
     def start(self):
-        self.board = self.kind(self.folder, self.village.root.public_key, step_s=1)
+        self.board = self.kind(self.folder, self.community.root.public_key, step_s=1)
         self.board.urandom = lambda n: self.drawn.pop()[:n] if self.drawn else self.chance.bytes(n)
         self.board.start_s = START_S
         self.board.uptime_ms = self.round * ROUND_MS
@@ -43,14 +43,14 @@ class Home:
         """One round of the core; `between(work)` drives it, and lets come what comes."""
         self.round += 1
         self.board.uptime_ms = self.round * ROUND_MS
-        self.village.now_s = START_S + self.board.uptime_ms // 1000
+        self.community.now_s = START_S + self.board.uptime_ms // 1000
         work = self.app.tick_steps(self.board.now())
         try:
             between(work)
         finally:
             work.close()
         for data in self.app.meter.pop_datagrams():
-            self.answers += self.village.take_datagram(data, self.kid)
+            self.answers += self.community.take_datagram(data, self.kid)
 
     def rest(self):
         """Rounds until nothing more is to be said or heard."""
@@ -66,9 +66,9 @@ class Home:
 
     def check_log(self):
         """Every entry follows the one before it, and is signed."""
-        head = chain.start(self.kid, 0, self.village.authors[self.kid].certificate_id)
+        head = chain.start(self.kid, 0, self.community.authors[self.kid].certificate_id)
         for raw in self.published():
-            new = entry.decode(raw, self.village.id)
+            new = entry.decode(raw, self.community.id)
             assert chain.judge(head, new, None) == chain.NEXT, new
             assert entry.verify(new, self.app.identity.public_key, ed25519.verify), new
             head.accept(new)

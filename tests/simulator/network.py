@@ -562,14 +562,14 @@ class World:
 
 def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
     """(World, Community, House) of one enrolled meter with an owner."""
-    village = Community()
-    house = House(village, "alone", load, **settings)
-    world = World(village, [house], step_ms=step_ms)
-    world.owner = village.person("owner")
-    village.enrol(house, world.owner)
+    community = Community()
+    house = House(community, "alone", load, **settings)
+    world = World(community, [house], step_ms=step_ms)
+    world.owner = community.person("owner")
+    community.enrol(house, world.owner)
     if policy:
-        village.demo_policy()
-    return world, village, house
+        community.demo_policy()
+    return world, community, house
 
 
 def attributed(house):

@@ -57,7 +57,7 @@ def advance(work):
 """
 RECORDING = r"""
 import gc
-from simulator.enrolled import Home
+from simulator.enrolled import EnrolledApp
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
@@ -67,30 +67,30 @@ class Neighbour:
         self.name = name
 
 def begin(n, now_s):
-    village.now_s = now_s
+    community.now_s = now_s
     if n == 4:
-        village.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
+        community.mandate(owner, enrolled, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
-        village.give(home, 40 + n)
-        village.publish(village.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
-            "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": village.now_s,
-            "end_s": village.now_s + 1800, "valid_until_s": village.now_s + 900, "mandate": bytes(32),
+        community.give(enrolled, 40 + n)
+        community.publish(community.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
+            "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": community.now_s,
+            "end_s": community.now_s + 1800, "valid_until_s": community.now_s + 900, "mandate": bytes(32),
         })
 
 def answer(sent):
     told = []
     for data in sent:
-        told += village.take_datagram(data, home.kid)
+        told += community.take_datagram(data, enrolled.kid)
     file.write(",".join([data.hex() for data in told]) + "\n")
     return told
 
-home = Home(FOLDER)
-village = home.village
-owner = village.person("seller")
-sellers = [village.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
+enrolled = EnrolledApp(FOLDER)
+community = enrolled.community
+owner = community.person("seller")
+sellers = [community.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
 with open(FOLDER + "/told", "w") as file:
-    file.write("%s\n%d\n" % (village.root.public_key.hex(), home.board.start_s))
-    live(home.app, home.board, answer, begin, lambda name, function, *arguments: function(*arguments))
+    file.write("%s\n%d\n" % (community.root.public_key.hex(), enrolled.board.start_s))
+    live(enrolled.app, enrolled.board, answer, begin, lambda name, function, *arguments: function(*arguments))
 """
 COUNTED = r"""
 import os, uctypes, vfs
@@ -145,7 +145,7 @@ def counted(name, function, *arguments):
 file = open(FOLDER + "/told")
 root_public_key = binascii.unhexlify(file.readline().strip())
 board = Board(FOLDER + "/again", root_public_key, step_s=1)
-seed = hashlib.sha256(b"home").digest()
+seed = hashlib.sha256(b"enrolled").digest()
 drawn, chance = [seed, seed], case.Bits("chance")
 board.urandom = lambda n: drawn.pop()[:n] if drawn else chance.bytes(n)
 board.start_s = int(file.readline())
