@@ -7,6 +7,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from simulator import bodies, damage
+from simulator.authors import REAL, ROOT_SEED, Author, Key
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 
@@ -30,13 +31,13 @@ BROKEN = [
 
 def _case(why: str, clause: str, verdict: str, raw: bytes, author: Any, **more: str) -> dict[str, Any]:
     return {
-        "why": why, "clause": clause, "verdict": verdict, "community": author.community.hex(),
+        "why": why, "clause": clause, "verdict": verdict, "community": author.community_id.hex(),
         "public_key": author.public_key.hex(), "entry": raw.hex(), **more,
     }  # fmt: skip
 
 
 def entry_cases() -> dict[str, Any]:
-    author = bodies.Publisher(bodies.ROOT_SEED, real=True)
+    author = Author(Key(ROOT_SEED, REAL))
     cases = []
     for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
@@ -45,14 +46,14 @@ def entry_cases() -> dict[str, Any]:
     for why, clause, place, value in BROKEN:
         payload = list(PAYLOAD)
         payload[place] = value
-        raw = cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
+        raw = cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community_id), author.sign)
         cases.append(_case(why, clause, "refused", raw, author))
     said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     flipped = said.raw[:-1] + bytes([said.raw[-1] ^ 1])
     named = {"id": said.id.hex(), "kind": said.name}
     cases.append(_case("the last bit of S flipped", "ed25519.md", "forged", flipped, author, **named))
     elsewhere = cose.sign1(author.kid, cbor.encode(PAYLOAD), entry.aad_of(bytes(16)), author.sign)
-    seen = entry.decode(elsewhere, author.community)
+    seen = entry.decode(elsewhere, author.community_id)
     named = {"id": seen.id.hex(), "kind": seen.name}
     cases.append(_case("signed for another community", "entry.md", "forged", elsewhere, author, **named))
     return {"source": "seed 07 x 32; every signature by RFC 8032", "cases": cases}

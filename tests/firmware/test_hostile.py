@@ -2,7 +2,7 @@
 
 import case
 from simulator import damage
-from simulator.network import Author, alone
+from simulator.network import alone
 from wattpact_protocol.log import entry, kinds, roles
 
 WHO_SAYS = {
@@ -18,26 +18,26 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     operations = starts = 0
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
-        world, village, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
-        other = Author(village, "other", roles.METER)
-        village.certify(other, village.issuer, roles.METER, owner=world.owner.kid)
-        village.grants = False
-        village.concerns = lambda new, kid: new.kid != kid
-        authors = {"issuer": village.issuer, "host": village.host, "owner": world.owner, "other": other}
+        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
+        other = community.author("other")
+        community.certify(other, community.issuer, roles.METER, owner=world.owner.kid)
+        community.grants = False
+        community.concerns = lambda new, kid: new.kid != kid
+        authors = {"issuer": community.issuer, "host": community.host, "owner": world.owner, "other": other}
         world.run(5)
         ids, said = [bytes(32)], 0
         for n in range(case.scale(250, 60)):
             who = bits.choice(sorted(WHO_SAYS))
             kind = bits.choice(WHO_SAYS[who])
             ids += [new.id for new in house.entries()[-3:]]
-            made = damage.body(bits, kind, (village.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
+            made = damage.body(bits, kind, (community.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
             if kind == kinds.CERTIFICATE:
                 made["role"] = roles.METER  # and never the meter's own: that would end its membership
                 made["public_key"] = bits.bytes(32)
             if kind == kinds.GRANT:
                 made["number"], made["meter"] = n + 1, house.kid
             try:
-                new = tell(village, authors[who], kind, made, n)
+                new = tell(community, authors[who], kind, made, n)
             except entry.EntryError:
                 continue  # too long to be said
             ids.append(new.id)
@@ -52,25 +52,20 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         assert said > 40 and house.meter.rejected.get("flash_failed", 0) == 0, house.meter.rejected
         readings = len(house.entries(kinds.READING))
         heard = house.meter.inbox.cursor
-        village.demo_policy(version=kinds.MAX_U32, meter=house.kid)
+        community.demo_policy(version=kinds.MAX_U32, meter=house.kid)
         world.run(20)
         assert len(house.entries(kinds.READING)) > readings and house.meter.inbox.cursor > heard
     assert operations and starts, (operations, starts)
 
 
-def tell(village, author, kind, made, n):
-    """An entry of an author that the village passes on whatever it says."""
-    head, stamp = author.head, entry.Stamp(1, 1, village.now_s)
-    place = (head.generation, head.next_sequence, head.previous)
-    if author.role == roles.PERSON:
-        place = (0, 0, author.certificate.id)
+def tell(community, author, kind, made, n):
+    """An entry of an author that the community passes on whatever it says."""
+    if not author.chained:
         made["order_id"] = n.to_bytes(8, "big")
-        made.setdefault("expires_s", village.now_s + 60)
-    new = entry.sign(kind, made, place, stamp, author.kid, village.id, author.identity.sign)
-    if author.role != roles.PERSON:
-        head.accept(new)
-    village.rows.append(new)
-    for table, names in ((village.offers, kinds.OFFER), (village.acceptances, kinds.ACCEPTANCE)):
+        made.setdefault("expires_s", community.now_s + 60)
+    new = author.publish(kind, made, community.now_s)
+    community.rows.append(new)
+    for table, names in ((community.offers, kinds.OFFER), (community.acceptances, kinds.ACCEPTANCE)):
         if kind == names:
             table[new.id] = new
     return new

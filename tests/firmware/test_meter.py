@@ -2,24 +2,13 @@
 
 import case
 from simulator import flash
+from simulator.authors import REAL, StandIn
 from simulator.driving import measure, receive, tick
-from simulator.network import (
-    REAL,
-    START_S,
-    Author,
-    Community,
-    House,
-    Network,
-    PowerCut,
-    StandIn,
-    World,
-    alone,
-    last_reading,
-)
+from simulator.network import START_S, Community, House, Network, PowerCut, World, alone, last_reading
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
-from wattpact_protocol.log import entry, event_codes, kinds, readings, roles
+from wattpact_protocol.log import entry, event_codes, kinds, readings
 from wattpact_protocol.settlement import register_rules
 from wattpact_protocol.sync import datagram
 
@@ -28,25 +17,25 @@ SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
 def houses(crypto=StandIn, network=None, step_ms=100, **settings):
     """A roof, a battery and a wallbox behind its relay, each with an owner, enrolled, under the demo's policy."""
-    village = Community(crypto)
-    roof = House(village, "roof", lambda ms, closed: -SOLAR_W, **settings)
-    battery = House(village, "battery", lambda ms, closed: -BATTERY_W, **settings)
-    wallbox = House(village, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
-    world = World(village, [roof, battery, wallbox], network, step_ms)
-    world.owners = [village.person(house.name + "'s owner") for house in world.houses]
+    community = Community(crypto)
+    roof = House(community, "roof", lambda ms, closed: -SOLAR_W, **settings)
+    battery = House(community, "battery", lambda ms, closed: -BATTERY_W, **settings)
+    wallbox = House(community, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
+    world = World(community, [roof, battery, wallbox], network, step_ms)
+    world.owners = [community.person(house.name + "'s owner") for house in world.houses]
     for house, owner in zip(world.houses, world.owners):
-        village.enrol(house, owner)
-    village.demo_policy()
+        community.enrol(house, owner)
+    community.demo_policy()
     return world
 
 
 def trade(world, name="1", sold_wh=40, bought_wh=80):
     """Both producers sell, the wallbox buys."""
     roof, battery, wallbox = world.houses
-    village, owners = world.community, world.owners
-    village.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
-    village.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
-    village.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
+    community, owners = world.community, world.owners
+    community.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
+    community.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
+    community.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
 
 
 def codes(house):
@@ -144,10 +133,10 @@ def test_contracts_fill_in_order_of_priority():
 
 
 def test_the_relay_follows_a_grant_within_a_tick():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    village.give(house, 10)
-    told = village.tell(house.kid, house.meter.inbox.id, house.meter.inbox.cursor)
+    community.give(house, 10)
+    told = community.tell(house.kid, house.meter.inbox.id, house.meter.inbox.cursor)
     assert len(told) == 1
     receive(house.meter, house.now(world.ms), told[0])
     assert house.meter.next_tick_ms(house.now(world.ms)) == world.ms
@@ -163,41 +152,41 @@ def test_the_relay_follows_a_grant_within_a_tick():
 
 
 def test_signatures_are_real():
-    village = Community(REAL)
-    house = House(village, "real", lambda ms, closed: 3600 if closed else 0)
-    world = World(village, [house], step_ms=500)
-    village.enrol(house)
-    village.demo_policy()
+    community = Community(REAL)
+    house = House(community, "real", lambda ms, closed: 3600 if closed else 0)
+    world = World(community, [house], step_ms=500)
+    community.enrol(house)
+    community.demo_policy()
     world.run(4)
-    village.give(house, 5)
+    community.give(house, 5)
     world.run_until(lambda: house.closed, 4)
     world.run_until(lambda: not house.closed, 10)
     world.run(3)
-    assert village.authors[house.kid].head.next_sequence >= 6 and not village.refused
+    assert community.authors[house.kid].head.next_sequence >= 6 and not community.refused
     before = house.meter.trust.verifications
-    forged = bytearray(village.give(house, 500).raw)
+    forged = bytearray(community.give(house, 500).raw)
     forged[-1] ^= 1
-    body = [village.inbox, house.meter.inbox.cursor, house.meter.inbox.cursor + 1, bytes(forged)]
-    receive(house.meter, house.now(world.ms), datagram.encode(datagram.INBOX, village.id, body))
+    body = [community.inbox, house.meter.inbox.cursor, house.meter.inbox.cursor + 1, bytes(forged)]
+    receive(house.meter, house.now(world.ms), datagram.encode(datagram.INBOX, community.id, body))
     assert house.meter.rejected == {"bad_signature": 1} and not house.meter.usage.grants
     assert house.meter.trust.verifications == before + 1
 
 
 def test_nothing_is_signed_before_enrolment_and_registers_count():
-    village = Community()
-    house = House(village, "new", lambda ms, closed: 3600)
-    world = World(village, [house])
+    community = Community()
+    house = House(community, "new", lambda ms, closed: 3600)
+    world = World(community, [house])
     world.run(20)
     assert not house.flash.entries and house.meter.registers()[readings.IMPORT_WH] == 20
-    public_key, proof = village.pending[house.kid]
+    public_key, proof = community.pending[house.kid]
     assert public_key == house.identity.public_key and len(proof) == 32
-    certificate = village.enrol(house)
+    certificate = community.enrol(house)
     world.run(12)
     first = house.entries()[0]
     assert first.previous == certificate.id and first.sequence == 0
     assert codes(house)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(house)[0] == 9
     assert last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
-    assert village.authors[house.kid].head.next_sequence == len(house.flash.entries)
+    assert community.authors[house.kid].head.next_sequence == len(house.flash.entries)
 
 
 def test_bad_networks_only_slow_things_down():
@@ -266,9 +255,9 @@ def test_power_cuts_at_any_write_lose_and_double_nothing():
 
 def test_the_meters_own_journal_and_store_carry_it_over_restarts():
     with flash.Folder() as folder:
-        world, village, house = alone(lambda ms, closed: 3600 if closed else 0, folder=folder)
+        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, folder=folder)
         world.run(5)
-        village.give(house, 30)
+        community.give(house, 30)
         for _ in range(4):
             world.run(6)
             house.journal.close()
@@ -276,14 +265,14 @@ def test_the_meters_own_journal_and_store_carry_it_over_restarts():
         world.run(30)
         assert sum(check_usage(house)[0].values()) == 30 and not house.closed
         assert codes(house).count(event_codes.BOOT) == 5
-        assert village.authors[house.kid].head.next_sequence == house.journal.next_sequence
+        assert community.authors[house.kid].head.next_sequence == house.journal.next_sequence
         check_readings(world)
         house.journal.close()
 
 
 def test_registers_never_fall_below_what_was_said():
     bits = case.Bits("registers")
-    world, village, house = alone(lambda ms, closed: 9000, step_s=5)
+    world, community, house = alone(lambda ms, closed: 9000, step_s=5)
     said = 0
     for _ in range(case.scale(40, 8)):
         world.run(1 + bits.below(9))
@@ -298,22 +287,22 @@ def test_registers_never_fall_below_what_was_said():
 
 def without_host(seconds, step_s, step_ms, wh):
     """A house with a grant loses its host for a while; then all is delivered."""
-    world, village, house = alone(lambda ms, closed: 720 if closed else 0, step_ms, step_s=step_s, intervals=4)
+    world, community, house = alone(lambda ms, closed: 720 if closed else 0, step_ms, step_s=step_s, intervals=4)
     world.run(10)
-    village.give(house, wh, to_s=village.now_s + seconds + 7200, start_by_s=village.now_s + 600)
+    community.give(house, wh, to_s=community.now_s + seconds + 7200, start_by_s=community.now_s + 600)
     world.run_until(lambda: house.closed, 10)
     before_wh = house.meter.registers()[readings.IMPORT_WH]
     world.network.up = False
     world.run(seconds)
     used_wh = house.meter.registers()[readings.IMPORT_WH] - before_wh
     assert abs(used_wh - min(seconds * 720 // 3600, wh)) <= 1, used_wh
-    held = village.authors[house.kid].head.next_sequence
+    held = community.authors[house.kid].head.next_sequence
     assert len(house.flash.entries) - held >= seconds // step_s // 4 - 1
     world.network.up = True
-    took_ms = world.run_until(lambda: village.authors[house.kid].head.next_sequence == len(house.flash.entries), 200)
+    took_ms = world.run_until(lambda: community.authors[house.kid].head.next_sequence == len(house.flash.entries), 200)
     check_readings(world)
     check_usage(house)
-    assert not village.refused.get("fork") and took_ms < 200_000
+    assert not community.refused.get("fork") and took_ms < 200_000
     return house
 
 
@@ -328,7 +317,7 @@ def test_a_day_without_a_host_loses_nothing():
 
 
 def test_a_silent_host_is_asked_ever_more_rarely():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(5)
     world.network.up = False
     sent = []
@@ -337,21 +326,21 @@ def test_a_silent_host_is_asked_ever_more_rarely():
         sent += house.step(world.ms)
     world.run(0)
     digests = []
-    world.network.send = lambda to, data, ms: digests.append((ms, datagram.decode(data, village.id)[0]))
+    world.network.send = lambda to, data, ms: digests.append((ms, datagram.decode(data, community.id)[0]))
     world.run(120)
     assert [kind for _, kind in digests if kind == datagram.DIGEST] and len(digests) <= 40, digests
 
 
 def test_a_grant_ends_in_time_and_too_late_ones_never_begin():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    village.give(house, 1000, to_s=village.now_s + 20)
+    community.give(house, 1000, to_s=community.now_s + 20)
     world.run_until(lambda: house.closed, 4)
     world.run_until(lambda: not house.closed, 25)
     assert world.ms // 1000 == 24 or world.ms // 1000 == 25
     world.run(2)
     assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_EXPIRED
-    late = village.give(house, 50, start_by_s=village.now_s + 20)  # while the relay rests
+    late = community.give(house, 50, start_by_s=community.now_s + 20)  # while the relay rests
     world.run(70)
     end = house.entries(kinds.USAGE_END)[1].body
     assert end["contract"] == late.body["contract"] and end["reason"] == kinds.END_VOID and end["attributed_wh"] == 0
@@ -359,16 +348,16 @@ def test_a_grant_ends_in_time_and_too_late_ones_never_begin():
 
 
 def test_a_terminated_grant_opens_the_relay():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
-    stranger = village.person("stranger")
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    stranger = community.person("stranger")
     world.run(4)
-    contract = village.give(house, 1000).body["contract"]
+    contract = community.give(house, 1000).body["contract"]
     world.run_until(lambda: house.closed, 4)
     body = {"contract": contract, "reason": "wanted"}
-    village.order(stranger, kinds.TERMINATE, body, "t1")
+    community.order(stranger, kinds.TERMINATE, body, "t1")
     world.run(4)
     assert house.closed and house.meter.rejected["not_a_party"] == 1
-    village.order(world.owner, kinds.TERMINATE, body, "t2")
+    community.order(world.owner, kinds.TERMINATE, body, "t2")
     world.run_until(lambda: not house.closed, 4)
     world.run(1)
     assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_TERMINATED
@@ -376,26 +365,26 @@ def test_a_terminated_grant_opens_the_relay():
 
 def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     """Or a supplier could cut a consumer off and still be paid for what was not taken."""
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    grant = village.give(house, 1000).body
+    grant = community.give(house, 1000).body
     world.run_until(lambda: house.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
-    village.publish(village.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
-    untimed = dict(body, order_id=bytes(8), expires_s=village.now_s + 3600)
-    place, stamp = (0, 0, world.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
-    identity = world.owner.identity
-    village.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, village.id, identity.sign))
+    community.publish(community.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
+    untimed = dict(body, order_id=bytes(8), expires_s=community.now_s + 3600)
+    place, stamp = (0, 0, world.owner.certificate_id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
+    identity = world.owner.key
+    community.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, community.id, identity.sign))
     world.run(4)
     assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
-    village.publish(village.issuer, kinds.TERMINATE, body)
+    community.publish(community.issuer, kinds.TERMINATE, body)
     world.run_until(lambda: not house.closed, 4)
 
 
 def test_faults_open_the_relay_and_are_said():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    village.give(house, 500)
+    community.give(house, 500)
     world.run_until(lambda: house.closed, 4)
     house.around.over_current = True
     world.step()
@@ -413,9 +402,9 @@ def test_faults_open_the_relay_and_are_said():
 
 
 def test_a_flash_that_fails_stops_neither_registers_nor_guard():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    village.give(house, 20)
+    community.give(house, 20)
     world.run_until(lambda: house.closed, 4)
 
     def fail(*_):
@@ -435,33 +424,33 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
 
 
 def test_policies_of_the_meter_come_before_those_for_all():
-    world, village, house = alone(policy=False)
+    world, community, house = alone(policy=False)
     world.run(4)
     assert house.closed or house.meter.guard.policy.consent_required
-    village.demo_policy()
+    community.demo_policy()
     world.run(4)
     assert not house.meter.guard.policy.consent_required
-    village.demo_policy(meter=house.kid, consent_required=True)
-    village.demo_policy(version=2, emergency_credit_wh=7)
+    community.demo_policy(meter=house.kid, consent_required=True)
+    community.demo_policy(version=2, emergency_credit_wh=7)
     world.run(4)
     policy = house.meter.guard.policy
     assert policy.consent_required and policy.emergency_credit_wh == 0
     house.boot(world.ms)
     assert house.meter.guard.policy.consent_required
-    village.demo_policy(meter=house.kid, version=2, protected=True)
+    community.demo_policy(meter=house.kid, version=2, protected=True)
     world.run_until(lambda: house.closed, 4)
     assert house.operations[-1][2] == "protected"
 
 
 def test_every_refusal_is_counted_by_its_reason():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
     cursor = meter.inbox.cursor
 
     def told(raw, after=None, inbox=None):
-        body = [inbox or village.inbox, meter.inbox.cursor if after is None else after, meter.inbox.cursor + 1, raw]
-        return datagram.encode(datagram.INBOX, village.id, body)
+        body = [inbox or community.inbox, meter.inbox.cursor if after is None else after, meter.inbox.cursor + 1, raw]
+        return datagram.encode(datagram.INBOX, community.id, body)
 
     def refused(data):
         before = dict(meter.rejected)
@@ -470,23 +459,23 @@ def test_every_refusal_is_counted_by_its_reason():
         assert len(news) <= 1
         return news[0] if news else None
 
-    grant = village.give(house, 10)
-    stranger = Author(village, "stranger", roles.ISSUER)
+    grant = community.give(house, 10)
+    stranger = community.author("stranger")
     place = (0, 0, bytes(32))
-    stamp = entry.Stamp(1, 1, village.now_s)
-    unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, village.id, stranger.identity.sign)
-    host = village.host
-    forbidden = entry.sign(kinds.GRANT, grant.body, place, stamp, host.kid, village.id, host.identity.sign)
+    stamp = entry.Stamp(1, 1, community.now_s)
+    unknown = entry.sign(kinds.GRANT, grant.body, place, stamp, stranger.kid, community.id, stranger.key.sign)
+    host = community.host
+    forbidden = entry.sign(kinds.GRANT, grant.body, place, stamp, host.kid, community.id, host.key.sign)
     damaged = bytearray(grant.raw)
     damaged[-1] ^= 1
     other = bytes(16)
     assert refused(bytes(1201)) == "oversize"
     assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
     assert refused(datagram.encode(datagram.HEAD, other, [house.kid, 0, 0])) == "wrong_community"
-    assert refused(datagram.encode(datagram.DIGEST, village.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
-    assert refused(datagram.encode(datagram.HEAD, village.id, [bytes(8), 0, 0])) == "not_for_this_meter"
-    assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 0, 999])) == "head_ahead"
-    assert refused(datagram.encode(datagram.HEAD, village.id, [house.kid, 7, 0])) == "stale_generation"
+    assert refused(datagram.encode(datagram.DIGEST, community.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+    assert refused(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
+    assert refused(datagram.encode(datagram.HEAD, community.id, [house.kid, 0, 999])) == "head_ahead"
+    assert refused(datagram.encode(datagram.HEAD, community.id, [house.kid, 7, 0])) == "stale_generation"
     assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
     assert refused(told(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
     assert refused(told(b"no entry")) == "entry_malformed"
@@ -500,13 +489,13 @@ def test_every_refusal_is_counted_by_its_reason():
 
 
 def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(5)
-    ghost = village.person("ghost")
-    village.rows.pop()  # its certificate is lost before any meter hears of it
-    village.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
-    ghost_order = village.mandate(ghost, house, kinds.SELL, 1, 1, "ghost")
-    grant = village.give(house, 10)
+    ghost = community.person("ghost")
+    community.rows.pop()  # its certificate is lost before any meter hears of it
+    community.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
+    ghost_order = community.mandate(ghost, house, kinds.SELL, 1, 1, "ghost")
+    grant = community.give(house, 10)
     world.run(15)
     assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
     assert house.meter.rejected["unknown_author"] == 3
@@ -514,49 +503,49 @@ def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
 
 
 def test_another_host_may_take_over():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    village.give(house, 5)
+    community.give(house, 5)
     world.run(20)
     assert sum(check_usage(house)[0].values()) == 5
-    village.inbox = b"new host"
+    community.inbox = b"new host"
     world.run(5)
-    newest = [place + 1 for place, new in enumerate(village.rows) if village.concerns(new, house.kid)][-1]
+    newest = [place + 1 for place, new in enumerate(community.rows) if community.concerns(new, house.kid)][-1]
     assert house.meter.inbox.id == b"new host" and house.meter.inbox.cursor == newest
-    village.give(house, 5)
+    community.give(house, 5)
     world.run(75)
     assert sum(check_usage(house)[0].values()) == 10
 
 
 def test_nobody_leads_a_meter_away_from_its_host():
     """Another inbox is followed only behind an entry that is known or genuine, not behind one that is passed over."""
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     meter, now = house.meter, house.now(world.ms)
     followed = (meter.inbox.id, meter.inbox.cursor)
-    liar = Author(village, "liar", roles.METER)
+    liar = community.author("liar")
     receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
-    old = dict(village.root.certificate.body, version=0, label="y")
+    old = dict(community.root.certificate.body, version=0, label="y")
     for claimed, kind, body in [(liar.kid, kind, body) for kind, body in said] + [
-        (house.kid, kinds.EVENT, {"code": 1}), (village.root.kid, kinds.CERTIFICATE, old)
+        (house.kid, kinds.EVENT, {"code": 1}), (community.root.kid, kinds.CERTIFICATE, old)
     ]:  # fmt: skip
-        stamp = entry.Stamp(1, 1, village.now_s)
-        forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, village.id, lambda message: bytes(64))
+        stamp = entry.Stamp(1, 1, community.now_s)
+        forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, community.id, lambda message: bytes(64))
         for _ in range(4):
-            receive(meter, now, datagram.encode(datagram.INBOX, village.id, [b"elsewher", 0, 99, forged.raw]))
+            receive(meter, now, datagram.encode(datagram.INBOX, community.id, [b"elsewher", 0, 99, forged.raw]))
         assert (meter.inbox.id, meter.inbox.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
     assert meter.rejected["inbox_not_proven"] >= 4 and not meter.inbox.receipt
-    village.give(house, 5)
+    community.give(house, 5)
     world.run_until(lambda: house.closed, 4)
 
 
 def test_receipts_let_the_journal_be_pruned_and_only_they():
-    world, village, house = alone(lambda ms, closed: 3600, step_s=1)
+    world, community, house = alone(lambda ms, closed: 3600, step_s=1)
     world.run(320)
     assert house.flash.first > 0 and len(house.flash.entries) >= 256
     world.network.up = False
-    receipted = max([new.body["sequence"] for new in village.rows if new.kind == kinds.RECEIPT])
+    receipted = max([new.body["sequence"] for new in community.rows if new.kind == kinds.RECEIPT])
     world.run(300)
     assert house.flash.first <= receipted + 1, "pruned without a receipt"
     assert len(house.flash.entries) > 256 + 32
@@ -569,7 +558,7 @@ def test_receipts_let_the_journal_be_pruned_and_only_they():
 
 
 def test_a_full_journal_waits_for_receipts():
-    world, village, house = alone(lambda ms, closed: 3600, step_s=1, limit=60)
+    world, community, house = alone(lambda ms, closed: 3600, step_s=1, limit=60)
     world.run(10)
     world.network.up = False
     world.run(90)
@@ -579,14 +568,14 @@ def test_a_full_journal_waits_for_receipts():
     world.network.up = True
     world.run(30)
     assert not house.meter.log.full and house.flash.first > 0
-    assert village.authors[house.kid].head.next_sequence >= 70
+    assert community.authors[house.kid].head.next_sequence >= 70
     check_readings(world)
 
 
 def test_lost_state_is_said_and_nothing_old_is_used_again():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    village.give(house, 10)
+    community.give(house, 10)
     world.run(25)
     assert not house.closed
     house.flash.values["usage"] = None
@@ -596,7 +585,7 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
     world.run(70)
     assert event_codes.STATE_CORRUPT in codes(house)
     assert len(house.operations) == 2 and house.meter.rejected["before_state_was_lost"] == 1
-    village.give(house, 10)
+    community.give(house, 10)
     world.run_until(lambda: house.closed, 5)
     world.run(20)
     check_readings(world)
@@ -604,9 +593,9 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
 
 
 def test_events_are_published_before_usage_and_usage_before_readings():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    village.give(house, 17)
+    community.give(house, 17)
     world.run_until(lambda: house.closed, 4)
     world.run_until(lambda: not house.closed, 20)
     world.run(6)
@@ -633,18 +622,18 @@ def p1(wh, serial="E1", power_w=500):
 
 
 def test_a_meter_with_registers_of_its_own_is_followed():
-    world, village, house = alone(step_s=5)
+    world, community, house = alone(step_s=5)
     meter = None
     for second in range(60):
         world.ms += 1000
-        village.now_s = START_S + world.ms // 1000
+        community.now_s = START_S + world.ms // 1000
         now = house.now(world.ms)
         meter = house.meter
         wh = 5_000_000 + second
         measure(meter, now, p1(3 if second == 30 else wh))
         tick(meter, now, house.around)
         for data in meter.pop_datagrams():
-            for answer in village.receive_datagram(data, house.kid):
+            for answer in community.receive_datagram(data, house.kid):
                 receive(meter, now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
     opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
@@ -657,9 +646,9 @@ def test_a_meter_with_registers_of_its_own_is_followed():
 
 
 def test_a_replaced_source_opens_a_generation_and_grants_go_on():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    village.give(house, 30)
+    community.give(house, 30)
     world.run_until(lambda: house.closed, 4)
     world.run(12)
     own_wh = house.meter.registers()[readings.IMPORT_WH]

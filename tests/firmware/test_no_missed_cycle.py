@@ -8,7 +8,7 @@ import case
 from boards.virtual.waveform import Waveform
 from simulator import flash
 from simulator.board import Board
-from simulator.enrolled import Home
+from simulator.enrolled import EnrolledApp
 from wattpact_meter.metering.calibration import Calibration
 from wattpact_meter.metering.sampler import Sampler
 from wattpact_protocol import steps
@@ -119,9 +119,9 @@ def run(app, board, end_us):
 
 def measured(folder, seconds, at_once=False):
     """A meter that always has something to sign; the converter, the application and how many entries it signed."""
-    home = Home(folder, TimedBoard)
-    home.rest()
-    board, app = home.board, home.app
+    enrolled = EnrolledApp(folder, TimedBoard)
+    enrolled.rest()
+    board, app = enrolled.board, enrolled.app
     start_us, count = board.uptime_ms * 1000, app.journal.next_sequence
     board.go_on(start_us)
     board.begin()

@@ -5,8 +5,8 @@ import json
 import case
 from simulator import flash
 from simulator.driving import measure, power, tick
-from simulator.enrolled import Home
-from simulator.network import START_S, Author, Community, Flash, House, Operator, PowerCut, Store, World
+from simulator.enrolled import EnrolledApp
+from simulator.network import START_S, Community, Flash, House, Operator, PowerCut, Store, World
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -26,13 +26,13 @@ EPOCH, OPEN = KEYS
 
 def alone(load=lambda ms, closed: 3600, sealed=True, step_ms=250, **settings):
     """One enrolled house with an owner."""
-    village = Community(sealed=sealed)
-    house = House(village, "alone", load, **settings)
-    world = World(village, [house], step_ms=step_ms)
-    world.owner = village.person("owner")
-    village.enrol(house, world.owner)
-    village.demo_policy()
-    return world, village, house
+    community = Community(sealed=sealed)
+    house = House(community, "alone", load, **settings)
+    world = World(community, [house], step_ms=step_ms)
+    world.owner = community.person("owner")
+    community.enrol(house, world.owner)
+    community.demo_policy()
+    return world, community, house
 
 
 def raw_entries(house):
@@ -76,7 +76,7 @@ def seen_by(house, reader):
 
 
 def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     measured, seal_steps = [], house.meter.sealer.seal_steps
 
     def note(kind, body):
@@ -87,7 +87,7 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
 
     house.meter.sealer.seal_steps = note
     world.run(4)
-    village.give(house, 20)
+    community.give(house, 20)
     world.run(40)
     assert [new.kind for new in raw_entries(house)[:3]] == [EPOCH, OPEN, kinds.EVENT]
     assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
@@ -97,25 +97,25 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
     assert opened == measured
     for kind in MEASURED:
         assert kind in [kind for kind, _ in opened]
-    held = [new for new in village.rows if new.kid == house.kid]
+    held = [new for new in community.rows if new.kid == house.kid]
     assert [new.body for new in held] == [new.body for new in house.entries()][: len(held)]
     assert seen_by(house, world.owner)[1] == [] and len(seen_by(house, world.owner)[0]) == len(measured)
-    assert seen_by(house, village.person("neighbour"))[0] == []
+    assert seen_by(house, community.person("neighbour"))[0] == []
 
 
 def test_without_a_sealing_key_in_the_community_readings_are_open():
-    world, village, house = alone(sealed=False)
+    world, community, house = alone(sealed=False)
     world.run(20)
     held = raw_entries(house)
     assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
-    village.sealed = True
-    village.certify(village.issuer, village.root, roles.ISSUER, 2)
+    community.sealed = True
+    community.certify(community.issuer, community.root, roles.ISSUER, 2)
     world.run(20)
     assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
     later = [new for new in raw_entries(house) if new.kind == kinds.READING][-2:]
     assert later[0].is_sealed and later[1].is_sealed
-    village.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
-    village.certify(village.issuer, village.root, roles.ISSUER, 3)
+    community.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
+    community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(20)
     house.boot(world.ms)
     world.run(20)
@@ -124,32 +124,32 @@ def test_without_a_sealing_key_in_the_community_readings_are_open():
 
 
 def test_a_new_owner_and_the_one_before_do_not_read_each_other():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(12)
-    moved_in = village.person("moved in")
+    moved_in = community.person("moved in")
     world.run(2)
     before = house.journal.next_sequence
-    village.enrol_again(house, moved_in)
+    community.enrol_again(house, moved_in)
     world.run(12)
     old, new = seen_by(house, world.owner), seen_by(house, moved_in)
     assert old[0] and new[0] and old[0] == new[1] and new[0] == old[1]
     assert max(old[0]) < min(new[0]) and min(new[0]) >= before
     assert keys_of(house) == [(EPOCH, 1), (OPEN, 1), (EPOCH, 2), (OPEN, 2)]
-    village.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
+    community.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
     world.run(12)
     assert keys_of(house)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(house)
-    village.certify(moved_in, village.issuer, roles.PERSON, 2, sealing_key=world.owner.secret)
+    community.certify(moved_in, community.issuer, roles.PERSON, 2, sealing_key=world.owner.key.sealing_secret)
     world.run(12)
     assert keys_of(house)[6:] == [(EPOCH, 4), (OPEN, 4)]
-    village.certify(village.host, village.issuer, roles.HOST, 2)
-    village.person("somebody else")
+    community.certify(community.host, community.issuer, roles.HOST, 2)
+    community.person("somebody else")
     world.run(12)
     assert len(keys_of(house)) == 8, "an epoch begins only with its readers"
     check_readings(house)
 
 
 def test_an_epoch_goes_on_over_a_restart():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(12)
     for _ in range(3):
         house.boot(world.ms)
@@ -165,7 +165,7 @@ def test_an_epoch_goes_on_over_a_restart():
 
 
 def test_each_day_has_its_key():
-    world, village, house = alone(step_ms=60_000, step_s=3600)
+    world, community, house = alone(step_ms=60_000, step_s=3600)
     world.run(3 * 86_400)
     assert keys_of(house) == [(EPOCH, 1)] + [(OPEN, number) for number in range(1, 5)]
     opened = [new for new in raw_entries(house) if new.kind == OPEN]
@@ -180,7 +180,7 @@ def test_each_day_has_its_key():
 def test_without_a_clock_entries_are_counted():
     before, sealer.MAX_ENTRIES = sealer.MAX_ENTRIES, 20
     try:
-        world, village, house = alone()
+        world, community, house = alone()
         house.clock_known = False
         world.run(5)
         for number in range(70):
@@ -201,8 +201,8 @@ def test_a_cut_at_any_write_uses_no_number_twice():
     boots = 0
     for after in (False, True):
         for first in range(1, case.scale(40, 12)):
-            world, village, house = alone(step_ms=500)
-            heir = village.person("heir")
+            world, community, house = alone(step_ms=500)
+            heir = community.person("heir")
             cuts = [first, 1, 2, 3]
 
             def cut(house, world=world, cuts=cuts, after=after):
@@ -216,7 +216,7 @@ def test_a_cut_at_any_write_uses_no_number_twice():
             world.on_cut = cut
             cut(house)
             world.run(8)
-            village.enrol_again(house, heir)
+            community.enrol_again(house, heir)
             world.run(12)
             assert house.boots > 1 and check_sealed(house), (after, first)
             assert seen_by(house, heir)[0]
@@ -229,9 +229,9 @@ def test_a_cut_at_any_write_uses_no_number_twice():
 
 def test_lost_secrets_begin_anew_above_all_that_was_used():
     for damaged in (None, b"\x80", cbor.encode([0, bytes(32), [], 1, 1, 1])):
-        world, village, house = alone(lambda ms, closed: 720 if closed else 0)
+        world, community, house = alone(lambda ms, closed: 720 if closed else 0)
         world.run(4)
-        grant = village.give(house, 500)
+        grant = community.give(house, 500)
         world.run(20)
         held, kept_wh = house.journal.next_sequence, house.meter.registers()[1]
         house.flash.values["sealing"] = damaged
@@ -255,7 +255,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
 
 def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
     for names in (("trust",), ("trust", "sealing")):
-        world, village, house = alone()
+        world, community, house = alone()
         world.run(12)
         world.network.up = False
         for name in names:
@@ -275,13 +275,13 @@ def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
 
 
 def test_own_entries_are_opened_again_after_a_restart():
-    world, village, house = alone(lambda ms, closed: 7200 if closed else 0)
-    heir = village.person("heir")
+    world, community, house = alone(lambda ms, closed: 7200 if closed else 0)
+    heir = community.person("heir")
     world.run(4)
     kept = {name: house.flash.values.get(name) for name in ("trader", "usage", "registers")}
-    village.give(house, 200)
+    community.give(house, 200)
     world.run(8)
-    village.enrol_again(house, heir)  # some of it is sealed with the secret before
+    community.enrol_again(house, heir)  # some of it is sealed with the secret before
     world.run(12)
     usage, registers = house.meter.usage, house.meter.registers()
     before = [(grant.contract, grant.attributed_wh, grant.used_from_s) for grant in usage.grants]
@@ -332,14 +332,14 @@ class Bench:
     """A sealer by itself, with the certificates of a community."""
 
     def __init__(self, log=None, store=None, urandom=None, boot=1):
-        self.village = Community()
-        self.owner = self.village.person("owner")
-        self.meter = Author(self.village, "meter", roles.METER)
-        self.village.certify(self.meter, self.village.issuer, roles.METER, owner=self.owner.kid)
+        self.community = Community()
+        self.owner = self.community.person("owner")
+        self.meter = self.community.author("meter")
+        self.community.certify(self.meter, self.community.issuer, roles.METER, owner=self.owner.kid)
         self.store = store or Store(Flash())
         other = Store(Flash())
-        trust = Trust(self.village.root.public_key, other, self.village.crypto.verify_steps)
-        for new in self.village.rows:
+        trust = Trust(self.community.root.public_key, other, self.community.crypto.verify_steps)
+        for new in self.community.rows:
             steps.finish(trust.learn_steps(new, START_S))
         self.log = log or Log()
         self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)
@@ -422,10 +422,10 @@ def test_broken_chance_is_refused_and_nothing_said():
 
 
 def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
-    world, village, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
     house.meter.sealer._urandom = lambda n: bytes(n)
     world.run(5)
-    village.give(house, 50)
+    community.give(house, 50)
     world.run(20)
     assert not house.flash.entries and house.meter.registers()[1] > 10 and house.closed
     assert house.meter.rejected["not_sealed"] > 5
@@ -435,45 +435,45 @@ def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
 
 
 def test_readers_without_a_key_that_works_are_not_asked_again():
-    world, village, house = alone()
-    village.certify(village.issuer, village.root, roles.ISSUER, 2, sealing_key=bytes(32))
-    village.certify(world.owner, village.issuer, roles.PERSON, 2, sealing_key=bytes(32))
+    world, community, house = alone()
+    community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
+    community.certify(world.owner, community.issuer, roles.PERSON, 2, sealing_key=bytes(32))
     world.run(20)
     assert not house.flash.entries and house.meter.rejected["not_sealed"] <= 3
     assert "sealing" not in house.flash.values
-    village.certify(village.issuer, village.root, roles.ISSUER, 3)
+    community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(10)
     assert check_sealed(house) and seen_by(house, world.owner)[0] == []
 
 
 def test_the_operator_may_own_a_meter():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(8)
-    village.enrol_again(house, village.issuer)
+    community.enrol_again(house, community.issuer)
     world.run(12)
     assert [len(new.body["wraps"]) for new in raw_entries(house) if new.kind == EPOCH] == [2, 1]
     assert check_sealed(house) and raw_entries(house)[-1].body["sealed"].key_no == 2
 
 
 def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
-    world, village, house = alone()
+    world, community, house = alone()
     world.run(12)
-    heir = Author(village, "heir", roles.PERSON)
-    village.certify(village.issuer, village.root, roles.ISSUER, 2, sealing_key=bytes(32))
-    village.certify(heir, village.issuer, roles.PERSON, sealing_key=bytes(32))
-    village.enrol_again(house, heir)
+    heir = community.author("heir")
+    community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
+    community.certify(heir, community.issuer, roles.PERSON, sealing_key=bytes(32))
+    community.enrol_again(house, heir)
     world.run(2)
     held = house.journal.next_sequence
     world.run(20)
     assert house.journal.next_sequence == held and house.meter.rejected["not_sealed"] <= 3
-    village.certify(heir, village.issuer, roles.PERSON, 2)
+    community.certify(heir, community.issuer, roles.PERSON, 2)
     world.run(12)
     assert seen_by(house, heir)[0] and max(seen_by(house, world.owner)[0]) < held
 
 
 def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
-    """By what it might need, not by what it does: what does not fit would tell of a busy home."""
-    world, village, house = alone(step_s=900)
+    """By what it might need, not by what it does: what does not fit would tell of a busy enrolled."""
+    world, community, house = alone(step_s=900)
     world.run(4)
     house.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
     sizes = set()
@@ -521,7 +521,7 @@ def history(house, image, bits):
 
 
 def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
-    world, village, house = alone(lambda ms, closed: 1000, step_s=1)
+    world, community, house = alone(lambda ms, closed: 1000, step_s=1)
     world.run(10)
     image = list(house.flash.entries), dict(house.flash.values)
     lives = [history(house, image, case.Bits("history %d" % number)) for number in range(2)]
@@ -538,62 +538,67 @@ def test_given_up_at_any_step_no_number_serves_twice():
     for seed in range(case.scale(6, 3)):
         bits = case.Bits("given up %d" % seed)
         with flash.Folder() as folder:
-            home = Home(folder)
+            enrolled = EnrolledApp(folder)
 
-            def some(work, home=home, bits=bits):
+            def some(work, enrolled=enrolled, bits=bits):
                 left = bits.below(case.scale(24, 240))
                 for _ in work:
                     left -= 1
-                    if left < 0 and not home.app.meter.must_end:
+                    if left < 0 and not enrolled.app.meter.must_end:
                         return
 
             for turn in range(60):
-                while home.answers and home.app.waiting.has_room:
-                    home.app.waiting.datagrams.append(home.answers.pop(0))
-                at_ms = (home.round + 1) * 250
+                while enrolled.answers and enrolled.app.waiting.has_room:
+                    enrolled.app.waiting.datagrams.append(enrolled.answers.pop(0))
+                at_ms = (enrolled.round + 1) * 250
                 now = Now(at_ms, START_S + at_ms // 1000)
-                home.app.waiting.add(now, power(bits.below(9_000_000), 250_000))
-                home.turn(some)
+                enrolled.app.waiting.add(now, power(bits.below(9_000_000), 250_000))
+                enrolled.turn(some)
                 if turn == 30:
-                    home.app.journal.close()
-                    home.start()
-            home.rest()
-            home.check_log()
-            operator, opened = Operator(home.community, home.community.issuer), 0
-            for raw in home.published():
-                new = entry.decode(raw, home.community.id)
+                    enrolled.app.journal.close()
+                    enrolled.start()
+            enrolled.rest()
+            enrolled.check_log()
+            operator, opened = Operator(enrolled.community, enrolled.community.issuer), 0
+            for raw in enrolled.published():
+                new = entry.decode(raw, enrolled.community.id)
                 operator.follow(new)
                 assert not operator.unseal(new).is_sealed
                 opened += new.is_sealed
             assert opened > 3, opened
-            home.app.journal.close()
+            enrolled.app.journal.close()
 
 
 def test_no_secret_is_shown():
     with flash.Folder() as folder:
-        home = Home(folder)
-        home.rest()
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
         for unix_s in range(3):
-            home.app.report_status(Now(home.board.uptime_ms, START_S + unix_s))
-        meter = home.app.meter
+            enrolled.app.report_status(Now(enrolled.board.uptime_ms, START_S + unix_s))
+        meter = enrolled.app.meter
         saved = meter._store.load(sealer.NAME)
         secrets = [row[1] for row in saved[2]] + [meter.sealer._key]
         assert len(secrets) == 2
-        told = json.dumps(home.board.events) + json.dumps(status.of(meter)) + repr(meter.sealer) + repr(home.app.errors)
-        told += repr(home.community.rows[-1]) + repr(raw_body(home))
+        told = (
+            json.dumps(enrolled.board.events)
+            + json.dumps(status.of(meter))
+            + repr(meter.sealer)
+            + repr(enrolled.app.errors)
+        )
+        told += repr(enrolled.community.rows[-1]) + repr(raw_body(enrolled))
         long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
         errors = [case.raises(period_keys.SealError, steps.finish, meter.sealer.seal_steps(kinds.READING, long))]
         told += "".join([repr(error) for error in errors])
         for secret in secrets:
             assert secret.hex() not in told and repr(secret)[2:-1] not in told and repr(secret[:8])[2:-1] not in told
         assert '"key_no": 1' in told
-        home.app.journal.close()
+        enrolled.app.journal.close()
 
 
-def raw_body(home):
+def raw_body(enrolled):
     """A sealed body as somebody might print it."""
-    for raw in home.published():
-        new = entry.decode(raw, home.community.id)
+    for raw in enrolled.published():
+        new = entry.decode(raw, enrolled.community.id)
         if new.is_sealed:
             return new.body
     raise AssertionError("nothing is sealed")

@@ -4,7 +4,7 @@ import case
 from simulator import flash
 from simulator.board import Board
 from simulator.driving import power
-from simulator.enrolled import ROUND_MS, Home, driven
+from simulator.enrolled import ROUND_MS, EnrolledApp, driven
 from simulator.network import START_S
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
@@ -16,9 +16,9 @@ from wattpact_protocol.log import entry, event_codes, readings, register_table
 SERIAL = "HAS REGISTERS"
 
 
-def arrivals(home, bits, meters, energy):
+def arrivals(enrolled, bits, meters, energy):
     """What comes during a round: functions that let it come."""
-    app, now = home.app, Now((home.round + 1) * ROUND_MS, START_S + (home.round + 1) * ROUND_MS // 1000)
+    app, now = enrolled.app, Now((enrolled.round + 1) * ROUND_MS, START_S + (enrolled.round + 1) * ROUND_MS // 1000)
     came = []
     if meters == "samples":
         active_mw = bits.below(4_000_000) * 1000 - 1_000_000
@@ -29,10 +29,10 @@ def arrivals(home, bits, meters, energy):
         registers_wh = {register_table.IMPORT_WH: 1000 + energy[1], register_table.EXPORT_WH: 7}
         came.append(lambda: app.waiting.add(now, Measurement((), 0, {}, 0, SERIAL, registers_wh)))
     if bits.below(5) == 0:
-        home.community.give(home, 1 + bits.below(50))
+        enrolled.community.give(enrolled, 1 + bits.below(50))
     if bits.below(6) == 0:
         app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "x%d" % bits.below(100)})
-    told, home.answers = home.answers[:8], home.answers[8:]
+    told, enrolled.answers = enrolled.answers[:8], enrolled.answers[8:]
     came += [lambda data=data: app.waiting.datagrams.append(data) for data in told if bits.below(10)]
     return came
 
@@ -40,9 +40,9 @@ def arrivals(home, bits, meters, energy):
 def live(meters, rounds, seed, in_steps):
     """A life of so many rounds; the journal, the registers and what was measured. in_steps: it comes between steps."""
     with flash.Folder() as folder:
-        home, bits, where, energy = Home(folder), case.Bits(seed), case.Bits("%s where" % seed), [0, 0]
+        enrolled, bits, where, energy = EnrolledApp(folder), case.Bits(seed), case.Bits("%s where" % seed), [0, 0]
         for _ in range(rounds):
-            came = arrivals(home, bits, meters, energy)
+            came = arrivals(enrolled, bits, meters, energy)
 
             def between(work, came=came):
                 for _ in work:
@@ -51,12 +51,12 @@ def live(meters, rounds, seed, in_steps):
                 for one in came:
                     one()
 
-            home.turn(between)
-        steps.finish(home.app.waiting.apply_steps(home.app.meter))
-        home.check_log()
-        assert not home.app.meter.rejected.get("bad_signature"), home.app.meter.rejected
-        said, registers = home.published(), home.app.meter.registers()
-        home.app.journal.close()
+            enrolled.turn(between)
+        steps.finish(enrolled.app.waiting.apply_steps(enrolled.app.meter))
+        enrolled.check_log()
+        assert not enrolled.app.meter.rejected.get("bad_signature"), enrolled.app.meter.rejected
+        said, registers = enrolled.published(), enrolled.app.meter.registers()
+        enrolled.app.journal.close()
         return said, registers, energy
 
 
@@ -76,12 +76,12 @@ def test_what_comes_between_two_steps_is_taken_as_if_it_came_after_them():
 
 def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
     with flash.Folder() as folder:
-        home = Home(folder)
-        home.rest()
-        count, steps = home.app.journal.next_sequence, 0
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
+        count, steps = enrolled.app.journal.next_sequence, 0
         for at in range(1000):
-            home.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "%d" % at})
-            home.app._has_input = True
+            enrolled.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "%d" % at})
+            enrolled.app._has_input = True
             steps = 0
 
             def abandon(work, at=at):
@@ -91,58 +91,58 @@ def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
                     if steps > at:
                         return
 
-            home.turn(abandon)
+            enrolled.turn(abandon)
             if steps <= at:
                 break
-            was_said = home.app.journal.next_sequence > count
+            was_said = enrolled.app.journal.next_sequence > count
             assert not was_said or at == steps - 1, (at, steps)
-            assert len(home.published()) == home.app.journal.next_sequence
-            home.rest()
-            assert home.app.journal.next_sequence == count + 1
-            assert home.check_log().next_sequence == count + 1
+            assert len(enrolled.published()) == enrolled.app.journal.next_sequence
+            enrolled.rest()
+            assert enrolled.app.journal.next_sequence == count + 1
+            assert enrolled.check_log().next_sequence == count + 1
             count += 1
         assert steps > case.scale(2, 40), steps
-        before = home.app.meter.registers()
-        home.app.journal.close()
-        home.start()  # as after a cut
-        assert home.app.journal.next_sequence >= count and not home.app.journal.corrupt
-        assert home.app.meter.registers() == before and not home.app.meter.state_corrupt
-        home.rest()
-        home.check_log()
+        before = enrolled.app.meter.registers()
+        enrolled.app.journal.close()
+        enrolled.start()  # as after a cut
+        assert enrolled.app.journal.next_sequence >= count and not enrolled.app.journal.corrupt
+        assert enrolled.app.meter.registers() == before and not enrolled.app.meter.state_corrupt
+        enrolled.rest()
+        enrolled.check_log()
 
 
 def test_a_datagram_that_was_given_up_is_heard_again():
     with flash.Folder() as folder:
-        home = Home(folder)
-        home.rest()
-        authors = len(home.app.meter.trust)
-        home.community.person("newcomer")
-        told = home.community.tell(home.kid, home.app.meter.inbox.id, home.app.meter.inbox.cursor)
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
+        authors = len(enrolled.app.meter.trust)
+        enrolled.community.person("newcomer")
+        told = enrolled.community.tell(enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor)
         assert len(told) == 1
-        home.app.waiting.datagrams += told
-        cursor = home.app.meter.inbox.cursor
+        enrolled.app.waiting.datagrams += told
+        cursor = enrolled.app.meter.inbox.cursor
         for at in range(1, case.scale(2, 30)):
 
             def abandon(work, at=at):
                 for _ in range(at):
                     next(work)
 
-            while not home.app.waiting.datagrams:
-                home.turn(driven)
-            home.app._has_received = False
-            home.turn(abandon)
-            assert home.app.waiting.datagrams == told, at
-            assert len(home.app.meter.trust) == authors and home.app.meter.inbox.cursor == cursor
-        home.app._has_received = False
-        home.rest()
-        assert len(home.app.meter.trust) == authors + 1 and home.app.meter.inbox.cursor > cursor
+            while not enrolled.app.waiting.datagrams:
+                enrolled.turn(driven)
+            enrolled.app._has_received = False
+            enrolled.turn(abandon)
+            assert enrolled.app.waiting.datagrams == told, at
+            assert len(enrolled.app.meter.trust) == authors and enrolled.app.meter.inbox.cursor == cursor
+        enrolled.app._has_received = False
+        enrolled.rest()
+        assert len(enrolled.app.meter.trust) == authors + 1 and enrolled.app.meter.inbox.cursor > cursor
 
 
 def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
     with flash.Folder() as folder:
-        home = Home(folder)
-        home.rest()
-        count, sign_steps, disturbed = home.app.journal.next_sequence, home.app.identity.sign_steps, [3]
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
+        count, sign_steps, disturbed = enrolled.app.journal.next_sequence, enrolled.app.identity.sign_steps, [3]
 
         def sometimes(message):
             yield
@@ -152,14 +152,14 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
             signature = yield from sign_steps(message)
             return signature
 
-        home.app.identity.sign_steps = sometimes
-        home.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
-        home.app._has_input = True
-        home.rest()
-        assert home.app.meter.rejected["signature_disturbed"] == 3 and not home.app.errors
-        assert home.app.journal.next_sequence == count + 1
-        home.check_log()
-        assert entry.decode(home.published()[-1], home.community.id).body["text"] == "said once"
+        enrolled.app.identity.sign_steps = sometimes
+        enrolled.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
+        enrolled.app._has_input = True
+        enrolled.rest()
+        assert enrolled.app.meter.rejected["signature_disturbed"] == 3 and not enrolled.app.errors
+        assert enrolled.app.journal.next_sequence == count + 1
+        enrolled.check_log()
+        assert entry.decode(enrolled.published()[-1], enrolled.community.id).body["text"] == "said once"
 
 
 def kept(folder):
@@ -175,31 +175,31 @@ def known(app):
     return [contracts, len(meter.trust), meter.policies.version, meter.inbox.cursor]
 
 
-def told(home, round_no):
+def told(enrolled, round_no):
     """A round in which a grant, a certificate, a policy and a boundary with consumption come."""
-    village = home.community
+    community = enrolled.community
     if not round_no:
-        village.give(home, 500)
-        village.person("newcomer")
-        village.demo_policy(version=2)
-    now = Now((home.round + 1) * ROUND_MS, START_S + (home.round + 1) * ROUND_MS // 1000)
-    home.app.waiting.add(now, power(7_200_000, ROUND_MS * 1000))
+        community.give(enrolled, 500)
+        community.person("newcomer")
+        community.demo_policy(version=2)
+    now = Now((enrolled.round + 1) * ROUND_MS, START_S + (enrolled.round + 1) * ROUND_MS // 1000)
+    enrolled.app.waiting.add(now, power(7_200_000, ROUND_MS * 1000))
 
 
 def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
     """Urgent at every step: the work is given up, and what the core knows then is what a start would know."""
     given_up = driven_on = 0
     with flash.Folder() as folder:
-        home = Home(folder, Unhurried)
-        home.rest()
-        app, bits = home.app, case.Bits("urgent")
+        enrolled = EnrolledApp(folder, Unhurried)
+        enrolled.rest()
+        app, bits = enrolled.app, case.Bits("urgent")
         for round_no in range(case.scale(400, 60)):
-            told(home, round_no % 20)
-            while home.answers and app.waiting.has_room:
-                app.waiting.datagrams.append(home.answers.pop(0))
-            home.round += 1
-            home.board.uptime_ms = home.round * ROUND_MS
-            home.community.now_s = START_S + home.board.uptime_ms // 1000
+            told(enrolled, round_no % 20)
+            while enrolled.answers and app.waiting.has_room:
+                app.waiting.datagrams.append(enrolled.answers.pop(0))
+            enrolled.round += 1
+            enrolled.board.uptime_ms = enrolled.round * ROUND_MS
+            enrolled.community.now_s = START_S + enrolled.board.uptime_ms // 1000
             left = bits.below(case.scale(40, 400))  # a verification has more steps there
 
             def hurry():
@@ -209,8 +209,8 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                     app._urgent = True
                     driven_on += app.meter.must_end
 
-            home.board.between = hurry
-            finished(app._drive(app.tick_steps(home.board.now())))
+            enrolled.board.between = hurry
+            finished(app._drive(app.tick_steps(enrolled.board.now())))
             given_up += app._urgent
             app._urgent = False
             assert not app.meter.must_end
@@ -221,10 +221,10 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 assert not set(contracts) - {row[0] for row in usage[-1][3]}
             assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
             for data in app.meter.pop_datagrams():
-                home.answers += home.community.receive_datagram(data, home.kid)
+                enrolled.answers += enrolled.community.receive_datagram(data, enrolled.kid)
         assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
-        home.rest()
-        home.check_log()
+        enrolled.rest()
+        enrolled.check_log()
 
 
 class Unhurried(Board):
@@ -256,13 +256,13 @@ def finished(coroutine):
 def crashed(at):
     """A life that ends at that step and goes on from flash: how many steps it had, and what is known at its end."""
     with flash.Folder() as folder:
-        home, steps = Home(folder), 0
-        home.rest()
-        before = home.app.journal.next_sequence
+        enrolled, steps = EnrolledApp(folder), 0
+        enrolled.rest()
+        before = enrolled.app.journal.next_sequence
         for round_no in range(14):
-            told(home, round_no)
-            while home.answers and home.app.waiting.has_room:
-                home.app.waiting.datagrams.append(home.answers.pop(0))
+            told(enrolled, round_no)
+            while enrolled.answers and enrolled.app.waiting.has_room:
+                enrolled.app.waiting.datagrams.append(enrolled.answers.pop(0))
 
             def until(work):
                 nonlocal steps
@@ -271,15 +271,15 @@ def crashed(at):
                     if steps == at:
                         return
 
-            home.turn(until)
+            enrolled.turn(until)
             if steps == at:
-                home.app.journal.close()
-                home.start()
+                enrolled.app.journal.close()
+                enrolled.start()
                 steps += 1
         for _ in range(3):
-            home.round += 8  # the host is asked again
-            home.rest()
-        head, app = home.check_log(), home.app
+            enrolled.round += 8  # the host is asked again
+            enrolled.rest()
+        head, app = enrolled.check_log(), enrolled.app
         usage = app.meter.usage
         assert usage.beyond_wh + sum([grant.attributed_wh for grant in usage.grants]) == usage.base_wh
         assert usage.base_wh <= app.meter.recorder.import_wh and not app.meter.state_corrupt and not app.errors
@@ -297,9 +297,9 @@ def test_power_lost_at_any_step_loses_nothing_that_was_heard():
 
 def test_a_flash_that_fails_in_between_is_counted_and_the_core_goes_on():
     with flash.Folder() as folder:
-        home = Home(folder)
-        home.rest()
-        app, failing = home.app, [True]
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
+        app, failing = enrolled.app, [True]
         write = app.meter._store._write
 
         def fail(name, body):
@@ -308,15 +308,15 @@ def test_a_flash_that_fails_in_between_is_counted_and_the_core_goes_on():
             write(name, body)
 
         app.meter._store._write = fail
-        told(home, 0)
+        told(enrolled, 0)
         for _ in range(12):
-            while home.answers and app.waiting.has_room:
-                app.waiting.datagrams.append(home.answers.pop(0))
-            home.turn(driven)
+            while enrolled.answers and app.waiting.has_room:
+                app.waiting.datagrams.append(enrolled.answers.pop(0))
+            enrolled.turn(driven)
         assert app.meter.rejected["flash_failed"] and not app.meter.must_end and not app.errors
         failing[0] = False
         for _ in range(3):
-            home.round += 8
-            home.rest()
+            enrolled.round += 8
+            enrolled.rest()
         assert kept(folder)[4][1] == app.meter.inbox.cursor and len(kept(folder)[2]) == len(app.meter.trust)
-        home.check_log()
+        enrolled.check_log()

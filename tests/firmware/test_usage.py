@@ -1,11 +1,11 @@
 """Attribution: grants fill in order, within their rate, and every Wh is allotted once."""
 
 import case
-from simulator.network import START_S, Author, Community
+from simulator.network import START_S, Community
 from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, kinds, reasons, roles
+from wattpact_protocol.log import entry, kinds, reasons
 
 KID = b"consumer"
 ISSUER = b"issuer!!"
@@ -237,12 +237,12 @@ def test_a_clock_that_runs_back_attributes_nothing_twice():
 
 
 def test_grants_come_from_signed_entries_as_they_are():
-    village = Community()
+    community = Community()
 
     class Somebody:
-        kid = Author(village, "somebody", roles.METER).kid
+        kid = community.author("somebody").kid
 
-    new = village.give(Somebody, 7)
+    new = community.give(Somebody, 7)
     held = Usage()
     assert held.apply_grant(new, Somebody.kid) is None
     assert held.grants[0].wh == 7 and held.grants[0].number == 1 and held.grants[0].used_from_s is None

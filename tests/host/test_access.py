@@ -250,7 +250,7 @@ def test_a_link_that_expired_is_no_guess(tmp_path):
 def test_a_guess_takes_its_time_and_others_do_not_wait(app, monkeypatch):
     monkeypatch.setattr(errors, "GUESS_COSTS_S", 0.4)
 
-    async def scene():
+    async def traded():
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             guess = asyncio.create_task(client.get("/api/session", headers=by("a" * 26)))
@@ -260,7 +260,7 @@ def test_a_guess_takes_its_time_and_others_do_not_wait(app, monkeypatch):
             assert not guess.done()
             return (await guess).status_code
 
-    assert asyncio.run(scene()) == 401
+    assert asyncio.run(traded()) == 401
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS"])
@@ -538,7 +538,7 @@ def test_an_answer_is_computed_once_for_all_viewers(street, monkeypatch):
 def test_a_viewers_answers_are_dropped_with_their_last_page(street):
     feed = Feed(app_at(street.path, street.clock).state.views, Access(street.path, street.clock), Events())
 
-    async def scene():
+    async def traded():
         streams = [feed.stream(OPERATOR, b"digest", None) for _ in range(2)]
         for stream in streams:
             await asyncio.wait_for(anext(stream), 5)
@@ -548,7 +548,7 @@ def test_a_viewers_answers_are_dropped_with_their_last_page(street):
         await streams[1].aclose()
         assert feed.channels == {} and feed.watcher is None
 
-    asyncio.run(scene())
+    asyncio.run(traded())
 
 
 def test_pages_of_nobody_leave_room_for_others(street):

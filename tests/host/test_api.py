@@ -408,7 +408,7 @@ def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
 
 
 def test_a_slow_page_is_cut_off_and_others_are_not():
-    async def scene():
+    async def traded():
         channel = Channel(NOBODY)
         slow, quick = Page(), Page()
         channel.pages = {slow, quick}
@@ -417,7 +417,7 @@ def test_a_slow_page_is_cut_off_and_others_are_not():
             quick.waiting.get_nowait()
         return slow.waiting.qsize(), slow.waiting.get_nowait(), quick.waiting.qsize()
 
-    assert asyncio.run(scene()) == (1, None, 0)
+    assert asyncio.run(traded()) == (1, None, 0)
 
 
 class CountedViews:
@@ -464,7 +464,7 @@ async def names_of(stream, count):
 
 
 def test_answers_are_computed_after_events_and_not_by_asking_again_and_again():
-    async def scene():
+    async def traded():
         views, changes = CountedViews(), Events()
         feed = Feed(views, None, changes)
         page = feed.stream(OPERATOR, None, None)
@@ -486,11 +486,11 @@ def test_answers_are_computed_after_events_and_not_by_asking_again_and_again():
         await page.aclose()
         await other.aclose()
 
-    asyncio.run(scene())
+    asyncio.run(traded())
 
 
 def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_failed_again():
-    async def scene():
+    async def traded():
         views, changes = CountedViews(), Events()
         feed = Feed(views, None, changes)
         page = feed.stream(OPERATOR, None, None)
@@ -512,7 +512,7 @@ def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_fail
                 await asyncio.wait_for(anext(page), 5)
         assert feed.pages == []
 
-    asyncio.run(scene())
+    asyncio.run(traded())
 
 
 def operations(app):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from simulator.month import MONTH, S, Scene
+from simulator.month import MONTH, S, TradedMonth
 from wattpact.billing import bill
 from wattpact.bundle import money
 from wattpact.cli import main
@@ -60,47 +60,47 @@ def test_prices_and_energy():
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
-    return Scene("bill")
+def traded() -> TradedMonth:
+    return TradedMonth("bill")
 
 
-def test_a_page_has_every_figure(scene):
-    made = bill.make(scene.ledger(), scene.north.kid, MONTH)
+def test_a_page_has_every_figure(traded):
+    made = bill.make(traded.ledger(), traded.north.kid, MONTH)
     page = bill.text(made)
     for name in ("bought_nano", "grid_import_nano"):
         assert money.exact(made.fields[name], "EUR") in page
     assert "To pay: " + money.rounded(made.fields["net_nano"], "EUR") in page
     assert "bought from roof at 0.18 EUR/kWh" in page and "Estimated between readings: 0.899 kWh" in page
     assert "Settled until the end of the month." in page
-    assert "To receive: " in bill.text(bill.make(scene.ledger(), scene.east.kid, MONTH))
+    assert "To receive: " in bill.text(bill.make(traded.ledger(), traded.east.kid, MONTH))
 
 
 def test_a_bill_that_waits_says_until_when():
-    scene = Scene("early")
-    scene.village.entries = [new for new in scene.village.entries if (new.stamp.unix_s or 0) <= S + 3600]
-    scene.now_s = S + 3700
-    made = bill.make(scene.ledger(), scene.west.kid, MONTH)
+    traded = TradedMonth("early")
+    traded.community.entries = [new for new in traded.community.entries if (new.stamp.unix_s or 0) <= S + 3600]
+    traded.now_s = S + 3700
+    made = bill.make(traded.ledger(), traded.west.kid, MONTH)
     assert made.fields["settled_to_s"] == S + 2700
     assert "Settled until 2026-10-01 02:45:00 CEST; the rest waits for readings." in bill.text(made)
 
 
-def test_an_owner_is_found_by_name_or_key(scene):
-    ledger = scene.ledger()
-    assert bill.find_owner(ledger, "west") == bill.find_owner(ledger, scene.west.kid.hex()) == scene.west.kid
+def test_an_owner_is_found_by_name_or_key(traded):
+    ledger = traded.ledger()
+    assert bill.find_owner(ledger, "west") == bill.find_owner(ledger, traded.west.kid.hex()) == traded.west.kid
     with pytest.raises(bill.BillError, match="no person or meter here"):
         bill.find_owner(ledger, "dave")
-    scene = Scene("twins")
-    twin = scene.village.author("another")
+    traded = TradedMonth("twins")
+    twin = traded.community.author("another")
     twin.name = "west"
-    scene.village.certify(twin, scene.village.issuer, roles.PERSON)
+    traded.community.certify(twin, traded.community.issuer, roles.PERSON)
     with pytest.raises(bill.BillError, match="several"):
-        bill.find_owner(scene.ledger(), "west")
+        bill.find_owner(traded.ledger(), "west")
 
 
 @pytest.fixture(scope="module")
-def node(scene, tmp_path_factory) -> Path:
-    """A data directory that has taken in all that the scene's authors said."""
-    return scene.fill(tmp_path_factory.mktemp("node"))
+def node(traded, tmp_path_factory) -> Path:
+    """A data directory that has taken in all that the traded's authors said."""
+    return traded.fill(tmp_path_factory.mktemp("node"))
 
 
 def run(node: Path, *arguments: str) -> int:
@@ -109,9 +109,9 @@ def run(node: Path, *arguments: str) -> int:
     return done.value.code or 0
 
 
-def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
-    root = scene.village.root.public_key.hex()
+def test_bill_and_audit_agree_to_the_last_digit(traded, node, monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
+    root = traded.community.root.public_key.hex()
     for owner in ("east", "west", "north"):
         target, keys = str(tmp_path / f"{owner}.bundle"), str(tmp_path / f"{owner}.keys")
         words = ("--owner", owner, "--month", MONTH, "--export", target, "--keys", keys, "--json")
@@ -127,9 +127,9 @@ def test_bill_and_audit_agree_to_the_last_digit(scene, node, monkeypatch, capsys
         assert page.startswith("AGREES") and money.exact(abs(billed["net_nano"]), "EUR") in page
 
 
-def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
-    target, root = tmp_path / "west.bundle", scene.village.root.public_key.hex()
+def test_audit_runs_alone_and_where_allowed_with_no_network(traded, node, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
+    target, root = tmp_path / "west.bundle", traded.community.root.public_key.hex()
     assert run(node, "bill", "--owner", "west", "--month", MONTH, "--export", str(target)) == 0
     page = capsys.readouterr().out
     keys = tmp_path / "west.keys"
@@ -164,16 +164,16 @@ def test_audit_runs_alone_and_where_allowed_with_no_network(scene, node, monkeyp
         (["--owner", "west", "--export", "/nowhere/x"], "nowhere"),
     ],
 )
-def test_a_wrong_order_gets_one_line(arguments, says, scene, node, monkeypatch, capsys):
-    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
+def test_a_wrong_order_gets_one_line(arguments, says, traded, node, monkeypatch, capsys):
+    monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
     assert run(node, "bill", *arguments) != 0
     shown = capsys.readouterr()
     assert says in shown.err and shown.err.count("\n") == 1 and shown.out == ""
 
 
-def test_audit_answers_nonsense_with_one_line_and_a_status(scene, node, tmp_path, capsys):
-    root = scene.village.root.public_key.hex()
-    bundle = scene.bundle()
+def test_audit_answers_nonsense_with_one_line_and_a_status(traded, node, tmp_path, capsys):
+    root = traded.community.root.public_key.hex()
+    bundle = traded.bundle()
     files = {
         "empty": b"", "noise": os.urandom(4000), "zeros": bytes(70000), "cut": bundle[:-100], "text": b"hello, world\n",
         "flipped": bundle[:3000] + bytes((bundle[3000] ^ 1,)) + bundle[3001:],
@@ -193,7 +193,7 @@ def test_audit_answers_nonsense_with_one_line_and_a_status(scene, node, tmp_path
     for pin in ("", "zz", root[:-2], str(tmp_path / "noise")):
         assert run(node, "audit", str(tmp_path / "good"), "--root", pin) == 2
         assert capsys.readouterr().err.count("\n") == 1
-    assert run(node, "audit", str(tmp_path / "good"), "--root", scene.village.host.public_key.hex()) == 1
+    assert run(node, "audit", str(tmp_path / "good"), "--root", traded.community.host.public_key.hex()) == 1
     assert run(node, "audit", str(tmp_path / "flipped"), "--root", root, "--json") == 1
     refuted = json.loads(capsys.readouterr().out)
     assert refuted["verdict"] == "refuted" and refuted["entry"]["number"] > 1

@@ -4,9 +4,9 @@ import io
 
 import case
 import pytest
-from simulator.community import Village
-from simulator.month import HOUR, MONTH, S, Scene
-from simulator.sealing import SealedVillage
+from simulator.community import Community
+from simulator.month import HOUR, MONTH, S, TradedMonth
+from simulator.sealing import SealedCommunity
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger
@@ -14,57 +14,57 @@ from wattpact_protocol.log import entry, event_codes, kinds
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
-    return Scene("bundle")
+def traded() -> TradedMonth:
+    return TradedMonth("bundle")
 
 
 def split(data: bytes) -> list[bytes]:
     return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
-def collected(scene: Scene, owner, entries=None, month=MONTH):
-    ledger = scene.ledger()
+def collected(traded: TradedMonth, owner, entries=None, month=MONTH):
+    ledger = traded.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return collect.collect(entries or scene.opened, ledger.inputs, made.statement, scene.village.host.kid)
+    return collect.collect(entries or traded.opened, ledger.inputs, made.statement, traded.community.host.kid)
 
 
-def test_a_bundle_is_whole_entries_and_nothing_else(scene):
-    data = scene.bundle()
+def test_a_bundle_is_whole_entries_and_nothing_else(traded):
+    data = traded.bundle()
     assert b"".join(split(data)) == data
-    decoded = [entry.decode(raw, scene.village.community) for raw in split(data)]
-    assert decoded[-1].kind == kinds.STATEMENT and decoded[-1].kid == scene.village.host.kid
+    decoded = [entry.decode(raw, traded.community.id) for raw in split(data)]
+    assert decoded[-1].kind == kinds.STATEMENT and decoded[-1].kid == traded.community.host.kid
     assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 
 
-def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(scene):
-    expected = [new.id for new in collected(scene, scene.west)]
+def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(traded):
+    expected = [new.id for new in collected(traded, traded.west)]
     for seed in range(20):
-        entries = list(scene.opened)
+        entries = list(traded.opened)
         case.Bits(seed).shuffle(entries)
-        assert [new.id for new in collected(scene, scene.west, entries)] == expected
+        assert [new.id for new in collected(traded, traded.west, entries)] == expected
 
 
 def test_nothing_of_others_and_other_times_is_in_it():
-    scene = Scene("far")
-    village = scene.village
-    dora = village.person("dora")
-    far = village.meter("far", dora)
-    kept = [new.id for new in collected(scene, scene.west)]
-    village.reading(far, S, [0, 5])
-    later = scene.now_s + 40 * 24 * HOUR
-    village.reading(scene.wallbox, later, [99_000, 99_001])
-    village.tariff(later, 1, 1, later)
-    assert [new.id for new in collected(scene, scene.west)] == kept
-    certified = [new.body["label"] for new in collected(scene, scene.west) if new.kind == kinds.CERTIFICATE]
+    traded = TradedMonth("far")
+    community = traded.community
+    dora = community.person("dora")
+    far = community.meter("far", dora)
+    kept = [new.id for new in collected(traded, traded.west)]
+    community.reading(far, S, [0, 5])
+    later = traded.now_s + 40 * 24 * HOUR
+    community.reading(traded.wallbox, later, [99_000, 99_001])
+    community.tariff(later, 1, 1, later)
+    assert [new.id for new in collected(traded, traded.west)] == kept
+    certified = [new.body["label"] for new in collected(traded, traded.west) if new.kind == kinds.CERTIFICATE]
     assert "far" not in certified and "dora" not in certified
 
 
 def test_a_run_brackets_its_window():
-    village = Village(900)
-    meter = village.meter("meter")
-    village.publish(meter, kinds.EVENT, {"code": event_codes.BOOT})
-    log = [village.entries[-1]]
-    log += [village.reading(meter, S + 900 * i, [i, i + 1]) for i in range(10)]
+    community = Community(900)
+    meter = community.meter("meter")
+    community.publish(meter, kinds.EVENT, {"code": event_codes.BOOT})
+    log = [community.entries[-1]]
+    log += [community.reading(meter, S + 900 * i, [i, i + 1]) for i in range(10)]
 
     def run(from_s, to_s, voids=()):
         return [log.index(new) for new in collect.run(log, {log[i].id for i in voids}, from_s, to_s)]
@@ -76,18 +76,18 @@ def test_a_run_brackets_its_window():
     assert run(S + 7200, S + 99999) == [9, 10]
     assert run(S + 99999, S + 100000) == [10]
     # A generation that reaches back over the one before is no bracket: what it adds depends on what it overlaps.
-    back = village.reading(meter, S + 8100, [0, 1, 2], register_generation=1)
+    back = community.reading(meter, S + 8100, [0, 1, 2], register_generation=1)
     log.append(back)
     assert run(S + 8999, S + 9900) == [10, 11]
 
 
 def test_a_reading_that_nobody_opened_bounds_no_run():
-    village = SealedVillage(900)
-    meter = village.meter("meter", village.person("owner"))
+    community = SealedCommunity(900)
+    meter = community.meter("meter", community.person("owner"))
     for i in range(6):
-        village.reading(meter, S + 900 * i, [i, i + 1])
-    log = [new for new in village.opened() if new.kid == meter.kid]
-    shut = [new for new in village.entries if new.kid == meter.kid]
+        community.reading(meter, S + 900 * i, [i, i + 1])
+    log = [new for new in community.opened() if new.kid == meter.kid]
+    shut = [new for new in community.entries if new.kid == meter.kid]
     assert [new.kind for new in log[:2]] == [kinds.KEY_EPOCH, kinds.KEY_OPEN]
 
     def run(closed=()):
@@ -98,28 +98,28 @@ def test_a_reading_that_nobody_opened_bounds_no_run():
     assert run([4, 5]) == [3, 4, 5, 6]
     assert run(range(len(log))) == list(range(len(log)))
     assert {collect.key_no_of(new) for new in log[2:] + shut[2:]} == {1}
-    assert collect.key_no_of(log[1]) is collect.key_no_of(village.entries[0]) is None
+    assert collect.key_no_of(log[1]) is collect.key_no_of(community.entries[0]) is None
 
 
 def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
-    village = Village(900)
-    east = village.person("east")
-    meter = village.meter("meter", east)
+    community = Community(900)
+    east = community.person("east")
+    meter = community.meter("meter", east)
     for day in range(70):
         t0_s = S - 20 * 86400 + 86400 * day
-        village.reading(meter, t0_s, [day * 10, day * 10 + 10], step_s=86400)
+        community.reading(meter, t0_s, [day * 10, day * 10 + 10], step_s=86400)
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     ledger.settle(S + 60 * 86400)
     made = bill.make(ledger, east.kid, "2026-10")
-    picked = collect.collect(village.entries, ledger.inputs, made.statement, village.host.kid)
+    picked = collect.collect(community.entries, ledger.inputs, made.statement, community.host.kid)
     assert sum(new.kind == kinds.READING for new in picked) == 32
 
 
 @pytest.mark.parametrize("size", range(1, 21))
-def test_a_head_that_is_cut_is_no_entry(scene, size):
+def test_a_head_that_is_cut_is_no_entry(traded, size):
     with pytest.raises(format.BundleError, match="no entry begins here|ends within"):
-        list(format.read(io.BytesIO(scene.bundle()[:size])))
+        list(format.read(io.BytesIO(traded.bundle()[:size])))
 
 
 def test_reading_stays_small_whatever_it_is_given():

@@ -323,12 +323,11 @@ class Side:
     """A meter and its owner, as Deal uses them."""
 
     def __init__(self, store, signer, certificate, owner):
-        from simulator.host import Publisher
+        from simulator.host import EnrolledAuthor
 
-        community = type("C", (), {"id": store.community})
         found = {known.kid: known for known in store.certificates()}
-        self.meter = Publisher(community, signer, certificate.body, certificate.id)
-        self.owner = Publisher(community, owner, found[owner.kid].body, found[owner.kid].id)
+        self.meter = EnrolledAuthor(store.community, signer, certificate.body, certificate.id)
+        self.owner = EnrolledAuthor(store.community, owner, found[owner.kid].body, found[owner.kid].id)
         self.kid, self.publish = self.meter.kid, self.meter.publish
 
 

@@ -5,7 +5,7 @@ import json
 import zoneinfo
 
 import pytest
-from simulator.host import Publisher, key
+from simulator.host import EnrolledAuthor, key
 from test_cli import run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms
@@ -157,12 +157,11 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
 def test_the_table_of_bills_says_what_each_bill_says(founded):
     slot_s = data_directory.clock() // 900 * 900 - 1800
     with founded.store() as store:
-        community = type("C", (), {"id": store.community})
         known = {one.kid: one for one in store.certificates()}
         entries = []
         for label, step in (("House 1", (1500, 0)), ("House 2", (0, 700))):
             signer = key(label)
-            meter = Publisher(community, signer, known[signer.kid].body, known[signer.kid].id)
+            meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
             entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
         ingest = Ingest(store, founded.root_public_key, data_directory.clock)
         assert {verdict.reason for verdict in ingest.ingest([new.raw for new in entries])} == {"stored"}

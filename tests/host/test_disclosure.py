@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.community import START_S
-from simulator.month import HOUR, MONTH, S, Scene
-from simulator.sealing import SealedVillage
+from simulator.month import HOUR, MONTH, S, TradedMonth
+from simulator.sealing import SealedCommunity
 from test_cli import run
 from wattpact import audit
 from wattpact.audit import page
@@ -171,22 +171,22 @@ def test_any_bytes_are_a_disclosure_or_refused(position, flip, cut, more):
 
 
 @pytest.fixture(scope="module")
-def scene() -> Scene:
-    return Scene("disclosed")
+def traded() -> TradedMonth:
+    return TradedMonth("disclosed")
 
 
 @pytest.fixture(scope="module")
-def good(scene: Scene) -> bytes:
-    return scene.bundle()
+def good(traded: TradedMonth) -> bytes:
+    return traded.bundle()
 
 
-def check(data, scene, *given_files):
-    return audit.audit(io.BytesIO(data), scene.village.root.public_key, given_files)
+def check(data, traded, *given_files):
+    return audit.audit(io.BytesIO(data), traded.community.root.public_key, given_files)
 
 
-def undecided(data, scene, *given_files) -> audit.Undecided:
+def undecided(data, traded, *given_files) -> audit.Undecided:
     with pytest.raises(audit.Undecided) as caught:
-        check(data, scene, *given_files)
+        check(data, traded, *given_files)
     return caught.value
 
 
@@ -198,10 +198,10 @@ def key_periods(rows):
     return [(row["label"], row["key_no"]) for row in rows]
 
 
-def places(scene, *labels, key_no=None):
+def places(traded, *labels, key_no=None):
     """The key periods of these meters."""
-    kids = {scene.village.by_name[label].kid for label in labels}
-    return [place for place in sorted(scene.village.keys) if place[0] in kids and key_no in (None, place[2])]
+    kids = {traded.community.by_name[label].kid for label in labels}
+    return [place for place in sorted(traded.community.keys) if place[0] in kids and key_no in (None, place[2])]
 
 
 def test_nothing_is_measured_in_the_open(good):
@@ -211,87 +211,89 @@ def test_nothing_is_measured_in_the_open(good):
         assert not any(name in new.body for name in hidden)
 
 
-def test_without_keys_nobody_can_say_and_what_is_missing_is_named(scene, good):
-    found = undecided(good, scene)
+def test_without_keys_nobody_can_say_and_what_is_missing_is_named(traded, good):
+    found = undecided(good, traded)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
-    assert sorted(key_periods(found.missing)) == expected and found.unsealed == found.misfits == []
-    assert sum(row["readings"] for row in found.missing) == check(good, scene, *scene.keys).counts["reading"]
+    assert sorted(key_periods(found.missing)) == expected and found.opened == found.misfits == []
+    assert sum(row["readings"] for row in found.missing) == check(good, traded, *traded.keys).counts["reading"]
     assert "key periods 1 to 2 of roof" in str(found)
 
 
-def test_what_needs_no_key_is_checked_without_one(scene, good):
+def test_what_needs_no_key_is_checked_without_one(traded, good):
     bits = case.Bits("sealed flips")
     for _ in range(300):
         position, flip = bits.below(len(good)), 1 + bits.below(255)
         data = good[:position] + bytes((good[position] ^ flip,)) + good[position + 1 :]
         with pytest.raises(audit.Refuted):
-            check(data, scene)
+            check(data, traded)
     raws = split(good)
     for number in range(len(raws)):
         with pytest.raises(audit.Refuted):
-            check(b"".join(raws[:number] + raws[number + 1 :]), scene)
+            check(b"".join(raws[:number] + raws[number + 1 :]), traded)
 
 
-def test_a_flip_in_the_keys_never_changes_a_figure(scene, good):
-    data = disclosure.encode(scene.keys[0])
-    figures = check(good, scene, *scene.keys).fields
+def test_a_flip_in_the_keys_never_changes_a_figure(traded, good):
+    data = disclosure.encode(traded.keys[0])
+    figures = check(good, traded, *traded.keys).fields
     bits = case.Bits("flipped keys")
     refused = 0
     for _ in range(400):
         position, flip = bits.below(len(data)), 1 << bits.below(8)
         try:
             found = disclosure.decode(data[:position] + bytes((data[position] ^ flip,)) + data[position + 1 :])
-            assert check(good, scene, found).fields == figures
+            assert check(good, traded, found).fields == figures
         except (DisclosureError, audit.Undecided):
             refused += 1
     assert refused > 300
 
 
-def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(scene, good):
-    day = scene.village.disclosure(places(scene, "pump", "roof", "wallbox", key_no=1))
-    found = undecided(good, scene, day)
+def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(traded, good):
+    day = traded.community.disclosure(places(traded, "pump", "roof", "wallbox", key_no=1))
+    found = undecided(good, traded, day)
     assert sorted(key_periods(found.missing)) == [("pump", 2), ("roof", 2), ("wallbox", 2)]
     assert sorted(key_periods(found.unsealed)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
     (wallbox,) = [row for row in found.unsealed if row["label"] == "wallbox"]
     assert (wallbox["import_wh"], wallbox["export_wh"]) == (450 * 15, 0)
-    hours = stated_for(scene, scene.west, S, S + 2 * HOUR)
-    assert check(hours, scene, day).fields["to_s"] == S + 2 * HOUR
-    other = scene.village.disclosure(places(scene, "pump", "roof", "wallbox", key_no=2))
-    assert sorted(key_periods(undecided(hours, scene, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
+    hours = stated_for(traded, traded.west, S, S + 2 * HOUR)
+    assert check(hours, traded, day).fields["to_s"] == S + 2 * HOUR
+    other = traded.community.disclosure(places(traded, "pump", "roof", "wallbox", key_no=2))
+    assert sorted(key_periods(undecided(hours, traded, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
 
 
-def test_keys_of_another_meter_do_not_help(scene, good):
-    found = undecided(good, scene, scene.village.disclosure(places(scene, "roof", "wallbox")))
+def test_keys_of_another_meter_do_not_help(traded, good):
+    found = undecided(good, traded, traded.community.disclosure(places(traded, "roof", "wallbox")))
     assert sorted(key_periods(found.missing)) == [("pump", 1), ("pump", 2)]
-    mixed = [PeriodKey(*place, scene.village.keys[place[0], 0, 3 - place[2]]) for place in sorted(scene.village.keys)]
-    swapped = undecided(good, scene, Disclosure(scene.village.community, mixed, "mixed.keys"))
+    mixed = [
+        PeriodKey(*place, traded.community.keys[place[0], 0, 3 - place[2]]) for place in sorted(traded.community.keys)
+    ]
+    swapped = undecided(good, traded, Disclosure(traded.community.id, mixed, "mixed.keys"))
     assert len(swapped.misfits) == 6
 
 
-def test_a_key_that_was_not_committed_to_is_named(scene, good):
+def test_a_key_that_was_not_committed_to_is_named(traded, good):
     keys = [
         PeriodKey(*one.place, one.key[:20] + bytes((one.key[20] ^ 1,)) + one.key[21:])
-        if one.place == places(scene, "wallbox")[0] else one for one in scene.keys[0].keys
+        if one.place == places(traded, "wallbox")[0] else one for one in traded.keys[0].keys
     ]  # fmt: skip
-    wrong = Disclosure(scene.village.community, keys, "wrong.keys")
-    found = undecided(good, scene, wrong)
+    wrong = Disclosure(traded.community.id, keys, "wrong.keys")
+    found = undecided(good, traded, wrong)
     assert (
         "the key given for key period 1 of wallbox in 'wrong.keys' is not the one that the meter committed to"
         in str(found)
     )
     named = found.misfits[0]["entry"]
-    new = entry.decode(split(good)[named["number"] - 1], scene.village.community)
-    assert new.kind == kinds.KEY_OPEN and new.kid == scene.wallbox.kid and new.body["key_no"] == 1
+    new = entry.decode(split(good)[named["number"] - 1], traded.community.id)
+    assert new.kind == kinds.KEY_OPEN and new.kid == traded.wallbox.kid and new.body["key_no"] == 1
     # The same file beside the right one does no harm, and is named.
-    report = check(good, scene, wrong, *scene.keys)
+    report = check(good, traded, wrong, *traded.keys)
     remark = "the key for key period 1 of wallbox is not the one that the meter committed to; another given key is"
     assert report.keys == [f"wrong.keys: {remark}"]
-    assert check(good, scene, *scene.keys, *scene.keys).keys == []
+    assert check(good, traded, *traded.keys, *traded.keys).keys == []
 
 
-def test_a_report_says_what_was_opened(scene, good):
-    extra = Disclosure(scene.village.community, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
-    report = check(good, scene, *scene.keys, extra)
+def test_a_report_says_what_was_opened(traded, good):
+    extra = Disclosure(traded.community.id, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
+    report = check(good, traded, *traded.keys, extra)
     assert sorted(key_periods(report.unsealed)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
     assert sum(row["readings"] for row in report.unsealed) == report.counts["reading"]
     assert report.keys == ["1 keys are for key periods that are not in this bundle"]
@@ -299,14 +301,14 @@ def test_a_report_says_what_was_opened(scene, good):
     assert "key periods 1 to 2, 17 readings" in text and "1 keys are for key periods" in text
 
 
-def test_keys_of_another_community_are_refused(scene, good):
+def test_keys_of_another_community_are_refused(traded, good):
     with pytest.raises(DisclosureError, match="another community"):
-        check(good, scene, Disclosure(COMMUNITY, [], "foreign.keys"))
+        check(good, traded, Disclosure(COMMUNITY, [], "foreign.keys"))
 
 
 def test_open_readings_go_on_working():
-    scene = Scene("open", sealed=False)
-    report = check(scene.bundle(), scene)
+    traded = TradedMonth("open", sealed=False)
+    report = check(traded.bundle(), traded)
     assert report.unsealed == report.keys == [] and report.counts["reading"] == 27
     assert "disclosed" not in page.text(report)
 
@@ -314,11 +316,11 @@ def test_open_readings_go_on_working():
 # Meters and hosts that are not honest
 
 
-def resealed(scene, key, kind, body, key_no=None):
+def resealed(traded, key, kind, body, key_no=None):
     """A body that pump sealed with a key, under the number that it opened last or another."""
-    village, pump = scene.village, scene.pump
-    number = village._sealing[pump.kid].key_no if key_no is None else key_no
-    return content.seal_body(key, number, (village.community, pump.kid, 0), kind, body)
+    community, pump = traded.community, traded.pump
+    number = community._sealing[pump.kid].key_no if key_no is None else key_no
+    return content.seal_body(key, number, (community.id, pump.kid, 0), kind, body)
 
 
 def reading_body(t0_s, values):
@@ -328,113 +330,113 @@ def reading_body(t0_s, values):
     }  # fmt: skip
 
 
-def ledger_of(scene):
+def ledger_of(traded):
     """The operator's, which holds void what does not open."""
     ledger = Ledger()
-    for new in scene.opened:
+    for new in traded.opened:
         if new.kind == kinds.READING and new.is_sealed:
             ledger.inputs.voids.append((new.id, "bad_seal"))
         else:
             ledger.apply([new])
-    ledger.settle(scene.now_s)
+    ledger.settle(traded.now_s)
     return ledger
 
 
-def stated_for(scene, person, from_s, to_s, leave_out=lambda new: False, added=()):
+def stated_for(traded, person, from_s, to_s, leave_out=lambda new: False, added=()):
     """A host's bundle for any time, from which it may leave things out, and to which it may add."""
-    ledger = ledger_of(scene)
+    ledger = ledger_of(traded)
     made = ledger.statement(person.kid, from_s, to_s)
-    picked = collect.collect(scene.opened, ledger.inputs, made, scene.village.host.kid)
+    picked = collect.collect(traded.opened, ledger.inputs, made, traded.community.host.kid)
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)
-    return format.write(picked, scene.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
+    return format.write(picked, traded.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
 
 
 def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
-    scene = Scene("two keys")
-    village, pump = scene.village, scene.pump
-    end_s = scene.now_s - 7200
+    traded = TradedMonth("two keys")
+    community, pump = traded.community, traded.pump
+    end_s = traded.now_s - 7200
     committed = bytes(reversed(KEY))
-    village.seal(pump, kinds.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
-    village.open_key(pump, {"unix_s": end_s + 900}, key=committed)
-    body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)))
-    lie = village.publish(pump, kinds.READING, body, end_s + 1800)
+    community.seal(pump, kinds.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
+    community.open_key(pump, {"unix_s": end_s + 900}, key=committed)
+    body = resealed(traded, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)))
+    lie = community.publish(pump, kinds.READING, body, end_s + 1800)
     place = (pump.kid, 0, lie.body[kinds.SEALED].key_no)
-    assert content.unseal_body(KEY, (village.community, pump.kid, 0), kinds.READING, lie.body)["t0_s"] == end_s + 900
-    scene.now_s += 30 * 86400
-    data = stated_for(scene, scene.north, S, end_s + 3600)
+    assert content.unseal_body(KEY, (community.id, pump.kid, 0), kinds.READING, lie.body)["t0_s"] == end_s + 900
+    traded.now_s += 30 * 86400
+    data = stated_for(traded, traded.north, S, end_s + 3600)
     assert lie.raw in split(data)
-    first = village.disclosure([one for one in sorted(village.keys) if one != place])
-    other = Disclosure(village.community, [*first.keys, PeriodKey(*place, KEY)], "other.keys")
-    found = undecided(data, scene, other)
+    first = community.disclosure([one for one in sorted(community.keys) if one != place])
+    other = Disclosure(community.id, [*first.keys, PeriodKey(*place, KEY)], "other.keys")
+    found = undecided(data, traded, other)
     assert key_periods(found.misfits) == key_periods(found.missing) == [("pump", place[2])]
-    report = check(data, scene, *scene.keys)
+    report = check(data, traded, *traded.keys)
     assert any("counts for nothing: bad_seal" in text and "reading of pump" in text for text in report.void)
     # Both: the one that was committed to counts.
-    assert check(data, scene, other, *scene.keys).fields == report.fields
+    assert check(data, traded, other, *traded.keys).fields == report.fields
 
 
 def test_of_two_that_open_one_number_the_first_counts():
-    scene = Scene("opened twice")
-    village = scene.village
-    state = village._sealing[scene.pump.kid]
-    kept = dict(village.keys)
+    traded = TradedMonth("opened twice")
+    community = traded.community
+    state = community._sealing[traded.pump.kid]
+    kept = dict(community.keys)
     state.key_no -= 1
-    again = village.open_key(scene.pump, {"unix_s": scene.now_s - 7000}, key=KEY)
-    village.keys.update(kept)
-    village.reading(scene.pump, scene.now_s - 6300, [2000, 2000])
+    again = community.open_key(traded.pump, {"unix_s": traded.now_s - 7000}, key=KEY)
+    community.keys.update(kept)
+    community.reading(traded.pump, traded.now_s - 6300, [2000, 2000])
     assert again.body["key_no"] == 2
-    data = stated_for(scene, scene.north, S, scene.now_s - 5400)
-    report = check(data, scene, *scene.keys)
+    data = stated_for(traded, traded.north, S, traded.now_s - 5400)
+    report = check(data, traded, *traded.keys)
     assert any("key_opened_twice" in text and "key_open of pump" in text for text in report.void)
 
 
-def test_an_entry_that_is_sealed_anew_breaks_the_log(scene, good):
+def test_an_entry_that_is_sealed_anew_breaks_the_log(traded, good):
     """The meter may have changed its mind: what it says instead is another entry, and the one after denies it."""
-    village, wallbox = scene.village, scene.wallbox
+    community, wallbox = traded.community, traded.wallbox
     raws = split(good)
-    said = [entry.decode(raw, village.community) for raw in raws]
+    said = [entry.decode(raw, community.id) for raw in raws]
     sealed = [at for at, new in enumerate(said) if new.kid == wallbox.kid and new.kind == kinds.READING]
     for at in sealed:
         old = said[at]
         key_no = old.body[kinds.SEALED].key_no
-        place = (village.community, wallbox.kid, 0)
-        key = village.keys[wallbox.kid, 0, key_no]
+        place = (community.id, wallbox.kid, 0)
+        key = community.keys[wallbox.kid, 0, key_no]
         body = content.unseal_body(key, place, old.kind, old.body)
         body["registers"][1][1] = [value + 1 for value in body["registers"][1][1]]
         body = content.seal_body(key, key_no, place, old.kind, body)
         where = (old.generation, old.sequence, old.previous)
-        new = entry.sign(old.kind, body, where, old.stamp, old.kid, village.community, wallbox.sign)
+        new = entry.sign(old.kind, body, where, old.stamp, old.kid, community.id, wallbox.sign)
         with pytest.raises(audit.Refuted) as caught:
-            check(b"".join([*raws[:at], new.raw, *raws[at + 1 :]]), scene, *scene.keys)
+            check(b"".join([*raws[:at], new.raw, *raws[at + 1 :]]), traded, *traded.keys)
         if at != sealed[-1]:
             assert "does not name the entry before it" in caught.value.reason
             assert caught.value.entry["number"] == at + 2
         else:
             assert "evidence_root" in caught.value.reason
         with pytest.raises(audit.Refuted):
-            check(b"".join([*raws[:at], new.raw, *raws[at:]]), scene, *scene.keys)
+            check(b"".join([*raws[:at], new.raw, *raws[at:]]), traded, *traded.keys)
 
 
 def test_a_host_that_leaves_a_commitment_out_is_refuted_though_it_signs():
     """Without it the readings would be void, and the bill another."""
-    scene = Scene("left out")
-    assert check(scene.bundle(), scene, *scene.keys)
+    traded = TradedMonth("left out")
+    assert check(traded.bundle(), traded, *traded.keys)
     # The log before the run is not shown, but for the keys that were opened in it.
-    later = Scene("left out later")
-    village, pump = later.village, later.pump
+    later = TradedMonth("left out later")
+    community, pump = later.community, later.pump
     end_s = later.now_s - 7200
     for number in range(8):
-        village.reading(pump, end_s + 900 + 900 * number, [2000, 2000])
+        community.reading(pump, end_s + 900 + 900 * number, [2000, 2000])
     later.now_s += 86400
     window = (end_s + 4500, end_s + 6300)
     data = stated_for(later, later.north, *window)
     assert check(data, later, *later.keys)
-    held = [entry.decode(raw, village.community) for raw in split(data)]
+    held = [entry.decode(raw, community.id) for raw in split(data)]
     shown = [new for new in held if new.kid == pump.kid and new.kind in (kinds.KEY_OPEN, kinds.KEY_EPOCH)]
     assert [(new.kind, new.body["key_no"]) for new in shown] == [(kinds.KEY_OPEN, 2)]
-    first = next(new for new in village.entries if new.kid == pump.kid)
+    first = next(new for new in community.entries if new.kid == pump.kid)
     for added in ((), (first,)):
         lie = stated_for(later, later.north, *window, lambda new: new.id == shown[0].id, added)
         for files in (later.keys, ()):
@@ -443,88 +445,88 @@ def test_a_host_that_leaves_a_commitment_out_is_refuted_though_it_signs():
 
 
 def never_opened():
-    """(scene, reading): pump seals a reading with a key that it opens nowhere."""
-    scene = Scene("never opened")
-    village, pump = scene.village, scene.pump
-    end_s = scene.now_s - 7200
-    body = resealed(scene, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)), key_no=9)
-    lie = village.publish(pump, kinds.READING, body, end_s + 1800)
-    village.reading(pump, end_s + 900, [2000, 2050])
-    scene.now_s += 86400
-    return scene, lie
+    """(traded, reading): pump seals a reading with a key that it opens nowhere."""
+    traded = TradedMonth("never opened")
+    community, pump = traded.community, traded.pump
+    end_s = traded.now_s - 7200
+    body = resealed(traded, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)), key_no=9)
+    lie = community.publish(pump, kinds.READING, body, end_s + 1800)
+    community.reading(pump, end_s + 900, [2000, 2050])
+    traded.now_s += 86400
+    return traded, lie
 
 
 def test_a_meter_that_never_opened_its_key_spoils_its_own_word():
-    scene, lie = never_opened()
-    end_s = scene.now_s - 86400 - 7200
-    data = stated_for(scene, scene.north, end_s, end_s + 1800)
+    traded, lie = never_opened()
+    end_s = traded.now_s - 86400 - 7200
+    data = stated_for(traded, traded.north, end_s, end_s + 1800)
     assert lie.raw in split(data)
-    report = check(data, scene, *scene.keys)
+    report = check(data, traded, *traded.keys)
     assert len([text for text in report.void if "bad_seal" in text]) == 1
     assert report.fields["grid_import_wh"] == 50
 
 
 def test_a_key_that_is_opened_afterwards_opens_nothing():
-    scene = Scene("too late")
-    village, pump = scene.village, scene.pump
-    end_s = scene.now_s - 7200
-    state = village._sealing[pump.kid]
+    traded = TradedMonth("too late")
+    community, pump = traded.community, traded.pump
+    end_s = traded.now_s - 7200
+    state = community._sealing[pump.kid]
     key = period_keys.period_key(state.secrets[state.epoch], pump.kid, state.key_no + 1)
-    body = resealed(scene, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
-    early = village.publish(pump, kinds.READING, body, end_s + 1800)
-    village.open_key(pump, {"unix_s": end_s + 1800})
-    village.reading(pump, end_s + 900, [2000, 2050])
-    scene.now_s += 86400
-    assert next(new for new in scene.opened if new.id == early.id).is_sealed
-    report = check(stated_for(scene, scene.north, end_s, end_s + 1800), scene, *scene.keys)
+    body = resealed(traded, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
+    early = community.publish(pump, kinds.READING, body, end_s + 1800)
+    community.open_key(pump, {"unix_s": end_s + 1800})
+    community.reading(pump, end_s + 900, [2000, 2050])
+    traded.now_s += 86400
+    assert next(new for new in traded.opened if new.id == early.id).is_sealed
+    report = check(stated_for(traded, traded.north, end_s, end_s + 1800), traded, *traded.keys)
     assert [text for text in report.void if "bad_seal" in text] and report.fields["grid_import_wh"] == 50
 
 
 def test_what_is_said_of_use_counts_though_its_seal_is_bad():
     """The contract, the grant and the time are open, and no figure rests on the rest."""
-    scene = Scene("bad usage")
-    village, pump = scene.village, scene.pump
-    said = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 5, "reason": 3}
-    body = resealed(scene, KEY, kinds.USAGE_END, said)
-    village.publish(pump, kinds.USAGE_END, body, scene.now_s - 6000)
-    village.reading(pump, scene.now_s - 6300, [2000, 2000])
-    data = stated_for(scene, scene.north, S, scene.now_s - 5400)
-    report = check(data, scene, *scene.keys)
+    traded = TradedMonth("bad usage")
+    community, pump = traded.community, traded.pump
+    said = {"contract": traded.second.id, "attributed_wh": 7, "import_wh": 5, "reason": 3}
+    body = resealed(traded, KEY, kinds.USAGE_END, said)
+    community.publish(pump, kinds.USAGE_END, body, traded.now_s - 6000)
+    community.reading(pump, traded.now_s - 6300, [2000, 2000])
+    data = stated_for(traded, traded.north, S, traded.now_s - 5400)
+    report = check(data, traded, *traded.keys)
     assert any("the sealed part of entry" in text and "usage_end of pump" in text for text in report.void)
 
 
 def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
-    scene = Scene("no reading")
-    village, pump = scene.village, scene.pump
-    begin_s = scene.now_s - 7200 + 2 * 86400
-    body = {"contract": scene.second.id, "attributed_wh": 7, "import_wh": 2000, "reason": 3}
-    village.publish(pump, kinds.USAGE_END, body, begin_s)
-    village.reading(pump, begin_s + 86400, [2000, 2000])
-    scene.now_s = begin_s + 2 * 86400
-    node = scene.fill(tmp_path)
-    data = stated_for(scene, scene.north, S, begin_s + 86400)
+    traded = TradedMonth("no reading")
+    community, pump = traded.community, traded.pump
+    begin_s = traded.now_s - 7200 + 2 * 86400
+    body = {"contract": traded.second.id, "attributed_wh": 7, "import_wh": 2000, "reason": 3}
+    community.publish(pump, kinds.USAGE_END, body, begin_s)
+    community.reading(pump, begin_s + 86400, [2000, 2000])
+    traded.now_s = begin_s + 2 * 86400
+    node = traded.fill(tmp_path)
+    data = stated_for(traded, traded.north, S, begin_s + 86400)
     (tmp_path / "north.bundle").write_bytes(data)
     asked = disclose(node, "--bundle", tmp_path / "north.bundle", "--dry-run", "--json")
     shown = [row["key_no"] for row in json.loads(asked.out)["key_periods"] if row["label"] == "pump"]
     assert shown == [1, 2, 4]
-    given_files = village.disclosure([one for one in sorted(village.keys) if one[::2] != (pump.kid, 3)])
-    report = check(data, scene, given_files)
+    given_files = community.disclosure([one for one in sorted(community.keys) if one[::2] != (pump.kid, 3)])
+    report = check(data, traded, given_files)
     assert any("pump" in text and "no key for key period 3;" in text for text in report.missing)
-    assert report.fields == check(data, scene, *scene.keys).fields
+    assert report.fields == check(data, traded, *traded.keys).fields
 
 
 # The commands
 
 
 @pytest.fixture(scope="module")
-def node(scene, tmp_path_factory):
-    return scene.fill(tmp_path_factory.mktemp("node"))
+def node(traded, tmp_path_factory):
+    return traded.fill(tmp_path_factory.mktemp("node"))
 
 
 @pytest.fixture
-def exported(scene, node, monkeypatch, tmp_path):
+def exported(traded, node, monkeypatch, tmp_path):
     """West's bundle, as the operator writes it."""
-    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
+    monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
     target = tmp_path / "west.bundle"
     assert run("--data", node, "bill", "--owner", "west", "--month", MONTH, "--export", target).status == 0
     return target
@@ -534,31 +536,31 @@ def disclose(node, *words):
     return run("--data", node, "disclose", *words)
 
 
-def audited(scene, target, *files):
+def audited(traded, target, *files):
     words = [word for path in files for word in ("--keys", path)]
-    return run("audit", target, "--root", scene.village.root.public_key.hex(), *words)
+    return run("audit", target, "--root", traded.community.root.public_key.hex(), *words)
 
 
 FIRST_DAY = ("--from", "2026-10-01", "--to", "2026-10-02")
 
 
-def test_the_operator_discloses_a_meters_day(scene, node, tmp_path):
+def test_the_operator_discloses_a_meters_day(traded, node, tmp_path):
     target = tmp_path / "roof.keys"
     result = disclose(node, "--meter", "roof", *FIRST_DAY, "-o", target)
     assert result.status == 0, result.errors
-    assert [one.place for one in disclosure.read(str(target)).keys] == places(scene, "roof", key_no=1)
+    assert [one.place for one in disclosure.read(str(target)).keys] == places(traded, "roof", key_no=1)
     (key,) = disclosure.read(str(target)).keys
-    assert (key.from_s, key.to_s) == (S, S + 4 * HOUR) and key.key == scene.village.keys[key.place]
+    assert (key.from_s, key.to_s) == (S, S + 4 * HOUR) and key.key == traded.community.keys[key.place]
     row = next(line for line in result.out.splitlines() if line.startswith("roof"))
     assert row.split() == ["roof", "1", "2026-10-01", "02:00", "2026-10-01", "06:00", "4", "0"]
     assert "its whole key period" in result.out and key.key.hex() not in result.out
     assert max(map(len, result.out.splitlines()[:2])) <= 80
 
 
-def test_times_are_the_communitys_or_unix_seconds(scene, node, tmp_path):
+def test_times_are_the_communitys_or_unix_seconds(traded, node, tmp_path):
     for words, expected in (
         (("--from", S, "--to", S + 1), 1), (("--from", S + 4 * HOUR - 1, "--to", S + 4 * HOUR), 1),
-        (("--from", "2026-10-01T05:59", "--to", "2026-10-01T06:00"), 1), (("--from", S, "--to", scene.now_s), 2),
+        (("--from", "2026-10-01T05:59", "--to", "2026-10-01T06:00"), 1), (("--from", S, "--to", traded.now_s), 2),
         (("--from", "2026-10-01T03:59Z", "--to", "2026-10-01T04:30Z"), 1),
         (("--from", "2026-11-01", "--to", "2026-11-02"), 1),
     ):  # fmt: skip
@@ -579,28 +581,28 @@ def test_a_dry_run_says_the_same_and_writes_nothing(node, tmp_path):
     assert sorted(node.rglob("*")) == before
 
 
-def test_for_a_bundle_all_that_it_rests_on_is_disclosed(scene, node, exported, tmp_path):
-    bare = audited(scene, exported)
+def test_for_a_bundle_all_that_it_rests_on_is_disclosed(traded, node, exported, tmp_path):
+    bare = audited(traded, exported)
     keys = exported.with_suffix(".keys")
     assert bare.status == 2 and bare.errors.count("\n") == 1
     command = f"wattpact disclose --bundle {exported} -o {keys}"
     assert "key periods 1 to 2 of roof" in bare.errors and f"`{command}`" in bare.errors
-    told = run("audit", exported, "--root", scene.village.root.public_key.hex(), "--json")
+    told = run("audit", exported, "--root", traded.community.root.public_key.hex(), "--json")
     shown = json.loads(told.out)
     assert (told.status, shown["verdict"], shown["command"]) == (2, "undecided", command)
     assert {(row["label"], row["key_no"]) for row in shown["missing"]} >= {("roof", 1), ("wallbox", 2)}
     result = run("--data", node, *command.split()[1:])
     assert result.status == 0 and "6 keys in" in result.out
-    assert audited(scene, exported, keys).out.startswith("AGREES")
-    assert [one.place for one in disclosure.read(str(keys)).keys] == places(scene, "pump", "roof", "wallbox")
+    assert audited(traded, exported, keys).out.startswith("AGREES")
+    assert [one.place for one in disclosure.read(str(keys)).keys] == places(traded, "pump", "roof", "wallbox")
 
 
-def test_a_wrong_key_is_told_from_a_missing_one(scene, exported, tmp_path):
-    first, *others = scene.keys[0].keys
+def test_a_wrong_key_is_told_from_a_missing_one(traded, exported, tmp_path):
+    first, *others = traded.keys[0].keys
     wrong = PeriodKey(*first.place, bytes(48))
-    disclosure.write(tmp_path / "bad.keys", Disclosure(scene.village.community, [wrong, *others]))
-    result = audited(scene, exported, tmp_path / "bad.keys")
-    label = next(one.name for one in scene.village.by_name.values() if one.kid == first.meter)
+    disclosure.write(tmp_path / "bad.keys", Disclosure(traded.community.id, [wrong, *others]))
+    result = audited(traded, exported, tmp_path / "bad.keys")
+    label = next(one.name for one in traded.community.by_name.values() if one.kid == first.meter)
     assert (result.status, result.out, result.errors.count("\n")) == (2, "", 1)
     assert f"the key given for key period 1 of {label} in " in result.errors
     assert (
@@ -610,11 +612,11 @@ def test_a_wrong_key_is_told_from_a_missing_one(scene, exported, tmp_path):
     assert bytes(48).hex() not in result.errors
 
 
-def test_an_owner_discloses_the_own_meter_and_no_other(scene, node, exported, tmp_path):
+def test_an_owner_discloses_the_own_meter_and_no_other(traded, node, exported, tmp_path):
     own = disclose(node, "--meter", "wallbox", *FIRST_DAY, "--as", "west", "-o", tmp_path / "wallbox.keys")
     assert own.status == 0, own.errors
     assert [one.place for one in disclosure.read(str(tmp_path / "wallbox.keys")).keys] == places(
-        scene, "wallbox", key_no=1
+        traded, "wallbox", key_no=1
     )
     other = disclose(node, "--meter", "roof", *FIRST_DAY, "--as", "west", "-o", tmp_path / "roof.keys")
     assert (
@@ -625,11 +627,13 @@ def test_an_owner_discloses_the_own_meter_and_no_other(scene, node, exported, tm
         assert (
             result.status == 0 and "Not disclosed, since the meters belong to others: key periods 1, 2 of" in result.out
         )
-    part = audited(scene, exported, tmp_path / "west.keys", tmp_path / "north.keys")
+    part = audited(traded, exported, tmp_path / "west.keys", tmp_path / "north.keys")
     assert part.status == 2 and "for key periods 1 to 2 of roof;" in part.errors
-    assert disclose(node, "--meter", "roof", "--from", S, "--to", scene.now_s, "-o", tmp_path / "roof.keys").status == 0
+    assert (
+        disclose(node, "--meter", "roof", "--from", S, "--to", traded.now_s, "-o", tmp_path / "roof.keys").status == 0
+    )
     files = [tmp_path / f"{name}.keys" for name in ("west", "north", "roof")]
-    assert audited(scene, exported, *files).status == 0
+    assert audited(traded, exported, *files).status == 0
 
 
 @pytest.mark.parametrize(
@@ -658,7 +662,7 @@ def test_a_wrong_order_gets_one_line(words, says, node, tmp_path):
     assert says in result.errors, result.errors
 
 
-def test_a_bundle_that_no_host_signed_is_not_disclosed_for(scene, node, exported, tmp_path):
+def test_a_bundle_that_no_host_signed_is_not_disclosed_for(traded, node, exported, tmp_path):
     """Who asks for keys may not add to what a bill rests on."""
     raws = split(exported.read_bytes())
     unsigned = raws[-1][:-1] + bytes([raws[-1][-1] ^ 1])
@@ -671,8 +675,8 @@ def test_a_bundle_that_no_host_signed_is_not_disclosed_for(scene, node, exported
 
 
 def test_without_the_issuers_key_only_a_person_discloses(tmp_path):
-    scene = Scene("no issuer")
-    node = scene.fill(tmp_path)
+    traded = TradedMonth("no issuer")
+    node = traded.fill(tmp_path)
     (node / "keys" / "issuer.key").unlink()
     result = disclose(node, "--meter", "roof", *FIRST_DAY, "--dry-run")
     assert (
@@ -683,14 +687,14 @@ def test_without_the_issuers_key_only_a_person_discloses(tmp_path):
 
 
 def test_who_moves_in_cannot_show_what_was_before(tmp_path):
-    scene = Scene("moved")
-    village, pump = scene.village, scene.pump
-    moved_s = scene.now_s
-    village.certify(pump, village.issuer, roles.METER, 2, begin_s=moved_s, owner=scene.west.kid, rated_w=12000)
-    village.begin_epoch(pump, {"unix_s": moved_s})
-    village.reading(pump, moved_s, [2000, 2020])
-    scene.now_s += 86400
-    node = scene.fill(tmp_path)
+    traded = TradedMonth("moved")
+    community, pump = traded.community, traded.pump
+    moved_s = traded.now_s
+    community.certify(pump, community.issuer, roles.METER, 2, begin_s=moved_s, owner=traded.west.kid, rated_w=12000)
+    community.begin_epoch(pump, {"unix_s": moved_s})
+    community.reading(pump, moved_s, [2000, 2020])
+    traded.now_s += 86400
+    node = traded.fill(tmp_path)
     new = ("--meter", "pump", "--from", moved_s, "--to", moved_s + 900)
     old = ("--meter", "pump", "--from", S, "--to", S + HOUR)
     both = ("--meter", "pump", "--from", S, "--to", moved_s + 900)
@@ -705,37 +709,37 @@ def test_who_moves_in_cannot_show_what_was_before(tmp_path):
 
 
 def test_what_is_void_takes_no_key(tmp_path, monkeypatch):
-    scene, lie = never_opened()
-    node = scene.fill(tmp_path)
-    monkeypatch.setattr(data_directory, "clock", lambda: scene.now_s)
-    times = ("--from", scene.now_s - 86400 - 7200, "--to", scene.now_s)
+    traded, lie = never_opened()
+    node = traded.fill(tmp_path)
+    monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
+    times = ("--from", traded.now_s - 86400 - 7200, "--to", traded.now_s)
     shown = disclose(node, "--meter", "pump", *times, "--dry-run")
     assert shown.status == 0 and "Void, so that no key can show them: key period 9 of pump." in shown.out
     bundles, files = tmp_path / "north.bundle", tmp_path / "north.keys"
     words = ("bill", "--owner", "north", "--month", "2026-11", "--export", bundles, "--keys", files)
     assert run("--data", node, *words).status == 0
     assert lie.raw in split(bundles.read_bytes())
-    report = audited(scene, bundles, files)
+    report = audited(traded, bundles, files)
     assert report.status == 0 and "counts for nothing: bad_seal" in report.out
 
 
 def test_a_meter_that_sealed_nothing_has_nothing_to_disclose(tmp_path):
-    scene = Scene("open", sealed=False)
-    node = scene.fill(tmp_path)
+    traded = TradedMonth("open", sealed=False)
+    node = traded.fill(tmp_path)
     result = disclose(node, "--meter", "roof", *FIRST_DAY, "--dry-run")
     assert result.status == 1 and "it has no sealed readings yet" in result.errors
 
 
-def test_a_village_seals_for_owner_and_operator_alone():
+def test_a_community_seals_for_owner_and_operator_alone():
     """The tests' own meters are what they stand for."""
-    village = SealedVillage(900, ed25519=ed25519)
-    owner = village.person("owner")
-    meter = village.meter("meter", owner)
-    village.reading(meter, START_S, [0, 5])
-    epoch, opened, reading = [new for new in village.entries if new.kid == meter.kid]
-    assert [kid for kid, _ in epoch.body["wraps"]] == [village.issuer.kid, owner.kid]
+    community = SealedCommunity(900, ed25519=ed25519)
+    owner = community.person("owner")
+    meter = community.meter("meter", owner)
+    community.reading(meter, START_S, [0, 5])
+    epoch, opened, reading = [new for new in community.entries if new.kid == meter.kid]
+    assert [kid for kid, _ in epoch.body["wraps"]] == [community.issuer.kid, owner.kid]
     secret = epochs.unwrap(
-        period_keys.sealing_secret(owner.seed), owner.kid, (village.community, meter.kid), epoch.body
+        period_keys.sealing_secret(owner.key.seed), owner.kid, (community.id, meter.kid), epoch.body
     )  # fmt: skip
     assert period_keys.commitment(period_keys.period_key(secret, meter.kid, 1)) == opened.body["commitment"]
-    assert reading.is_sealed and village.opened()[-1].body["registers"][1] == [0, [5]]
+    assert reading.is_sealed and community.opened()[-1].body["registers"][1] == [0, [5]]

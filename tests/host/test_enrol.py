@@ -129,6 +129,6 @@ def test_issuer_and_persons_are_certified_with_the_key_that_is_sealed_for_and_no
     community.meter("House 1", person)
     found = {known.body["label"]: known.body.get("sealing_key") for known in community.store.certificates()}
     assert found == {
-        "root": None, "issuer": community.issuer.sealing_key, "host": None, "East": person.signer.sealing_key,
+        "root": None, "issuer": community.issuer.sealing_key, "host": None, "East": person.key.sealing_key,
         "House 1": None,
     }  # fmt: skip

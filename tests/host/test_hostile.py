@@ -75,7 +75,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
             made.setdefault("expires_s", community.now_s)
             if kind == kinds.TERMINATE:
                 del made["meter"]
-        before = (author.sequence, author.previous)
+        before = author.place
         try:
             new = author.publish(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
         except entry.EntryError:
@@ -84,7 +84,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
             stored += 1
             ids.append(new.id)
         else:
-            author.sequence, author.previous = before
+            author.place = before
         community.now_s += bits.below(10)
         if n % 20 == 0:
             stored += sum(verdict.reason == STORED for verdict in node.ingest(deal(community, bits, meters, n)))

@@ -74,9 +74,9 @@ def test_unknown_author(community, meter):
 
 
 def test_another_community_is_a_bad_signature(community, meter):
-    other = meter.sign("reading", readings_body(T0, []), (0, 0, meter.certificate_id), T0)
+    other = meter.sign_at("reading", readings_body(T0, []), (0, 0, meter.certificate_id), T0)
     foreign = entry.sign(
-        other.kind, other.body, (0, 0, other.previous), other.stamp, meter.kid, bytes(16), meter.signer.sign
+        other.kind, other.body, (0, 0, other.previous), other.stamp, meter.kid, bytes(16), meter.key.sign
     )  # fmt: skip
     refused(community, entry.decode(foreign.raw, community.id), "bad_signature")
 
@@ -92,12 +92,12 @@ def test_a_flipped_bit_is_a_bad_signature(community, meter):
 
 def test_a_role_may_say_no_more_than_its_kinds(community, meter):
     body = {"author": meter.kid, "generation": 0, "sequence": 0, "head": bytes(32)}
-    refused(community, meter.sign("receipt", body, (0, 0, meter.certificate_id), T0), "not_allowed")
+    refused(community, meter.sign_at("receipt", body, (0, 0, meter.certificate_id), T0), "not_allowed")
 
 
 def test_a_meter_may_certify_nobody(community, meter):
     body = members.certificate(key("friend").public_key, roles.METER, "friend", T0)
-    refused(community, meter.sign("certificate", body, (0, 0, meter.certificate_id), T0), "not_allowed")
+    refused(community, meter.sign_at("certificate", body, (0, 0, meter.certificate_id), T0), "not_allowed")
 
 
 def mandate(meter, order=1, **more):
@@ -124,8 +124,8 @@ def test_a_persons_order_counts_once(community, meter):
 
 def test_a_persons_order_has_its_place(community, meter):
     owner = meter.owner
-    refused(community, owner.sign("mandate", mandate(meter), (0, 1, owner.certificate_id), T0), "broken_chain")
-    refused(community, owner.sign("mandate", mandate(meter), (0, 0, bytes(32)), T0), "broken_chain")
+    refused(community, owner.sign_at("mandate", mandate(meter), (0, 1, owner.certificate_id), T0), "broken_chain")
+    refused(community, owner.sign_at("mandate", mandate(meter), (0, 0, bytes(32)), T0), "broken_chain")
     refused(community, owner.publish("terminate", {"contract": bytes(32), "reason": "x"}, T0), "no_order_id")
     community.now_s = T0 + 3601
     refused(community, owner.publish("mandate", mandate(meter), T0), "order_expired")
@@ -143,10 +143,10 @@ def test_a_meters_order_id_takes_nothing_out_of_its_chain(community, meter):
 def test_outside_its_validity_a_certificate_covers_nothing(community, meter):
     late = meter.certificate["not_after_s"] + 1
     community.now_s = late
-    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), late), "certificate_expired")
+    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), late), "certificate_expired")
     early = meter.certificate["not_before_s"] - 1
-    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), early), "certificate_expired")
-    community.stored(meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), None, clock_status=1))
+    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), early), "certificate_expired")
+    community.stored(meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), None, clock_status=1))
 
 
 def test_a_renewed_certificate_takes_nothing_back(community, meter):
@@ -177,21 +177,21 @@ def test_a_gap_waits_for_what_is_between(community, meter):
 
 
 def test_far_ahead_is_a_gap_before_any_signature(community, meter):
-    refused(community, meter.sign("event", {"code": 1}, (0, 10_000, bytes(32)), T0), "gap")
+    refused(community, meter.sign_at("event", {"code": 1}, (0, 10_000, bytes(32)), T0), "gap")
 
 
 def test_broken_chain(community, meter):
-    refused(community, meter.sign("event", {"code": 1}, (0, 0, bytes(32)), T0), "broken_chain")
+    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, bytes(32)), T0), "broken_chain")
 
 
 def test_stale_generation(community, meter):
-    refused(community, meter.sign("event", {"code": 1}, (1, 0, meter.certificate_id), T0), "stale_generation")
+    refused(community, meter.sign_at("event", {"code": 1}, (1, 0, meter.certificate_id), T0), "stale_generation")
 
 
 def test_a_fork_is_stored_and_freezes_the_log(community, meter):
     first = meter.publish("event", {"code": 1}, T0)
     community.stored(first, meter.publish("event", {"code": 2}, T0))
-    other = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
+    other = meter.sign_at("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
     refused(community, other, "fork")
     (fork,) = community.store.forks()
     assert (fork.author, fork.sequence, fork.held, fork.other) == (meter.kid, 0, first.raw, other.raw)
@@ -203,7 +203,7 @@ def test_a_fork_is_stored_and_freezes_the_log(community, meter):
 
 def test_a_forged_fork_freezes_nothing(community, meter):
     community.stored(meter.publish("event", {"code": 1}, T0))
-    forged = meter.sign("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
+    forged = meter.sign_at("event", {"code": 3}, (0, 0, meter.certificate_id), T0)
     raw = forged.raw[:-1] + bytes([forged.raw[-1] ^ 1])
     refused(community, entry.decode(raw, community.id), "bad_signature")
     community.stored(meter.publish("event", {"code": 4}, T0))
@@ -211,17 +211,17 @@ def test_a_forged_fork_freezes_nothing(community, meter):
 
 
 def test_a_fork_within_one_batch_is_seen(community, meter):
-    one, other = (meter.sign("event", {"code": code}, (0, 0, meter.certificate_id), T0) for code in (1, 2))
+    one, other = (meter.sign_at("event", {"code": code}, (0, 0, meter.certificate_id), T0) for code in (1, 2))
     assert community.reasons([one, other]) == [STORED, "fork"]
     assert len(community.store.forks()) == 1
 
 
 def test_future_time(community, meter):
     ahead = community.now_s + chain.MAX_AHEAD_S
-    refused(community, meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time")
+    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time")
     late = readings_body(ahead - 14, [(1, 0)])
-    refused(community, meter.sign("reading", late, (0, 0, meter.certificate_id), T0), "future_time")
-    community.stored(meter.sign("event", {"code": 1}, (0, 0, meter.certificate_id), ahead))
+    refused(community, meter.sign_at("reading", late, (0, 0, meter.certificate_id), T0), "future_time")
+    community.stored(meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), ahead))
 
 
 @pytest.mark.parametrize(
@@ -291,11 +291,11 @@ def test_a_new_log_generation_needs_a_new_certificate(community, meter):
     community.stored(meter.publish("event", {"code": 1}, T0))
     body = {**meter.certificate, "version": 2, "generation": 1}
     renewed = community.publish(community.issuer, "certificate", body)
-    first = meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0)
+    first = meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), T0)
     community.stored(first)
     refused(community, meter.publish("event", {"code": 2}, T0), "stale_generation")
     community.reopen()
-    community.stored(meter.sign("event", {"code": 2}, (1, 1, first.id), T0))
+    community.stored(meter.sign_at("event", {"code": 2}, (1, 1, first.id), T0))
 
 
 def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(community, meter, tmp_path):
@@ -403,7 +403,7 @@ def test_how_far_ahead_of_a_log_an_entry_is_still_verified(community, meter):
     community.now_s = T0 + 60
 
     def forged(sequence):
-        new = meter.sign("event", {"code": 1}, (0, sequence, bytes(32)), T0)
+        new = meter.sign_at("event", {"code": 1}, (0, sequence, bytes(32)), T0)
         return new.raw[:-1] + bytes([new.raw[-1] ^ 1])
 
     end = meter.sequence

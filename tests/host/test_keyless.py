@@ -2,7 +2,7 @@
 
 import pytest
 from fastapi.testclient import TestClient
-from simulator.host import Publisher, key
+from simulator.host import EnrolledAuthor, key
 from simulator.http import app_at, by, code
 from simulator.trading import TERMS, WH, Street
 from wattpact import cli, keys
@@ -85,9 +85,9 @@ def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, str
     row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == kinds.READING)
     body = entry.decode(row.raw, street.community.id).body
     place = entry.decode(row.raw, street.community.id)
-    other = meter.sign("reading", body, (0, row.sequence, place.previous), street.now_s)
+    other = meter.sign_at("reading", body, (0, row.sequence, place.previous), street.now_s)
     forged = other.raw[:-1] + bytes([other.raw[-1] ^ 1])
-    gap = meter.sign("reading", body, (0, meter.sequence + 3, bytes(32)), street.now_s)
+    gap = meter.sign_at("reading", body, (0, meter.sequence + 3, bytes(32)), street.now_s)
     reasons = [verdict.reason for verdict in keyless.node.ingest([(raw, ("10.0.0.1", 1)) for raw in (forged, gap.raw)])]
     assert reasons == ["bad_signature", "gap"]
 
@@ -136,7 +136,7 @@ def test_when_the_key_comes_everything_is_there(keyless, street):
 
 
 def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, street):
-    owner = street.wallbox.owner.signer
+    owner = street.wallbox.owner.key
     people = Node(
         keyless.store, street.community.root.public_key, street.community.host, None, street.clock, people=[owner]
     )
@@ -190,7 +190,7 @@ class Meter:
         with made.store() as store:
             arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
             certificate = members.enrol_meter(*arguments, rated_w=11_000)
-        self.speaker = Publisher(Named(made.community), signer, certificate.body, certificate.id)
+        self.speaker = EnrolledAuthor(made.community, signer, certificate.body, certificate.id)
         self.readers = [issuer, owner]
 
     def measure(self, now_s):
@@ -200,8 +200,3 @@ class Meter:
             ingest = Ingest(store, self.made.root_public_key, data_directory.clock)
             assert {verdict.reason for verdict in ingest.ingest([new.raw for new in said])} == {"stored"}
             ingest.close()
-
-
-class Named:
-    def __init__(self, community_id):
-        self.id = community_id

@@ -4,8 +4,8 @@ import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator.community import Village
-from simulator.month import MONTH, S, Scene
+from simulator.community import Community
+from simulator.month import MONTH, S, TradedMonth
 from wattpact.billing import bill
 from wattpact.ledger import GRID, Ledger, LedgerError, Posting, balances
 from wattpact.ledger.accounts import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED
@@ -30,26 +30,26 @@ worlds = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-def village_of(world) -> Village:
-    village = Village(SLOT)
-    village.tariff(0, 300_000, 70_000)
-    village.tariff(S + 2000, 250_000, 90_000)
-    people = [village.person(f"person {i}") for i in range(3)]
-    meters = [village.meter(f"meter {i}", people[i] if i < 3 else None) for i in range(METERS)]
+def village_of(world) -> Community:
+    community = Community(SLOT)
+    community.tariff(0, 300_000, 70_000)
+    community.tariff(S + 2000, 250_000, 90_000)
+    people = [community.person(f"person {i}") for i in range(3)]
+    meters = [community.meter(f"meter {i}", people[i] if i < 3 else None) for i in range(METERS)]
     for one in world["contracts"]:
         supplier, consumer = (meters[i] for i in one["pair"])
         start_s = S + one["start"]
         end_s = start_s + one["length"]
-        contract = village.agree(
+        contract = community.agree(
             supplier, consumer, one["price"], one["wh"], one["max_w"], start_s, end_s, one["priority"],
             None if one["used"] else -1,
         )  # fmt: skip
         if one["end"] is not None:
-            who = village.issuer if one["end"][0] == METERS else meters[one["end"][0]]
-            village.terminate(who, contract, S + one["end"][1])
+            who = community.issuer if one["end"][0] == METERS else meters[one["end"][0]]
+            community.terminate(who, contract, S + one["end"][1])
     for meter, imports, exports, shown in zip(meters, world["imports"], world["exports"], world["shown"], strict=True):
-        village.reading(meter, S, totals(imports[:shown]), totals(exports[:shown]))
-    return village
+        community.reading(meter, S, totals(imports[:shown]), totals(exports[:shown]))
+    return community
 
 
 def totals(steps):
@@ -67,9 +67,9 @@ def statements(ledger: Ledger):
 @settings(max_examples=case.cases(150, 25), deadline=None)
 @given(worlds)
 def test_nothing_is_lost_or_made_up(world):
-    village = village_of(world)
+    community = village_of(world)
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     ledger.settle(S + SLOTS * SLOT)
     made = statements(ledger)
     for name in ("bought_wh", "bought_nano"):
@@ -94,12 +94,12 @@ def test_nothing_is_lost_or_made_up(world):
 @settings(max_examples=case.cases(200, 25), deadline=None)
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
-    village = village_of(world)
+    community = village_of(world)
     whole, pieces = Ledger(), Ledger()
-    whole.apply(village.entries)
+    whole.apply(community.entries)
     whole.settle(S + SLOTS * SLOT)
-    for start in range(0, len(village.entries), piece):
-        pieces.apply(village.entries[start : start + piece])
+    for start in range(0, len(community.entries), piece):
+        pieces.apply(community.entries[start : start + piece])
         if pieces.inputs.community is not None:
             pieces.settle(S + SLOTS * SLOT)
     assert statements(pieces) == statements(whole)
@@ -121,24 +121,24 @@ def test_the_parts_of_a_window_add_up(world, cuts):
 
 
 def test_the_grid_is_an_account_and_all_accounts_sum_to_zero():
-    scene = Scene("ledger")
-    ledger = scene.ledger()
-    window = bill.make(ledger, scene.west.kid, MONTH).statement
+    traded = TradedMonth("ledger")
+    ledger = traded.ledger()
+    window = bill.make(ledger, traded.west.kid, MONTH).statement
     postings = ledger.postings(window.from_s, window.to_s)
     accounts = balances(postings)
-    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, scene.east.kid, scene.west.kid, scene.north.kid}
-    made = {person: bill.make(ledger, person.kid, MONTH) for person in (scene.east, scene.west, scene.north)}
+    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, traded.east.kid, traded.west.kid, traded.north.kid}
+    made = {person: bill.make(ledger, person.kid, MONTH) for person in (traded.east, traded.west, traded.north)}
     for person, one in made.items():
         assert accounts[person.kid] == -one.fields["net_nano"]
 
 
 def test_a_meter_without_an_owner_answers_for_itself():
-    village = Village(SLOT)
-    village.tariff(0, 300_000, 70_000)
-    meter = village.meter("alone")
-    village.reading(meter, S, [0, 10])
+    community = Community(SLOT)
+    community.tariff(0, 300_000, 70_000)
+    meter = community.meter("alone")
+    community.reading(meter, S, [0, 10])
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     ledger.settle(S + SLOT)
     assert ledger.payers(S, S + SLOT) == [meter.kid]
     assert ledger.statement(meter.kid, S, S + SLOT).fields([])["net_nano"] == 3_000_000
@@ -150,7 +150,7 @@ def test_what_cannot_be_said_is_refused_with_a_sentence():
     with pytest.raises(LedgerError, match="no community"):
         Ledger().statement(bytes(8), S, S + SLOT)
     ledger = Ledger()
-    ledger.apply(Village(SLOT).entries)
+    ledger.apply(Community(SLOT).entries)
     with pytest.raises(LedgerError, match="no slot"):
         ledger.statement(bytes(8), S + 1, S + 2)
     with pytest.raises(LedgerError, match="no contract"):
@@ -158,29 +158,29 @@ def test_what_cannot_be_said_is_refused_with_a_sentence():
 
 
 def test_certificates_that_change_nothing_change_no_payer():
-    village = Village(SLOT)
-    east, west = village.person("east"), village.person("west")
-    meter = village.meter("meter", east)
-    village.certify(meter, village.issuer, roles.METER, 1, owner=west.kid)
-    village.certify(meter, village.issuer, roles.PERSON, 2)
+    community = Community(SLOT)
+    east, west = community.person("east"), community.person("west")
+    meter = community.meter("meter", east)
+    community.certify(meter, community.issuer, roles.METER, 1, owner=west.kid)
+    community.certify(meter, community.issuer, roles.PERSON, 2)
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     assert ledger.inputs.payer_at(meter.kid, S) == east.kid
     assert [reason for _, reason in ledger.inputs.voids] == ["stale_version", "role_changed"]
 
 
 def test_every_payment_of_a_window_by_name():
     """A contract whose consumer changes hands in its midst, and the grid for the rest."""
-    village = Village(SLOT)
-    village.tariff(0, 300_000, 70_000)
-    east, west, north = (village.person(name) for name in ("east", "west", "north"))
-    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
-    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
-    village.certify(wallbox, village.issuer, roles.METER, 2, S + 1, owner=north.kid)
-    village.reading(roof, S, [0, 5, 5], [0, 100, 150])
-    village.reading(wallbox, S, [0, 110, 170], [0, 0, 4])
+    community = Community(SLOT)
+    community.tariff(0, 300_000, 70_000)
+    east, west, north = (community.person(name) for name in ("east", "west", "north"))
+    roof, wallbox = community.meter("roof", east), community.meter("wallbox", west)
+    contract = community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    community.certify(wallbox, community.issuer, roles.METER, 2, S + 1, owner=north.kid)
+    community.reading(roof, S, [0, 5, 5], [0, 100, 150])
+    community.reading(wallbox, S, [0, 110, 170], [0, 0, 4])
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     ledger.settle(S + 2 * SLOT)
     postings = ledger.postings(S - 5, S + 2 * SLOT)
     assert {one for one in postings if one.wh} == {
@@ -201,15 +201,15 @@ def test_every_payment_of_a_window_by_name():
 
 
 def test_nothing_is_posted_of_what_is_not_settled():
-    village = Village(SLOT)
-    village.tariff(0, 300_000, 70_000)
-    east, west = village.person("east"), village.person("west")
-    roof, wallbox = village.meter("roof", east), village.meter("wallbox", west)
-    contract = village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
-    village.reading(roof, S, [0, 0], [0, 100])
-    village.reading(wallbox, S, [0, 60, 90])
+    community = Community(SLOT)
+    community.tariff(0, 300_000, 70_000)
+    east, west = community.person("east"), community.person("west")
+    roof, wallbox = community.meter("roof", east), community.meter("wallbox", west)
+    contract = community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
+    community.reading(roof, S, [0, 0], [0, 100])
+    community.reading(wallbox, S, [0, 60, 90])
     ledger = Ledger()
-    ledger.apply(village.entries)
+    ledger.apply(community.entries)
     with pytest.raises(LedgerError, match="no community"):
         Ledger().postings(S, S + SLOT)
     with pytest.raises(LedgerError, match="no community"):
@@ -226,7 +226,7 @@ def test_nothing_is_posted_of_what_is_not_settled():
 
 def test_a_window_holds_the_slots_that_start_in_it():
     ledger = Ledger()
-    ledger.apply(Village(SLOT).entries)
+    ledger.apply(Community(SLOT).entries)
     assert ledger.window(S, S + SLOT) == (S, S + SLOT)
     assert ledger.window(S - 1, S + SLOT + 1) == (S, S + 2 * SLOT)
     with pytest.raises(LedgerError, match="no slot"):

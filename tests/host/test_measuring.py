@@ -169,7 +169,7 @@ def test_a_new_tenants_key_shows_their_own_time_and_the_operators_all(tmp_path):
     host = Community(tmp_path, now_s=T0 + 86400, readers=[key("person tenant")])
     meter, tenant = host.meter("House 1"), host.person("tenant")
     host.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
-    host.stored(meter.begin_epoch([host.issuer, tenant.signer], T0), meter.open_key(T0))
+    host.stored(meter.begin_epoch([host.issuer, tenant.key], T0), meter.open_key(T0))
     host.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3, 6)])
     assert imports(host, meter) == [(45, 15), (60, 20), (75, 25), (90, 30)]
     assert host.store.sealing() == {meter.kid: 3}

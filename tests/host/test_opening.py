@@ -32,11 +32,11 @@ def unsealer_of(community, *signers):
 def test_operator_and_owner_read_what_was_measured_and_nobody_else(community, meter):
     body = readings_body(T0, [(5, 1), (0, 0)], instantaneous={64: 1200})
     new = community.stored(meter.publish("reading", body, T0 + 30))
-    for signer in (community.issuer, meter.owner.signer):
+    for signer in (community.issuer, meter.owner.key):
         opened = unsealer_of(community, signer).unseal(new)
         assert opened.body == body and not opened.is_sealed
         assert (opened.id, opened.raw, opened.kid, opened.sequence) == (new.id, new.raw, new.kid, new.sequence)
-    for signers in ([], [community.host], [community.person("stranger").signer]):
+    for signers in ([], [community.host], [community.person("stranger").key]):
         with pytest.raises(NoKeyError):
             unsealer_of(community, *signers).unseal(new)
         assert unsealer_of(community, *signers).look(new) is new
@@ -64,24 +64,24 @@ def test_what_is_open_is_given_back_as_it_is(community):
 
 
 def test_the_key_of_a_stretch_is_the_one_that_was_committed_to(community, meter):
-    own = meter.key
+    own = meter.period_key
     assert community.unsealer.key_of(meter.kid, 0, 1) == own == period_keys.period_key(meter.secret, meter.kid, 1)
     assert community.unsealer.key_of(meter.kid, 0, 2) is None and community.unsealer.key_of(meter.kid, 1, 1) is None
     community.stored(meter.open_key(T0))
-    assert community.unsealer.key_of(meter.kid, 0, 2) == meter.key != own
+    assert community.unsealer.key_of(meter.kid, 0, 2) == meter.period_key != own
 
 
 def test_a_new_epoch_is_closed_to_the_owner_before(community, meter):
     before = community.stored(meter.reading(T0, [(1, 0)]))
     tenant = community.person("tenant")
-    community.stored(meter.begin_epoch([community.issuer, tenant.signer], T0), meter.open_key(T0))
+    community.stored(meter.begin_epoch([community.issuer, tenant.key], T0), meter.open_key(T0))
     after = community.stored(meter.reading(T0 + 15, [(1, 0)]))
-    old, new = unsealer_of(community, meter.owner.signer), unsealer_of(community, tenant.signer)
+    old, new = unsealer_of(community, meter.owner.key), unsealer_of(community, tenant.key)
     assert not old.unseal(before).is_sealed and not new.unseal(after).is_sealed
     for unsealer, closed in ((old, after), (new, before)):
         with pytest.raises(NoKeyError):
             unsealer.unseal(closed)
-    both = unsealer_of(community, meter.owner.signer, tenant.signer)
+    both = unsealer_of(community, meter.owner.key, tenant.key)
     assert not both.unseal(before).is_sealed and not both.unseal(after).is_sealed
 
 
@@ -101,14 +101,14 @@ def void_parts(meter):
     """Sealed bodies that no honest meter makes, correctly signed, by what is wrong with them."""
     body = readings_body(T0, [(5, 0)])
     good = meter.seal(kinds.READING, body)[kinds.SEALED]
-    place = (meter.community.id, meter.kid, meter.generation)
+    place = (meter.community_id, meter.kid, meter.generation)
     where = period_keys.context(*place, meter.key_no, kinds.READING)
 
     def of(part):
         return {kinds.SEALED: part}
 
     def containing(plain, where=where):
-        return of(steps.finish(content.seal_steps(meter.key, where, meter.key_no, plain, 64)))
+        return of(steps.finish(content.seal_steps(meter.period_key, where, meter.key_no, plain, 64)))
 
     usage = period_keys.context(*place, meter.key_no, kinds.USAGE)
     return {
@@ -143,11 +143,11 @@ def test_the_short_way_and_the_protocols_come_to_the_same(community, meter):
         flipped.append({kinds.SEALED: Sealed(1, part.nonce, bytes(changed))})
     opened = 0
     for body in [honest, *void_parts(meter).values(), *flipped]:
-        new = meter.sign("reading", body, (0, meter.sequence, meter.previous), T0)
+        new = meter.sign_at("reading", body, (0, meter.sequence, meter.previous), T0)
         if new.body[kinds.SEALED].key_no != 1:
             continue
         try:
-            wanted = content.unseal_body(meter.key, place, kinds.READING, new.body)
+            wanted = content.unseal_body(meter.period_key, place, kinds.READING, new.body)
         except SealError:
             wanted = None
             _raised(community.unsealer, new)
@@ -200,21 +200,21 @@ def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
         with pytest.raises(SealError) as caught:
             community.unsealer.unseal(new)
         assert not isinstance(caught.value, NoKeyError)
-        assert isinstance(_raised(unsealer_of(community, meter.owner.signer), new), NoKeyError)
+        assert isinstance(_raised(unsealer_of(community, meter.owner.key), new), NoKeyError)
 
 
 def test_an_epoch_for_no_issuer_or_never_said_is_the_meters_fault(community, meter):
     """Else one meter that seals for nobody could keep its neighbours' bills from being made."""
     stranger = community.person("stranger")
-    community.stored(meter.begin_epoch([stranger.signer], T0), meter.open_key(T0))
+    community.stored(meter.begin_epoch([stranger.key], T0), meter.open_key(T0))
     for_nobody = community.stored(meter.reading(T0, [(5, 0)]))
     meter.epoch += 1
     community.stored(meter.open_key(T0))
     never_said = community.stored(meter.reading(T0 + 15, [(5, 0)]))
-    for unsealer in (community.unsealer, unsealer_of(community), unsealer_of(community, meter.owner.signer)):
+    for unsealer in (community.unsealer, unsealer_of(community), unsealer_of(community, meter.owner.key)):
         for new in (for_nobody, never_said):
             assert not isinstance(_raised(unsealer, new), NoKeyError)
-    assert not unsealer_of(community, stranger.signer).unseal(for_nobody).is_sealed
+    assert not unsealer_of(community, stranger.key).unseal(for_nobody).is_sealed
 
 
 def _raised(unsealer, new):
@@ -257,9 +257,14 @@ def test_an_opener_for_another_thread_has_what_the_first_has_unwrapped(community
 
 
 def test_no_secret_shows_in_a_message_a_repr_or_the_log(community, meter, caplog):
-    secrets = [meter.secret, meter.key, meter.key[:16], period_keys.sealing_secret(community.issuer._seed)]
+    secrets = [
+        meter.secret,
+        meter.period_key,
+        meter.period_key[:16],
+        period_keys.sealing_secret(community.issuer._seed),
+    ]
     with caplog.at_level(logging.DEBUG):
-        texts = [repr(key("issuer")), repr(community.unsealer), repr(meter.signer)]
+        texts = [repr(key("issuer")), repr(community.unsealer), repr(meter.key)]
         for what in void_parts(meter).values():
             new = meter.publish("reading", what, T0)
             community.take([new])

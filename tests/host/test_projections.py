@@ -51,8 +51,8 @@ def test_stored_or_folded_a_ledger_states_the_same(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(settled, "_AT_ONCE_S", SLOT * (1 + seed % 3))
     made = Generated(seed, silence_s=(None, 2 * SLOT)[seed % 2])
     bits = case.Bits(f"late {seed}")
-    entries, at = late(made.village.entries, bits), 0
-    with Store(tmp_path / "a.db", made.village.community) as store:
+    entries, at = late(made.community.entries, bits), 0
+    with Store(tmp_path / "a.db", made.community.id) as store:
         now_s = S
         while at < len(entries):
             count = 1 + bits.below(1 + len(entries) // 4)

@@ -35,15 +35,15 @@ def homes() -> "list[list[int]]":
 
 def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
     """The entries of a home's meter. supplied: a grant is in use from the first minute to the last."""
-    village = Community(sealed=sealed)
-    house = House(village, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
-    village.enrol(house, village.person("owner"))
-    village.demo_policy()
+    community = Community(sealed=sealed)
+    house = House(community, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
+    community.enrol(house, community.person("owner"))
+    community.demo_policy()
     if supplied:
-        village.give(house, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
+        community.give(house, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
     house.boot(0)
     cursor = 0
-    for told in village.tell(house.kid, village.inbox, cursor, 99):
+    for told in community.tell(house.kid, community.inbox, cursor, 99):
         receive(house.meter, house.now(0), told)
     closed = False
     for hour, power_mw in enumerate(hourly_mw):
@@ -56,7 +56,7 @@ def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool
                 closed = decision.closed if decision.operate else closed
             house.meter.pop_datagrams()
     assert not house.meter.rejected and len(house.meter.registers()) == 2
-    return [entry.decode(raw, village.id) for raw in house.flash.entries]
+    return [entry.decode(raw, community.id) for raw in house.flash.entries]
 
 
 def seen(entries: "list[entry.Entry]") -> "list[tuple[int, int, list[int | None]]]":

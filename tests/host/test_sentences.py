@@ -2,24 +2,25 @@
 
 import pytest
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact.views.sentences import Sentences
 from wattpact_protocol.log import event_codes, kind_texts, kinds, sealed_part
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
-AUTHOR = bodies.Publisher(bodies.ROOT_SEED)
+AUTHOR = Author(Key(ROOT_SEED))
 KEY = bytes(range(48))
 
 
 def teller():
     inputs = SettlementInputs()
-    inputs.apply(AUTHOR.at((0, 0, bytes(32)), kinds.COMMUNITY, bodies.BODIES["community"]))
+    inputs.apply(AUTHOR.sign_at(kinds.COMMUNITY, bodies.BODIES["community"], (0, 0, bytes(32))))
     inputs.labels[bodies.KID] = "House 3"
     return Sentences(inputs)
 
 
 def sentence(kind, body):
-    return teller().sentence(AUTHOR.at((0, 0, bytes(32)), kind, body))
+    return teller().sentence(AUTHOR.sign_at(kind, body, (0, 0, bytes(32))))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def sealed(kind, body):
     """The body with its sealable part sealed, if it has one."""
     if kind not in kinds.SEALABLE:
         return body
-    return content.seal_body(KEY, 1, (AUTHOR.community, AUTHOR.kid, 0), kind, body)
+    return content.seal_body(KEY, 1, (AUTHOR.community_id, AUTHOR.kid, 0), kind, body)
 
 
 def test_each_part_of_a_template_is_a_field_or_known():
@@ -114,6 +115,6 @@ def test_a_reading_says_what_it_measured_and_how_well():
 def test_certificates():
     body = bodies.certificate(AUTHOR, label="root", role=1)
     assert sentence(kinds.CERTIFICATE, body) == "Enrolled itself as a root"
-    other = bodies.certificate(bodies.Publisher(bytes(32)), label="House 1", role=2, version=2, owner=bodies.KID)
+    other = bodies.certificate(Author(Key(bytes(32))), label="House 1", role=2, version=2, owner=bodies.KID)
     expected = "Renewed the certificate of House 1 as an issuer, owned by House 3"
     assert sentence(kinds.CERTIFICATE, other) == expected

@@ -11,6 +11,7 @@ import case
 import pycddl
 import pytest
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram
@@ -39,7 +40,7 @@ def test_every_kind_has_its_rule() -> None:
 
 
 def test_every_kind_of_entry_fits_the_schema() -> None:
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         MESSAGE.validate_cbor(said.raw)
@@ -49,7 +50,7 @@ def test_every_kind_of_entry_fits_the_schema() -> None:
 
 
 def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     compared = 0
     for kind, body in bodies.all_bodies(author):
         if kind == kinds.READING:
@@ -90,7 +91,7 @@ def test_the_entry_vectors_get_their_verdict_from_the_schema() -> None:
 
 
 def test_readings_and_datagrams() -> None:
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     said = author.publish(kinds.READING, bodies.reading(deltas=(), instantaneous={64: [-5, []], 65: [230000, []]}))
     PAYLOADS[said.kind].validate_cbor(cose.decode1(said.raw).payload)
     for kind, body in (
@@ -100,15 +101,15 @@ def test_readings_and_datagrams() -> None:
         (datagram.INBOX, [bytes(8), 3, 9, said.raw]),
         (datagram.ENROL, [author.public_key, bytes(32)]),
     ):
-        DATAGRAMS[kind].validate_cbor(datagram.encode(kind, author.community, body))
+        DATAGRAMS[kind].validate_cbor(datagram.encode(kind, author.community_id, body))
         with pytest.raises(pycddl.ValidationError):
-            DATAGRAMS[kind].validate_cbor(cbor.encode([1, kind, author.community, {}]))
+            DATAGRAMS[kind].validate_cbor(cbor.encode([1, kind, author.community_id, {}]))
 
 
 def test_a_decoded_entry_is_the_one_encoding_of_itself() -> None:
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
         place = (said.generation, said.sequence, said.previous)
-        again = entry.sign(kind, said.body, place, said.stamp, author.kid, author.community, author.sign)
+        again = entry.sign(kind, said.body, place, said.stamp, author.kid, author.community_id, author.sign)
         assert again.raw == said.raw

@@ -2,11 +2,12 @@
 
 import case
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact_protocol.log import kinds
 
 
 def _bodies():
-    return bodies.all_bodies(bodies.Publisher(bodies.ROOT_SEED))
+    return bodies.all_bodies(Author(Key(ROOT_SEED)))
 
 
 def test_every_kind_survives_the_round_trip():

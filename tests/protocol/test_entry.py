@@ -2,23 +2,24 @@
 
 import case
 from simulator import bodies
+from simulator.authors import REAL, ROOT_SEED, Author, Key
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, kinds
 
 
 def test_every_kind_is_signed_and_verified_for_real():
-    author = bodies.Publisher(bodies.ROOT_SEED, real=True)
+    author = Author(Key(ROOT_SEED, REAL))
     for kind, body in bodies.all_bodies(author)[:: case.scale(1, 6)]:
         said = author.publish(kind, body)
-        again = entry.decode(said.raw, author.community)
+        again = entry.decode(said.raw, author.community_id)
         assert (again.kind, again.body, again.id, again.kid) == (kind, body, said.id, author.kid)
-        assert entry.verify(again, author.public_key, author.verify)
+        assert entry.verify(again, author.public_key, author.key.verify)
         for name in entry.Entry.__slots__:
             if name != "stamp":
                 assert getattr(said, name) == getattr(again, name), (kind, name)
         assert said.stamp.to_list() == again.stamp.to_list()
-        assert steps.finish(entry.decode_steps(said.raw, author.community)).body == body
+        assert steps.finish(entry.decode_steps(said.raw, author.community_id)).body == body
 
 
 def test_vectors():
@@ -31,35 +32,35 @@ def test_vectors():
         said = entry.decode(raw, community)
         assert said.id.hex() == vector["id"] and said.name == vector["kind"], vector["why"]
         public_key = bytes.fromhex(vector["public_key"])
-        verdict = entry.verify(said, public_key, bodies.Publisher(bodies.ROOT_SEED, real=True).verify)
+        verdict = entry.verify(said, public_key, Key(ROOT_SEED, REAL).verify)
         assert verdict == (vector["verdict"] == "verified"), vector["why"]
 
 
 def test_the_signature_is_no_part_of_the_id():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
-    other = entry.decode(said.raw[:-1] + b"\xff", author.community)
+    other = entry.decode(said.raw[:-1] + b"\xff", author.community_id)
     assert other.id == said.id
-    assert not entry.verify(other, author.public_key, author.verify)
+    assert not entry.verify(other, author.public_key, author.key.verify)
 
 
 def test_another_community_another_entry():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     elsewhere = entry.decode(said.raw, bytes(16))
     assert elsewhere.id != said.id
-    assert not entry.verify(elsewhere, author.public_key, author.verify)
+    assert not entry.verify(elsewhere, author.public_key, author.key.verify)
 
 
 def test_a_key_that_is_not_the_authors_never_verifies():
-    author, stranger = bodies.Publisher(bodies.ROOT_SEED), bodies.Publisher(bytes(32))
+    author, stranger = Author(Key(ROOT_SEED)), Author(Key(bytes(32)))
     said = author.publish(kinds.CONTRACT, {"acceptance": bodies.ID})
     assert not entry.verify(said, stranger.public_key, lambda key, message, signature: True)
 
 
 def _entry_of(payload):
-    author = bodies.Publisher(bodies.ROOT_SEED)
-    return cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community), author.sign)
+    author = Author(Key(ROOT_SEED))
+    return cose.sign1(author.kid, cbor.encode(payload), entry.aad_of(author.community_id), author.sign)
 
 
 def test_payload_and_stamp_are_strict():
@@ -93,7 +94,7 @@ def test_oversize_and_other_types_are_refused():
 
 
 def test_what_may_not_be_said_is_not_signed():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": b"short"})
     case.raises(entry.EntryError, author.publish, 77, {})
     case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": bodies.ID}, -5)

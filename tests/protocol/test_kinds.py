@@ -2,6 +2,7 @@
 
 import case
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact_protocol.log import kind_texts, kinds, readings, roles
 
 CONCERNS = (
@@ -31,7 +32,7 @@ def test_every_kind_has_a_full_row():
 
 
 def test_what_an_entry_concerns_can_be_found_in_it():
-    for kind, body in bodies.all_bodies(bodies.Publisher(bodies.ROOT_SEED)):
+    for kind, body in bodies.all_bodies(Author(Key(ROOT_SEED))):
         named = NAMES.get(kinds.concerns(kind))
         without = {name: value for name, value in body.items() if name != named}
         if named and kinds.concerns(kind) != kinds.NAMED_OR_ALL:

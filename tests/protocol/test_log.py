@@ -2,6 +2,7 @@
 
 import case
 from simulator import bodies, damage
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact_protocol.log import chain, entry, kinds, reasons, roles, sealed_part
 
 
@@ -10,7 +11,7 @@ def _event(text="x"):
 
 
 def test_a_log_is_followed_entry_by_entry():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     for number in range(5):
         said = author.publish(kinds.EVENT, _event(str(number)))
@@ -21,19 +22,19 @@ def test_a_log_is_followed_entry_by_entry():
 
 
 def test_places():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     first = author.publish(kinds.EVENT, _event())
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     head.accept(first)
-    other = author.at((0, 0, entry.NO_PREVIOUS), kinds.EVENT, _event("another past"))
+    other = author.sign_at(kinds.EVENT, _event("another past"), (0, 0, entry.NO_PREVIOUS))
     assert chain.judge(head, other, first.id) == reasons.FORK
-    assert chain.judge(head, author.at((0, 2, first.id), kinds.EVENT, _event()), None) == reasons.GAP
-    assert chain.judge(head, author.at((0, 1, bytes(32)), kinds.EVENT, _event()), None) == reasons.BROKEN_CHAIN
-    assert chain.judge(head, author.at((1, 0, first.id), kinds.EVENT, _event()), None) == reasons.STALE_GENERATION
+    assert chain.judge(head, author.sign_at(kinds.EVENT, _event(), (0, 2, first.id)), None) == reasons.GAP
+    assert chain.judge(head, author.sign_at(kinds.EVENT, _event(), (0, 1, bytes(32))), None) == reasons.BROKEN_CHAIN
+    assert chain.judge(head, author.sign_at(kinds.EVENT, _event(), (1, 0, first.id)), None) == reasons.STALE_GENERATION
 
 
 def test_time_may_not_run_ahead():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     for ahead_s, verdict in ((0, None), (300, None), (301, reasons.FUTURE_TIME)):
         assert chain.judge_time(author.publish(kinds.EVENT, _event(), 1000 + ahead_s), 1000) == verdict
     assert chain.judge_time(author.publish(kinds.EVENT, _event(), None), 1000) is None
@@ -43,14 +44,14 @@ def test_time_may_not_run_ahead():
 
 
 def test_of_a_sealed_reading_only_the_stamp_is_judged():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
     said = author.publish(kinds.READING, {"sealed": part}, 1000)
     assert chain.judge_time(said, 700) is None and chain.judge_time(said, 699) == reasons.FUTURE_TIME
 
 
 def test_roles():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     allowed = {}
     for kind, body in bodies.all_bodies(author):
         said = author.publish(kind, body)
@@ -72,7 +73,7 @@ def test_roles():
 
 
 def test_there_is_one_root():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     other = bodies.certificate(author, role=roles.ROOT, public_key=bytes(32))
     assert not roles.may_publish({"role": roles.ROOT}, author.publish(kinds.CERTIFICATE, other))
 
@@ -83,13 +84,16 @@ def test_certificates_have_their_time():
 
 
 def test_a_persons_order_stands_outside_a_chain():
-    author = bodies.Publisher(bodies.ROOT_SEED)
+    author = Author(Key(ROOT_SEED))
     mandate = bodies.BODIES["mandate"]
-    assert chain.order_problem(bodies.ID, author.at((0, 0, bodies.ID), kinds.MANDATE, mandate)) is None
-    assert chain.order_problem(bodies.ID, author.at((0, 1, bodies.ID), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
-    assert chain.order_problem(bodies.ID, author.at((0, 0, bytes(32)), kinds.MANDATE, mandate)) == reasons.BROKEN_CHAIN
+    for place, problem in (
+        ((0, 0, bodies.ID), None), ((0, 1, bodies.ID), reasons.BROKEN_CHAIN), ((0, 0, bytes(32)), reasons.BROKEN_CHAIN)
+    ):  # fmt: skip
+        assert chain.order_problem(bodies.ID, author.sign_at(kinds.MANDATE, mandate, place)) == problem
     terminate = {"contract": bodies.ID, "reason": ""}
-    assert chain.order_problem(bodies.ID, author.at((0, 0, bodies.ID), kinds.TERMINATE, terminate)) == "no_order_id"
+    assert (
+        chain.order_problem(bodies.ID, author.sign_at(kinds.TERMINATE, terminate, (0, 0, bodies.ID))) == "no_order_id"
+    )
 
 
 def test_mangled_entries_have_one_verdict():

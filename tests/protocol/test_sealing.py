@@ -2,6 +2,7 @@
 
 import case
 from simulator import bodies
+from simulator.authors import ROOT_SEED, Author, Key
 from wattpact_protocol import steps
 from wattpact_protocol.crypto import ccm, x25519
 from wattpact_protocol.encoding import cbor
@@ -133,8 +134,8 @@ def test_the_length_follows_from_the_shape_alone():
 
 
 def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_refused():
-    author = bodies.Publisher(bodies.ROOT_SEED)
-    place = (author.community, author.kid, 0)
+    author = Author(Key(ROOT_SEED))
+    place = (author.community_id, author.kid, 0)
     key = period_keys.period_key(SECRET, author.kid, 7)
     body = bodies.reading(1 << 40, 1 << 62, (1 << 31,) * 60, 1 << 62, generation=kinds.MAX_U32)
     shut = content.seal_body(key, 7, place, kinds.READING, body)
@@ -219,7 +220,7 @@ def _opening(keys):
 
 def _log():
     """A meter that opens key 7 and says a sealed reading."""
-    meter = bodies.Publisher(bodies.ROOT_SEED, COMMUNITY)
+    meter = Author(Key(ROOT_SEED), COMMUNITY)
     key = period_keys.period_key(SECRET, meter.kid, 7)
     opened = meter.publish(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(key)})
     body = bodies.reading(deltas=(5, 6))

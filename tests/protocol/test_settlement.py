@@ -1,7 +1,7 @@
 """Settlement: registers at boundaries, one slot's allocation, waiting for late meters, statements that add up."""
 
 import case
-from simulator.community import START_S, Village, facts_of
+from simulator.community import START_S, Community, facts_of
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
@@ -147,14 +147,14 @@ def test_a_rate_loses_nothing_over_short_slots():
 
 def two_houses(silence_s=None):
     """A supplier and a consumer, each with an owner."""
-    village = Village(silence_s=silence_s)
-    east, west = village.person("east"), village.person("west")
-    village.tariff(0, 300_000, 70_000)
-    return village, east, west, village.meter("roof", east), village.meter("wallbox", west)
+    community = Community(silence_s=silence_s)
+    east, west = community.person("east"), community.person("west")
+    community.tariff(0, 300_000, 70_000)
+    return community, east, west, community.meter("roof", east), community.meter("wallbox", west)
 
 
-def settle(village, now_s=S + 7200):
-    inputs, folded = facts_of(village.entries)
+def settle(community, now_s=S + 7200):
+    inputs, folded = facts_of(community.entries)
     folded.advance(now_s, now_s)
     return inputs, folded
 
@@ -166,11 +166,11 @@ def figures(inputs, folded, subject, from_s=S, to_s=S + 7200):
 
 def test_a_contract_between_two_houses():
     """The worked example of docs/spec/settlement.md."""
-    village, east, west, roof, wallbox = two_houses()
-    contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
-    village.reading(roof, S, [0] * 9, [0, 300, 500, 500, 900, 1000, 1000, 1000, 1000])
-    village.reading(wallbox, S, [0, 400, 600, 800, 1000, 1200, 1300, 1300, 1300])
-    inputs, folded = settle(village)
+    community, east, west, roof, wallbox = two_houses()
+    contract = community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    community.reading(roof, S, [0] * 9, [0, 300, 500, 500, 900, 1000, 1000, 1000, 1000])
+    community.reading(wallbox, S, [0, 400, 600, 800, 1000, 1200, 1300, 1300, 1300])
+    inputs, folded = settle(community)
     fill = folded.fills[contract.id]
     assert (fill.carried_wh, fill.short_wh, fill.unused_wh) == (700, 300, 0)
     bought, totals = figures(inputs, folded, west)
@@ -188,75 +188,75 @@ def test_a_contract_between_two_houses():
 
 def test_unused_energy_is_due_when_a_contract_runs_out_and_not_when_the_supplier_ends_it():
     for who, due in (("nobody", 700), ("west", 700), ("wallbox", 700), ("east", 0), ("roof", 0), ("issuer", 0)):
-        village, _, west, roof, wallbox = two_houses()
-        contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+        community, _, west, roof, wallbox = two_houses()
+        contract = community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
         if who != "nobody":
-            village.terminate(village.by_name[who], contract, S + 1000)
-        village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
-        village.reading(wallbox, S, [0] + [300] * 8)
-        inputs, folded = settle(village)
+            community.terminate(community.by_name[who], contract, S + 1000)
+        community.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
+        community.reading(wallbox, S, [0] + [300] * 8)
+        inputs, folded = settle(community)
         totals = figures(inputs, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (300, due * 200_000), who
 
 
 def test_a_contract_that_starts_late_or_never_is_void():
     for used_s, carried in ((S, 900), (S + 600, 900), (S + 601, 0), (-1, 0)):
-        village, _, west, roof, wallbox = two_houses()
-        village.agree(roof, wallbox, 200_000, 900, 9000, S, S + 3600, used_s=used_s)
-        village.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
-        village.reading(wallbox, S, [i * 900 for i in range(9)])
-        inputs, folded = settle(village)
+        community, _, west, roof, wallbox = two_houses()
+        community.agree(roof, wallbox, 200_000, 900, 9000, S, S + 3600, used_s=used_s)
+        community.reading(roof, S, [0] * 9, [i * 900 for i in range(9)])
+        community.reading(wallbox, S, [i * 900 for i in range(9)])
+        inputs, folded = settle(community)
         totals = figures(inputs, folded, west)[1]
         assert (totals["bought_wh"], totals["unused_nano"]) == (carried, 0), used_s
 
 
 def test_a_slot_waits_for_every_meter_that_contracts_link():
-    village, east, west, roof, wallbox = two_houses()
-    other = village.meter("other", east)
-    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
-    village.reading(other, S, [i * 10 for i in range(9)])
-    village.reading(wallbox, S, [i * 100 for i in range(9)])
-    village.reading(roof, S, [0, 0], [0, 100])
-    inputs, folded = settle(village)
+    community, east, west, roof, wallbox = two_houses()
+    other = community.meter("other", east)
+    community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    community.reading(other, S, [i * 10 for i in range(9)])
+    community.reading(wallbox, S, [i * 100 for i in range(9)])
+    community.reading(roof, S, [0, 0], [0, 100])
+    inputs, folded = settle(community)
     assert [folded.settled_to(meter.kid, S + 7200) - S for meter in (other, wallbox, roof)] == [7200, 900, 900]
     made, totals = figures(inputs, folded, west)
     assert totals["bought_wh"] == 100 and totals["grid_import_wh"] == 0 and totals["settled_to_s"] == S + 900
     assert totals["unsettled_meters"] == 2
     # The rest comes, in two parts, and the figures are those of a fold that knew it from the start.
     for part in (([0, 0], [100, 300], S + 900), ([0] * 7, [300] * 7, S + 1800)):
-        inputs.apply(village.reading(roof, part[2], part[0], part[1]))
+        inputs.apply(community.reading(roof, part[2], part[0], part[1]))
         folded.advance(S + 7200, S + 7200)
-    again = settle(village)
+    again = settle(community)
     for subject in (east, west):
         assert figures(inputs, folded, subject)[1] == figures(again[0], again[1], subject)[1]
         assert figures(inputs, folded, subject)[1]["settled_to_s"] == S + 7200
 
 
 def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
-    village, east, west, roof, wallbox = two_houses(silence_s=3600)
-    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
-    village.reading(roof, S, [0, 0], [0, 100])
-    village.reading(wallbox, S, [i * 100 for i in range(9)])
-    inputs, folded = settle(village, S + 900 + 3600)
+    community, east, west, roof, wallbox = two_houses(silence_s=3600)
+    community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    community.reading(roof, S, [0, 0], [0, 100])
+    community.reading(wallbox, S, [i * 100 for i in range(9)])
+    inputs, folded = settle(community, S + 900 + 3600)
     assert folded.settled_to(wallbox.kid, S + 7200) == S + 900
     folded.advance(S + 7200, S + 7200)
     totals = figures(inputs, folded, west)[1]
     assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
     # What was asked and not delivered is not owed.
     assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
-    inputs.apply(village.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
+    inputs.apply(community.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
     folded.advance(S + 7200, S + 7200)
     assert figures(inputs, folded, west)[1]["bought_wh"] == 400
 
 
 def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
-    village, east, west, roof, wallbox = two_houses()
-    village.reading(wallbox, S - 900, [0, 0])
-    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600, used_s=-1)
-    village.reading(roof, S, [0] * 5, [0, 100, 200, 300, 400])
-    inputs, folded = settle(village)
+    community, east, west, roof, wallbox = two_houses()
+    community.reading(wallbox, S - 900, [0, 0])
+    community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600, used_s=-1)
+    community.reading(roof, S, [0] * 5, [0, 100, 200, 300, 400])
+    inputs, folded = settle(community)
     assert folded.settled_to(roof.kid, S + 3600) == S
-    inputs.apply(village.reading(wallbox, S, [0, 0]))
+    inputs.apply(community.reading(wallbox, S, [0, 0]))
     folded.advance(S + 7200, S + 7200)
     # The log passed the last moment for a start: there was none.
     assert folded.settled_to(roof.kid, S + 3600) == S + 3600
@@ -264,38 +264,38 @@ def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
 
 def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
     for used_s in (S, -1):
-        village, east, west, roof, wallbox = two_houses()
-        village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
-        village.reading(roof, S, [0, 0], [0, 100])
-        inputs, folded = settle(village)
+        community, east, west, roof, wallbox = two_houses()
+        community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
+        community.reading(roof, S, [0, 0], [0, 100])
+        inputs, folded = settle(community)
         assert folded.settled_to(roof.kid, S + 7200) == S + 900
-        inputs.apply(village.reading(wallbox, S, [0]))
+        inputs.apply(community.reading(wallbox, S, [0]))
         folded.advance(S + 7200, S + 7200)
         assert folded.settled_to(roof.kid, S + 7200) == S
 
 
 def test_late_words_change_what_they_would_have_changed_in_time():
     """Whatever the order in which authors' logs arrive, and however often the fold runs meanwhile."""
-    village, east, west, roof, wallbox = two_houses()
-    tree = village.meter("tree", east)
+    community, east, west, roof, wallbox = two_houses()
+    tree = community.meter("tree", east)
     contracts = [
-        village.agree(roof, wallbox, 200_000, 700, 4000, S, S + 3600),
-        village.agree(tree, wallbox, 180_000, 500, 2000, S + 100, S + 5400, priority=2),
-        village.agree(roof, wallbox, 210_000, 300, 2000, S + 1800, S + 7200),
+        community.agree(roof, wallbox, 200_000, 700, 4000, S, S + 3600),
+        community.agree(tree, wallbox, 180_000, 500, 2000, S + 100, S + 5400, priority=2),
+        community.agree(roof, wallbox, 210_000, 300, 2000, S + 1800, S + 7200),
     ]
-    village.terminate(east, contracts[0], S + 2000)
-    village.terminate(village.issuer, contracts[1], S + 3000)
-    village.reading(roof, S, [0] * 9, [0, 90, 300, 400, 700, 800, 1000, 1100, 1100])
-    village.reading(tree, S, [0] * 9, [0, 50, 50, 100, 200, 300, 300, 300, 400])
-    village.reading(wallbox, S, [0, 210, 350, 800, 800, 1000, 1200, 1300, 1600])
-    inputs, folded = settle(village)
+    community.terminate(east, contracts[0], S + 2000)
+    community.terminate(community.issuer, contracts[1], S + 3000)
+    community.reading(roof, S, [0] * 9, [0, 90, 300, 400, 700, 800, 1000, 1100, 1100])
+    community.reading(tree, S, [0] * 9, [0, 50, 50, 100, 200, 300, 300, 300, 400])
+    community.reading(wallbox, S, [0, 210, 350, 800, 800, 1000, 1200, 1300, 1600])
+    inputs, folded = settle(community)
     expected = [figures(inputs, folded, subject)[1] for subject in (east, west)]
     assert expected[1]["bought_wh"] > 300
-    founding = [new for new in village.entries if new.kind in (kinds.CERTIFICATE, kinds.COMMUNITY)]
+    founding = [new for new in community.entries if new.kind in (kinds.CERTIFICATE, kinds.COMMUNITY)]
     for seed in range(case.scale(60, 15)):
         bits = case.Bits(seed)
         logs = {}
-        for new in village.entries:
+        for new in community.entries:
             if new not in founding:
                 logs.setdefault(new.kid, []).append(new)
         inputs, folded = facts_of(founding)
@@ -313,15 +313,15 @@ def test_late_words_change_what_they_would_have_changed_in_time():
 def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
     """Whoever offers energy since 1970 must not make everybody look at every slot since then."""
     for used_s, is_seen in ((S, True), (-1, True), (-1, False)):
-        village, _, west, roof, wallbox = two_houses()
-        offer = village.offer(roof, 200_000, 100, 4000, 0, S + 3600)
-        contract = village.confirm(roof, village.accept(wallbox, offer, 100, timeout_s=kinds.MAX_U32))
+        community, _, west, roof, wallbox = two_houses()
+        offer = community.offer(roof, 200_000, 100, 4000, 0, S + 3600)
+        contract = community.confirm(roof, community.accept(wallbox, offer, 100, timeout_s=kinds.MAX_U32))
         if used_s >= 0:
-            village.start(wallbox, contract, used_s)
-        village.reading(roof, S, [0, 0, 0], [0, 50, 100])
+            community.start(wallbox, contract, used_s)
+        community.reading(roof, S, [0, 0, 0], [0, 50, 100])
         if is_seen:
-            village.reading(wallbox, S, [0, 40, 80])
-        inputs, folded = facts_of(village.entries)
+            community.reading(wallbox, S, [0, 40, 80])
+        inputs, folded = facts_of(community.entries)
         slots = []
         settle_slot = folded._settle_slot
 
@@ -336,12 +336,12 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
 
 
 def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
-    village, _, west, _, wallbox = two_houses()
-    village.tariff(S + 1000, 400_000, 0)
-    village.tariff(S + 3600, 999_999, 0)
-    village.tariff(S + 3600, 500_000, 0, unix_s=S + 60)
-    village.reading(wallbox, S, [0, 10, 20, 30, 40, 50])
-    inputs, folded = settle(village)
+    community, _, west, _, wallbox = two_houses()
+    community.tariff(S + 1000, 400_000, 0)
+    community.tariff(S + 3600, 999_999, 0)
+    community.tariff(S + 3600, 500_000, 0, unix_s=S + 60)
+    community.reading(wallbox, S, [0, 10, 20, 30, 40, 50])
+    inputs, folded = settle(community)
     totals = figures(inputs, folded, west, S, S + 4500)[1]
     assert totals["grid_import_nano"] == 20 * 300_000 + 20 * 400_000 + 10 * 500_000
     parts = [figures(inputs, folded, west, S + t, S + t + 900)[1]["grid_import_nano"] for t in range(0, 4500, 900)]
@@ -349,13 +349,13 @@ def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
 
 
 def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
-    village, east, west, roof, wallbox = two_houses()
-    village.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
+    community, east, west, roof, wallbox = two_houses()
+    community.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
     more = {"owner": east.kid, "rated_w": 0}
-    village.certify(wallbox, village.issuer, roles.METER, 2, S + 1700, **more)
-    village.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
-    village.reading(wallbox, S, [100 * i for i in range(9)])
-    inputs, folded = settle(village)
+    community.certify(wallbox, community.issuer, roles.METER, 2, S + 1700, **more)
+    community.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
+    community.reading(wallbox, S, [100 * i for i in range(9)])
+    inputs, folded = settle(community)
     assert inputs.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, west.kid), (S + 1800, S + 7200, east.kid)]
     first, second = figures(inputs, folded, west)[1], figures(inputs, folded, east)[1]
     assert (first["bought_wh"], second["bought_wh"], second["sold_wh"]) == (200, 200, 400)
@@ -363,13 +363,13 @@ def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
 
 
 def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on():
-    village, east, west, roof, wallbox = two_houses()
-    pump, barn, far = village.meter("pump", west), village.meter("barn", east), village.meter("far")
-    village.agree(roof, wallbox, 1, 10, 4000, S + 1800, S + 5400)
-    village.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
-    village.agree(barn, pump, 1, 10, 4000, S, S + 1900)
-    village.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
-    inputs, folded = facts_of(village.entries)
+    community, east, west, roof, wallbox = two_houses()
+    pump, barn, far = community.meter("pump", west), community.meter("barn", east), community.meter("far")
+    community.agree(roof, wallbox, 1, 10, 4000, S + 1800, S + 5400)
+    community.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
+    community.agree(barn, pump, 1, 10, 4000, S, S + 1900)
+    community.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
+    inputs, folded = facts_of(community.entries)
     found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
     assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
@@ -397,9 +397,9 @@ def test_a_new_register_generation_goes_on_both_ways_and_without_a_gap_is_measur
 
 
 def test_what_breaks_the_rules_counts_for_nothing_and_says_why():
-    village, _, west, _, wallbox = two_houses()
-    village.reading(wallbox, S, [10, 20])
-    fallen = village.reading(wallbox, S + 900, [5, 6])
+    community, _, west, _, wallbox = two_houses()
+    community.reading(wallbox, S, [10, 20])
+    fallen = community.reading(wallbox, S + 900, [5, 6])
     certificates = []
     for role, version, generation in (
         (roles.METER, 1, 0),
@@ -407,10 +407,10 @@ def test_what_breaks_the_rules_counts_for_nothing_and_says_why():
         (roles.METER, 4, 0),
         (roles.PERSON, 5, 1),
     ):
-        village.certify(wallbox, village.issuer, role, version, generation=generation, owner=west.kid)
-        certificates.append(village.entries[-1])
+        community.certify(wallbox, community.issuer, role, version, generation=generation, owner=west.kid)
+        certificates.append(community.entries[-1])
     twice, _, back, other = certificates
-    inputs, _ = settle(village)
+    inputs, _ = settle(community)
     assert inputs.voids == [
         (fallen.id, "falling_register"), (twice.id, "stale_version"), (back.id, "stale_version"),
         (other.id, "role_changed"),
@@ -419,10 +419,10 @@ def test_what_breaks_the_rules_counts_for_nothing_and_says_why():
 
 
 def test_the_payer_is_of_the_highest_version_that_has_begun():
-    village, east, west, _, wallbox = two_houses()
+    community, east, west, _, wallbox = two_houses()
     for version, begin_s, owner in ((2, S - 172_800, east), (3, S + 900, west), (4, S + 1800, east)):
-        village.certify(wallbox, village.issuer, roles.METER, version, begin_s, owner=owner.kid)
-    inputs, _ = settle(village)
+        community.certify(wallbox, community.issuer, roles.METER, version, begin_s, owner=owner.kid)
+    inputs, _ = settle(community)
     kid = wallbox.kid
     assert inputs.payer_at(kid, S - 90_000) == east.kid  # the second version began before the first
     assert inputs.payer_at(kid, S - 999_999) == east.kid  # before all of them the one that begins first
@@ -431,31 +431,31 @@ def test_the_payer_is_of_the_highest_version_that_has_begun():
     ]  # fmt: skip
     assert inputs.payers(kid, S, S + 900) == [(S, S + 900, east.kid)]
     assert inputs.payers(kid, S + 900, S + 1800) == [(S + 900, S + 1800, west.kid)]
-    village.certify(wallbox, village.issuer, roles.METER, 5, S + 2700, owner=east.kid)
-    assert settle(village)[0].payers(kid, S + 1800, S + 3600) == [(S + 1800, S + 3600, east.kid)]
-    lone = village.meter("lone")
-    inputs, _ = settle(village)
+    community.certify(wallbox, community.issuer, roles.METER, 5, S + 2700, owner=east.kid)
+    assert settle(community)[0].payers(kid, S + 1800, S + 3600) == [(S + 1800, S + 3600, east.kid)]
+    lone = community.meter("lone")
+    inputs, _ = settle(community)
     assert inputs.payers(lone.kid, S, S + 900) == [(S, S + 900, lone.kid)]
 
 
 def test_a_community_may_be_renamed_and_counts_energy_as_before():
-    village, *_ = two_houses()
+    community, *_ = two_houses()
     body = {"version": 3, "name": "New", "currency": "EUR", "slot_s": 60, "timezone": "UTC", "silence_s": 1}
-    village.publish(village.issuer, kinds.COMMUNITY, body)
-    village.publish(village.issuer, kinds.COMMUNITY, dict(body, version=2, name="Older"))
-    village.publish(village.issuer, kinds.COMMUNITY, dict(body, name="Newest"))
-    inputs, _ = settle(village)
+    community.publish(community.issuer, kinds.COMMUNITY, body)
+    community.publish(community.issuer, kinds.COMMUNITY, dict(body, version=2, name="Older"))
+    community.publish(community.issuer, kinds.COMMUNITY, dict(body, name="Newest"))
+    inputs, _ = settle(community)
     assert inputs.community["name"] == "Newest"
     assert (inputs.slot_s, inputs.silence_s) == (900, slots.SILENCE_S)
     assert slots.SILENCE_S == 7 * 86_400
 
 
 def test_a_contract_that_ends_with_a_slot_is_closed_in_that_slot():
-    village, east, west, roof, wallbox = two_houses()
-    contract = village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 1800)
-    village.reading(roof, S, [0] * 5, [0, 100, 200, 200, 200])
-    village.reading(wallbox, S, [0, 50, 100, 100, 100])
-    inputs, folded = settle(village, S + 3600)
+    community, east, west, roof, wallbox = two_houses()
+    contract = community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 1800)
+    community.reading(roof, S, [0] * 5, [0, 100, 200, 200, 200])
+    community.reading(wallbox, S, [0, 50, 100, 100, 100])
+    inputs, folded = settle(community, S + 3600)
     fill = folded.fills[contract.id]
     assert (fill.carried_wh, fill.unused_wh, fill.closed_s) == (100, 900, S + 900)
     by_slot = [figures(inputs, folded, west, S + t, S + t + 900)[1]["unused_nano"] for t in (0, 900, 1800)]
@@ -464,9 +464,9 @@ def test_a_contract_that_ends_with_a_slot_is_closed_in_that_slot():
 
 
 def test_a_meter_that_is_silent_is_settled_by_the_clock():
-    village, _, west, roof, wallbox = two_houses(silence_s=3600)
-    village.reading(wallbox, S, [0, 10])
-    inputs, folded = settle(village, S + 900 + 3600)
+    community, _, west, roof, wallbox = two_houses(silence_s=3600)
+    community.reading(wallbox, S, [0, 10])
+    inputs, folded = settle(community, S + 900 + 3600)
     assert folded.settled_to(wallbox.kid, S + 9000) == S + 900  # one second too early
     assert folded.settled_to(roof.kid, S + 9000) == S + 4500  # never measured anything
     folded.advance(S + 9000, S + 900 + 3601)
@@ -476,26 +476,26 @@ def test_a_meter_that_is_silent_is_settled_by_the_clock():
 
 
 def test_a_meter_that_waits_makes_its_next_partners_wait_from_the_same_slot_on():
-    village, east, west, roof, wallbox = two_houses()
-    pump, barn = village.meter("pump", west), village.meter("barn", east)
-    village.agree(roof, wallbox, 200_000, 400, 4000, S, S + 1800)
-    village.agree(barn, wallbox, 200_000, 400, 4000, S + 1800, S + 3600)
-    village.agree(barn, pump, 200_000, 400, 4000, S + 2700, S + 3600)
-    village.reading(roof, S, [0, 0], [0, 100])
+    community, east, west, roof, wallbox = two_houses()
+    pump, barn = community.meter("pump", west), community.meter("barn", east)
+    community.agree(roof, wallbox, 200_000, 400, 4000, S, S + 1800)
+    community.agree(barn, wallbox, 200_000, 400, 4000, S + 1800, S + 3600)
+    community.agree(barn, pump, 200_000, 400, 4000, S + 2700, S + 3600)
+    community.reading(roof, S, [0, 0], [0, 100])
     for meter in (barn, wallbox, pump):
-        village.reading(meter, S, [100 * n for n in range(5)], [100 * n for n in range(5)])
-    inputs, folded = settle(village, S + 3600)
+        community.reading(meter, S, [100 * n for n in range(5)], [100 * n for n in range(5)])
+    inputs, folded = settle(community, S + 3600)
     settled = [folded.settled_to(meter.kid, S + 3600) - S for meter in (roof, wallbox, barn, pump)]
     assert settled == [900, 900, 1800, 2700]
     assert inputs.agreements.changed_from_s is None
 
 
 def test_a_statement_has_every_figure_of_its_entry_and_counts_its_evidence():
-    village, _, west, roof, wallbox = two_houses()
-    village.agree(roof, wallbox, 200_000, 300, 4000, S, S + 3600)
-    village.reading(roof, S, [0] * 9, [100 * n for n in range(9)])
-    village.reading(wallbox, S, [100 * n for n in range(9)])
-    inputs, folded = settle(village)
+    community, _, west, roof, wallbox = two_houses()
+    community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 3600)
+    community.reading(roof, S, [0] * 9, [100 * n for n in range(9)])
+    community.reading(wallbox, S, [100 * n for n in range(9)])
+    inputs, folded = settle(community)
     made = statement.state(inputs, folded, west.kid, S, S + 7200)
     fields = made.fields([b"a" * 32, b"b" * 32])
     assert sorted(fields) == sorted([row[1] for row in kinds.fields(kinds.STATEMENT)])
@@ -506,9 +506,9 @@ def test_a_statement_has_every_figure_of_its_entry_and_counts_its_evidence():
 
 
 def test_a_window_before_any_meter_was_there_is_empty():
-    village, _, west, _, wallbox = two_houses()
-    village.reading(wallbox, S, [5, 10], [0, 3])
-    inputs, folded = settle(village)
+    community, _, west, _, wallbox = two_houses()
+    community.reading(wallbox, S, [5, 10], [0, 3])
+    inputs, folded = settle(community)
     totals = figures(inputs, folded, west, S - 1800, S)[1]
     assert (totals["grid_import_wh"], totals["grid_export_wh"], totals["net_nano"]) == (0, 0, 0)
     totals = figures(inputs, folded, west, S - 1800, S + 900)[1]
@@ -516,31 +516,31 @@ def test_a_window_before_any_meter_was_there_is_empty():
 
 
 def test_sealed_readings_that_nobody_unsealed_are_counted_by_meter():
-    village, _, _, roof, wallbox = two_houses()
+    community, _, _, roof, wallbox = two_houses()
     for meter, count in ((roof, 1), (wallbox, 2)):
         for _ in range(count):
-            place = (village.community, meter.kid, 0)
-            village.publish(
+            place = (community.id, meter.kid, 0)
+            community.publish(
                 meter, kinds.READING, content.seal_body(bytes(48), 1, place, kinds.READING, reading(S, [0]))
             )
-    inputs, _ = settle(village)
+    inputs, _ = settle(community)
     assert inputs.sealed == {roof.kid: 1, wallbox.kid: 2}
     assert not inputs.load_profiles
 
 
 def test_before_the_community_is_founded_the_usual_silence_holds():
     assert SettlementInputs().silence_s == slots.SILENCE_S
-    village, *_ = two_houses(silence_s=5000)
-    assert settle(village)[0].silence_s == 5000
+    community, *_ = two_houses(silence_s=5000)
+    assert settle(community)[0].silence_s == 5000
 
 
 def test_what_a_silent_meter_sends_late_counts_though_it_is_silent_still():
-    village, _, west, roof, wallbox = two_houses(silence_s=3600)
-    village.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
-    village.reading(roof, S, [0, 0], [0, 100])
-    village.reading(wallbox, S, [100 * n for n in range(9)])
-    inputs, folded = settle(village, S + 9000)
+    community, _, west, roof, wallbox = two_houses(silence_s=3600)
+    community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 3600)
+    community.reading(roof, S, [0, 0], [0, 100])
+    community.reading(wallbox, S, [100 * n for n in range(9)])
+    inputs, folded = settle(community, S + 9000)
     assert figures(inputs, folded, west)[1]["bought_wh"] == 100
-    inputs.apply(village.reading(roof, S + 900, [0, 0], [100, 150]))
+    inputs.apply(community.reading(roof, S + 900, [0, 0], [100, 150]))
     folded.advance(S + 9000, S + 9000)
     assert figures(inputs, folded, west)[1]["bought_wh"] == 150

@@ -1,58 +1,11 @@
-"""Directory for tests: a community of keys, and entries in their logs. Runs on both Pythons."""
+"""Bodies of entries for tests: one of each kind, certificates and readings. Runs on both Pythons."""
 
-from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
-
-ROOT_SEED = bytes([7]) * 32
+from wattpact_protocol.log import kinds, roles
 
 
-def fake_public_key(seed):
-    """A stand-in key for tests of rules, where no signature is worth its time: pairs with fake_sign and fake_verify."""
-    return ids.sha256(b"public" + seed)
-
-
-def fake_sign(public_key, message):
-    digest = ids.sha256(public_key + message)
-    return digest + digest
-
-
-def fake_verify(public_key, message, signature):
-    return fake_sign(public_key, message) == signature
-
-
-class Publisher:
-    """One author with a log. `real` chooses Ed25519; else signatures are a keyed hash and take no time."""
-
-    def __init__(self, seed, community=None, real=False):
-        self.real = real
-        self.seed = seed
-        self.public_key = ed25519.public_key(seed) if real else fake_public_key(seed)
-        self.kid = ids.kid_of(self.public_key)
-        self.community = community or ids.community_id(self.public_key)
-        self.head = chain.start(self.kid, 0, entry.NO_PREVIOUS)
-
-    def sign(self, message):
-        return ed25519.sign(self.seed, message) if self.real else fake_sign(self.public_key, message)
-
-    def verify(self, public_key, message, signature):
-        return (ed25519.verify if self.real else fake_verify)(public_key, message, signature)
-
-    def at(self, place, kind, body, unix_s=1000):
-        """An entry at (generation, sequence, previous), whatever the log's head is."""
-        stamp = entry.Stamp(1, 5, unix_s, 0 if unix_s is not None else entry.CLOCK_INVALID)
-        return entry.sign(kind, body, place, stamp, self.kid, self.community, self.sign)
-
-    def publish(self, kind, body, unix_s=1000):
-        """The next entry of the log."""
-        place = (self.head.generation, self.head.next_sequence, self.head.previous)
-        said = self.at(place, kind, body, unix_s)
-        self.head.accept(said)
-        return said
-
-
-def certificate(speaker, role=roles.METER, label="a meter", **more):
+def certificate(author, role=roles.METER, label="a meter", **more):
     body = {
-        "version": 1, "public_key": speaker.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
+        "version": 1, "public_key": author.public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
         "not_before_s": 0, "not_after_s": 1 << 33, "assurance": 0,
     }  # fmt: skip
     body.update(more)
@@ -119,10 +72,10 @@ BODIES = {
 }  # fmt: skip
 
 
-def all_bodies(speaker):
+def all_bodies(author):
     """(kind, body) of every kind."""
     optional = {"supply_point": "NL-1", "accuracy_centi_percent": 100, "rated_w": 11000, "owner": KID}
-    full = certificate(speaker, sealing_key=ID, **optional)
+    full = certificate(author, sealing_key=ID, **optional)
     found = [(kinds.CERTIFICATE, full)]
     found.append((kinds.READING, reading(instantaneous={64: [-250, []]})))
     for kind in sorted(kinds.NAMES):

@@ -5,33 +5,22 @@ Keys and signatures are stand-ins unless `ed25519` is given, so that rules can b
 
 import hashlib
 
-from wattpact_protocol.log import entry, ids, kinds, roles
+from wattpact_protocol.log import kinds, roles
+
+from simulator.authors import REAL, Author, Key, StandIn
 
 START_S = 1_790_812_800  # a multiple of every slot used here
 
 
-class Author:
-    def __init__(self, name, seed, public_key, sign):
-        self.name = name
-        self.seed = seed
-        self.public_key = public_key
-        self.kid = ids.kid_of(public_key)
-        self.sign = sign
-        self.certificate_id = entry.NO_PREVIOUS
-        self.chained = True
-        self.generation = 0
-        self.sequence = 0
-        self.previous = entry.NO_PREVIOUS
-
-
-class Village:
+class Community:
     def __init__(self, slot_s=900, silence_s=None, ed25519=None, name="village"):
         self.entries = []
         self.by_name = {}
-        self._ed25519 = ed25519
+        self._crypto = StandIn if ed25519 is None else REAL
         self._name = name
+        self.id = None
         self.root = self.author("root")
-        self.community = ids.community_id(self.root.public_key)
+        self.id = self.root.community_id
         self.certify(self.root, self.root, roles.ROOT)
         self.issuer = self.certify(self.author("issuer"), self.root, roles.ISSUER)
         self.host = self.certify(self.author("host"), self.issuer, roles.HOST)
@@ -44,13 +33,8 @@ class Village:
         self._grants = 0
 
     def author(self, name):
-        seed = hashlib.sha256((self._name + name).encode()).digest()
-        if self._ed25519 is None:
-            made = Author(name, seed, seed, lambda message: bytes(64))
-        else:
-            ed25519 = self._ed25519
-            made = Author(name, seed, ed25519.public_key(seed), lambda message: ed25519.sign(seed, message))
-        self.by_name[name] = made
+        key = Key(hashlib.sha256((self._name + name).encode()).digest(), self._crypto)
+        made = self.by_name[name] = Author(key, self.id, name)
         return made
 
     def certify(self, who, by, role, version=1, begin_s=START_S - 86400, generation=0, **more):
@@ -63,7 +47,7 @@ class Village:
         new = self.publish(by, kinds.CERTIFICATE, body)
         if version == 1 or generation != who.generation:
             if who is not by:
-                who.generation, who.sequence, who.previous = generation, 0, new.id
+                who.begin(generation, new.id)
         if version == 1:
             who.certificate_id = new.id
         who.chained = role != roles.PERSON
@@ -80,14 +64,7 @@ class Village:
 
     def publish(self, who, kind, body, unix_s=START_S, clock_status=0):
         """The next entry of `who`, stamped unix_s."""
-        place = (who.generation, who.sequence, who.previous)
-        if not who.chained:
-            place = (0, 0, who.certificate_id)
-        stamp = entry.Stamp(1, 0, unix_s, clock_status)
-        new = entry.sign(kind, body, place, stamp, who.kid, self.community, who.sign)
-        if who.chained:
-            who.sequence += 1
-            who.previous = new.id
+        new = who.publish(kind, body, unix_s, clock_status)
         self.entries.append(new)
         return new
 

@@ -6,7 +6,7 @@ import hashlib
 import case
 from wattpact_protocol.log import chain, entry, kinds, sealed_part
 
-from simulator import bodies
+from simulator import authors, bodies
 
 
 def _mangle(bits, raw):
@@ -28,12 +28,12 @@ def _mangle(bits, raw):
 
 def _verdict(head, ids, author, raw):
     try:
-        said = entry.decode(raw, author.community)
+        said = entry.decode(raw, author.community_id)
     except entry.EntryError:
         return "malformed"
     if said.kid != author.kid:
         return "unknown_author"
-    if not entry.verify(said, author.public_key, author.verify):
+    if not entry.verify(said, author.public_key, author.key.verify):
         return "bad_signature"
     known = ids[said.sequence] if said.sequence < len(ids) else None
     return chain.judge(head, said, known)
@@ -42,7 +42,7 @@ def _verdict(head, ids, author, raw):
 def verdicts(count, real, seed):
     """SHA-256 over the verdicts on `count` mangled entries of a log that is half known, and how often each fell."""
     bits = case.Bits(seed)
-    author = bodies.Publisher(bodies.ROOT_SEED, real=real)
+    author = authors.Author(authors.Key(authors.ROOT_SEED, authors.REAL if real else authors.StandIn))
     said = [author.publish(kind, body) for kind, body in bodies.all_bodies(author)]
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
     half = said[: len(said) // 2]

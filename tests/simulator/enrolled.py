@@ -1,4 +1,4 @@
-"""A home whose meter is enrolled: the application on a board of stand-ins, and a community whose host answers it."""
+"""An enrolled meter: the application on a board of stand-ins, and a community whose host answers it."""
 
 import hashlib
 
@@ -7,18 +7,19 @@ from wattpact_meter.app import App
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry
 
+from simulator.authors import REAL
 from simulator.board import Board
-from simulator.network import REAL, START_S, Community
+from simulator.network import START_S, Community
 
 ROUND_MS = 250
 
 
-class Home:
+class EnrolledApp:
     """An application on a stand-in board, enrolled in a community whose host answers it."""
 
     def __init__(self, folder, board=Board):
         self.community = Community(REAL)
-        self.name = "home"
+        self.name = "enrolled"
         self.seed = hashlib.sha256(self.name.encode()).digest()
         self.folder = folder
         self.kind = board
@@ -65,7 +66,7 @@ class Home:
 
     def check_log(self):
         """Every entry follows the one before it, and is signed."""
-        head = chain.start(self.kid, 0, self.community.authors[self.kid].certificate.id)
+        head = chain.start(self.kid, 0, self.community.authors[self.kid].certificate_id)
         for raw in self.published():
             new = entry.decode(raw, self.community.id)
             assert chain.judge(head, new, None) == chain.NEXT, new

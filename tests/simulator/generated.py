@@ -6,7 +6,7 @@ import case
 from settlement_oracle import WH, Agreement
 from wattpact.ledger import Ledger
 
-from simulator.community import START_S, Village
+from simulator.community import START_S, Community
 
 S = START_S
 SLOT = 900
@@ -19,7 +19,7 @@ class Generated:
     def __init__(self, seed: int, ed25519=None, silence_s: "int | None" = None) -> None:
         self.bits = case.Bits(f"community {seed}")
         self.slot_s = SLOT
-        self.village = Village(SLOT, silence_s, ed25519, name=str(seed))
+        self.community = Community(SLOT, silence_s, ed25519, name=str(seed))
         self.slots = 4 + self.bits.below(12)
         self.end = S + self.slots * SLOT
         self.tariffs = []
@@ -27,11 +27,11 @@ class Generated:
             if since in [row[0] for row in self.tariffs]:
                 continue
             prices = self.bits.below(500_000), self.bits.below(200_000)
-            self.village.tariff(since, *prices)
+            self.community.tariff(since, *prices)
             self.tariffs.append((since, prices[0] * MICRO, prices[1] * MICRO))
-        self.people = [self.village.person(f"person {i}") for i in range(1 + self.bits.below(4))]
+        self.people = [self.community.person(f"person {i}") for i in range(1 + self.bits.below(4))]
         self.meters = [
-            self.village.meter(f"meter {i}", self.bits.choice(self.people)) for i in range(2 + self.bits.below(4))
+            self.community.meter(f"meter {i}", self.bits.choice(self.people)) for i in range(2 + self.bits.below(4))
         ]
         self.agreements = [self.agree() for _ in range(self.bits.below(7))]
         self.imports: dict[str, list] = {}
@@ -40,33 +40,33 @@ class Generated:
             self.measure(meter)
 
     def agree(self) -> Agreement:
-        bits, village = self.bits, self.village
+        bits, community = self.bits, self.community
         supplier = bits.choice(self.meters)
         consumer = bits.choice([meter for meter in self.meters if meter is not supplier])
         start = S + bits.below(self.slots * SLOT)
         end = start + 1 + bits.below(6 * SLOT)
         wh, watts, price = 1 + bits.below(1500), bits.below(9000), bits.below(400_000)
-        offer = village.offer(supplier, price, wh + bits.below(300), watts, start, end, unix_s=S)
+        offer = community.offer(supplier, price, wh + bits.below(300), watts, start, end, unix_s=S)
         timeout = bits.choice([0, 60, SLOT])
         priority = 1 + bits.below(3)
-        confirmed = village.confirm(supplier, village.accept(consumer, offer, wh, priority, timeout))
+        confirmed = community.confirm(supplier, community.accept(consumer, offer, wh, priority, timeout))
         made = Agreement(
             confirmed.id, supplier.name, consumer.name, wh * WH, Fraction(watts, 1000), price * MICRO, priority,
             start, end, start + timeout, None,
         )  # fmt: skip
         if bits.below(6):
             said = start - 30 + bits.below(timeout + 60)
-            village.start(consumer, confirmed, said)
+            community.start(consumer, confirmed, said)
             made.used_from = max(said, start)
         for _ in range(bits.choice([0, 0, 0, 1, 2])):
             self.end_one(made, confirmed, supplier, consumer)
         return made
 
     def end_one(self, made, confirmed, supplier, consumer) -> None:
-        parties = [(supplier, "supplier"), (consumer, "consumer"), (self.village.issuer, "operator")]
+        parties = [(supplier, "supplier"), (consumer, "consumer"), (self.community.issuer, "operator")]
         who, party = self.bits.choice(parties)
         when = self.bits.choice([made.start - 100 + self.bits.below(made.end - made.start + 200), made.end, made.start])
-        self.village.terminate(who, confirmed, when)
+        self.community.terminate(who, confirmed, when)
         made.ends.append((when, party))
 
     def measure(self, meter) -> None:
@@ -79,12 +79,12 @@ class Generated:
             values = [values[0] + bits.choice([0, bits.below(700)]), values[1] + bits.choice([0, bits.below(900)])]
             rows.append((when, values[0], values[1]))
         for when, imported, exported in rows:
-            self.village.reading(meter, when, [imported], [exported])
+            self.community.reading(meter, when, [imported], [exported])
         self.imports[meter.name] = [(when, wh * WH) for when, wh, _ in rows]
         self.exports[meter.name] = [(when, wh * WH) for when, _, wh in rows]
 
     def ledger(self) -> Ledger:
         ledger = Ledger()
-        ledger.apply(self.village.entries)
+        ledger.apply(self.community.entries)
         ledger.settle(self.end)
         return ledger

@@ -23,6 +23,8 @@ from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
 
+from simulator.authors import Author
+
 T0 = 1_790_000_000
 TERMS = members.FoundingTerms("Sun Street", "EUR", "Europe/Berlin", 900, 300_000, 80_000)
 
@@ -52,19 +54,15 @@ def value_of(steps):
             return done.value
 
 
-class Publisher:
-    """An enrolled author that keeps the place of its own next entry; with a key it seals what it measured."""
+class EnrolledAuthor(Author):
+    """An author of a community with a store; it seals what it measured once it opened a key."""
 
-    def __init__(self, community, signer, certificate, certificate_id):
-        self.community = community
-        self.signer = signer
-        self.kid = signer.kid
+    def __init__(self, community_id, signer, certificate, certificate_id):
+        super().__init__(signer, community_id, signer.name)
         self.certificate = certificate
         self.certificate_id = certificate_id
-        self.generation = certificate["generation"]
         self.chained = certificate["role"] != roles.PERSON
-        self.sequence = 0
-        self.previous = certificate_id
+        self.begin(certificate["generation"], certificate_id)
         self.registers = (0, 0)
         self.epoch = 0
         self.secret = b""
@@ -75,7 +73,7 @@ class Publisher:
         self.epoch += 1
         self.secret = ids.sha256(b"test secret" + self.kid + bytes([self.epoch]))
         wanted = [(reader.kid, reader.sealing_key) for reader in readers]
-        place = (self.community.id, self.kid)
+        place = (self.community_id, self.kid)
         return self.publish(
             "key_epoch", value_of(epochs.wrap_steps(self.secret, self.secret[::-1], self.epoch, place, wanted)), t
         )
@@ -83,37 +81,26 @@ class Publisher:
     def open_key(self, t, **more):
         """A KEY_OPEN: what is measured from now on is sealed with the next key."""
         self.key_no += 1
-        body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": period_keys.commitment(self.key)}
+        body = {"key_no": self.key_no, "epoch": self.epoch, "commitment": period_keys.commitment(self.period_key)}
         return self.publish("key_open", {**body, **more}, t)
 
     @property
-    def key(self):
+    def period_key(self):
         return period_keys.period_key(self.secret, self.kid, self.key_no)
 
     def seal(self, kind, body):
         """The body as it travels; one that says nothing measured, or is sealed, stays as it is."""
         if kinds.SEALED in body or not (kind == kinds.READING or set(body) & set(kinds.SEALABLE.get(kind, ()))):
             return body
-        place = (self.community.id, self.kid, self.generation)
+        place = (self.community_id, self.kid, self.generation)
         try:
-            return content.seal_body(self.key, self.key_no, place, kind, body)
+            return content.seal_body(self.period_key, self.key_no, place, kind, body)
         except ValueError as error:
             raise entry.EntryError(str(error)) from None
 
-    def publish(self, kind, body, t):
-        """The next entry of this author's log, or an order of a person's; kept nowhere but in the log's end."""
+    def publish(self, kind, body, unix_s, clock_status=None):
         number = kinds.KINDS[kind] if isinstance(kind, str) else kind
-        body = self.seal(number, body) if self.key_no else body
-        new = self.sign(number, body, (self.generation, self.sequence, self.previous), t)
-        if self.chained:
-            self.sequence, self.previous = new.sequence + 1, new.id
-        return new
-
-    def sign(self, kind, body, place, t, clock_status=0):
-        """An entry at any place: (generation, sequence, previous)."""
-        number = kinds.KINDS[kind] if isinstance(kind, str) else kind
-        stamp = entry.Stamp(1, 100, t, clock_status)
-        return entry.sign(number, body, place, stamp, self.kid, self.community.id, self.signer.sign)
+        return super().publish(number, self.seal(number, body) if self.key_no else body, unix_s, clock_status)
 
     def reading(self, t0_s, steps, step_s=15, **more):
         """The next reading: registers go on from the last one's."""
@@ -157,21 +144,21 @@ class Community:
 
     def person(self, label):
         signer = key(f"person {label}")
-        return self._speaker(signer, members.enrol_person(self.store, self.issuer, signer, label, self.now_s))
+        return self._author(signer, members.enrol_person(self.store, self.issuer, signer, label, self.now_s))
 
     def meter(self, label, owner=None, rated_w=11_000, seals=None, **more):
         signer = key(label)
         owner = self.person(f"owner of {label}"[:32]) if owner is None else owner
         arguments = (self.store, self.issuer, signer.public_key, label, owner.kid, self.now_s)
-        speaker = self._speaker(signer, members.enrol_meter(*arguments, rated_w=rated_w, **more))
-        speaker.owner = owner
+        author = self._author(signer, members.enrol_meter(*arguments, rated_w=rated_w, **more))
+        author.owner = owner
         if self.seals if seals is None else seals:
-            readers = [self.issuer, owner.signer]
-            self.stored(speaker.begin_epoch(readers, self.now_s), speaker.open_key(self.now_s))
-        return speaker
+            readers = [self.issuer, owner.key]
+            self.stored(author.begin_epoch(readers, self.now_s), author.open_key(self.now_s))
+        return author
 
-    def _speaker(self, signer, certificate):
-        return Publisher(self, signer, certificate.body, certificate.id)
+    def _author(self, signer, certificate):
+        return EnrolledAuthor(self.id, signer, certificate.body, certificate.id)
 
     def publish(self, signer, kind, body):
         """What a key of the community's own says now: `community.publish(community.issuer, "policy", {...})`."""

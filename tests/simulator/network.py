@@ -8,7 +8,7 @@ import hashlib
 
 from case import Bits
 from wattpact_meter import load_order
-from wattpact_protocol.log import ids, reasons, roles
+from wattpact_protocol.log import reasons, roles
 from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
@@ -19,11 +19,12 @@ from wattpact_meter.storage.journal import Journal as FileJournal  # noqa: E402
 from wattpact_meter.storage.journal import JournalFull  # noqa: E402
 from wattpact_meter.storage.store import MAX_VALUE_BYTES  # noqa: E402
 from wattpact_meter.storage.store import Store as FileStore  # noqa: E402
-from wattpact_protocol.crypto import ed25519, x25519  # noqa: E402
+from wattpact_protocol.crypto import x25519  # noqa: E402
 from wattpact_protocol.encoding import cbor  # noqa: E402
 from wattpact_protocol.log import chain, entry, kinds, readings  # noqa: E402
 from wattpact_protocol.sync import datagram  # noqa: E402
 
+from simulator.authors import Author, StandIn, named  # noqa: E402
 from simulator.driving import Around, measure, power, receive, tick  # noqa: E402
 
 START_S = 1_800_000_000
@@ -33,54 +34,6 @@ TICKS_A_STEP = 5  # a tick says one entry at the most
 
 class PowerCut(Exception):
     """The meter lost power in the middle of what it did."""
-
-
-class StandIn:
-    """Signatures that anyone can make and that name key and message: for tests of everything but cryptography."""
-
-    @staticmethod
-    def public_key(seed):
-        return hashlib.sha256(b"key" + seed).digest()
-
-    @staticmethod
-    def sign(seed, message):
-        return StandIn._signature(StandIn.public_key(seed), message)
-
-    @staticmethod
-    def verify(public_key, message, signature):
-        return signature == StandIn._signature(public_key, message)
-
-    @staticmethod
-    def sign_steps(seed, message):
-        yield
-        return StandIn.sign(seed, message)
-
-    @staticmethod
-    def verify_steps(public_key, message, signature):
-        yield
-        return StandIn.verify(public_key, message, signature)
-
-    @staticmethod
-    def _signature(public_key, message):
-        digest = hashlib.sha256(public_key + message).digest()
-        return digest + digest
-
-
-class Identity:
-    """What `wattpact_meter.identity` offers, from a seed."""
-
-    def __init__(self, name, crypto):
-        self.seed = hashlib.sha256(name.encode()).digest()
-        self._crypto = crypto
-        self.code = self.seed[:16]
-        self.public_key = crypto.public_key(self.seed)
-        self.kid = ids.kid_of(self.public_key)
-
-    def sign(self, message):
-        return self._crypto.sign(self.seed, message)
-
-    def sign_steps(self, message):
-        return self._crypto.sign_steps(self.seed, message)
 
 
 class Flash:
@@ -199,7 +152,7 @@ class House:
         self.load = load
         self.flash = Flash(limit)
         self.folder = folder  # where the meter's own journal and store keep files, instead of `flash`
-        self.identity = Identity(name, community.crypto)
+        self.identity = named(name, community.crypto)
         self.kid = self.identity.kid
         self.urandom = Bits("chance of " + name).bytes
         self.settings = Settings(community.root.public_key, step_s, intervals)
@@ -258,17 +211,6 @@ class House:
         return [operator.unseal(new) for new in decoded if kind is None or new.kind == kind]
 
 
-class Author:
-    def __init__(self, community, name, role):
-        self.identity = Identity(name, community.crypto)
-        self.kid = self.identity.kid
-        self.public_key = self.identity.public_key
-        self.role = role
-        self.secret = period_keys.sealing_secret(self.identity.seed)
-        self.certificate = None
-        self.head = None
-
-
 class Operator:
     """Opens what meters sealed, with the sealing secret of one reader and what their logs say of keys."""
 
@@ -287,7 +229,7 @@ class Operator:
             self._once(kinds.KEY_EPOCH, place, new)
             try:
                 reader = self._reader
-                secret = epochs.unwrap(reader.secret, reader.kid, (self._community.id, new.kid), new.body)
+                secret = epochs.unwrap(reader.key.sealing_secret, reader.kid, (self._community.id, new.kid), new.body)
             except period_keys.NoKeyError:
                 secret = None
             self._secrets[place] = secret
@@ -321,8 +263,9 @@ class Community:
         self.crypto = crypto
         self.sealed = sealed
         self.verify = crypto.verify
-        self.root = Author(self, "root", roles.ROOT)
-        self.id = ids.community_id(self.root.public_key)
+        self.id = None
+        self.root = self.author("root")
+        self.id = self.root.community_id
         self.inbox = b"stub-db0"
         self.rows = []
         self.authors = {}
@@ -337,12 +280,16 @@ class Community:
         self.pending = {}
         self.heard_by = {}  # kid -> (cursors of what concerns it, rows that were looked at)
         self.now_s = START_S
-        self.issuer = Author(self, "issuer", roles.ISSUER)
+        self.issuer = self.author("issuer")
         self.operator = Operator(self, self.issuer)
-        self.host = Author(self, "host", roles.HOST)
+        self.host = self.author("host")
         self.certify(self.root, self.root, roles.ROOT)
         self.certify(self.issuer, self.root, roles.ISSUER)
         self.certify(self.host, self.issuer, roles.HOST)
+
+    def author(self, name):
+        """A key that nobody certified yet."""
+        return Author(named(name, self.crypto), self.id, name)
 
     # What the operator and the people sign
 
@@ -352,34 +299,29 @@ class Community:
             "epoch": 0, "not_before_s": START_S - 10, "not_after_s": START_S + YEAR_S, "assurance": 0,
         }  # fmt: skip
         if self.sealed and role in (roles.ISSUER, roles.PERSON):
-            body["sealing_key"] = x25519.public_key(subject.secret)
+            body["sealing_key"] = x25519.public_key(subject.key.sealing_secret)
         body.update(more)
-        if signer.head is None:
-            signer.head = chain.start(signer.kid, 0, signer.certificate.id if signer.certificate else entry.NO_PREVIOUS)
         new = self.publish(signer, kinds.CERTIFICATE, body)
-        subject.certificate = new
-        if subject.head is None:
-            subject.head = chain.start(subject.kid, 0, new.id)
+        if subject.certificate_id == entry.NO_PREVIOUS and subject is not signer:
+            subject.begin(0, new.id)
+        subject.chained = role != roles.PERSON
+        subject.certificate_id, subject.certificate = new.id, new
         self.authors[subject.kid] = subject
         return new
 
     def publish(self, author, kind, body, stamp_s=None):
         """An entry of the operator's own, stored."""
-        head = author.head
-        stamp = entry.Stamp(1, 1, self.now_s if stamp_s is None else stamp_s)
-        place = (head.generation, head.next_sequence, head.previous)
-        new = entry.sign(kind, body, place, stamp, author.kid, self.id, author.identity.sign)
-        head.accept(new)
+        new = author.publish(kind, body, self.now_s if stamp_s is None else stamp_s)
         self.keep(new)
         return new
 
     def person(self, name):
-        person = Author(self, name, roles.PERSON)
+        person = self.author(name)
         self.certify(person, self.issuer, roles.PERSON)
         return person
 
     def enrol(self, house, owner=None):
-        subject = Author(self, house.name, roles.METER)
+        subject = self.author(house.name)
         more = {"rated_w": 10_000}
         if owner is not None:
             more["owner"] = owner.kid
@@ -397,9 +339,7 @@ class Community:
         body = dict(body)
         body["order_id"] = hashlib.sha256(name.encode()).digest()[:8]
         body.setdefault("expires_s", self.now_s + 3600)
-        place = (0, 0, person.certificate.id)
-        stamp = entry.Stamp(0, 0, self.now_s)
-        new = entry.sign(kind, body, place, stamp, person.kid, self.id, person.identity.sign)
+        new = person.publish(kind, body, self.now_s)
         self.keep(new)
         return new
 
@@ -622,14 +562,14 @@ class World:
 
 def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
     """(World, Community, House) of one enrolled meter with an owner."""
-    village = Community()
-    house = House(village, "alone", load, **settings)
-    world = World(village, [house], step_ms=step_ms)
-    world.owner = village.person("owner")
-    village.enrol(house, world.owner)
+    community = Community()
+    house = House(community, "alone", load, **settings)
+    world = World(community, [house], step_ms=step_ms)
+    world.owner = community.person("owner")
+    community.enrol(house, world.owner)
     if policy:
-        village.demo_policy()
-    return world, village, house
+        community.demo_policy()
+    return world, community, house
 
 
 def attributed(house):
@@ -648,6 +588,3 @@ def last_reading(house):
 
 def import_at_end(body):
     return readings.end_value(body, readings.IMPORT_WH)
-
-
-REAL = ed25519

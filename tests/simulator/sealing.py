@@ -1,9 +1,9 @@
-"""A village whose meters seal: each opens a key for the day before it says what it measured, with real sealing.
+"""A community whose meters seal: each opens a key for the day before it says what it measured, with real sealing.
 
-village = SealedVillage(900, ed25519=ed25519)
-village.reading(meter, ...)        KEY_EPOCH and KEY_OPEN where they are due, then the reading, sealed
-village.opened()                   every entry as who has the keys reads it
-village.disclosure(...)            keys of key periods, as an auditor gets them
+community = SealedCommunity(900, ed25519=ed25519)
+community.reading(meter, ...)        KEY_EPOCH and KEY_OPEN where they are due, then the reading, sealed
+community.opened()                   every entry as who has the keys reads it
+community.disclosure(...)            keys of key periods, as an auditor gets them
 """
 
 import hashlib
@@ -14,13 +14,13 @@ from wattpact_protocol.crypto import x25519
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys, unsealing
 
-from simulator.community import Village
+from simulator.community import Community
 
 DAY_S = 86400
 
 
 def sealing_key(author):
-    return x25519.public_key(period_keys.sealing_secret(author.seed))
+    return x25519.public_key(author.key.sealing_secret)
 
 
 class _Sealing:
@@ -34,7 +34,7 @@ class _Sealing:
         self.secrets = {}
 
 
-class SealedVillage(Village):
+class SealedCommunity(Community):
     def __init__(self, *arguments, **named):
         self._sealing = {}
         self.keys = {}  # (kid, generation, key_no): the key
@@ -65,7 +65,7 @@ class SealedVillage(Village):
         if state.day != day:
             state.day = day
             self.open_key(meter, given)
-        place = (self.community, meter.kid, meter.generation)
+        place = (self.id, meter.kid, meter.generation)
         key = self.keys[meter.kid, meter.generation, state.key_no]
         return content.seal_body(key, state.key_no, place, kind, body)
 
@@ -74,11 +74,11 @@ class SealedVillage(Village):
         state = self._sealing[meter.kid]
         state.epoch += 1
         state.day = None
-        secret = hashlib.sha256(meter.seed + b"epoch" + bytes([state.epoch])).digest()
+        secret = hashlib.sha256(meter.key.seed + b"epoch" + bytes([state.epoch])).digest()
         state.secrets[state.epoch] = secret
         readers = [(one.kid, sealing_key(one)) for one in (self.issuer, meter.owner) if one is not None]
         ephemeral = hashlib.sha256(secret).digest()
-        body = steps.finish(epochs.wrap_steps(secret, ephemeral, state.epoch, (self.community, meter.kid), readers))
+        body = steps.finish(epochs.wrap_steps(secret, ephemeral, state.epoch, (self.id, meter.kid), readers))
         super().publish(meter, kinds.KEY_EPOCH, body, **given)
 
     def open_key(self, meter, given, key=None):
@@ -94,7 +94,7 @@ class SealedVillage(Village):
 
     def opened(self):
         """All entries, opened with what was committed to before each; what does not open is as it is."""
-        opening, found = unsealing.Unsealing(self.community, lambda *place: self.keys.get(place)), []
+        opening, found = unsealing.Unsealing(self.id, lambda *place: self.keys.get(place)), []
         for new in self.entries:
             if new.kind == kinds.KEY_OPEN:
                 opening.follow(new)
@@ -107,7 +107,7 @@ class SealedVillage(Village):
     def disclosure(self, places=None, name="all.keys"):
         """The keys of these key periods, or of all."""
         wanted = sorted(self.keys) if places is None else places
-        return Disclosure(self.community, [PeriodKey(*place, self.keys[place], 0, 1) for place in wanted], name)
+        return Disclosure(self.id, [PeriodKey(*place, self.keys[place], 0, 1) for place in wanted], name)
 
 
 def is_to_be_sealed(kind, body):

@@ -10,29 +10,13 @@ from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import chain, entry, ids, kinds, reasons, roles
 from wattpact_protocol.sync import datagram, enrolment
 
+from simulator.authors import REAL, Author, Key
+
 YEAR_S = 365 * 86400
 QUICK_POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False, "hold_budget_s": 0,
 }  # fmt: skip
-
-
-class Author:
-    """A key and its log."""
-
-    def __init__(self, seed_byte: int) -> None:
-        self.seed = bytes([seed_byte]) * 32
-        self.public_key = ed25519.public_key(self.seed)
-        self.kid = ids.kid_of(self.public_key)
-        self.sequence = 0
-        self.previous = entry.NO_PREVIOUS
-
-    def publish(self, kind: int, body: dict[str, object], community: bytes) -> entry.Entry:
-        stamp = entry.Stamp(1, 1, int(time.time()))
-        place = (0, self.sequence, self.previous)
-        made = entry.sign(kind, body, place, stamp, self.kid, community, lambda m: ed25519.sign(self.seed, m))
-        self.sequence, self.previous = self.sequence + 1, made.id
-        return made
 
 
 class SmallHost:
@@ -42,8 +26,9 @@ class SmallHost:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
-        self.root, self.issuer = Author(1), Author(2)
-        self.community = ids.community_id(self.root.public_key)
+        self.root = Author(Key(bytes([1]) * 32, REAL))
+        self.community = self.root.community_id
+        self.issuer = Author(Key(bytes([2]) * 32, REAL), self.community)
         self.store_id = b"thestore"
         self.inbox: list[entry.Entry] = []
         self.entries: list[entry.Entry] = []
@@ -55,7 +40,7 @@ class SmallHost:
         self.address: tuple[str, int] | None = None
         self.grants = 0
         self._certify(self.root, self.root.public_key, roles.ROOT, "root")
-        self.issuer.previous = self._certify(self.root, self.issuer.public_key, roles.ISSUER, "issuer").id
+        self.issuer.begin(0, self._certify(self.root, self.issuer.public_key, roles.ISSUER, "issuer").id)
 
     def _certify(self, by: Author, public_key: bytes, role: int, label: str) -> entry.Entry:
         now_s = int(time.time())
@@ -63,7 +48,7 @@ class SmallHost:
             "version": 1, "public_key": public_key, "role": role, "label": label, "generation": 0, "epoch": 0,
             "not_before_s": now_s - 60, "not_after_s": now_s + YEAR_S, "assurance": 0, "rated_w": 11000,
         }  # fmt: skip
-        return self._publish(by.publish(kinds.CERTIFICATE, body, self.community))
+        return self._publish(by.publish(kinds.CERTIFICATE, body, now_s))
 
     def _publish(self, made: entry.Entry) -> entry.Entry:
         self.inbox.append(made)
@@ -76,7 +61,7 @@ class SmallHost:
 
     def publish(self, kind: int, body: dict[str, object]) -> entry.Entry:
         """The issuer says it, and the meter gets it at once."""
-        made = self._publish(self.issuer.publish(kind, body, self.community))
+        made = self._publish(self.issuer.publish(kind, body, int(time.time())))
         if self.address is not None:
             self.socket.sendto(self._inbox(len(self.inbox) - 1), self.address)
         return made

@@ -8,12 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.host import Publisher, key, mandate, readings_body
+from simulator.host import EnrolledAuthor, key, mandate, readings_body
 from simulator.processes import Street
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
@@ -34,29 +33,29 @@ class Player:
 
     def __init__(self, street: Street) -> None:
         self.street = street
-        self.community = SimpleNamespace(id=street.home.community)
+        self.community_id = street.home.community
         self.now_s = street.clock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", street.wire.node_port))
         self.here = self.meter("here")  # whose digests show that all before them was heard
 
-    def meter(self, name: str) -> Publisher:
+    def meter(self, name: str) -> EnrolledAuthor:
         signer, person = key(name), key(f"owner of {name}")
         with self.street.home.store() as store:
             arguments = (store, self.street.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
-        speaker = Publisher(self.community, signer, made.body, made.id)
-        speaker.owner = Publisher(self.community, person, owner.body, owner.id)
+        speaker = EnrolledAuthor(self.community_id, signer, made.body, made.id)
+        speaker.owner = EnrolledAuthor(self.community_id, person, owner.body, owner.id)
         return speaker
 
-    def stranger(self, name: str) -> Publisher:
+    def stranger(self, name: str) -> EnrolledAuthor:
         """Whom nobody has enrolled."""
-        return Publisher(self.community, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
+        return EnrolledAuthor(self.community_id, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
 
     def wrap(self, *entries: Entry) -> list[bytes]:
-        return [datagram.encode(datagram.ENTRY, self.community.id, new.raw) for new in entries]
+        return [datagram.encode(datagram.ENTRY, self.community_id, new.raw) for new in entries]
 
     async def send(self, datagrams: Iterable[bytes]) -> int:
         """Send, so slowly that the node hears each, once it knows who was enrolled; how many."""
@@ -76,11 +75,11 @@ class Player:
     async def heard(self) -> None:
         """Wait until the node has heard all that was sent."""
         digest = [self.here.kid, 0, 0, bytes(8), 0]
-        self.socket.send(datagram.encode(datagram.DIGEST, self.community.id, digest))
+        self.socket.send(datagram.encode(datagram.DIGEST, self.community_id, digest))
         loop, kind = asyncio.get_running_loop(), 0
         while kind != datagram.HEAD:
             data = await asyncio.wait_for(loop.sock_recv(self.socket, 2048), 10)
-            kind, body = datagram.decode(data, self.community.id)
+            kind, body = datagram.decode(data, self.community_id)
             kind = kind if body[0] == self.here.kid else 0
 
     async def refused(self) -> Counter[str]:
@@ -99,23 +98,23 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     first, held = meter.publish("event", boot, now_s), forked.publish("event", boot, now_s)
     good += [first, held]
     cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
-    cases["gap"] = wrap(meter.sign("event", boot, (0, 7, first.id), now_s))
-    cases["stale_generation"] = wrap(meter.sign("event", boot, (4, 1, first.id), now_s))
-    cases["broken_chain"] = wrap(meter.sign("event", boot, (0, 1, bytes(32)), now_s))
-    cases["future_time"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s + 1000))
-    cases["certificate_expired"] = wrap(meter.sign("event", boot, (0, 1, first.id), now_s - 10 * 86400))
-    cases["not_allowed"] = wrap(meter.sign("policy", {"version": 9}, (0, 1, first.id), now_s))
+    cases["gap"] = wrap(meter.sign_at("event", boot, (0, 7, first.id), now_s))
+    cases["stale_generation"] = wrap(meter.sign_at("event", boot, (4, 1, first.id), now_s))
+    cases["broken_chain"] = wrap(meter.sign_at("event", boot, (0, 1, bytes(32)), now_s))
+    cases["future_time"] = wrap(meter.sign_at("event", boot, (0, 1, first.id), now_s + 1000))
+    cases["certificate_expired"] = wrap(meter.sign_at("event", boot, (0, 1, first.id), now_s - 10 * 86400))
+    cases["not_allowed"] = wrap(meter.sign_at("policy", {"version": 9}, (0, 1, first.id), now_s))
     cases["unknown_author"] = wrap(player.stranger("nobody").publish("event", boot, now_s))
-    genuine = wrap(meter.sign("event", boot, (0, 1, first.id), now_s))[0]
+    genuine = wrap(meter.sign_at("event", boot, (0, 1, first.id), now_s))[0]
     cases["bad_signature"] = [genuine[:-1] + bytes([genuine[-1] ^ 1])]
-    cases["fork"] = wrap(forked.sign("event", {"code": event_codes.BOOT, "detail": 2}, (0, 0, held.previous), now_s))
-    cases["frozen_log"] = wrap(forked.sign("event", boot, (0, 1, held.id), now_s))
+    cases["fork"] = wrap(forked.sign_at("event", {"code": event_codes.BOOT, "detail": 2}, (0, 0, held.previous), now_s))
+    cases["frozen_log"] = wrap(forked.sign_at("event", boot, (0, 1, held.id), now_s))
     late = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 2, now_s, expires_s=now_s - 10), now_s)
     cases["order_expired"] = wrap(late)
     return cases | bad_readings(player, good)
 
 
-def bad_orders(player: Player, meter: Publisher, good: "list[Entry]") -> list[bytes]:
+def bad_orders(player: Player, meter: EnrolledAuthor, good: "list[Entry]") -> list[bytes]:
     """A person's order again, and another one with its id."""
     good.append(meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
     other = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
@@ -141,7 +140,7 @@ def bad_readings(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
 
 
 def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
-    own, other = player.community.id, bytes(16)
+    own, other = player.community_id, bytes(16)
     body = [player.here.kid, 0, 0, bytes(8), 0]
     return {
         "oversize": [bytes(1201), bytes(9000)],
@@ -257,7 +256,7 @@ def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
 def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
     """Replays, strangers by the thousand, requests to be enrolled, noise."""
     replayed = player.wrap(player.meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
-    community = player.community.id
+    community = player.community_id
     for number in range(FLOOD):
         kind = number % 5
         if kind == 0:

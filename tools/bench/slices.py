@@ -57,7 +57,7 @@ def advance(work):
 """
 RECORDING = r"""
 import gc
-from simulator.enrolled import Home
+from simulator.enrolled import EnrolledApp
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
@@ -69,9 +69,9 @@ class Neighbour:
 def begin(n, now_s):
     community.now_s = now_s
     if n == 4:
-        community.mandate(owner, home, kinds.BUY, 250000, 900, "buy")
+        community.mandate(owner, enrolled, kinds.BUY, 250000, 900, "buy")
     if n >= 4 and n % 2 == 0:
-        community.give(home, 40 + n)
+        community.give(enrolled, 40 + n)
         community.publish(community.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
             "price_micro_per_kwh": 200000 - n, "wh": 300, "max_w": 9000, "start_s": community.now_s,
             "end_s": community.now_s + 1800, "valid_until_s": community.now_s + 900, "mandate": bytes(32),
@@ -80,17 +80,17 @@ def begin(n, now_s):
 def answer(sent):
     datagrams = []
     for data in sent:
-        datagrams += community.receive_datagram(data, home.kid)
+        datagrams += community.receive_datagram(data, enrolled.kid)
     file.write(",".join([data.hex() for data in datagrams]) + "\n")
     return datagrams
 
-home = Home(FOLDER)
-community = home.community
+enrolled = EnrolledApp(FOLDER)
+community = enrolled.community
 owner = community.person("seller")
 sellers = [community.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
 with open(FOLDER + "/received", "w") as file:
-    file.write("%s\n%d\n" % (community.root.public_key.hex(), home.board.start_s))
-    live(home.app, home.board, answer, begin, lambda name, function, *arguments: function(*arguments))
+    file.write("%s\n%d\n" % (community.root.public_key.hex(), enrolled.board.start_s))
+    live(enrolled.app, enrolled.board, answer, begin, lambda name, function, *arguments: function(*arguments))
 """
 COUNTED = r"""
 import os, uctypes, vfs
@@ -145,7 +145,7 @@ def counted(name, function, *arguments):
 file = open(FOLDER + "/received")
 root_public_key = binascii.unhexlify(file.readline().strip())
 board = Board(FOLDER + "/again", root_public_key, step_s=1)
-seed = hashlib.sha256(b"home").digest()
+seed = hashlib.sha256(b"enrolled").digest()
 drawn, bits = [seed, seed], case.Bits("random")
 board.urandom = lambda n: drawn.pop()[:n] if drawn else bits.bytes(n)
 board.start_s = int(file.readline())
