@@ -18,7 +18,7 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     operations = starts = 0
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
-        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
         other = community.author("other")
         community.certify(other, community.issuer, roles.METER, owner=world.owner.kid)
         community.grants = False
@@ -29,13 +29,15 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         for n in range(case.scale(250, 60)):
             who = bits.choice(sorted(WHO_SAYS))
             kind = bits.choice(WHO_SAYS[who])
-            ids += [new.id for new in house.entries()[-3:]]
-            made = damage.body(bits, kind, (community.now_s, 60), ids[-12:], [house.kid, world.owner.kid, other.kid])
+            ids += [new.id for new in household.entries()[-3:]]
+            made = damage.body(
+                bits, kind, (community.now_s, 60), ids[-12:], [household.kid, world.owner.kid, other.kid]
+            )
             if kind == kinds.CERTIFICATE:
                 made["role"] = roles.METER  # and never the meter's own: that would end its membership
                 made["public_key"] = bits.bytes(32)
             if kind == kinds.GRANT:
-                made["number"], made["meter"] = n + 1, house.kid
+                made["number"], made["meter"] = n + 1, household.kid
             try:
                 new = tell(community, authors[who], kind, made, n)
             except entry.EntryError:
@@ -45,16 +47,16 @@ def test_no_values_that_the_table_allows_stop_a_meter():
             if n % 8 == 0:
                 world.run(2)
             if n % 100 == 50:
-                house.boot(world.ms)
+                household.boot(world.ms)
         world.run(30)
-        operations += len(house.operations)
-        starts += len(house.entries(kinds.USAGE_START))
-        assert said > 40 and house.meter.rejected.get("flash_failed", 0) == 0, house.meter.rejected
-        readings = len(house.entries(kinds.READING))
-        heard = house.meter.inbox.cursor
-        community.demo_policy(version=kinds.MAX_U32, meter=house.kid)
+        operations += len(household.operations)
+        starts += len(household.entries(kinds.USAGE_START))
+        assert said > 40 and household.meter.rejected.get("flash_failed", 0) == 0, household.meter.rejected
+        readings = len(household.entries(kinds.READING))
+        heard = household.meter.inbox.cursor
+        community.demo_policy(version=kinds.MAX_U32, meter=household.kid)
         world.run(20)
-        assert len(house.entries(kinds.READING)) > readings and house.meter.inbox.cursor > heard
+        assert len(household.entries(kinds.READING)) > readings and household.meter.inbox.cursor > heard
     assert operations and starts, (operations, starts)
 
 

@@ -4,7 +4,7 @@ import case
 from simulator import flash
 from simulator.authors import REAL, StandIn
 from simulator.driving import measure, receive, tick
-from simulator.network import START_S, Community, House, Network, PowerCut, World, alone, last_reading
+from simulator.network import START_S, Community, Household, Network, PowerCut, World, alone, last_reading
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
@@ -15,46 +15,46 @@ from wattpact_protocol.sync import datagram
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
 
-def houses(crypto=StandIn, network=None, step_ms=100, **settings):
+def households(crypto=StandIn, network=None, step_ms=100, **settings):
     """A roof, a battery and a wallbox behind its relay, each with an owner, enrolled, under the demo's policy."""
     community = Community(crypto)
-    roof = House(community, "roof", lambda ms, closed: -SOLAR_W, **settings)
-    battery = House(community, "battery", lambda ms, closed: -BATTERY_W, **settings)
-    wallbox = House(community, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
+    roof = Household(community, "roof", lambda ms, closed: -SOLAR_W, **settings)
+    battery = Household(community, "battery", lambda ms, closed: -BATTERY_W, **settings)
+    wallbox = Household(community, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
     world = World(community, [roof, battery, wallbox], network, step_ms)
-    world.owners = [community.person(house.name + "'s owner") for house in world.houses]
-    for house, owner in zip(world.houses, world.owners):
-        community.enrol(house, owner)
+    world.owners = [community.person(household.name + "'s owner") for household in world.households]
+    for household, owner in zip(world.households, world.owners):
+        community.enrol(household, owner)
     community.demo_policy()
     return world
 
 
 def trade(world, name="1", sold_wh=40, bought_wh=80):
     """Both producers sell, the wallbox buys."""
-    roof, battery, wallbox = world.houses
+    roof, battery, wallbox = world.households
     community, owners = world.community, world.owners
     community.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
     community.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
     community.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
 
 
-def codes(house):
-    return [new.body["code"] for new in house.entries(kinds.EVENT)]
+def codes(household):
+    return [new.body["code"] for new in household.entries(kinds.EVENT)]
 
 
 def check_readings(world):
     """Everything the host holds of every meter's readings is good, by the rules that the host applies."""
-    for house in world.houses:
+    for household in world.households:
         registers = register_rules.RegisterRules(10_000)
         for new in world.community.rows:
-            if new.kid == house.kid and new.kind == kinds.READING:
-                assert registers.apply(new.body) is None, (house.name, new, new.body)
+            if new.kid == household.kid and new.kind == kinds.READING:
+                assert registers.apply(new.body) is None, (household.name, new, new.body)
 
 
-def check_usage(house):
+def check_usage(household):
     """Each contract began and ended at most once, and all that was attributed was imported."""
     begun, ended, attributed = {}, {}, {}
-    for new in house.entries():
+    for new in household.entries():
         contract = new.body.get("contract")
         if new.kind == kinds.USAGE_START:
             assert contract not in begun, "begun twice"
@@ -73,9 +73,9 @@ def check_usage(house):
 def check_mandates(world):
     """Nobody committed to more than the mandate says."""
     accepted, confirmed = {}, {}
-    for house in world.houses:
-        demands = {new.id: new.body["mandate"] for new in house.entries(kinds.DEMAND)}
-        for new in house.entries(kinds.ACCEPTANCE):
+    for household in world.households:
+        demands = {new.id: new.body["mandate"] for new in household.entries(kinds.DEMAND)}
+        for new in household.entries(kinds.ACCEPTANCE):
             mandate = demands[new.body["demand"]]
             accepted[mandate] = accepted.get(mandate, 0) + new.body["wh"]
     for new in world.community.contracts.values():
@@ -89,10 +89,10 @@ def check_mandates(world):
 
 
 def test_a_full_cycle_ends_and_begins_again():
-    world = houses()
-    roof, battery, wallbox = world.houses
+    world = households()
+    roof, battery, wallbox = world.households
     world.run(5)
-    assert [house.meter.log.is_open for house in world.houses] == [True] * 3
+    assert [household.meter.log.is_open for household in world.households] == [True] * 3
     assert not wallbox.closed
     trade(world)
     world.run_until(lambda: wallbox.closed, 10)
@@ -116,11 +116,11 @@ def test_a_full_cycle_ends_and_begins_again():
 
 
 def test_contracts_fill_in_order_of_priority():
-    world = houses()
+    world = households()
     world.run(5)
     trade(world)
     world.run(60)
-    wallbox = world.houses[2]
+    wallbox = world.households[2]
     acceptances = wallbox.entries(kinds.ACCEPTANCE)
     offers = world.community.offers
     assert [new.body["priority"] for new in acceptances] == [1, 2]
@@ -133,76 +133,76 @@ def test_contracts_fill_in_order_of_priority():
 
 
 def test_the_relay_follows_a_grant_within_a_tick():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    community.give(house, 10)
-    told = community.tell(house.kid, house.meter.inbox.id, house.meter.inbox.cursor)
+    community.give(household, 10)
+    told = community.tell(household.kid, household.meter.inbox.id, household.meter.inbox.cursor)
     assert len(told) == 1
-    receive(house.meter, house.now(world.ms), told[0])
-    assert house.meter.next_tick_ms(house.now(world.ms)) == world.ms
-    house.step(world.ms)
-    assert house.operations == [(world.ms, True, "grant")]
-    world.run_until(lambda: not house.closed, 12)
-    assert house.meter.registers()[readings.IMPORT_WH] == 10
-    before = house.meter.rejected.get("inbox_duplicate", 0)
-    receive(house.meter, house.now(world.ms), told[0])
-    assert house.meter.rejected["inbox_duplicate"] == before + 1
+    receive(household.meter, household.now(world.ms), told[0])
+    assert household.meter.next_tick_ms(household.now(world.ms)) == world.ms
+    household.step(world.ms)
+    assert household.operations == [(world.ms, True, "grant")]
+    world.run_until(lambda: not household.closed, 12)
+    assert household.meter.registers()[readings.IMPORT_WH] == 10
+    before = household.meter.rejected.get("inbox_duplicate", 0)
+    receive(household.meter, household.now(world.ms), told[0])
+    assert household.meter.rejected["inbox_duplicate"] == before + 1
     world.run(70)
-    assert len(house.operations) == 2, "a grant was used twice"
+    assert len(household.operations) == 2, "a grant was used twice"
 
 
 def test_signatures_are_real():
     community = Community(REAL)
-    house = House(community, "real", lambda ms, closed: 3600 if closed else 0)
-    world = World(community, [house], step_ms=500)
-    community.enrol(house)
+    household = Household(community, "real", lambda ms, closed: 3600 if closed else 0)
+    world = World(community, [household], step_ms=500)
+    community.enrol(household)
     community.demo_policy()
     world.run(4)
-    community.give(house, 5)
-    world.run_until(lambda: house.closed, 4)
-    world.run_until(lambda: not house.closed, 10)
+    community.give(household, 5)
+    world.run_until(lambda: household.closed, 4)
+    world.run_until(lambda: not household.closed, 10)
     world.run(3)
-    assert community.authors[house.kid].head.next_sequence >= 6 and not community.refused
-    before = house.meter.trust.verifications
-    forged = bytearray(community.give(house, 500).raw)
+    assert community.authors[household.kid].head.next_sequence >= 6 and not community.refused
+    before = household.meter.trust.verifications
+    forged = bytearray(community.give(household, 500).raw)
     forged[-1] ^= 1
-    body = [community.inbox, house.meter.inbox.cursor, house.meter.inbox.cursor + 1, bytes(forged)]
-    receive(house.meter, house.now(world.ms), datagram.encode(datagram.INBOX, community.id, body))
-    assert house.meter.rejected == {"bad_signature": 1} and not house.meter.usage.grants
-    assert house.meter.trust.verifications == before + 1
+    body = [community.inbox, household.meter.inbox.cursor, household.meter.inbox.cursor + 1, bytes(forged)]
+    receive(household.meter, household.now(world.ms), datagram.encode(datagram.INBOX, community.id, body))
+    assert household.meter.rejected == {"bad_signature": 1} and not household.meter.usage.grants
+    assert household.meter.trust.verifications == before + 1
 
 
 def test_nothing_is_signed_before_enrolment_and_registers_count():
     community = Community()
-    house = House(community, "new", lambda ms, closed: 3600)
-    world = World(community, [house])
+    household = Household(community, "new", lambda ms, closed: 3600)
+    world = World(community, [household])
     world.run(20)
-    assert not house.flash.entries and house.meter.registers()[readings.IMPORT_WH] == 20
-    public_key, proof = community.pending[house.kid]
-    assert public_key == house.identity.public_key and len(proof) == 32
-    certificate = community.enrol(house)
+    assert not household.flash.entries and household.meter.registers()[readings.IMPORT_WH] == 20
+    public_key, proof = community.pending[household.kid]
+    assert public_key == household.identity.public_key and len(proof) == 32
+    certificate = community.enrol(household)
     world.run(12)
-    first = house.entries()[0]
+    first = household.entries()[0]
     assert first.previous == certificate.id and first.sequence == 0
-    assert codes(house)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(house)[0] == 9
-    assert last_reading(house)["registers"][readings.IMPORT_WH][0] >= 20
-    assert community.authors[house.kid].head.next_sequence == len(house.flash.entries)
+    assert codes(household)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(household)[0] == 9
+    assert last_reading(household)["registers"][readings.IMPORT_WH][0] >= 20
+    assert community.authors[household.kid].head.next_sequence == len(household.flash.entries)
 
 
 def test_bad_networks_only_slow_things_down():
     for seed in range(case.scale(6, 2)):
         bits = case.Bits("network %d" % seed)
         network = Network(bits, lose=150, repeat=150, damage=50, jitter_ms=700)
-        world = houses(network=network)
+        world = households(network=network)
         world.run(20)
         trade(world)
         world.run(120)
         network.lose = network.damage = network.repeat = network.jitter_ms = 0
         world.run(130)
-        for house in world.houses:
-            missing = len(house.flash.entries) - world.community.authors[house.kid].head.next_sequence
+        for household in world.households:
+            missing = len(household.flash.entries) - world.community.authors[household.kid].head.next_sequence
             assert missing <= 2, "seed %d: %d entries never arrived" % (seed, missing)
-        attributed, ended = check_usage(world.houses[2])
+        attributed, ended = check_usage(world.households[2])
         assert sum(attributed.values()) == 80 and len(ended) == len(attributed), (seed, attributed)
         check_readings(world)
         check_mandates(world)
@@ -212,32 +212,32 @@ def test_power_cuts_at_any_write_lose_and_double_nothing():
     boots = 0
     for seed in range(case.scale(16, 2)):
         bits = case.Bits("power %d" % seed)
-        world = houses()
-        wallbox = world.houses[2]
+        world = households()
+        wallbox = world.households[2]
         world.run(3)
 
-        def arm(house, bits=bits):
-            house.flash.cut_in = 1 + bits.below(30)
-            house.flash.cut_after = bits.below(2) == 1
+        def arm(household, bits=bits):
+            household.flash.cut_in = 1 + bits.below(30)
+            household.flash.cut_after = bits.below(2) == 1
 
-        def cut(house, world=world, bits=bits, arm=arm):
+        def cut(household, world=world, bits=bits, arm=arm):
             while True:
-                arm(house)
+                arm(household)
                 try:
-                    return house.boot(world.ms, bits.below(4) == 0)
+                    return household.boot(world.ms, bits.below(4) == 0)
                 except PowerCut:
                     pass
 
         world.on_cut = cut
-        for house in world.houses:
-            arm(house)
+        for household in world.households:
+            arm(household)
         trade(world)
         world.run(110)
-        for house in world.houses:
-            house.flash.cut_in = None
+        for household in world.households:
+            household.flash.cut_in = None
         world.run_until(lambda wallbox=wallbox: len(wallbox.entries(kinds.USAGE_END)) == 2, 150)
         world.run(5)
-        boots += sum([house.boots for house in world.houses]) - 3
+        boots += sum([household.boots for household in world.households]) - 3
         attributed, ended = check_usage(wallbox)
         assert sum(attributed.values()) == 80 and len(ended) == 2, (seed, attributed)
         assert len(wallbox.entries(kinds.ACCEPTANCE)) == 2, "seed %d accepted again" % seed
@@ -248,82 +248,84 @@ def test_power_cuts_at_any_write_lose_and_double_nothing():
         assert stamps == sorted(stamps), "two boots have one number"
         check_readings(world)
         check_mandates(world)
-        for house in world.houses:
-            assert world.community.authors[house.kid].head.next_sequence >= len(house.flash.entries) - 2
+        for household in world.households:
+            assert world.community.authors[household.kid].head.next_sequence >= len(household.flash.entries) - 2
     assert boots >= case.scale(200, 10), boots
 
 
 def test_the_meters_own_journal_and_store_carry_it_over_restarts():
     with flash.Folder() as folder:
-        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, folder=folder)
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0, folder=folder)
         world.run(5)
-        community.give(house, 30)
+        community.give(household, 30)
         for _ in range(4):
             world.run(6)
-            house.journal.close()
-            house.boot(world.ms)
+            household.journal.close()
+            household.boot(world.ms)
         world.run(30)
-        assert sum(check_usage(house)[0].values()) == 30 and not house.closed
-        assert codes(house).count(event_codes.BOOT) == 5
-        assert community.authors[house.kid].head.next_sequence == house.journal.next_sequence
+        assert sum(check_usage(household)[0].values()) == 30 and not household.closed
+        assert codes(household).count(event_codes.BOOT) == 5
+        assert community.authors[household.kid].head.next_sequence == household.journal.next_sequence
         check_readings(world)
-        house.journal.close()
+        household.journal.close()
 
 
 def test_registers_never_fall_below_what_was_said():
     bits = case.Bits("registers")
-    world, community, house = alone(lambda ms, closed: 9000, step_s=5)
+    world, community, household = alone(lambda ms, closed: 9000, step_s=5)
     said = 0
     for _ in range(case.scale(40, 8)):
         world.run(1 + bits.below(9))
-        for new in house.entries():
+        for new in household.entries():
             if new.kind == kinds.READING:
                 said = max(said, readings.end_value(new.body, readings.IMPORT_WH))
-        house.boot(world.ms)
-        assert house.meter.registers().get(readings.IMPORT_WH, 0) >= said
+        household.boot(world.ms)
+        assert household.meter.registers().get(readings.IMPORT_WH, 0) >= said
     assert said > 50
     check_readings(world)
 
 
 def without_host(seconds, step_s, step_ms, wh):
-    """A house with a grant loses its host for a while; then all is delivered."""
-    world, community, house = alone(lambda ms, closed: 720 if closed else 0, step_ms, step_s=step_s, intervals=4)
+    """A household with a grant loses its host for a while; then all is delivered."""
+    world, community, household = alone(lambda ms, closed: 720 if closed else 0, step_ms, step_s=step_s, intervals=4)
     world.run(10)
-    community.give(house, wh, to_s=community.now_s + seconds + 7200, start_by_s=community.now_s + 600)
-    world.run_until(lambda: house.closed, 10)
-    before_wh = house.meter.registers()[readings.IMPORT_WH]
+    community.give(household, wh, to_s=community.now_s + seconds + 7200, start_by_s=community.now_s + 600)
+    world.run_until(lambda: household.closed, 10)
+    before_wh = household.meter.registers()[readings.IMPORT_WH]
     world.network.up = False
     world.run(seconds)
-    used_wh = house.meter.registers()[readings.IMPORT_WH] - before_wh
+    used_wh = household.meter.registers()[readings.IMPORT_WH] - before_wh
     assert abs(used_wh - min(seconds * 720 // 3600, wh)) <= 1, used_wh
-    held = community.authors[house.kid].head.next_sequence
-    assert len(house.flash.entries) - held >= seconds // step_s // 4 - 1
+    held = community.authors[household.kid].head.next_sequence
+    assert len(household.flash.entries) - held >= seconds // step_s // 4 - 1
     world.network.up = True
-    took_ms = world.run_until(lambda: community.authors[house.kid].head.next_sequence == len(house.flash.entries), 200)
+    took_ms = world.run_until(
+        lambda: community.authors[household.kid].head.next_sequence == len(household.flash.entries), 200
+    )
     check_readings(world)
-    check_usage(house)
+    check_usage(household)
     assert not community.refused.get("fork") and took_ms < 200_000
-    return house
+    return household
 
 
 def test_ten_minutes_without_a_host_lose_nothing():
-    house = without_host(600, 5, 200, 500)
-    assert house.closed
+    household = without_host(600, 5, 200, 500)
+    assert household.closed
 
 
 def test_a_day_without_a_host_loses_nothing():
-    house = without_host(case.scale(86_400, 14_400), 900, 5_000, 10_000)
-    assert house.closed == case.MICROPYTHON  # 720 W use the grant up within the whole day
+    household = without_host(case.scale(86_400, 14_400), 900, 5_000, 10_000)
+    assert household.closed == case.MICROPYTHON  # 720 W use the grant up within the whole day
 
 
 def test_a_silent_host_is_asked_ever_more_rarely():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(5)
     world.network.up = False
     sent = []
     for _ in range(1200):
         world.step()
-        sent += house.step(world.ms)
+        sent += household.step(world.ms)
     world.run(0)
     digests = []
     world.network.send = lambda to, data, ms: digests.append((ms, datagram.decode(data, community.id)[0]))
@@ -332,43 +334,43 @@ def test_a_silent_host_is_asked_ever_more_rarely():
 
 
 def test_a_grant_ends_in_time_and_too_late_ones_never_begin():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    community.give(house, 1000, to_s=community.now_s + 20)
-    world.run_until(lambda: house.closed, 4)
-    world.run_until(lambda: not house.closed, 25)
+    community.give(household, 1000, to_s=community.now_s + 20)
+    world.run_until(lambda: household.closed, 4)
+    world.run_until(lambda: not household.closed, 25)
     assert world.ms // 1000 == 24 or world.ms // 1000 == 25
     world.run(2)
-    assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_EXPIRED
-    late = community.give(house, 50, start_by_s=community.now_s + 20)  # while the relay rests
+    assert household.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_EXPIRED
+    late = community.give(household, 50, start_by_s=community.now_s + 20)  # while the relay rests
     world.run(70)
-    end = house.entries(kinds.USAGE_END)[1].body
+    end = household.entries(kinds.USAGE_END)[1].body
     assert end["contract"] == late.body["contract"] and end["reason"] == kinds.END_VOID and end["attributed_wh"] == 0
-    assert len(house.operations) == 2
+    assert len(household.operations) == 2
 
 
 def test_a_terminated_grant_opens_the_relay():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     stranger = community.person("stranger")
     world.run(4)
-    contract = community.give(house, 1000).body["contract"]
-    world.run_until(lambda: house.closed, 4)
+    contract = community.give(household, 1000).body["contract"]
+    world.run_until(lambda: household.closed, 4)
     body = {"contract": contract, "reason": "wanted"}
     community.order(stranger, kinds.TERMINATE, body, "t1")
     world.run(4)
-    assert house.closed and house.meter.rejected["not_a_party"] == 1
+    assert household.closed and household.meter.rejected["not_a_party"] == 1
     community.order(world.owner, kinds.TERMINATE, body, "t2")
-    world.run_until(lambda: not house.closed, 4)
+    world.run_until(lambda: not household.closed, 4)
     world.run(1)
-    assert house.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_TERMINATED
+    assert household.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_TERMINATED
 
 
 def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     """Or a supplier could cut a consumer off and still be paid for what was not taken."""
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    grant = community.give(house, 1000).body
-    world.run_until(lambda: house.closed, 4)
+    grant = community.give(household, 1000).body
+    world.run_until(lambda: household.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
     community.publish(community.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=community.now_s + 3600)
@@ -376,76 +378,76 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     identity = world.owner.key
     community.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, community.id, identity.sign))
     world.run(4)
-    assert house.closed and house.meter.rejected == {"ended_before": 1, "no_time": 1}
+    assert household.closed and household.meter.rejected == {"ended_before": 1, "no_time": 1}
     community.publish(community.issuer, kinds.TERMINATE, body)
-    world.run_until(lambda: not house.closed, 4)
+    world.run_until(lambda: not household.closed, 4)
 
 
 def test_faults_open_the_relay_and_are_said():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    community.give(house, 500)
-    world.run_until(lambda: house.closed, 4)
-    house.around.over_current = True
+    community.give(household, 500)
+    world.run_until(lambda: household.closed, 4)
+    household.around.over_current = True
     world.step()
-    assert not house.closed
-    house.around.over_current = False
+    assert not household.closed
+    household.around.over_current = False
     world.run(70)
-    assert not house.closed and codes(house).count(event_codes.OVER_CURRENT) == 1
-    house.around.reset_on_site = True
+    assert not household.closed and codes(household).count(event_codes.OVER_CURRENT) == 1
+    household.around.reset_on_site = True
     world.run(1)
-    assert house.closed
-    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.RELAY_OPENED]
+    assert household.closed
+    opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.RELAY_OPENED]
     assert [(body["text"], body["contract"]) for body in opened] == [
-        ("over_current", house.meter.usage.grants[0].contract)
+        ("over_current", household.meter.usage.grants[0].contract)
     ]
 
 
 def test_a_flash_that_fails_stops_neither_registers_nor_guard():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    community.give(house, 20)
-    world.run_until(lambda: house.closed, 4)
+    community.give(household, 20)
+    world.run_until(lambda: household.closed, 4)
 
     def fail(*_):
         raise StateError("flash failed")
 
-    works = house.meter.recorder._store.save
-    house.meter.recorder._store.save = fail
-    world.run_until(lambda: not house.closed, 25)
-    assert house.meter.registers()[readings.IMPORT_WH] == 20 and house.meter.rejected["flash_failed"] > 0
-    held = len(house.flash.entries)
+    works = household.meter.recorder._store.save
+    household.meter.recorder._store.save = fail
+    world.run_until(lambda: not household.closed, 25)
+    assert household.meter.registers()[readings.IMPORT_WH] == 20 and household.meter.rejected["flash_failed"] > 0
+    held = len(household.flash.entries)
     world.run(5)
-    assert len(house.flash.entries) <= held + 1, "registers were said that no checkpoint covers"
-    house.meter.recorder._store.save = works
+    assert len(household.flash.entries) <= held + 1, "registers were said that no checkpoint covers"
+    household.meter.recorder._store.save = works
     world.run(10)
-    assert len(house.flash.entries) > held + 2 and sum(check_usage(house)[0].values()) == 20
+    assert len(household.flash.entries) > held + 2 and sum(check_usage(household)[0].values()) == 20
     check_readings(world)
 
 
 def test_policies_of_the_meter_come_before_those_for_all():
-    world, community, house = alone(policy=False)
+    world, community, household = alone(policy=False)
     world.run(4)
-    assert house.closed or house.meter.guard.policy.consent_required
+    assert household.closed or household.meter.guard.policy.consent_required
     community.demo_policy()
     world.run(4)
-    assert not house.meter.guard.policy.consent_required
-    community.demo_policy(meter=house.kid, consent_required=True)
+    assert not household.meter.guard.policy.consent_required
+    community.demo_policy(meter=household.kid, consent_required=True)
     community.demo_policy(version=2, emergency_credit_wh=7)
     world.run(4)
-    policy = house.meter.guard.policy
+    policy = household.meter.guard.policy
     assert policy.consent_required and policy.emergency_credit_wh == 0
-    house.boot(world.ms)
-    assert house.meter.guard.policy.consent_required
-    community.demo_policy(meter=house.kid, version=2, protected=True)
-    world.run_until(lambda: house.closed, 4)
-    assert house.operations[-1][2] == "protected"
+    household.boot(world.ms)
+    assert household.meter.guard.policy.consent_required
+    community.demo_policy(meter=household.kid, version=2, protected=True)
+    world.run_until(lambda: household.closed, 4)
+    assert household.operations[-1][2] == "protected"
 
 
 def test_every_refusal_is_counted_by_its_reason():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(5)
-    meter, now = house.meter, house.now(world.ms)
+    meter, now = household.meter, household.now(world.ms)
     cursor = meter.inbox.cursor
 
     def told(raw, after=None, inbox=None):
@@ -459,7 +461,7 @@ def test_every_refusal_is_counted_by_its_reason():
         assert len(news) <= 1
         return news[0] if news else None
 
-    grant = community.give(house, 10)
+    grant = community.give(household, 10)
     stranger = community.author("stranger")
     place = (0, 0, bytes(32))
     stamp = entry.Stamp(1, 1, community.now_s)
@@ -471,11 +473,13 @@ def test_every_refusal_is_counted_by_its_reason():
     other = bytes(16)
     assert refused(bytes(1201)) == "oversize"
     assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
-    assert refused(datagram.encode(datagram.HEAD, other, [house.kid, 0, 0])) == "wrong_community"
-    assert refused(datagram.encode(datagram.DIGEST, community.id, [house.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+    assert refused(datagram.encode(datagram.HEAD, other, [household.kid, 0, 0])) == "wrong_community"
+    assert (
+        refused(datagram.encode(datagram.DIGEST, community.id, [household.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+    )
     assert refused(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [house.kid, 0, 999])) == "head_ahead"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [house.kid, 7, 0])) == "stale_generation"
+    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 0, 999])) == "head_ahead"
+    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 7, 0])) == "stale_generation"
     assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
     assert refused(told(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
     assert refused(told(b"no entry")) == "entry_malformed"
@@ -489,46 +493,46 @@ def test_every_refusal_is_counted_by_its_reason():
 
 
 def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(5)
     ghost = community.person("ghost")
     community.rows.pop()  # its certificate is lost before any meter hears of it
     community.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
-    ghost_order = community.mandate(ghost, house, kinds.SELL, 1, 1, "ghost")
-    grant = community.give(house, 10)
+    ghost_order = community.mandate(ghost, household, kinds.SELL, 1, 1, "ghost")
+    grant = community.give(household, 10)
     world.run(15)
-    assert [held.contract for held in house.meter.usage.grants] == [grant.body["contract"]]
-    assert house.meter.rejected["unknown_author"] == 3
-    assert ghost_order.id not in [held.id for held in house.meter.trader.mandates]
+    assert [held.contract for held in household.meter.usage.grants] == [grant.body["contract"]]
+    assert household.meter.rejected["unknown_author"] == 3
+    assert ghost_order.id not in [held.id for held in household.meter.trader.mandates]
 
 
 def test_another_host_may_take_over():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    community.give(house, 5)
+    community.give(household, 5)
     world.run(20)
-    assert sum(check_usage(house)[0].values()) == 5
+    assert sum(check_usage(household)[0].values()) == 5
     community.inbox = b"new host"
     world.run(5)
-    newest = [place + 1 for place, new in enumerate(community.rows) if community.concerns(new, house.kid)][-1]
-    assert house.meter.inbox.id == b"new host" and house.meter.inbox.cursor == newest
-    community.give(house, 5)
+    newest = [place + 1 for place, new in enumerate(community.rows) if community.concerns(new, household.kid)][-1]
+    assert household.meter.inbox.id == b"new host" and household.meter.inbox.cursor == newest
+    community.give(household, 5)
     world.run(75)
-    assert sum(check_usage(house)[0].values()) == 10
+    assert sum(check_usage(household)[0].values()) == 10
 
 
 def test_nobody_leads_a_meter_away_from_its_host():
     """Another inbox is followed only behind an entry that is known or genuine, not behind one that is passed over."""
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    meter, now = house.meter, house.now(world.ms)
+    meter, now = household.meter, household.now(world.ms)
     followed = (meter.inbox.id, meter.inbox.cursor)
     liar = community.author("liar")
-    receipt = {"author": house.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
+    receipt = {"author": household.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
     old = dict(community.root.certificate.body, version=0, label="y")
     for claimed, kind, body in [(liar.kid, kind, body) for kind, body in said] + [
-        (house.kid, kinds.EVENT, {"code": 1}), (community.root.kid, kinds.CERTIFICATE, old)
+        (household.kid, kinds.EVENT, {"code": 1}), (community.root.kid, kinds.CERTIFICATE, old)
     ]:  # fmt: skip
         stamp = entry.Stamp(1, 1, community.now_s)
         forged = entry.sign(kind, body, (0, 0, bytes(32)), stamp, claimed, community.id, lambda message: bytes(64))
@@ -536,77 +540,77 @@ def test_nobody_leads_a_meter_away_from_its_host():
             receive(meter, now, datagram.encode(datagram.INBOX, community.id, [b"elsewher", 0, 99, forged.raw]))
         assert (meter.inbox.id, meter.inbox.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
     assert meter.rejected["inbox_not_proven"] >= 4 and not meter.inbox.receipt
-    community.give(house, 5)
-    world.run_until(lambda: house.closed, 4)
+    community.give(household, 5)
+    world.run_until(lambda: household.closed, 4)
 
 
 def test_receipts_let_the_journal_be_pruned_and_only_they():
-    world, community, house = alone(lambda ms, closed: 3600, step_s=1)
+    world, community, household = alone(lambda ms, closed: 3600, step_s=1)
     world.run(320)
-    assert house.flash.first > 0 and len(house.flash.entries) >= 256
+    assert household.flash.first > 0 and len(household.flash.entries) >= 256
     world.network.up = False
     receipted = max([new.body["sequence"] for new in community.rows if new.kind == kinds.RECEIPT])
     world.run(300)
-    assert house.flash.first <= receipted + 1, "pruned without a receipt"
-    assert len(house.flash.entries) > 256 + 32
-    house.boot(world.ms)
-    assert house.meter.registers()[readings.IMPORT_WH] >= 618
+    assert household.flash.first <= receipted + 1, "pruned without a receipt"
+    assert len(household.flash.entries) > 256 + 32
+    household.boot(world.ms)
+    assert household.meter.registers()[readings.IMPORT_WH] >= 618
     world.network.up = True
     world.run(40)
-    assert len(house.flash.entries) <= 256 + 48 + 16
+    assert len(household.flash.entries) <= 256 + 48 + 16
     check_readings(world)
 
 
 def test_a_full_journal_waits_for_receipts():
-    world, community, house = alone(lambda ms, closed: 3600, step_s=1, limit=60)
+    world, community, household = alone(lambda ms, closed: 3600, step_s=1, limit=60)
     world.run(10)
     world.network.up = False
     world.run(90)
-    assert len(house.flash.entries) == 60 and house.meter.log.full
-    held_wh = house.meter.registers()[readings.IMPORT_WH]
+    assert len(household.flash.entries) == 60 and household.meter.log.full
+    held_wh = household.meter.registers()[readings.IMPORT_WH]
     assert held_wh >= 98, "registers stopped with the journal"
     world.network.up = True
     world.run(30)
-    assert not house.meter.log.full and house.flash.first > 0
-    assert community.authors[house.kid].head.next_sequence >= 70
+    assert not household.meter.log.full and household.flash.first > 0
+    assert community.authors[household.kid].head.next_sequence >= 70
     check_readings(world)
 
 
 def test_lost_state_is_said_and_nothing_old_is_used_again():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
-    community.give(house, 10)
+    community.give(household, 10)
     world.run(25)
-    assert not house.closed
-    house.flash.values["usage"] = None
-    house.flash.values["registers"] = None
-    house.boot(world.ms)
-    assert house.meter.registers()[readings.IMPORT_WH] >= 10, "registers fell with their checkpoint"
+    assert not household.closed
+    household.flash.values["usage"] = None
+    household.flash.values["registers"] = None
+    household.boot(world.ms)
+    assert household.meter.registers()[readings.IMPORT_WH] >= 10, "registers fell with their checkpoint"
     world.run(70)
-    assert event_codes.STATE_CORRUPT in codes(house)
-    assert len(house.operations) == 2 and house.meter.rejected["before_state_was_lost"] == 1
-    community.give(house, 10)
-    world.run_until(lambda: house.closed, 5)
+    assert event_codes.STATE_CORRUPT in codes(household)
+    assert len(household.operations) == 2 and household.meter.rejected["before_state_was_lost"] == 1
+    community.give(household, 10)
+    world.run_until(lambda: household.closed, 5)
     world.run(20)
     check_readings(world)
-    assert sum(check_usage(house)[0].values()) == 20
+    assert sum(check_usage(household)[0].values()) == 20
 
 
 def test_events_are_published_before_usage_and_usage_before_readings():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    community.give(house, 17)
-    world.run_until(lambda: house.closed, 4)
-    world.run_until(lambda: not house.closed, 20)
+    community.give(household, 17)
+    world.run_until(lambda: household.closed, 4)
+    world.run_until(lambda: not household.closed, 20)
     world.run(6)
-    said = [(new.kind, new.body.get("code")) for new in house.entries()]
+    said = [(new.kind, new.body.get("code")) for new in household.entries()]
     for event, usage in (
         (event_codes.RELAY_CLOSED, kinds.USAGE_START), (event_codes.RELAY_OPENED, kinds.USAGE_END),
     ):  # fmt: skip
         place = said.index((kinds.EVENT, event))
         assert said.index((usage, None)) > place, said
     at_once = {}  # what one boundary brought
-    for new in house.entries():
+    for new in household.entries():
         if new.kind in (kinds.USAGE, kinds.READING):
             at_once.setdefault(new.stamp.unix_s // 5, []).append(new.kind)
     assert [kinds.USAGE, kinds.READING] in at_once.values()
@@ -622,61 +626,64 @@ def p1(wh, serial="E1", power_w=500):
 
 
 def test_a_meter_with_registers_of_its_own_is_followed():
-    world, community, house = alone(step_s=5)
+    world, community, household = alone(step_s=5)
     meter = None
     for second in range(60):
         world.ms += 1000
         community.now_s = START_S + world.ms // 1000
-        now = house.now(world.ms)
-        meter = house.meter
+        now = household.now(world.ms)
+        meter = household.meter
         wh = 5_000_000 + second
         measure(meter, now, p1(3 if second == 30 else wh))
-        tick(meter, now, house.around)
+        tick(meter, now, household.around)
         for data in meter.pop_datagrams():
-            for answer in community.receive_datagram(data, house.kid):
+            for answer in community.receive_datagram(data, household.kid):
                 receive(meter, now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
-    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
+    opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
     assert [(body["text"], body["registers"][1]) for body in opened] == [("E1", 5_000_001)]
-    assert codes(house).count(event_codes.SOURCE_REJECTED) == 1
-    said = [new.body for new in house.entries(kinds.READING)]
+    assert codes(household).count(event_codes.SOURCE_REJECTED) == 1
+    said = [new.body for new in household.entries(kinds.READING)]
     assert len(said) >= 9 and said[-1]["registers"][readings.IMPORT_WH][1] == [5]
     assert said[-1]["registers"][64] == [500, []] and sorted(said[-1]["registers"])[:4] == [1, 2, 3, 5]
     check_readings(world)
 
 
 def test_a_replaced_source_opens_a_generation_and_grants_go_on():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
-    community.give(house, 30)
-    world.run_until(lambda: house.closed, 4)
+    community.give(household, 30)
+    world.run_until(lambda: household.closed, 4)
     world.run(12)
-    own_wh = house.meter.registers()[readings.IMPORT_WH]
+    own_wh = household.meter.registers()[readings.IMPORT_WH]
     for second in range(12):  # from now on a meter with registers of its own measures, far below
         world.ms += 1000
-        now = house.now(world.ms)
-        measure(house.meter, now, p1(2 + second))
-        tick(house.meter, now, house.around)
+        now = household.now(world.ms)
+        measure(household.meter, now, p1(2 + second))
+        tick(household.meter, now, household.around)
         if second == 6:
-            house.boot(world.ms)  # and power fails in between
-    assert house.meter.registers()[readings.IMPORT_WH] == 13
-    assert codes(house).count(event_codes.REGISTER_CLOSE) == 1 and codes(house).count(event_codes.REGISTER_OPEN) == 2
-    used = [grant.attributed_wh for grant in house.meter.usage.grants]
+            household.boot(world.ms)  # and power fails in between
+    assert household.meter.registers()[readings.IMPORT_WH] == 13
+    assert (
+        codes(household).count(event_codes.REGISTER_CLOSE) == 1
+        and codes(household).count(event_codes.REGISTER_OPEN) == 2
+    )
+    used = [grant.attributed_wh for grant in household.meter.usage.grants]
     assert own_wh <= used[0] + 1 <= own_wh + 12, (used, own_wh)
-    opened = [new.body for new in house.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
-    assert [(body["detail"], body["text"]) for body in opened] == [(1, house.kid.hex()), (2, "E1")]
+    opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
+    assert [(body["detail"], body["text"]) for body in opened] == [(1, household.kid.hex()), (2, "E1")]
     held = register_rules.RegisterRules(10_000)
-    for new in house.entries(kinds.READING):
+    for new in household.entries(kinds.READING):
         assert held.apply(new.body) is None
 
 
 def test_usage_agrees_with_settlement():
     """The meter's own count is what settlement finds from its readings, slot by slot."""
-    world = houses()
+    world = households()
     world.run(5)
     trade(world)
     world.run(70)
-    wallbox = world.houses[2]
+    wallbox = world.households[2]
     attributed, _ = check_usage(wallbox)
     load = []
     for new in wallbox.entries(kinds.READING):

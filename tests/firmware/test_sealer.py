@@ -6,7 +6,7 @@ import case
 from simulator import flash
 from simulator.driving import measure, power, tick
 from simulator.enrolled import EnrolledApp
-from simulator.network import START_S, Community, Flash, House, Operator, PowerCut, Store, World
+from simulator.network import START_S, Community, Flash, Household, Operator, PowerCut, Store, World
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -25,50 +25,52 @@ EPOCH, OPEN = KEYS
 
 
 def alone(load=lambda ms, closed: 3600, sealed=True, step_ms=250, **settings):
-    """One enrolled house with an owner."""
+    """One enrolled household with an owner."""
     community = Community(sealed=sealed)
-    house = House(community, "alone", load, **settings)
-    world = World(community, [house], step_ms=step_ms)
+    household = Household(community, "alone", load, **settings)
+    world = World(community, [household], step_ms=step_ms)
     world.owner = community.person("owner")
-    community.enrol(house, world.owner)
+    community.enrol(household, world.owner)
     community.demo_policy()
-    return world, community, house
+    return world, community, household
 
 
-def raw_entries(house):
+def raw_entries(household):
     """What the meter holds, as it travels."""
-    journal = house.journal
+    journal = household.journal
     held = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
-    return [entry.decode(raw, house.community.id) for raw in held]
+    return [entry.decode(raw, household.community.id) for raw in held]
 
 
-def keys_of(house):
+def keys_of(household):
     """(kind, number) of its entries about keys."""
-    return [(new.kind, new.body.get("key_no") or new.body["number"]) for new in raw_entries(house) if new.kind in KEYS]
+    return [
+        (new.kind, new.body.get("key_no") or new.body["number"]) for new in raw_entries(household) if new.kind in KEYS
+    ]
 
 
-def check_sealed(house, since=0):
+def check_sealed(household, since=0):
     """Nothing that was measured is open, and the operator opens all of it."""
     count = 0
-    for new in raw_entries(house)[since:]:
+    for new in raw_entries(household)[since:]:
         if new.kind in MEASURED or "registers" in new.body:
             assert new.is_sealed, new
         count += new.is_sealed
-    assert not [new for new in house.entries() if new.is_sealed]
+    assert not [new for new in household.entries() if new.is_sealed]
     return count
 
 
-def check_readings(house):
+def check_readings(household):
     registers = register_rules.RegisterRules(10_000)
-    for new in house.community.rows:
-        if new.kid == house.kid and new.kind == kinds.READING and not new.is_sealed:
+    for new in household.community.rows:
+        if new.kid == household.kid and new.kind == kinds.READING and not new.is_sealed:
             assert registers.apply(new.body) is None, (new, new.body)
 
 
-def seen_by(house, reader):
+def seen_by(household, reader):
     """The meter's sealed entries that one reader can open, and those it cannot."""
-    operator, seen, hidden = Operator(house.community, reader), [], []
-    for new in raw_entries(house):
+    operator, seen, hidden = Operator(household.community, reader), [], []
+    for new in raw_entries(household):
         operator.follow(new)
         if new.is_sealed:
             (hidden if operator.unseal(new).is_sealed else seen).append(new.sequence)
@@ -76,8 +78,8 @@ def seen_by(house, reader):
 
 
 def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
-    measured, seal_steps = [], house.meter.sealer.seal_steps
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
+    measured, seal_steps = [], household.meter.sealer.seal_steps
 
     def note(kind, body):
         sealed = yield from seal_steps(kind, body)
@@ -85,113 +87,113 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
             measured.append((kind, dict(body)))
         return sealed
 
-    house.meter.sealer.seal_steps = note
+    household.meter.sealer.seal_steps = note
     world.run(4)
-    community.give(house, 20)
+    community.give(household, 20)
     world.run(40)
-    assert [new.kind for new in raw_entries(house)[:3]] == [EPOCH, OPEN, kinds.EVENT]
-    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
-    assert check_sealed(house) == len(measured) > 15
-    raws = raw_entries(house)
-    opened = [(new.kind, new.body) for new, raw in zip(house.entries(), raws) if raw.is_sealed]
+    assert [new.kind for new in raw_entries(household)[:3]] == [EPOCH, OPEN, kinds.EVENT]
+    assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)]
+    assert check_sealed(household) == len(measured) > 15
+    raws = raw_entries(household)
+    opened = [(new.kind, new.body) for new, raw in zip(household.entries(), raws) if raw.is_sealed]
     assert opened == measured
     for kind in MEASURED:
         assert kind in [kind for kind, _ in opened]
-    held = [new for new in community.rows if new.kid == house.kid]
-    assert [new.body for new in held] == [new.body for new in house.entries()][: len(held)]
-    assert seen_by(house, world.owner)[1] == [] and len(seen_by(house, world.owner)[0]) == len(measured)
-    assert seen_by(house, community.person("neighbour"))[0] == []
+    held = [new for new in community.rows if new.kid == household.kid]
+    assert [new.body for new in held] == [new.body for new in household.entries()][: len(held)]
+    assert seen_by(household, world.owner)[1] == [] and len(seen_by(household, world.owner)[0]) == len(measured)
+    assert seen_by(household, community.person("neighbour"))[0] == []
 
 
 def test_without_a_sealing_key_in_the_community_readings_are_open():
-    world, community, house = alone(sealed=False)
+    world, community, household = alone(sealed=False)
     world.run(20)
-    held = raw_entries(house)
+    held = raw_entries(household)
     assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
     community.sealed = True
     community.certify(community.issuer, community.root, roles.ISSUER, 2)
     world.run(20)
-    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
-    later = [new for new in raw_entries(house) if new.kind == kinds.READING][-2:]
+    assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)]
+    later = [new for new in raw_entries(household) if new.kind == kinds.READING][-2:]
     assert later[0].is_sealed and later[1].is_sealed
     community.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
     community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(20)
-    house.boot(world.ms)
+    household.boot(world.ms)
     world.run(20)
-    assert [new for new in raw_entries(house) if new.kind == kinds.READING][-1].is_sealed
-    check_readings(house)
+    assert [new for new in raw_entries(household) if new.kind == kinds.READING][-1].is_sealed
+    check_readings(household)
 
 
 def test_a_new_owner_and_the_one_before_do_not_read_each_other():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(12)
     moved_in = community.person("moved in")
     world.run(2)
-    before = house.journal.next_sequence
-    community.enrol_again(house, moved_in)
+    before = household.journal.next_sequence
+    community.enrol_again(household, moved_in)
     world.run(12)
-    old, new = seen_by(house, world.owner), seen_by(house, moved_in)
+    old, new = seen_by(household, world.owner), seen_by(household, moved_in)
     assert old[0] and new[0] and old[0] == new[1] and new[0] == old[1]
     assert max(old[0]) < min(new[0]) and min(new[0]) >= before
-    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1), (EPOCH, 2), (OPEN, 2)]
-    community.enrol_again(house, moved_in, epoch=1)  # the same owner in another tenancy
+    assert keys_of(household) == [(EPOCH, 1), (OPEN, 1), (EPOCH, 2), (OPEN, 2)]
+    community.enrol_again(household, moved_in, epoch=1)  # the same owner in another tenancy
     world.run(12)
-    assert keys_of(house)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(house)
+    assert keys_of(household)[4:] == [(EPOCH, 3), (OPEN, 3)] and check_sealed(household)
     community.certify(moved_in, community.issuer, roles.PERSON, 2, sealing_key=world.owner.key.sealing_secret)
     world.run(12)
-    assert keys_of(house)[6:] == [(EPOCH, 4), (OPEN, 4)]
+    assert keys_of(household)[6:] == [(EPOCH, 4), (OPEN, 4)]
     community.certify(community.host, community.issuer, roles.HOST, 2)
     community.person("somebody else")
     world.run(12)
-    assert len(keys_of(house)) == 8, "an epoch begins only with its readers"
-    check_readings(house)
+    assert len(keys_of(household)) == 8, "an epoch begins only with its readers"
+    check_readings(household)
 
 
 def test_an_epoch_goes_on_over_a_restart():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(12)
     for _ in range(3):
-        house.boot(world.ms)
+        household.boot(world.ms)
         world.run(8)
-    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)] and check_sealed(house) > 8
-    house.clock_known = False  # as after most starts: the day comes later
-    house.boot(world.ms)
+    assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)] and check_sealed(household) > 8
+    household.clock_known = False  # as after most starts: the day comes later
+    household.boot(world.ms)
     world.run(4)
-    house.clock_known = True
+    household.clock_known = True
     world.run(12)
-    assert keys_of(house) == [(EPOCH, 1), (OPEN, 1)]
-    check_readings(house)
+    assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)]
+    check_readings(household)
 
 
 def test_each_day_has_its_key():
-    world, community, house = alone(step_ms=60_000, step_s=3600)
+    world, community, household = alone(step_ms=60_000, step_s=3600)
     world.run(3 * 86_400)
-    assert keys_of(house) == [(EPOCH, 1)] + [(OPEN, number) for number in range(1, 5)]
-    opened = [new for new in raw_entries(house) if new.kind == OPEN]
+    assert keys_of(household) == [(EPOCH, 1)] + [(OPEN, number) for number in range(1, 5)]
+    opened = [new for new in raw_entries(household) if new.kind == OPEN]
     assert [new.stamp.unix_s // 86_400 - START_S // 86_400 for new in opened] == [0, 1, 2, 3]
-    for new in raw_entries(house):
+    for new in raw_entries(household):
         if new.is_sealed:
             day = new.stamp.unix_s // 86_400 - START_S // 86_400
             assert new.body["sealed"].key_no == day + 1
-    check_sealed(house)
+    check_sealed(household)
 
 
 def test_without_a_clock_entries_are_counted():
     before, sealer.MAX_ENTRIES = sealer.MAX_ENTRIES, 20
     try:
-        world, community, house = alone()
-        house.clock_known = False
+        world, community, household = alone()
+        household.clock_known = False
         world.run(5)
         for number in range(70):
-            house.meter.events.note(event_codes.TAMPER, {"registers": {1: number}})
+            household.meter.events.note(event_codes.TAMPER, {"registers": {1: number}})
             world.run(1)
             if number == 30:
-                house.boot(world.ms)
-        places = [new.sequence for new in raw_entries(house) if new.kind == OPEN]
+                household.boot(world.ms)
+        places = [new.sequence for new in raw_entries(household) if new.kind == OPEN]
         assert len(places) == 4
         assert [later - place for place, later in zip(places, places[1:])] == [21] * 3  # itself, and 20 under it
-        check_sealed(house)
+        check_sealed(household)
     finally:
         sealer.MAX_ENTRIES = before
 
@@ -201,107 +203,107 @@ def test_a_cut_at_any_write_uses_no_number_twice():
     boots = 0
     for after in (False, True):
         for first in range(1, case.scale(40, 12)):
-            world, community, house = alone(step_ms=500)
+            world, community, household = alone(step_ms=500)
             heir = community.person("heir")
             cuts = [first, 1, 2, 3]
 
-            def cut(house, world=world, cuts=cuts, after=after):
+            def cut(household, world=world, cuts=cuts, after=after):
                 while True:
-                    house.flash.cut_in, house.flash.cut_after = (cuts.pop(0) if cuts else None), after
+                    household.flash.cut_in, household.flash.cut_after = (cuts.pop(0) if cuts else None), after
                     try:
-                        return house.boot(world.ms)
+                        return household.boot(world.ms)
                     except PowerCut:
                         pass
 
             world.on_cut = cut
-            cut(house)
+            cut(household)
             world.run(8)
-            community.enrol_again(house, heir)
+            community.enrol_again(household, heir)
             world.run(12)
-            assert house.boots > 1 and check_sealed(house), (after, first)
-            assert seen_by(house, heir)[0]
-            boots += house.boots
-            numbers = [number for kind, number in keys_of(house) if kind == OPEN]
+            assert household.boots > 1 and check_sealed(household), (after, first)
+            assert seen_by(household, heir)[0]
+            boots += household.boots
+            numbers = [number for kind, number in keys_of(household) if kind == OPEN]
             assert numbers == sorted(set(numbers))
-            check_readings(house)
+            check_readings(household)
     assert boots > case.scale(200, 60), boots
 
 
 def test_lost_secrets_begin_anew_above_all_that_was_used():
     for damaged in (None, b"\x80", cbor.encode([0, bytes(32), [], 1, 1, 1])):
-        world, community, house = alone(lambda ms, closed: 720 if closed else 0)
+        world, community, household = alone(lambda ms, closed: 720 if closed else 0)
         world.run(4)
-        grant = community.give(house, 500)
+        grant = community.give(household, 500)
         world.run(20)
-        held, kept_wh = house.journal.next_sequence, house.meter.registers()[1]
-        house.flash.values["sealing"] = damaged
-        house.flash.values["registers"] = None
-        house.boot(world.ms)
+        held, kept_wh = household.journal.next_sequence, household.meter.registers()[1]
+        household.flash.values["sealing"] = damaged
+        household.flash.values["registers"] = None
+        household.boot(world.ms)
         world.run(20)
-        published = [new.kind for new in raw_entries(house)[held:]]
-        assert published[:2] == [EPOCH, OPEN] and check_sealed(house)
-        (_, epoch), (_, key_no) = keys_of(house)[-2:]
+        published = [new.kind for new in raw_entries(household)[held:]]
+        assert published[:2] == [EPOCH, OPEN] and check_sealed(household)
+        (_, epoch), (_, key_no) = keys_of(household)[-2:]
         assert epoch > held and key_no > held, "a number of the past may have been used"
-        said = [new.body for new in house.entries() if new.kind == kinds.EVENT]
+        said = [new.body for new in household.entries() if new.kind == kinds.EVENT]
         assert "sealing" in [body["text"] for body in said if body["code"] == event_codes.STATE_CORRUPT][0]
-        assert not house.meter.checkpoint.lost == [] and house.meter.sealer.lost
+        assert not household.meter.checkpoint.lost == [] and household.meter.sealer.lost
         # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
-        assert published.count(kinds.USAGE_START) == 0 and house.closed
-        assert house.meter.usage.grants[0].contract == grant.body["contract"]
-        assert house.meter.usage.grants[0].used_from_s and kept_wh
-        ends = [new.body["t0_s"] for new in house.entries(kinds.READING)]
+        assert published.count(kinds.USAGE_START) == 0 and household.closed
+        assert household.meter.usage.grants[0].contract == grant.body["contract"]
+        assert household.meter.usage.grants[0].used_from_s and kept_wh
+        ends = [new.body["t0_s"] for new in household.entries(kinds.READING)]
         assert ends == sorted(ends)
 
 
 def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
     for names in (("trust",), ("trust", "sealing")):
-        world, community, house = alone()
+        world, community, household = alone()
         world.run(12)
         world.network.up = False
         for name in names:
-            house.flash.values[name] = None
-        house.boot(world.ms)
+            household.flash.values[name] = None
+        household.boot(world.ms)
         world.run(20)
-        since = [new for new in raw_entries(house) if new.stamp.boot == 2]
+        since = [new for new in raw_entries(household) if new.stamp.boot == 2]
         if "sealing" in names:
             assert not [new for new in since if new.is_sealed or new.kind == kinds.READING]
         else:
             assert [new for new in since if new.kind == kinds.READING]
         world.network.up = True
         world.run(30)
-        assert len(raw_entries(house)) > len(since) + 4 and check_sealed(house)
-        assert len(keys_of(house)) == 2 * len(names)
-        check_readings(house)
+        assert len(raw_entries(household)) > len(since) + 4 and check_sealed(household)
+        assert len(keys_of(household)) == 2 * len(names)
+        check_readings(household)
 
 
 def test_own_entries_are_opened_again_after_a_restart():
-    world, community, house = alone(lambda ms, closed: 7200 if closed else 0)
+    world, community, household = alone(lambda ms, closed: 7200 if closed else 0)
     heir = community.person("heir")
     world.run(4)
-    kept = {name: house.flash.values.get(name) for name in ("trader", "usage", "registers")}
-    community.give(house, 200)
+    kept = {name: household.flash.values.get(name) for name in ("trader", "usage", "registers")}
+    community.give(household, 200)
     world.run(8)
-    community.enrol_again(house, heir)  # some of it is sealed with the secret before
+    community.enrol_again(household, heir)  # some of it is sealed with the secret before
     world.run(12)
-    usage, registers = house.meter.usage, house.meter.registers()
+    usage, registers = household.meter.usage, household.meter.registers()
     before = [(grant.contract, grant.attributed_wh, grant.used_from_s) for grant in usage.grants]
     assert before and before[0][1] > 20
-    house.flash.values["registers"] = None
-    house.boot(world.ms)
-    again = house.meter.registers()
-    said = max([new.body["import_wh"] for new in house.entries(kinds.USAGE)])
+    household.flash.values["registers"] = None
+    household.boot(world.ms)
+    again = household.meter.registers()
+    said = max([new.body["import_wh"] for new in household.entries(kinds.USAGE)])
     assert said <= again[1] <= registers[1]
-    house.flash.values["usage"] = house.flash.values["inbox"] = None
-    house.flash.values.update({name: data for name, data in kept.items() if data is not None})
+    household.flash.values["usage"] = household.flash.values["inbox"] = None
+    household.flash.values.update({name: data for name, data in kept.items() if data is not None})
     for name in ("usage", "trader"):
         if kept[name] is None:
-            house.flash.values.pop(name, None)
-    sealed = [new for new in raw_entries(house) if new.kind == kinds.USAGE]
-    opened = [house.meter.sealer.unseal(new) for new in sealed]
-    assert [new.body for new in opened] == [new.body for new in house.entries(kinds.USAGE)]
+            household.flash.values.pop(name, None)
+    sealed = [new for new in raw_entries(household) if new.kind == kinds.USAGE]
+    opened = [household.meter.sealer.unseal(new) for new in sealed]
+    assert [new.body for new in opened] == [new.body for new in household.entries(kinds.USAGE)]
     assert len({new.body["sealed"].key_no for new in sealed}) == 2
-    house.boot(world.ms)
-    assert house.meter.registers()[1] >= said
+    household.boot(world.ms)
+    assert household.meter.registers()[1] >= said
 
 
 class Log:
@@ -422,68 +424,68 @@ def test_broken_chance_is_refused_and_nothing_said():
 
 
 def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
-    world, community, house = alone(lambda ms, closed: 3600 if closed else 0)
-    house.meter.sealer._urandom = lambda n: bytes(n)
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
+    household.meter.sealer._urandom = lambda n: bytes(n)
     world.run(5)
-    community.give(house, 50)
+    community.give(household, 50)
     world.run(20)
-    assert not house.flash.entries and house.meter.registers()[1] > 10 and house.closed
-    assert house.meter.rejected["not_sealed"] > 5
-    house.meter.sealer._urandom = case.Bits("mended").bytes
+    assert not household.flash.entries and household.meter.registers()[1] > 10 and household.closed
+    assert household.meter.rejected["not_sealed"] > 5
+    household.meter.sealer._urandom = case.Bits("mended").bytes
     world.run(60)
-    assert check_sealed(house) and len(house.entries(kinds.USAGE_END)) == 1 and not house.closed
+    assert check_sealed(household) and len(household.entries(kinds.USAGE_END)) == 1 and not household.closed
 
 
 def test_readers_without_a_key_that_works_are_not_asked_again():
-    world, community, house = alone()
+    world, community, household = alone()
     community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
     community.certify(world.owner, community.issuer, roles.PERSON, 2, sealing_key=bytes(32))
     world.run(20)
-    assert not house.flash.entries and house.meter.rejected["not_sealed"] <= 3
-    assert "sealing" not in house.flash.values
+    assert not household.flash.entries and household.meter.rejected["not_sealed"] <= 3
+    assert "sealing" not in household.flash.values
     community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(10)
-    assert check_sealed(house) and seen_by(house, world.owner)[0] == []
+    assert check_sealed(household) and seen_by(household, world.owner)[0] == []
 
 
 def test_the_operator_may_own_a_meter():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(8)
-    community.enrol_again(house, community.issuer)
+    community.enrol_again(household, community.issuer)
     world.run(12)
-    assert [len(new.body["wraps"]) for new in raw_entries(house) if new.kind == EPOCH] == [2, 1]
-    assert check_sealed(house) and raw_entries(house)[-1].body["sealed"].key_no == 2
+    assert [len(new.body["wraps"]) for new in raw_entries(household) if new.kind == EPOCH] == [2, 1]
+    assert check_sealed(household) and raw_entries(household)[-1].body["sealed"].key_no == 2
 
 
 def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
-    world, community, house = alone()
+    world, community, household = alone()
     world.run(12)
     heir = community.author("heir")
     community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
     community.certify(heir, community.issuer, roles.PERSON, sealing_key=bytes(32))
-    community.enrol_again(house, heir)
+    community.enrol_again(household, heir)
     world.run(2)
-    held = house.journal.next_sequence
+    held = household.journal.next_sequence
     world.run(20)
-    assert house.journal.next_sequence == held and house.meter.rejected["not_sealed"] <= 3
+    assert household.journal.next_sequence == held and household.meter.rejected["not_sealed"] <= 3
     community.certify(heir, community.issuer, roles.PERSON, 2)
     world.run(12)
-    assert seen_by(house, heir)[0] and max(seen_by(house, world.owner)[0]) < held
+    assert seen_by(household, heir)[0] and max(seen_by(household, world.owner)[0]) < held
 
 
 def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
     """By what it might need, not by what it does: what does not fit would tell of a busy enrolled."""
-    world, community, house = alone(step_s=900)
+    world, community, household = alone(step_s=900)
     world.run(4)
-    house.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
+    household.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
     sizes = set()
     for count, wh in enumerate((0, 60_000), 1):
         body = dict(READING, registers={number: [1, [wh] * 60] for number in (1, 2, 3, 4, 5)}, step_s=60)
-        house.meter.recorder.intervals._waiting.append(body)
+        household.meter.recorder.intervals._waiting.append(body)
         world.run(2)
-        said, raw = house.entries(kinds.READING)[-1], raw_entries(house)[-1]
+        said, raw = household.entries(kinds.READING)[-1], raw_entries(household)[-1]
         assert said.body == intervals.slim(body) and raw.is_sealed
-        assert house.meter.rejected == {"not_sealed": count}
+        assert household.meter.rejected == {"not_sealed": count}
         sizes.add(len(raw.raw))
     assert len(sizes) == 1
 
@@ -501,30 +503,30 @@ class Watched:
         return self._ccm.seal(key, nonce, aad, plaintext)
 
 
-def history(house, image, bits):
+def history(household, image, bits):
     """What is sealed from one image of the flash on, in a life of its own."""
     watched = content.ccm = Watched(content.ccm)
     try:
-        house.flash.entries, house.flash.values = list(image[0]), dict(image[1])
-        house.community.operator = Operator(house.community, house.community.issuer)
-        house.urandom = bits.bytes
-        house.boot(20_000)
+        household.flash.entries, household.flash.values = list(image[0]), dict(image[1])
+        household.community.operator = Operator(household.community, household.community.issuer)
+        household.urandom = bits.bytes
+        household.boot(20_000)
         for second in range(1, case.scale(60, 25)):
             now = Now(second * 1000, START_S + 20 + second)
-            measure(house.meter, now, power(bits.below(9000) * 1_000_000, 1_000_000))
+            measure(household.meter, now, power(bits.below(9000) * 1_000_000, 1_000_000))
             for _ in range(4):
-                tick(house.meter, now)
-        assert len(house.entries(kinds.READING)) > case.scale(40, 15)
+                tick(household.meter, now)
+        assert len(household.entries(kinds.READING)) > case.scale(40, 15)
         return watched.used
     finally:
         content.ccm = watched._ccm
 
 
 def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
-    world, community, house = alone(lambda ms, closed: 1000, step_s=1)
+    world, community, household = alone(lambda ms, closed: 1000, step_s=1)
     world.run(10)
-    image = list(house.flash.entries), dict(house.flash.values)
-    lives = [history(house, image, case.Bits("history %d" % number)) for number in range(2)]
+    image = list(household.flash.entries), dict(household.flash.values)
+    lives = [history(household, image, case.Bits("history %d" % number)) for number in range(2)]
     keys = [{key for key, _, _ in life} for life in lives]
     assert keys[0] & keys[1], "both seal with one key, or this test tests nothing"
     both = lives[0] | lives[1]

@@ -202,12 +202,12 @@ def test_what_is_kept_is_data_that_any_store_holds():
 def test_sealing_keys_and_epochs_are_kept_and_old_records_are_given_up():
     community = Community()
     person, flash = community.person("anyone"), Flash()
-    house = community.author("house")
-    community.certify(house, community.issuer, roles.METER, epoch=7)
+    household = community.author("household")
+    community.certify(household, community.issuer, roles.METER, epoch=7)
     taught(community, flash)
     held = fresh(community, flash)
     assert held.author(person.kid)["sealing_key"] == person.certificate.body["sealing_key"]
-    assert held.author(house.kid)["epoch"] == 7 and held.author(house.kid)["sealing_key"] is None
+    assert held.author(household.kid)["epoch"] == 7 and held.author(household.kid)["sealing_key"] is None
     assert held.issuers() == [community.issuer.kid] and held.author(community.issuer.kid)["sealing_key"]
     rows = cbor.decode(flash.values["trust"])
     flash.values["trust"] = cbor.encode([row[:101] for row in rows])  # as a firmware before sealing kept them

@@ -15,7 +15,7 @@ from hypothesis.strategies import one_of
 from simulator.host import T0
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, Street
+from simulator.trading import SLOT_S, TradingCommunity
 from test_cli import run
 from wattpact.api import create_app, errors, models
 from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
@@ -33,9 +33,9 @@ CODE = bytes(range(16))
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory):
+def trading(tmp_path_factory):
     """House 3 used up a contract with House 1 and half of one with House 2; a third party, House 9, looks on."""
-    made = Street(tmp_path_factory.mktemp("street"))
+    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
     made.onlooker = made.community.meter("House 9 garage", made.community.person("House 9"))
     made.landlord = SimpleNamespace(owner=made.community.person("Landlord"))  # of no meter
     made.trade()
@@ -45,8 +45,8 @@ def street(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def app(street):
-    return app_at(street.path, street.clock)
+def app(trading):
+    return app_at(trading.path, trading.clock)
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +55,9 @@ def guesses_are_quick(monkeypatch):
 
 
 @pytest.fixture
-def asked(app, street):
+def asked(app, trading):
     """asked(who, question, **values) -> answer; who is a meter (its owner asks), "operator" or "nobody"."""
-    store = street.community.store
+    store = trading.community.store
     with TestClient(app) as client:
 
         def ask(who, question, **values):
@@ -74,24 +74,24 @@ def asked(app, street):
 
 
 def test_a_code_is_kept_as_its_hash_alone(tmp_path):
-    street = Street(tmp_path)
-    store = street.community.store
+    trading = TradingCommunity(tmp_path)
+    store = trading.community.store
     text = access_links.issue(store, CODE, None, "phone", T0, 60)
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-    known = Access(street.path, lambda: T0).enter(text)
+    known = Access(trading.path, lambda: T0).enter(text)
     assert CODE not in kept and text.encode() not in kept and known.digest in kept
     assert text not in repr(known) and CODE.hex() not in repr(known)
-    street.close()
+    trading.close()
 
 
 def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
-    street = Street(tmp_path)
-    store, now = street.community.store, [T0]
-    text = access_links.issue(store, CODE, street.solar.owner.kid, "", T0, 60)
-    door = Access(street.path, lambda: now[0])
+    trading = TradingCommunity(tmp_path)
+    store, now = trading.community.store, [T0]
+    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", T0, 60)
+    door = Access(trading.path, lambda: now[0])
     for written in (text, text.upper(), f" {text}\n"):
-        assert (door.enter(written).person, door.enter(written).name) == (street.solar.owner.kid, "House 1")
+        assert (door.enter(written).person, door.enter(written).name) == (trading.solar.owner.kid, "House 1")
     now[0] = T0 + 59
     assert door.is_valid(door.enter(text).digest)
     now[0] = T0 + 60
@@ -105,49 +105,49 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     with pytest.raises(BadCode, match="not known here") as gone:
         door.enter(text)
     assert gone.value.is_guess and text not in str(gone.value)
-    street.close()
+    trading.close()
 
 
 @pytest.mark.parametrize("text", ["", "a" * 25, "a" * 27, "1" * 26, "\u00e4" * 26, "a" * 100_000, "=" * 26, "a\0" * 13])
-def test_what_is_no_code_is_refused_like_a_wrong_one(street, text):
+def test_what_is_no_code_is_refused_like_a_wrong_one(trading, text):
     with pytest.raises(BadCode, match="not known here"):
-        Access(street.path, street.clock).enter(text)
+        Access(trading.path, trading.clock).enter(text)
 
 
 def test_a_use_is_noted_once_an_hour(tmp_path):
-    street = Street(tmp_path)
-    store, now = street.community.store, [T0]
+    trading = TradingCommunity(tmp_path)
+    store, now = trading.community.store, [T0]
     text = access_links.issue(store, CODE, None, "", T0, 86400)
-    door = Access(street.path, lambda: now[0])
+    door = Access(trading.path, lambda: now[0])
     noted = []
     for later_s in (0, 10, 3599, 3600, 3700):
         now[0] = T0 + later_s
         door.enter(text)
         noted.append(access_links.listed(store)[0].last_used_s - T0)
     assert noted == [0, 0, 0, 3600, 3600]
-    street.close()
+    trading.close()
 
 
 def test_links_that_ended_are_forgotten(tmp_path):
-    street = Street(tmp_path)
-    store = street.community.store
+    trading = TradingCommunity(tmp_path)
+    store = trading.community.store
     access_links.issue(store, CODE, None, "old", T0, 60)
     access_links.issue(store, CODE[::-1], None, "new", T0 + 60 + access_links.DAY_S + 1, 60)
     assert [row.label for row in access_links.listed(store)] == ["new"]
-    street.close()
+    trading.close()
 
 
 # Sessions
 
 
-def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, street):
-    text = code(street.community.store, street.solar.owner.kid)
+def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, trading):
+    text = code(trading.community.store, trading.solar.owner.kid)
     with TestClient(app) as client:
         assert client.get("/api/session").json() == {"role": "nobody", "kid": None, "label": None, "expires_s": None}
         answer = client.post("/api/session", json={"code": text})
         assert answer.status_code == 200
         found = models.Session.model_validate(answer.json())
-        assert (found.role, found.label, found.kid) == ("person", "House 1", street.solar.owner.kid.hex())
+        assert (found.role, found.label, found.kid) == ("person", "House 1", trading.solar.owner.kid.hex())
         cookie = answer.headers["set-cookie"].lower()
         assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/api", "max-age=")), cookie
         assert "secure" not in cookie and text not in answer.text
@@ -156,22 +156,22 @@ def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, street):
         assert client.get("/api/session").json()["role"] == "nobody"
 
 
-def test_over_https_the_cookie_stays_there(app, street):
+def test_over_https_the_cookie_stays_there(app, trading):
     with TestClient(app, base_url="https://pi.example") as client:
-        answer = client.post("/api/session", json={"code": code(street.community.store)})
+        answer = client.post("/api/session", json={"code": code(trading.community.store)})
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_session_ends_with_its_link(tmp_path):
-    street = Street(tmp_path)
-    store = street.community.store
-    with TestClient(app_at(street.path, street.clock)) as client:
+    trading = TradingCommunity(tmp_path)
+    store = trading.community.store
+    with TestClient(app_at(trading.path, trading.clock)) as client:
         client.post("/api/session", json={"code": code(store)})
         assert client.get("/api/session").json()["role"] == "operator"
         access_links.revoke(store, [row.digest for row in access_links.listed(store)])
         assert client.get("/api/session").json()["role"] == "nobody"
         assert {row["power_w"] for row in client.get("/api/meters").json()} == {None}
-    street.close()
+    trading.close()
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
@@ -188,8 +188,8 @@ def test_a_session_ends_with_its_link(tmp_path):
         ({"sec-fetch-site": "same-site"}, 403),
     ],
 )
-def test_another_sites_page_signs_nobody_in_or_out(app, street, method, headers, status):
-    body = json.dumps({"code": code(street.community.store)}) if method == "POST" else ""
+def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers, status):
+    body = json.dumps({"code": code(trading.community.store)}) if method == "POST" else ""
     more = {"content-type": "application/json"}
     with TestClient(app) as client:
         answer = client.request(method, "/api/session", content=body, headers={**more, **headers})
@@ -197,9 +197,9 @@ def test_another_sites_page_signs_nobody_in_or_out(app, street, method, headers,
     assert (status == 200) == ("set-cookie" in answer.headers)
 
 
-def test_a_form_of_another_site_cannot_carry_a_code(app, street):
+def test_a_form_of_another_site_cannot_carry_a_code(app, trading):
     """What a browser sends without asking first: form types, and text that looks like JSON."""
-    text = code(street.community.store)
+    text = code(trading.community.store)
     with TestClient(app) as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             answer = client.post("/api/session", content=json.dumps({"code": text}), headers={"content-type": kind})
@@ -216,9 +216,9 @@ def test_what_was_sent_for_a_code_is_not_repeated(app, body):
 
 
 def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog):
-    street = Street(tmp_path)
-    community = street.community
-    node = Node(community.store, community.root.public_key, community.host, community.issuer, street.clock)
+    trading = TradingCommunity(tmp_path)
+    community = trading.community
+    node = Node(community.store, community.root.public_key, community.host, community.issuer, trading.clock)
     guess = access_links.text_of(b"\x55" * 16)
     with caplog.at_level(logging.DEBUG), TestClient(create_app(node)) as client:
         for answer in (
@@ -228,23 +228,23 @@ def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog)
             assert answer.status_code == 401 and answer.headers["www-authenticate"] == "Bearer"
             assert guess not in answer.text and answer.json()["detail"].startswith("This link is not known here")
         assert client.get("/api/meters", headers={"authorization": "Basic eDp5"}).status_code == 200
-    counted = {row.reason: row.times for row in node.pipeline.rejections.drain(street.now_s)}
+    counted = {row.reason: row.times for row in node.pipeline.rejections.drain(trading.now_s)}
     assert counted == {"bad_access_code": 3}
     assert "bad_access_code" in caplog.text and guess not in caplog.text
     node.pipeline.close()
-    street.close()
+    trading.close()
 
 
 def test_a_link_that_expired_is_no_guess(tmp_path):
-    street = Street(tmp_path)
+    trading = TradingCommunity(tmp_path)
     counted = []
-    text = code(street.community.store, None, street.now_s - 60, 60)
-    with TestClient(app_at(street.path, street.clock, refused=counted.append)) as client:
+    text = code(trading.community.store, None, trading.now_s - 60, 60)
+    with TestClient(app_at(trading.path, trading.clock, refused=counted.append)) as client:
         answer = client.get("/api/meters", headers=by(text))
         assert answer.status_code == 401 and "has expired" in answer.json()["detail"] and counted == []
         client.get("/api/meters", headers=by("a" * 26))
         assert counted == ["testclient"]
-    street.close()
+    trading.close()
 
 
 def test_a_guess_takes_its_time_and_others_do_not_wait(app, monkeypatch):
@@ -276,10 +276,10 @@ MEASURED = ("import_wh", "export_wh", "power_w", "register_time_s", "relay")
 CAME_OF_IT = ("carried_wh", "short_wh", "unused_wh", "attributed_wh", "due_nano", "flow_w")
 
 
-def test_a_meter_is_its_owners(asked, street):
+def test_a_meter_is_its_owners(asked, trading):
     everything = {row["kid"]: row for row in asked("operator", "meters").json()}
     assert {row["sealed"] for row in everything.values()} == {None}
-    for who in ("nobody", *street.meters, street.onlooker):
+    for who in ("nobody", *trading.meters, trading.onlooker):
         for row in asked(who, "meters").json():
             models.Meter.model_validate(row)
             if who != "nobody" and row["kid"] == who.kid.hex():
@@ -289,9 +289,9 @@ def test_a_meter_is_its_owners(asked, street):
             assert asked(who, f"meters/{row['kid']}").json() == row
 
 
-def test_what_came_of_a_contract_is_for_both_its_sides(asked, street):
+def test_what_came_of_a_contract_is_for_both_its_sides(asked, trading):
     everything = {row["id"]: row for row in asked("operator", "contracts").json()}
-    sides = {"nobody": 0, street.solar: 1, street.battery: 1, street.wallbox: 2, street.onlooker: 0}
+    sides = {"nobody": 0, trading.solar: 1, trading.battery: 1, trading.wallbox: 2, trading.onlooker: 0}
     for who, count in sides.items():
         seen = 0
         for row in asked(who, "contracts").json():
@@ -305,9 +305,9 @@ def test_what_came_of_a_contract_is_for_both_its_sides(asked, street):
         assert seen == count
 
 
-def test_readings_are_their_owners(asked, street):
-    for meter in street.meters:
-        for who in ("operator", "nobody", *street.meters, street.onlooker):
+def test_readings_are_their_owners(asked, trading):
+    for meter in trading.meters:
+        for who in ("operator", "nobody", *trading.meters, trading.onlooker):
             answer = asked(who, "readings", meter=meter.kid.hex())
             if who in ("operator", meter):
                 assert answer.status_code == 200 and set(answer.json()) == set(models.Readings.model_fields)
@@ -319,13 +319,13 @@ def test_readings_are_their_owners(asked, street):
                 }
 
 
-def test_a_bill_is_its_owners(asked, street):
+def test_a_bill_is_its_owners(asked, trading):
     everything = {row["owner"]: row for row in asked("operator", "bills").json()}
     assert len(everything) == 4
-    assert asked(street.landlord, "bills").json() == []
-    assert asked(street.landlord, "bills", owner=street.landlord.owner.kid.hex()).status_code == 404
+    assert asked(trading.landlord, "bills").json() == []
+    assert asked(trading.landlord, "bills", owner=trading.landlord.owner.kid.hex()).status_code == 404
     assert asked("nobody", "bills").json() == []
-    for meter in (*street.meters, street.onlooker):
+    for meter in (*trading.meters, trading.onlooker):
         own = meter.owner.kid.hex()
         assert asked(meter, "bills").json() == [everything[own]] == asked(meter, "bills", owner=own).json()
         for other in everything:
@@ -333,11 +333,11 @@ def test_a_bill_is_its_owners(asked, street):
             assert asked("nobody", "bills", owner=other).status_code == 403
 
 
-def test_of_others_private_entries_only_their_kind_is_told(asked, street):
+def test_of_others_private_entries_only_their_kind_is_told(asked, trading):
     private = set(visible.PRIVATE)
     everything = {row["id"]: row for row in asked("operator", "log", limit=200).json()["entries"]}
     assert {row["kind"] for row in everything.values()} >= private - {"statement"}
-    for who in ("nobody", street.solar, street.onlooker):
+    for who in ("nobody", trading.solar, trading.onlooker):
         mine = set() if who == "nobody" else {who.kid.hex(), who.owner.kid.hex()}
         rows = asked(who, "log", limit=200).json()["entries"]
         assert len(rows) == len(everything)
@@ -354,37 +354,37 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, street):
                 }
                 assert row == {**everything[row["id"]], **plain}
             else:
-                assert who == street.solar and row["kind"] in ("usage", "usage_end")
+                assert who == trading.solar and row["kind"] in ("usage", "usage_end")
                 assert row["text"].endswith(("of 40 Wh under the contract with House 1 solar", "40 Wh of 40 Wh used"))
 
 
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
-    street = Street(tmp_path)
-    community, owner = street.community, street.solar.owner
+    trading = TradingCommunity(tmp_path)
+    community, owner = trading.community, trading.solar.owner
     fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)
-    with TestClient(app_at(street.path, street.clock)) as client:
+    with TestClient(app_at(trading.path, trading.clock)) as client:
         told = {}
-        for who in (None, owner.kid, street.battery.owner.kid):
+        for who in (None, owner.kid, trading.battery.owner.kid):
             headers = by(code(community.store, who))
             told[who] = client.get("/api/log?kind=statement", headers=headers).json()["entries"][0]["text"]
-    assert told[None] == told[owner.kid] != told[street.battery.owner.kid] == "A statement of a bill"
+    assert told[None] == told[owner.kid] != told[trading.battery.owner.kid] == "A statement of a bill"
     assert "House 1" in told[None]
-    street.close()
+    trading.close()
 
 
-def test_a_supplier_hears_what_was_used_and_not_the_consumers_register(asked, street):
-    rows = asked(street.solar, "log", meter=street.wallbox.kid.hex(), limit=200).json()["entries"]
+def test_a_supplier_hears_what_was_used_and_not_the_consumers_register(asked, trading):
+    rows = asked(trading.solar, "log", meter=trading.wallbox.kid.hex(), limit=200).json()["entries"]
     told = [row["text"] for row in rows if row["sealed"] is None and row["kind"] in visible.PRIVATE]
     assert "Used 10 Wh of 40 Wh under the contract with House 1 solar" in told
     assert not [text for text in told if "register" in text or "House 2" in text]
 
 
-def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, street):
+def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, trading):
     """Powers, sums, and the registers that are like no other number here, looked for in every answer."""
-    figures = {meter.registers[side] for meter in street.meters for side in (0, 1) if meter.registers[side] > 50}
+    figures = {meter.registers[side] for meter in trading.meters for side in (0, 1) if meter.registers[side] > 50}
     figures |= {7200, 7920} | {row["net_nano"] for row in asked("operator", "bills").json() if row["net_nano"]}
     assert len(figures) >= 6
     questions = ("meters", "contracts", "log", "bills")
@@ -397,16 +397,16 @@ def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, street):
 
 
 def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_path):
-    street = Street(tmp_path)
-    street.run(slots=4)
-    community, meter, moved_s = street.community, street.solar, street.now_s
+    trading = TradingCommunity(tmp_path)
+    trading.run(slots=4)
+    community, meter, moved_s = trading.community, trading.solar, trading.now_s
     tenant = community.person("Tenant")
     certificate = {**meter.certificate, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
     community.now_s = moved_s
     community.publish(community.issuer, "certificate", certificate)
-    street.run(slots=4)
+    trading.run(slots=4)
     values = {"meter": meter.kid.hex(), "from": moved_s - 4 * SLOT_S, "to": moved_s + 4 * SLOT_S, "step": SLOT_S}
-    with TestClient(app_at(street.path, street.clock)) as client:
+    with TestClient(app_at(trading.path, trading.clock)) as client:
 
         def exported(person):
             answer = client.get("/api/readings", params=values, headers=by(code(community.store, person)))
@@ -429,7 +429,7 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
         late = {**values, "from": moved_s + SLOT_S, "to": moved_s + 3 * SLOT_S}
         answer = client.get("/api/readings", params=late, headers=by(code(community.store, meter.owner.kid)))
         assert answer.status_code == 403
-    street.close()
+    trading.close()
 
 
 def test_why_a_reading_counts_for_nothing_tells_what_it_said():
@@ -458,11 +458,11 @@ def test_tenures_decide_which_points_are_shown():
 
 
 def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
-    street = Street(tmp_path, readers=[])
-    street.trade()
-    street.run(slots=3)
-    app = app_at(street.path, street.clock, signers=())
-    with TestClient(app, headers=by(code(street.community.store))) as client:
+    trading = TradingCommunity(tmp_path, readers=[])
+    trading.trade()
+    trading.run(slots=3)
+    app = app_at(trading.path, trading.clock, signers=())
+    with TestClient(app, headers=by(code(trading.community.store))) as client:
         for row in client.get("/api/meters").json():
             models.Meter.model_validate(row)
             assert row["sealed"] == "host" and row["relay"] is not None
@@ -481,26 +481,26 @@ def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
         assert {(row["sealed"], row["text"]) for row in rows} == {
             ("viewer", "A meter's own event"), ("host", "A sealed reading"),
         }  # fmt: skip
-    street.close()
+    trading.close()
 
 
 # Events
 
 
 def test_each_page_hears_what_its_viewer_may(tmp_path):
-    street = Street(tmp_path)
-    street.trade()
-    store = street.community.store
-    headers = {"nobody": {}, "House 1": by(code(store, street.solar.owner.kid))}
+    trading = TradingCommunity(tmp_path)
+    trading.trade()
+    store = trading.community.store
+    headers = {"nobody": {}, "House 1": by(code(store, trading.solar.owner.kid))}
     found = {}
-    with served(app_at(street.path, street.clock)) as base:
+    with served(app_at(trading.path, trading.clock)) as base:
         opened = {
             who: httpx.stream("GET", f"{base}/api/events", headers=more, timeout=10) for who, more in headers.items()
         }
         streams = {who: events(stream.__enter__().iter_lines()) for who, stream in opened.items()}
         whole = {who: take(stream, {"meters", "contracts", "bills"}) for who, stream in streams.items()}
         assert whole["nobody"]["bills"][1] == [] and len(whole["House 1"]["bills"][1]) == 1
-        street.run(slots=2)
+        trading.run(slots=2)
         for who, stream in streams.items():
             rows = [data for name, _, data in (next(stream) for _ in range(9)) if name == "entry"]
             found[who] = {row["author_label"]: row["text"] for row in rows if row["kind"] == "reading"}
@@ -509,34 +509,34 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
     assert set(found["nobody"].values()) == {"A sealed reading"}
     assert found["House 1"]["House 1 solar"].startswith("Measured 0 Wh imported and 11 Wh exported")
     assert found["House 1"]["House 3 wallbox"] == "A sealed reading"
-    street.close()
+    trading.close()
 
 
 def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.1)
-    street = Street(tmp_path)
-    store = street.community.store
-    app = app_at(street.path, street.clock)
+    trading = TradingCommunity(tmp_path)
+    store = trading.community.store
+    app = app_at(trading.path, trading.clock)
     with served(app) as base:
         with httpx.stream("GET", f"{base}/api/events", headers=by(code(store)), timeout=10) as answer:
             lines = answer.iter_lines()
             next(lines)
             access_links.revoke(store, [row.digest for row in access_links.listed(store)])
             assert list(lines) is not None  # it ends
-    street.close()
+    trading.close()
 
 
-def test_an_answer_is_computed_once_for_all_viewers(street, monkeypatch):
-    views = app_at(street.path, street.clock).state.views
+def test_an_answer_is_computed_once_for_all_viewers(trading, monkeypatch):
+    views = app_at(trading.path, trading.clock).state.views
     asked = []
     whole = ANSWERS[0]._replace(answer=lambda views: asked.append(1) or views.meters())
-    viewers = [OPERATOR, NOBODY, *(Viewer(False, meter.owner.kid) for meter in street.meters)]
+    viewers = [OPERATOR, NOBODY, *(Viewer(False, meter.owner.kid) for meter in trading.meters)]
     _, texts = computed(views, whole, viewers)
     assert asked == [1] and len(set(texts.values())) == len(viewers)
 
 
-def test_a_viewers_answers_are_dropped_with_their_last_page(street):
-    feed = Feed(app_at(street.path, street.clock).state.views, Access(street.path, street.clock), Events())
+def test_a_viewers_answers_are_dropped_with_their_last_page(trading):
+    feed = Feed(app_at(trading.path, trading.clock).state.views, Access(trading.path, trading.clock), Events())
 
     async def traded():
         streams = [feed.stream(OPERATOR, b"digest", None) for _ in range(2)]
@@ -551,7 +551,7 @@ def test_a_viewers_answers_are_dropped_with_their_last_page(street):
     asyncio.run(traded())
 
 
-def test_pages_of_nobody_leave_room_for_others(street):
+def test_pages_of_nobody_leave_room_for_others(trading):
     feed = Feed(None, None, Events())
     feed._join(NOBODY).pages.update(Page() for _ in range(MAX_OPEN_PAGES))
     assert not feed.has_room(NOBODY) and feed.has_room(OPERATOR)
@@ -650,9 +650,9 @@ def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
         Access(of.database, lambda: T0 + access_links.DAY_S).enter(found[0][1][-26:])
 
 
-def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, street):
+def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, trading):
     """As a web server on the same machine passes a request on; another machine's word for it counts nothing."""
-    body = {"code": code(street.community.store)}
+    body = {"code": code(trading.community.store)}
     with served(app) as base:
         plain = httpx.post(f"{base}/api/session", json=body)
         proxied = httpx.post(f"{base}/api/session", json=body, headers={"x-forwarded-proto": "https"})

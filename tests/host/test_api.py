@@ -15,7 +15,7 @@ from hypothesis.strategies import one_of
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, WH, Street
+from simulator.trading import SLOT_S, WH, TradingCommunity
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
@@ -32,9 +32,9 @@ REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory):
+def trading(tmp_path_factory):
     """Two contracts agreed; one used up, the other half."""
-    made = Street(tmp_path_factory.mktemp("street"))
+    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=6)
     yield made
@@ -42,19 +42,19 @@ def street(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def app(street, tmp_path_factory):
+def app(trading, tmp_path_factory):
     dist = tmp_path_factory.mktemp("dist")
     (dist / "assets").mkdir()
     (dist / "index.html").write_text("<!doctype html><title>page</title>")
     (dist / "assets" / "page-1a2b.js").write_text("1")
-    heard = {meter.kid: street.now_s for meter in street.meters}
-    return app_at(street.path, street.clock, dist, lambda: heard)
+    heard = {meter.kid: trading.now_s for meter in trading.meters}
+    return app_at(trading.path, trading.clock, dist, lambda: heard)
 
 
 @pytest.fixture(scope="module")
-def client(app, street):
+def client(app, trading):
     """The operator's."""
-    with TestClient(app, headers=by(code(street.community.store))) as made:
+    with TestClient(app, headers=by(code(trading.community.store))) as made:
         yield made
 
 
@@ -64,43 +64,48 @@ def get(client, question, **values):
     return answer.json()
 
 
-def test_community(client, street):
+def test_community(client, trading):
     found = get(client, "community")
     Community.model_validate(found)
-    assert (found["name"], found["currency"], found["slot_s"], found["now_s"]) == ("Sun Street", "EUR", 5, street.now_s)
-    assert found["community_id"] == street.community.id.hex()
+    assert (found["name"], found["currency"], found["slot_s"], found["now_s"]) == (
+        "Sun Street",
+        "EUR",
+        5,
+        trading.now_s,
+    )
+    assert found["community_id"] == trading.community.id.hex()
     assert found["tariff"] == {"import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000}
-    assert found["counts"]["entries"] == street.community.store.last_cursor()
+    assert found["counts"]["entries"] == trading.community.store.last_cursor()
 
 
-def test_meters(client, street):
+def test_meters(client, trading):
     found = {row["label"]: row for row in get(client, "meters")}
     for row in found.values():
         Meter.model_validate(row)
     assert list(found) == ["House 1 solar", "House 2 battery", "House 3 wallbox"]
     wallbox = found["House 3 wallbox"]
     assert (wallbox["import_wh"], wallbox["export_wh"], wallbox["power_w"]) == (60, 0, 7200)
-    assert wallbox["online"] and wallbox["owner_label"] == "House 3" and wallbox["register_time_s"] == street.now_s
+    assert wallbox["online"] and wallbox["owner_label"] == "House 3" and wallbox["register_time_s"] == trading.now_s
     assert wallbox["relay"]["closed"] is True and wallbox["relay"]["reason"] == "grant"
     assert wallbox["relay"]["text"] == "House 2 battery supplies it: 20 Wh left at 0.22 EUR/kWh."
-    assert wallbox["log"] == {"generation": 0, "next_sequence": street.wallbox.sequence}
+    assert wallbox["log"] == {"generation": 0, "next_sequence": trading.wallbox.sequence}
     assert found["House 1 solar"]["power_w"] == -7920
     assert found["House 1 solar"]["relay"]["closed"] is None
     assert get(client, f"meters/{wallbox['kid']}") == wallbox
 
 
-def test_readings_are_registers_at_boundaries(client, street):
-    kid = street.wallbox.kid.hex()
-    from_s, to_s = street.now_s - 8 * SLOT_S, street.now_s + SLOT_S
+def test_readings_are_registers_at_boundaries(client, trading):
+    kid = trading.wallbox.kid.hex()
+    from_s, to_s = trading.now_s - 8 * SLOT_S, trading.now_s + SLOT_S
     found = get(client, "readings", meter=kid, **{"from": from_s, "to": to_s, "step": SLOT_S})
     Readings.model_validate(found)
     assert [point["import_wh"] for point in found["points"]] == [None, None, 0, 10, 20, 30, 40, 50, 60, None]
     assert not any(point["estimated"] for point in found["points"])
 
 
-def test_readings_between_measurements_are_estimated(client, street):
-    kid = street.wallbox.kid.hex()
-    values = {"from": street.now_s - 30, "to": street.now_s + 8, "step": 4}
+def test_readings_between_measurements_are_estimated(client, trading):
+    kid = trading.wallbox.kid.hex()
+    values = {"from": trading.now_s - 30, "to": trading.now_s + 8, "step": 4}
     points = get(client, "readings", meter=kid, **values)["points"]
     assert [(point["import_wh"], point["estimated"]) for point in points] == [
         (0, False), (8, True), (16, True), (24, True), (32, True), (40, False), (48, True), (56, True), (60, True),
@@ -108,13 +113,13 @@ def test_readings_between_measurements_are_estimated(client, street):
     ]  # fmt: skip
 
 
-def test_readings_choose_a_step_and_a_day(client, street):
-    found = get(client, "readings", meter=street.solar.kid.hex())
-    assert (found["from_s"], found["to_s"], found["step_s"]) == (street.now_s - 86400, street.now_s, 300)
+def test_readings_choose_a_step_and_a_day(client, trading):
+    found = get(client, "readings", meter=trading.solar.kid.hex())
+    assert (found["from_s"], found["to_s"], found["step_s"]) == (trading.now_s - 86400, trading.now_s, 300)
     assert len(found["points"]) == 289
 
 
-def test_contracts(client, street):
+def test_contracts(client, trading):
     found = get(client, "contracts")
     first, second = sorted(found, key=lambda row: row["priority"])
     for row in found:
@@ -125,21 +130,21 @@ def test_contracts(client, street):
     assert second["attributed_wh"] == 20
     assert (second["supplier_label"], second["consumer_label"]) == ("House 2 battery", "House 3 wallbox")
     assert get(client, "contracts", state="active") == [second]
-    assert get(client, "contracts", meter=street.solar.kid.hex()) == [first]
+    assert get(client, "contracts", meter=trading.solar.kid.hex()) == [first]
     assert get(client, "contracts", state=["void", "settled"]) == []
 
 
 def test_flow_follows_priority_limit_and_export(tmp_path):
     """7,200 W are drawn: the first contract carries all, since its supplier exports 7,920 W; the second waits."""
-    street = Street(tmp_path)
-    street.trade()
-    street.run(slots=2)
-    rows = {row["priority"]: row for row in StoredViews(street.path, street.clock).contracts()}
-    street.close()
+    trading = TradingCommunity(tmp_path)
+    trading.trade()
+    trading.run(slots=2)
+    rows = {row["priority"]: row for row in StoredViews(trading.path, trading.clock).contracts()}
+    trading.close()
     assert (rows[1]["flow_w"], rows[2]["flow_w"], rows[2]["state"]) == (7200, 0, "granted")
 
 
-def test_log_tells_each_entry_in_a_sentence(client, street):
+def test_log_tells_each_entry_in_a_sentence(client, trading):
     rows = get(client, "log", limit=200)["entries"]
     texts = [row["text"] for row in rows]
     for row in rows:
@@ -159,7 +164,7 @@ def test_log_tells_each_entry_in_a_sentence(client, street):
         assert sentence in texts
 
 
-def test_log_pages_through_everything_once(client, street):
+def test_log_pages_through_everything_once(client, trading):
     seen, before = [], None
     while True:
         page = get(client, "log", limit=7, **({} if before is None else {"before": before}))
@@ -168,23 +173,23 @@ def test_log_pages_through_everything_once(client, street):
         before = page["next"]
         if before is None:
             break
-    assert seen == list(range(street.community.store.last_cursor(), 0, -1))
+    assert seen == list(range(trading.community.store.last_cursor(), 0, -1))
 
 
-def test_log_by_author_and_kind(client, street):
-    kid = street.wallbox.kid.hex()
+def test_log_by_author_and_kind(client, trading):
+    kid = trading.wallbox.kid.hex()
     rows = get(client, "log", meter=kid, kind=["usage_end", "event"])["entries"]
     assert {row["author"] for row in rows} == {kid}
     assert [row["kind"] for row in rows] == ["usage_end", "event", "event"]
 
 
-def test_bills_are_the_ledgers(client, street):
+def test_bills_are_the_ledgers(client, trading):
     ledger = Ledger()
-    for row in street.community.store.entries():
-        ledger.apply([street.community.open_entry(row)])
-    ledger.settle(street.now_s)
+    for row in trading.community.store.entries():
+        ledger.apply([trading.community.open_entry(row)])
+    ledger.settle(trading.now_s)
     bills = get(client, "bills")
-    month = bill.month_of(street.now_s, "Europe/Berlin")
+    month = bill.month_of(trading.now_s, "Europe/Berlin")
     assert {row["owner"]: row["net_nano"] for row in bills} == {
         made.statement.subject.hex(): made.fields["net_nano"] for made in bill.make_all(ledger, month)
     }
@@ -218,8 +223,8 @@ INVALID = (
 
 
 @pytest.mark.parametrize(("question", "status"), INVALID)
-def test_nonsense_is_refused_in_a_sentence(client, street, question, status):
-    answer = client.get("/api/" + question.replace("KID", street.wallbox.kid.hex()))
+def test_nonsense_is_refused_in_a_sentence(client, trading, question, status):
+    answer = client.get("/api/" + question.replace("KID", trading.wallbox.kid.hex()))
     assert answer.status_code == status, answer.text
     assert list(answer.json()) == ["detail"]
     sentence = answer.json()["detail"]
@@ -266,8 +271,8 @@ def test_files_outside_are_not_served(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_without_a_built_page_the_api_says_so(street, tmp_path):
-    with TestClient(app_at(street.path, street.clock, tmp_path)) as client:
+def test_without_a_built_page_the_api_says_so(trading, tmp_path):
+    with TestClient(app_at(trading.path, trading.clock, tmp_path)) as client:
         answer = client.get("/")
         assert answer.status_code == 503 and "make web" in answer.json()["detail"]
         assert client.get("/api/meters").status_code == 200
@@ -291,33 +296,33 @@ def test_the_description_loads_nothing_and_names_every_question(client):
 
 
 def test_an_old_power_is_not_now(tmp_path):
-    street = Street(tmp_path)
-    street.run(slots=2)
-    late = StoredViews(street.path, lambda: street.now_s + 60)
+    trading = TradingCommunity(tmp_path)
+    trading.run(slots=2)
+    late = StoredViews(trading.path, lambda: trading.now_s + 60)
     assert {(row["power_w"], row["online"]) for row in late.meters()} == {(None, False)}
-    assert {row["power_w"] for row in StoredViews(street.path, street.clock).meters()} == {0, -7920}
-    street.close()
+    assert {row["power_w"] for row in StoredViews(trading.path, trading.clock).meters()} == {0, -7920}
+    trading.close()
 
 
 def test_power_without_the_register_is_the_last_intervals(tmp_path):
-    street = Street(tmp_path)
-    street.community.now_s = street.now_s + 30
-    street.community.stored(street.wallbox.reading(street.now_s, [(3, 0), (10, 1)], 15))
-    rows = {row["label"]: row for row in StoredViews(street.path, lambda: street.now_s + 30).meters()}
-    street.close()
+    trading = TradingCommunity(tmp_path)
+    trading.community.now_s = trading.now_s + 30
+    trading.community.stored(trading.wallbox.reading(trading.now_s, [(3, 0), (10, 1)], 15))
+    rows = {row["label"]: row for row in StoredViews(trading.path, lambda: trading.now_s + 30).meters()}
+    trading.close()
     assert rows["House 3 wallbox"]["power_w"] == 9 * 3600 // 15
 
 
 def test_the_wait_of_an_open_relay(tmp_path):
-    street = Street(tmp_path)
-    street.trade()
-    street.run(slots=8)
-    opened_s = street.now_s
-    relay = StoredViews(street.path, lambda: opened_s + 20).meter(street.wallbox.kid)["relay"]
-    rested = StoredViews(street.path, lambda: opened_s + 61).meter(street.wallbox.kid)["relay"]
-    street.agree()
-    ready = StoredViews(street.path, lambda: opened_s + 20).meter(street.wallbox.kid)["relay"]
-    street.close()
+    trading = TradingCommunity(tmp_path)
+    trading.trade()
+    trading.run(slots=8)
+    opened_s = trading.now_s
+    relay = StoredViews(trading.path, lambda: opened_s + 20).meter(trading.wallbox.kid)["relay"]
+    rested = StoredViews(trading.path, lambda: opened_s + 61).meter(trading.wallbox.kid)["relay"]
+    trading.agree()
+    ready = StoredViews(trading.path, lambda: opened_s + 20).meter(trading.wallbox.kid)["relay"]
+    trading.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
         "text": "No contract has energy left. It stays open for a while before it may close again.",
@@ -330,81 +335,81 @@ def test_the_wait_of_an_open_relay(tmp_path):
 
 def test_answers_follow_the_store(tmp_path):
     """What another program stores shows in the next answer, and costs what is new."""
-    street = Street(tmp_path)
-    views = StoredViews(street.path, street.clock, signers=[street.community.issuer])
+    trading = TradingCommunity(tmp_path)
+    views = StoredViews(trading.path, trading.clock, signers=[trading.community.issuer])
     assert views.contracts() == []
-    street.trade()
+    trading.trade()
     assert [row["state"] for row in views.contracts()] == ["granted", "granted"]
-    street.run(slots=8)
+    trading.run(slots=8)
     assert [row["carried_wh"] for row in views.contracts()] == [WH, WH]
-    street.close()
+    trading.close()
 
 
 def test_a_node_serves_it(tmp_path):
-    street = Street(tmp_path)
-    community = street.community
+    trading = TradingCommunity(tmp_path)
+    community = trading.community
     keys = (community.root.public_key, community.host, community.issuer)
-    node = Node(community.store, *keys, street.clock)
+    node = Node(community.store, *keys, trading.clock)
     with TestClient(create_app(node)) as client:
         assert len(client.get("/api/meters").json()) == 3
     node.pipeline.close()
-    street.close()
+    trading.close()
 
 
 # Events
 
 
 def test_events_give_the_whole_picture_then_what_changes(tmp_path):
-    street = Street(tmp_path)
-    street.trade()
-    app = app_at(street.path, street.clock, tmp_path)
-    headers = by(code(street.community.store))
+    trading = TradingCommunity(tmp_path)
+    trading.trade()
+    app = app_at(trading.path, trading.clock, tmp_path)
+    headers = by(code(trading.community.store))
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         stream = events(answer.iter_lines())
         whole = take(stream, {"meters", "contracts", "bills"})
         assert [row["label"] for row in whole["meters"][1]] == ["House 1 solar", "House 2 battery", "House 3 wallbox"]
-        street.run(slots=1)
+        trading.run(slots=1)
         changed = take(stream, {"entry", "meters"})
         assert int(changed["entry"][0]) == changed["entry"][1]["cursor"]
         wallbox = next(row for row in take(stream, {"bills"})["bills"][1] if row["label"] == "House 3")
-        assert wallbox["owner"] == street.wallbox.owner.kid.hex()
-    street.close()
+        assert wallbox["owner"] == trading.wallbox.owner.kid.hex()
+    trading.close()
 
 
 def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
-    street = Street(tmp_path)
-    street.run(slots=1)
-    newest = street.community.store.last_cursor()
-    app = app_at(street.path, street.clock, tmp_path)
+    trading = TradingCommunity(tmp_path)
+    trading.run(slots=1)
+    newest = trading.community.store.last_cursor()
+    app = app_at(trading.path, trading.clock, tmp_path)
     headers = {"last-event-id": str(newest - 2)}
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
         missed = [next_event for next_event, _ in zip(events(answer.iter_lines()), range(2), strict=False)]
     assert [(name, int(last)) for name, last, _ in missed] == [("entry", newest - 1), ("entry", newest)]
-    street.close()
+    trading.close()
 
 
 def test_a_server_stops_although_pages_are_open(tmp_path):
-    street = Street(tmp_path)
-    app = app_at(street.path, street.clock, tmp_path)
+    trading = TradingCommunity(tmp_path)
+    app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base:
         opened = httpx.stream("GET", f"{base}/api/events", timeout=10)
         lines = opened.__enter__().iter_lines()
         next(lines)
         before = time.monotonic()
     assert time.monotonic() - before < 2
-    street.close()
+    trading.close()
 
 
 def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
-    street = Street(tmp_path)
-    app = app_at(street.path, street.clock, tmp_path)
+    trading = TradingCommunity(tmp_path)
+    app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
         lines = first.iter_lines()
         next(lines)
         assert httpx.get(f"{base}/api/events").status_code == 503
-    street.close()
+    trading.close()
 
 
 def test_a_slow_page_is_cut_off_and_others_are_not():
@@ -524,12 +529,12 @@ def operations(app):
 
 @pytest.mark.parametrize("asker", ["operator", "nobody"])
 @pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
-def test_fuzzed(app, street, path, asker):
+def test_fuzzed(app, trading, path, asker):
     """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
     operation = operations(app)[path]
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
-    headers = by(code(street.community.store)) if asker == "operator" else {}
+    headers = by(code(trading.community.store)) if asker == "operator" else {}
     answered = []
     # That `from` lies before `to` no schema can say.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []

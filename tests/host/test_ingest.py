@@ -415,23 +415,23 @@ def test_a_new_generation_of_a_log_is_covered_by_its_own_certificates_alone(comm
     community.now_s = T0 + 600
     body = {**meter.certificate, "version": 2, "generation": 1, "not_before_s": T0 + 600}
     renewed = community.publish(community.issuer, "certificate", body)
-    early = meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0 + 599)
+    early = meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), T0 + 599)
     refused(community, early, "certificate_expired")
     community.reopen()
     refused(community, early, "certificate_expired")
-    community.stored(meter.sign("event", {"code": 1}, (1, 0, renewed.id), T0 + 600))
+    community.stored(meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), T0 + 600))
 
 
 def test_a_new_generation_thaws_a_frozen_log(community, meter):
     community.stored(meter.publish("event", {"code": 1}, T0))
-    refused(community, meter.sign("event", {"code": 2}, (0, 0, meter.certificate_id), T0), "fork")
+    refused(community, meter.sign_at("event", {"code": 2}, (0, 0, meter.certificate_id), T0), "fork")
     body = {**meter.certificate, "version": 2, "generation": 1}
     renewed = community.publish(community.issuer, "certificate", body)
-    first, second = (meter.sign("event", {"code": n}, (1, n, renewed.id), T0) for n in (0, 1))
+    first, second = (meter.sign_at("event", {"code": n}, (1, n, renewed.id), T0) for n in (0, 1))
     community.stored(first)
     community.reopen()
     refused(community, second, "broken_chain")
-    community.stored(meter.sign("event", {"code": 2}, (1, 1, first.id), T0))
+    community.stored(meter.sign_at("event", {"code": 2}, (1, 1, first.id), T0))
 
 
 def test_a_certificate_may_not_take_its_log_back_to_an_older_generation(community, meter):

@@ -4,7 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 from simulator.host import EnrolledAuthor, key
 from simulator.http import app_at, by, code
-from simulator.trading import TERMS, WH, Street
+from simulator.trading import TERMS, WH, TradingCommunity
 from wattpact import cli, keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import Ingest
@@ -19,9 +19,9 @@ SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, o
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory):
+def trading(tmp_path_factory):
     """A whole trade, taken in by a host that has the key."""
-    made = Street(tmp_path_factory.mktemp("street"))
+    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=10)
     yield made
@@ -31,8 +31,8 @@ def street(tmp_path_factory):
 class Keyless:
     """A node of the same community with none of its keys but a host's, and what is said to it."""
 
-    def __init__(self, directory, street, readers=()):
-        self.street, self.community = street, street.community
+    def __init__(self, directory, trading, readers=()):
+        self.trading, self.community = trading, trading.community
         self.path = directory / "wattpact.db"
         self.store = Store(self.path, self.community.id)
         self.start(readers)
@@ -40,7 +40,7 @@ class Keyless:
     def start(self, readers):
         issuer, people = (readers[0], readers[1:]) if readers else (None, ())
         root = self.community.root.public_key
-        self.node = Node(self.store, root, self.community.host, issuer, self.street.clock, people=people)
+        self.node = Node(self.store, root, self.community.host, issuer, self.trading.clock, people=people)
 
     def take(self, rows):
         return self.node.ingest([(row.raw, ("10.0.0.1", 1)) for row in rows])
@@ -51,67 +51,67 @@ class Keyless:
 
 
 @pytest.fixture
-def keyless(tmp_path, street):
-    made = Keyless(tmp_path, street)
-    theirs = [row for row in street.community.store.entries() if row.author != street.community.host.kid]
+def keyless(tmp_path, trading):
+    made = Keyless(tmp_path, trading)
+    theirs = [row for row in trading.community.store.entries() if row.author != trading.community.host.kid]
     verdicts = made.take(theirs)
     assert {(verdict.reason, verdict.void_reason) for verdict in verdicts} == {("stored", None)}
     yield made
     made.close()
 
 
-def month_of(street):
-    return bill.month_of(street.now_s, TERMS.timezone)
+def month_of(trading):
+    return bill.month_of(trading.now_s, TERMS.timezone)
 
 
-def bills(store, street, *readers):
-    ledger = ledger_feed.ledger_of(store, street.now_s)
-    return {made.label: made.fields for made in bill.make_all(ledger, month_of(street))}
+def bills(store, trading, *readers):
+    ledger = ledger_feed.ledger_of(store, trading.now_s)
+    return {made.label: made.fields for made in bill.make_all(ledger, month_of(trading))}
 
 
-def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, street):
+def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, trading):
     """Byte for byte, with one receipt a meter that names the end of its log."""
-    for meter in street.meters:
+    for meter in trading.meters:
         held = [row.raw for row in keyless.store.entries(author=meter.kid)]
-        assert held == [row.raw for row in street.community.store.entries(author=meter.kid)]
+        assert held == [row.raw for row in trading.community.store.entries(author=meter.kid)]
     rows = keyless.store.entries(of_kinds=(kinds.RECEIPT,))
-    receipts = [entry.decode(row.raw, street.community.id).body for row in rows]
+    receipts = [entry.decode(row.raw, trading.community.id).body for row in rows]
     ends = {body["author"]: body["sequence"] for body in receipts}
-    assert ends == {meter.kid: meter.sequence - 1 for meter in street.meters}
+    assert ends == {meter.kid: meter.sequence - 1 for meter in trading.meters}
 
 
-def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, street):
-    meter = street.wallbox
+def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, trading):
+    meter = trading.wallbox
     row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == kinds.READING)
-    body = entry.decode(row.raw, street.community.id).body
-    place = entry.decode(row.raw, street.community.id)
-    other = meter.sign_at("reading", body, (0, row.sequence, place.previous), street.now_s)
+    body = entry.decode(row.raw, trading.community.id).body
+    place = entry.decode(row.raw, trading.community.id)
+    other = meter.sign_at("reading", body, (0, row.sequence, place.previous), trading.now_s)
     forged = other.raw[:-1] + bytes([other.raw[-1] ^ 1])
-    gap = meter.sign_at("reading", body, (0, meter.sequence + 3, bytes(32)), street.now_s)
+    gap = meter.sign_at("reading", body, (0, meter.sequence + 3, bytes(32)), trading.now_s)
     reasons = [verdict.reason for verdict in keyless.node.ingest([(raw, ("10.0.0.1", 1)) for raw in (forged, gap.raw)])]
     assert reasons == ["bad_signature", "gap"]
 
 
-def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, street):
-    for meter in street.meters:
+def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, trading):
+    for meter in trading.meters:
         told = [said.raw for said in keyless.node.inbox.after(meter.kid, 0, 1000)]
-        names = {entry.decode(raw, street.community.id).name for raw in told}
+        names = {entry.decode(raw, trading.community.id).name for raw in told}
         assert {"certificate", "community", "mandate"} <= names
         assert "reading" not in names
-    inbox = keyless.node.inbox.after(street.wallbox.kid, 0, 1000)
-    told = [entry.decode(said.raw, street.community.id) for said in inbox]
-    assert [new.body["contract"] for new in told if new.kind == kinds.GRANT] == street.contracts
+    inbox = keyless.node.inbox.after(trading.wallbox.kid, 0, 1000)
+    told = [entry.decode(said.raw, trading.community.id) for said in inbox]
+    assert [new.body["contract"] for new in told if new.kind == kinds.GRANT] == trading.contracts
 
 
-def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
+def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, trading):
     assert keyless.store.registers() == []
-    assert keyless.store.sealing() == {meter.kid: 10 for meter in street.meters}
-    ledger = ledger_feed.ledger_of(keyless.store, street.now_s)
+    assert keyless.store.sealing() == {meter.kid: 10 for meter in trading.meters}
+    ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
     assert ledger.inputs.sealed == keyless.store.sealing() and ledger.inputs.voids == []
-    for person in (meter.owner for meter in street.meters):
+    for person in (meter.owner for meter in trading.meters):
         with pytest.raises(bill.BillError, match=SENTENCE):
-            bill.make(ledger, person.kid, month_of(street))
-    app = app_at(keyless.path, street.clock, signers=())
+            bill.make(ledger, person.kid, month_of(trading))
+    app = app_at(keyless.path, trading.clock, signers=())
     with TestClient(app, headers=by(code(keyless.store))) as client:
         assert {row["import_wh"] for row in client.get("/api/meters").json()} == {None}
         assert {row["attributed_wh"] for row in client.get("/api/contracts").json()} == {None}
@@ -123,29 +123,29 @@ def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, street):
     assert texts["key_epoch"].startswith("Readings are sealed for issuer and House")
 
 
-def test_when_the_key_comes_everything_is_there(keyless, street):
-    whole = street.community.store
-    keyless.start([street.community.issuer])
-    for meter in street.meters:
+def test_when_the_key_comes_everything_is_there(keyless, trading):
+    whole = trading.community.store
+    keyless.start([trading.community.issuer])
+    for meter in trading.meters:
         assert keyless.store.points(meter.kid) == whole.points(meter.kid) != []
         (one,), (other,) = keyless.store.registers(meter.kid), whole.registers(meter.kid)
         assert one._replace(received_s=0) == other._replace(received_s=0)
-    made = bills(keyless.store, street, street.community.issuer)
-    assert made == bills(whole, street, street.community.issuer)
+    made = bills(keyless.store, trading, trading.community.issuer)
+    assert made == bills(whole, trading, trading.community.issuer)
     assert made["House 3"]["bought_wh"] == 2 * WH
 
 
-def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, street):
-    owner = street.wallbox.owner.key
+def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, trading):
+    owner = trading.wallbox.owner.key
     people = Node(
-        keyless.store, street.community.root.public_key, street.community.host, None, street.clock, people=[owner]
+        keyless.store, trading.community.root.public_key, trading.community.host, None, trading.clock, people=[owner]
     )
     people.pipeline.close()
-    assert [row.meter for row in keyless.store.registers()] == [street.wallbox.kid]
-    ledger = ledger_feed.ledger_of(keyless.store, street.now_s)
-    assert set(ledger.inputs.sealed) == {street.solar.kid, street.battery.kid}
+    assert [row.meter for row in keyless.store.registers()] == [trading.wallbox.kid]
+    ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
+    assert set(ledger.inputs.sealed) == {trading.solar.kid, trading.battery.kid}
     with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
-        bill.make(ledger, owner.kid, month_of(street))
+        bill.make(ledger, owner.kid, month_of(trading))
 
 
 def test_the_command_line_says_so_too(tmp_path, capsys):

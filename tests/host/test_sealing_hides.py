@@ -11,7 +11,7 @@ from pathlib import Path
 import case
 import pytest
 from simulator.driving import measure, power, receive, tick
-from simulator.network import START_S, Community, House
+from simulator.network import START_S, Community, Household
 from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds
@@ -36,27 +36,27 @@ def homes() -> "list[list[int]]":
 def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
     """The entries of a home's meter. supplied: a grant is in use from the first minute to the last."""
     community = Community(sealed=sealed)
-    house = House(community, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
-    community.enrol(house, community.person("owner"))
+    household = Household(community, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
+    community.enrol(household, community.person("owner"))
     community.demo_policy()
     if supplied:
-        community.give(house, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
-    house.boot(0)
+        community.give(household, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
+    household.boot(0)
     cursor = 0
-    for told in community.tell(house.kid, community.inbox, cursor, 99):
-        receive(house.meter, house.now(0), told)
+    for told in community.tell(household.kid, community.inbox, cursor, 99):
+        receive(household.meter, household.now(0), told)
     closed = False
     for hour, power_mw in enumerate(hourly_mw):
         for second in range(hour * 3600 + STEP_S, hour * 3600 + 3601, STEP_S):
             now = Now(second * 1000, START_S + second)
-            measure(house.meter, now, power(power_mw, STEP_S * 1_000_000))
-            house.around.sensed_closed = closed
+            measure(household.meter, now, power(power_mw, STEP_S * 1_000_000))
+            household.around.sensed_closed = closed
             for _ in range(8):
-                decision = tick(house.meter, now, house.around)
+                decision = tick(household.meter, now, household.around)
                 closed = decision.closed if decision.operate else closed
-            house.meter.pop_datagrams()
-    assert not house.meter.rejected and len(house.meter.registers()) == 2
-    return [entry.decode(raw, community.id) for raw in house.flash.entries]
+            household.meter.pop_datagrams()
+    assert not household.meter.rejected and len(household.meter.registers()) == 2
+    return [entry.decode(raw, community.id) for raw in household.flash.entries]
 
 
 def seen(entries: "list[entry.Entry]") -> "list[tuple[int, int, list[int | None]]]":

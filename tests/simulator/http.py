@@ -1,6 +1,6 @@
 """Links for tests: the application of a store, and who signs in to it.
 
-app = app_at(street.path, street.clock, dist)            the application, by the street's clock
+app = app_at(trading.path, trading.clock, dist)            the application, by the trading's clock
 TestClient(app, headers=by(code(store)))                 as the operator; code(store, kid) as that person
 """
 

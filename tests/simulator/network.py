@@ -143,7 +143,7 @@ class Settings:
         self.calibration_id = None
 
 
-class House:
+class Household:
     """A meter and what it is wired to. load(unix_ms, closed) -> W, import positive."""
 
     def __init__(self, community, name, load, step_s=5, intervals=1, limit=100_000, folder=None):
@@ -320,16 +320,16 @@ class Community:
         self.certify(person, self.issuer, roles.PERSON)
         return person
 
-    def enrol(self, house, owner=None):
-        subject = self.author(house.name)
+    def enrol(self, household, owner=None):
+        subject = self.author(household.name)
         more = {"rated_w": 10_000}
         if owner is not None:
             more["owner"] = owner.kid
         return self.certify(subject, self.issuer, roles.METER, **more)
 
-    def enrol_again(self, house, owner, **more):
+    def enrol_again(self, household, owner, **more):
         """A newer certificate for a meter, with another owner."""
-        subject = self.authors[house.kid]
+        subject = self.authors[household.kid]
         version = subject.certificate.body["version"] + 1
         more = dict(more, rated_w=10_000, owner=owner.kid)
         return self.certify(subject, self.issuer, roles.METER, version, **more)
@@ -343,9 +343,9 @@ class Community:
         self.keep(new)
         return new
 
-    def mandate(self, person, house, side, limit, wh, name, **more):
+    def mandate(self, person, household, side, limit, wh, name, **more):
         body = {
-            "meter": house.kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh, "max_w": 8000,
+            "meter": household.kid, "side": side, "limit_micro_per_kwh": limit, "wh": wh, "max_w": 8000,
             "start_s": self.now_s, "end_s": self.now_s + 1800,
         }  # fmt: skip
         body.update(more)
@@ -370,12 +370,12 @@ class Community:
         body.update(more)
         return self.publish(self.issuer, kinds.GRANT, body)
 
-    def give(self, house, wh, **more):
+    def give(self, household, wh, **more):
         """A grant by itself, whose contract the meter has never heard of."""
         self.grant_number += 1
         contract = hashlib.sha256(b"%d" % self.grant_number).digest()
         body = {
-            "number": self.grant_number, "meter": house.kid, "contract": contract,
+            "number": self.grant_number, "meter": household.kid, "contract": contract,
             "wh": wh, "max_w": 10_000, "from_s": self.now_s, "to_s": self.now_s + 600, "price_micro_per_kwh": 200_000,
             "priority": 1, "start_by_s": self.now_s + 600, "default_supply": False,
         }  # fmt: skip
@@ -511,39 +511,41 @@ class Network:
 class World:
     """Houses, a host and the network between them, in steps of virtual time."""
 
-    def __init__(self, community, houses, network=None, step_ms=100):
+    def __init__(self, community, households, network=None, step_ms=100):
         self.community = community
-        self.houses = houses
+        self.households = households
         self.network = network or Network()
         self.step_ms = step_ms
         self.ms = 0
-        self.on_cut = None  # called with the house whose power went; None: it is a failure
-        for house in houses:
-            if house.meter is None:
-                house.boot(0)
+        self.on_cut = None  # called with the household whose power went; None: it is a failure
+        for household in households:
+            if household.meter is None:
+                household.boot(0)
 
     def step(self):
         self.ms += self.step_ms
         self.community.now_s = START_S + self.ms // 1000
         for to, data in self.network.arrivals(self.ms):
-            if isinstance(to, House):
-                self._guarded(to, lambda house=to, told=data: receive(house.meter, house.now(self.ms), told))
+            if isinstance(to, Household):
+                self._guarded(
+                    to, lambda household=to, told=data: receive(household.meter, household.now(self.ms), told)
+                )
             else:
-                house = to[0]
-                for answer in self.community.receive_datagram(data, house.kid):
-                    self.network.send(house, answer, self.ms)
-        for house in self.houses:
-            datagrams = self._guarded(house, lambda house=house: house.step(self.ms))
+                household = to[0]
+                for answer in self.community.receive_datagram(data, household.kid):
+                    self.network.send(household, answer, self.ms)
+        for household in self.households:
+            datagrams = self._guarded(household, lambda household=household: household.step(self.ms))
             for data in datagrams or []:
-                self.network.send((house,), data, self.ms)
+                self.network.send((household,), data, self.ms)
 
-    def _guarded(self, house, action):
+    def _guarded(self, household, action):
         try:
             return action()
         except PowerCut:
             if self.on_cut is None:
                 raise
-            self.on_cut(house)
+            self.on_cut(household)
             return None
 
     def run(self, seconds):
@@ -561,28 +563,28 @@ class World:
 
 
 def alone(load=lambda ms, closed: 0, step_ms=100, policy=True, **settings):
-    """(World, Community, House) of one enrolled meter with an owner."""
+    """(World, Community, Household) of one enrolled meter with an owner."""
     community = Community()
-    house = House(community, "alone", load, **settings)
-    world = World(community, [house], step_ms=step_ms)
+    household = Household(community, "alone", load, **settings)
+    world = World(community, [household], step_ms=step_ms)
     world.owner = community.person("owner")
-    community.enrol(house, world.owner)
+    community.enrol(household, world.owner)
     if policy:
         community.demo_policy()
-    return world, community, house
+    return world, community, household
 
 
-def attributed(house):
-    """Contract -> Wh, as the newest usage entries of a house say."""
+def attributed(household):
+    """Contract -> Wh, as the newest usage entries of a household say."""
     found = {}
-    for new in house.entries():
+    for new in household.entries():
         if new.kind in (kinds.USAGE, kinds.USAGE_END):
             found[new.body["contract"]] = new.body["attributed_wh"]
     return found
 
 
-def last_reading(house):
-    said = house.entries(kinds.READING)
+def last_reading(household):
+    said = household.entries(kinds.READING)
     return said[-1].body if said else None
 
 

@@ -1,9 +1,9 @@
-"""A street of real processes, for tests: a node, and meters in MicroPython that speak to it over a wire of the test's.
+"""A live of real processes, for tests: a node, and meters in MicroPython that speak to it over a wire of the test's.
 
-    async with Street(folder) as street:
-        await street.start_node()                        `wattpact node`, or start_node_here(clock)
-        roof = await street.move_in("roof", watts=-8000)  a person and a meter, enrolled with its sticker's code
-        street.sell(roof, wh=40, price=180_000)
+    async with LiveCommunity(folder) as live:
+        await live.start_node()                        `wattpact node`, or start_node_here(clock)
+        roof = await live.move_in("roof", watts=-8000)  a person and a meter, enrolled with its sticker's code
+        live.sell(roof, wh=40, price=180_000)
 
 Everything it starts it ends, whatever happens. The rules that must hold afterwards are in `rules`.
 """
@@ -98,7 +98,7 @@ class NodeProcess:
         return await self.wait() if self._process is not None else 0
 
 
-class House:
+class Household:
     """A household with one meter, and every line that its meter has said with the moment it came."""
 
     def __init__(self, name: str) -> None:
@@ -126,7 +126,7 @@ class House:
         return int(([0] + [event["next_sequence"] for _, event in self.events if "next_sequence" in event])[-1])
 
 
-class Street:
+class LiveCommunity:
     """A community in a folder. `clock()` is the community's time in Unix seconds."""
 
     def __init__(
@@ -136,7 +136,7 @@ class Street:
         self.home = data_directory.create(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
         self.folder = folder
         self.slot_s = slot_s
-        self.houses: dict[str, House] = {}
+        self.households: dict[str, Household] = {}
         self.node: Node | None = None
         self.process = NodeProcess(self.home.path)
         self._rough = rough
@@ -147,7 +147,7 @@ class Street:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(house.meter.stop() for house in self.houses.values()))
+        await asyncio.gather(*(household.meter.stop() for household in self.households.values()))
         await self.stop_node()
         self.wire.close()
 
@@ -162,7 +162,7 @@ class Street:
         self.wire.node_port = await self.process.start() or None
 
     async def start_node_here(self) -> Node:
-        """In this process, by the street's clock."""
+        """In this process, by the live's clock."""
         host = self.home.keyring.load(keys.HOST)
         self.node = Node(self.home.store(), self.home.root_public_key, host, self.issuer, self.clock)
         self.wire.node_port = await self.node.start("127.0.0.1", 0)
@@ -177,33 +177,33 @@ class Street:
 
     async def move_in(
         self, name: str, watts: int, load: str = "always", kind: str = "synthetic", **configuration: object
-    ) -> House:
+    ) -> Household:
         """A person and a meter; the meter runs, and is enrolled when this returns."""
         data_directory.add_person(self.home, name, name, self.clock())
-        house = self.houses[name] = House(name)
+        household = self.households[name] = Household(name)
         source: dict[str, object] = {"kind": kind, "watts": watts, "load": load}
         if kind == "profile":
             profile = self.folder / f"{name}.csv"
             profile.write_text(f"0,{watts}\n")
             source = {"kind": kind, "file": str(profile), "load": load}
-        house.meter = VirtualMeter(self.folder / name, {
+        household.meter = VirtualMeter(self.folder / name, {
             "host": ["127.0.0.1", self.wire.port], "root_public_key": self.home.root_public_key.hex(),
-            "rated_w": 11000, "step_s": self.slot_s, "seed": len(self.houses), "source": source, **configuration,
-        }, house.receive)  # fmt: skip
-        await house.meter.start()
-        await self.until(lambda: bool(house.of("started")), f"{name} to start")
-        code = enrolment.parse_code(house.of("started")[0][1]["code"])
-        await self.until(lambda: self._enrol(house, code), f"{name} to be enrolled")
-        return house
+            "rated_w": 11000, "step_s": self.slot_s, "seed": len(self.households), "source": source, **configuration,
+        }, household.receive)  # fmt: skip
+        await household.meter.start()
+        await self.until(lambda: bool(household.of("started")), f"{name} to start")
+        code = enrolment.parse_code(household.of("started")[0][1]["code"])
+        await self.until(lambda: self._enrol(household, code), f"{name} to be enrolled")
+        return household
 
-    def _enrol(self, house: House, code: bytes) -> bool:
+    def _enrol(self, household: Household, code: bytes) -> bool:
         with self.home.store() as store:
-            owner = members.find(store.certificates(), roles.PERSON, house.name)
+            owner = members.find(store.certificates(), roles.PERSON, household.name)
             try:
                 key = members.with_code(store.pending(), code, store.community)
             except members.EnrolError:
                 return False
-            members.enrol_meter(store, self.issuer, key, house.name, owner.kid, self.clock(), rated_w=11000)
+            members.enrol_meter(store, self.issuer, key, household.name, owner.kid, self.clock(), rated_w=11000)
         return True
 
     # What people sign, through a connection of their own, as the commands do
@@ -212,16 +212,16 @@ class Street:
         with self.home.store() as store:
             publish(store, signer, kind, body, self.clock())
 
-    def sell(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
-        self._mandate(house, kinds.SELL, wh, price, expires_s, for_s)
+    def sell(self, household: Household, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
+        self._mandate(household, kinds.SELL, wh, price, expires_s, for_s)
 
-    def buy(self, house: House, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
-        self._mandate(house, kinds.BUY, wh, price, expires_s, for_s)
+    def buy(self, household: Household, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
+        self._mandate(household, kinds.BUY, wh, price, expires_s, for_s)
 
-    def _mandate(self, house: House, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
+    def _mandate(self, household: Household, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
         now_s = self.clock()
-        self.publish(self.home.keyring.person(house.name), kinds.MANDATE, {
-            "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": house.kid, "side": side,
+        self.publish(self.home.keyring.person(household.name), kinds.MANDATE, {
+            "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": household.kid, "side": side,
             "limit_micro_per_kwh": price, "wh": wh, "max_w": 11000, "start_s": now_s, "end_s": now_s + for_s,
         })  # fmt: skip
 
@@ -235,10 +235,10 @@ class Street:
 
     async def converge(self, timeout_s: float = 20) -> None:
         """Wait until the store has all that each meter has said by now."""
-        houses = list(self.houses.values())
-        said = {house.name: len(house.of("status")) for house in houses}
-        await self.until(lambda: all(len(h.of("status")) > said[h.name] for h in houses), "a status of each")
-        heads = {house.kid: house.next_sequence for house in houses}
+        households = list(self.households.values())
+        said = {household.name: len(household.of("status")) for household in households}
+        await self.until(lambda: all(len(h.of("status")) > said[h.name] for h in households), "a status of each")
+        heads = {household.kid: household.next_sequence for household in households}
         with self.home.reader() as reader:
             await self.until(
                 lambda: all(self.head(reader, kid) >= heads[kid] for kid in heads), f"heads {heads}", timeout_s
@@ -252,17 +252,17 @@ class Street:
     def outcome(self) -> str:
         """What there is to know when a test gives up."""
         lines = []
-        for house in self.houses.values():
-            lines += [f"{house.name}: {json.dumps(event)}" for _, event in house.events[-4:]]
-            errors = house.meter.folder / "errors.log"
+        for household in self.households.values():
+            lines += [f"{household.name}: {json.dumps(event)}" for _, event in household.events[-4:]]
+            errors = household.meter.folder / "errors.log"
             lines += [errors.read_text()[-500:]] if errors.exists() else []
         lines += [self.process.log.read_text()[-1500:]] if self.process.log.exists() else []
         return "\n".join(lines)
 
 
-def journal(house: House, flash_bytes: int = 1 << 20) -> dict[int, bytes]:
+def journal(household: Household, flash_bytes: int = 1 << 20) -> dict[int, bytes]:
     """What is in the flash of a meter that was stopped: sequence -> entry."""
-    image = house.meter.folder / "flash.img"
+    image = household.meter.folder / "flash.img"
     words = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
     environment = {**os.environ, "MICROPYPATH": "protocol:firmware:.frozen"}
     done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)

@@ -1,10 +1,10 @@
-"""A street for tests: two producers, a consumer, and two contracts between them, in a real store.
+"""A trading for tests: two producers, a consumer, and two contracts between them, in a real store.
 
-    street = Street(tmp_path)
-    street.trade()          mandates, offers, acceptances, contracts, grants; the relay closes
-    street.run(slots=4)     readings of all three, 10 Wh a slot of 5 s from producers to consumer, and what usage says
+    trading = TradingCommunity(tmp_path)
+    trading.trade()          mandates, offers, acceptances, contracts, grants; the relay closes
+    trading.run(slots=4)     readings of all three, 10 Wh a slot of 5 s from producers to consumer, and what usage says
 
-The clock starts at T0 and moves on as the street does; times in entries are the street's.
+The clock starts at T0 and moves on as the trading does; times in entries are the trading's.
 """
 
 from wattpact.membership import members
@@ -18,7 +18,7 @@ SLOT_WH = 10  # 7.2 kW
 WH = 40
 
 
-class Street:
+class TradingCommunity:
     def __init__(self, directory, now_s=T0, terms=TERMS, **more):
         self.community = Community(directory, now_s, terms, **more)
         self.now_s = now_s

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.processes import House, Street, journal
+from simulator.processes import Household, LiveCommunity, journal
 from wattpact.device import virtual_meter
 from wattpact_protocol.log import event_codes, kinds, reasons
 
@@ -25,57 +25,57 @@ CONVERGES_WITHIN_S = 20
 class Killer:
     """Kills one of the node and the meters at seeded moments, if it runs just then, until it has killed KILLS."""
 
-    def __init__(self, street: Street, seed: int) -> None:
-        self._street = street
+    def __init__(self, live: LiveCommunity, seed: int) -> None:
+        self._street = live
         self._random = random.Random(seed)
         self.node_kills = 0
 
     @property
     def meter_kills(self) -> int:
-        ends = [event for house in self._street.houses.values() for _, event in house.of("ended")]
+        ends = [event for household in self._street.households.values() for _, event in household.of("ended")]
         return sum(event["status"] == -signal.SIGKILL for event in ends)
 
     async def run(self) -> None:
-        houses = list(self._street.houses.values())
+        households = list(self._street.households.values())
         while self.node_kills + self.meter_kills < KILLS:
             await asyncio.sleep(self._random.uniform(0, LONGEST_PAUSE_S))
-            victim = self._random.choice([*houses, None])
+            victim = self._random.choice([*households, None])
             if victim is not None:
                 victim.meter.kill()
             elif self._street.process.kill():
                 self.node_kills += 1
 
 
-async def keep_node_running(street: Street) -> None:
+async def keep_node_running(live: LiveCommunity) -> None:
     """What a service manager does; and whenever it died, all that it had acknowledged is on the disk."""
     while True:
-        await street.start_node()
-        await street.process.wait()
+        await live.start_node()
+        await live.process.wait()
         await asyncio.sleep(0)  # what it sent last is on the wire
-        with street.home.reader() as reader:
-            for kid, next_sequence in street.wire.acknowledged.items():
-                assert street.head(reader, kid) >= next_sequence, (kid.hex(), next_sequence)
-            for (kid, sequence), name in street.wire.receipts.items():
+        with live.home.reader() as reader:
+            for kid, next_sequence in live.wire.acknowledged.items():
+                assert live.head(reader, kid) >= next_sequence, (kid.hex(), next_sequence)
+            for (kid, sequence), name in live.wire.receipts.items():
                 held = reader.entry_at(kid, 0, sequence)
                 assert held is not None and held.id == name, (kid.hex(), sequence)
 
 
-def what_was_said_was_kept(street: Street, house: House) -> None:
+def what_was_said_was_kept(live: LiveCommunity, household: Household) -> None:
     """Whenever its meter died, what it had sent was in its flash: it goes on behind it."""
-    said = [(at_s, sequence) for (kid, sequence), at_s in street.wire.said_at_s.items() if kid == house.kid]
-    ends, starts = house.of("ended"), house.of("started")[1:]
+    said = [(at_s, sequence) for (kid, sequence), at_s in live.wire.said_at_s.items() if kid == household.kid]
+    ends, starts = household.of("ended"), household.of("started")[1:]
     for (ended_s, _), (_, started) in zip(ends, starts, strict=False):
         last = max([sequence for at_s, sequence in said if at_s < ended_s], default=-1)
-        assert started["next_sequence"] > last, (house.name, started)
+        assert started["next_sequence"] > last, (household.name, started)
     assert len(starts) >= KILLS // 8
 
 
-async def keep_trading(street: Street, sellers: "list[House]", buyer: House) -> None:
+async def keep_trading(live: LiveCommunity, sellers: "list[Household]", buyer: Household) -> None:
     """A buyer that takes all there is, and every so often a little more to take, so that contracts follow on."""
-    street.buy(buyer, 1000, 250_000)
+    live.buy(buyer, 1000, 250_000)
     for price in range(180_000, 250_000):
         for seller in sellers:
-            street.sell(seller, SELL_WH, price, expires_s=120)
+            live.sell(seller, SELL_WH, price, expires_s=120)
         await asyncio.sleep(0.1 if price < 180_000 + AT_FIRST - 1 else SELL_EVERY_S)
 
 
@@ -88,46 +88,46 @@ def test_killed_two_hundred_times_nothing_is_lost_and_nothing_said_twice(
 
 
 async def _play(folder: Path, record_property: Any) -> None:
-    async with Street(folder) as street:
+    async with LiveCommunity(folder) as live:
         async with asyncio.TaskGroup() as beside:
-            node = beside.create_task(keep_node_running(street))
-            roof = await street.move_in("roof", -9000, kind="profile")
-            battery = await street.move_in("battery", -9000, kind="profile")
-            wallbox = await street.move_in("wallbox", 7200, "relay")
-            trading = beside.create_task(keep_trading(street, [roof, battery], wallbox))
-            await street.until(lambda: len(street.wire.granted) >= 2 * AT_FIRST, "the first grants")
-            killer, began_s = Killer(street, KILLS), time.monotonic()
+            node = beside.create_task(keep_node_running(live))
+            roof = await live.move_in("roof", -9000, kind="profile")
+            battery = await live.move_in("battery", -9000, kind="profile")
+            wallbox = await live.move_in("wallbox", 7200, "relay")
+            trading = beside.create_task(keep_trading(live, [roof, battery], wallbox))
+            await live.until(lambda: len(live.wire.granted) >= 2 * AT_FIRST, "the first grants")
+            killer, began_s = Killer(live, KILLS), time.monotonic()
             await killer.run()
             took_s = time.monotonic() - began_s
             trading.cancel()
-            await street.until(lambda: street.process.is_running, "the node")
-            await street.converge(CONVERGES_WITHIN_S)
+            await live.until(lambda: live.process.is_running, "the node")
+            await live.converge(CONVERGES_WITHIN_S)
             node.cancel()
-        for house in street.houses.values():
-            await house.meter.stop()
-        assert await street.process.stop() == 0
+        for household in live.households.values():
+            await household.meter.stop()
+        assert await live.process.stop() == 0
         figures = f"{killer.node_kills} kills of the node and {killer.meter_kills} of meters in {took_s:.0f} s"
-        figures += _check(street, wallbox)
+        figures += _check(live, wallbox)
         record_property("kills", figures)
         print(figures)
 
 
-def _check(street: Street, wallbox: House) -> str:
-    journals = {house.kid: journal(house) for house in street.houses.values()}
-    with street.home.reader() as reader:
-        held = rules.Held(reader, journals, street.home.readers())
+def _check(live: LiveCommunity, wallbox: Household) -> str:
+    journals = {household.kid: journal(household) for household in live.households.values()}
+    with live.home.reader() as reader:
+        held = rules.Held(reader, journals, live.home.readers())
         rules.logs_are_whole(held)
-        rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
-        rules.no_sequence_is_used_twice(held, street.wire.said, journals)
+        rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
+        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
         import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
         used = rules.attributed_once(held, wallbox.kid)
         # A use may have ended since the last reading.
         told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
         import_wh = max(import_wh, *told)
-        carried = rules.settled(held, street.clock())
+        carried = rules.settled(held, live.clock())
         refused = reader.rejected()
-    for house in street.houses.values():
-        what_was_said_was_kept(street, house)
+    for household in live.households.values():
+        what_was_said_was_kept(live, household)
     assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(refused), refused
     done = [new for new in held.of_kind(kinds.USAGE_END) if new.body["reason"] == kinds.END_USED_UP]
     assert len(done) >= 3 and len(held.of_kind(kinds.USAGE)) >= 10, "there was little to lose"

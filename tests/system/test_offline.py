@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.processes import House, Street, journal
+from simulator.processes import Household, LiveCommunity, journal
 from wattpact_protocol.log import kinds, readings
 
 SPEED = 20
@@ -35,42 +35,42 @@ def test_ten_minutes_without_a_node_change_nothing(tmp_path: Path, record_proper
 
 async def _play(folder: Path, record_property: Any) -> None:
     clock = Accelerated()
-    async with Street(folder, SLOT_S, clock) as street:
-        await street.start_node_here()
-        roof = await move_in(street, "roof", -10500)
-        one = await move_in(street, "one", LOAD_W, "relay")
-        other = await move_in(street, "other", LOAD_W, "relay")
-        street.sell(roof, SHORT_WH + LONG_WH, 180_000)
-        street.buy(one, SHORT_WH, 200_000)
-        street.buy(other, LONG_WH, 200_000)
-        await street.until(lambda: one.is_closed and other.is_closed, "both relays to close")
+    async with LiveCommunity(folder, SLOT_S, clock) as live:
+        await live.start_node_here()
+        roof = await move_in(live, "roof", -10500)
+        one = await move_in(live, "one", LOAD_W, "relay")
+        other = await move_in(live, "other", LOAD_W, "relay")
+        live.sell(roof, SHORT_WH + LONG_WH, 180_000)
+        live.buy(one, SHORT_WH, 200_000)
+        live.buy(other, LONG_WH, 200_000)
+        await live.until(lambda: one.is_closed and other.is_closed, "both relays to close")
         away_s = (clock(), time.monotonic())
-        await street.stop_node()
-        before = entries_stored(street)
+        await live.stop_node()
+        before = entries_stored(live)
         await asyncio.sleep(AWAY_S / SPEED)
-        assert entries_stored(street) == before
+        assert entries_stored(live) == before
         back_s = (clock(), time.monotonic())
-        await street.start_node_here()
-        await street.converge()
-        for house in street.houses.values():
-            await house.meter.stop()
-        await street.stop_node()
+        await live.start_node_here()
+        await live.converge()
+        for household in live.households.values():
+            await household.meter.stop()
+        await live.stop_node()
         _check_relays(one, other, away_s[1], back_s[1])
-        figures = f"{_check_store(street, one, other, away_s[0], back_s[0]) - before} entries came afterwards"
+        figures = f"{_check_store(live, one, other, away_s[0], back_s[0]) - before} entries came afterwards"
         record_property("offline", figures)
         print(figures)
 
 
-async def move_in(street: Street, name: str, watts: int, load: str = "always") -> House:
-    return await street.move_in(name, watts, load, "profile", speed=SPEED, unix_s=street.clock())
+async def move_in(live: LiveCommunity, name: str, watts: int, load: str = "always") -> Household:
+    return await live.move_in(name, watts, load, "profile", speed=SPEED, unix_s=live.clock())
 
 
-def entries_stored(street: Street) -> int:
-    with street.home.reader() as reader:
+def entries_stored(live: LiveCommunity) -> int:
+    with live.home.reader() as reader:
         return reader.last_cursor()
 
 
-def _check_relays(one: House, other: House, away_s: float, back_s: float) -> None:
+def _check_relays(one: Household, other: Household, away_s: float, back_s: float) -> None:
     """One opened while the node was away, the other never."""
     operations = [(at_s, event["closed"], event["reason"]) for at_s, event in one.of("relay")]
     opened = [at_s for at_s, closed, _ in operations if not closed and at_s > away_s]
@@ -79,16 +79,16 @@ def _check_relays(one: House, other: House, away_s: float, back_s: float) -> Non
     assert other.is_closed and not one.is_closed
 
 
-def _check_store(street: Street, one: House, other: House, away_s: int, back_s: int) -> int:
-    journals = {house.kid: journal(house) for house in street.houses.values()}
-    with street.home.reader() as reader:
-        held = rules.Held(reader, journals, street.home.readers())
+def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: int, back_s: int) -> int:
+    journals = {household.kid: journal(household) for household in live.households.values()}
+    with live.home.reader() as reader:
+        held = rules.Held(reader, journals, live.home.readers())
         rules.logs_are_whole(held)
-        rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
-        rules.no_sequence_is_used_twice(held, street.wire.said, journals)
+        rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
+        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
-        carried = rules.settled(held, street.clock())
+        carried = rules.settled(held, live.clock())
     for kid in held.logs:
         _check_readings(held, kid, away_s, back_s)
     grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(kinds.GRANT)}

@@ -13,7 +13,7 @@ import pytest
 from simulator.host import Community
 from simulator.http import ISSUER, app_at, code
 from simulator.live_events import watch
-from simulator.trading import TERMS, Street
+from simulator.trading import TERMS, TradingCommunity
 from wattpact.api import page
 from wattpact.api.server import WebServer
 from wattpact.membership import access_links
@@ -84,9 +84,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory):
+def trading(tmp_path_factory):
     """Half way through the first of two contracts."""
-    made = Street(tmp_path_factory.mktemp("street"), int(time.time()) // 5 * 5 - 60)
+    made = TradingCommunity(tmp_path_factory.mktemp("trading"), int(time.time()) // 5 * 5 - 60)
     made.run(slots=4)
     made.trade()
     made.run(slots=2)
@@ -95,11 +95,11 @@ def street(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(street):
+def served(trading):
     def heard():
-        return {meter.kid: int(time.time()) for meter in street.meters}
+        return {meter.kid: int(time.time()) for meter in trading.meters}
 
-    made = Served(street.community, lambda: max(street.now_s, int(time.time())), heard)
+    made = Served(trading.community, lambda: max(trading.now_s, int(time.time())), heard)
     yield made
     made.stop()
 
@@ -156,7 +156,7 @@ def test_types_style_and_pure_parts():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_happens_appears_by_itself(browser, served, street):
+def test_what_happens_appears_by_itself(browser, served, trading):
     """A reading, the end of a contract and a relay that opens show within moments, and nothing was reloaded."""
     with Watched(browser, link=served.link()) as watched:
         shown = watched.page
@@ -165,17 +165,17 @@ def test_what_happens_appears_by_itself(browser, served, street):
         playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")
         playwright.expect(shown.locator(".relayline")).to_contain_text("House 1 solar supplies it: 20 Wh left")
         shown.evaluate("window.sameDocument = true")
-        street.run(slots=1)
+        trading.run(slots=1)
         playwright.expect(shown.locator(LEFT).first).to_have_text("10\u00a0Wh")
-        street.run(slots=5)
+        trading.run(slots=5)
         playwright.expect(shown.locator(".relayline strong").first).to_have_text("Relay open")
         playwright.expect(shown.locator(".relayline")).to_contain_text("No contract has energy left")
         playwright.expect(shown.locator(".countdown")).to_contain_text("left.")
         latest = shown.locator(".log .text").first
         playwright.expect(latest).to_have_text("Opened the relay: no contract has energy left")
         playwright.expect(shown.locator(".net .quiet")).to_contain_text("Bought from neighbours: 80\u00a0Wh")
-        street.trade()
-        street.run(slots=2)
+        trading.trade()
+        trading.run(slots=2)
         playwright.expect(shown.locator(LEFT).first).to_have_text("20\u00a0Wh")
         assert shown.evaluate("window.sameDocument")
         assert shown.title() == "7.2\u00a0kW from neighbours \u00b7 Sun Street"
@@ -229,10 +229,10 @@ AUDIT = """() => {
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", list(SIZES))
 @pytest.mark.parametrize("viewer", ["operator", "owner", "nobody"])
-def test_every_screen_can_be_read(browser, served, street, viewer, size, theme):
+def test_every_screen_can_be_read(browser, served, trading, viewer, size, theme):
     """Contrast of WCAG AA, a name for every control, no sideways scrolling; phone and desk, light and dark."""
     found = []
-    links = {"operator": served.link, "owner": lambda: served.link(street.wallbox.owner.kid), "nobody": lambda: None}
+    links = {"operator": served.link, "owner": lambda: served.link(trading.wallbox.owner.kid), "nobody": lambda: None}
     with Watched(browser, size, theme, links[viewer](), reduced_motion="reduce") as watched:
         for screen in SCREENS:
             watched.page.goto(f"{served.base}/#/{screen}")
@@ -275,7 +275,7 @@ def test_the_theme_is_the_machines_until_one_is_chosen(browser, served):
         assert watched.problems == []
 
 
-def test_nothing_moves_for_who_does_not_want_it(browser, served, street):
+def test_nothing_moves_for_who_does_not_want_it(browser, served, trading):
     counted = "document.getAnimations().filter((one) => one.playState === 'running').length"
     link = served.link()
     with Watched(browser, link=link) as moving, Watched(browser, link=link, reduced_motion="reduce") as still:
@@ -286,10 +286,10 @@ def test_nothing_moves_for_who_does_not_want_it(browser, served, street):
         assert still.page.evaluate(counted) == 0
 
 
-def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, street):
+def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, trading):
     with Watched(browser, "phone", link=served.link()) as watched:
         shown = watched.page
-        shown.goto(f"{served.base}/#/usage?span=minutes&meter={street.wallbox.kid.hex()}")
+        shown.goto(f"{served.base}/#/usage?span=minutes&meter={trading.wallbox.kid.hex()}")
         chart = shown.locator(".chart")
         chart.focus()
         shown.keyboard.press("End")
@@ -301,7 +301,7 @@ def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, stree
         assert "Energy of House 3 wallbox" in chart.get_attribute("aria-label")
         shown.locator("summary", has_text="Show as a table").click()
         imported = [int(text.split()[0]) for text in shown.locator(".astable td:nth-child(2)").all_inner_texts()]
-        assert sum(imported) == street.wallbox.registers[0]
+        assert sum(imported) == trading.wallbox.registers[0]
         assert watched.problems == []
 
 
@@ -314,7 +314,7 @@ def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
         assert watched.problems == []
 
 
-def test_the_log_of_one_meter(browser, served, street):
+def test_the_log_of_one_meter(browser, served, trading):
     with Watched(browser, link=served.link()) as watched:
         shown = watched.page
         shown.goto(f"{served.base}/#/log")
@@ -326,13 +326,13 @@ def test_the_log_of_one_meter(browser, served, street):
         row.locator("summary").click()
         playwright.expect(row).to_contain_text("generation 0, sequence")
         before = shown.locator(".row").count()
-        street.run(slots=1)
+        trading.run(slots=1)
         playwright.expect(shown.locator(".row")).to_have_count(before + 1)
         assert watched.problems == []
 
 
-def test_a_node_that_goes_and_comes_back(browser, street):
-    served = Served(street.community, lambda: max(street.now_s, int(time.time())))
+def test_a_node_that_goes_and_comes_back(browser, trading):
+    served = Served(trading.community, lambda: max(trading.now_s, int(time.time())))
     with Watched(browser) as watched:
         shown = watched.page
         shown.goto(served.base)
@@ -373,7 +373,7 @@ def card(shown, label):
     return shown.locator("li.meter", has_text=label)
 
 
-def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, served, street):
+def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, served, trading):
     with Watched(browser) as watched:
         shown = watched.page
         shown.goto(served.base)
@@ -396,9 +396,9 @@ def test_nobody_sees_that_there_are_meters_and_not_what_they_measure(browser, se
         assert watched.problems == []
 
 
-def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, street):
+def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, trading):
     """House 1 sells to House 3: its own meter, its bill and the usage of its contract; nothing else."""
-    with Watched(browser, link=served.link(street.solar.owner.kid)) as watched:
+    with Watched(browser, link=served.link(trading.solar.owner.kid)) as watched:
         shown = watched.page
         playwright.expect(shown.locator(".who")).to_have_text("House 1")
         own = shown.locator("li.meter").first
@@ -412,7 +412,7 @@ def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, street):
         playwright.expect(
             shown.locator(".contract", has_text="House 2 battery").locator(".sealed").first
         ).to_be_visible()
-        shown.goto(f"{served.base}/#/usage?meter={street.wallbox.kid.hex()}")
+        shown.goto(f"{served.base}/#/usage?meter={trading.wallbox.kid.hex()}")
         playwright.expect(shown.locator("main .sealed")).to_contain_text("Only the owner of House 3 wallbox")
         other = watched.context.new_page()
         other.goto(served.base)
@@ -430,7 +430,7 @@ def test_an_owner_sees_what_is_theirs_and_signs_out(browser, served, street):
         assert watched.problems == []
 
 
-def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, served, street):
+def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, served, trading):
     with Watched(browser, "phone") as watched:
         shown = watched.page
         shown.goto(served.base)
@@ -438,10 +438,10 @@ def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, ser
         field.fill("what is this")
         field.press("Enter")
         playwright.expect(shown.get_by_role("alert")).to_contain_text("This is not a link to this page")
-        field.fill(served.link(street.battery.owner.kid))
+        field.fill(served.link(trading.battery.owner.kid))
         field.press("Enter")
         playwright.expect(shown.locator(".who")).to_have_text("House 2")
-        shown.evaluate("link => { location.href = link }", served.link(street.wallbox.owner.kid))
+        shown.evaluate("link => { location.href = link }", served.link(trading.wallbox.owner.kid))
         playwright.expect(shown.locator(".who")).to_have_text("House 3")
         playwright.expect(shown.locator("li.meter").first).to_contain_text("House 3 wallbox")
         assert "code=" not in shown.url
@@ -460,21 +460,21 @@ def test_a_link_that_opens_nothing_says_so(browser, served):
         assert all("401" in problem for problem in watched.problems), watched.problems
 
 
-def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, street, monkeypatch):
+def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.5)
-    kid = street.battery.owner.kid
+    kid = trading.battery.owner.kid
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
-        store = street.community.store
+        store = trading.community.store
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was revoked")
         playwright.expect(watched.page.locator("li.meter .sealed")).to_have_count(3)
 
 
-def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, street):
+def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, trading):
     """Between the question who looks and the stream, which is nobody's then."""
-    kid, store = street.battery.owner.kid, street.community.store
+    kid, store = trading.battery.owner.kid, trading.community.store
 
     def revoke_first(route):
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
@@ -489,10 +489,10 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, st
 
 def test_a_host_without_the_key_says_so(browser, tmp_path):
     """To the operator as to everyone; what is open it shows all the same."""
-    street = Street(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
-    street.trade()
-    street.run(slots=2)
-    served = Served(street.community, lambda: max(street.now_s, int(time.time())), signers=())
+    trading = TradingCommunity(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
+    trading.trade()
+    trading.run(slots=2)
+    served = Served(trading.community, lambda: max(trading.now_s, int(time.time())), signers=())
     words = "This host has no key to the readings"
     try:
         with Watched(browser, "phone", link=served.link()) as watched:
@@ -512,4 +512,4 @@ def test_a_host_without_the_key_says_so(browser, tmp_path):
             playwright.expect(watched.page.locator(".relayline")).to_have_count(0)
     finally:
         served.stop()
-        street.close()
+        trading.close()

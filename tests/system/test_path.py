@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.processes import ENVIRONMENT, House, Street
+from simulator.processes import ENVIRONMENT, Household, LiveCommunity
 from wattpact.node import data_directory
 from wattpact.simulation import demo
 from wattpact_protocol.log import kinds, readings, roles
@@ -168,18 +168,18 @@ def test_a_grant_closes_a_relay_within_a_second_of_its_arrival(tmp_path: Path, r
 
 async def _grants(folder: Path) -> dict[str, list[float]]:
     """How long each relay took: from the leaving of its grant from the node, and from the order to sign it."""
-    async with Street(folder, slot_s=5) as street:
-        await street.start_node()
-        houses = [await street.move_in(f"house-{n}", 7200, "relay", "profile") for n in range(METERS)]
-        await street.until(lambda: all(house.of("relay") for house in houses), "the relays")
+    async with LiveCommunity(folder, slot_s=5) as live:
+        await live.start_node()
+        households = [await live.move_in(f"household-{n}", 7200, "relay", "profile") for n in range(METERS)]
+        await live.until(lambda: all(household.of("relay") for household in households), "the relays")
         pauses, signed_s = random.Random(METERS), {}
-        for number, house in enumerate(houses, 1):
+        for number, household in enumerate(households, 1):
             await asyncio.sleep(pauses.uniform(0, 0.5))
-            signed_s[house.kid] = time.monotonic()
-            _grant(street, house, number)
-        await street.until(lambda: all(house.is_closed for house in houses), "all relays to close")
-        sent_s = {granted.meter: granted.at_s for granted in reversed(street.wire.granted)}
-        closed = {house.kid: house.of("relay")[-1] for house in houses}
+            signed_s[household.kid] = time.monotonic()
+            _grant(live, household, number)
+        await live.until(lambda: all(household.is_closed for household in households), "all relays to close")
+        sent_s = {granted.meter: granted.at_s for granted in reversed(live.wire.granted)}
+        closed = {household.kid: household.of("relay")[-1] for household in households}
         assert {event["reason"] for _, event in closed.values()} == {"grant"}
         return {
             "sent to closed": [at_s - sent_s[kid] for kid, (at_s, _) in closed.items()],
@@ -187,10 +187,10 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
         }
 
 
-def _grant(street: Street, house: House, number: int) -> None:
-    now_s = street.clock()
-    street.publish(street.issuer, kinds.GRANT, {
-        "number": number, "meter": house.kid, "contract": secrets.token_bytes(32), "wh": 1000, "max_w": 11000,
+def _grant(live: LiveCommunity, household: Household, number: int) -> None:
+    now_s = live.clock()
+    live.publish(live.issuer, kinds.GRANT, {
+        "number": number, "meter": household.kid, "contract": secrets.token_bytes(32), "wh": 1000, "max_w": 11000,
         "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
         "start_by_s": now_s + 600, "default_supply": False,
     })  # fmt: skip

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from simulator import rules
 from simulator.host import EnrolledAuthor, key, mandate, readings_body
-from simulator.processes import Street
+from simulator.processes import LiveCommunity
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
 from wattpact_protocol.encoding import cbor
@@ -29,21 +29,21 @@ LOG_AT_MOST_BYTES = 200_000
 
 
 class Player:
-    """Enrols keys of its own in a street, plays their meters, and sends anything to the node."""
+    """Enrols keys of its own in a live, plays their meters, and sends anything to the node."""
 
-    def __init__(self, street: Street) -> None:
-        self.street = street
-        self.community_id = street.home.community
-        self.now_s = street.clock()
+    def __init__(self, live: LiveCommunity) -> None:
+        self.live = live
+        self.community_id = live.home.community
+        self.now_s = live.clock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
-        self.socket.connect(("127.0.0.1", street.wire.node_port))
+        self.socket.connect(("127.0.0.1", live.wire.node_port))
         self.here = self.meter("here")  # whose digests show that all before them was heard
 
     def meter(self, name: str) -> EnrolledAuthor:
         signer, person = key(name), key(f"owner of {name}")
-        with self.street.home.store() as store:
-            arguments = (store, self.street.issuer)
+        with self.live.home.store() as store:
+            arguments = (store, self.live.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
         speaker = EnrolledAuthor(self.community_id, signer, made.body, made.id)
@@ -59,7 +59,7 @@ class Player:
 
     async def send(self, datagrams: Iterable[bytes]) -> int:
         """Send, so slowly that the node hears each, once it knows who was enrolled; how many."""
-        await self.street.until(self._is_caught_up, "the node to catch up")
+        await self.live.until(self._is_caught_up, "the node to catch up")
         sent = 0
         for sent, data in enumerate(datagrams, 1):
             self.socket.send(data)
@@ -69,7 +69,7 @@ class Player:
         return sent
 
     def _is_caught_up(self) -> bool:
-        with self.street.home.reader() as reader:
+        with self.live.home.reader() as reader:
             return int.from_bytes(reader.meta("inbox_folded") or b"", "big") == reader.last_cursor()
 
     async def heard(self) -> None:
@@ -85,7 +85,7 @@ class Player:
     async def refused(self) -> Counter[str]:
         """All counts, once the node has put them into its store."""
         await asyncio.sleep(1.3)
-        with self.street.home.reader() as reader:
+        with self.live.home.reader() as reader:
             return Counter(reader.rejected())
 
 
@@ -160,9 +160,9 @@ def test_each_refusal_is_counted_and_named(tmp_path: Path) -> None:
 
 
 async def _refusals(folder: Path) -> None:
-    async with Street(folder) as street:
-        await street.start_node()
-        player = Player(street)
+    async with LiveCommunity(folder) as live:
+        await live.start_node()
+        player = Player(live)
         good: list[Entry] = []
         cases = [*bad_entries(player, good).items(), *bad_datagrams(player).items()]
         await player.send(player.wrap(*good))
@@ -171,23 +171,23 @@ async def _refusals(folder: Path) -> None:
         for reason, datagrams in cases:
             expected[reason] += await player.send(datagrams)
         assert await player.refused() == expected
-        log = street.process.log.read_text()
+        log = live.process.log.read_text()
         assert [reason for reason in expected if f"rejected: {reason}, author " not in log] == []
         assert f"rejected: fork, author {key('forked').kid.hex()}, from 127.0.0.1" in log
-        _check_evidence(street)
+        _check_evidence(live)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
-        assert await player.refused() == expected and street.process.is_running
-        with street.home.reader() as reader:
-            assert street.head(reader, player.here.kid) == 1
+        assert await player.refused() == expected and live.process.is_running
+        with live.home.reader() as reader:
+            assert live.head(reader, player.here.kid) == 1
         player.socket.close()
 
 
-def _check_evidence(street: Street) -> None:
+def _check_evidence(live: LiveCommunity) -> None:
     """Both entries of a fork are kept; void readings are in the log with their reason."""
-    with street.home.reader() as reader:
+    with live.home.reader() as reader:
         found = reader.forks()
         assert [row.author for row in found] == [key("forked").kid]
-        held, other = (entry.decode(raw, street.home.community) for raw in (found[0].held, found[0].other))
+        held, other = (entry.decode(raw, live.home.community) for raw in (found[0].held, found[0].other))
         assert held.sequence == other.sequence == 0 and held.id != other.id
         void = sorted(row.void_reason for row in reader.stream() if row.void_reason)
         assert void == ["falling_register", "impossible_jump", "old_register_generation", "reading_time_ran_back"]
@@ -201,35 +201,35 @@ def test_damage_and_a_flood_do_not_keep_a_meter_from_being_served(tmp_path: Path
 
 
 async def _flood(folder: Path) -> str:
-    async with Street(folder) as street:
-        await street.start_node()
-        roof = await street.move_in("roof", -8000, kind="profile")
-        player = Player(street)
+    async with LiveCommunity(folder) as live:
+        await live.start_node()
+        roof = await live.move_in("roof", -8000, kind="profile")
+        player = Player(live)
         dice = random.Random(4)
         before = (await player.refused()).total()
         assert await player.send(_damaged(player, dice)) == DAMAGED
         assert (await player.refused()).total() == before + DAMAGED
-        first_kb, began_s = _memory_kb(street.process.pid), time.monotonic()
-        head = _head(street, roof.kid)
+        first_kb, began_s = _memory_kb(live.process.pid), time.monotonic()
+        head = _head(live, roof.kid)
         assert await player.send(_anything(player, dice)) == FLOOD
-        took_s, last_kb = time.monotonic() - began_s, _memory_kb(street.process.pid)
-        assert _head(street, roof.kid) >= head + int(took_s) - 1, "the meter was not served meanwhile"
+        took_s, last_kb = time.monotonic() - began_s, _memory_kb(live.process.pid)
+        assert _head(live, roof.kid) >= head + int(took_s) - 1, "the meter was not served meanwhile"
         assert last_kb - first_kb < GROWS_AT_MOST_KB, (first_kb, last_kb)
-        assert street.process.log.stat().st_size < LOG_AT_MOST_BYTES
+        assert live.process.log.stat().st_size < LOG_AT_MOST_BYTES
         refused = await player.refused()
-        await street.converge()
+        await live.converge()
         await roof.meter.stop()
-        assert await street.process.stop() == 0
-        with street.home.reader() as reader:
+        assert await live.process.stop() == 0
+        with live.home.reader() as reader:
             assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
-            rules.logs_are_whole(rules.Held(reader, [roof.kid], street.home.readers()))
+            rules.logs_are_whole(rules.Held(reader, [roof.kid], live.home.readers()))
         player.socket.close()
         return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
 
 
-def _head(street: Street, kid: bytes) -> int:
-    with street.home.reader() as reader:
-        return street.head(reader, kid)
+def _head(live: LiveCommunity, kid: bytes) -> int:
+    with live.home.reader() as reader:
+        return live.head(reader, kid)
 
 
 def _memory_kb(pid: int) -> int:

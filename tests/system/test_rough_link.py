@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.processes import House, Street, journal
+from simulator.processes import Household, LiveCommunity, journal
 from simulator.wire import Rain
 from wattpact_protocol.log import kinds
 
@@ -32,51 +32,51 @@ def test_over_a_rough_link_everything_arrives_and_the_cycle_completes(tmp_path: 
 
 
 async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
-    async with Street(folder, slot_s=2, rough=rain) as street:
-        await street.start_node()
-        roof = await street.move_in("roof", -9000, kind="profile")
-        battery = await street.move_in("battery", -9000, kind="profile")
-        wallbox = await street.move_in("wallbox", 7200, "relay", "profile")
-        street.sell(roof, WH, 180_000)
-        street.sell(battery, WH, 220_000)
-        await street.until(lambda: wallbox.of("status")[-1][1]["offers"] == 2, "both offers", WITHIN_S)
-        street.buy(wallbox, 2 * WH, 250_000)
-        await street.until(lambda: wallbox.is_closed, "the relay to close", WITHIN_S)
-        await street.until(lambda: _ended(street) == 2, "both contracts to end", CYCLE_WITHIN_S)
-        await street.until(lambda: not wallbox.is_closed, "the relay to open", WITHIN_S)
-        await street.converge(WITHIN_S)
-        await street.until(lambda: _has_heard(street, wallbox), "the inbox to be heard", WITHIN_S)
-        for house in street.houses.values():
-            await house.meter.stop()
-        assert await street.process.stop() == 0
-        figures = _check(street, wallbox, rain)
+    async with LiveCommunity(folder, slot_s=2, rough=rain) as live:
+        await live.start_node()
+        roof = await live.move_in("roof", -9000, kind="profile")
+        battery = await live.move_in("battery", -9000, kind="profile")
+        wallbox = await live.move_in("wallbox", 7200, "relay", "profile")
+        live.sell(roof, WH, 180_000)
+        live.sell(battery, WH, 220_000)
+        await live.until(lambda: wallbox.of("status")[-1][1]["offers"] == 2, "both offers", WITHIN_S)
+        live.buy(wallbox, 2 * WH, 250_000)
+        await live.until(lambda: wallbox.is_closed, "the relay to close", WITHIN_S)
+        await live.until(lambda: _ended(live) == 2, "both contracts to end", CYCLE_WITHIN_S)
+        await live.until(lambda: not wallbox.is_closed, "the relay to open", WITHIN_S)
+        await live.converge(WITHIN_S)
+        await live.until(lambda: _has_heard(live, wallbox), "the inbox to be heard", WITHIN_S)
+        for household in live.households.values():
+            await household.meter.stop()
+        assert await live.process.stop() == 0
+        figures = _check(live, wallbox, rain)
         record_property("rough_link", figures)
         print(figures)
 
 
-def _ended(street: Street) -> int:
-    with street.home.reader() as reader:
+def _ended(live: LiveCommunity) -> int:
+    with live.home.reader() as reader:
         return len(reader.entries(of_kinds=[kinds.USAGE_END]))
 
 
-def _has_heard(street: Street, house: House) -> bool:
+def _has_heard(live: LiveCommunity, household: Household) -> bool:
     """Whether the meter's cursor has been at the last entry for it that is no receipt, which come all the time."""
-    with street.home.reader() as reader:
+    with live.home.reader() as reader:
         told = reader.value(
             "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry"
             " WHERE i.meter = ? AND e.kind <> ?",
-            house.kid, kinds.RECEIPT,
+            household.kid, kinds.RECEIPT,
         )  # fmt: skip
-    return bool(house.of("status")[-1][1]["cursor"] >= told)
+    return bool(household.of("status")[-1][1]["cursor"] >= told)
 
 
-def _check(street: Street, wallbox: House, rain: Rain) -> str:
-    journals = {house.kid: journal(house) for house in street.houses.values()}
-    with street.home.reader() as reader:
-        held = rules.Held(reader, journals, street.home.readers())
+def _check(live: LiveCommunity, wallbox: Household, rain: Rain) -> str:
+    journals = {household.kid: journal(household) for household in live.households.values()}
+    with live.home.reader() as reader:
+        held = rules.Held(reader, journals, live.home.readers())
         rules.logs_are_whole(held)
-        rules.nothing_acknowledged_is_lost(held, street.wire.acknowledged, street.wire.receipts)
-        rules.no_sequence_is_used_twice(held, street.wire.said, journals)
+        rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
+        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
         rules.registers_only_rise(held)
         grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
         refused = reader.rejected()
@@ -87,6 +87,6 @@ def _check(street: Street, wallbox: House, rain: Rain) -> str:
     assert refused.get("duplicate"), refused
     assert [reason for reason in DAMAGED if refused.get(reason)], refused
     return (
-        f"of {street.wire.passed} datagrams {rain.lost} lost, {rain.twice} repeated, {rain.damaged} damaged, "
+        f"of {live.wire.passed} datagrams {rain.lost} lost, {rain.twice} repeated, {rain.damaged} damaged, "
         f"{rain.late} late; {len(held.entries)} entries stored, refused {refused}"
     )
