@@ -214,7 +214,7 @@ def test_nothing_is_measured_in_the_open(good):
 def test_without_keys_nobody_can_say_and_what_is_missing_is_named(traded, good):
     found = undecided(good, traded)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
-    assert sorted(key_periods(found.missing)) == expected and found.opened == found.misfits == []
+    assert sorted(key_periods(found.missing)) == expected and found.unsealed == found.misfits == []
     assert sum(row["readings"] for row in found.missing) == check(good, traded, *traded.keys).counts["reading"]
     assert "key periods 1 to 2 of roof" in str(found)
 
