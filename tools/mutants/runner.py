@@ -7,6 +7,7 @@ at once, with only our own modules left to import.
 import contextlib
 import importlib
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -25,6 +26,9 @@ LINKED = (".cache", ".venv")
 LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", ".mypy_cache", ".hypothesis")
 SPARE_S = 20
 SPARE_TIMES = 3
+# A helper process is in a session of its own: where its mutant loops, these bounds end it when nobody else can.
+MOST_BYTES = 2 << 30
+MOST_PROCESSOR_S = 300
 
 KILLED, LIVED, TIMED_OUT = "killed", "lived", "timed out"
 
@@ -146,6 +150,8 @@ def _be_child(copy: Path, tests: "tuple[str, ...]") -> None:
     status = 1
     try:
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (MOST_PROCESSOR_S, MOST_PROCESSOR_S))
         os.chdir(copy)
         output = os.open("output", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
