@@ -1,7 +1,7 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
-from simulator.network import START_S, Author, Community, Flash, House, Journal, Store
+from simulator.network import START_S, Community, Flash, Household, Journal, Store
 from wattpact_meter.log import trust
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
@@ -202,20 +202,20 @@ def test_only_the_newest_datagrams_wait_to_be_sent():
 class Addressee:
     """A meter with an owner, whose inbox applies entries that no datagram brought."""
 
-    def __init__(self, village, name):
-        self.village = village
-        self.house = House(village, name, lambda ms, closed: 0)
-        self.house.boot(0)
-        self.owner = village.person(name + "'s owner")
-        self.certificate = village.enrol(self.house, self.owner)
-        self.author = village.authors[self.house.kid]
-        self.kid = self.house.kid
-        self.inbox = self.house.meter.inbox
-        self.trader = self.house.meter.trader
+    def __init__(self, community, name):
+        self.community = community
+        self.household = Household(community, name, lambda ms, closed: 0)
+        self.household.boot(0)
+        self.owner = community.person(name + "'s owner")
+        self.certificate = community.enrol(self.household, self.owner)
+        self.author = community.authors[self.household.kid]
+        self.kid = self.household.kid
+        self.inbox = self.household.meter.inbox
+        self.trader = self.household.meter.trader
 
     def know(self):
         """Apply all certificates that there are."""
-        for new in self.village.rows:
+        for new in self.community.rows:
             if new.kind == kinds.CERTIFICATE:
                 assert self.verdict(new).proven
         return self
@@ -229,11 +229,11 @@ class Addressee:
         return verdict.moves, verdict.reason, verdict.proven, verdict.changed
 
     def order(self, side, limit, name):
-        assert self.apply(self.village.mandate(self.owner, self.house, side, limit, 40, name)) == EFFECT
+        assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40, name)) == EFFECT
 
     def answer(self):
         """The next entry that the trader wants to be published, published."""
-        new = self.village.publish(self.author, *self.trader.next(START_S + 3, Supply(), True))
+        new = self.community.publish(self.author, *self.trader.next(START_S + 3, Supply(), True))
         self.trader.published(new)
         return new
 
@@ -248,9 +248,9 @@ def rejected(reason):
 
 
 def addressees(*names):
-    village = Community(grants=False)
-    made = [Addressee(village, name) for name in names]
-    return [village] + [one.know() for one in made]
+    community = Community(grants=False)
+    made = [Addressee(community, name) for name in names]
+    return [community] + [one.know() for one in made]
 
 
 class Forged:
@@ -261,26 +261,26 @@ class Forged:
 
 
 def test_a_certificate_counts_once_and_proves_what_it_can():
-    village, one = addressees("one")
+    community, one = addressees("one")
     assert one.apply(one.certificate) == (True, None, True, False), "it is known"
-    stranger = Author(village, "stranger", roles.ISSUER)
-    unknown = village.certify(Author(village, "two", roles.PERSON), stranger, roles.PERSON)
+    stranger = community.author("stranger")
+    unknown = community.certify(community.author("two"), stranger, roles.PERSON)
     assert one.apply(unknown) == (False, reasons.UNKNOWN_AUTHOR, False, False)
-    old = village.publish(village.issuer, kinds.CERTIFICATE, dict(one.certificate.body, label="old"))
+    old = community.publish(community.issuer, kinds.CERTIFICATE, dict(one.certificate.body, label="old"))
     assert one.apply(old) == PASSED and one.apply(old, must_prove=True) == (True, None, True, False)
     assert one.apply(Forged(old), must_prove=True) == PASSED
 
 
 def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same():
-    village, one = addressees("one")
-    while len(one.house.meter.trust) < trust.MAX_AUTHORS:
-        assert one.apply(village.person("person %d" % len(village.rows)).certificate) == (True, None, True, False)
-    assert one.apply(village.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
+    community, one = addressees("one")
+    while len(one.household.meter.trust) < trust.MAX_AUTHORS:
+        assert one.apply(community.person("person %d" % len(community.rows)).certificate) == (True, None, True, False)
+    assert one.apply(community.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
 
 
 def test_what_is_its_own_or_of_no_effect_is_passed_over():
-    village, one, two = addressees("one", "two")
-    event = village.publish(two.author, kinds.EVENT, {"code": 1})
+    community, one, two = addressees("one", "two")
+    event = community.publish(two.author, kinds.EVENT, {"code": 1})
     assert one.apply(event) == PASSED
     two.order(kinds.SELL, 100_000, "two sells")
     offer = two.answer()
@@ -291,18 +291,18 @@ def test_what_is_its_own_or_of_no_effect_is_passed_over():
 
 
 def test_a_receipt_is_kept_for_the_log_that_it_is_of():
-    village, one, two = addressees("one", "two")
+    community, one, two = addressees("one", "two")
     body = {"author": one.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
-    receipt = village.publish(village.host, kinds.RECEIPT, body)
+    receipt = community.publish(community.host, kinds.RECEIPT, body)
     assert one.apply(receipt) == two.apply(receipt) == PASSED
     assert one.verdict(receipt).receipt == receipt.raw and two.verdict(receipt).receipt is None
 
 
 def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was_lost():
-    village, one, two = addressees("one", "two")
-    grant = village.give(one.house, 10)
+    community, one, two = addressees("one", "two")
+    grant = community.give(one.household, 10)
     assert two.apply(grant) == rejected(reasons.NOT_FOR_THIS_METER)
-    mandate = village.mandate(one.owner, one.house, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
     assert two.apply(mandate) == rejected(reasons.NOT_FOR_THIS_METER)
     one.inbox.not_before_s = START_S + 1
     assert one.apply(grant) == one.apply(mandate) == rejected(reasons.BEFORE_STATE_WAS_LOST)
@@ -310,23 +310,23 @@ def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was
     assert one.apply(Forged(grant)) == (False, reasons.BAD_SIGNATURE, False, False)
     assert one.apply(grant) == one.apply(mandate) == EFFECT
     assert one.apply(grant) == (True, reasons.OLD_GRANT, True, False)
-    of_two = village.mandate(two.owner, one.house, kinds.SELL, 1, 1, "two sells what is not its own")
+    of_two = community.mandate(two.owner, one.household, kinds.SELL, 1, 1, "two sells what is not its own")
     assert one.apply(of_two) == (True, reasons.NOT_OWNER, True, False)
 
 
 def test_a_policy_is_for_one_meter_or_all_and_newer_than_the_last():
-    village, one, two = addressees("one", "two")
-    policy = village.publish(village.issuer, kinds.POLICY, {"version": 2, "meter": one.kid})
+    community, one, two = addressees("one", "two")
+    policy = community.publish(community.issuer, kinds.POLICY, {"version": 2, "meter": one.kid})
     assert two.apply(policy) == rejected(reasons.NOT_FOR_THIS_METER)
     assert one.apply(policy) == (True, None, True, False)
     assert one.apply(policy) == rejected(reasons.STALE_VERSION)
-    for_all = village.publish(village.issuer, kinds.POLICY, {"version": 1})
+    for_all = community.publish(community.issuer, kinds.POLICY, {"version": 1})
     assert one.apply(for_all) == two.apply(for_all) == (True, None, True, False)
 
 
 def contracted():
-    """(village, supplier, consumer, a third one, the contract), in which each has applied what it needs."""
-    village, supplier, consumer, third = addressees("supplier", "consumer", "third")
+    """(community, supplier, consumer, a third one, the contract), in which each has applied what it needs."""
+    community, supplier, consumer, third = addressees("supplier", "consumer", "third")
     supplier.order(kinds.SELL, 180_000, "sells")
     consumer.order(kinds.BUY, 250_000, "buys")
     offer = supplier.answer()
@@ -339,7 +339,7 @@ def contracted():
     assert [new.kind for new in (offer, acceptance, contract)] == [kinds.OFFER, kinds.ACCEPTANCE, kinds.CONTRACT]
     assert third.apply(contract) == rejected(reasons.UNKNOWN_ACCEPTANCE)
     assert consumer.apply(contract) == EFFECT
-    return village, supplier, consumer, third, contract
+    return community, supplier, consumer, third, contract
 
 
 def test_what_answers_another_entry_counts_where_that_is_known():
@@ -347,24 +347,24 @@ def test_what_answers_another_entry_counts_where_that_is_known():
 
 
 def test_the_parties_and_the_operator_alone_end_a_contract():
-    village, supplier, consumer, third, contract = contracted()
+    community, supplier, consumer, third, contract = contracted()
     body = {"contract": contract.id, "reason": "x"}
-    by_supplier = village.publish(supplier.author, kinds.TERMINATE, body)
+    by_supplier = community.publish(supplier.author, kinds.TERMINATE, body)
     assert consumer.apply(by_supplier) == rejected(reasons.UNKNOWN_CONTRACT)
-    assert consumer.apply(village.give(consumer.house, 40, contract=contract.id)) == EFFECT
-    (grant,) = consumer.house.meter.usage.grants
+    assert consumer.apply(community.give(consumer.household, 40, contract=contract.id)) == EFFECT
+    (grant,) = consumer.household.meter.usage.grants
     others = (
-        village.publish(third.author, kinds.TERMINATE, body),
-        village.order(third.owner, kinds.TERMINATE, body, "third"),
+        community.publish(third.author, kinds.TERMINATE, body),
+        community.order(third.owner, kinds.TERMINATE, body, "third"),
     )
     for new in others:
         assert consumer.apply(new) == (True, reasons.NOT_A_PARTY, True, False)
     assert not grant.terminated
     theirs = (
         by_supplier,
-        village.publish(village.issuer, kinds.TERMINATE, body),
-        village.order(supplier.owner, kinds.TERMINATE, body, "supplier's owner"),
-        village.order(consumer.owner, kinds.TERMINATE, body, "consumer's owner"),
+        community.publish(community.issuer, kinds.TERMINATE, body),
+        community.order(supplier.owner, kinds.TERMINATE, body, "supplier's owner"),
+        community.order(consumer.owner, kinds.TERMINATE, body, "consumer's owner"),
     )
     for new in theirs:
         grant.terminated = False
@@ -372,19 +372,18 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
 
 
 def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
-    village, one = addressees("one")
-    body = dict(village.give(one.house, 40).body)
-    assert one.apply(village.rows[-1]) == EFFECT
+    community, one = addressees("one")
+    body = dict(community.give(one.household, 40).body)
+    assert one.apply(community.rows[-1]) == EFFECT
     end = {"contract": body["contract"], "reason": "x"}
     for late_s in (0, 1):
-        late = village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
+        late = community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
         assert one.apply(late) == rejected(reasons.ENDED_BEFORE)
     order = dict(end, order_id=bytes(8), expires_s=START_S + 60)
     place, stamp = (0, 0, one.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
-    identity = one.owner.identity
-    untimed = entry.sign(kinds.TERMINATE, order, place, stamp, identity.kid, village.id, identity.sign)
+    untimed = entry.sign(kinds.TERMINATE, order, place, stamp, one.owner.kid, community.id, one.owner.sign)
     assert one.apply(untimed) == rejected(reasons.NO_TIME)
-    assert one.apply(village.publish(village.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
+    assert one.apply(community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
 
 
 def test_an_inbox_of_another_shape_is_no_place_to_go_on_from():
@@ -458,11 +457,11 @@ def test_new_entries_do_not_hasten_the_digests_to_a_silent_host():
 
 
 def test_a_meter_that_does_not_know_its_owner_yet_obeys_nobody():
-    village = Community(grants=False)
-    one = Addressee(village, "one")
-    for new in village.rows:
+    community = Community(grants=False)
+    one = Addressee(community, "one")
+    for new in community.rows:
         if new.id != one.certificate.id:
             assert one.verdict(new).proven
-    mandate = village.mandate(one.owner, one.house, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
     assert one.apply(mandate) == (True, reasons.NOT_OWNER, True, False)
     assert one.apply(one.certificate) == (True, None, True, False) and one.apply(mandate) == EFFECT

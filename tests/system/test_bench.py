@@ -14,7 +14,7 @@ def test_ingest_stores_and_measures_all_and_says_so(cores: int, seals: bool) -> 
 
 def test_a_refused_entry_is_no_result() -> None:
     with pytest.raises(AssertionError, match="only 0 of 3 were stored"):
-        ingest.ingest(*ingest_of_strangers(), cores=1)
+        ingest.store_all(*ingest_of_strangers(), cores=1)
 
 
 def ingest_of_strangers():

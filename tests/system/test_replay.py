@@ -34,7 +34,7 @@ def test_a_week_of_six_homes_is_conserved_to_the_last_wh() -> None:
     found = checks_of(replay("homes", case.data(HOMES), "--homes", "6", "--days", "7", "--json", timeout_s=270))
     assert len([what for what in found if what.endswith(("import", "export"))]) >= 12
     assert len([what for what in found if what.startswith("audit of")]) == 6
-    assert {"bought = sold = carried", "all accounts sum to zero", "bills = the grid's account"} <= set(found)
+    assert {"bought = sold = delivered", "all accounts sum to zero", "bills = the grid's account"} <= set(found)
 
 
 def test_a_real_port_gives_the_registers_of_its_telegrams() -> None:
