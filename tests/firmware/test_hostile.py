@@ -21,8 +21,8 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         world, community, household = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
         other = community.author("other")
         community.certify(other, community.issuer, roles.METER, owner=world.owner.kid)
-        community.grants = False
-        community.concerns = lambda new, kid: new.kid != kid
+        community.sink.grants = False
+        community.sink.concerns = lambda new, kid: new.kid != kid
         authors = {"issuer": community.issuer, "host": community.host, "owner": world.owner, "other": other}
         world.run(5)
         ids, said = [bytes(32)], 0
@@ -54,7 +54,7 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         assert said > 40 and household.meter.rejected.get("flash_failed", 0) == 0, household.meter.rejected
         readings = len(household.entries(kinds.READING))
         heard = household.meter.inbox.cursor
-        community.demo_policy(version=kinds.MAX_U32, meter=household.kid)
+        community.quick_policy(version=kinds.MAX_U32, meter=household.kid)
         world.run(20)
         assert len(household.entries(kinds.READING)) > readings and household.meter.inbox.cursor > heard
     assert operations and starts, (operations, starts)
@@ -66,8 +66,8 @@ def tell(community, author, kind, made, n):
         made["order_id"] = n.to_bytes(8, "big")
         made.setdefault("expires_s", community.now_s + 60)
     new = author.publish(kind, made, community.now_s)
-    community.rows.append(new)
-    for table, names in ((community.offers, kinds.OFFER), (community.acceptances, kinds.ACCEPTANCE)):
+    community.sink.entries.append(new)
+    for table, names in ((community.sink.offers, kinds.OFFER), (community.sink.acceptances, kinds.ACCEPTANCE)):
         if kind == names:
             table[new.id] = new
     return new

@@ -1,7 +1,10 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
-from simulator.network import START_S, Community, Flash, Household, Journal, Store
+from simulator.community import START_S
+from simulator.household import Household
+from simulator.memory_flash import Flash, Journal, Store
+from simulator.peer import with_peer
 from wattpact_meter.log import trust
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
@@ -207,15 +210,15 @@ class Addressee:
         self.household = Household(community, name, lambda ms, closed: 0)
         self.household.boot(0)
         self.owner = community.person(name + "'s owner")
-        self.certificate = community.enrol(self.household, self.owner)
-        self.author = community.authors[self.household.kid]
+        self.author = community.enrol(self.household, self.owner)
+        self.certificate = self.author.certificate
         self.kid = self.household.kid
         self.inbox = self.household.meter.inbox
         self.trader = self.household.meter.trader
 
     def know(self):
         """Apply all certificates that there are."""
-        for new in self.community.rows:
+        for new in self.community.entries:
             if new.kind == kinds.CERTIFICATE:
                 assert self.verdict(new).proven
         return self
@@ -228,8 +231,8 @@ class Addressee:
         verdict = self.verdict(new, must_prove)
         return verdict.moves, verdict.reason, verdict.proven, verdict.changed
 
-    def order(self, side, limit, name):
-        assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40, name)) == EFFECT
+    def order(self, side, limit):
+        assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40)) == EFFECT
 
     def answer(self):
         """The next entry that the trader wants to be published, published."""
@@ -248,7 +251,7 @@ def rejected(reason):
 
 
 def addressees(*names):
-    community = Community(grants=False)
+    community = with_peer(grants=False)
     made = [Addressee(community, name) for name in names]
     return [community] + [one.know() for one in made]
 
@@ -264,7 +267,7 @@ def test_a_certificate_counts_once_and_proves_what_it_can():
     community, one = addressees("one")
     assert one.apply(one.certificate) == (True, None, True, False), "it is known"
     stranger = community.author("stranger")
-    unknown = community.certify(community.author("two"), stranger, roles.PERSON)
+    unknown = community.certify(community.author("two"), stranger, roles.PERSON).certificate
     assert one.apply(unknown) == (False, reasons.UNKNOWN_AUTHOR, False, False)
     old = community.publish(community.issuer, kinds.CERTIFICATE, dict(one.certificate.body, label="old"))
     assert one.apply(old) == PASSED and one.apply(old, must_prove=True) == (True, None, True, False)
@@ -274,7 +277,7 @@ def test_a_certificate_counts_once_and_proves_what_it_can():
 def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same():
     community, one = addressees("one")
     while len(one.household.meter.trust) < trust.MAX_AUTHORS:
-        assert one.apply(community.person("person %d" % len(community.rows)).certificate) == (True, None, True, False)
+        assert one.apply(community.person("person %d" % len(community.entries)).certificate) == (True, None, True, False)
     assert one.apply(community.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
 
 
@@ -282,7 +285,7 @@ def test_what_is_its_own_or_of_no_effect_is_passed_over():
     community, one, two = addressees("one", "two")
     event = community.publish(two.author, kinds.EVENT, {"code": 1})
     assert one.apply(event) == PASSED
-    two.order(kinds.SELL, 100_000, "two sells")
+    two.order(kinds.SELL, 100_000)
     offer = two.answer()
     assert two.apply(offer) == PASSED and one.apply(offer) == EFFECT
     assert one.apply(offer) == rejected(reasons.DUPLICATE)
@@ -302,7 +305,7 @@ def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was
     community, one, two = addressees("one", "two")
     grant = community.give(one.household, 10)
     assert two.apply(grant) == rejected(reasons.NOT_FOR_THIS_METER)
-    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1)
     assert two.apply(mandate) == rejected(reasons.NOT_FOR_THIS_METER)
     one.inbox.not_before_s = START_S + 1
     assert one.apply(grant) == one.apply(mandate) == rejected(reasons.BEFORE_STATE_WAS_LOST)
@@ -310,7 +313,7 @@ def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was
     assert one.apply(Forged(grant)) == (False, reasons.BAD_SIGNATURE, False, False)
     assert one.apply(grant) == one.apply(mandate) == EFFECT
     assert one.apply(grant) == (True, reasons.OLD_GRANT, True, False)
-    of_two = community.mandate(two.owner, one.household, kinds.SELL, 1, 1, "two sells what is not its own")
+    of_two = community.mandate(two.owner, one.household, kinds.SELL, 1, 1)
     assert one.apply(of_two) == (True, reasons.NOT_OWNER, True, False)
 
 
@@ -327,8 +330,8 @@ def test_a_policy_is_for_one_meter_or_all_and_newer_than_the_last():
 def contracted():
     """(community, supplier, consumer, a third one, the contract), in which each has applied what it needs."""
     community, supplier, consumer, third = addressees("supplier", "consumer", "third")
-    supplier.order(kinds.SELL, 180_000, "sells")
-    consumer.order(kinds.BUY, 250_000, "buys")
+    supplier.order(kinds.SELL, 180_000)
+    consumer.order(kinds.BUY, 250_000)
     offer = supplier.answer()
     consumer.answer()
     assert consumer.apply(offer) == EFFECT
@@ -355,7 +358,7 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
     (grant,) = consumer.household.meter.usage.grants
     others = (
         community.publish(third.author, kinds.TERMINATE, body),
-        community.order(third.owner, kinds.TERMINATE, body, "third"),
+        community.order(third.owner, kinds.TERMINATE, body),
     )
     for new in others:
         assert consumer.apply(new) == (True, reasons.NOT_A_PARTY, True, False)
@@ -363,8 +366,8 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
     theirs = (
         by_supplier,
         community.publish(community.issuer, kinds.TERMINATE, body),
-        community.order(supplier.owner, kinds.TERMINATE, body, "supplier's owner"),
-        community.order(consumer.owner, kinds.TERMINATE, body, "consumer's owner"),
+        community.order(supplier.owner, kinds.TERMINATE, body),
+        community.order(consumer.owner, kinds.TERMINATE, body),
     )
     for new in theirs:
         grant.terminated = False
@@ -374,7 +377,7 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
 def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
     community, one = addressees("one")
     body = dict(community.give(one.household, 40).body)
-    assert one.apply(community.rows[-1]) == EFFECT
+    assert one.apply(community.entries[-1]) == EFFECT
     end = {"contract": body["contract"], "reason": "x"}
     for late_s in (0, 1):
         late = community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
@@ -457,11 +460,11 @@ def test_new_entries_do_not_hasten_the_digests_to_a_silent_host():
 
 
 def test_a_meter_that_does_not_know_its_owner_yet_obeys_nobody():
-    community = Community(grants=False)
+    community = with_peer(grants=False)
     one = Addressee(community, "one")
-    for new in community.rows:
+    for new in community.entries:
         if new.id != one.certificate.id:
             assert one.verdict(new).proven
-    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1)
     assert one.apply(mandate) == (True, reasons.NOT_OWNER, True, False)
     assert one.apply(one.certificate) == (True, None, True, False) and one.apply(mandate) == EFFECT

@@ -4,9 +4,14 @@ import json
 
 import case
 from simulator import flash
+from simulator.community import BY_THEMSELVES, NEVER, START_S
 from simulator.driving import measure, power, tick
 from simulator.enrolled import EnrolledApp
-from simulator.network import START_S, Community, Flash, Household, Operator, PowerCut, Store, World
+from simulator.household import Household
+from simulator.memory_flash import Flash, PowerCut, Store
+from simulator.network import World
+from simulator.peer import with_peer
+from simulator.unsealing import Unsealer
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -26,12 +31,12 @@ EPOCH, OPEN = KEYS
 
 def alone(load=lambda ms, closed: 3600, sealed=True, step_ms=250, **settings):
     """One enrolled household with an owner."""
-    community = Community(sealed=sealed)
+    community = with_peer(seals=BY_THEMSELVES if sealed else NEVER)
     household = Household(community, "alone", load, **settings)
     world = World(community, [household], step_ms=step_ms)
     world.owner = community.person("owner")
     community.enrol(household, world.owner)
-    community.demo_policy()
+    community.quick_policy()
     return world, community, household
 
 
@@ -62,18 +67,18 @@ def check_sealed(household, since=0):
 
 def check_readings(household):
     registers = register_rules.RegisterRules(10_000)
-    for new in household.community.rows:
+    for new in household.community.entries:
         if new.kid == household.kid and new.kind == kinds.READING and not new.is_sealed:
             assert registers.apply(new.body) is None, (new, new.body)
 
 
 def seen_by(household, reader):
     """The meter's sealed entries that one reader can open, and those it cannot."""
-    operator, seen, hidden = Operator(household.community, reader), [], []
+    unsealer, seen, hidden = Unsealer(household.community.id, [reader]), [], []
     for new in raw_entries(household):
-        operator.follow(new)
+        assert unsealer.follow(new)
         if new.is_sealed:
-            (hidden if operator.unseal(new).is_sealed else seen).append(new.sequence)
+            (hidden if unsealer.unseal(new).is_sealed else seen).append(new.sequence)
     return seen, hidden
 
 
@@ -99,7 +104,7 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
     assert opened == measured
     for kind in MEASURED:
         assert kind in [kind for kind, _ in opened]
-    held = [new for new in community.rows if new.kid == household.kid]
+    held = [new for new in community.entries if new.kid == household.kid]
     assert [new.body for new in held] == [new.body for new in household.entries()][: len(held)]
     assert seen_by(household, world.owner)[1] == [] and len(seen_by(household, world.owner)[0]) == len(measured)
     assert seen_by(household, community.person("neighbour"))[0] == []
@@ -110,13 +115,13 @@ def test_without_a_sealing_key_in_the_community_readings_are_open():
     world.run(20)
     held = raw_entries(household)
     assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
-    community.sealed = True
+    community.seals = BY_THEMSELVES
     community.certify(community.issuer, community.root, roles.ISSUER, 2)
     world.run(20)
     assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)]
     later = [new for new in raw_entries(household) if new.kind == kinds.READING][-2:]
     assert later[0].is_sealed and later[1].is_sealed
-    community.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
+    community.seals = NEVER  # the key is withdrawn: nobody else can read, so nothing is opened to all
     community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(20)
     household.boot(world.ms)
@@ -334,14 +339,14 @@ class Bench:
     """A sealer by itself, with the certificates of a community."""
 
     def __init__(self, log=None, store=None, urandom=None, boot=1):
-        self.community = Community()
+        self.community = with_peer()
         self.owner = self.community.person("owner")
         self.meter = self.community.author("meter")
         self.community.certify(self.meter, self.community.issuer, roles.METER, owner=self.owner.kid)
         self.store = store or Store(Flash())
         other = Store(Flash())
         trust = Trust(self.community.root.public_key, other, self.community.crypto.verify_steps)
-        for new in self.community.rows:
+        for new in self.community.entries:
             steps.finish(trust.learn_steps(new, START_S))
         self.log = log or Log()
         self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)
@@ -508,7 +513,7 @@ def history(household, image, bits):
     watched = content.ccm = Watched(content.ccm)
     try:
         household.flash.entries, household.flash.values = list(image[0]), dict(image[1])
-        household.community.operator = Operator(household.community, household.community.issuer)
+        household.community.sink.forget_keys()
         household.urandom = bits.bytes
         household.boot(20_000)
         for second in range(1, case.scale(60, 25)):
@@ -561,11 +566,11 @@ def test_given_up_at_any_step_no_number_serves_twice():
                     enrolled.start()
             enrolled.rest()
             enrolled.check_log()
-            operator, opened = Operator(enrolled.community, enrolled.community.issuer), 0
+            unsealer, opened = Unsealer(enrolled.community.id, [enrolled.community.issuer]), 0
             for raw in enrolled.published():
                 new = entry.decode(raw, enrolled.community.id)
-                operator.follow(new)
-                assert not operator.unseal(new).is_sealed
+                assert unsealer.follow(new)
+                assert not unsealer.unseal(new).is_sealed
                 opened += new.is_sealed
             assert opened > 3, opened
             enrolled.app.journal.close()
@@ -587,7 +592,7 @@ def test_no_secret_is_shown():
             + repr(meter.sealer)
             + repr(enrolled.app.errors)
         )
-        told += repr(enrolled.community.rows[-1]) + repr(raw_body(enrolled))
+        told += repr(enrolled.community.entries[-1]) + repr(raw_body(enrolled))
         long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
         errors = [case.raises(period_keys.SealError, steps.finish, meter.sealer.seal_steps(kinds.READING, long))]
         told += "".join([repr(error) for error in errors])

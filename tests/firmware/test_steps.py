@@ -3,9 +3,9 @@
 import case
 from simulator import flash
 from simulator.board import Board
+from simulator.community import START_S
 from simulator.driving import power
 from simulator.enrolled import ROUND_MS, EnrolledApp, driven
-from simulator.network import START_S
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.storage.store import StateError, Store
@@ -117,7 +117,7 @@ def test_a_datagram_that_was_given_up_is_heard_again():
         enrolled.rest()
         authors = len(enrolled.app.meter.trust)
         enrolled.community.person("newcomer")
-        told = enrolled.community.tell(enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor)
+        told = enrolled.community.sink.inbox_after(enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor)
         assert len(told) == 1
         enrolled.app.waiting.datagrams += told
         cursor = enrolled.app.meter.inbox.cursor
@@ -181,7 +181,7 @@ def told(enrolled, round_no):
     if not round_no:
         community.give(enrolled, 500)
         community.person("newcomer")
-        community.demo_policy(version=2)
+        community.quick_policy(version=2)
     now = Now((enrolled.round + 1) * ROUND_MS, START_S + (enrolled.round + 1) * ROUND_MS // 1000)
     enrolled.app.waiting.add(now, power(7_200_000, ROUND_MS * 1000))
 
@@ -221,7 +221,7 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 assert not set(contracts) - {row[0] for row in usage[-1][3]}
             assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
             for data in app.meter.pop_datagrams():
-                enrolled.answers += enrolled.community.receive_datagram(data, enrolled.kid)
+                enrolled.answers += enrolled.community.sink.receive_datagram(data, enrolled.kid)
         assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
         enrolled.rest()
         enrolled.check_log()

@@ -3,7 +3,7 @@
 import hashlib
 
 import case
-from simulator.network import START_S
+from simulator.community import START_S
 from wattpact_meter.trade import trader
 from wattpact_meter.trade.orders import DAY_S, Supply
 from wattpact_meter.trade.trader import Trader

@@ -1,7 +1,7 @@
 """Attribution: grants fill in order, within their rate, and every Wh is allotted once."""
 
 import case
-from simulator.network import START_S, Community
+from simulator.community import START_S, Community
 from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import case
 import pytest
+from simulator.authors import REAL
 from simulator.community import Community
 from simulator.generated import Generated
 from simulator.month import HOUR, MONTH, S, TradedMonth
@@ -168,7 +169,7 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
     """The closure of a statement is enough: the auditor sees a part of the community and finds the same."""
     waiting = partial = 0
     for seed in range(60):
-        made = Generated(seed, ed25519, 3600)
+        made = Generated(seed, REAL, 3600)
         community, bits = made.community, made.bits
         lasts = {meter.kid: bits.choice([0, 0, 1, 2, 5]) for meter in made.meters}
         entries = [new for new in community.entries if not lasts.get(new.kid)]
@@ -201,7 +202,7 @@ class Liar:
     def bundle(self, keep, change=None) -> bytes:
         ledger = self.traded.ledger()
         made = bill.make(ledger, self.traded.west.kid, MONTH)
-        entries = list(self.traded.opened)
+        entries = list(self.traded.unsealed)
         host = self.traded.community.host.kid
         picked = [new for new in collect.collect(entries, ledger.inputs, made.statement, host) if keep(new)]
         fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
@@ -222,7 +223,7 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(traded):
 
 def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(traded):
     made = bill.make(traded.ledger(), traded.west.kid, MONTH).statement
-    picked = collect.collect(traded.opened, traded.ledger().inputs, made, traded.community.host.kid)
+    picked = collect.collect(traded.unsealed, traded.ledger().inputs, made, traded.community.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
         stated = traded.publish(kinds.STATEMENT, made.fields([new.id for new in moved]))
@@ -363,7 +364,7 @@ def test_nothing_follows_the_statement_and_its_period_is_whole_slots(traded, goo
 
 def test_a_window_after_the_slot_that_waits_waits_too():
     """What holds a meter back may lie before the window, with a partner that the window knows nothing of."""
-    community = Community(900, ed25519=ed25519)
+    community = Community(crypto=REAL)
     west = community.person("west")
     roof, wallbox = community.meter("roof"), community.meter("wallbox", west)
     community.agree(roof, wallbox, 200_000, 900, 9000, S, S + 1800)
@@ -385,7 +386,7 @@ def test_a_window_after_the_slot_that_waits_waits_too():
 def test_a_meter_that_is_waited_for_is_named():
     traded = TradedMonth("late")
     dropped = [new for new in traded.community.entries if new.kid == traded.roof.kid and new.kind == kinds.READING]
-    traded.community.entries = [new for new in traded.community.entries if new not in dropped[2:]]
+    traded.community.sink.entries = [new for new in traded.community.entries if new not in dropped[2:]]
     traded.now_s = S + 5 * HOUR
     report = check(traded.bundle(), traded)
     assert report.fields["settled_to_s"] == S + 2 * HOUR and report.fields["unsettled_meters"] == 3

@@ -77,7 +77,7 @@ def test_a_page_has_every_figure(traded):
 
 def test_a_bill_that_waits_says_until_when():
     traded = TradedMonth("early")
-    traded.community.entries = [new for new in traded.community.entries if (new.stamp.unix_s or 0) <= S + 3600]
+    traded.community.sink.entries = [new for new in traded.community.entries if (new.stamp.unix_s or 0) <= S + 3600]
     traded.now_s = S + 3700
     made = bill.make(traded.ledger(), traded.west.kid, MONTH)
     assert made.fields["settled_to_s"] == S + 2700

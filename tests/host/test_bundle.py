@@ -4,9 +4,8 @@ import io
 
 import case
 import pytest
-from simulator.community import Community
+from simulator.community import DAILY, Community
 from simulator.month import HOUR, MONTH, S, TradedMonth
-from simulator.sealing import SealedCommunity
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger
@@ -25,7 +24,7 @@ def split(data: bytes) -> list[bytes]:
 def collected(traded: TradedMonth, owner, entries=None, month=MONTH):
     ledger = traded.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return collect.collect(entries or traded.opened, ledger.inputs, made.statement, traded.community.host.kid)
+    return collect.collect(entries or traded.unsealed, ledger.inputs, made.statement, traded.community.host.kid)
 
 
 def test_a_bundle_is_whole_entries_and_nothing_else(traded):
@@ -39,7 +38,7 @@ def test_a_bundle_is_whole_entries_and_nothing_else(traded):
 def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(traded):
     expected = [new.id for new in collected(traded, traded.west)]
     for seed in range(20):
-        entries = list(traded.opened)
+        entries = list(traded.unsealed)
         case.Bits(seed).shuffle(entries)
         assert [new.id for new in collected(traded, traded.west, entries)] == expected
 
@@ -60,7 +59,7 @@ def test_nothing_of_others_and_other_times_is_in_it():
 
 
 def test_a_run_brackets_its_window():
-    community = Community(900)
+    community = Community()
     meter = community.meter("meter")
     community.publish(meter, kinds.EVENT, {"code": event_codes.BOOT})
     log = [community.entries[-1]]
@@ -82,11 +81,11 @@ def test_a_run_brackets_its_window():
 
 
 def test_a_reading_that_nobody_opened_bounds_no_run():
-    community = SealedCommunity(900)
+    community = Community(seals=DAILY)
     meter = community.meter("meter", community.person("owner"))
     for i in range(6):
         community.reading(meter, S + 900 * i, [i, i + 1])
-    log = [new for new in community.opened() if new.kid == meter.kid]
+    log = [new for new in community.unsealed() if new.kid == meter.kid]
     shut = [new for new in community.entries if new.kid == meter.kid]
     assert [new.kind for new in log[:2]] == [kinds.KEY_EPOCH, kinds.KEY_OPEN]
 
@@ -102,7 +101,7 @@ def test_a_reading_that_nobody_opened_bounds_no_run():
 
 
 def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
-    community = Community(900)
+    community = Community()
     east = community.person("east")
     meter = community.meter("meter", east)
     for day in range(70):

@@ -11,7 +11,9 @@ from pathlib import Path
 import case
 import pytest
 from simulator.driving import measure, power, receive, tick
-from simulator.network import START_S, Community, Household
+from simulator.community import BY_THEMSELVES, NEVER, START_S
+from simulator.household import Household
+from simulator.peer import with_peer
 from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds
@@ -35,15 +37,15 @@ def homes() -> "list[list[int]]":
 
 def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
     """The entries of a home's meter. supplied: a grant is in use from the first minute to the last."""
-    community = Community(sealed=sealed)
+    community = with_peer(seals=BY_THEMSELVES if sealed else NEVER)
     household = Household(community, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
     community.enrol(household, community.person("owner"))
-    community.demo_policy()
+    community.quick_policy()
     if supplied:
         community.give(household, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
     household.boot(0)
     cursor = 0
-    for told in community.tell(household.kid, community.inbox, cursor, 99):
+    for told in community.sink.inbox_after(household.kid, community.sink.inbox, cursor, 99):
         receive(household.meter, household.now(0), told)
     closed = False
     for hour, power_mw in enumerate(hourly_mw):

@@ -158,7 +158,7 @@ def test_states_follow_one_another():
     agreements = traded.agreements()
     contract = agreements.contracts[confirmed.id]
     assert contract.state(S) == contracts.MATCHED
-    agreements.apply(traded.community.grant(traded.wallbox, confirmed, traded.offer, acceptance))
+    agreements.apply(traded.community.grant(confirmed, traded.offer, acceptance))
     assert contract.state(S + 600) == contracts.GRANTED
     assert contract.state(S + 601) == contracts.VOID
     agreements.apply(traded.community.start(traded.wallbox, confirmed, S + 600))

@@ -1,7 +1,7 @@
 """Settlement: registers at boundaries, one slot's allocation, waiting for late meters, statements that add up."""
 
 import case
-from simulator.community import START_S, Community, facts_of
+from simulator.community import START_S, Community, inputs_of
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
@@ -154,7 +154,7 @@ def two_houses(silence_s=None):
 
 
 def settle(community, now_s=S + 7200):
-    inputs, folded = facts_of(community.entries)
+    inputs, folded = inputs_of(community.entries)
     folded.advance(now_s, now_s)
     return inputs, folded
 
@@ -298,7 +298,7 @@ def test_late_words_change_what_they_would_have_changed_in_time():
         for new in community.entries:
             if new not in founding:
                 logs.setdefault(new.kid, []).append(new)
-        inputs, folded = facts_of(founding)
+        inputs, folded = inputs_of(founding)
         while logs:
             author = bits.choice(sorted(logs))
             inputs.apply(logs[author].pop(0))
@@ -321,7 +321,7 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
         community.reading(roof, S, [0, 0, 0], [0, 50, 100])
         if is_seen:
             community.reading(wallbox, S, [0, 40, 80])
-        inputs, folded = facts_of(community.entries)
+        inputs, folded = inputs_of(community.entries)
         slots = []
         settle_slot = folded._settle_slot
 
@@ -369,7 +369,7 @@ def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on(
     community.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
     community.agree(barn, pump, 1, 10, 4000, S, S + 1900)
     community.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
-    inputs, folded = facts_of(community.entries)
+    inputs, folded = inputs_of(community.entries)
     found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
     assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
