@@ -340,16 +340,10 @@ def test_the_first_opening_of_a_key_counts():
 def test_heads_only_rise():
     market = Market()
     kid, head = market.roof.kid, bytes(range(32))
-    for place, is_noted in (
-        ((0, 5, head), 1),
-        ((0, 5, head), 0),
-        ((0, 4, head), 0),
-        ((1, 1, head), 0),
-        ((0, 6, head), 1),
-    ):
+    for generation, next_sequence, is_noted in ((0, 5, 1), (0, 5, 0), (0, 4, 0), (1, 1, 0), (0, 6, 1)):
         count = len(market.sink.blocks)
-        market.sink.order([], [(kid, *place)])
-        assert len(market.sink.blocks) == count + is_noted, place
+        market.sink.order([], [(kid, generation, next_sequence, head)])
+        assert len(market.sink.blocks) == count + is_noted, next_sequence
     assert market.sink.record(records.HEAD, kid)["next_sequence"] == 6
     market.sink.order([], [(bytes(8), 0, 1, head)])
     assert market.sink.record(records.HEAD, bytes(8)) is None
