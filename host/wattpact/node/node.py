@@ -19,6 +19,7 @@ from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
+from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
@@ -74,6 +75,7 @@ class Node:
         self._projections = Projections(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
         self.pipeline.follower = self._projections.catch_up
         self.events = Events()
+        self.ordering = Writer(store, host, clock)
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -132,8 +134,10 @@ class Node:
                 while self._apply_new():
                     self.granting.publish_due()
                 self.inbox.commit(self.cursor)
+                self.ordering.order()
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
+            self.ordering.reset()
             self.link.follow(self.inbox)
             raise
         return True

@@ -14,10 +14,12 @@ from typing import Protocol, Self
 from wattpact.store.records import (
     Accepted,
     Agreed,
+    Block,
     Certified,
     Fork,
     Link,
     Pending,
+    Place,
     Point,
     Progress,
     Registers,
@@ -26,6 +28,7 @@ from wattpact.store.records import (
     Stored,
     Totals,
     Waiting,
+    Written,
 )
 
 MAX_UNIX_S = (1 << 53) - 1
@@ -155,7 +158,34 @@ class Projected(Protocol):
         """(position, entry as it arrived) of a meter's inbox behind a position."""
 
 
-class Reader(Log, Projected, Protocol):
+class Blocks(Protocol):
+    """The ledger: blocks, where they ordered which entry, and the state after the last."""
+
+    def last_block(self) -> Block | None: ...
+
+    def block(self, height: int) -> Block | None: ...
+
+    def ordered_in(self, height: int) -> list[Stored]:
+        """The entries of a block, in its order."""
+
+    def place(self, cursor: int) -> Place | None:
+        """What the ledger made of an entry; None where it has not come to it, or never will."""
+
+    def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
+        """(author, generation, next sequence, id of the last entry) of each log with entries behind that cursor; costs
+        all entries behind it."""
+
+    def ledger_value(self, key: bytes) -> bytes | None:
+        """The value of a record of the state."""
+
+    def ledger_node(self, depth: int, prefix: int) -> bytes | None:
+        """A node of the state's map."""
+
+    def tree_node(self, level: int, number: int) -> bytes | None:
+        """A node of the tree over blocks."""
+
+
+class Reader(Log, Projected, Blocks, Protocol):
     """One reading connection; it belongs to one thread, and `with` closes it."""
 
     path: Path
@@ -249,6 +279,12 @@ class Store(Reader, Protocol):
 
     def set_progress(self, progress: Progress) -> None:
         """How far settlement is now."""
+
+    def keep_places(self, places: Iterable[Place]) -> None:
+        """Where entries were ordered, or why not; each once."""
+
+    def keep_block(self, block: Block, written: Written) -> None:
+        """The next block, and what it changed."""
 
     def inbox_add(self, meter: bytes, cursor: int) -> None:
         """Put an entry at the end of a meter's inbox, if it is not in it yet."""

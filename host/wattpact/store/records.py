@@ -171,3 +171,29 @@ class Accepted(NamedTuple):
     entry: Entry
     chained: bool = True
     void_reason: str | None = None
+
+
+class Block(NamedTuple):
+    """A block of the ledger: `header` and `anchors` as they travel; its entries are in the log."""
+
+    height: int
+    time_s: int
+    header: bytes
+    anchors: bytes
+
+
+class Place(NamedTuple):
+    """What the ledger made of an entry: its place in a block, or why it is in none."""
+
+    cursor: int
+    height: int | None
+    position: int | None
+    reason: str | None
+
+
+class Written(NamedTuple):
+    """What a block changed: values of the state by key, nodes of its map (None: gone) and of the tree over blocks."""
+
+    values: dict[bytes, bytes | None]
+    state_nodes: dict[tuple[int, int], bytes | None]
+    tree_nodes: dict[tuple[int, int], bytes | None]

@@ -3,7 +3,19 @@
 import json
 from collections.abc import Iterable
 
-from wattpact.store.records import Agreed, Point, Progress, Registers, RelayState, Totals, Waiting
+from wattpact.store.records import (
+    Agreed,
+    Block,
+    Place,
+    Point,
+    Progress,
+    Registers,
+    RelayState,
+    Totals,
+    Waiting,
+    Written,
+)
+from wattpact.store.sqlite.blocks import path_of
 from wattpact.store.sqlite.projected import AGREED
 from wattpact.store.sqlite.transactions import Transactions
 
@@ -96,3 +108,20 @@ class Projecting(Transactions):
 
     def set_progress(self, progress: Progress) -> None:
         self.execute("UPDATE settled SET frontier_s = ?, now_s = ?, changed_s = ?", [progress])
+
+    def keep_places(self, places: Iterable[Place]) -> None:
+        self.execute("INSERT INTO ordered VALUES (?, ?, ?, ?)", places)
+
+    def keep_block(self, block: Block, written: Written) -> None:
+        with self.transaction():
+            self.execute("INSERT INTO blocks VALUES (?, ?, ?, ?)", [block])
+            self.execute("INSERT OR REPLACE INTO ledger_state VALUES (?, ?)", written.values.items())
+            nodes = [(path_of(*place), node) for place, node in written.state_nodes.items()]
+            self.execute(
+                "INSERT OR REPLACE INTO ledger_map VALUES (?, ?)", [row for row in nodes if row[1] is not None]
+            )
+            self.execute("DELETE FROM ledger_map WHERE path = ?", [row[:1] for row in nodes if row[1] is None])
+            self.execute(
+                "INSERT INTO ledger_tree VALUES (?, ?, ?)",
+                [(*place, node) for place, node in written.tree_nodes.items()],
+            )

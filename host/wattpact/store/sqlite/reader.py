@@ -9,6 +9,7 @@ from typing import Any
 from wattpact_protocol.log import entry, kinds, roles
 
 from wattpact.store.records import Certified, Fork, Link, Pending, Rejection, Stored
+from wattpact.store.sqlite.blocks import Blocks
 from wattpact.store.sqlite.projected import Projected
 
 _COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason"
@@ -16,7 +17,7 @@ _ENTRY = f"SELECT {_COLUMNS} FROM entries"
 _CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entries e USING (cursor)"
 
 
-class Reader(Projected):
+class Reader(Projected, Blocks):
     """Implements `interface.Reader`."""
 
     def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:

@@ -6,7 +6,7 @@ docs/spec/ingest.md explains the tables.
 
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 
 SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -217,6 +217,26 @@ CREATE TABLE waiting (
     known_s INTEGER NOT NULL,
     PRIMARY KEY (meter, what)
 ) WITHOUT ROWID;
+
+-- The ledger: its blocks, and where each entry that binds others was ordered, or why it was not.
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    time_s INTEGER NOT NULL,
+    header BLOB NOT NULL,
+    anchors BLOB NOT NULL
+);
+CREATE TABLE ordered (
+    cursor INTEGER PRIMARY KEY REFERENCES entries (cursor),
+    height INTEGER REFERENCES blocks (height),
+    position INTEGER,
+    reason TEXT
+);
+CREATE UNIQUE INDEX ordered_by_height ON ordered (height, position) WHERE height IS NOT NULL;
+
+-- The state after the last block, the nodes of its map (`path`: depth and prefix), and those of the tree over blocks.
+CREATE TABLE ledger_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger_map (path BLOB PRIMARY KEY, node BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger_tree (level INTEGER, number INTEGER, node BLOB NOT NULL, PRIMARY KEY (level, number)) WITHOUT ROWID;
 """
 
 
