@@ -136,6 +136,9 @@ class Projected(Protocol):
         """Confirmed contracts with end_s (or the stamp of their last usage) > ends_after_s and start_s <
         starts_before_s, newest start first; of one meter or one offer where given."""
 
+    def ungranted(self, now_s: int) -> list[Agreed]:
+        """Contracts without a grant whose time is not over."""
+
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         """Wh that a contract carried in slots that start before that time."""
 
@@ -177,6 +180,9 @@ class Blocks(Protocol):
 
     def ledger_value(self, key: bytes) -> bytes | None:
         """The value of a record of the state."""
+
+    def ledger_values(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        """(key, value) of the records whose keys begin so."""
 
     def ledger_node(self, depth: int, prefix: int) -> bytes | None:
         """A node of the state's map."""

@@ -67,7 +67,7 @@ class RelayState(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """A confirmed contract as its entries leave it; `void_reason` is why its offer had nothing left for it."""
+    """A contract as the ledger has it, and what its consumer's meter reported of its use."""
 
     id: bytes
     offer: bytes
@@ -89,7 +89,6 @@ class Agreed(NamedTuple):
     attributed_wh: int
     end_reason: int | None
     ended_s: int | None
-    void_reason: str | None
 
 
 class Totals(NamedTuple):

@@ -26,6 +26,11 @@ def period_of(unix_s: int) -> int:
     return unix_s // PERIOD_S
 
 
+def certificates(author: "dict[str, Any]") -> "list[dict[str, Any]]":
+    """Those of an author by the names of CERTIFICATE_FIELDS, in the order in which they were ordered."""
+    return [dict(zip(CERTIFICATE_FIELDS, row)) for row in author["certificates"]]
+
+
 def newest(author: "dict[str, Any]") -> "dict[str, Any]":
     """The certificate of an author that decides what is accepted from it now: the last that was ordered."""
     return dict(zip(CERTIFICATE_FIELDS, author["certificates"][-1]))
@@ -33,9 +38,9 @@ def newest(author: "dict[str, Any]") -> "dict[str, Any]":
 
 def certificate_at(author: "dict[str, Any]", unix_s: int) -> "dict[str, Any]":
     """The certificate that holds at a time: the last of those that have begun, and before all of them the first."""
-    rows = author["certificates"]
-    begun = [row for row in rows if row[2] <= unix_s]
-    return dict(zip(CERTIFICATE_FIELDS, begun[-1] if begun else rows[0]))
+    rows = certificates(author)
+    begun = [row for row in rows if row["begin_s"] <= unix_s]
+    return begun[-1] if begun else rows[0]
 
 
 def owner_of(state: "State", meter: bytes) -> bytes:

@@ -88,6 +88,12 @@ def key_of(record: int, *key: "bytes | int") -> bytes:
     return cbor.encode([record] + list(key))
 
 
+def parts_of(name: bytes) -> "tuple[int, list[Any]]":
+    """The number of the record, and the rest of its key."""
+    record, *key = cbor.decode(name, limit=MAX_BYTES)
+    return record, key
+
+
 def encode(record: int, fields: "dict[str, Any]") -> bytes:
     names = ROWS[record][2].split()
     if len(fields) != len(names):

@@ -25,7 +25,7 @@ MAX_HELD = 16  # acceptances that reserve at once: of one offer, and of one cons
 MAX_CONTRACTS = 4096  # of one meter that start within one period
 START_LATE_S = 3600  # a start that is ordered so long after it was due counts still: its meter had no link
 
-BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = 1, 2, 3
+BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
 
 
 def order(state: "State", new: "Entry", now_s: int) -> "str | None":
@@ -159,7 +159,7 @@ def _bind(
         "consumer": acceptance["meter"], "wh": acceptance["wh"], "max_w": held["max_w"],
         "price_micro_per_kwh": held["price_micro_per_kwh"], "start_s": held["start_s"], "end_s": held["end_s"],
         "priority": acceptance["priority"], "start_by_s": acceptance["start_by_s"], "matched_s": now_s,
-        "grant": 0, "granted_s": None, "used_from_s": None, "terminated_s": None, "terminated_by": 0, "ended_s": None,
+        "grant": 0, "granted_s": None, "used_from_s": None, "terminated_s": None, "terminated_by": "", "ended_s": None,
     }, name)  # fmt: skip
     for kid in (held["meter"], acceptance["meter"]):
         ids = _listed(state, kid, held["start_s"]) + [name]
@@ -253,7 +253,7 @@ def terminate(state: "State", new: "Entry", now_s: int) -> "str | None":
     return None
 
 
-def _party(state: "State", contract: "dict[str, Any]", kid: bytes) -> "int | None":
+def _party(state: "State", contract: "dict[str, Any]", kid: bytes) -> "str | None":
     """For whom that author may end the contract now; a former owner has no say."""
     if kid in (contract["consumer"], members.owner_of(state, contract["consumer"])):
         return BY_CONSUMER

@@ -14,7 +14,7 @@ from wattpact_protocol.settlement.allocation import allocate
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattpact_protocol.settlement.allocation import Claim
-    from wattpact_protocol.settlement.contracts import Agreements, Contract
+    from wattpact_protocol.settlement.contracts import Contract, Contracts
     from wattpact_protocol.settlement.load_profile import LoadProfile
 
 SILENCE_S = 7 * 86400  # unless the community sets another
@@ -106,12 +106,12 @@ class Settlement:
     """Settles the slots of all contracts, oldest first, as far as the load profiles reach."""
 
     def __init__(
-        self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreements: "Agreements"
+        self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreed: "Contracts"
     ) -> None:
         self.slot_s = slot_s
         self.silence_s = silence_s
         self.load_profiles = load_profiles
-        self.agreements = agreements
+        self.agreed = agreed
         self.fills: dict[bytes, Fill] = {}
         self.of_meter: dict[bytes, list[Fill]] = {}  # fills by consumer and by supplier
         self.frontier_s = 0  # every slot before it has been looked at
@@ -130,9 +130,9 @@ class Settlement:
             slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s or not self._is_silent(kid)
         ]
         again_s += [self.stuck[kid] for kid in self._late if self._is_ready(kid, self.stuck[kid] + self.slot_s)]
-        if self.agreements.changed_from_s is not None:
-            again_s.append(self.floor(self.agreements.changed_from_s))
-            self.agreements.changed_from_s = None
+        if self.agreed.changed_from_s is not None:
+            again_s.append(self.floor(self.agreed.changed_from_s))
+            self.agreed.changed_from_s = None
         if again_s:
             self.rewind(min(again_s))
         self._fold(self.floor(min(to_s, now_s)))
@@ -144,7 +144,7 @@ class Settlement:
         self.frontier_s = start_s
         for fill in self.fills.values():
             fill.rewind(start_s)
-        for name in [name for name in self.fills if name not in self.agreements.contracts]:
+        for name in [name for name in self.fills if name not in self.agreed.by_id]:
             fill = self.fills.pop(name)
             self.of_meter[fill.contract.consumer].remove(fill)
             self.of_meter[fill.contract.supplier].remove(fill)
@@ -183,7 +183,7 @@ class Settlement:
         slot_s = self.slot_s
         start_s = self.frontier_s
         later = []
-        for contract in self.agreements.contracts.values():
+        for contract in self.agreed.by_id.values():
             from_s = self._concerns_from_s(contract, start_s, to_s)
             if from_s is not None:
                 later.append((from_s, contract.id, contract))

@@ -37,6 +37,10 @@ class Blocks(Connection):
         found: bytes | None = self.value("SELECT value FROM ledger_state WHERE key = ?", key)
         return found
 
+    def ledger_values(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        sql = "SELECT key, value FROM ledger_state WHERE key >= ? AND key < ? ORDER BY key"
+        return [tuple(row) for row in self.rows(sql, prefix, prefix + b"\xff" * 16)]
+
     def ledger_node(self, depth: int, prefix: int) -> bytes | None:
         found: bytes | None = self.value("SELECT node FROM ledger_map WHERE path = ?", path_of(depth, prefix))
         return found

@@ -73,6 +73,10 @@ class Projected(Connection):
         for row in self.rows(f"SELECT {AGREED}, {TOTALS} FROM {source} {order}", ends_after_s, starts_before_s, *extra):
             yield _contract(row)
 
+    def ungranted(self, now_s: int) -> list[Agreed]:
+        sql = f"SELECT {AGREED} FROM contracts WHERE grant_number IS NULL AND end_s > ? ORDER BY id"
+        return [Agreed(*row) for row in self.rows(sql, now_s)]
+
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         found = self.filled_before(contract_id, unix_s)
         return 0 if found is None else found[1]

@@ -147,15 +147,7 @@ CREATE TABLE relays (
     wait_until_s INTEGER
 ) WITHOUT ROWID;
 
--- Which entries name which other: an acceptance its offer, a contract its acceptance, what follows its contract.
-CREATE TABLE naming (
-    named BLOB NOT NULL,
-    cursor INTEGER NOT NULL REFERENCES entries (cursor),
-    PRIMARY KEY (named, cursor)
-) WITHOUT ROWID;
-
--- Every confirmed contract as its entries leave it; `number` is what `fills` call it. `void_reason` is why its offer
--- had nothing left for it. From carried_wh on: what settlement made of it so far.
+-- Every contract as the ledger has it; `number` is what `fills` call it. From carried_wh on: what settlement made of it so far.
 CREATE TABLE contracts (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -178,13 +170,12 @@ CREATE TABLE contracts (
     attributed_wh INTEGER NOT NULL,
     end_reason INTEGER,
     ended_s INTEGER,
-    void_reason TEXT,
     carried_wh INTEGER NOT NULL DEFAULT 0,
     short_wh INTEGER NOT NULL DEFAULT 0,
     closed_s INTEGER,
     unused_wh INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX contracts_by_offer ON contracts (offer);
+CREATE INDEX contracts_ungranted ON contracts (end_s) WHERE grant_number IS NULL;
 CREATE INDEX contracts_by_supplier ON contracts (supplier, end_s);
 CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
 CREATE INDEX contracts_by_start ON contracts (start_s);
