@@ -1,6 +1,7 @@
 """One connection to the database, and what a person can do about its errors."""
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +63,13 @@ class Connection:
     def rows(self, sql: str, *values: Any) -> list[Any]:
         try:
             return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    def each(self, sql: str, *values: Any) -> Iterator[Any]:
+        """Rows as they are wanted, so that whoever stops early pays for no more."""
+        try:
+            yield from self._db.execute(sql, values)
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
 

@@ -180,6 +180,7 @@ CREATE INDEX contracts_by_supplier ON contracts (supplier, end_s);
 CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
 CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
+CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
 
 -- What a contract carried and was short of, summed up to the end of each slot in which it did either.
 CREATE TABLE fills (
