@@ -95,8 +95,8 @@ def find_owner(ledger: Statements, name: str) -> bytes:
     """The person, else the meter, enrolled under a label or a kid's hex digits; raises BillError."""
     inputs = ledger.inputs
     found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
-    people = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.PERSON]
-    meters = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.METER]
+    people = [kid for kid in found if inputs.certificates[kid]["role"] == roles.PERSON]
+    meters = [kid for kid in found if inputs.certificates[kid]["role"] == roles.METER]
     for choice in (people, meters):
         if len(choice) > 1:
             raise BillError(f"{name!r} is the name of several; give one of {', '.join(kid.hex() for kid in choice)}")

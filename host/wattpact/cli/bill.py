@@ -42,7 +42,7 @@ def command(
     directory = session.data_directory()
     now_s = data_directory.clock()
     with directory.store() as store:
-        unsealer = follow.bring_up(store, directory.readers(), now_s)
+        unsealer = follow.bring_up(store, directory.readers(), now_s, directory.host())
         ledger = ledger_feed.ledger_of(store, now_s)
         month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
         if owner is None:

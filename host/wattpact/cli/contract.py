@@ -10,17 +10,15 @@ from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, MATCH
 
 from wattpact.cli.frame import Hours, Price, Session, as_json, energy, moment, price, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
-from wattpact.market.grants import Grants
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
-from wattpact.projections.unsealing import Unsealer
-from wattpact.store.interface import Reader
+from wattpact.projections import follow
+from wattpact.projections.contracts import USED, StoredContract
+from wattpact.store.interface import Reader, Store
 from wattpact.store.publishing import publish
 
 _MAX_U32 = (1 << 32) - 1
-_KINDS = tuple(range(kinds.MANDATE, kinds.TERMINATE + 1))
-_USED = (kinds.USAGE, kinds.USAGE_END)
 _DAY_S = 86400
 _STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
@@ -94,28 +92,24 @@ def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
 
 
 class _Contracts:
-    """All contracts, and those whose use this host has no key to."""
+    """All contracts, the newest first, and those whose use this host has no key to."""
 
-    def __init__(self, directory: DataDirectory, reader: Reader) -> None:
-        self.grants = Grants()
+    def __init__(self, directory: DataDirectory, store: Store) -> None:
+        unsealer = follow.bring_up(store, directory.readers(), data_directory.clock(), directory.host())
+        self.all = [StoredContract(row) for row, _ in store.contracts()]
         self.unreadable: set[bytes] = set()
-        unsealer = Unsealer(reader, directory.readers())
-        for row in reader.stream(of_kinds=(kinds.CERTIFICATE, *_KINDS)):
-            if row.void_reason is None:
-                new = unsealer.look(entry.decode(row.raw, reader.community))
-                self.grants.apply(new)
-                if new.is_sealed and new.kind in _USED:
-                    self.unreadable.add(new.body["contract"])
+        for row in store.stream(of_kinds=USED):
+            new = unsealer.look(entry.decode(row.raw, store.community))
+            if new.is_sealed:
+                self.unreadable.add(new.body["contract"])
 
-
-def _find(market: Grants, text: str) -> Contract:
-    found = [
-        contract for contract in market.agreements.contracts.values() if contract.id.hex().startswith(text.lower())
-    ]
-    if len(text) < 4 or len(found) != 1:
-        reason = "is more than one contract; write more of its id" if found and len(text) >= 4 else "is no contract"
-        raise ContractError(f"{text!r} {reason}; see `wattpact contract list`")
-    return found[0]
+    def find(self, text: str) -> Contract:
+        """The one whose id begins so; raises ContractError."""
+        found = [contract for contract in self.all if contract.id.hex().startswith(text.lower())]
+        if len(text) < 4 or len(found) != 1:
+            reason = "is more than one contract; write more of its id" if found and len(text) >= 4 else "is no contract"
+            raise ContractError(f"{text!r} {reason}; see `wattpact contract list`")
+        return found[0]
 
 
 def _row(contract: Contract, is_unreadable: bool, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
@@ -145,10 +139,9 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
     """List contracts, the newest first."""
     now_s = data_directory.clock()
     directory = session.data_directory()
-    with directory.reader() as reader:
-        labels, found = _labels(reader), _Contracts(directory, reader)
-    contracts = sorted(found.grants.agreements.contracts.values(), key=lambda c: (-c.start_s, c.id))
-    rows = [_row(contract, contract.id in found.unreadable, labels, now_s) for contract in contracts]
+    with directory.store() as store:
+        labels, found = _labels(store), _Contracts(directory, store)
+    rows = [_row(contract, contract.id in found.unreadable, labels, now_s) for contract in found.all]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
         show_json(rows)
@@ -177,10 +170,10 @@ def _used(wh: int | None) -> str:
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
     directory = session.data_directory()
-    with directory.reader() as reader:
-        known = _Contracts(directory, reader)
-        found = _find(known.grants, contract)
-        row = _row(found, found.id in known.unreadable, _labels(reader), data_directory.clock())
+    with directory.store() as store:
+        known = _Contracts(directory, store)
+        found = known.find(contract)
+        row = _row(found, found.id in known.unreadable, _labels(store), data_directory.clock())
     if as_json:
         show_json(row)
         return
@@ -212,7 +205,7 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     directory = session.data_directory()
     now_s = data_directory.clock()
     with directory.store() as store:
-        found = _find(_Contracts(directory, store).grants, contract)
+        found = _Contracts(directory, store).find(contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(directory, store, found, party, now_s)

@@ -9,6 +9,7 @@ import secrets
 from typing import Any
 
 from wattpact_protocol.guard.policy import Policy, PolicyError
+from wattpact_protocol.ledger import records
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.tariff import Tariff
@@ -40,10 +41,10 @@ def community(reader: Reader) -> dict[str, Any]:
 
 
 def tariffs(reader: Reader) -> Tariff:
-    """The grid's prices by time."""
+    """The grid's prices by time, as far as they are ordered."""
     prices = Tariff()
-    for new in _published(reader, kinds.TARIFF):
-        prices.apply(new)
+    for name, value in reader.ledger_values(records.prefix_of(records.TARIFFS, 1)):
+        prices.follow(records.parts_of(name)[1][0], records.decode(records.TARIFFS, value)["rows"])
     return prices
 
 

@@ -81,6 +81,10 @@ class DataDirectory:
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
 
+    def host(self) -> Signer | None:
+        """The key that signs the ledger's head and statements."""
+        return self.keyring.load(keys.HOST) if self.keyring.has(keys.HOST) else None
+
     def readers(self) -> list[Signer]:
         """The keys here that unseal what meters seal: the operator's, and people's. Raises KeyFileError."""
         issuer = self.issuer()

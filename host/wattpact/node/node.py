@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
-from wattpact_protocol.settlement.inputs import AGREED
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -24,7 +23,7 @@ from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
 from wattpact.store.publishing import publish
-from wattpact.store.records import Stored, StoreError
+from wattpact.store.records import StoreError
 from wattpact.sync.host_link import Link
 from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
@@ -72,10 +71,12 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._projections = Projections(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.ordering = Writer(store, host, clock)
+        self._projections = Projections(
+            store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
+        )
         self.pipeline.follower = self._projections.catch_up
         self.events = Events()
-        self.ordering = Writer(store, host, clock)
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -131,10 +132,10 @@ class Node:
         try:
             with self.store.transaction():
                 self._projections.catch_up()
-                while self._apply_new():
-                    self.granting.publish_due()
+                if self.granting.publish_due(self.ordering.ledger.state):
+                    self._projections.catch_up()
+                self._apply_new()
                 self.inbox.commit(self.cursor)
-                self.ordering.order()
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
             self.ordering.reset()
@@ -142,26 +143,16 @@ class Node:
             raise
         return True
 
-    def _apply_new(self) -> bool:
-        """Apply the stored entries that have not been; whether there were any. What is in the inboxes already is read
-        again, after a restart, as far as contracts rest on it."""
-        last, now_s = self.store.last_cursor(), self.clock()
-        if last == self.cursor:
-            return False
-        for row in self.store.stream(
-            self.cursor, before=self.inbox.folded + 1, of_kinds=AGREED
-        ):  # the rest has had its effect
-            self._apply(row, now_s)
+    def _apply_new(self) -> None:
+        """Put the stored entries that are not in the inboxes yet into those they concern. After a restart the
+        certificates of meters are read again, to know which there are."""
+        last, now_s, known = self.store.last_cursor(), self.clock(), self.ordering.ledger.state.get
+        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=(kinds.CERTIFICATE,)):
+            self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
-            self._apply(row, now_s)
+            if row.void_reason is None:
+                self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         self.cursor = last
-        return True
-
-    def _apply(self, row: Stored, now_s: int) -> None:
-        if row.void_reason is None:
-            new = entry.decode(row.raw, self.store.community)
-            self.granting.apply(new)
-            self.inbox.fold(row, new, self.granting.agreements, now_s)
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
         self.pipeline.rejections.count(reason, author, source, self.clock())

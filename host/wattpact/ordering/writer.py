@@ -42,7 +42,7 @@ def last_header(reader: Reader) -> Header | None:
 
 
 class Writer:
-    """`host` signs the head; `clock()` gives Unix seconds. There is one of a store at a time."""
+    """`host` signs the head; `clock()` gives Unix seconds."""
 
     def __init__(self, store: Store, host: Signer, clock: Callable[[], int]) -> None:
         self._store = store
@@ -59,6 +59,9 @@ class Writer:
         """Order what is new, and note heads when that is due; raises StoreError, and then `reset` is due."""
         store = self._store
         with store.transaction():
+            held, found = self.ledger.last, store.last_block()
+            if (held and held.height) != (found and found.height):
+                self.reset()  # another program was here
             last = store.last_cursor(ORDERED)
             while (cursor := _number(store, _CURSOR)) < last:
                 rows = store.entries(cursor, of_kinds=ORDERED, limit=blocks.MAX_ENTRIES)

@@ -28,7 +28,7 @@ def check(simulator: Simulator, from_s: int, to_s: int) -> list[Check]:
     exported = sum(meter.registers[2] for meter in simulator.meters.values())
     bought = sum(one["bought_wh"] for one in fields.values())
     sold = sum(one["sold_wh"] for one in fields.values())
-    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.agreements.confirmed)
+    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.contracts.by_id)
     postings = ledger.postings(from_s, to_s)
     balances = accounts.balances(postings)
     nets = sum(one["net_nano"] for one in fields.values())

@@ -77,9 +77,6 @@ class Log(Protocol):
     def head(self, author: bytes, generation: int) -> tuple[int, bytes] | None:
         """(sequence, id) of the last entry of a chained author's generation, None where there is none."""
 
-    def naming(self, entry_id: bytes) -> list[Stored]:
-        """The entries that name that one, as `keep_naming` stored them, in the order of arrival."""
-
     def void_entries(self) -> list[Stored]:
         """Entries that count for nothing, in the order of arrival."""
 
@@ -127,14 +124,13 @@ class Projected(Protocol):
         """What each meter last reported of its relay."""
 
     def contract(self, contract_id: bytes) -> tuple[Agreed, Totals] | None:
-        """A confirmed contract, and what settlement made of it."""
+        """A contract, and what settlement made of it."""
 
     def contracts(
-        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None,
-        offer: bytes | None = None,
-    ) -> Iterator[tuple[Agreed, Totals]]:  # fmt: skip
-        """Confirmed contracts with end_s (or the stamp of their last usage) > ends_after_s and start_s <
-        starts_before_s, newest start first; of one meter or one offer where given."""
+        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None
+    ) -> Iterator[tuple[Agreed, Totals]]:
+        """Contracts with end_s (or the stamp of their last usage) > ends_after_s and start_s < starts_before_s, newest
+        start first; of one meter where given."""
 
     def ungranted(self, now_s: int) -> list[Agreed]:
         """Contracts without a grant whose time is not over."""
@@ -258,9 +254,6 @@ class Store(Reader, Protocol):
         """Remove a meter's points and registers, and how many of its readings are unread."""
 
     def keep_relay(self, meter: bytes, relay: RelayState) -> None: ...
-
-    def keep_naming(self, pairs: Iterable[tuple[bytes, int]]) -> None:
-        """(id of an entry, cursor of one that names it)."""
 
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         """Contracts as they are now; what settlement made of them stays."""

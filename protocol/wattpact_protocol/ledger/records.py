@@ -88,6 +88,11 @@ def key_of(record: int, *key: "bytes | int") -> bytes:
     return cbor.encode([record] + list(key))
 
 
+def prefix_of(record: int, parts: int) -> bytes:
+    """How the keys begin of all records of a kind that have so many parts besides its number: an array's head, and it."""
+    return bytes([0x80 + 1 + parts]) + cbor.encode(record)
+
+
 def parts_of(name: bytes) -> "tuple[int, list[Any]]":
     """The number of the record, and the rest of its key."""
     record, *key = cbor.decode(name, limit=MAX_BYTES)

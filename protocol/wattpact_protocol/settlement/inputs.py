@@ -36,6 +36,7 @@ class SettlementInputs:
         self.tariff = Tariff()
         self.voids: list[tuple[bytes, str]] = []
         self.sealed: dict[bytes, int] = {}  # readings that could not be unsealed here, by meter
+        self.certificates: dict[bytes, dict[str, Any]] = {}  # the newest of each author
         self.labels: dict[bytes, str] = {}
         self._authors: dict[bytes, dict[str, Any]] = {}
         self._registers: dict[bytes, register_rules.RegisterRules] = {}
@@ -57,7 +58,8 @@ class SettlementInputs:
         if kind == kinds.READING:
             return self._read(new)
         if kind == kinds.CERTIFICATE:
-            self.labels[ids.kid_of(new.body["public_key"])] = new.body["label"]
+            kid = ids.kid_of(new.body["public_key"])
+            self.certificates[kid], self.labels[kid] = new.body, new.body["label"]
         elif kind == kinds.COMMUNITY:
             self.community = new.body
         elif kind in (kinds.USAGE, kinds.USAGE_END):

@@ -58,16 +58,13 @@ class Projected(Connection):
         return _contract(found[0]) if found else None
 
     def contracts(
-        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None,
-        offer: bytes | None = None,
-    ) -> Iterator[tuple[Agreed, Totals]]:  # fmt: skip
+        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None
+    ) -> Iterator[tuple[Agreed, Totals]]:
         where = "start_s < ?2 AND (end_s > ?1 OR ended_s > ?1)"
-        extra = [one for one in (meter, offer) if one is not None]
+        extra = [] if meter is None else [meter]
         # Unions, so that each part is found by an index of its own; `+` keeps a part from that of all earlier starts.
         if meter is not None:
             parts = [f"{side} = ?3 AND {where}" for side in ("supplier", "consumer")]
-        elif offer is not None:
-            parts = [f"offer = ?3 AND {where}"]
         elif ends_after_s:
             parts = [f"{end} > ?1 AND +start_s < ?2" for end in ("end_s", "ended_s")]
         else:

@@ -64,9 +64,6 @@ class Projecting(Transactions):
     def keep_relay(self, meter: bytes, relay: RelayState) -> None:
         self.execute("INSERT OR REPLACE INTO relays VALUES (?, ?, ?, ?, ?, ?)", [(meter, *relay)])
 
-    def keep_naming(self, pairs: Iterable[tuple[bytes, int]]) -> None:
-        self.execute("INSERT OR IGNORE INTO naming VALUES (?, ?)", pairs)
-
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         self.execute(_KEEP_CONTRACT, agreed)
 

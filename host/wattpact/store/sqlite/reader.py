@@ -87,10 +87,6 @@ class Reader(Projected, Blocks):
         )
         return Stored(*found[0]) if found else None
 
-    def naming(self, entry_id: bytes) -> list[Stored]:
-        found = self.rows(f"{_ENTRY} JOIN naming USING (cursor) WHERE named = ? ORDER BY cursor", entry_id)
-        return [Stored(*row) for row in found]
-
     def void_entries(self) -> list[Stored]:
         sql = f"{_ENTRY} INDEXED BY entries_void WHERE void_reason IS NOT NULL ORDER BY cursor"
         return [Stored(*row) for row in self.rows(sql)]
