@@ -5,7 +5,7 @@ first thing that is wrong ends it with the entry that shows it; what can be chec
 key is needed. docs/spec/bundle.md, "What an auditor checks".
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from wattpact_protocol.crypto import merkle
@@ -21,6 +21,7 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
+from wattpact.audit.proven import LedgerPart, Named, ProofProblem
 from wattpact.audit.seals import Seals
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure
@@ -33,7 +34,10 @@ def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosu
     number = 0
     try:
         for number, (offset, raw) in enumerate(format.read(file), 1):
-            checker.take(number, offset, raw)
+            if format.is_entry(raw):
+                checker.take(number, offset, raw)
+            else:
+                checker.take_proven(number, offset, raw)
     except format.BundleError as error:
         raise Refuted(str(error), name_of_bytes(error.raw, number + 1, error.offset)) from None
     return checker.conclude()
@@ -47,6 +51,8 @@ class _Checker:
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
+        self.proven = LedgerPart(self.community)
+        self.named = Named()
         self.inputs = SettlementInputs()
         self.ids: list[bytes] = []
         self.places: dict[bytes, dict[str, Any]] = {}
@@ -55,14 +61,29 @@ class _Checker:
         self.voids: list[tuple[int, Entry, str]] = []
         self.numbers: dict[bytes, tuple[int, Entry]] = {}  # of all but readings
         self.statement: Entry | None = None
+        self._openings: list[tuple[Entry, dict[str, Any]]] = []
         self._named: dict[str, Any] = {}
         self._order: tuple[Any, ...] = ()
+
+    def take_proven(self, number: int, offset: int, raw: bytes) -> None:
+        """Verify the head, which comes first, or a record, before any entry; raises Refuted."""
+        try:
+            if self.ids or self.statement is not None:
+                raise ProofProblem("a part of the ledger comes after an entry")
+            if number == 1:
+                self.proven.add_head(raw)
+            else:
+                self.proven.add_record(raw)
+        except ProofProblem as problem:
+            raise Refuted(str(problem), name_of_bytes(raw, number, offset)) from None
 
     def take(self, number: int, offset: int, raw: bytes) -> None:
         """Verify one entry and apply it; raises Refuted."""
         try:
             new = entry.decode(raw, self.community)
-        except entry.EntryError as error:
+            if not self.ids:
+                self.proven.feed(self.inputs)
+        except (entry.EntryError, ProofProblem) as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
         if reason is None and new.kind == kinds.READING and self.inputs.community is None:
@@ -100,16 +121,22 @@ class _Checker:
         if new.stamp.doubtful:
             self.doubtful.setdefault(new.kid, []).append(number)
         if new.kind == kinds.KEY_OPEN:
-            self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
+            self._open_key(number, new, name_of(new, number, offset))
         readable = self._unsealed(new, number) if new.is_sealed else new
         reason = self.inputs.apply(readable) if readable is not None else None
         if new.kind != kinds.READING:
             self.numbers[new.id] = (number, new)
+            self.named.add(new)
         else:
             self._void(number, new, reason)
         run = self.links.runs.get(new.kid)
         if new.kind == kinds.READING and run is not None and run.number == number:
             self.places[new.kid] = name_of(new, number, offset)
+
+    def _open_key(self, number: int, new: Entry, named: dict[str, Any]) -> None:
+        """An opening that is not the one that the ledger ordered first counts for nothing."""
+        self._void(number, new, self.seals.follow(new, named))
+        self._openings.append((new, named))
 
     def _unsealed(self, new: Entry, number: int) -> Entry | None:
         """A sealed entry as far as it can be read; None for a reading that cannot be unsealed."""
@@ -135,16 +162,18 @@ class _Checker:
             raise Refuted("it does not name the entry before it in its author's log", unlinked)
         body = stated.body
         self._check_window(stated)
+        self._check(lambda: self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key))
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
         if self.seals.unreadable:
             raise Undecided(*account.keys_wanted(self))
-        settlement = Settlement(
-            self.inputs.slot_s, self.inputs.silence_s, self.inputs.load_profiles, self.inputs.agreements
-        )
+        inputs = self.inputs
+        settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
         settlement.advance(body["to_s"], stated.stamp.unix_s or 0)
         made = statement.state(self.inputs, settlement, body["subject"], body["from_s"], body["to_s"])
         self._check_reach(made)
-        self._compare(made.fields(self.ids), body)
+        self._check_proven(made)
+        assert self.proven.header is not None  # since the head was checked
+        self._compare(made.fields(self.ids, self.proven.header), body)
         return account.report(self, stated, made, settlement)
 
     def _check_window(self, stated: Entry) -> None:
@@ -169,6 +198,34 @@ class _Checker:
             if not load.times or load.times[0] > made.evidence_from_s:
                 text = f"readings of this meter are left out before it: they are needed from {made.evidence_from_s} on"
                 raise Refuted(text, self.places[kid])
+
+    def _check(self, part: Callable[[], None]) -> None:
+        try:
+            part()
+        except ProofProblem as problem:
+            raise Refuted(str(problem), self._named) from None
+
+    def _check_proven(self, made: Statement) -> None:
+        """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
+        where its readings do not reach the end."""
+        self._check(lambda: self.proven.check_whole(made, self.named))
+        used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
+        for opening, named in self._openings:
+            if (opening.kid, opening.generation, opening.body["key_no"]) in used:
+                self._named = named
+                self._check(lambda opening=opening: self.proven.check_key(opening))  # type: ignore[misc]
+        for kid in made.closure:
+            self._check(lambda kid=kid: self._check_end(kid, made))  # type: ignore[misc]
+
+    def _check_end(self, kid: bytes, made: Statement) -> None:
+        load, anchored = self.inputs.load_profiles.get(kid), self.proven.anchored(kid)
+        if anchored is None or (load is not None and load.end_s >= made.to_s):
+            return
+        shown = self.links.end_of(kid)
+        if shown is None or shown < anchored:
+            raise ProofProblem(
+                f"the log of {kid.hex()} had {anchored[1]} entries, and those at its end are left out of the bundle"
+            )
 
     def _compare(self, computed: dict[str, Any], stated: dict[str, Any]) -> None:
         wrong = [name for name in computed if computed[name] != stated[name]]

@@ -17,7 +17,8 @@ from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
-from wattpact.billing import collect
+from wattpact.billing import collect, proofs
+from wattpact.billing.proofs import Proven
 from wattpact.bundle import format, money
 from wattpact.ledger import Statements
 
@@ -137,14 +138,18 @@ def make_all(ledger: Statements, month: str) -> list[Bill]:
 
 
 def export(
-    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, sign: Callable[[int, dict[str, Any]], Entry]
-) -> bytes:
-    """The bundle of a bill. `entries` are all that the host holds; `sign(kind, body)` signs the statement as `host`.
+    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
+    sign: Callable[[int, dict[str, Any]], Entry],
+) -> bytes:  # fmt: skip
+    """The bundle of a bill. `entries` are all that the host holds; `proven` is the ledger that the bill rests on;
+    `sign(kind, body)` signs the statement as `host`.
 
     The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
     picked = collect.collect(entries, ledger.inputs, made.statement, host)
-    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
-    return format.write(picked, stated)
+    found = proofs.records_of(proven, made.statement, picked)
+    head = proven.head()
+    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked], proven.header))
+    return format.write(head, found, picked, stated)
 
 
 def text(made: Bill) -> str:

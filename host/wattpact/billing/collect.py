@@ -175,7 +175,7 @@ def _concerned(inputs: SettlementInputs, statement: Statement) -> list[bytes]:
 
 def _who(inputs: SettlementInputs, statement: Statement, picked: dict[bytes, Entry], host: bytes) -> set[bytes]:
     """Everyone whose certificate an auditor needs."""
-    found = {statement.subject, host, *statement.closure}
+    found = {statement.subject, host, *statement.closure, *inputs.ever_owned_by(statement.subject)}
     for kid in statement.closure:
         found |= {span[2] for span in inputs.payers(kid, statement.from_s, statement.to_s)}
     return found | {new.kid for new in picked.values()}

@@ -15,6 +15,8 @@ from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Statements
 from wattpact.node import data_directory
+from wattpact.ordering.proven import Proven
+from wattpact.ordering.writer import Writer
 from wattpact.projections import follow, ledger_feed
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
@@ -75,7 +77,11 @@ def _bundle(
     """The signed bundle; the statement in it is published in the host's log."""
     host = directory.keyring.load(keys.HOST)
     held = ledger_feed.entries_for(store, made.statement, unsealer)
-    return bill.export(made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s))
+    with store.transaction():  # no block comes between the bill and its proofs
+        Writer(store, host, lambda: now_s).refresh()
+        return bill.export(
+            made, ledger, held, host.kid, Proven(store), lambda kind, body: publish(store, host, kind, body, now_s)
+        )
 
 
 def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:

@@ -1,7 +1,7 @@
 """From contracts to grants: the bodies of the grants to sign now.
 
-What always holds: what may be granted at all, and once, the ledger decides; a grant repeats the contract's terms, and its
-number is the next of the consumer's meter. docs/spec/contracts.md.
+What always holds: what may be granted at all, and once, the ledger decides; a grant repeats the contract's terms, and
+its number is the next of the consumer's meter. docs/spec/contracts.md.
 """
 
 from typing import Any

@@ -24,6 +24,7 @@ from wattpact.store.records import Block, Place
 
 CHECKPOINT = "checkpoint"
 ORDERED = tuple(RULES)  # the kinds that blocks order
+REFRESHED_EVERY_S = 60
 ANCHOR_EVERY_S = 300  # heads of logs are noted so often, if there is anything new
 
 Head = tuple[bytes, int, int, bytes]  # of a log: author, generation, next sequence, id of the last entry
@@ -71,6 +72,16 @@ class Writer:
             heads = self._heads_due()
             if heads:
                 self._write([], heads)
+
+    def refresh(self) -> None:
+        """See that the last block is of this time, so that what rests on it is of now; raises StoreError."""
+        with self._store.transaction():
+            self.order()
+            last = self.ledger.last
+            if last is not None and self._clock() - last.time_s > REFRESHED_EVERY_S:
+                raw, _ = self.ledger.propose([], [], self._clock(), even_empty=True)
+                assert raw is not None
+                self._keep(raw)
 
     def _heads_due(self) -> list[Head]:
         """The heads of logs that have grown since they were last noted, if that was long enough ago."""

@@ -27,9 +27,9 @@ class StoredContract(Contract):
     """A contract as its row has it."""
 
     def __init__(self, row: Agreed) -> None:
-        super().__init__(row.id, {
-            **row._asdict(), "grant": row.grant_number or 0, "granted_s": None, "terminated_by": row.terminated_by or "",
-        })  # fmt: skip
+        fields = row._asdict()
+        fields.update(grant=row.grant_number or 0, granted_s=None, terminated_by=row.terminated_by or "")
+        super().__init__(row.id, fields)
         self.attributed_wh, self.end_reason = row.attributed_wh, row.end_reason
 
 

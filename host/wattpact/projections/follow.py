@@ -15,8 +15,8 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
 from wattpact.keys import Signer
-from wattpact.projections import relays, settled
 from wattpact.ordering.writer import Writer
+from wattpact.projections import relays, settled
 from wattpact.projections.contracts import USED, ContractProjection
 from wattpact.projections.registers import NO_SLOT_S, New, RegisterProjection
 from wattpact.projections.unsealing import Unsealer

@@ -66,10 +66,12 @@ class Ledger:
         return self._map.prove(key)
 
     def propose(
-        self, entries: "Iterable[Entry]", anchors: "Iterable[Anchor]", now_s: int
+        self, entries: "Iterable[Entry]", anchors: "Iterable[Anchor]", now_s: int, even_empty: bool = False
     ) -> "tuple[bytes | None, dict[bytes, str]]":
-        """A block of what can be ordered, in that order, already appended; None where nothing can. And the reasons, by
-        id, of what cannot. The time of the block is `now_s`, or that of the last block if that is later."""
+        """A block of what can be ordered, in that order, already appended; None where nothing can, unless it may be
+        `even_empty`, for its time alone. And the reasons, by id, of what cannot. The time of the block is `now_s`, or
+        that of the last block if that is later."""A block of what can be ordered, in that order, already appended; None where nothing can, unless it may be
+        `even_empty`, for its time alone. And the reasons, by id, of what cannot. The time of the block is `now_s`, or that of the last block if that is later."""
         time_s = max(now_s, self.last.time_s if self.last else 0)
         refused: dict[bytes, str] = {}
         ordered: list[Entry] = []
@@ -80,7 +82,7 @@ class Ledger:
             else:
                 refused[new.id] = reason
         noted = [one for one in anchors if self._machine.anchor(one[0], one[1:], time_s) is None]
-        if not ordered and not noted:
+        if not ordered and not noted and not even_empty:
             self.state.forget()
             return None, refused
         header = self._finish(time_s, ordered, noted)

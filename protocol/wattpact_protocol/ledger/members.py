@@ -26,6 +26,11 @@ def period_of(unix_s: int) -> int:
     return unix_s // PERIOD_S
 
 
+def periods_of(from_s: int, to_s: int) -> range:
+    """The periods in which a contract may start that is not over before from_s and starts before to_s."""
+    return range(period_of(max(0, from_s - PERIOD_S)), period_of(to_s) + 1)
+
+
 def certificates(author: "dict[str, Any]") -> "list[dict[str, Any]]":
     """Those of an author by the names of CERTIFICATE_FIELDS, in the order in which they were ordered."""
     return [dict(zip(CERTIFICATE_FIELDS, row)) for row in author["certificates"]]
@@ -150,15 +155,14 @@ def open_key(state: "State", new: "Entry", now_s: int) -> "str | None":
 
 
 def state_account(state: "State", new: "Entry", now_s: int) -> "str | None":
-    """A statement begins where the one before it of the same person ended, and ends before now."""
+    """A statement begins where the last of the same person did, whose place it takes, or where that ended: no time is
+    stated twice."""
     body = new.body
     held = state.get(records.STATED, body["subject"])
-    if body["to_s"] <= body["from_s"] or body["to_s"] > now_s:
-        return reasons.NOT_OVER
-    if held is not None and body["from_s"] != held["to_s"]:
+    if held is not None and body["from_s"] not in (held["from_s"], held["to_s"]):
         return reasons.STATED_BEFORE
-    count = held["count"] + 1 if held else 1
-    state.put(records.STATED, {"id": new.id, "to_s": body["to_s"], "count": count}, body["subject"])
+    fields = {"id": new.id, "from_s": body["from_s"], "to_s": body["to_s"], "stated_s": now_s}
+    state.put(records.STATED, fields, body["subject"])
     return None
 
 

@@ -49,7 +49,7 @@ ROWS = {
     HOLDS: ("holds", "id of an offer, or kid of a meter", "acceptances"),
     GRANTED: ("granted", "kid of a meter", "number"),
     KEY: ("key", "kid of a meter, generation, number", "id commitment"),
-    STATED: ("stated", "kid of a person", "id to_s count"),
+    STATED: ("stated", "kid of a person", "id from_s to_s stated_s"),
 }  # fmt: skip
 
 
@@ -89,7 +89,8 @@ def key_of(record: int, *key: "bytes | int") -> bytes:
 
 
 def prefix_of(record: int, parts: int) -> bytes:
-    """How the keys begin of all records of a kind that have so many parts besides its number: an array's head, and it."""
+    """How the keys begin of all records of a kind that have so many parts besides its number: an array's head, and that
+    number."""
     return bytes([0x80 + 1 + parts]) + cbor.encode(record)
 
 

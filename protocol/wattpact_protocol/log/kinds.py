@@ -155,7 +155,7 @@ ROWS = {
         10, "grid_export_wh", U63, 11, "grid_export_nano", U63, 12, "unused_nano", U63,
         13, "unused_earned_nano", U63, 14, "net_nano", I63, 15, "saved_nano", I63, 16, "lines", U32,
         17, "lines_root", ID, 18, "evidence", U32, 19, "evidence_root", ID, 20, "estimated_wh", U63,
-        21, "unsettled_meters", U32, 22, "settled_to_s", U63,
+        21, "unsettled_meters", U32, 22, "settled_to_s", U63, 23, "height", U63, 24, "state_root", ID,
     )),
     KEY_EPOCH: ("key_epoch", "meter", NOBODY, (), (
         1, "number", ("int", 1, MAX_U32), 2, "ephemeral_key", KEY, 3, "wraps", WRAPS,

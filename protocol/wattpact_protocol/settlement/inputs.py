@@ -70,6 +70,13 @@ class SettlementInputs:
     def meters(self) -> "list[bytes]":
         return sorted([kid for kid, author in self._authors.items() if author["role"] == roles.METER])
 
+    def ever_owned_by(self, person: bytes) -> "list[bytes]":
+        """The meters that some certificate gives to that person."""
+        return [
+            kid for kid in self.meters
+            if any(held["owner"] == person for held in members.certificates(self._authors[kid]))
+        ]  # fmt: skip
+
     def payer_at(self, kid: bytes, unix_s: int) -> bytes:
         """Whose account a meter's energy goes to: its owner's; its own where its certificate names none; NOBODY before
         its first certificate."""

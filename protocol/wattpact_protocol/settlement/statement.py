@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from wattpact_protocol.ledger.blocks import Header
     from wattpact_protocol.settlement.contracts import Contract, Contracts
     from wattpact_protocol.settlement.inputs import SettlementInputs
     from wattpact_protocol.settlement.slots import Settlement
@@ -77,10 +78,12 @@ class Statement:
         lines = [line for line in self.lines if line.side == side]
         return sum([line.carried_nano for line in lines]), sum([line.unused_nano for line in lines])
 
-    def fields(self, evidence: "list[bytes]") -> "dict[str, Any]":
-        """The body of the statement entry, `evidence` being the ids of all entries that it rests on, in order."""
+    def fields(self, evidence: "list[bytes]", header: "Header") -> "dict[str, Any]":
+        """The body of the statement entry, `evidence` being the ids of all entries that it rests on, in order, and
+        `header` that of the block whose state it rests on."""
         fields = self.figures()
         fields.update({
+            "height": header.height, "state_root": header.state_root,
             "lines": len(self.lines), "lines_root": merkle.root([line.leaf() for line in self.lines]),
             "evidence": len(evidence), "evidence_root": merkle.root(evidence),
         })  # fmt: skip

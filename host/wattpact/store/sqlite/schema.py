@@ -147,7 +147,8 @@ CREATE TABLE relays (
     wait_until_s INTEGER
 ) WITHOUT ROWID;
 
--- Every contract as the ledger has it; `number` is what `fills` call it. From carried_wh on: what settlement made of it so far.
+-- Every contract as the ledger has it; `number` is what `fills` call it. From carried_wh on: what settlement made of it
+-- so far.
 CREATE TABLE contracts (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
