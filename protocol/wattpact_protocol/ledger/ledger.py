@@ -70,8 +70,7 @@ class Ledger:
     ) -> "tuple[bytes | None, dict[bytes, str]]":
         """A block of what can be ordered, in that order, already appended; None where nothing can, unless it may be
         `even_empty`, for its time alone. And the reasons, by id, of what cannot. The time of the block is `now_s`, or
-        that of the last block if that is later."""A block of what can be ordered, in that order, already appended; None where nothing can, unless it may be
-        `even_empty`, for its time alone. And the reasons, by id, of what cannot. The time of the block is `now_s`, or that of the last block if that is later."""
+        that of the last block if that is later."""
         time_s = max(now_s, self.last.time_s if self.last else 0)
         refused: dict[bytes, str] = {}
         ordered: list[Entry] = []
