@@ -307,7 +307,7 @@ def community_order(market):
     return market.community.mandate(market.east, market.roof, kinds.SELL, 1, 1)
 
 
-def test_statements_abut_and_end_before_now():
+def test_no_time_is_stated_twice():
     market = Market()
 
     def state(from_s, to_s):
@@ -316,15 +316,12 @@ def test_statements_abut_and_end_before_now():
         body.update(subject=market.west.kid, from_s=from_s, to_s=to_s)
         return market.reason(market.community.publish(market.community.host, kinds.STATEMENT, body))
 
-    market.at(1000)
-    assert state(START_S, START_S + 1800) == reasons.NOT_OVER
-    assert state(START_S, START_S) == reasons.NOT_OVER
     assert state(START_S, START_S + 900) is None
-    assert state(START_S, START_S + 900) == reasons.STATED_BEFORE
-    market.at(3600)
-    assert state(START_S + 1800, START_S + 2700) == reasons.STATED_BEFORE
-    assert state(START_S + 900, START_S + 2700) is None
-    assert market.sink.record(records.STATED, market.west.kid)["count"] == 2
+    assert state(START_S, START_S + 1800) is None, "it takes the place of the one before"
+    assert state(START_S + 900, START_S + 2700) == reasons.STATED_BEFORE
+    assert state(START_S + 2700, START_S + 3600) == reasons.STATED_BEFORE
+    assert state(START_S + 1800, START_S + 2700) is None
+    assert market.sink.record(records.STATED, market.west.kid)["to_s"] == START_S + 2700
 
 
 def test_the_first_opening_of_a_key_counts():

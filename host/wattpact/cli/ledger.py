@@ -1,0 +1,154 @@
+"""`wattpact ledger`: the order of what binds others: its head, its blocks, proofs, and following it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from wattpact_protocol.ledger import blocks
+from wattpact_protocol.log import entry, ids
+
+from wattpact.audit import read_pin
+from wattpact.cli.frame import Session, as_json, moment, show_fields, show_json, show_table
+from wattpact.ordering import following, writer
+from wattpact.ordering.following import Follower, FollowingError
+from wattpact.store.interface import Reader
+
+
+class LedgerCommandError(ValueError):
+    """What a command cannot show; the text says why and what to do."""
+
+
+@click.group(short_help="Show and check the order of what binds others.")
+def command() -> None:
+    """The ledger: blocks give everything that binds others one order and one time, which nobody changes afterwards.
+
+    Its head names all of it. Whoever follows the blocks computes the same head."""
+
+
+@command.command()
+@as_json
+@click.pass_obj
+def head(session: Session, as_json: bool) -> None:
+    """Show the signed head: how many blocks there are, and the root over them."""
+    with session.data_directory().reader() as reader:
+        text, last = _head(reader)
+        header = blocks.decode_header(last.header)
+    if as_json:
+        show_json({
+            "head": text, "blocks": header.height + 1, "time_s": header.time_s,
+            "state_root": header.state_root.hex(), "last_block": header.id.hex(),
+        })  # fmt: skip
+        return
+    click.echo(text)
+    show_fields({
+        "blocks": header.height + 1, "last block": f"{header.id.hex()[:16]}, {moment(header.time_s)}",
+        "state": header.state_root.hex(),
+    })  # fmt: skip
+
+
+@command.command()
+@click.argument("height", type=click.IntRange(0), required=False)
+@as_json
+@click.pass_obj
+def block(session: Session, height: int | None, as_json: bool) -> None:
+    """Show a block, the last if no HEIGHT is given: what it ordered, and when."""
+    with session.data_directory().reader() as reader:
+        _, last = _head(reader)
+        height = last.height if height is None else height
+        found = reader.block(height)
+        if found is None:
+            raise LedgerCommandError(f"there is no block {height}; the last is {last.height}")
+        labels = {known.kid: known.body["label"] for known in reader.certificates()}
+        rows = [(row, entry.decode(row.raw, reader.community)) for row in reader.ordered_in(height)]
+        header = blocks.decode_header(found.header)
+        anchors = blocks.decode(writer.block_bytes(reader, height) or b"")[2]
+    if as_json:
+        show_json({
+            "height": height, "id": header.id.hex(), "time_s": header.time_s, "before": header.before.hex(),
+            "state_root": header.state_root.hex(),
+            "entries": [{"id": new.id.hex(), "kind": new.name, "author": new.kid.hex()} for _, new in rows],
+            "heads": [_anchor(anchor) for anchor in anchors],
+        })  # fmt: skip
+        return
+    show_fields({
+        "block": f"{height} ({header.id.hex()[:16]})", "time": moment(header.time_s),
+        "before": header.before.hex()[:16], "state": header.state_root.hex(), "heads of logs": len(anchors),
+    })  # fmt: skip
+    if rows:
+        click.echo()
+        show_table(("entry", "kind", "author", "stamped"), [
+            (new.id.hex()[:16], new.name, labels.get(new.kid, new.kid.hex()), moment(new.stamp.unix_s))
+            for _, new in rows
+        ])  # fmt: skip
+
+
+def _anchor(anchor: tuple[bytes, int, int, bytes]) -> dict[str, Any]:
+    kid, generation, next_sequence, name = anchor
+    return {"author": kid.hex(), "generation": generation, "next_sequence": next_sequence, "last": name.hex()}
+
+
+@command.command()
+@click.argument("name", metavar="ENTRY")
+@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              metavar="FILE", help="Where to write the proof.")  # fmt: skip
+@click.pass_obj
+def prove(session: Session, name: str, target: Path) -> None:
+    """Write the proof that ENTRY was ordered, and when; ENTRY is its whole id."""
+    try:
+        found = bytes.fromhex(name)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise LedgerCommandError(f"{name!r} is no id of an entry: write its 64 hex digits, as `wattpact ledger block "
+                                 f"--json` shows them")  # fmt: skip
+    with session.data_directory().reader() as reader:
+        data = following.prove(reader, found)
+    target.write_bytes(data)
+    click.echo(f"The proof is in {target}. Check it anywhere with:\n  wattpact ledger verify {target} --root KEY")
+
+
+@command.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--root", required=True, metavar="KEY", help="The community's root key: 64 hex digits, or a file.")
+@as_json
+def verify(file: Path, root: str, as_json: bool) -> None:
+    """Check a proof, with the root key that you trust; no network or data directory is used."""
+    if file.stat().st_size > following.MAX_PROOF_BYTES:
+        raise LedgerCommandError(f"{file} is too large to be a proof")
+    shown = following.verify(file.read_bytes(), read_pin(root))
+    new, header = shown.entry, shown.header
+    if as_json:
+        show_json({
+            "entry": new.id.hex(), "kind": new.name, "author": new.kid.hex(), "height": header.height,
+            "time_s": header.time_s, "blocks": shown.head.size,
+        })  # fmt: skip
+        return
+    click.echo(f"The {new.name} {new.id.hex()[:16]} of {new.kid.hex()} was ordered in block {header.height} at "
+               f"{moment(header.time_s)}, under the signed head over {shown.head.size} blocks.")  # fmt: skip
+
+
+@command.command()
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--root", required=True, metavar="KEY", help="The community's root key: 64 hex digits, or a file.")
+def follow(directory: Path, root: str) -> None:
+    """Apply every block of the data directory DIR again, from the first on, and compare the head.
+
+    Every signature and every rule is checked, with the root key that you trust."""
+    follower = Follower(ids.community_id(read_pin(root)))
+    with Session(directory).data_directory().reader() as reader:
+        text, last = _head(reader)
+        with click.progressbar(range(last.height + 1), label="blocks", show_eta=True) as heights:
+            for height in heights:
+                raw = writer.block_bytes(reader, height)
+                if raw is None:
+                    raise FollowingError(f"block {height} is missing")
+                follower.apply(raw)
+    point = follower.check_head(text)
+    click.echo(f"AGREES: {point.size} blocks, applied again from the first on, give the signed head.")
+
+
+def _head(reader: Reader) -> tuple[str, Any]:
+    text, last = reader.meta(writer.CHECKPOINT), reader.last_block()
+    if text is None or last is None:
+        raise LedgerCommandError("nothing is ordered here yet; start the node with `wattpact node`")
+    return text.decode(), last
