@@ -1,21 +1,46 @@
 """Enrolment: the sticker's code proves one key, labels are unique, and certificates stand on the root."""
 
 import pytest
-from simulator.host import T0, Community, key
+from simulator.authors import Author
+from simulator.community import START_S as T0
+from simulator.host import TERMS, key
 from wattpact.membership import members
 from wattpact.membership.members import EnrolError
 from wattpact.store.records import Pending
+from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sync import enrolment
 
 CODE = bytes(range(16))
 
 
+class Founded:
+    """A community that the node's own code founded and enrols for."""
+
+    def __init__(self, directory):
+        self.keys = {name: key(name) for name in ("root", "issuer", "host")}
+        self.root, self.issuer = self.keys["root"], self.keys["issuer"]
+        self.id = ids.community_id(self.root.public_key)
+        self.store = Store(directory / "wattpact.db", self.id)
+        members.found_community(self.store, self.keys, TERMS, T0)
+
+    def person(self, label):
+        signer = key(f"person {label}")
+        return Author.certified(signer, self.id, members.enrol_person(self.store, self.issuer, signer, label, T0))
+
+    def meter(self, label, owner=None):
+        owner = self.person(f"owner of {label}") if owner is None else owner
+        arguments = (self.store, self.issuer, key(label).public_key, label, owner.kid, T0)
+        made = Author.certified(key(label), self.id, members.enrol_meter(*arguments, rated_w=11_000))
+        made.owner = owner
+        return made
+
+
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = Founded(tmp_path)
     yield made
-    made.close()
+    made.store.close()
 
 
 def asking(community, name, code=CODE):

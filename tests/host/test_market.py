@@ -3,26 +3,28 @@
 import itertools
 
 import pytest
-from simulator.host import T0, Community, Deal
+from simulator.community import START_S as T0
+from simulator.deal import Deal
+from simulator.host import hosted
 from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Grants
 from wattpact_protocol.log import entry, kinds
 
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = hosted(tmp_path)
     yield made
-    made.close()
+    made.sink.close()
 
 
 @pytest.fixture
 def houses(community):
-    return community.meter("House 1"), community.meter("House 2")
+    return community.owned_meter("House 1"), community.owned_meter("House 2")
 
 
 def market_of(community, entries):
     market = Grants()
-    for row in community.store.entries(of_kinds=[kinds.CERTIFICATE]):
+    for row in community.sink.store.entries(of_kinds=[kinds.CERTIFICATE]):
         market.apply(entry.decode(row.raw, community.id))
     for new in entries:
         market.apply(new)
@@ -41,7 +43,7 @@ def test_a_grant_says_what_the_contract_says(community, houses):
 
 
 def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
-    deals = [Deal(*houses, order=n) for n in range(1, 4)]
+    deals = [Deal(*houses) for n in range(1, 4)]
     market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
     bodies_due = market.grants_due(T0 + 2)
     assert [body["number"] for body in bodies_due] == [1, 2, 3]
@@ -49,7 +51,7 @@ def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
     for body in bodies_due:
         market.apply(community.publish(community.issuer, "grant", body))
     assert market.grants_due(T0 + 2) == []
-    more = Deal(*houses, order=4)
+    more = Deal(*houses)
     for new in more.entries:
         market.apply(new)
     assert [body["number"] for body in market.grants_due(T0 + 2)] == [4]
@@ -132,7 +134,7 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
     supplier, consumer = houses
     deal = Deal(supplier, consumer)
     market = market_of(community, deal.entries)
-    body = {**supplier.certificate, "version": 2}
+    body = {**supplier.certificate.body, "version": 2}
     del body["owner"]
     market.apply(community.publish(community.issuer, "certificate", body))
     assert market.grants_due(T0 + 2) == [] and market.rejected == {deal.contract.id: NO_SELL_MANDATE}
@@ -141,8 +143,8 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
 def test_a_mandate_is_not_spent_twice(community, houses):
     """A supplier that confirms what the consumer had given up, or a meter that asks too often, gets no grant for it."""
     supplier, consumer = houses
-    first, second = Deal(supplier, consumer), Deal(supplier, consumer, order=2)
-    again = Deal(supplier, consumer, order=3)
+    first, second = Deal(supplier, consumer), Deal(supplier, consumer)
+    again = Deal(supplier, consumer)
     twice = consumer.publish("acceptance", {**second.acceptance.body, "demand": first.demand.id}, T0 + 1)
     late = supplier.publish("contract", {"acceptance": twice.id}, T0 + 1)
     entries = [*first.entries, second.sell, second.offer, twice, late]
@@ -177,11 +179,11 @@ def test_a_contract_that_came_to_nothing_gives_its_mandates_back(community, hous
 
 def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
     """However many contracts there have been, an entry costs what is still open."""
-    deals = [Deal(*houses, order=n) for n in range(1, 9)]
+    deals = [Deal(*houses) for n in range(1, 9)]
     market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
     for body in market.grants_due(T0 + 2):
         market.apply(community.publish(community.issuer, "grant", body))
-    late = Deal(*houses, order=9)
+    late = Deal(*houses)
     for new in late.entries:
         market.apply(new)
     looked_at = []
