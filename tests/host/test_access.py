@@ -12,7 +12,7 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
 from simulator.trading import SLOT_S, Trading
@@ -76,10 +76,10 @@ def asked(app, trading):
 def test_a_code_is_kept_as_its_hash_alone(tmp_path):
     trading = Trading(tmp_path)
     store = trading.community.sink.store
-    text = access_links.issue(store, CODE, None, "phone", T0, 60)
+    text = access_links.issue(store, CODE, None, "phone", START_S, 60)
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-    known = Access(trading.path, lambda: T0).enter(text)
+    known = Access(trading.path, lambda: START_S).enter(text)
     assert CODE not in kept and text.encode() not in kept and known.digest in kept
     assert text not in repr(known) and CODE.hex() not in repr(known)
     trading.close()
@@ -87,18 +87,18 @@ def test_a_code_is_kept_as_its_hash_alone(tmp_path):
 
 def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
     trading = Trading(tmp_path)
-    store, now = trading.community.sink.store, [T0]
-    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", T0, 60)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", START_S, 60)
     door = Access(trading.path, lambda: now[0])
     for written in (text, text.upper(), f" {text}\n"):
         assert (door.enter(written).person, door.enter(written).name) == (trading.solar.owner.kid, "House 1")
-    now[0] = T0 + 59
+    now[0] = START_S + 59
     assert door.is_valid(door.enter(text).digest)
-    now[0] = T0 + 60
+    now[0] = START_S + 60
     with pytest.raises(BadCode, match="expired") as ended:
         door.enter(text)
     assert not ended.value.is_guess
-    now[0] = T0
+    now[0] = START_S
     known = door.enter(text)
     access_links.revoke(store, [known.digest])
     assert not door.is_valid(known.digest)
@@ -116,14 +116,14 @@ def test_what_is_no_code_is_refused_like_a_wrong_one(trading, text):
 
 def test_a_use_is_noted_once_an_hour(tmp_path):
     trading = Trading(tmp_path)
-    store, now = trading.community.sink.store, [T0]
-    text = access_links.issue(store, CODE, None, "", T0, 86400)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, None, "", START_S, 86400)
     door = Access(trading.path, lambda: now[0])
     noted = []
     for later_s in (0, 10, 3599, 3600, 3700):
-        now[0] = T0 + later_s
+        now[0] = START_S + later_s
         door.enter(text)
-        noted.append(access_links.listed(store)[0].last_used_s - T0)
+        noted.append(access_links.listed(store)[0].last_used_s - START_S)
     assert noted == [0, 0, 0, 3600, 3600]
     trading.close()
 
@@ -131,8 +131,8 @@ def test_a_use_is_noted_once_an_hour(tmp_path):
 def test_links_that_ended_are_forgotten(tmp_path):
     trading = Trading(tmp_path)
     store = trading.community.sink.store
-    access_links.issue(store, CODE, None, "old", T0, 60)
-    access_links.issue(store, CODE[::-1], None, "new", T0 + 60 + access_links.DAY_S + 1, 60)
+    access_links.issue(store, CODE, None, "old", START_S, 60)
+    access_links.issue(store, CODE[::-1], None, "new", START_S + 60 + access_links.DAY_S + 1, 60)
     assert [row.label for row in access_links.listed(store)] == ["new"]
     trading.close()
 
@@ -640,16 +640,16 @@ def test_nonsense_gets_one_line(founded, words, said):
 
 
 def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
-    of = demo.prepare(tmp_path / "demo", T0)
+    of = demo.prepare(tmp_path / "demo", START_S)
     with of.store() as store:
-        found = demo.links(of, store, "http://localhost:8080", T0)
-        again = demo.links(of, store, "http://localhost:8080", T0 + 60)
-    opened = Access(of.database, lambda: T0 + access_links.DAY_S - 1)
+        found = demo.links(of, store, "http://localhost:8080", START_S)
+        again = demo.links(of, store, "http://localhost:8080", START_S + 60)
+    opened = Access(of.database, lambda: START_S + access_links.DAY_S - 1)
     names = [(who, opened.enter(link.removeprefix("http://localhost:8080/#code=")).name) for who, link in found]
     assert names == [("Operator", None), ("House 1", "House 1"), ("House 2", "House 2"), ("House 3", "House 3")]
     assert not {link for _, link in found} & {link for _, link in again}
     with pytest.raises(BadCode, match="expired"):
-        Access(of.database, lambda: T0 + access_links.DAY_S).enter(found[0][1][-26:])
+        Access(of.database, lambda: START_S + access_links.DAY_S).enter(found[0][1][-26:])
 
 
 def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, trading):

@@ -4,7 +4,7 @@ import pytest
 from case import Bits, cases
 from fastapi.testclient import TestClient
 from simulator import damage
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.deal import Deal
 from simulator.host import hosted
 from simulator.http import app_at, by, code
@@ -49,7 +49,7 @@ def deal(community, bits, meters, n):
     taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
     supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
     made = Deal(
-        supplier, consumer, 1000 + n, now_s, {**wide, "limit_micro_per_kwh": 0},
+        supplier, consumer, now_s, {**wide, "limit_micro_per_kwh": 0},
         {**wide, "limit_micro_per_kwh": kinds.MAX_U32}, {**offer, "valid_until_s": kinds.MAX_UINT}, taken,
     )  # fmt: skip
     started = {"contract": made.contract.id, "grant": 1, "import_wh": 0}
@@ -79,7 +79,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
                 del made["meter"]
         before = author.place
         try:
-            new = author.publish(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
+            new = author.publish(kind, made, bits.choice([community.now_s, START_S - 3600, community.now_s + 299]))
         except entry.EntryError:
             continue  # too long to be said
         if node.ingest([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
@@ -119,6 +119,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     bad, seller, buyer = (community.owned_meter(f"House {n}") for n in range(3))
     kids = [bad.kid, bad.owner.kid, community.issuer.kid, seller.owner.kid]
     node = node_of(community)
+    community.now_s += 800  # a slot ends in between
     honest = Deal(seller, buyer, t=community.now_s)
     node.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
     key_nos = [1, 2, 3, 4, 5, kinds.MAX_U32]

@@ -1,7 +1,7 @@
 """Inboxes: each meter hears what concerns it, once, in one order that a restart does not change."""
 
 import pytest
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.deal import Deal, mandate
 from simulator.host import hosted, key
 from wattpact.membership import members
@@ -94,8 +94,8 @@ def test_a_termination_reaches_both_sides(running):
     deal = Deal(supplier, consumer)
     for new in deal.entries:
         running.stored(new)
-    body = {"contract": deal.contract.id, "reason": "x", "order_id": bytes(8), "expires_s": T0 + 60}
-    running.stored(consumer.owner.publish("terminate", body, T0 + 2))
+    body = {"contract": deal.contract.id, "reason": "x", "order_id": bytes(8), "expires_s": START_S + 60}
+    running.stored(consumer.owner.publish("terminate", body, START_S + 2))
     assert [names(running.received(meter)).count("terminate") for meter in (supplier, consumer, other)] == [1, 1, 0]
 
 
@@ -133,7 +133,7 @@ def test_a_new_meter_hears_of_offers_that_hold_and_not_of_those_that_are_over(ru
     running.stored(*deal.entries)
     early = running.received(running.community.owned_meter("House 3"))
     assert names(early).count("offer") == 1 and "acceptance" not in names(early)
-    running.community.now_s = T0 + 3601
+    running.community.now_s = START_S + 3601
     assert "offer" not in names(running.received(running.community.owned_meter("House 4")))
 
 
@@ -175,7 +175,7 @@ def test_a_position_belongs_to_one_meter(running):
 
 def test_a_mandate_of_the_own_owner_alone_is_told(running):
     meter = running.community.owned_meter("House 1")
-    running.stored(meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0))
+    running.stored(meter.owner.publish("mandate", mandate(meter, kinds.SELL), START_S))
     assert names(running.received(meter))[-1] == "mandate"
 
 
@@ -184,14 +184,14 @@ def test_a_void_certificate_is_not_told_to_those_who_come_later(running):
     running.community.publish(issuer, "policy", {"version": 1})
     body = {**meter.certificate.body, "version": 2, "role": roles.HOST, "label": "void"}
     running.community.sink.catch_up(issuer)
-    running.stored(issuer.publish(kinds.CERTIFICATE, body, T0))
+    running.stored(issuer.publish(kinds.CERTIFICATE, body, START_S))
     for told in (running.received(meter), running.received(running.community.owned_meter("House 2"))):
         assert "policy" in names(told) and "void" not in [new.body.get("label") for new in told]
 
 
 def test_a_meter_without_an_owner_has_an_inbox_too(running):
     public_key = key("House 5").public_key
-    body = members.certificate(public_key, roles.METER, "House 5", T0)
+    body = members.certificate(public_key, roles.METER, "House 5", START_S)
     assert "owner" not in body
     running.community.publish(running.community.issuer, "certificate", body)
     running.node.catch_up()

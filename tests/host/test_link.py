@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.deal import Deal, mandate
 from simulator.host import hosted, key
 from simulator.udp import NOWHERE, Wire
@@ -170,8 +170,8 @@ def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
     assert (pending.public_key, pending.source, pending.first_s, pending.last_s) == (
         key("new").public_key,
         A[0],
-        T0,
-        T0,
+        START_S,
+        START_S,
     )
     community.now_s += host_link.ENROL_AGAIN_S
     receive(community, ask(community, "new"))
@@ -197,9 +197,9 @@ def test_a_meter_that_asked_is_sent_its_inbox_as_soon_as_it_is_enrolled(communit
 def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter):
     two = community.owned_meter("House 2")
     said = [
-        (meter.publish("event", {"code": 1}, T0), A),
-        (meter.publish("event", {"code": 2}, T0), A),
-        (two.publish("event", {"code": 1}, T0), B),
+        (meter.publish("event", {"code": 1}, START_S), A),
+        (meter.publish("event", {"code": 2}, START_S), A),
+        (two.publish("event", {"code": 1}, START_S), B),
     ]
     for new, address in said:
         assert receive(community, datagram.encode(datagram.ENTRY, community.id, new.raw), address) == []
@@ -212,7 +212,7 @@ def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter
 
 
 def test_a_forged_entry_gets_no_answer(community, meter):
-    new = meter.publish("event", {"code": 1}, T0)
+    new = meter.publish("event", {"code": 1}, START_S)
     forged = new.raw[:-1] + bytes([new.raw[-1] ^ 1])
     verdicts = community.node.ingest([(forged, B), (b"junk", B)])
     assert community.node.link.answer(verdicts, [B, B]) == []
@@ -268,7 +268,7 @@ async def close(community):
 
 
 def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, meter):
-    entries = [meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(40)]
+    entries = [meter.publish("event", {"code": 1, "detail": n}, START_S) for n in range(40)]
 
     async def play():
         port = await community.node.start("127.0.0.1", 0)
@@ -363,7 +363,7 @@ def test_another_code_is_written_down_at_once(community):
     receive(community, ask(community, "new", b"another code.16b"))
     (pending,) = community.sink.store.pending()
     proof = enrolment.proof(b"another code.16b", community.id, key("new").public_key)
-    assert (pending.last_s, pending.proof) == (T0 + 1, proof)
+    assert (pending.last_s, pending.proof) == (START_S + 1, proof)
 
 
 def test_requests_beyond_those_of_a_second_are_counted_by_where_they_came_from(community):
@@ -381,7 +381,7 @@ def test_an_enrolled_meter_that_asks_is_sent_its_inbox_from_where_it_asks(commun
     link = community.node.link
     first = positions(receive(community, ask(community, "House 1"), now_ms=100))
     assert first == [told.position for told in community.node.inbox.after(meter.kid, 0, host_link.WINDOW)]
-    assert (link.contacts, link.last_contact_s()) == (1, {meter.kid: T0})
+    assert (link.contacts, link.last_contact_s()) == (1, {meter.kid: START_S})
     assert receive(community, ask(community, "House 1"), now_ms=200) == []
     assert positions(receive(community, digest(community, meter), B, now_ms=300)) == []
     assert link.peers[meter.kid].address == B and link.contacts == 3
@@ -389,8 +389,8 @@ def test_an_enrolled_meter_that_asks_is_sent_its_inbox_from_where_it_asks(commun
 
 def test_orders_and_forgeries_bring_no_head(community, meter):
     """A person has no log; of what is not genuine nobody learns a thing."""
-    order = meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0)
-    event = meter.publish("event", {"code": 1}, T0)
+    order = meter.owner.publish("mandate", mandate(meter, kinds.SELL), START_S)
+    event = meter.publish("event", {"code": 1}, START_S)
     forged = event.raw[:-1] + bytes([event.raw[-1] ^ 1])
     verdicts = community.node.ingest([(order.raw, A), (forged, B), (event.raw, A), (event.raw, B)])
     answers = community.node.link.answer(verdicts, [A, B, A, B])
@@ -412,7 +412,7 @@ def test_nothing_is_sent_by_an_edge_that_has_no_socket_or_a_closing_one(communit
         def sendto(self, data, address):
             self.sent.append((data, address))
 
-    edge, transport = udp.Edge(community.node.link, None, lambda: T0), Transport()
+    edge, transport = udp.Edge(community.node.link, None, lambda: START_S), Transport()
     edge.send([(b"1", A)])
     edge.connection_made(transport)
     edge.send([(b"2", A), (b"3", B)])
@@ -423,7 +423,7 @@ def test_nothing_is_sent_by_an_edge_that_has_no_socket_or_a_closing_one(communit
 
 def test_a_full_batch_is_taken_in_at_once_and_others_after_a_moment(community):
     batches = []
-    edge = udp.Edge(community.node.link, batches.append, lambda: T0)
+    edge = udp.Edge(community.node.link, batches.append, lambda: START_S)
     raw = datagram.encode(datagram.ENTRY, community.id, b"an entry")
 
     async def play():
@@ -446,7 +446,7 @@ def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, meter, monkey
         raise StoreError("there is no space left")
 
     monkeypatch.setattr(community.sink.store, "keep_pending", full)
-    edge = udp.Edge(community.node.link, None, lambda: T0)
+    edge = udp.Edge(community.node.link, None, lambda: START_S)
     edge.datagram_received(ask(community, "new"), A)
     assert "there is no space left" in caplog.text
     assert community.sink.store.pending() == []

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 from simulator.bodies import reading_of
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.host import hosted, key
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
@@ -19,14 +19,14 @@ from wattpact_protocol.log import kinds
 
 @pytest.fixture
 def community(tmp_path):
-    made = hosted(tmp_path, now_s=T0 + 86400)
+    made = hosted(tmp_path, now_s=START_S + 86400)
     yield made
     made.sink.close()
 
 
 @pytest.fixture
 def keyless(tmp_path):
-    made = hosted(tmp_path / "keyless", now_s=T0 + 86400, readers=[])
+    made = hosted(tmp_path / "keyless", now_s=START_S + 86400, readers=[])
     yield made
     made.sink.close()
 
@@ -48,7 +48,7 @@ def voids(community, meter):
 
 
 def imports(community, meter):
-    return [(point.unix_s - T0, point.import_wh) for point in community.sink.store.points(meter.kid)]
+    return [(point.unix_s - START_S, point.import_wh) for point in community.sink.store.points(meter.kid)]
 
 
 def counted(community):
@@ -58,33 +58,33 @@ def counted(community):
 
 def test_registers_and_points_are_those_that_were_sealed(community):
     meter = community.owned_meter("House 1")
-    community.sink.stored(*[meter.reading(T0 + 15 * n, [(5, 1)], instantaneous={64: 1200 + n}) for n in range(4)])
+    community.sink.stored(*[meter.reading(START_S + 15 * n, [(5, 1)], instantaneous={64: 1200 + n}) for n in range(4)])
     (registers,) = community.sink.store.registers(meter.kid)
-    assert (registers.energy, registers.instantaneous, registers.end_s) == ({1: 20, 2: 4}, {64: 1203}, T0 + 60)
+    assert (registers.energy, registers.instantaneous, registers.end_s) == ({1: 20, 2: 4}, {64: 1203}, START_S + 60)
     assert registers.received_s == community.now_s
     assert imports(community, meter) == [(15 * n, 5 * n) for n in range(5)]
-    community.sink.stored(meter.reading(T0 + 60, [(n, 0) for n in range(15)], bad_mask=0b100))
-    assert [p.unix_s - T0 for p in community.sink.store.points(meter.kid) if p.estimated] == [60 + 45]
+    community.sink.stored(meter.reading(START_S + 60, [(n, 0) for n in range(15)], bad_mask=0b100))
+    assert [p.unix_s - START_S for p in community.sink.store.points(meter.kid) if p.estimated] == [60 + 45]
     assert community.sink.store.sealing() == {meter.kid: 0}
 
 
 @pytest.mark.parametrize(
     ("second", "reason"),
     [
-        (reading_of(T0 + 15, [(1, 0)], start=(4, 0)), "falling_register"),
-        (reading_of(T0 + 15, [(2000, 0)], start=(5, 0)), "impossible_jump"),
-        (reading_of(T0 + 14, [(1, 0)], start=(5, 0)), "reading_time_ran_back"),
-        (reading_of(T0 + 15, [(1, 0)], start=(5, 0), register_generation=0), "old_register_generation"),
+        (reading_of(START_S + 15, [(1, 0)], start=(4, 0)), "falling_register"),
+        (reading_of(START_S + 15, [(2000, 0)], start=(5, 0)), "impossible_jump"),
+        (reading_of(START_S + 14, [(1, 0)], start=(5, 0)), "reading_time_ran_back"),
+        (reading_of(START_S + 15, [(1, 0)], start=(5, 0), register_generation=0), "old_register_generation"),
     ],
 )
 def test_what_breaks_the_rules_inside_is_void_and_counts_for_nothing(community, second, reason):
     meter = community.owned_meter("House 1")
     generation = 1 if reason == "old_register_generation" else 0
-    first = meter.publish("reading", reading_of(T0, [(5, 0)], register_generation=generation), T0 + 15)
-    bad = meter.publish("reading", second, T0 + 30)
-    good = reading_of(T0 + 15, [(1, 0)], (5, 0), register_generation=generation)
+    first = meter.publish("reading", reading_of(START_S, [(5, 0)], register_generation=generation), START_S + 15)
+    bad = meter.publish("reading", second, START_S + 30)
+    good = reading_of(START_S + 15, [(1, 0)], (5, 0), register_generation=generation)
     assert [verdict.void_reason for verdict in community.sink.ingest([first, bad])] == [None, None]
-    community.sink.stored(meter.publish("reading", good, T0 + 30))
+    community.sink.stored(meter.publish("reading", good, START_S + 30))
     assert voids(community, meter) == [None, reason, None]
     assert imports(community, meter) == [(0, 0), (15, 5), (30, 6)]
     assert counted(community)[reason] == 1
@@ -95,7 +95,7 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
     meter = community.owned_meter("House 1")
     first = meter.sequence
     with caplog.at_level(logging.WARNING, "wattpact.ingest"):
-        community.sink.stored(*[meter.publish("reading", body, T0 + 15) for body in void_parts(meter).values()])
+        community.sink.stored(*[meter.publish("reading", body, START_S + 15) for body in void_parts(meter).values()])
     count = len(void_parts(meter))
     assert voids(community, meter) == ["bad_seal"] * count
     ledger = ledger_feed.ledger_of(community.sink.store, community.now_s)
@@ -104,16 +104,16 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
     assert [record.getMessage() for record in caplog.records] == [
         f"rejected: bad_seal, author {meter.kid.hex()}, from its entry 0/{first}"
     ]
-    community.sink.stored(meter.reading(T0, [(5, 0)]))
+    community.sink.stored(meter.reading(START_S, [(5, 0)]))
     assert imports(community, meter) == [(0, 0), (15, 5)]
     assert community.sink.store.sealing() == {meter.kid: 0}
 
 
 def test_without_a_key_everything_is_stored_and_nothing_measured(keyless):
     meter = keyless.owned_meter("House 1")
-    fell = meter.publish("reading", reading_of(T0, [(5, 0)], (50, 0)), T0 + 15)
-    keyless.sink.stored(fell, *[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(1, 4)])
-    garbage = meter.publish("reading", void_parts(meter)["garbage"], T0 + 60)
+    fell = meter.publish("reading", reading_of(START_S, [(5, 0)], (50, 0)), START_S + 15)
+    keyless.sink.stored(fell, *[meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(1, 4)])
+    garbage = meter.publish("reading", void_parts(meter)["garbage"], START_S + 60)
     keyless.sink.stored(garbage)
     assert voids(keyless, meter) == [None] * 5 and imports(keyless, meter) == []
     assert keyless.sink.store.registers() == [] and keyless.sink.store.sealing() == {meter.kid: 5}
@@ -149,17 +149,17 @@ def test_when_the_key_comes_everything_is_there_as_if_it_always_had_been(keyless
 def history(meter):
     """Fifteen readings, two of them void; the same however often it is asked for."""
     if not hasattr(meter, "history"):
-        made = [meter.reading(T0 + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6)]
-        made.append(meter.publish("reading", reading_of(T0 + 90, [(1, 0)], (3, 0)), T0 + 105))
-        made.append(meter.publish("reading", void_parts(meter)["garbage"], T0 + 105))
-        made += [meter.reading(T0 + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6, 13)]
+        made = [meter.reading(START_S + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6)]
+        made.append(meter.publish("reading", reading_of(START_S + 90, [(1, 0)], (3, 0)), START_S + 105))
+        made.append(meter.publish("reading", void_parts(meter)["garbage"], START_S + 105))
+        made += [meter.reading(START_S + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6, 13)]
         meter.history = made
     return meter.history
 
 
 def test_a_person_with_a_key_has_the_own_meters_and_no_others(tmp_path):
     owner = key("owner of House 1")
-    host = hosted(tmp_path, now_s=T0 + 86400, readers=[owner])
+    host = hosted(tmp_path, now_s=START_S + 86400, readers=[owner])
     mine, other = host.owned_meter("House 1"), host.owned_meter("House 2")
     host.sink.stored(*history(mine), *history(other))
     assert imports(host, mine)[-1] == (195, 65) and imports(host, other) == []
@@ -171,11 +171,11 @@ def test_a_person_with_a_key_has_the_own_meters_and_no_others(tmp_path):
 
 
 def test_a_new_tenants_key_shows_their_own_time_and_the_operators_all(tmp_path):
-    host = hosted(tmp_path, now_s=T0 + 86400, readers=[key("tenant")])
+    host = hosted(tmp_path, now_s=START_S + 86400, readers=[key("tenant")])
     meter, tenant = host.owned_meter("House 1"), host.person("tenant")
-    host.sink.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3)])
-    host.sink.stored(meter.begin_epoch([host.issuer, tenant.key], T0), meter.open_key(T0))
-    host.sink.stored(*[meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(3, 6)])
+    host.sink.stored(*[meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(3)])
+    host.sink.stored(meter.begin_epoch([host.issuer, tenant.key], START_S), meter.open_key(START_S))
+    host.sink.stored(*[meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(3, 6)])
     assert imports(host, meter) == [(45, 15), (60, 20), (75, 25), (90, 30)]
     assert host.sink.store.sealing() == {meter.kid: 3}
     measure(host, key("issuer"), key("tenant"))
@@ -185,7 +185,7 @@ def test_a_new_tenants_key_shows_their_own_time_and_the_operators_all(tmp_path):
 
 def test_a_key_that_was_away_for_a_while_comes_back_to_what_it_missed(community):
     meter = community.owned_meter("House 1")
-    said = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(9)]
+    said = [meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(9)]
     community.sink.stored(*said[:3])
     community.sink.pipeline.ingest([new.raw for new in said[3:6]])
     measure(community)  # a program without it
@@ -198,25 +198,29 @@ def test_a_key_that_was_away_for_a_while_comes_back_to_what_it_missed(community)
 def test_open_readings_go_on_as_sealed_ones_and_are_judged_with_them(community):
     """From the first sealed reading on nothing of that meter is judged out of order."""
     meter = community.meter("House 1", seals=False)
-    community.sink.stored(meter.reading(T0, [(5, 0)]))
-    community.sink.stored(meter.begin_epoch([community.issuer], T0), meter.open_key(T0))
-    sealed, key_no = meter.reading(T0 + 15, [(5, 0)]), meter.key_no
+    community.sink.stored(meter.reading(START_S, [(5, 0)]))
+    community.sink.stored(meter.begin_epoch([community.issuer], START_S), meter.open_key(START_S))
+    sealed, key_no = meter.reading(START_S + 15, [(5, 0)]), meter.key_no
     meter.key_no = 0
-    plain = meter.reading(T0 + 30, [(5, 0)])
-    fell = meter.publish("reading", reading_of(T0 + 45, [(1, 0)], (4, 0)), T0 + 60)
+    plain = meter.reading(START_S + 30, [(5, 0)])
+    fell = meter.publish("reading", reading_of(START_S + 45, [(1, 0)], (4, 0)), START_S + 60)
     meter.key_no = key_no
-    verdicts = community.sink.ingest([sealed, plain, fell, meter.reading(T0 + 45, [(5, 0)])])
+    verdicts = community.sink.ingest([sealed, plain, fell, meter.reading(START_S + 45, [(5, 0)])])
     assert {verdict.void_reason for verdict in verdicts} == {None}
     assert voids(community, meter) == [None, None, None, "falling_register", None]
     assert imports(community, meter) == [(15 * n, 5 * n) for n in range(5)]
     community.sink.reopen()
-    community.sink.stored(meter.reading(T0 + 60, [(5, 0)]))
+    community.sink.stored(meter.reading(START_S + 60, [(5, 0)]))
     assert imports(community, meter)[-1] == (75, 25)
 
 
 def test_a_meter_may_carry_what_its_certificate_said_when_the_reading_came(keyless):
     meter = keyless.meter("House 1", rated_w=11_000)
-    jump = [meter.reading(T0, [(1, 0)]), meter.reading(T0 + 15, [(150, 0)]), meter.reading(T0 + 30, [(150, 0)])]
+    jump = [
+        meter.reading(START_S, [(1, 0)]),
+        meter.reading(START_S + 15, [(150, 0)]),
+        meter.reading(START_S + 30, [(150, 0)]),
+    ]
     keyless.sink.stored(*jump[:2])
     keyless.publish(keyless.issuer, "certificate", {**meter.certificate.body, "version": 2, "rated_w": 22_000})
     keyless.sink.stored(jump[2])
@@ -226,10 +230,10 @@ def test_a_meter_may_carry_what_its_certificate_said_when_the_reading_came(keyle
 
 def test_two_programs_at_one_store_measure_everything_once(community):
     meter = community.owned_meter("House 1")
-    said = [meter.reading(T0 + 15 * n, [(5, 0)]) for n in range(20)]
+    said = [meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(20)]
     with Store(community.sink.path) as second:
         rejections = Rejections()
-        other = Projections(second, Unsealer(second, [community.issuer]), rejections, lambda: T0)
+        other = Projections(second, Unsealer(second, [community.issuer]), rejections, lambda: START_S)
         for n, new in enumerate(said):
             community.sink.pipeline.ingest([new.raw])
             (community.sink.projections, other)[n % 3 == 0].catch_up()
@@ -238,8 +242,8 @@ def test_two_programs_at_one_store_measure_everything_once(community):
 
 def test_what_fails_midway_leaves_nothing_and_is_done_again(community, monkeypatch):
     meter = community.owned_meter("House 1")
-    community.sink.stored(meter.reading(T0, [(5, 0)]))
-    community.sink.pipeline.ingest([meter.reading(T0 + 15 * n, [(5, 0)]).raw for n in range(1, 9)])
+    community.sink.stored(meter.reading(START_S, [(5, 0)]))
+    community.sink.pipeline.ingest([meter.reading(START_S + 15 * n, [(5, 0)]).raw for n in range(1, 9)])
     real = Store.set_meta
 
     def full(store, name, value):
@@ -268,7 +272,7 @@ def test_much_is_measured_in_several_transactions(keyless, monkeypatch):
 
 def test_an_enrolment_meanwhile_loses_no_registers(community):
     meter = community.owned_meter("House 1")
-    community.sink.stored(meter.reading(T0, [(5, 0)]))
+    community.sink.stored(meter.reading(START_S, [(5, 0)]))
     members.enrol_person(community.sink.store, community.issuer, key("newcomer"), "newcomer", community.now_s)
-    community.sink.stored(meter.publish("reading", reading_of(T0 + 15, [(1, 0)], (4, 0)), T0 + 30))
+    community.sink.stored(meter.publish("reading", reading_of(START_S + 15, [(1, 0)], (4, 0)), START_S + 30))
     assert voids(community, meter) == [None, "falling_register"]

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 from case import Bits, cases
-from simulator.community import START_S as T0
+from simulator.community import START_S
 from simulator.deal import Deal
 from simulator.host import TERMS, hosted, key
 from simulator.udp import NOWHERE, Wire
@@ -53,11 +53,11 @@ def published(community, kind):
 def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     one, two = community.owned_meter("House 1"), community.owned_meter("House 2")
     entries = [
-        one.publish("event", {"code": 1}, T0),
-        two.publish("event", {"code": 1}, T0),
-        one.publish("event", {"code": 2}, T0),
+        one.publish("event", {"code": 1}, START_S),
+        two.publish("event", {"code": 1}, START_S),
+        one.publish("event", {"code": 2}, START_S),
     ]
-    order = one.owner.publish("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
+    order = one.owner.publish("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, START_S)
     take(community, *entries, order)
     receipts = {new.body["author"]: new.body for new in published(community, kinds.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
@@ -127,14 +127,14 @@ def drained(queue):
 def test_each_batch_is_one_event_and_what_is_new_is_in_the_store(community):
     async def play():
         queue, meter = community.node.events.subscribe(), community.owned_meter("House 1")
-        take(community, *[meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(5)])
-        take(community, meter.reading(T0, [(5, 0)]))
+        take(community, *[meter.publish("event", {"code": 1, "detail": n}, START_S) for n in range(5)])
+        take(community, meter.reading(START_S, [(5, 0)]))
         community.node.catch_up()
         first, second = drained(queue)
         assert (first.name, second) == (ENTRIES, Event(ENTRIES, community.sink.store.last_cursor()))
         assert first.cursor < second.cursor
         community.node.events.unsubscribe(queue)
-        take(community, meter.publish("event", {"code": 2}, T0))
+        take(community, meter.publish("event", {"code": 2}, START_S))
         assert queue.empty()
 
     asyncio.run(play())
@@ -159,7 +159,7 @@ def test_a_batch_that_was_not_stored_is_no_event(community, monkeypatch):
         queue = community.node.events.subscribe()
         monkeypatch.setattr(community.node.inbox, "commit", lambda cursor: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            take(community, meter.publish("event", {"code": 1}, T0))
+            take(community, meter.publish("event", {"code": 1}, START_S))
         assert queue.empty()
 
     asyncio.run(play())
@@ -200,7 +200,7 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
         wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
         assert (await wire.receive())[0] == datagram.HEAD
         with Store(community.sink.path) as other:
-            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, START_S)
         began = time.monotonic()
         kind, body = await wire.receive()
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
@@ -227,7 +227,7 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
         await community.node.start("127.0.0.1", 0)
         monkeypatch.setattr(community.node.granting, "publish_due", fail)
         with Store(community.sink.path) as other:
-            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, START_S)
         await asyncio.sleep(0.3)
         assert "a case that was forgotten" in caplog.text
         community.node._ingest_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
@@ -255,7 +255,7 @@ def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
             wire.socket.send(bytes(raw) if n % 3 else bits.bytes(bits.below(1300)))
             if n % 20 == 0:
                 await asyncio.sleep(0.005)
-        wire.send(datagram.ENTRY, meter.publish("event", {"code": 1}, T0).raw)
+        wire.send(datagram.ENTRY, meter.publish("event", {"code": 1}, START_S).raw)
         await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == meter.sequence)
         wire.socket.close()
         await community.node.stop()
