@@ -218,9 +218,8 @@ class Addressee:
 
     def know(self):
         """Apply all certificates that there are."""
-        for new in self.community.entries:
-            if new.kind == kinds.CERTIFICATE:
-                assert self.verdict(new).proven
+        for new in self.community.certificates:
+            assert self.verdict(new).proven
         return self
 
     def verdict(self, new, must_prove=False):
@@ -277,7 +276,12 @@ def test_a_certificate_counts_once_and_proves_what_it_can():
 def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same():
     community, one = addressees("one")
     while len(one.household.meter.trust) < trust.MAX_AUTHORS:
-        assert one.apply(community.person("person %d" % len(community.entries)).certificate) == (True, None, True, False)
+        assert one.apply(community.person("person %d" % len(community.entries)).certificate) == (
+            True,
+            None,
+            True,
+            False,
+        )
     assert one.apply(community.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
 
 
@@ -380,13 +384,13 @@ def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
     assert one.apply(community.entries[-1]) == EFFECT
     end = {"contract": body["contract"], "reason": "x"}
     for late_s in (0, 1):
-        late = community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
+        late = community.publish(community.issuer, kinds.TERMINATE, end, unix_s=body["to_s"] + late_s)
         assert one.apply(late) == rejected(reasons.ENDED_BEFORE)
     order = dict(end, order_id=bytes(8), expires_s=START_S + 60)
     place, stamp = (0, 0, one.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     untimed = entry.sign(kinds.TERMINATE, order, place, stamp, one.owner.kid, community.id, one.owner.sign)
     assert one.apply(untimed) == rejected(reasons.NO_TIME)
-    assert one.apply(community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
+    assert one.apply(community.publish(community.issuer, kinds.TERMINATE, end, unix_s=body["to_s"] - 1)) == EFFECT
 
 
 def test_an_inbox_of_another_shape_is_no_place_to_go_on_from():
@@ -462,7 +466,7 @@ def test_new_entries_do_not_hasten_the_digests_to_a_silent_host():
 def test_a_meter_that_does_not_know_its_owner_yet_obeys_nobody():
     community = with_peer(grants=False)
     one = Addressee(community, "one")
-    for new in community.entries:
+    for new in community.certificates:
         if new.id != one.certificate.id:
             assert one.verdict(new).proven
     mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1)

@@ -376,7 +376,7 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     grant = community.give(household, 1000).body
     world.run_until(lambda: household.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
-    community.publish(community.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
+    community.publish(community.issuer, kinds.TERMINATE, body, unix_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=community.now_s + 3600)
     place, stamp = (0, 0, world.owner.certificate_id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     identity = world.owner.key
@@ -455,7 +455,12 @@ def test_every_refusal_is_counted_by_its_reason():
     cursor = meter.inbox.cursor
 
     def told(raw, after=None, inbox=None):
-        body = [inbox or community.sink.inbox, meter.inbox.cursor if after is None else after, meter.inbox.cursor + 1, raw]
+        body = [
+            inbox or community.sink.inbox,
+            meter.inbox.cursor if after is None else after,
+            meter.inbox.cursor + 1,
+            raw,
+        ]
         return datagram.encode(datagram.INBOX, community.id, body)
 
     def refused(data):
@@ -518,7 +523,9 @@ def test_another_host_may_take_over():
     assert sum(check_usage(household)[0].values()) == 5
     community.sink.inbox = b"new host"
     world.run(5)
-    newest = [place + 1 for place, new in enumerate(community.entries) if community.sink.concerns(new, household.kid)][-1]
+    newest = [place + 1 for place, new in enumerate(community.entries) if community.sink.concerns(new, household.kid)][
+        -1
+    ]
     assert household.meter.inbox.id == b"new host" and household.meter.inbox.cursor == newest
     community.give(household, 5)
     world.run(75)

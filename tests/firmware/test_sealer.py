@@ -346,7 +346,7 @@ class Bench:
         self.store = store or Store(Flash())
         other = Store(Flash())
         trust = Trust(self.community.root.public_key, other, self.community.crypto.verify_steps)
-        for new in self.community.entries:
+        for new in self.community.certificates:
             steps.finish(trust.learn_steps(new, START_S))
         self.log = log or Log()
         self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)

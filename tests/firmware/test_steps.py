@@ -117,7 +117,9 @@ def test_a_datagram_that_was_given_up_is_heard_again():
         enrolled.rest()
         authors = len(enrolled.app.meter.trust)
         enrolled.community.person("newcomer")
-        told = enrolled.community.sink.inbox_after(enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor)
+        told = enrolled.community.sink.inbox_after(
+            enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor
+        )
         assert len(told) == 1
         enrolled.app.waiting.datagrams += told
         cursor = enrolled.app.meter.inbox.cursor

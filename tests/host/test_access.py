@@ -12,10 +12,10 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
-from simulator.host import T0
+from simulator.community import START_S
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, TradingCommunity
+from simulator.trading import SLOT_S, Trading
 from test_cli import run
 from wattpact.api import create_app, errors, models
 from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
@@ -35,7 +35,7 @@ CODE = bytes(range(16))
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """House 3 used up a contract with House 1 and half of one with House 2; a third party, House 9, looks on."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.onlooker = made.community.meter("House 9 garage", made.community.person("House 9"))
     made.landlord = SimpleNamespace(owner=made.community.person("Landlord"))  # of no meter
     made.trade()
@@ -57,7 +57,7 @@ def guesses_are_quick(monkeypatch):
 @pytest.fixture
 def asked(app, trading):
     """asked(who, question, **values) -> answer; who is a meter (its owner asks), "operator" or "nobody"."""
-    store = trading.community.store
+    store = trading.community.sink.store
     with TestClient(app) as client:
 
         def ask(who, question, **values):
@@ -74,31 +74,31 @@ def asked(app, trading):
 
 
 def test_a_code_is_kept_as_its_hash_alone(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
-    text = access_links.issue(store, CODE, None, "phone", T0, 60)
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
+    text = access_links.issue(store, CODE, None, "phone", START_S, 60)
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-    known = Access(trading.path, lambda: T0).enter(text)
+    known = Access(trading.path, lambda: START_S).enter(text)
     assert CODE not in kept and text.encode() not in kept and known.digest in kept
     assert text not in repr(known) and CODE.hex() not in repr(known)
     trading.close()
 
 
 def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store, now = trading.community.store, [T0]
-    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", T0, 60)
+    trading = Trading(tmp_path)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", START_S, 60)
     door = Access(trading.path, lambda: now[0])
     for written in (text, text.upper(), f" {text}\n"):
         assert (door.enter(written).person, door.enter(written).name) == (trading.solar.owner.kid, "House 1")
-    now[0] = T0 + 59
+    now[0] = START_S + 59
     assert door.is_valid(door.enter(text).digest)
-    now[0] = T0 + 60
+    now[0] = START_S + 60
     with pytest.raises(BadCode, match="expired") as ended:
         door.enter(text)
     assert not ended.value.is_guess
-    now[0] = T0
+    now[0] = START_S
     known = door.enter(text)
     access_links.revoke(store, [known.digest])
     assert not door.is_valid(known.digest)
@@ -115,24 +115,24 @@ def test_what_is_no_code_is_refused_like_a_wrong_one(trading, text):
 
 
 def test_a_use_is_noted_once_an_hour(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store, now = trading.community.store, [T0]
-    text = access_links.issue(store, CODE, None, "", T0, 86400)
+    trading = Trading(tmp_path)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, None, "", START_S, 86400)
     door = Access(trading.path, lambda: now[0])
     noted = []
     for later_s in (0, 10, 3599, 3600, 3700):
-        now[0] = T0 + later_s
+        now[0] = START_S + later_s
         door.enter(text)
-        noted.append(access_links.listed(store)[0].last_used_s - T0)
+        noted.append(access_links.listed(store)[0].last_used_s - START_S)
     assert noted == [0, 0, 0, 3600, 3600]
     trading.close()
 
 
 def test_links_that_ended_are_forgotten(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
-    access_links.issue(store, CODE, None, "old", T0, 60)
-    access_links.issue(store, CODE[::-1], None, "new", T0 + 60 + access_links.DAY_S + 1, 60)
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
+    access_links.issue(store, CODE, None, "old", START_S, 60)
+    access_links.issue(store, CODE[::-1], None, "new", START_S + 60 + access_links.DAY_S + 1, 60)
     assert [row.label for row in access_links.listed(store)] == ["new"]
     trading.close()
 
@@ -141,7 +141,7 @@ def test_links_that_ended_are_forgotten(tmp_path):
 
 
 def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, trading):
-    text = code(trading.community.store, trading.solar.owner.kid)
+    text = code(trading.community.sink.store, trading.solar.owner.kid)
     with TestClient(app) as client:
         assert client.get("/api/session").json() == {"role": "nobody", "kid": None, "label": None, "expires_s": None}
         answer = client.post("/api/session", json={"code": text})
@@ -158,13 +158,13 @@ def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, trading):
 
 def test_over_https_the_cookie_stays_there(app, trading):
     with TestClient(app, base_url="https://pi.example") as client:
-        answer = client.post("/api/session", json={"code": code(trading.community.store)})
+        answer = client.post("/api/session", json={"code": code(trading.community.sink.store)})
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_session_ends_with_its_link(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
     with TestClient(app_at(trading.path, trading.clock)) as client:
         client.post("/api/session", json={"code": code(store)})
         assert client.get("/api/session").json()["role"] == "operator"
@@ -189,7 +189,7 @@ def test_a_session_ends_with_its_link(tmp_path):
     ],
 )
 def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers, status):
-    body = json.dumps({"code": code(trading.community.store)}) if method == "POST" else ""
+    body = json.dumps({"code": code(trading.community.sink.store)}) if method == "POST" else ""
     more = {"content-type": "application/json"}
     with TestClient(app) as client:
         answer = client.request(method, "/api/session", content=body, headers={**more, **headers})
@@ -199,7 +199,7 @@ def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers
 
 def test_a_form_of_another_site_cannot_carry_a_code(app, trading):
     """What a browser sends without asking first: form types, and text that looks like JSON."""
-    text = code(trading.community.store)
+    text = code(trading.community.sink.store)
     with TestClient(app) as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             answer = client.post("/api/session", content=json.dumps({"code": text}), headers={"content-type": kind})
@@ -216,9 +216,9 @@ def test_what_was_sent_for_a_code_is_not_repeated(app, body):
 
 
 def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     community = trading.community
-    node = Node(community.store, community.root.public_key, community.host, community.issuer, trading.clock)
+    node = Node(community.sink.store, community.root.public_key, community.host, community.issuer, trading.clock)
     guess = access_links.text_of(b"\x55" * 16)
     with caplog.at_level(logging.DEBUG), TestClient(create_app(node)) as client:
         for answer in (
@@ -236,9 +236,9 @@ def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog)
 
 
 def test_a_link_that_expired_is_no_guess(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     counted = []
-    text = code(trading.community.store, None, trading.now_s - 60, 60)
+    text = code(trading.community.sink.store, None, trading.now_s - 60, 60)
     with TestClient(app_at(trading.path, trading.clock, refused=counted.append)) as client:
         answer = client.get("/api/meters", headers=by(text))
         assert answer.status_code == 401 and "has expired" in answer.json()["detail"] and counted == []
@@ -312,7 +312,7 @@ def test_readings_are_their_owners(asked, trading):
             if who in ("operator", meter):
                 assert answer.status_code == 200 and set(answer.json()) == set(models.Readings.model_fields)
             else:
-                label = meter.certificate["label"]
+                label = meter.certificate.body["label"]
                 assert answer.status_code == 403
                 assert answer.json() == {
                     "detail": f"Readings of {label} are for its owner and the operator: open your own link."
@@ -359,7 +359,7 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, trading):
 
 
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     community, owner = trading.community, trading.solar.owner
     fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
@@ -368,7 +368,7 @@ def test_a_statement_is_for_whom_it_is_about(tmp_path):
     with TestClient(app_at(trading.path, trading.clock)) as client:
         told = {}
         for who in (None, owner.kid, trading.battery.owner.kid):
-            headers = by(code(community.store, who))
+            headers = by(code(community.sink.store, who))
             told[who] = client.get("/api/log?kind=statement", headers=headers).json()["entries"][0]["text"]
     assert told[None] == told[owner.kid] != told[trading.battery.owner.kid] == "A statement of a bill"
     assert "House 1" in told[None]
@@ -397,11 +397,11 @@ def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, trading):
 
 
 def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.run(slots=4)
     community, meter, moved_s = trading.community, trading.solar, trading.now_s
     tenant = community.person("Tenant")
-    certificate = {**meter.certificate, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
+    certificate = {**meter.certificate.body, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
     community.now_s = moved_s
     community.publish(community.issuer, "certificate", certificate)
     trading.run(slots=4)
@@ -409,7 +409,7 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
     with TestClient(app_at(trading.path, trading.clock)) as client:
 
         def exported(person):
-            answer = client.get("/api/readings", params=values, headers=by(code(community.store, person)))
+            answer = client.get("/api/readings", params=values, headers=by(code(community.sink.store, person)))
             return [point["export_wh"] for point in answer.json()["points"]]
 
         assert exported(None) == [0, 11, 22, 33, 44, 55, 66, 77, 88]
@@ -418,16 +418,18 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
 
         def texts(person):
             params = {"meter": meter.kid.hex(), "kind": "reading", "limit": 200}
-            rows = client.get("/api/log", params=params, headers=by(code(community.store, person))).json()["entries"]
+            rows = client.get("/api/log", params=params, headers=by(code(community.sink.store, person))).json()[
+                "entries"
+            ]
             return [row["sealed"] is None for row in rows]
 
         assert texts(tenant.kid).count(True) >= 4 and texts(meter.owner.kid).count(True) >= 4
         assert not any(one and other for one, other in zip(texts(tenant.kid), texts(meter.owner.kid), strict=True))
         for person, sees in ((meter.owner.kid, False), (tenant.kid, True)):
-            row = client.get(f"/api/meters/{meter.kid.hex()}", headers=by(code(community.store, person))).json()
+            row = client.get(f"/api/meters/{meter.kid.hex()}", headers=by(code(community.sink.store, person))).json()
             assert (row["export_wh"] is not None) == sees
         late = {**values, "from": moved_s + SLOT_S, "to": moved_s + 3 * SLOT_S}
-        answer = client.get("/api/readings", params=late, headers=by(code(community.store, meter.owner.kid)))
+        answer = client.get("/api/readings", params=late, headers=by(code(community.sink.store, meter.owner.kid)))
         assert answer.status_code == 403
     trading.close()
 
@@ -458,11 +460,11 @@ def test_tenures_decide_which_points_are_shown():
 
 
 def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
-    trading = TradingCommunity(tmp_path, readers=[])
+    trading = Trading(tmp_path, readers=[])
     trading.trade()
     trading.run(slots=3)
     app = app_at(trading.path, trading.clock, signers=())
-    with TestClient(app, headers=by(code(trading.community.store))) as client:
+    with TestClient(app, headers=by(code(trading.community.sink.store))) as client:
         for row in client.get("/api/meters").json():
             models.Meter.model_validate(row)
             assert row["sealed"] == "host" and row["relay"] is not None
@@ -488,9 +490,9 @@ def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
 
 
 def test_each_page_hears_what_its_viewer_may(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
-    store = trading.community.store
+    store = trading.community.sink.store
     headers = {"nobody": {}, "House 1": by(code(store, trading.solar.owner.kid))}
     found = {}
     with served(app_at(trading.path, trading.clock)) as base:
@@ -514,8 +516,8 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
 
 def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.1)
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
     app = app_at(trading.path, trading.clock)
     with served(app) as base:
         with httpx.stream("GET", f"{base}/api/events", headers=by(code(store)), timeout=10) as answer:
@@ -638,21 +640,21 @@ def test_nonsense_gets_one_line(founded, words, said):
 
 
 def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
-    of = demo.prepare(tmp_path / "demo", T0)
+    of = demo.prepare(tmp_path / "demo", START_S)
     with of.store() as store:
-        found = demo.links(of, store, "http://localhost:8080", T0)
-        again = demo.links(of, store, "http://localhost:8080", T0 + 60)
-    opened = Access(of.database, lambda: T0 + access_links.DAY_S - 1)
+        found = demo.links(of, store, "http://localhost:8080", START_S)
+        again = demo.links(of, store, "http://localhost:8080", START_S + 60)
+    opened = Access(of.database, lambda: START_S + access_links.DAY_S - 1)
     names = [(who, opened.enter(link.removeprefix("http://localhost:8080/#code=")).name) for who, link in found]
     assert names == [("Operator", None), ("House 1", "House 1"), ("House 2", "House 2"), ("House 3", "House 3")]
     assert not {link for _, link in found} & {link for _, link in again}
     with pytest.raises(BadCode, match="expired"):
-        Access(of.database, lambda: T0 + access_links.DAY_S).enter(found[0][1][-26:])
+        Access(of.database, lambda: START_S + access_links.DAY_S).enter(found[0][1][-26:])
 
 
 def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, trading):
     """As a web server on the same machine passes a request on; another machine's word for it counts nothing."""
-    body = {"code": code(trading.community.store)}
+    body = {"code": code(trading.community.sink.store)}
     with served(app) as base:
         plain = httpx.post(f"{base}/api/session", json=body)
         proxied = httpx.post(f"{base}/api/session", json=body, headers={"x-forwarded-proto": "https"})

@@ -15,7 +15,7 @@ from hypothesis.strategies import one_of
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, WH, TradingCommunity
+from simulator.trading import SLOT_S, WH, Trading
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
@@ -34,7 +34,7 @@ REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """Two contracts agreed; one used up, the other half."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=6)
     yield made
@@ -54,7 +54,7 @@ def app(trading, tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(app, trading):
     """The operator's."""
-    with TestClient(app, headers=by(code(trading.community.store))) as made:
+    with TestClient(app, headers=by(code(trading.community.sink.store))) as made:
         yield made
 
 
@@ -75,7 +75,7 @@ def test_community(client, trading):
     )
     assert found["community_id"] == trading.community.id.hex()
     assert found["tariff"] == {"import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000}
-    assert found["counts"]["entries"] == trading.community.store.last_cursor()
+    assert found["counts"]["entries"] == trading.community.sink.store.last_cursor()
 
 
 def test_meters(client, trading):
@@ -136,7 +136,7 @@ def test_contracts(client, trading):
 
 def test_flow_follows_priority_limit_and_export(tmp_path):
     """7,200 W are drawn: the first contract carries all, since its supplier exports 7,920 W; the second waits."""
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     trading.run(slots=2)
     rows = {row["priority"]: row for row in StoredViews(trading.path, trading.clock).contracts()}
@@ -173,7 +173,7 @@ def test_log_pages_through_everything_once(client, trading):
         before = page["next"]
         if before is None:
             break
-    assert seen == list(range(trading.community.store.last_cursor(), 0, -1))
+    assert seen == list(range(trading.community.sink.store.last_cursor(), 0, -1))
 
 
 def test_log_by_author_and_kind(client, trading):
@@ -185,8 +185,8 @@ def test_log_by_author_and_kind(client, trading):
 
 def test_bills_are_the_ledgers(client, trading):
     ledger = Ledger()
-    for row in trading.community.store.entries():
-        ledger.apply([trading.community.open_entry(row)])
+    for row in trading.community.sink.store.entries():
+        ledger.apply([trading.community.sink.unsealed(row)])
     ledger.settle(trading.now_s)
     bills = get(client, "bills")
     month = bill.month_of(trading.now_s, "Europe/Berlin")
@@ -296,7 +296,7 @@ def test_the_description_loads_nothing_and_names_every_question(client):
 
 
 def test_an_old_power_is_not_now(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.run(slots=2)
     late = StoredViews(trading.path, lambda: trading.now_s + 60)
     assert {(row["power_w"], row["online"]) for row in late.meters()} == {(None, False)}
@@ -305,16 +305,16 @@ def test_an_old_power_is_not_now(tmp_path):
 
 
 def test_power_without_the_register_is_the_last_intervals(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.community.now_s = trading.now_s + 30
-    trading.community.stored(trading.wallbox.reading(trading.now_s, [(3, 0), (10, 1)], 15))
+    trading.community.sink.stored(trading.wallbox.reading(trading.now_s, [(3, 0), (10, 1)], 15))
     rows = {row["label"]: row for row in StoredViews(trading.path, lambda: trading.now_s + 30).meters()}
     trading.close()
     assert rows["House 3 wallbox"]["power_w"] == 9 * 3600 // 15
 
 
 def test_the_wait_of_an_open_relay(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     trading.run(slots=8)
     opened_s = trading.now_s
@@ -335,7 +335,7 @@ def test_the_wait_of_an_open_relay(tmp_path):
 
 def test_answers_follow_the_store(tmp_path):
     """What another program stores shows in the next answer, and costs what is new."""
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     views = StoredViews(trading.path, trading.clock, signers=[trading.community.issuer])
     assert views.contracts() == []
     trading.trade()
@@ -346,10 +346,10 @@ def test_answers_follow_the_store(tmp_path):
 
 
 def test_a_node_serves_it(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     community = trading.community
     keys = (community.root.public_key, community.host, community.issuer)
-    node = Node(community.store, *keys, trading.clock)
+    node = Node(community.sink.store, *keys, trading.clock)
     with TestClient(create_app(node)) as client:
         assert len(client.get("/api/meters").json()) == 3
     node.pipeline.close()
@@ -360,10 +360,10 @@ def test_a_node_serves_it(tmp_path):
 
 
 def test_events_give_the_whole_picture_then_what_changes(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     app = app_at(trading.path, trading.clock, tmp_path)
-    headers = by(code(trading.community.store))
+    headers = by(code(trading.community.sink.store))
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         stream = events(answer.iter_lines())
@@ -378,9 +378,9 @@ def test_events_give_the_whole_picture_then_what_changes(tmp_path):
 
 
 def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.run(slots=1)
-    newest = trading.community.store.last_cursor()
+    newest = trading.community.sink.store.last_cursor()
     app = app_at(trading.path, trading.clock, tmp_path)
     headers = {"last-event-id": str(newest - 2)}
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
@@ -390,7 +390,7 @@ def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
 
 
 def test_a_server_stops_although_pages_are_open(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base:
         opened = httpx.stream("GET", f"{base}/api/events", timeout=10)
@@ -403,7 +403,7 @@ def test_a_server_stops_although_pages_are_open(tmp_path):
 
 def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
         lines = first.iter_lines()
@@ -534,7 +534,7 @@ def test_fuzzed(app, trading, path, asker):
     operation = operations(app)[path]
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
-    headers = by(code(trading.community.store)) if asker == "operator" else {}
+    headers = by(code(trading.community.sink.store)) if asker == "operator" else {}
     answered = []
     # That `from` lies before `to` no schema can say.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []

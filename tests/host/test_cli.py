@@ -12,7 +12,9 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import click
 import pytest
-from simulator.host import Deal, key
+from simulator.authors import Author
+from simulator.deal import Deal
+from simulator.host import key
 from wattpact import cli
 from wattpact.cli import frame
 from wattpact.membership import members
@@ -323,11 +325,9 @@ class Side:
     """A meter and its owner, as Deal uses them."""
 
     def __init__(self, store, signer, certificate, owner):
-        from simulator.host import EnrolledAuthor
-
         found = {known.kid: known for known in store.certificates()}
-        self.meter = EnrolledAuthor(store.community, signer, certificate.body, certificate.id)
-        self.owner = EnrolledAuthor(store.community, owner, found[owner.kid].body, found[owner.kid].id)
+        self.meter = Author.certified(signer, store.community, certificate)
+        self.owner = Author.certified(owner, store.community, found[owner.kid])
         self.kid, self.publish = self.meter.kid, self.meter.publish
 
 

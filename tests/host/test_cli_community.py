@@ -5,7 +5,8 @@ import json
 import zoneinfo
 
 import pytest
-from simulator.host import EnrolledAuthor, key
+from simulator.authors import Author
+from simulator.host import key
 from test_cli import run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms
@@ -161,7 +162,7 @@ def test_the_table_of_bills_says_what_each_bill_says(founded):
         entries = []
         for label, step in (("House 1", (1500, 0)), ("House 2", (0, 700))):
             signer = key(label)
-            meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
+            meter = Author.certified(signer, store.community, known[signer.kid])
             entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
         ingest = Ingest(store, founded.root_public_key, data_directory.clock)
         assert {verdict.reason for verdict in ingest.ingest([new.raw for new in entries])} == {"stored"}

@@ -1,26 +1,51 @@
 """Enrolment: the sticker's code proves one key, labels are unique, and certificates stand on the root."""
 
 import pytest
-from simulator.host import T0, Community, key
+from simulator.authors import Author
+from simulator.community import START_S
+from simulator.host import TERMS, key
 from wattpact.membership import members
 from wattpact.membership.members import EnrolError
 from wattpact.store.records import Pending
+from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sync import enrolment
 
 CODE = bytes(range(16))
 
 
+class Founded:
+    """A community that the node's own code founded and enrols for."""
+
+    def __init__(self, directory):
+        self.keys = {name: key(name) for name in ("root", "issuer", "host")}
+        self.root, self.issuer = self.keys["root"], self.keys["issuer"]
+        self.id = ids.community_id(self.root.public_key)
+        self.store = Store(directory / "wattpact.db", self.id)
+        members.found_community(self.store, self.keys, TERMS, START_S)
+
+    def person(self, label):
+        signer = key(f"person {label}")
+        return Author.certified(signer, self.id, members.enrol_person(self.store, self.issuer, signer, label, START_S))
+
+    def meter(self, label, owner=None):
+        owner = self.person(f"owner of {label}") if owner is None else owner
+        arguments = (self.store, self.issuer, key(label).public_key, label, owner.kid, START_S)
+        made = Author.certified(key(label), self.id, members.enrol_meter(*arguments, rated_w=11_000))
+        made.owner = owner
+        return made
+
+
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = Founded(tmp_path)
     yield made
-    made.close()
+    made.store.close()
 
 
 def asking(community, name, code=CODE):
     public_key = key(name).public_key
-    return Pending(public_key, enrolment.proof(code, community.id, public_key), "10.0.0.1", T0, T0)
+    return Pending(public_key, enrolment.proof(code, community.id, public_key), "10.0.0.1", START_S, START_S)
 
 
 def test_a_community_stands_on_its_root(community):
@@ -78,11 +103,11 @@ def test_labels_and_keys_are_enrolled_once(community):
     owner = community.person("House 1")
     community.meter("House 1", owner=owner)
     with pytest.raises(EnrolError, match="there is a meter 'House 1' already"):
-        members.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, START_S)
     with pytest.raises(EnrolError, match="this key is enrolled already, as 'House 1'"):
-        members.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, START_S)
     with pytest.raises(EnrolError, match="there is a person 'House 1' already"):
-        members.enrol_person(community.store, community.issuer, key("other"), "House 1", T0)
+        members.enrol_person(community.store, community.issuer, key("other"), "House 1", START_S)
 
 
 def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
@@ -91,15 +116,15 @@ def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
     house, twin = community.meter("House 1"), key("twin")
     monkeypatch.setattr(ids, "kid_of", lambda made: house.kid if made == twin.public_key else real(made))
     with pytest.raises(members.EnrolError, match="key id"):
-        members.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, START_S)
     with pytest.raises(members.EnrolError, match="key id"):
-        members.enrol_person(community.store, community.issuer, twin, "Twin", T0)
+        members.enrol_person(community.store, community.issuer, twin, "Twin", START_S)
 
 
 def test_a_label_that_the_protocol_cannot_carry_is_refused(community):
     for label in ("", "x" * 33):
         with pytest.raises(entry.EntryError, match="label"):
-            members.enrol_person(community.store, community.issuer, key("p"), label, T0)
+            members.enrol_person(community.store, community.issuer, key("p"), label, START_S)
 
 
 def test_an_author_is_found_by_label_or_the_start_of_its_key(community):

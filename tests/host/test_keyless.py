@@ -2,9 +2,10 @@
 
 import pytest
 from fastapi.testclient import TestClient
-from simulator.host import EnrolledAuthor, key
+from simulator.authors import Author
+from simulator.host import TERMS, key
 from simulator.http import app_at, by, code
-from simulator.trading import TERMS, WH, TradingCommunity
+from simulator.trading import WH, Trading
 from wattpact import cli, keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import Ingest
@@ -21,7 +22,7 @@ SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, o
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """A whole trade, taken in by a host that has the key."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=10)
     yield made
@@ -53,7 +54,7 @@ class Keyless:
 @pytest.fixture
 def keyless(tmp_path, trading):
     made = Keyless(tmp_path, trading)
-    theirs = [row for row in trading.community.store.entries() if row.author != trading.community.host.kid]
+    theirs = [row for row in trading.community.sink.store.entries() if row.author != trading.community.host.kid]
     verdicts = made.take(theirs)
     assert {(verdict.reason, verdict.void_reason) for verdict in verdicts} == {("stored", None)}
     yield made
@@ -73,7 +74,7 @@ def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, trading):
     """Byte for byte, with one receipt a meter that names the end of its log."""
     for meter in trading.meters:
         held = [row.raw for row in keyless.store.entries(author=meter.kid)]
-        assert held == [row.raw for row in trading.community.store.entries(author=meter.kid)]
+        assert held == [row.raw for row in trading.community.sink.store.entries(author=meter.kid)]
     rows = keyless.store.entries(of_kinds=(kinds.RECEIPT,))
     receipts = [entry.decode(row.raw, trading.community.id).body for row in rows]
     ends = {body["author"]: body["sequence"] for body in receipts}
@@ -124,7 +125,7 @@ def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, trading):
 
 
 def test_when_the_key_comes_everything_is_there(keyless, trading):
-    whole = trading.community.store
+    whole = trading.community.sink.store
     keyless.start([trading.community.issuer])
     for meter in trading.meters:
         assert keyless.store.points(meter.kid) == whole.points(meter.kid) != []
@@ -190,12 +191,12 @@ class Meter:
         with made.store() as store:
             arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
             certificate = members.enrol_meter(*arguments, rated_w=11_000)
-        self.speaker = EnrolledAuthor(made.community, signer, certificate.body, certificate.id)
+        self.author = Author.certified(signer, made.community, certificate)
         self.readers = [issuer, owner]
 
     def measure(self, now_s):
-        said = [self.speaker.begin_epoch(self.readers, now_s), self.speaker.open_key(now_s)]
-        said.append(self.speaker.reading(now_s - 15, [(7, 0)]))
+        said = [self.author.begin_epoch(self.readers, now_s), self.author.open_key(now_s)]
+        said.append(self.author.reading(now_s - 15, [(7, 0)]))
         with self.made.store() as store:
             ingest = Ingest(store, self.made.root_public_key, data_directory.clock)
             assert {verdict.reason for verdict in ingest.ingest([new.raw for new in said])} == {"stored"}

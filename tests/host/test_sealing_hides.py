@@ -10,8 +10,8 @@ from pathlib import Path
 
 import case
 import pytest
-from simulator.driving import measure, power, receive, tick
 from simulator.community import BY_THEMSELVES, NEVER, START_S
+from simulator.driving import measure, power, receive, tick
 from simulator.household import Household
 from simulator.peer import with_peer
 from wattpact.simulation.homes import nominal_powers, read_home

@@ -107,11 +107,12 @@ class Author:
         self.certificate = None  # the newest, an entry
         self.certificate_id = entry.NO_PREVIOUS
         self.registers = (0, 0)
+        self._orders = 0
         self.begin(0, entry.NO_PREVIOUS)
 
     @classmethod
     def certified(cls, key, community, certificate):
-        """The author of a key with a certificate, wherever that was published: its entry."""
+        """The author of a key with a certificate, wherever that was published: its entry, or a store's row of it."""
         made = cls(key, community, certificate.body["label"])
         made.accept(certificate)
         return made
@@ -120,7 +121,7 @@ class Author:
         """A certificate of this author: its log begins where it gives a generation that the log is not of."""
         body = certificate.body
         first = self.certificate is None or body["generation"] != self.generation
-        if first and certificate.kid != self.kid:
+        if first and body["role"] != roles.ROOT:  # whose certificate is the first entry of its own log
             self.begin(body["generation"], certificate.id)
         self.certificate, self.certificate_id = certificate, certificate.id
         self.chained = body["role"] != roles.PERSON
@@ -128,6 +129,9 @@ class Author:
     @property
     def sealing_key(self):
         return self.key.sealing_key
+
+    def unwrap(self, body, community, meter):
+        return self.key.unwrap(body, community, meter)
 
     @property
     def generation(self):
@@ -159,6 +163,11 @@ class Author:
         self.epoch = self.key_no = 0
         self.secret = self.period_key = b""
         self.key_day = None  # of the open key, where a key opens for each day
+
+    def order_id(self):
+        """For an order of this author: another one each time."""
+        self._orders += 1
+        return self._orders.to_bytes(8, "big")
 
     def sign_at(self, kind, body, place, unix_s=1000, clock_status=None):
         """An entry at (generation, sequence, previous), whatever the log's head is; kind: its number or its name."""
@@ -207,18 +216,18 @@ class Author:
 
     def seal(self, kind, body):
         """The body as it travels; one of which nothing is to be sealed, or that is sealed, is left as it is."""
-        kind = _number(kind)
         if not is_to_be_sealed(kind, body):
             return body
         place = (self.community_id, self.kid, self.generation)
         try:
-            return content.seal_body(self.period_key, self.key_no, place, kind, body)
+            return content.seal_body(self.period_key, self.key_no, place, _number(kind), body)
         except ValueError as error:
             raise entry.EntryError(str(error))
 
 
 def is_to_be_sealed(kind, body):
     """Whether a meter that seals publishes this only sealed; a body that is sealed already is published as it is."""
+    kind = _number(kind)
     if kinds.SEALED in body:
         return False
     return kind == kinds.READING or any(name in body for name in kinds.SEALABLE.get(kind, ()))

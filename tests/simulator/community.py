@@ -7,8 +7,8 @@ community = Community(sink=...)                     entries go to a peer of mete
 roof = community.meter("roof", community.person("east"))
 offer = community.offer(roof, 180_000, 40, 8000, START_S, START_S + 3600)
 
-Every key follows from its name, so the same test signs the same bytes each time. Order ids and grant numbers are
-counted here. Times default to `now_s`.
+Every key follows from its name, so the same test signs the same bytes each time. Grant numbers are counted
+here, order ids by their author. Times default to `now_s`.
 """
 
 from wattpact_protocol.log import ids, kinds, roles
@@ -42,7 +42,8 @@ class InMemory:
 
 
 class Community:
-    """sink: makes what entries go to, of this community; key: makes a key of a name; prices: of the first tariff."""
+    """slot_s: None where no terms are published; sink: makes what entries go to, of this community; key: makes a key of
+    a name; prices: of the first tariff."""
 
     def __init__(
         self, slot_s=900, silence_s=None, crypto=StandIn, name="", seals=NEVER, sink=None, key=None, prices=None,
@@ -56,7 +57,6 @@ class Community:
         self.authors = {}  # kid: an author with a certificate
         self.keys = {}  # (kid, generation, key_no): the key of a key period
         self.key = key or (lambda label: named(name + label, crypto))
-        self._orders = 0
         self._grants = 0
         self.id = None
         self.root = self.author("root")
@@ -66,8 +66,9 @@ class Community:
         self.certify(self.root, self.root, roles.ROOT)
         self.certify(self.issuer, self.root, roles.ISSUER)
         self.certify(self.host, self.issuer, roles.HOST)
-        more = {} if silence_s is None else {"silence_s": silence_s}
-        self.publish(self.issuer, kinds.COMMUNITY, bodies.community(slot_s, **more))
+        if slot_s is not None:
+            more = {} if silence_s is None else {"silence_s": silence_s}
+            self.publish(self.issuer, kinds.COMMUNITY, bodies.community(slot_s, **more))
         if prices is not None:
             self.tariff(0, *prices)
 
@@ -75,6 +76,10 @@ class Community:
     def entries(self):
         """In order of arrival, where the sink keeps them."""
         return self.sink.entries
+
+    @property
+    def certificates(self):
+        return [new for new in self.entries if new.kind == kinds.CERTIFICATE]
 
     def publish(self, who, kind, body, unix_s=NOW, clock_status=None):
         """The next entry of `who`, to where entries go; before it the key that it is sealed with, where one is due."""
@@ -176,15 +181,10 @@ class Community:
         body = bodies.reading_at(t0_s, imports, exports, step_s, **more)
         return self.publish(meter, kinds.READING, body, t0_s + step_s * (len(imports) - 1))
 
-    def order_id(self):
-        """Another one each time."""
-        self._orders += 1
-        return self._orders.to_bytes(8, "big")
-
     def order(self, person, kind, body, unix_s=NOW, **more):
         """An order of a person, who has no log: it has an id, and expires after a day where nothing else is given."""
         body = dict(body)
-        body.setdefault("order_id", self.order_id())
+        body.setdefault("order_id", person.order_id())
         body.setdefault("expires_s", (self.now_s if unix_s is NOW else unix_s) + DAY_S)
         body.update(more)
         return self.publish(person, kind, body, unix_s)
@@ -195,7 +195,7 @@ class Community:
         """Half an hour from now where no times are given."""
         start_s = self.now_s if start_s is None else start_s
         end_s = start_s + 1800 if end_s is None else end_s
-        body = bodies.mandate(meter.kid, side, self.order_id(), start_s, end_s, limit, wh, max_w, **more)
+        body = bodies.mandate(meter.kid, side, person.order_id(), start_s, end_s, limit, wh, max_w, **more)
         return self.publish(person, kinds.MANDATE, body, unix_s)
 
     def offer(self, supplier, price, wh, max_w, start_s, end_s, mandate=bytes(32), unix_s=NOW, **more):
@@ -222,7 +222,8 @@ class Community:
         """A grant of ten minutes by itself, of whose contract nobody knows."""
         self._grants += 1
         contract = ids.sha256(b"%d" % self._grants)
-        body = bodies.grant(self._grants, meter.kid, contract, self.now_s, self.now_s + 600, wh, **more)
+        body = bodies.grant(self._grants, meter.kid, contract, self.now_s, self.now_s + 600, wh)
+        body.update(more)
         return self.publish(self.issuer, kinds.GRANT, body)
 
     def start(self, consumer, contract, unix_s, import_wh=0):

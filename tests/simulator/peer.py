@@ -13,6 +13,7 @@ from simulator.community import BY_THEMSELVES, Community, InMemory
 from simulator.unsealing import Unsealer
 
 RECEIPT_EACH = 16  # entries of a log
+INBOX_EACH = 8  # datagrams that answer a DIGEST
 
 
 class Peer(InMemory):
@@ -100,7 +101,7 @@ class Peer(InMemory):
             return body["author"] == kid
         return kind == kinds.TERMINATE
 
-    def inbox_after(self, kid, inbox, cursor, limit=8):
+    def inbox_after(self, kid, inbox, cursor, limit=INBOX_EACH):
         """INBOX datagrams for a meter at that cursor; from the start where the cursor is none of this peer's."""
         cursors, seen = self._concerned.get(kid, ([], 0))
         cursors += [place + 1 for place, new in enumerate(self.entries[seen:], seen) if self.concerns(new, kid)]
@@ -141,4 +142,4 @@ class Peer(InMemory):
 
 def with_peer(crypto=StandIn, grants=True, seals=BY_THEMSELVES, **more):
     """A community whose entries go to a peer; it grants contracts, unless `grants` is false."""
-    return Community(crypto=crypto, seals=seals, sink=lambda community: Peer(community, grants), **more)
+    return Community(None, crypto=crypto, seals=seals, sink=lambda community: Peer(community, grants), **more)

@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from simulator.host import Community
+from simulator.host import hosted
 from simulator.http import ISSUER, app_at, code
 from simulator.live_events import watch
-from simulator.trading import TERMS, TradingCommunity
+from simulator.trading import PRICES, SLOT_S, Trading
 from wattpact.api import page
 from wattpact.api.server import WebServer
 from wattpact.membership import access_links
@@ -36,7 +36,7 @@ class Served:
     """A community's application on a port, from a thread of its own; it can stop and come back on the same port."""
 
     def __init__(self, community, clock, seen_s=dict, signers=ISSUER):
-        self._store, self._clock, self._seen_s, self._signers = community.store, clock, seen_s, signers
+        self._store, self._clock, self._seen_s, self._signers = community.sink.store, clock, seen_s, signers
         self.port = 0
         self.start()
 
@@ -86,7 +86,7 @@ def browser():
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """Half way through the first of two contracts."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"), int(time.time()) // 5 * 5 - 60)
+    made = Trading(tmp_path_factory.mktemp("trading"), int(time.time()) // 5 * 5 - 60)
     made.run(slots=4)
     made.trade()
     made.run(slots=2)
@@ -351,19 +351,19 @@ def test_a_node_that_goes_and_comes_back(browser, trading):
 
 
 def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
-    community = Community(tmp_path, int(time.time()), TERMS)
+    community = hosted(tmp_path, int(time.time()), SLOT_S, PRICES)
     served = Served(community, lambda: int(time.time()))
     try:
         with Watched(browser, "phone") as watched:
             watched.page.goto(served.base)
             playwright.expect(watched.page.locator("main")).to_contain_text("wattpact meter enrol --code")
             assert watched.page.evaluate(AUDIT) == []
-            community.meter("House 9")
+            community.owned_meter("House 9")
             playwright.expect(watched.page.locator("main")).to_contain_text("House 9")
             assert watched.problems == []
     finally:
         served.stop()
-        community.close()
+        community.sink.close()
 
 
 SEALED = "Sealed: only its owner and the operator can see this."
@@ -465,7 +465,7 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, mo
     kid = trading.battery.owner.kid
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
-        store = trading.community.store
+        store = trading.community.sink.store
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was revoked")
@@ -474,7 +474,7 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, mo
 
 def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, trading):
     """Between the question who looks and the stream, which is nobody's then."""
-    kid, store = trading.battery.owner.kid, trading.community.store
+    kid, store = trading.battery.owner.kid, trading.community.sink.store
 
     def revoke_first(route):
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
@@ -489,7 +489,7 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, tr
 
 def test_a_host_without_the_key_says_so(browser, tmp_path):
     """To the operator as to everyone; what is open it shows all the same."""
-    trading = TradingCommunity(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
+    trading = Trading(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
     trading.trade()
     trading.run(slots=2)
     served = Served(trading.community, lambda: max(trading.now_s, int(time.time())), signers=())

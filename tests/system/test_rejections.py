@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.host import EnrolledAuthor, key, mandate, readings_body
+from simulator.authors import Author
+from simulator.bodies import reading_of
+from simulator.deal import mandate
+from simulator.host import key
 from simulator.processes import LiveCommunity
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.log import entry, event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sync import datagram
 
@@ -38,21 +41,21 @@ class Player:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", live.wire.node_port))
-        self.here = self.meter("here")  # whose digests show that all before them was heard
+        self.here = self.owned_meter("here")  # whose digests show that all before them was heard
 
-    def meter(self, name: str) -> EnrolledAuthor:
+    def meter(self, name: str) -> Author:
         signer, person = key(name), key(f"owner of {name}")
         with self.live.home.store() as store:
             arguments = (store, self.live.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
-        speaker = EnrolledAuthor(self.community_id, signer, made.body, made.id)
-        speaker.owner = EnrolledAuthor(self.community_id, person, owner.body, owner.id)
-        return speaker
+        meter = Author.certified(signer, self.community_id, made)
+        meter.owner = Author.certified(person, self.community_id, owner)
+        return meter
 
-    def stranger(self, name: str) -> EnrolledAuthor:
+    def stranger(self, name: str) -> Author:
         """Whom nobody has enrolled."""
-        return EnrolledAuthor(self.community_id, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
+        return Author(key(name), self.community_id)
 
     def wrap(self, *entries: Entry) -> list[bytes]:
         return [datagram.encode(datagram.ENTRY, self.community_id, new.raw) for new in entries]
@@ -94,7 +97,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     now_s, wrap = player.now_s, player.wrap
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
-    meter, forked = player.meter("replayed"), player.meter("forked")
+    meter, forked = player.owned_meter("replayed"), player.owned_meter("forked")
     first, held = meter.publish("event", boot, now_s), forked.publish("event", boot, now_s)
     good += [first, held]
     cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
@@ -114,7 +117,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     return cases | bad_readings(player, good)
 
 
-def bad_orders(player: Player, meter: EnrolledAuthor, good: "list[Entry]") -> list[bytes]:
+def bad_orders(player: Player, meter: Author, good: "list[Entry]") -> list[bytes]:
     """A person's order again, and another one with its id."""
     good.append(meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
     other = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
@@ -132,8 +135,8 @@ def bad_readings(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
         ("old_register_generation", start_s + 15, (110, 0), {"register_generation": 1}),
     ):
         meter = player.meter(reason[:20])
-        first = readings_body(start_s, [(10, 0)], (100, 0), register_generation=2)
-        bad = readings_body(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
+        first = reading_of(start_s, [(10, 0)], (100, 0), register_generation=2)
+        bad = reading_of(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
         good.append(meter.publish("reading", first, start_s + 60))
         cases[reason] = player.wrap(meter.publish("reading", bad, start_s + 60))
     return cases
@@ -239,8 +242,8 @@ def _memory_kb(pid: int) -> int:
 
 def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
     """Entries with bits turned over, cut, grown or replaced by noise: not one of them is one any more."""
-    body = readings_body(player.now_s, [(1, 0)] * 15)
-    good = player.wrap(player.meter("damaged").publish("reading", body, player.now_s))[0]
+    body = reading_of(player.now_s, [(1, 0)] * 15)
+    good = player.wrap(player.owned_meter("damaged").publish("reading", body, player.now_s))[0]
     made = []
     for _ in range(DAMAGED):
         place = dice.randrange(len(good))
@@ -255,7 +258,7 @@ def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
 
 def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
     """Replays, strangers by the thousand, requests to be enrolled, noise."""
-    replayed = player.wrap(player.meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
+    replayed = player.wrap(player.owned_meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
     community = player.community_id
     for number in range(FLOOD):
         kind = number % 5
