@@ -49,7 +49,7 @@ class Market:
         return self.sink.refused.get(new.id)
 
     def contract(self, new):
-        return self.sink.record(records.CONTRACT, new.id)
+        return self.sink.record_of(records.CONTRACT, new.id)
 
 
 def test_a_contract_takes_its_steps_at_the_times_of_their_blocks():
@@ -65,7 +65,7 @@ def test_a_contract_takes_its_steps_at_the_times_of_their_blocks():
     assert (held["supplier"], held["consumer"]) == (market.roof.kid, market.wallbox.kid)
     assert (held["wh"], held["price_micro_per_kwh"], held["terminated_s"]) == (1000, 180_000, None)
     for kid in (market.roof.kid, market.wallbox.kid):
-        assert market.sink.record(records.CONTRACTS, kid, members.period_of(START_S)) == {"ids": [contract.id]}
+        assert market.sink.record_of(records.CONTRACTS, kid, members.period_of(START_S)) == {"ids": [contract.id]}
 
 
 def test_nothing_takes_effect_before_its_block_whatever_its_stamp():
@@ -144,8 +144,8 @@ def test_the_mandates_of_both_sides_bound_what_is_agreed():
         acceptance = market.accept(offer, demand, 1000)
         assert market.reason(market.community.confirm(market.roof, acceptance)) is None
     assert market.reason(market.accept(market.offer(), demand, 1)) == reasons.MANDATE_EXCEEDED
-    assert market.sink.record(records.MANDATE, market.buys.id)["used_wh"] == 3000
-    assert market.sink.record(records.MANDATE, market.sells.id)["used_wh"] == 3000
+    assert market.sink.record_of(records.MANDATE, market.buys.id)["used_wh"] == 3000
+    assert market.sink.record_of(records.MANDATE, market.sells.id)["used_wh"] == 3000
 
 
 def test_an_acceptance_reserves_until_it_lapses():
@@ -162,7 +162,7 @@ def test_an_acceptance_reserves_until_it_lapses():
     assert market.reason(market.community.confirm(market.wallbox, second)) == reasons.NOT_THE_SUPPLIER
     assert market.reason(market.community.confirm(market.roof, second)) is None
     assert market.reason(market.community.confirm(market.roof, second)) == reasons.CONFIRMED_TWICE
-    assert market.sink.record(records.OFFER, offer.id)["taken_wh"] == 600
+    assert market.sink.record_of(records.OFFER, offer.id)["taken_wh"] == 600
 
 
 def test_a_neighbour_holds_no_more_than_a_few_acceptances():
@@ -184,7 +184,7 @@ def test_a_contract_that_is_never_started_gives_its_energy_back():
     acceptance = market.accept(offer, demand, 2000)
     assert market.reason(acceptance) is None
     assert market.reason(market.community.confirm(market.roof, acceptance)) is None
-    assert market.sink.record(records.MANDATE, market.buys.id)["used_wh"] == 2000
+    assert market.sink.record_of(records.MANDATE, market.buys.id)["used_wh"] == 2000
     assert market.reason(market.community.start(market.wallbox, contract, START_S)) == reasons.NOT_GRANTED
 
 
@@ -247,14 +247,14 @@ def test_a_tariff_touches_no_slot_that_has_begun_and_replaces_what_was_announced
     assert market.reason(second) is None
     assert market.reason(third) is None
     period = members.period_of(START_S)
-    assert market.sink.record(records.TARIFFS)["before"] == members.period_of(START_S + 40 * DAY_S)
+    assert market.sink.record_of(records.TARIFFS)["before"] == members.period_of(START_S + 40 * DAY_S)
     fourth = tariff(START_S + 1800, 4, 4)
     assert market.reason(fourth) is None
-    assert market.sink.record(records.TARIFFS) == {"before": period, "rows": []}
-    held = market.sink.record(records.TARIFFS, period)
+    assert market.sink.record_of(records.TARIFFS) == {"before": period, "rows": []}
+    held = market.sink.record_of(records.TARIFFS, period)
     assert held["rows"] == [[START_S + 900, 2, 2, second.id], [START_S + 1800, 4, 4, fourth.id]]
     assert held["before"] == 0
-    assert len(market.sink.record(records.TARIFFS, 0)["rows"]) == 1
+    assert len(market.sink.record_of(records.TARIFFS, 0)["rows"]) == 1
 
 
 def test_a_certificate_holds_from_its_block_on_and_the_newest_decides():
@@ -262,11 +262,11 @@ def test_a_certificate_holds_from_its_block_on_and_the_newest_decides():
     market.at(5000)
     again = market.community.enrol_again(market.wallbox, market.east)
     assert again.certificate.body["not_before_s"] < START_S + 5000
-    author = market.sink.record(records.AUTHOR, market.wallbox.kid)
+    author = market.sink.record_of(records.AUTHOR, market.wallbox.kid)
     assert members.certificate_at(author, START_S + 4999)["owner"] == market.west.kid
     assert members.certificate_at(author, START_S + 5000)["owner"] == market.east.kid
     assert members.owner_of(market.sink.ledger.state, market.wallbox.kid) == market.east.kid
-    assert market.sink.record(records.OWNED, market.east.kid) == {
+    assert market.sink.record_of(records.OWNED, market.east.kid) == {
         "meters": sorted([market.roof.kid, market.wallbox.kid])
     }
     community = market.community
@@ -321,7 +321,7 @@ def test_no_time_is_stated_twice():
     assert state(START_S + 900, START_S + 2700) == reasons.STATED_BEFORE
     assert state(START_S + 2700, START_S + 3600) == reasons.STATED_BEFORE
     assert state(START_S + 1800, START_S + 2700) is None
-    assert market.sink.record(records.STATED, market.west.kid)["to_s"] == START_S + 2700
+    assert market.sink.record_of(records.STATED, market.west.kid)["to_s"] == START_S + 2700
 
 
 def test_the_first_opening_of_a_key_counts():
@@ -331,7 +331,7 @@ def test_the_first_opening_of_a_key_counts():
     market.roof.key_no = 0
     second = market.community.open_key(market.roof, key=bytes(48))
     assert market.reason(second) == reasons.KEY_OPENED_TWICE
-    assert market.sink.record(records.KEY, market.roof.kid, 0, 1)["id"] == first.id
+    assert market.sink.record_of(records.KEY, market.roof.kid, 0, 1)["id"] == first.id
 
 
 def test_heads_only_rise():
@@ -341,6 +341,6 @@ def test_heads_only_rise():
         count = len(market.sink.blocks)
         market.sink.order([], [(kid, generation, next_sequence, head)])
         assert len(market.sink.blocks) == count + is_noted, next_sequence
-    assert market.sink.record(records.HEAD, kid)["next_sequence"] == 6
+    assert market.sink.record_of(records.HEAD, kid)["next_sequence"] == 6
     market.sink.order([], [(bytes(8), 0, 1, head)])
-    assert market.sink.record(records.HEAD, bytes(8)) is None
+    assert market.sink.record_of(records.HEAD, bytes(8)) is None

@@ -1,17 +1,19 @@
 """Where a community's entries go when a ledger orders them: each in a block of its own, at the community's `now_s`.
+Runs on both Pythons.
 
 community = Community(sink=Ordered)
 community.sink.refused[new.id]                   why an entry was refused
-community.sink.record(records.CONTRACT, id)      what the state says
+community.sink.record_of(records.CONTRACT, id)   what the state has
 """
 
 from wattpact_protocol.ledger.ledger import Ledger, Storage
+from wattpact_protocol.ledger.machine import RULES
 
 from simulator.community import InMemory
 
 
 class Ordered(InMemory):
-    """`blocks`: all of them as bytes; `ledger` wrote them."""
+    """`blocks`: all of them as bytes; `ledger` wrote them. It proves as a host's ledger does."""
 
     def __init__(self, community):
         super().__init__()
@@ -23,14 +25,15 @@ class Ordered(InMemory):
 
     def append(self, new):
         super().append(new)
-        self.order([new])
+        if new.kind in RULES:
+            self.order([new])
 
-    def order(self, entries, anchors=()):
+    def order(self, entries, anchors=(), now_s=None):
         """A block of these; it is left out where nothing can be ordered."""
-        block, refused = self.ledger.propose(entries, anchors, self._community.now_s)
+        block, refused = self.ledger.propose(entries, anchors, self._community.now_s if now_s is None else now_s)
         if block is not None:
             self.blocks.append(block)
         self.refused.update(refused)
 
-    def record(self, *key):
+    def record_of(self, *key):
         return self.ledger.state.get(*key)

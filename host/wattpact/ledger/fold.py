@@ -6,12 +6,9 @@ changes what it would have changed had it been in time. docs/spec/settlement.md 
 
 from collections.abc import Iterable
 
-from wattpact_protocol.ledger import records
-from wattpact_protocol.ledger.machine import RULES, Machine
-from wattpact_protocol.ledger.records import State
-from wattpact_protocol.log import ids
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement import statement
+from wattpact_protocol.settlement.folding import Folding
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
@@ -73,31 +70,21 @@ class Ledger(Statements):
     """In memory: fed with verified entries in the order of each author's log, those that a block orders at its time."""
 
     def __init__(self) -> None:
-        super().__init__(SettlementInputs(), None)
-        self.refused: dict[bytes, str] = {}  # what was not ordered, and why
-        self._machine: Machine | None = None
+        self._folding = Folding()
+        super().__init__(self._folding.inputs, None)
+
+    @property
+    def refused(self) -> dict[bytes, str]:
+        """What was not ordered, by id, and why."""
+        return self._folding.refused
 
     def apply(self, entries: Iterable[Entry], ordered_s: int | None = None) -> None:
         """`ordered_s`: the time of the block that orders them; their stamps, where it is not given."""
         for new in entries:
-            reason = self._order(new, ordered_s) if new.kind in RULES else None
-            if reason is None:
-                self.inputs.apply(new)
-            else:
-                self.refused[new.id] = reason
+            self._folding.apply(new, ordered_s)
         inputs = self.inputs
         if self._settlement is None and inputs.slot_s:
             self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
-
-    def _order(self, new: Entry, ordered_s: int | None) -> str | None:
-        if self._machine is None:
-            self._machine = Machine(State({}), ids.community_id(new.body.get("public_key", b"")))
-        reason = self._machine.apply(new, new.stamp.unix_s or 0 if ordered_s is None else ordered_s)
-        for name, value in self._machine.state.changes.items():
-            record, key = records.parts_of(name)
-            self.inputs.follow(record, key, records.decode(record, value))
-        self._machine.state.keep()
-        return reason
 
     def settle(self, now_s: int) -> None:
         """Settle all that can be settled by now."""
