@@ -33,7 +33,7 @@ ROWS = {
     AUTHOR: ("author", "kid", "public_key role generation ordered certificates"),
     HEAD: ("head", "kid", "generation next_sequence id anchored_s"),
     OWNED: ("owned", "kid of a person", "meters"),
-    TARIFFS: ("tariffs", "period", "before rows"),
+    TARIFFS: ("tariffs", "period, or nothing", "before rows"),
     POLICY: ("policy", "kid of a meter, or empty", "id version"),
     ORDER: ("order", "kid of a person, order id", "id"),
     MANDATE: ("mandate", "id", "meter side limit_micro_per_kwh wh used_wh max_w start_s end_s expires_s unstarted"),
