@@ -119,7 +119,7 @@ def grant_of(number, contract, offer, acceptance, **more):
     body = grant(
         number, acceptance.kid, contract.id, terms["start_s"], terms["end_s"], accepted["wh"], max_w=terms["max_w"],
         price_micro_per_kwh=terms["price_micro_per_kwh"], priority=accepted["priority"],
-        start_by_s=terms["start_s"] + accepted["start_timeout_s"],
+        start_by_s=min(terms["start_s"] + accepted["start_timeout_s"], terms["end_s"]),
     )  # fmt: skip
     body.update(more)
     return body
