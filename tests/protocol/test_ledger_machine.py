@@ -283,7 +283,9 @@ def test_who_is_unknown_or_expired_or_of_another_role_orders_nothing():
     assert market.reason(community.publish(stranger, kinds.TARIFF, {
         "from_s": START_S + 9000, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1,
     })) == reasons.UNKNOWN_AUTHOR  # fmt: skip
-    assert market.reason(community.publish(market.roof, kinds.EVENT, {"code": 1})) == reasons.NOT_ORDERED
+    event = community.publish(market.roof, kinds.EVENT, {"code": 1})
+    market.sink.order([event])
+    assert market.reason(event) == reasons.NOT_ORDERED
     other_root = Community(sink=Ordered, name="another")
     assert market.sink.ledger.propose([other_root.root.certificate], [], START_S)[1] == {
         other_root.root.certificate.id: reasons.UNKNOWN_AUTHOR

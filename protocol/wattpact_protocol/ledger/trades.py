@@ -38,7 +38,7 @@ def order(state: "State", new: "Entry", now_s: int) -> "str | None":
     if body["end_s"] <= now_s:
         return reasons.BEGUN_BEFORE
     state.put(records.MANDATE, {
-        "meter": body["meter"], "side": body["side"], "limit_micro_per_kwh": body["limit_micro_per_kwh"],
+        "owner": new.kid, "meter": body["meter"], "side": body["side"], "limit_micro_per_kwh": body["limit_micro_per_kwh"],
         "wh": body["wh"], "used_wh": 0, "max_w": body["max_w"], "start_s": body["start_s"], "end_s": body["end_s"],
         "expires_s": body["expires_s"], "unstarted": [],
     }, new.id)  # fmt: skip
@@ -278,11 +278,11 @@ def _overlap(body: "dict[str, Any]", mandate: "dict[str, Any]") -> bool:
 
 
 def _mandate(state: "State", name: bytes, meter: bytes, side: int, now_s: int) -> "dict[str, Any] | None":
-    """The mandate of that id if it is for that meter and side and in force."""
+    """The mandate of that id if it is for that meter and side, in force, and its author owns the meter still."""
     found = state.get(records.MANDATE, name)
     if found is None or found["meter"] != meter or found["side"] != side or found["expires_s"] < now_s:
         return None
-    return found
+    return found if found["owner"] == members.owner_of(state, meter) else None
 
 
 def _mandates_of(state: "State", contract: "dict[str, Any]") -> "tuple[bytes, bytes]":
