@@ -4,7 +4,6 @@ What always holds: an error that Wattpact raises itself is a sentence for a pers
 is an error in Wattpact, and is shown with how to find it.
 """
 
-import datetime
 import importlib
 import importlib.util
 import json
@@ -202,13 +201,6 @@ def price(micro_per_kwh: int) -> str:
     whole, rest = divmod(micro_per_kwh, MICRO)
     decimals = f"{rest:06}".rstrip("0")
     return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def moment(unix_s: int | None) -> str:
-    """A time for a person, in this machine's zone."""
-    if unix_s is None:
-        return "-"
-    return datetime.datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def age(seconds: int) -> str:
