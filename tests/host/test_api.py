@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -410,6 +411,23 @@ def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
         next(lines)
         assert httpx.get(f"{base}/api/events").status_code == 503
     trading.close()
+
+
+def test_pages_that_come_at_once_are_no_more_than_there_is_room_for(monkeypatch):
+    """Each looked for room before any of them was there."""
+    monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
+
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        first, second = (feed.stream(OPERATOR, None, None) for _ in range(2))
+        waiting = asyncio.ensure_future(anext(first))
+        while not feed.pages:
+            await asyncio.sleep(0)
+        assert [event async for event in second] == []
+        assert len(feed.pages) == 1
+        waiting.cancel()
+
+    asyncio.run(run())
 
 
 def test_a_slow_page_is_cut_off_and_others_are_not():

@@ -138,7 +138,10 @@ class Feed:
         return not crowded and len(self.pages) < MAX_PAGES
 
     async def stream(self, viewer: Viewer, digest: bytes | None, after: int | None) -> AsyncIterator[ServerSentEvent]:
-        """For one page: the rows after that cursor, the whole picture, then whatever changes."""
+        """For one page: the rows after that cursor, the whole picture, then whatever changes. Nothing where others came
+        since there was room, so that many at once are no more than one after another."""
+        if not self.has_room(viewer):
+            return
         page, channel = Page(digest), self._join(viewer)
         channel.pages.add(page)
         try:
