@@ -326,11 +326,11 @@ def test_the_wait_of_an_open_relay(tmp_path):
     trading.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
-        "text": "No contract has energy left. It stays open for a while before it may close again.",
+        "text": "No contract has energy left. The relay stays open for a while before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
     assert ready["text"] == (
-        "A contract with House 1 solar is ready. It stays open for a while before it may close again."
+        "A contract with House 1 solar is ready. The relay stays open for a while before it may close again."
     )
 
 

@@ -201,7 +201,7 @@ class BillLine(Model):
     nano: Nano
     unused_wh: Annotated[int, Field(description="energy agreed and not taken, Wh")]
     unused_nano: Annotated[
-        int, Field(description="due for energy agreed and not taken, thousand-millionths of the currency")
+        int, Field(description="for energy agreed and not taken, thousand-millionths of the currency")
     ]
 
 

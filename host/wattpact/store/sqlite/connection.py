@@ -47,7 +47,7 @@ class Connection:
             self._db.close()
             raise StoreError(
                 f"{path} was made by another version of wattpact: its tables are version {found}, this program's "
-                f"{schema.VERSION}"
+                f"{schema.VERSION}; use the version that made it, or choose another data directory with --data"
             )
         self.community = self.meta("community") or b"" if found else b""
 
