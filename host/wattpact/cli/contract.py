@@ -16,7 +16,7 @@ from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
 from wattpact.projections import follow
 from wattpact.projections.contracts import StoredContract
-from wattpact.store.interface import Reader, Store
+from wattpact.store.interface import Reader
 from wattpact.store.publishing import publish
 
 _MAX_U32 = (1 << 32) - 1
@@ -93,10 +93,16 @@ def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
     return found[0]
 
 
-def _contracts(directory: DataDirectory, store: Store, now_s: int) -> list[Contract]:
-    """Those that their offer had energy left for, the newest first; all that is stored is in them."""
-    follow.bring_up(store, directory.readers(), now_s)
-    return [StoredContract(row) for row, _ in store.contracts() if row.void_reason is None]
+def _bring_up(directory: DataDirectory, now_s: int) -> None:
+    """All that is stored is in the contracts: a node that runs sees to it, and then nothing is written here."""
+    if not directory.has_node():
+        with directory.store() as store:
+            follow.bring_up(store, directory.readers(), now_s)
+
+
+def _contracts(reader: Reader) -> list[Contract]:
+    """Those that their offer had energy left for, the newest first, as they are stored."""
+    return [StoredContract(row) for row, _ in reader.contracts() if row.void_reason is None]
 
 
 def _find(contracts: list[Contract], text: str) -> Contract:
@@ -136,9 +142,10 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
     """List contracts, the newest first."""
     now_s = data_directory.clock()
     directory = session.data_directory()
-    with directory.store() as store:
-        contracts = _contracts(directory, store, now_s)
-        labels, unread, zone = _labels(store), set(store.unread()), times.zone_of(store)
+    _bring_up(directory, now_s)
+    with directory.reader() as reader:
+        contracts, labels = _contracts(reader), _labels(reader)
+        unread, zone = set(reader.unread()), times.zone_of(reader)
     rows = [_row(contract, labels, unread, now_s) for contract in contracts]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
@@ -168,11 +175,11 @@ def _used(wh: int | None) -> str:
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
-    directory = session.data_directory()
-    now_s = data_directory.clock()
-    with directory.store() as store:
-        found = _find(_contracts(directory, store, now_s), contract)
-        row, zone = _row(found, _labels(store), set(store.unread()), now_s), times.zone_of(store)
+    directory, now_s = session.data_directory(), data_directory.clock()
+    _bring_up(directory, now_s)
+    with directory.reader() as reader:
+        found, zone = _find(_contracts(reader), contract), times.zone_of(reader)
+        row = _row(found, _labels(reader), set(reader.unread()), now_s)
     if as_json:
         show_json(row)
         return
@@ -204,8 +211,9 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     If the consumer's owner ends it, the energy agreed and not taken is due all the same."""
     directory = session.data_directory()
     now_s = data_directory.clock()
+    _bring_up(directory, now_s)
     with directory.store() as store:
-        found = _find(_contracts(directory, store, now_s), contract)
+        found = _find(_contracts(store), contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(directory, store, found, party, now_s)
