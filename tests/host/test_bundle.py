@@ -7,6 +7,7 @@ import pytest
 from simulator.community import Community
 from simulator.month import HOUR, MONTH, S, TradedMonth
 from simulator.sealing import SealedCommunity
+from wattpact.audit import program
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger
@@ -137,3 +138,11 @@ def test_reading_stays_small_whatever_it_is_given():
     with pytest.raises(format.BundleError):
         list(format.read(file))
     assert file.taken <= 1024
+
+
+@pytest.mark.parametrize("data", [b"root:x:0:0", b"\xd2", b"\x00" * 99, b"PK\x03\x04"])
+def test_a_file_that_is_no_bundle_refutes_no_bill(tmp_path, data):
+    path, errors = tmp_path / "keys", io.StringIO()
+    path.write_bytes(data)
+    assert program.run(str(path), "00" * 32, [], False, io.StringIO(), errors) == program.UNREADABLE
+    assert errors.getvalue() == f"wattpact: {str(path)!r} is not a bundle\n"
