@@ -427,3 +427,9 @@ def test_wide_tables_are_cut_where_they_are_widest(capsys):
     frame.show_table(("name", "text"), [("a" * 30, "b" * 90), ("c", "d")])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) == frame.WIDTH and "…" in lines[1] and lines[2].split() == ["c", "d"]
+
+
+def test_a_table_cuts_names_and_no_time(capsys):
+    frame.show_table(("meter", "from"), [("House 1 " * 12, "2026-11-30 14:08")])
+    line = capsys.readouterr().out.splitlines()[1]
+    assert len(line) == frame.WIDTH and line.endswith("…  2026-11-30 14:08")

@@ -154,8 +154,8 @@ def _show_periods(reader: Reader, found: Sequence[KeyPeriod]) -> None:
          times.minute(one.to_s, zone), str(one.readings), str(one.others))
         for one in found
     ]  # fmt: skip
-    show_table(("meter", "key period", "from", "to", "readings", "other entries"), rows)
-    click.echo(f"\nTimes are in {zone}. A key shows its whole key period: every reading, and in other entries the")
+    show_table(("meter", "key period", "from", "to", "readings", "others"), rows)
+    click.echo(f"\nTimes are in {zone}. A key shows its whole key period: every reading, and in the others the")
     click.echo("registers at events and how much of each contract was used.")
 
 
