@@ -430,6 +430,20 @@ def test_pages_that_come_at_once_are_no_more_than_there_is_room_for(monkeypatch)
     asyncio.run(run())
 
 
+def test_a_page_gets_its_first_picture_while_answers_are_added_to_it():
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        feed._newest = {"meters": [], "contracts": []}
+        page = feed.stream(OPERATOR, None, None)
+        seen = [(await anext(page)).event]
+        feed.channels[OPERATOR].update("bills", "[]")
+        seen += [(await anext(page)).event for _ in range(2)]
+        await page.aclose()
+        return seen
+
+    assert asyncio.run(run()) == ["meters", "contracts", "bills"]
+
+
 def test_a_slow_page_is_cut_off_and_others_are_not():
     async def traded():
         channel = Channel(NOBODY)

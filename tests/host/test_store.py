@@ -324,3 +324,18 @@ def test_questions_find_what_they_name(tmp_path):
         "root", "issuer", "host", "House 1", "owner of House 1",
     }  # fmt: skip
     community.close()
+
+
+def test_what_is_read_of_one_moment_does_not_change_while_others_write(tmp_path):
+    community = Community(tmp_path)
+    meter = community.meter("House 1")
+    with Reader(community.store.path) as reader:
+        with reader.moment():
+            before = reader.last_cursor()
+            community.stored(meter.publish("event", {"code": 1}, T0))
+            assert reader.last_cursor() == before
+        assert reader.last_cursor() > before
+        with pytest.raises(KeyError), reader.moment():
+            raise KeyError
+        assert reader.last_cursor() > before
+    community.close()

@@ -149,7 +149,7 @@ class Feed:
                 self._cursor = await run_in_threadpool(self.views.last_cursor)
             for row in await run_in_threadpool(self.views.log_after, after, MAX_ROWS) if after is not None else ():
                 yield entry_event(viewer, row)
-            for name, text in channel.last.items():
+            for name, text in list(channel.last.items()):  # others are added meanwhile, and come behind
                 yield ServerSentEvent(raw_data=text, event=name)
             if self.watcher is None or self.watcher.done():
                 self.watcher = asyncio.create_task(self._watch())

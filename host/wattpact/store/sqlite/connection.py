@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +73,15 @@ class Connection:
             yield from self._db.execute(sql, values)
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever other programs write meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
 
     def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row, None where there is no row."""
