@@ -71,8 +71,8 @@ class Telegram:
 
 
 def decode(body: bytes, is_checked: bool) -> Telegram:
-    """The telegram in `body`, from "/" up to and without "!", lines ended by CR LF; raises TelegramError. is_checked: its
-    checksum holds."""
+    """The telegram in `body`, from "/" up to and without "!", lines ended by CR LF; raises TelegramError. is_checked:
+    whether it has a checksum, which holds."""
     lines = body.split(b"\r\n")
     first = lines[0]
     if len(lines) < 4 or not 5 <= len(first) <= _MAX_IDENTIFICATION or first[:1] != b"/" or lines[1] or lines[-1]:
