@@ -1,8 +1,8 @@
 """A recorded P1 port through a meter: its registers against those of its telegrams, with every telegram counted.
 
 The reference is a reading of the text of its own: where telegrams begin, which are whole by their checksum, and the
-sums of all their tariffs by a regular expression, in exact integers. What always holds: the meter gets bytes and nothing
-else.
+sums of all their tariffs by a regular expression, in exact integers. What always holds: the meter gets bytes and
+nothing else.
 """
 
 import re
