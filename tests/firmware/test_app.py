@@ -270,7 +270,7 @@ def test_telegrams_that_are_refused_keep_no_relay_closed():
             assert port.credit_wh() <= 6
 
 
-def test_registers_that_never_move_while_power_is_shown_are_not_believed():
+def test_registers_that_never_move_while_power_is_shown_are_not_trusted():
     with flash.Folder() as folder:
         app, board = made(folder)
         now_ms = 0

@@ -686,7 +686,7 @@ class Port:
         self.used_wh = 0
         self.dead = []
 
-    def run(self, seconds, every_s=1, believed=True, clock=True):
+    def run(self, seconds, every_s=1, trusted=True, clock=True):
         household = self.household
         for second in range(seconds):
             self.world.ms += 1000
@@ -698,7 +698,7 @@ class Port:
                 self.wh += 1
                 self.used_wh += 1
             if every_s and second % every_s == 0:
-                measure(household.meter, now, p1(self.wh if believed else 3 + 47 * (second % 2)))
+                measure(household.meter, now, p1(self.wh if trusted else 3 + 47 * (second % 2)))
             decision = tick(household.meter, now, household.around)
             self.dead.append(household.meter.inputs(now).sensor_dead)
             household.closed = decision.closed
@@ -778,11 +778,11 @@ def test_after_a_restart_it_waits_for_the_clock_to_judge_a_rise():
         assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), wait_s
 
 
-def test_a_source_is_alive_while_it_is_believed():
+def test_a_source_is_alive_while_it_is_trusted():
     port = Port().run(30)
     assert not any(port.dead)
     port.dead = []
-    port.run(20, believed=False)  # telegrams come, and their registers agree neither with what was nor with each other
+    port.run(20, trusted=False)  # telegrams come, and their registers agree neither with what was nor with each other
     assert port.dead.index(True) == 10 and all(port.dead[10:])
     port.dead = []
     port.run(5)

@@ -107,7 +107,7 @@ class Meter:
     def boot(self, now: "Now", power_failed: bool = False, relay_sensed: "bool | None" = None) -> None:
         """Go on where the journal and the store end. Nothing is decided yet and the relay is not moved."""
         self._power_failed = power_failed
-        self.recorder.believed_ms = now.uptime_ms
+        self.recorder.trusted_ms = now.uptime_ms
         self.checkpoint.restore(self.trust.community)
         self.inbox.not_before_s = self.checkpoint.not_before_s
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self.checkpoint.boot)
