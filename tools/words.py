@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDERS = ("docs", "protocol", "firmware", "host/wattpact", "host/web", "tools")
+FOLDERS = ("docs", "protocol", "firmware", "host/wattpact", "host/web", "tools", "tests")
 SUFFIXES = (".md", ".py", ".ts", ".tsx")
 # This module lists the words themselves; the pages are written from strings that are read where they are.
 # What writes vectors has their texts, which do not change.

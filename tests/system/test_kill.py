@@ -52,7 +52,7 @@ async def keep_node_running(live: LiveCommunity) -> None:
         await live.start_node()
         await live.process.wait()
         await asyncio.sleep(0)  # what it sent last is on the wire
-        with live.home.reader() as reader:
+        with live.data.reader() as reader:
             for kid, next_sequence in live.wire.acknowledged.items():
                 assert live.head(reader, kid) >= next_sequence, (kid.hex(), next_sequence)
             for (kid, sequence), name in live.wire.receipts.items():
@@ -91,9 +91,9 @@ async def _play(folder: Path, record_property: Any) -> None:
     async with LiveCommunity(folder) as live:
         async with asyncio.TaskGroup() as beside:
             node = beside.create_task(keep_node_running(live))
-            roof = await live.move_in("roof", -9000, kind="profile")
-            battery = await live.move_in("battery", -9000, kind="profile")
-            wallbox = await live.move_in("wallbox", 7200, "relay")
+            roof = await live.add("roof", -9000, kind="profile")
+            battery = await live.add("battery", -9000, kind="profile")
+            wallbox = await live.add("wallbox", 7200, "relay")
             trading = beside.create_task(keep_trading(live, [roof, battery], wallbox))
             await live.until(lambda: len(live.wire.granted) >= 2 * AT_FIRST, "the first grants")
             killer, began_s = Killer(live, KILLS), time.monotonic()
@@ -114,8 +114,8 @@ async def _play(folder: Path, record_property: Any) -> None:
 
 def _check(live: LiveCommunity, wallbox: Household) -> str:
     journals = {household.kid: journal(household) for household in live.households.values()}
-    with live.home.reader() as reader:
-        held = rules.Held(reader, journals, live.home.readers())
+    with live.data.reader() as reader:
+        held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
         rules.no_sequence_is_used_twice(held, live.wire.said, journals)

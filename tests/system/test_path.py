@@ -170,7 +170,7 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
     """How long each relay took: from the leaving of its grant from the node, and from the order to sign it."""
     async with LiveCommunity(folder, slot_s=5) as live:
         await live.start_node()
-        households = [await live.move_in(f"household-{n}", 7200, "relay", "profile") for n in range(METERS)]
+        households = [await live.add(f"household-{n}", 7200, "relay", "profile") for n in range(METERS)]
         await live.until(lambda: all(household.of("relay") for household in households), "the relays")
         pauses, signed_s = random.Random(METERS), {}
         for number, household in enumerate(households, 1):

@@ -36,16 +36,16 @@ class Player:
 
     def __init__(self, live: LiveCommunity) -> None:
         self.live = live
-        self.community_id = live.home.community
+        self.community_id = live.data.community
         self.now_s = live.clock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", live.wire.node_port))
-        self.here = self.owned_meter("here")  # whose digests show that all before them was heard
+        self.here = self.meter("here")  # whose digests show that all before them was heard
 
     def meter(self, name: str) -> Author:
         signer, person = key(name), key(f"owner of {name}")
-        with self.live.home.store() as store:
+        with self.live.data.store() as store:
             arguments = (store, self.live.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
@@ -72,7 +72,7 @@ class Player:
         return sent
 
     def _is_caught_up(self) -> bool:
-        with self.live.home.reader() as reader:
+        with self.live.data.reader() as reader:
             return int.from_bytes(reader.meta("inbox_folded") or b"", "big") == reader.last_cursor()
 
     async def heard(self) -> None:
@@ -88,7 +88,7 @@ class Player:
     async def refused(self) -> Counter[str]:
         """All counts, once the node has put them into its store."""
         await asyncio.sleep(1.3)
-        with self.live.home.reader() as reader:
+        with self.live.data.reader() as reader:
             return Counter(reader.rejected())
 
 
@@ -97,7 +97,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     now_s, wrap = player.now_s, player.wrap
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
-    meter, forked = player.owned_meter("replayed"), player.owned_meter("forked")
+    meter, forked = player.meter("replayed"), player.owned_meter("forked")
     first, held = meter.publish("event", boot, now_s), forked.publish("event", boot, now_s)
     good += [first, held]
     cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
@@ -180,17 +180,17 @@ async def _refusals(folder: Path) -> None:
         _check_evidence(live)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
         assert await player.refused() == expected and live.process.is_running
-        with live.home.reader() as reader:
+        with live.data.reader() as reader:
             assert live.head(reader, player.here.kid) == 1
         player.socket.close()
 
 
 def _check_evidence(live: LiveCommunity) -> None:
     """Both entries of a fork are kept; void readings are in the log with their reason."""
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         found = reader.forks()
         assert [row.author for row in found] == [key("forked").kid]
-        held, other = (entry.decode(raw, live.home.community) for raw in (found[0].held, found[0].other))
+        held, other = (entry.decode(raw, live.data.community) for raw in (found[0].held, found[0].other))
         assert held.sequence == other.sequence == 0 and held.id != other.id
         void = sorted(row.void_reason for row in reader.stream() if row.void_reason)
         assert void == ["falling_register", "impossible_jump", "old_register_generation", "reading_time_ran_back"]
@@ -206,7 +206,7 @@ def test_damage_and_a_flood_do_not_keep_a_meter_from_being_served(tmp_path: Path
 async def _flood(folder: Path) -> str:
     async with LiveCommunity(folder) as live:
         await live.start_node()
-        roof = await live.move_in("roof", -8000, kind="profile")
+        roof = await live.add("roof", -8000, kind="profile")
         player = Player(live)
         dice = random.Random(4)
         before = (await player.refused()).total()
@@ -223,15 +223,15 @@ async def _flood(folder: Path) -> str:
         await live.converge()
         await roof.meter.stop()
         assert await live.process.stop() == 0
-        with live.home.reader() as reader:
+        with live.data.reader() as reader:
             assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
-            rules.logs_are_whole(rules.Held(reader, [roof.kid], live.home.readers()))
+            rules.logs_are_whole(rules.Held(reader, [roof.kid], live.data.readers()))
         player.socket.close()
         return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
 
 
 def _head(live: LiveCommunity, kid: bytes) -> int:
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         return live.head(reader, kid)
 
 
@@ -243,7 +243,7 @@ def _memory_kb(pid: int) -> int:
 def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
     """Entries with bits turned over, cut, grown or replaced by noise: not one of them is one any more."""
     body = reading_of(player.now_s, [(1, 0)] * 15)
-    good = player.wrap(player.owned_meter("damaged").publish("reading", body, player.now_s))[0]
+    good = player.wrap(player.meter("damaged").publish("reading", body, player.now_s))[0]
     made = []
     for _ in range(DAMAGED):
         place = dice.randrange(len(good))
@@ -258,7 +258,7 @@ def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
 
 def _anything(player: Player, dice: random.Random) -> "Iterable[bytes]":
     """Replays, strangers by the thousand, requests to be enrolled, noise."""
-    replayed = player.wrap(player.owned_meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
+    replayed = player.wrap(player.meter("replayed").publish("event", {"code": event_codes.BOOT}, player.now_s))[0]
     community = player.community_id
     for number in range(FLOOD):
         kind = number % 5
