@@ -64,7 +64,7 @@ def check_usage(household):
             assert contract not in begun, "begun twice"
             begun[contract] = new.body["import_wh"]
         elif new.kind in (kinds.USAGE, kinds.USAGE_END):
-            assert contract not in ended, "said after its end"
+            assert contract not in ended, "published after its end"
             assert new.body["attributed_wh"] >= attributed.get(contract, 0), "attributed Wh fell"
             attributed[contract] = new.body["attributed_wh"]
             if new.kind == kinds.USAGE_END:
@@ -75,7 +75,7 @@ def check_usage(household):
 
 
 def check_mandates(world):
-    """Nobody committed to more than the mandate says."""
+    """Nobody committed to more than the mandate allows."""
     accepted, confirmed = {}, {}
     for household in world.households:
         demands = {new.id: new.body["mandate"] for new in household.entries(kinds.DEMAND)}
@@ -274,7 +274,7 @@ def test_the_meters_own_journal_and_store_carry_it_over_restarts():
         household.journal.close()
 
 
-def test_registers_never_fall_below_what_was_said():
+def test_registers_never_fall_below_what_was_published():
     bits = case.Bits("registers")
     world, community, household = alone(lambda ms, closed: 9000, step_s=5)
     said = 0
@@ -322,7 +322,7 @@ def test_a_day_without_a_host_loses_nothing():
     assert household.closed == case.MICROPYTHON  # 720 W use the grant up within the whole day
 
 
-def test_a_silent_host_is_asked_ever_more_rarely():
+def test_a_silent_host_is_sent_to_ever_more_rarely():
     world, community, household = alone()
     world.run(5)
     world.network.up = False
@@ -387,7 +387,7 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     world.run_until(lambda: not household.closed, 4)
 
 
-def test_faults_open_the_relay_and_are_said():
+def test_faults_open_the_relay_and_are_published():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
     community.give(household, 500)
@@ -422,7 +422,7 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
     assert household.meter.registers()[readings.IMPORT_WH] == 20 and household.meter.rejected["flash_failed"] > 0
     held = len(household.flash.entries)
     world.run(5)
-    assert len(household.flash.entries) <= held + 1, "registers were said that no checkpoint covers"
+    assert len(household.flash.entries) <= held + 1, "registers were published that no checkpoint covers"
     household.meter.recorder._store.save = works
     world.run(10)
     assert len(household.flash.entries) > held + 2 and sum(check_usage(household)[0].values()) == 20
@@ -448,13 +448,13 @@ def test_policies_of_the_meter_come_before_those_for_all():
     assert household.operations[-1][2] == "protected"
 
 
-def test_every_refusal_is_counted_by_its_reason():
+def test_every_rejection_is_counted_by_its_reason():
     world, community, household = alone()
     world.run(5)
     meter, now = household.meter, household.now(world.ms)
     cursor = meter.inbox.cursor
 
-    def told(raw, after=None, inbox=None):
+    def inbox_with(raw, after=None, inbox=None):
         body = [
             inbox or community.sink.inbox,
             meter.inbox.cursor if after is None else after,
@@ -463,7 +463,7 @@ def test_every_refusal_is_counted_by_its_reason():
         ]
         return datagram.encode(datagram.INBOX, community.id, body)
 
-    def refused(data):
+    def rejected_as(data):
         before = dict(meter.rejected)
         receive(meter, now, data)
         news = [reason for reason, count in meter.rejected.items() if count != before.get(reason, 0)]
@@ -480,32 +480,33 @@ def test_every_refusal_is_counted_by_its_reason():
     damaged = bytearray(grant.raw)
     damaged[-1] ^= 1
     other = bytes(16)
-    assert refused(bytes(1201)) == "oversize"
-    assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
-    assert refused(datagram.encode(datagram.HEAD, other, [household.kid, 0, 0])) == "wrong_community"
+    assert rejected_as(bytes(1201)) == "oversize"
+    assert rejected_as(b"") == "malformed" and rejected_as(b"\xff" * 30) == "malformed"
+    assert rejected_as(datagram.encode(datagram.HEAD, other, [household.kid, 0, 0])) == "wrong_community"
     assert (
-        refused(datagram.encode(datagram.DIGEST, community.id, [household.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+        rejected_as(datagram.encode(datagram.DIGEST, community.id, [household.kid, 0, 0, bytes(8), 0]))
+        == "unexpected_type"
     )
-    assert refused(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 0, 999])) == "head_ahead"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 7, 0])) == "stale_generation"
-    assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
-    assert refused(told(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
-    assert refused(told(b"no entry")) == "entry_malformed"
-    assert refused(told(unknown.raw)) == "unknown_author"
-    assert refused(told(forbidden.raw)) == "not_allowed"
-    assert refused(told(bytes(damaged))) == "bad_signature"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [household.kid, 0, 999])) == "head_ahead"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [household.kid, 7, 0])) == "stale_generation"
+    assert rejected_as(inbox_with(grant.raw, after=cursor + 1)) == "inbox_gap"
+    assert rejected_as(inbox_with(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
+    assert rejected_as(inbox_with(b"no entry")) == "entry_malformed"
+    assert rejected_as(inbox_with(unknown.raw)) == "unknown_author"
+    assert rejected_as(inbox_with(forbidden.raw)) == "not_allowed"
+    assert rejected_as(inbox_with(bytes(damaged))) == "bad_signature"
     assert meter.inbox.cursor == cursor and not meter.usage.grants
-    assert refused(told(grant.raw)) is None
+    assert rejected_as(inbox_with(grant.raw)) is None
     assert len(meter.usage.grants) == 1 and meter.inbox.cursor == cursor + 1
-    assert refused(told(grant.raw)) == "old_grant"
+    assert rejected_as(inbox_with(grant.raw)) == "old_grant"
 
 
 def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
     world, community, household = alone()
     world.run(5)
     ghost = community.person("ghost")
-    community.sink.entries.pop()  # its certificate is lost before any meter hears of it
+    community.sink.entries.pop()  # its certificate is lost before any meter receives it
     community.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"})
     ghost_order = community.mandate(ghost, household, kinds.SELL, 1, 1)
     grant = community.give(household, 10)
@@ -533,7 +534,7 @@ def test_another_host_may_take_over():
 
 
 def test_nobody_leads_a_meter_away_from_its_host():
-    """Another inbox is followed only behind an entry that is known or genuine, not behind one that is passed over."""
+    """Another inbox is followed only behind an entry that is known or genuine, not behind one that is ignored."""
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     meter, now = household.meter, household.now(world.ms)
@@ -587,7 +588,7 @@ def test_a_full_journal_waits_for_receipts():
     check_readings(world)
 
 
-def test_lost_state_is_said_and_nothing_old_is_used_again():
+def test_lost_state_is_published_and_nothing_old_is_used_again():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     community.give(household, 10)

@@ -1,4 +1,4 @@
-"""Bundles: where one entry ends and the next begins, one order, and evidence that is enough and no more."""
+"""Bundles: where one entry ends and the next begins, one order, and entries that are enough and no more."""
 
 import io
 
@@ -35,7 +35,7 @@ def test_a_bundle_is_whole_entries_and_nothing_else(traded):
     assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 
 
-def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(traded):
+def test_the_same_entries_in_whatever_order_make_the_same_bundle(traded):
     expected = [new.id for new in collected(traded, traded.west)]
     for seed in range(20):
         entries = list(traded.unsealed)

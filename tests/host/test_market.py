@@ -31,7 +31,7 @@ def market_of(community, entries):
     return market
 
 
-def test_a_grant_says_what_the_contract_says(community, houses):
+def test_a_grant_has_the_terms_of_the_contract(community, houses):
     supplier, consumer = houses
     deal = Deal(supplier, consumer)
     (grant,) = market_of(community, deal.entries).grants_due(START_S + 2)
@@ -141,7 +141,7 @@ def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, hou
 
 
 def test_a_mandate_is_not_spent_twice(community, houses):
-    """A supplier that confirms what the consumer had given up, or a meter that asks too often, gets no grant for it."""
+    """A supplier that confirms what the consumer gave up, or a meter that accepts too often, gets no grant for it."""
     supplier, consumer = houses
     first, second = Deal(supplier, consumer), Deal(supplier, consumer)
     again = Deal(supplier, consumer)
@@ -160,7 +160,7 @@ def test_a_mandate_is_not_spent_twice(community, houses):
     assert [body["contract"] for body in market.grants_due(START_S + 2)] == [again.contract.id]
 
 
-def test_a_contract_that_came_to_nothing_gives_its_mandates_back(community, houses):
+def test_a_contract_that_failed_gives_its_mandates_back(community, houses):
     """The first start had to be by START_S + 600; nobody started, and the same mandates serve another contract."""
     supplier, consumer = houses
     first = Deal(supplier, consumer, acceptance={"wh": 40})

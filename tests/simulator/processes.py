@@ -189,7 +189,8 @@ class LiveCommunity:
             source = {"kind": kind, "file": str(profile), "load": load}
         household.meter = VirtualMeter(self.folder / name, {
             "host": ["127.0.0.1", self.wire.port], "root_public_key": self.data.root_public_key.hex(),
-            "rated_w": bodies.RATED_W, "step_s": self.slot_s, "seed": len(self.households), "source": source, **configuration,
+            "rated_w": bodies.RATED_W, "step_s": self.slot_s, "seed": len(self.households), "source": source,
+            **configuration,
         }, household.receive)  # fmt: skip
         await household.meter.start()
         await self.until(lambda: bool(household.of("started")), f"{name} to start")

@@ -42,7 +42,7 @@ class SmallHost:
         self.address: tuple[str, int] | None = None
 
     @property
-    def heard(self) -> dict[int, int]:
+    def received(self) -> dict[int, int]:
         """Datagrams by kind."""
         return self.peer.received
 

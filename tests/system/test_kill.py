@@ -60,7 +60,7 @@ async def keep_node_running(live: LiveCommunity) -> None:
                 assert held is not None and held.id == name, (kid.hex(), sequence)
 
 
-def what_was_said_was_kept(live: LiveCommunity, household: Household) -> None:
+def what_was_published_was_kept(live: LiveCommunity, household: Household) -> None:
     """Whenever its meter died, what it had sent was in its flash: it goes on behind it."""
     said = [(at_s, sequence) for (kid, sequence), at_s in live.wire.said_at_s.items() if kid == household.kid]
     ends, starts = household.of("ended"), household.of("started")[1:]
@@ -80,7 +80,7 @@ async def keep_trading(live: LiveCommunity, sellers: "list[Household]", buyer: H
 
 
 @pytest.mark.timeout(240)
-def test_killed_two_hundred_times_nothing_is_lost_and_nothing_said_twice(
+def test_killed_two_hundred_times_nothing_is_lost_and_nothing_published_twice(
     tmp_path: Path, record_property: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(virtual_meter, "RESTART_AFTER_S", RESTART_AFTER_S)
@@ -125,10 +125,10 @@ def _check(live: LiveCommunity, wallbox: Household) -> str:
         told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
         import_wh = max(import_wh, *told)
         carried = rules.settled(held, live.clock())
-        refused = reader.rejected()
+        rejected = reader.rejected()
     for household in live.households.values():
-        what_was_said_was_kept(live, household)
-    assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(refused), refused
+        what_was_published_was_kept(live, household)
+    assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(rejected), rejected
     done = [new for new in held.of_kind(kinds.USAGE_END) if new.body["reason"] == kinds.END_USED_UP]
     assert len(done) >= 3 and len(held.of_kind(kinds.USAGE)) >= 10, "there was little to lose"
     # While no grant was in use the relay was open: no more than a second's energy at each opening is nobody's.
@@ -138,5 +138,5 @@ def _check(live: LiveCommunity, wallbox: Household) -> str:
     entries = sum(map(len, held.logs.values()))
     return (
         f": {entries} entries, {len(used)} contracts, {len(done)} used up, {sum(used.values())} Wh attributed and "
-        f"{sum(carried.values())} settled of {import_wh} imported, refused {refused}"
+        f"{sum(carried.values())} settled of {import_wh} imported, rejected {rejected}"
     )

@@ -135,7 +135,7 @@ def _check_store(held: rules.Held, kids: dict[str, bytes]) -> None:
     assert [used[grant["contract"]] for grant in (first, second)] == [first["wh"], second["wh"]] == [32, 32]
     _check_order(held, wallbox, first["contract"], second["contract"])
     carried = rules.settled(held, data_directory.clock())
-    # Settlement goes by readings: what was used before the meter's first one has no boundary to be settled from.
+    # Settlement follows readings: what was used before the meter's first one has no boundary to be settled from.
     unseen_wh = held.of_kind(kinds.READING, wallbox)[0].body["registers"][readings.IMPORT_WH][0]
     assert (carried[first["contract"]], carried[second["contract"]]) == (32, 32 - unseen_wh)
 

@@ -1,4 +1,4 @@
-"""Everything that a node must refuse, over its real socket: counted by its reason, named in the log, and it goes on."""
+"""Everything that a node must reject, over its real socket: counted by its reason, named in the log, and it goes on."""
 
 import asyncio
 import os
@@ -41,7 +41,7 @@ class Player:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", live.wire.node_port))
-        self.here = self.meter("here")  # whose digests show that all before them was heard
+        self.here = self.meter("here")  # whose digests show that all before them was received
 
     def meter(self, name: str) -> Author:
         signer, person = key(name), key(f"owner of {name}")
@@ -61,22 +61,22 @@ class Player:
         return [datagram.encode(datagram.ENTRY, self.community_id, new.raw) for new in entries]
 
     async def send(self, datagrams: Iterable[bytes]) -> int:
-        """Send, so slowly that the node hears each, once it knows who was enrolled; how many."""
+        """Send, so slowly that the node receives each, once it knows who was enrolled; how many."""
         await self.live.until(self._is_caught_up, "the node to catch up")
         sent = 0
         for sent, data in enumerate(datagrams, 1):
             self.socket.send(data)
             if sent % AT_ONCE == 0:
-                await self.heard()
-        await self.heard()
+                await self.received()
+        await self.received()
         return sent
 
     def _is_caught_up(self) -> bool:
         with self.live.data.reader() as reader:
             return int.from_bytes(reader.meta("inbox_folded") or b"", "big") == reader.last_cursor()
 
-    async def heard(self) -> None:
-        """Wait until the node has heard all that was sent."""
+    async def received(self) -> None:
+        """Wait until the node has received all that was sent."""
         digest = [self.here.kid, 0, 0, bytes(8), 0]
         self.socket.send(datagram.encode(datagram.DIGEST, self.community_id, digest))
         loop, kind = asyncio.get_running_loop(), 0
@@ -85,7 +85,7 @@ class Player:
             kind, body = datagram.decode(data, self.community_id)
             kind = kind if body[0] == self.here.kid else 0
 
-    async def refused(self) -> Counter[str]:
+    async def rejections(self) -> Counter[str]:
         """All counts, once the node has put them into its store."""
         await asyncio.sleep(1.3)
         with self.live.data.reader() as reader:
@@ -93,7 +93,7 @@ class Player:
 
 
 def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
-    """Reason: datagrams that must be refused for it, once those in `good` were taken."""
+    """Reason: datagrams that must be rejected for it, once those in `good` were taken."""
     now_s, wrap = player.now_s, player.wrap
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
@@ -158,34 +158,34 @@ def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
 
 
 @pytest.mark.timeout(60)
-def test_each_refusal_is_counted_and_named(tmp_path: Path) -> None:
-    asyncio.run(_refusals(tmp_path))
+def test_each_rejection_is_counted_and_named(tmp_path: Path) -> None:
+    asyncio.run(_rejections(tmp_path))
 
 
-async def _refusals(folder: Path) -> None:
+async def _rejections(folder: Path) -> None:
     async with LiveCommunity(folder) as live:
         await live.start_node()
         player = Player(live)
         good: list[Entry] = []
         cases = [*bad_entries(player, good).items(), *bad_datagrams(player).items()]
         await player.send(player.wrap(*good))
-        assert await player.refused() == {}
+        assert await player.rejections() == {}
         expected: Counter[str] = Counter()
         for reason, datagrams in cases:
             expected[reason] += await player.send(datagrams)
-        assert await player.refused() == expected
+        assert await player.rejections() == expected
         log = live.process.log.read_text()
         assert [reason for reason in expected if f"rejected: {reason}, author " not in log] == []
         assert f"rejected: fork, author {key('forked').kid.hex()}, from 127.0.0.1" in log
-        _check_evidence(live)
+        _check_forks(live)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
-        assert await player.refused() == expected and live.process.is_running
+        assert await player.rejections() == expected and live.process.is_running
         with live.data.reader() as reader:
             assert live.head(reader, player.here.kid) == 1
         player.socket.close()
 
 
-def _check_evidence(live: LiveCommunity) -> None:
+def _check_forks(live: LiveCommunity) -> None:
     """Both entries of a fork are kept; void readings are in the log with their reason."""
     with live.data.reader() as reader:
         found = reader.forks()
@@ -209,9 +209,9 @@ async def _flood(folder: Path) -> str:
         roof = await live.add("roof", -8000, kind="profile")
         player = Player(live)
         dice = random.Random(4)
-        before = (await player.refused()).total()
+        before = (await player.rejections()).total()
         assert await player.send(_damaged(player, dice)) == DAMAGED
-        assert (await player.refused()).total() == before + DAMAGED
+        assert (await player.rejections()).total() == before + DAMAGED
         first_kb, began_s = _memory_kb(live.process.pid), time.monotonic()
         head = _head(live, roof.kid)
         assert await player.send(_anything(player, dice)) == FLOOD
@@ -219,15 +219,15 @@ async def _flood(folder: Path) -> str:
         assert _head(live, roof.kid) >= head + int(took_s) - 1, "the meter was not served meanwhile"
         assert last_kb - first_kb < GROWS_AT_MOST_KB, (first_kb, last_kb)
         assert live.process.log.stat().st_size < LOG_AT_MOST_BYTES
-        refused = await player.refused()
+        rejected = await player.rejections()
         await live.converge()
         await roof.meter.stop()
         assert await live.process.stop() == 0
         with live.data.reader() as reader:
-            assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
+            assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(rejected)
             rules.logs_are_whole(rules.Held(reader, [roof.kid], live.data.readers()))
         player.socket.close()
-        return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
+        return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, rejected {dict(rejected)}"
 
 
 def _head(live: LiveCommunity, kid: bytes) -> int:

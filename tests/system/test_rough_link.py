@@ -45,7 +45,7 @@ async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
         await live.until(lambda: _ended(live) == 2, "both contracts to end", CYCLE_WITHIN_S)
         await live.until(lambda: not wallbox.is_closed, "the relay to open", WITHIN_S)
         await live.converge(WITHIN_S)
-        await live.until(lambda: _has_heard(live, wallbox), "the inbox to be heard", WITHIN_S)
+        await live.until(lambda: _has_received(live, wallbox), "the inbox to be received", WITHIN_S)
         for household in live.households.values():
             await household.meter.stop()
         assert await live.process.stop() == 0
@@ -59,7 +59,7 @@ def _ended(live: LiveCommunity) -> int:
         return len(reader.entries(of_kinds=[kinds.USAGE_END]))
 
 
-def _has_heard(live: LiveCommunity, household: Household) -> bool:
+def _has_received(live: LiveCommunity, household: Household) -> bool:
     """Whether the meter's cursor has been at the last entry for it that is no receipt, which come all the time."""
     with live.data.reader() as reader:
         told = reader.value(
@@ -79,14 +79,14 @@ def _check(live: LiveCommunity, wallbox: Household, rain: Rain) -> str:
         rules.no_sequence_is_used_twice(held, live.wire.said, journals)
         rules.registers_only_rise(held)
         grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
-        refused = reader.rejected()
+        rejected = reader.rejected()
     assert sorted(used.values()) == [WH, WH] and set(used) == set(grants)
     ends = [new.body["contract"] for new in held.of_kind(kinds.USAGE_END)]
     assert [grants[contract].body["priority"] for contract in ends] == [1, 2]
     assert min(rain.lost, rain.twice, rain.damaged, rain.late) > 10
-    assert refused.get("duplicate"), refused
-    assert [reason for reason in DAMAGED if refused.get(reason)], refused
+    assert rejected.get("duplicate"), rejected
+    assert [reason for reason in DAMAGED if rejected.get(reason)], rejected
     return (
         f"of {live.wire.passed} datagrams {rain.lost} lost, {rain.twice} repeated, {rain.damaged} damaged, "
-        f"{rain.late} late; {len(held.entries)} entries stored, refused {refused}"
+        f"{rain.late} late; {len(held.entries)} entries stored, rejected {rejected}"
     )
