@@ -1,8 +1,8 @@
 """What sizes, times and numbers of entries show of a household: whether anybody is there is not among it.
 
 Real homes are measured by the meter's own code: days as they were lived, and days on which nobody was there and the
-household drew its least power all day. Who sees only how many entries came, when, how large and of which kind, is to distinguish
-one from the other. The same means find out at once where nothing is sealed, and where what is sealed is not padded.
+household drew its least power all day. Who sees only how many entries came, when, how large and of which kind, tries to
+distinguish them. The same means find out at once where nothing is sealed, and where what is sealed is not padded.
 """
 
 from decimal import Decimal

@@ -41,9 +41,13 @@ def registers(imported, import_deltas, exported=0, export_deltas=None, **more):
     """A reading's registers: the values at its start, and by how much each rises in every step."""
     values = {1: [imported, list(import_deltas)], 2: [exported, list(export_deltas or [0] * len(import_deltas))]}
     values.update(more.pop("instantaneous", None) or {})
+    return reading_with(values, **more)
+
+
+def reading_with(registers, **more):
     body = {
-        "register_generation": 0, "t0_s": 0, "step_s": 60, "quality": 0, "calibration": None,
-        "registers": values, "bad_mask": 0,
+        "register_generation": 0, "t0_s": 0, "step_s": 60, "quality": 0, "calibration": None, "registers": registers,
+        "bad_mask": 0,
     }  # fmt: skip
     body.update(more)
     return body

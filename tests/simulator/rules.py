@@ -63,13 +63,13 @@ def nothing_acknowledged_is_lost(
 
 
 def no_sequence_is_used_twice(
-    held: Held, said: "dict[tuple[bytes, int], set[bytes]]", journals: "dict[bytes, dict[int, bytes]]"
+    held: Held, sent: "dict[tuple[bytes, int], set[bytes]]", journals: "dict[bytes, dict[int, bytes]]"
 ) -> None:
     """Wire, flash and store know one entry for each place."""
-    assert [place for place, ids in said.items() if len(ids) != 1] == []
+    assert [place for place, ids in sent.items() if len(ids) != 1] == []
     for kid, entries in held.logs.items():
         for new in entries:
-            assert said.get((kid, new.sequence), {new.id}) == {new.id}, new
+            assert sent.get((kid, new.sequence), {new.id}) == {new.id}, new
         journal = journals[kid]
         assert list(journal) == list(range(min(journal), max(journal) + 1))
         assert len(entries) >= min(journal), f"{kid.hex()} freed {min(journal)} entries, {len(entries)} are stored"

@@ -70,8 +70,8 @@ class Wire:
         self.port: int = self._socket.getsockname()[1]
         self.node_port: int | None = None  # None: nobody is there
         self.passed = 0
-        self.said: dict[tuple[bytes, int], set[bytes]] = {}  # (meter, sequence): ids of entries that it sent
-        self.said_at_s: dict[tuple[bytes, int], float] = {}  # and when first, by the monotonic clock
+        self.sent: dict[tuple[bytes, int], set[bytes]] = {}  # (meter, sequence): ids of entries that it sent
+        self.sent_at_s: dict[tuple[bytes, int], float] = {}  # and when first, by the monotonic clock
         self.acknowledged: dict[bytes, int] = {}  # meter: the highest next_sequence of a HEAD
         self.receipts: dict[tuple[bytes, int], bytes] = {}  # (meter, sequence): id that a receipt names
         self.granted: list[Granted] = []
@@ -113,8 +113,8 @@ class Wire:
         kind, body = datagram.decode(data, self._community)
         if kind == datagram.ENTRY:
             new = entry.decode(body, self._community)
-            self.said.setdefault((new.kid, new.sequence), set()).add(new.id)
-            self.said_at_s.setdefault((new.kid, new.sequence), time.monotonic())
+            self.sent.setdefault((new.kid, new.sequence), set()).add(new.id)
+            self.sent_at_s.setdefault((new.kid, new.sequence), time.monotonic())
 
     def _note_down(self, data: bytes) -> None:
         kind, body = datagram.decode(data, self._community)

@@ -62,10 +62,10 @@ async def keep_node_running(live: LiveCommunity) -> None:
 
 def what_was_published_was_kept(live: LiveCommunity, household: Household) -> None:
     """Whenever its meter died, what it had sent was in its flash: it goes on behind it."""
-    said = [(at_s, sequence) for (kid, sequence), at_s in live.wire.said_at_s.items() if kid == household.kid]
+    sent = [(at_s, sequence) for (kid, sequence), at_s in live.wire.sent_at_s.items() if kid == household.kid]
     ends, starts = household.of("ended"), household.of("started")[1:]
     for (ended_s, _), (_, started) in zip(ends, starts, strict=False):
-        last = max([sequence for at_s, sequence in said if at_s < ended_s], default=-1)
+        last = max([sequence for at_s, sequence in sent if at_s < ended_s], default=-1)
         assert started["next_sequence"] > last, (household.name, started)
     assert len(starts) >= KILLS // 8
 
@@ -118,7 +118,7 @@ def _check(live: LiveCommunity, wallbox: Household) -> str:
         held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
         used = rules.attributed_once(held, wallbox.kid)
         # A use may have ended since the last reading.

@@ -85,7 +85,7 @@ def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: 
         held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
         carried = rules.settled(held, live.clock())

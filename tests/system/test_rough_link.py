@@ -76,7 +76,7 @@ def _check(live: LiveCommunity, wallbox: Household, rain: Rain) -> str:
         held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         rules.registers_only_rise(held)
         grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
         rejected = reader.rejected()
