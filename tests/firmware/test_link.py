@@ -140,13 +140,13 @@ def test_pruned_entries_are_not_requested():
 
 def test_the_inbox_is_followed_in_order():
     line = Line()
-    judge = line.inbox.problem
-    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 0, 4) is None
+    problem = line.inbox.problem
+    assert problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 0, 4) is None
     line.inbox.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
+    assert problem(INBOX, 4, 9) is None and problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and problem(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert problem(b"inbox 02", 4, 9) == reasons.INBOX_GAP and problem(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():

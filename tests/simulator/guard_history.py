@@ -335,14 +335,14 @@ class World:
         self.boot(None if kind == 1 else json.loads(self.flash), False)
 
     def decide(self):
-        inputs, judge = self.inputs, self.checker
+        inputs, checker = self.inputs, self.checker
         inputs.uptime_ms = self.uptime_ms()
         inputs.unix_s = BORN_S + self.offset_s + self.true_ms // 1000 if self.clock else None
         inputs.import_wh = self.import_wh
         inputs.grants = self.grants
         inputs.sensed_closed = self.closed if self.senses else None
         decision = self.decision = self.guard.decide(inputs)
-        judge.rule(self.true_ms, inputs, decision)
+        checker.rule(self.true_ms, inputs, decision)
         self.due_ms = self.true_ms + decision.next_at_ms - inputs.uptime_ms
         if decision.save:
             self.flash = json.dumps(self.guard.saved())
@@ -432,4 +432,4 @@ def live(seed, policies, steps):
     world = World(seed, policies)
     for _ in range(steps):
         world.step()
-    return world.judge.seen
+    return world.checker.seen

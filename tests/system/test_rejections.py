@@ -97,7 +97,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     now_s, wrap = player.now_s, player.wrap
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
-    meter, forked = player.meter("replayed"), player.owned_meter("forked")
+    meter, forked = player.meter("replayed"), player.meter("forked")
     first, held = meter.publish("event", boot, now_s), forked.publish("event", boot, now_s)
     good += [first, held]
     cases["duplicate"] = wrap(first) * 3 + bad_orders(player, meter, good)
