@@ -1,4 +1,4 @@
-"""The application on a board of stand-ins: failing tasks, restarts, the watchdog, and what the guard is told."""
+"""The application on a board of stand-ins: failing tasks, restarts, the watchdog, and what the guard receives."""
 
 import asyncio
 
@@ -7,7 +7,10 @@ from simulator.board import Board
 from simulator.driving import power
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
-from wattpact_meter.control.faults import DEAD_MS
+from wattpact_meter.metering.measurement import Measurement
+from wattpact_meter.metering.recorder import DEAD_MS
+from wattpact_meter.sources import p1_frame
+from wattpact_meter.sources.p1 import P1Source
 from wattpact_protocol import steps
 from wattpact_protocol.log import readings, register_table
 
@@ -19,7 +22,7 @@ def made(folder):
     return app, board
 
 
-def test_it_says_who_it_is_and_runs_until_it_is_stopped():
+def test_it_reports_who_it_is_and_runs_until_it_is_stopped():
     with flash.Folder() as folder:
         app, board = made(folder)
         assert board.events[0]["event"] == "started" and board.events[0]["kid"] == app.identity.kid.hex()
@@ -78,7 +81,7 @@ def test_a_task_is_stuck_after_half_a_minute_and_not_before():
             assert board.fed == fed + 1, name
 
 
-def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
+def test_the_relay_does_what_the_guard_decides_and_it_is_reported_once():
     with flash.Folder() as folder:
         app, board = made(folder)
         for now_ms in (0, 100, 200):
@@ -107,7 +110,7 @@ def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
             assert not over_current(app, board, {})
 
 
-def test_over_current_in_any_of_several_measurements_is_told():
+def test_over_current_in_any_of_several_measurements_is_reported():
     with flash.Folder() as folder:
         app, board = made(folder)
         over = {register_table.CURRENT_1_MA: 65_500}
@@ -118,7 +121,7 @@ def test_over_current_in_any_of_several_measurements_is_told():
         assert not over_current(app, board, {})
 
 
-def test_the_guard_is_asked_between_two_verifications():
+def test_the_guard_decides_between_two_verifications():
     with flash.Folder() as folder:
         app, board = made(folder)
         meter, done = app.meter, []
@@ -178,7 +181,105 @@ def test_a_source_that_measures_nothing_is_dead():
             return board.inputs.sensor_dead
 
         good, faulty = power(0, 200_000), power(0, 200_000, {}, readings.SENSOR_FAULT)
-        assert not dead_at(1000, good)
+        for now_ms in (250, 500, 750, 1000):
+            assert not dead_at(now_ms, good)
         assert not dead_at(1000 + DEAD_MS, faulty)
         assert dead_at(1001 + DEAD_MS, faulty)
         assert not dead_at(1002 + DEAD_MS, good)
+
+
+TUESDAY_S = 1_768_298_400  # 2026-01-13 10:00 UTC, six hours before a quiet time
+
+
+class Line:
+    data = b""
+
+    def read(self):
+        data, self.data = self.data, b""
+        return data
+
+
+class Port:
+    """An application behind a P1 port on emergency credit; plan(second) -> (serial, Wh), or None for no telegram."""
+
+    def __init__(self, folder, plan, consent_from_s=0):
+        self.app, self.board = made(folder)
+        self.board.start_s = TUESDAY_S
+        self.board.draw = lambda n: min(4000, n - 1)
+        self.board.source = P1Source(Line())
+        self.board.sense = self.sense
+        self.plan, self.consent_from_s = plan, consent_from_s
+        self.dead = []
+
+    def sense(self, inputs):
+        inputs.consent = self.board.uptime_ms >= self.consent_from_s * 1000
+        self.board.inputs = inputs
+
+    def run(self, seconds):
+        for second in range(seconds):
+            for part in range(2):
+                self.board.uptime_ms = second * 1000 + 500 * part
+                shown = None if part else self.plan(second)
+                if shown:
+                    text = "/XYZ5METER\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.1.1(%s)\r\n1-0:1.8.0(%d*Wh)\r\n!" % shown
+                    crc = p1_frame.crc16(text.encode())
+                    self.board.source._serial.data = text.encode() + b"%04X\r\n" % crc
+                self.app.sample(self.board.now())
+                steps.finish(self.app.tick_steps(self.board.now()))
+            self.dead.append(self.board.inputs.sensor_dead)
+        return self
+
+    def relay(self):
+        return [(event["closed"], event["reason"]) for event in self.board.events if event["event"] == "relay"]
+
+    def credit_wh(self):
+        return self.app.meter.guard.memory.credit_spent_wh
+
+
+def test_one_lost_telegram_of_a_slow_meter_opens_no_relay():
+    for lost, opens in (((200,), False), ((200, 210, 220), True)):
+        with flash.Folder() as folder:
+            plan = lambda s: None if s % 10 or s in lost else ("4530", 5_000_000 + s // 40)  # noqa: E731,B023
+            port = Port(folder, plan, 35).run(260)
+            assert ((False, "no_contract") in port.relay()[1:]) == opens, port.relay()
+            assert any(port.dead[30:]) == opens
+
+
+def test_credit_is_never_spent_on_a_step():
+    old, new = 5_000_000, 5_040_000
+    for plan, consent_from_s, used_wh in (
+        (lambda s: ("4530", old + s // 10) if s >= 3 else None, 0, 20),
+        (lambda s: ("4530", old + s // 10) if s >= 3 else None, 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4531", new + s // 10), 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4530", new + s // 10), 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4530", s // 10), 10, 19),
+        (lambda s: ("4530", 0) if s < 10 else ("4530", new + s // 10), 0, 20),
+    ):
+        with flash.Folder() as folder:
+            port = Port(folder, plan, consent_from_s).run(200)
+            assert port.relay()[-1] == (True, "credit"), port.relay()
+            assert used_wh - 3 <= port.credit_wh() <= used_wh, (port.credit_wh(), used_wh)
+
+
+def test_telegrams_that_are_refused_keep_no_relay_closed():
+    for refused in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
+        with flash.Folder() as folder:
+            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else refused(s)  # noqa: E731,B023
+            port = Port(folder, plan).run(90)
+            assert port.dead.index(True) in (69, 70) and port.relay()[-1] == (False, "no_contract")
+            assert port.credit_wh() <= 6
+
+
+def test_registers_that_never_move_while_power_is_shown_are_not_trusted():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        now_ms = 0
+        for minutes, power_w, is_dead in ((60, 3600, False), (60, 3600, True), (60, 0, True)):
+            for _ in range(6 * minutes):
+                now_ms += 10_000
+                shown = {register_table.POWER_W: power_w}
+                one = Measurement((), 0, shown, 0, "4530", {1: 5_000_000, 2: 0})
+                board.source.next = [one]
+                app.sample(Now(now_ms, None))
+                steps.finish(app.tick_steps(Now(now_ms, None)))
+            assert board.inputs.sensor_dead == is_dead, (minutes, power_w)

@@ -5,7 +5,7 @@ from simulator import damage
 from simulator.network import alone
 from wattpact_protocol.log import entry, kinds, roles
 
-WHO_SAYS = {
+WHO_PUBLISHES = {
     "issuer": (kinds.CERTIFICATE, kinds.POLICY, kinds.GRANT, kinds.TERMINATE, kinds.COMMUNITY, kinds.TARIFF),
     "host": (kinds.RECEIPT, kinds.STATEMENT),
     "owner": (kinds.MANDATE, kinds.TERMINATE),
@@ -14,7 +14,7 @@ WHO_SAYS = {
 
 
 def test_no_values_that_the_table_allows_stop_a_meter():
-    """It goes on measuring, deciding, speaking and hearing, and does the same after a restart."""
+    """It goes on measuring, deciding, publishing and receiving, and does the same after a restart."""
     operations = starts = 0
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
@@ -27,8 +27,8 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         world.run(5)
         ids, said = [bytes(32)], 0
         for n in range(case.scale(250, 60)):
-            who = bits.choice(sorted(WHO_SAYS))
-            kind = bits.choice(WHO_SAYS[who])
+            who = bits.choice(sorted(WHO_PUBLISHES))
+            kind = bits.choice(WHO_PUBLISHES[who])
             ids += [new.id for new in household.entries()[-3:]]
             made = damage.body(
                 bits, kind, (community.now_s, 60), ids[-12:], [household.kid, world.owner.kid, other.kid]
@@ -39,9 +39,9 @@ def test_no_values_that_the_table_allows_stop_a_meter():
             if kind == kinds.GRANT:
                 made["number"], made["meter"] = n + 1, household.kid
             try:
-                new = tell(community, authors[who], kind, made, n)
+                new = publish_any(community, authors[who], kind, made, n)
             except entry.EntryError:
-                continue  # too long to be said
+                continue  # too long to be published
             ids.append(new.id)
             said += 1
             if n % 8 == 0:
@@ -60,8 +60,8 @@ def test_no_values_that_the_table_allows_stop_a_meter():
     assert operations and starts, (operations, starts)
 
 
-def tell(community, author, kind, made, n):
-    """An entry of an author that the community passes on whatever it says."""
+def publish_any(community, author, kind, made, n):
+    """An entry of an author that the community passes on whatever is in it."""
     if not author.chained:
         made["order_id"] = n.to_bytes(8, "big")
         made.setdefault("expires_s", community.now_s + 60)

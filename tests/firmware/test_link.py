@@ -51,7 +51,7 @@ class Line:
         return self.inbox.admit([name, after, cursor, b""])
 
 
-def test_nothing_is_pushed_before_the_host_says_where_it_is():
+def test_nothing_is_pushed_before_a_head_of_the_host():
     line = Line(5)
     assert line.poll() == [(datagram.DIGEST, [KID, 0, 5, bytes(8), 0])]
     line.head(3)
@@ -124,14 +124,14 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
     assert [kind for kind, _ in line.poll(100)] == [datagram.ENTRY, datagram.DIGEST]
 
 
-def test_heads_that_cannot_be_are_passed_over():
+def test_heads_that_cannot_be_are_ignored():
     line = Line(3)
     assert line.head(4) == reasons.HEAD_AHEAD
     assert line.outbox.on_head(1, 0, 0, 0) == reasons.STALE_GENERATION
     assert line.outbox.acknowledged is None
 
 
-def test_pruned_entries_are_not_asked_for():
+def test_pruned_entries_are_not_requested():
     line = Line(10)
     line.journal.prune(6)
     line.head(2)
@@ -140,13 +140,13 @@ def test_pruned_entries_are_not_asked_for():
 
 def test_the_inbox_is_followed_in_order():
     line = Line()
-    judge = line.inbox.problem
-    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 0, 4) is None
+    problem = line.inbox.problem
+    assert problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 0, 4) is None
     line.inbox.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
+    assert problem(INBOX, 4, 9) is None and problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and problem(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert problem(b"inbox 02", 4, 9) == reasons.INBOX_GAP and problem(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
@@ -285,7 +285,7 @@ def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same
     assert one.apply(community.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
 
 
-def test_what_is_its_own_or_of_no_effect_is_passed_over():
+def test_what_is_its_own_or_of_no_effect_is_ignored():
     community, one, two = addressees("one", "two")
     event = community.publish(two.author, kinds.EVENT, {"code": 1})
     assert one.apply(event) == PASSED

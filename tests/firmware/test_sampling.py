@@ -113,7 +113,7 @@ def test_loads_against_their_analytic_values():
                 assert one.flags == 0 and not one.estimated and one.quality == 0, (name, one.flags)
 
 
-def test_an_uncorrected_phase_error_costs_what_theory_says():
+def test_an_uncorrected_phase_error_costs_as_much_as_in_theory():
     sampler = Sampler(calibration())
     (one,) = sampler.feed_block(*samples(seconds=0.3, degrees=60, late_us=111))
     assert near(one.active_mw, 2300000 * math.cos(math.radians(61.998)), 4)
@@ -377,7 +377,7 @@ def test_no_input_makes_it_raise():
 
 def test_a_sample_allocates_nothing():
     if sys.implementation.name != "micropython":
-        raise case.Skip("only MicroPython tells what it allocates")
+        raise case.Skip("only MicroPython shows what it allocates")
     from array import array
 
     spent = []
@@ -396,7 +396,7 @@ def test_a_sample_allocates_nothing():
     assert spent[1] - spent[0] < 1200, spent
 
 
-def test_calibrations_out_of_range_are_refused():
+def test_calibrations_out_of_range_are_rejected():
     for arguments in (
         (UV, 0), (10**10, UA), (UV, UA, -1), (UV, UA, 2048, 1 << 25), (UV, "50000"), (UV, UA, 0, 0, 2001)
     ):  # fmt: skip

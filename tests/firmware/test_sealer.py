@@ -204,7 +204,7 @@ def test_without_a_clock_entries_are_counted():
 
 
 def test_a_cut_at_any_write_uses_no_number_twice():
-    """Cuts from the first word of the host on: between what is kept and the entry that shows it, and elsewhere."""
+    """Cuts from the first entry of the host on: between what is kept and the entry that shows it, and elsewhere."""
     boots = 0
     for after in (False, True):
         for first in range(1, case.scale(40, 12)):
@@ -252,7 +252,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         said = [new.body for new in household.entries() if new.kind == kinds.EVENT]
         assert "sealing" in [body["text"] for body in said if body["code"] == event_codes.STATE_CORRUPT][0]
         assert not household.meter.checkpoint.lost == [] and household.meter.sealer.lost
-        # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
+        # Of what is sealed with the lost secret only the open part is known, which is enough not to publish it again.
         assert published.count(kinds.USAGE_START) == 0 and household.closed
         assert household.meter.usage.grants[0].contract == grant.body["contract"]
         assert household.meter.usage.grants[0].used_from_s and kept_wh
@@ -260,7 +260,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         assert ends == sorted(ends)
 
 
-def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
+def test_nothing_is_published_plain_by_a_meter_that_forgot_whom_to_trust():
     for names in (("trust",), ("trust", "sealing")):
         world, community, household = alone()
         world.run(12)
@@ -327,7 +327,7 @@ class Log:
         return self.entries[sequence] if 0 <= sequence < len(self.entries) else None
 
 
-class Said:
+class Published:
     is_sealed = False
 
     def __init__(self, kind, body):
@@ -353,7 +353,7 @@ class Bench:
         self.sealer.restore(self.log, boot)
 
     def due(self, unix_s=START_S, is_said=True):
-        """The entry that is due, said at once or not at all."""
+        """The entry that is due, published at once or not at all."""
         found = None
         steps = self.sealer.due_steps(Now(1000, unix_s))
         while True:
@@ -363,7 +363,7 @@ class Bench:
                 found = done.value
                 break
         if found is not None and is_said:
-            self.log.entries.append(Said(found[0], found[1]))
+            self.log.entries.append(Published(found[0], found[1]))
             self.sealer.published(self.log.entries[-1])
         return found
 
@@ -392,7 +392,7 @@ def test_a_new_generation_of_the_log_begins_an_epoch():
     assert steps.finish(later.sealer.seal_steps(kinds.READING, READING))["sealed"].key_no == 2
 
 
-def test_what_was_not_said_is_prepared_again():
+def test_what_was_not_published_is_prepared_again():
     bench = Bench()
     first = bench.due(is_said=False)
     writes = bench.store._flash.writes
@@ -400,7 +400,7 @@ def test_what_was_not_said_is_prepared_again():
     assert first == again and first[1]["number"] == 1 and bench.store._flash.writes == writes
     case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
     after_cut = Bench(bench.log, bench.store, case.Bits("x").bytes, 2)
-    assert after_cut.due()[1]["number"] == 2, "the first may have been said"
+    assert after_cut.due()[1]["number"] == 2, "the first may have been published"
     first = after_cut.due(is_said=False)
     writes = bench.store._flash.writes
     assert first == after_cut.due(is_said=False) and bench.store._flash.writes == writes
@@ -409,7 +409,7 @@ def test_what_was_not_said_is_prepared_again():
     assert Bench(bench.log, bench.store, case.Bits("z").bytes, 4).numbers() == []
 
 
-def test_broken_chance_is_refused_and_nothing_said():
+def test_broken_randomness_is_rejected_and_nothing_published():
     good = case.Bits("good")
     stuck = good.bytes(32)
     for chance in (lambda n: bytes(n), lambda n: b"\xff" * n, lambda n: stuck[:n], lambda n: b"", lambda n: None):
@@ -428,7 +428,7 @@ def test_broken_chance_is_refused_and_nothing_said():
     case.raises(period_keys.SealError, after.due)
 
 
-def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
+def test_a_meter_with_broken_randomness_goes_on_but_for_what_is_sealed():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     household.meter.sealer._urandom = lambda n: bytes(n)
     world.run(5)
@@ -441,7 +441,7 @@ def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
     assert check_sealed(household) and len(household.entries(kinds.USAGE_END)) == 1 and not household.closed
 
 
-def test_readers_without_a_key_that_works_are_not_asked_again():
+def test_readers_without_a_key_that_works_are_not_tried_again():
     world, community, household = alone()
     community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
     community.certify(world.owner, community.issuer, roles.PERSON, 2, sealing_key=bytes(32))
@@ -478,8 +478,8 @@ def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
     assert seen_by(household, heir)[0] and max(seen_by(household, world.owner)[0]) < held
 
 
-def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
-    """By what it might need, not by what it does: what does not fit would tell of a busy enrolled."""
+def test_a_reading_too_long_to_be_sealed_is_published_by_its_totals():
+    """By what it might need, not by what it does: what does not fit would show a busy household."""
     world, community, household = alone(step_s=900)
     world.run(4)
     household.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
@@ -535,7 +535,7 @@ def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
     keys = [{key for key, _, _ in life} for life in lives]
     assert keys[0] & keys[1], "both seal with one key, or this test tests nothing"
     both = lives[0] | lives[1]
-    assert len(both) > len(lives[0]) + case.scale(30, 15), "both say the same"
+    assert len(both) > len(lives[0]) + case.scale(30, 15), "both publish the same"
     contents = {}
     for key, nonce, plaintext in both:
         assert contents.setdefault((key, nonce), plaintext) == plaintext, "a nonce served twice"

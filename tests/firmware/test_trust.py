@@ -1,4 +1,4 @@
-"""Certificates: what this meter believes, and how little it verifies for it."""
+"""Certificates: what this meter trusts, and how little it verifies for it."""
 
 import case
 from simulator import bodies
@@ -18,7 +18,7 @@ def fresh(community, flash=None):
 
 
 def taught(community, flash=None):
-    """A trust that has heard the operator's certificates."""
+    """A trust that has received the operator's certificates."""
     held = fresh(community, flash)
     for new in community.certificates:
         assert steps.finish(held.learn_steps(new, START_S)) is None
@@ -35,14 +35,14 @@ def signed_by(community, signer, subject, role, version=1, **more):
     )  # fmt: skip
 
 
-def test_a_chain_of_real_signatures_is_believed():
+def test_a_chain_of_real_signatures_is_trusted():
     community = with_peer(REAL)
     held = taught(community)
     assert held.author(community.host.kid)["role"] == roles.HOST
     assert held.author(community.issuer.kid)["id"] == community.issuer.certificate_id
 
 
-def test_without_the_link_above_nothing_is_believed():
+def test_without_the_link_above_nothing_is_trusted():
     community = with_peer()
     held = fresh(community)
     host = community.host.certificate
@@ -137,7 +137,7 @@ def test_certificates_expire_by_the_clock_where_there_is_one():
     assert steps.finish(held.check_steps(grant, begin_s - 990)) == reasons.CERTIFICATE_EXPIRED
 
 
-def test_who_may_say_what_is_checked_before_any_signature():
+def test_who_may_publish_what_is_checked_before_any_signature():
     community = with_peer()
     held = taught(community)
     before = held.verifications

@@ -75,7 +75,7 @@ def test_phases_and_kinds_do_not_mix():
     assert (three.energy_nj, three.duration_us, three.registers_wh) == ([11, 18, -27], 15, {})
 
 
-def test_the_newest_registers_stand_for_those_that_found_no_room():
+def test_the_newest_registers_replace_those_that_found_no_room():
     held, meter = backlog.Backlog(), Applied()
     for n in range(50):
         held.add(Now(n, None), Measurement((), 0, {64: n}, 0, "METER", {1: n}, 1000 + n))

@@ -55,19 +55,19 @@ def guesses_are_quick(monkeypatch):
 
 
 @pytest.fixture
-def asked(app, trading):
-    """asked(who, question, **values) -> answer; who is a meter (its owner asks), "operator" or "nobody"."""
+def answer_of(app, trading):
+    """answer_of(who, path, **values) -> answer; who is a meter (its owner is the viewer), "operator" or "nobody"."""
     store = trading.community.sink.store
     with TestClient(app) as client:
 
-        def ask(who, question, **values):
+        def get_answer(who, path, **values):
             if who == "nobody":
                 headers = {}
             else:
                 headers = by(code(store, None if who == "operator" else who.owner.kid))
-            return client.get(f"/api/{question}", params=values, headers=headers)
+            return client.get(f"/api/{path}", params=values, headers=headers)
 
-        yield ask
+        yield get_answer
 
 
 # Codes
@@ -109,7 +109,7 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a" * 25, "a" * 27, "1" * 26, "\u00e4" * 26, "a" * 100_000, "=" * 26, "a\0" * 13])
-def test_what_is_no_code_is_refused_like_a_wrong_one(trading, text):
+def test_what_is_no_code_is_rejected_like_a_wrong_one(trading, text):
     with pytest.raises(BadCode, match="not known here"):
         Access(trading.path, trading.clock).enter(text)
 
@@ -198,7 +198,7 @@ def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers
 
 
 def test_a_form_of_another_site_cannot_carry_a_code(app, trading):
-    """What a browser sends without asking first: form types, and text that looks like JSON."""
+    """What a browser sends without a preflight request: form types, and text that looks like JSON."""
     text = code(trading.community.sink.store)
     with TestClient(app) as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
@@ -215,7 +215,7 @@ def test_what_was_sent_for_a_code_is_not_repeated(app, body):
     assert answer.json()["detail"].endswith(".")
 
 
-def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog):
+def test_a_wrong_code_is_rejected_and_counted_and_named_nowhere(tmp_path, caplog):
     trading = Trading(tmp_path)
     community = trading.community
     node = Node(community.sink.store, community.root.public_key, community.host, community.issuer, trading.clock)
@@ -276,25 +276,25 @@ MEASURED = ("import_wh", "export_wh", "power_w", "register_time_s", "relay")
 CAME_OF_IT = ("carried_wh", "short_wh", "unused_wh", "attributed_wh", "due_nano", "flow_w")
 
 
-def test_a_meter_is_its_owners(asked, trading):
-    everything = {row["kid"]: row for row in asked("operator", "meters").json()}
+def test_a_meter_is_its_owners(answer_of, trading):
+    everything = {row["kid"]: row for row in answer_of("operator", "meters").json()}
     assert {row["sealed"] for row in everything.values()} == {None}
     for who in ("nobody", *trading.meters, trading.onlooker):
-        for row in asked(who, "meters").json():
+        for row in answer_of(who, "meters").json():
             models.Meter.model_validate(row)
             if who != "nobody" and row["kid"] == who.kid.hex():
                 assert row == everything[row["kid"]]
             else:
                 assert row == {**everything[row["kid"]], **dict.fromkeys(MEASURED), "sealed": "viewer"}
-            assert asked(who, f"meters/{row['kid']}").json() == row
+            assert answer_of(who, f"meters/{row['kid']}").json() == row
 
 
-def test_what_came_of_a_contract_is_for_both_its_sides(asked, trading):
-    everything = {row["id"]: row for row in asked("operator", "contracts").json()}
+def test_what_came_of_a_contract_is_for_both_its_sides(answer_of, trading):
+    everything = {row["id"]: row for row in answer_of("operator", "contracts").json()}
     sides = {"nobody": 0, trading.solar: 1, trading.battery: 1, trading.wallbox: 2, trading.onlooker: 0}
     for who, count in sides.items():
         seen = 0
-        for row in asked(who, "contracts").json():
+        for row in answer_of(who, "contracts").json():
             models.Contract.model_validate(row)
             whole = everything[row["id"]]
             if who != "nobody" and who.kid.hex() in (row["supplier"], row["consumer"]):
@@ -305,10 +305,10 @@ def test_what_came_of_a_contract_is_for_both_its_sides(asked, trading):
         assert seen == count
 
 
-def test_readings_are_their_owners(asked, trading):
+def test_readings_are_their_owners(answer_of, trading):
     for meter in trading.meters:
         for who in ("operator", "nobody", *trading.meters, trading.onlooker):
-            answer = asked(who, "readings", meter=meter.kid.hex())
+            answer = answer_of(who, "readings", meter=meter.kid.hex())
             if who in ("operator", meter):
                 assert answer.status_code == 200 and set(answer.json()) == set(models.Readings.model_fields)
             else:
@@ -319,27 +319,27 @@ def test_readings_are_their_owners(asked, trading):
                 }
 
 
-def test_a_bill_is_its_owners(asked, trading):
-    everything = {row["owner"]: row for row in asked("operator", "bills").json()}
+def test_a_bill_is_its_owners(answer_of, trading):
+    everything = {row["owner"]: row for row in answer_of("operator", "bills").json()}
     assert len(everything) == 4
-    assert asked(trading.landlord, "bills").json() == []
-    assert asked(trading.landlord, "bills", owner=trading.landlord.owner.kid.hex()).status_code == 404
-    assert asked("nobody", "bills").json() == []
+    assert answer_of(trading.landlord, "bills").json() == []
+    assert answer_of(trading.landlord, "bills", owner=trading.landlord.owner.kid.hex()).status_code == 404
+    assert answer_of("nobody", "bills").json() == []
     for meter in (*trading.meters, trading.onlooker):
         own = meter.owner.kid.hex()
-        assert asked(meter, "bills").json() == [everything[own]] == asked(meter, "bills", owner=own).json()
+        assert answer_of(meter, "bills").json() == [everything[own]] == answer_of(meter, "bills", owner=own).json()
         for other in everything:
-            assert (asked(meter, "bills", owner=other).status_code == 200) == (other == own)
-            assert asked("nobody", "bills", owner=other).status_code == 403
+            assert (answer_of(meter, "bills", owner=other).status_code == 200) == (other == own)
+            assert answer_of("nobody", "bills", owner=other).status_code == 403
 
 
-def test_of_others_private_entries_only_their_kind_is_told(asked, trading):
+def test_of_others_private_entries_only_their_kind_is_shown(answer_of, trading):
     private = set(visible.PRIVATE)
-    everything = {row["id"]: row for row in asked("operator", "log", limit=200).json()["entries"]}
+    everything = {row["id"]: row for row in answer_of("operator", "log", limit=200).json()["entries"]}
     assert {row["kind"] for row in everything.values()} >= private - {"statement"}
     for who in ("nobody", trading.solar, trading.onlooker):
         mine = set() if who == "nobody" else {who.kid.hex(), who.owner.kid.hex()}
-        rows = asked(who, "log", limit=200).json()["entries"]
+        rows = answer_of(who, "log", limit=200).json()["entries"]
         assert len(rows) == len(everything)
         for row in rows:
             models.LogRow.model_validate(row)
@@ -375,22 +375,22 @@ def test_a_statement_is_for_whom_it_is_about(tmp_path):
     trading.close()
 
 
-def test_a_supplier_hears_what_was_used_and_not_the_consumers_register(asked, trading):
-    rows = asked(trading.solar, "log", meter=trading.wallbox.kid.hex(), limit=200).json()["entries"]
+def test_a_supplier_sees_what_was_used_and_not_the_consumers_register(answer_of, trading):
+    rows = answer_of(trading.solar, "log", meter=trading.wallbox.kid.hex(), limit=200).json()["entries"]
     told = [row["text"] for row in rows if row["sealed"] is None and row["kind"] in visible.PRIVATE]
     assert "Used 10 Wh of 40 Wh under the contract with House 1 solar" in told
     assert not [text for text in told if "register" in text or "House 2" in text]
 
 
-def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, trading):
+def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(answer_of, trading):
     """Powers, sums, and the registers that are like no other number here, looked for in every answer."""
     figures = {meter.registers[side] for meter in trading.meters for side in (0, 1) if meter.registers[side] > 50}
-    figures |= {7200, 7920} | {row["net_nano"] for row in asked("operator", "bills").json() if row["net_nano"]}
+    figures |= {7200, 7920} | {row["net_nano"] for row in answer_of("operator", "bills").json() if row["net_nano"]}
     assert len(figures) >= 6
     questions = ("meters", "contracts", "log", "bills")
     places = r'"(cursor|sequence|next_sequence|rated_w)":\d+'
-    known = " ".join(asked("operator", question).text for question in questions)
-    shown = " ".join(re.sub(places, "", asked("nobody", question).text) for question in questions)
+    known = " ".join(answer_of("operator", question).text for question in questions)
+    shown = " ".join(re.sub(places, "", answer_of("nobody", question).text) for question in questions)
     for figure in figures:
         assert re.search(rf"\b{abs(figure)}\b", known)
         assert not re.search(rf"\b{abs(figure)}\b", shown), figure
@@ -434,7 +434,7 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
     trading.close()
 
 
-def test_why_a_reading_counts_for_nothing_tells_what_it_said():
+def test_why_a_reading_counts_for_nothing_shows_what_it_measured():
     row = {"kind": "reading", "text": "x", "void_reason": "falling_register", "audience": {b"owner"}, "sealed": False}
     assert visible.log_rows(NOBODY, [row])[0]["void_reason"] is None
     assert visible.log_rows(Viewer(False, b"owner"), [row])[0]["void_reason"] == "falling_register"
@@ -489,7 +489,7 @@ def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
 # Events
 
 
-def test_each_page_hears_what_its_viewer_may(tmp_path):
+def test_each_page_receives_what_its_viewer_may(tmp_path):
     trading = Trading(tmp_path)
     trading.trade()
     store = trading.community.sink.store
@@ -530,11 +530,11 @@ def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
 
 def test_an_answer_is_computed_once_for_all_viewers(trading, monkeypatch):
     views = app_at(trading.path, trading.clock).state.views
-    asked = []
-    whole = ANSWERS[0]._replace(answer=lambda views: asked.append(1) or views.meters())
+    answer_of = []
+    whole = ANSWERS[0]._replace(answer=lambda views: answer_of.append(1) or views.meters())
     viewers = [OPERATOR, NOBODY, *(Viewer(False, meter.owner.kid) for meter in trading.meters)]
     _, texts = computed(views, whole, viewers)
-    assert asked == [1] and len(set(texts.values())) == len(viewers)
+    assert answer_of == [1] and len(set(texts.values())) == len(viewers)
 
 
 def test_a_viewers_answers_are_dropped_with_their_last_page(trading):
@@ -573,7 +573,7 @@ def test_fuzzed(app, method):
     @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=one_of(strategies))
     def check(case):
-        # That a code must be one that was given out no schema can say.
+        # That a code must be one that was given out no schema can state.
         excluded = [schemathesis.specs.openapi.checks.positive_data_acceptance]
         answered.append(case.call_and_validate(excluded_checks=excluded).status_code)
 
@@ -581,7 +581,7 @@ def test_fuzzed(app, method):
     assert answered and max(answered) < 500
 
 
-def test_the_description_says_that_a_code_may_be_sent(app):
+def test_the_description_states_that_a_code_may_be_sent(app):
     with TestClient(app) as client:
         described = client.get("/openapi.json").json()
     assert described["security"] == [{}, {"code": []}]
@@ -633,10 +633,10 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), NONSENSE)
-def test_nonsense_gets_one_line(founded, words, said):
-    done = run("--data", founded, "access", *words)
-    assert done.status in (1, 2) and done.out == "" and said in done.errors and done.errors.count("\n") == 1
+@pytest.mark.parametrize(("typed", "shown"), NONSENSE)
+def test_nonsense_gets_one_line(founded, typed, shown):
+    done = run("--data", founded, "access", *typed)
+    assert done.status in (1, 2) and done.out == "" and shown in done.errors and done.errors.count("\n") == 1
 
 
 def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
@@ -653,7 +653,7 @@ def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
 
 
 def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, trading):
-    """As a web server on the same machine passes a request on; another machine's word for it counts nothing."""
+    """As a web server on the same machine passes a request on; another machine's claim of it counts nothing."""
     body = {"code": code(trading.community.sink.store)}
     with served(app) as base:
         plain = httpx.post(f"{base}/api/session", json=body)

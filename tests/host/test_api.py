@@ -1,9 +1,10 @@
-"""The HTTP API over a real store: its figures, its refusals, its headers, its events, and a fuzzer's worst."""
+"""The HTTP API over a real store: its figures, its rejections, its headers, its events, and a fuzzer's worst."""
 
 import asyncio
 import logging
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -144,7 +145,7 @@ def test_flow_follows_priority_limit_and_export(tmp_path):
     assert (rows[1]["flow_w"], rows[2]["flow_w"], rows[2]["state"]) == (7200, 0, "granted")
 
 
-def test_log_tells_each_entry_in_a_sentence(client, trading):
+def test_log_shows_each_entry_in_a_sentence(client, trading):
     rows = get(client, "log", limit=200)["entries"]
     texts = [row["text"] for row in rows]
     for row in rows:
@@ -222,9 +223,9 @@ INVALID = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("question", "status"), INVALID)
-def test_nonsense_is_refused_in_a_sentence(client, trading, question, status):
-    answer = client.get("/api/" + question.replace("KID", trading.wallbox.kid.hex()))
+@pytest.mark.parametrize(("query", "status"), INVALID)
+def test_nonsense_is_rejected_in_a_sentence(client, trading, query, status):
+    answer = client.get("/api/" + query.replace("KID", trading.wallbox.kid.hex()))
     assert answer.status_code == status, answer.text
     assert list(answer.json()) == ["detail"]
     sentence = answer.json()["detail"]
@@ -258,7 +259,7 @@ def test_every_answer_is_guarded(client, path):
     assert not [name for name in headers if name.startswith("access-control")]
 
 
-def test_named_by_content_lasts_and_the_rest_is_asked_for_again(client):
+def test_named_by_content_lasts_and_the_rest_is_requested_again(client):
     assert "immutable" in client.get("/assets/page-1a2b.js").headers["cache-control"]
     for path in ("/", "/assets/none.js"):
         assert client.get(path).headers["cache-control"] == "no-cache"
@@ -271,7 +272,7 @@ def test_files_outside_are_not_served(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_without_a_built_page_the_api_says_so(trading, tmp_path):
+def test_without_a_built_page_the_api_gives_the_reason(trading, tmp_path):
     with TestClient(app_at(trading.path, trading.clock, tmp_path)) as client:
         answer = client.get("/")
         assert answer.status_code == 503 and "make web" in answer.json()["detail"]
@@ -289,7 +290,7 @@ def test_every_kind_of_entry_is_described():
     assert sorted(models.Kind.__args__) == sorted(kinds.KINDS)
 
 
-def test_the_description_loads_nothing_and_names_every_question(client):
+def test_the_description_loads_nothing_and_names_every_request(client):
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {*REQUESTS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
@@ -325,11 +326,11 @@ def test_the_wait_of_an_open_relay(tmp_path):
     trading.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
-        "text": "No contract has energy left. It stays open for a while before it may close again.",
+        "text": "No contract has energy left. The relay stays open for a while before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
     assert ready["text"] == (
-        "A contract with House 1 solar is ready. It stays open for a while before it may close again."
+        "A contract with House 1 solar is ready. The relay stays open for a while before it may close again."
     )
 
 
@@ -377,7 +378,7 @@ def test_events_give_the_whole_picture_then_what_changes(tmp_path):
     trading.close()
 
 
-def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
+def test_a_page_that_comes_back_is_sent_what_it_missed(tmp_path):
     trading = Trading(tmp_path)
     trading.run(slots=1)
     newest = trading.community.sink.store.last_cursor()
@@ -401,7 +402,7 @@ def test_a_server_stops_although_pages_are_open(tmp_path):
     trading.close()
 
 
-def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
+def test_pages_beyond_the_bound_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
     trading = Trading(tmp_path)
     app = app_at(trading.path, trading.clock, tmp_path)
@@ -410,6 +411,37 @@ def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
         next(lines)
         assert httpx.get(f"{base}/api/events").status_code == 503
     trading.close()
+
+
+def test_pages_that_come_at_once_are_no_more_than_there_is_room_for(monkeypatch):
+    """Each looked for room before any of them was there."""
+    monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
+
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        first, second = (feed.stream(OPERATOR, None, None) for _ in range(2))
+        waiting = asyncio.ensure_future(anext(first))
+        while not feed.pages:
+            await asyncio.sleep(0)
+        assert [event async for event in second] == []
+        assert len(feed.pages) == 1
+        waiting.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_page_gets_its_first_picture_while_answers_are_added_to_it():
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        feed._newest = {"meters": [], "contracts": []}
+        page = feed.stream(OPERATOR, None, None)
+        seen = [(await anext(page)).event]
+        feed.channels[OPERATOR].update("bills", "[]")
+        seen += [(await anext(page)).event for _ in range(2)]
+        await page.aclose()
+        return seen
+
+    assert asyncio.run(run()) == ["meters", "contracts", "bills"]
 
 
 def test_a_slow_page_is_cut_off_and_others_are_not():
@@ -468,7 +500,7 @@ async def names_of(stream, count):
     return [(await asyncio.wait_for(anext(stream), 5)).event for _ in range(count)]
 
 
-def test_answers_are_computed_after_events_and_not_by_asking_again_and_again():
+def test_answers_are_computed_after_events_and_not_by_polling():
     async def traded():
         views, changes = CountedViews(), Events()
         feed = Feed(views, None, changes)
@@ -527,16 +559,16 @@ def operations(app):
     return found
 
 
-@pytest.mark.parametrize("asker", ["operator", "nobody"])
+@pytest.mark.parametrize("viewer", ["operator", "nobody"])
 @pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
-def test_fuzzed(app, trading, path, asker):
-    """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
+def test_fuzzed(app, trading, path, viewer):
+    """Whatever a generator of requests thinks of is answered as in /openapi.json, and never by a 5xx."""
     operation = operations(app)[path]
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
-    headers = by(code(trading.community.sink.store)) if asker == "operator" else {}
+    headers = by(code(trading.community.sink.store)) if viewer == "operator" else {}
     answered = []
-    # That `from` lies before `to` no schema can say.
+    # That `from` is before `to` no schema can state.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []
 
     @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -1,4 +1,4 @@
-"""Bundles: where one entry ends and the next begins, one order, and evidence that is enough and no more."""
+"""Bundles: where one entry ends and the next begins, one order, and entries that are enough and no more."""
 
 import io
 
@@ -6,6 +6,7 @@ import case
 import pytest
 from simulator.community import DAILY, Community
 from simulator.month import HOUR, MONTH, S, TradedMonth
+from wattpact.audit import program
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger
@@ -35,7 +36,7 @@ def test_a_bundle_is_whole_entries_and_nothing_else(traded):
     assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 
 
-def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(traded):
+def test_the_same_entries_in_whatever_order_make_the_same_bundle(traded):
     expected = [new.id for new in collected(traded, traded.west)]
     for seed in range(20):
         entries = list(traded.unsealed)
@@ -136,3 +137,11 @@ def test_reading_stays_small_whatever_it_is_given():
     with pytest.raises(format.BundleError):
         list(format.read(file))
     assert file.taken <= 1024
+
+
+@pytest.mark.parametrize("data", [b"root:x:0:0", b"\xd2", b"\x00" * 99, b"PK\x03\x04"])
+def test_a_file_that_is_no_bundle_refutes_no_bill(tmp_path, data):
+    path, errors = tmp_path / "keys", io.StringIO()
+    path.write_bytes(data)
+    assert program.run(str(path), "00" * 32, [], False, io.StringIO(), errors) == program.UNREADABLE
+    assert errors.getvalue() == f"wattpact: {str(path)!r} is not a bundle\n"

@@ -1,4 +1,4 @@
-"""`wattpact community` and the table of everybody's bills: what the issuer says, and what comes of it."""
+"""`wattpact community` and the table of everybody's bills: what the issuer publishes, and what comes of it."""
 
 import datetime
 import json
@@ -14,7 +14,7 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact_protocol.guard.guard import Policy
 from wattpact_protocol.guard.policy import NUMBERS, SWITCHES
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, event_codes, kinds
 
 NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
@@ -66,23 +66,23 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "part"), NONSENSE)
-def test_nonsense_gets_one_line_and_says_nothing(founded, words, part):
+@pytest.mark.parametrize(("typed", "part"), NONSENSE)
+def test_nonsense_gets_one_line_and_publishes_nothing(founded, typed, part):
     def count():
         with founded.reader() as reader:
             return reader.last_cursor()
 
     before = count()
-    result = run("--data", founded.path, *words)
+    result = run("--data", founded.path, *typed)
     assert result.status in (1, 2) and result.errors.count("\n") == 1 and part in result.errors, result.errors
     assert count() == before
 
 
-def test_only_the_issuer_may_say_it(founded):
+def test_only_the_issuer_may_publish_it(founded):
     founded.keyring.path("issuer").unlink()
-    words = (["tariff", "--import", "1", "--export", "0"], ["policy", "--protected"],
+    typed = (["tariff", "--import", "1", "--export", "0"], ["policy", "--protected"],
              ["default-supply", "--meter", "House 1", "--until", "2999-01-01"])  # fmt: skip
-    for command in words:
+    for command in typed:
         result = run("--data", founded.path, "community", *command)
         assert result.status == 1 and "only the issuer's key can sign this" in result.errors
     assert shown(founded)["name"] == "Sun Street"
@@ -124,14 +124,37 @@ def test_a_policy_keeps_what_is_not_changed(founded):
     assert (house["meter"], house["protected"], house["emergency_credit_wh"]) == ("House 2", True, 500)
 
 
-def test_an_order_to_open_stands_until_it_is_taken_back(founded):
+def test_an_order_to_open_holds_until_it_is_withdrawn(founded):
     change = ("--data", founded.path, "community", "policy", "--meter", "House 1")
     before_s = data_directory.clock()
-    for words in (["--open"], ["--rest-s", "61"], ["--no-open"]):
-        assert run(*change, *words).status == 0
+    for typed in (["--open"], ["--rest-s", "61"], ["--no-open"]):
+        assert run(*change, *typed).status == 0
     opened, kept, withdrawn = published(founded, kinds.POLICY)
     assert before_s <= opened["operator_open_at_s"] <= data_directory.clock()
     assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
+
+
+def test_a_new_register_generation_is_ordered_of_one_meter(founded):
+    order = ("--data", founded.path, "meter", "new-registers")
+    nothing = run(*order, "House 1")
+    assert nothing.status == 1 and nothing.errors.count("\n") == 1 and "not published any registers" in nothing.errors
+    with founded.store() as store:
+        known = {one.kid: one for one in store.certificates()}
+        signer = key("House 1")
+        meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
+        ingest = Ingest(store, founded.root_public_key, data_directory.clock)
+        for detail, number in ((1, 2), (4, 5)):
+            body = {"code": event_codes.REGISTER_OPEN, "detail": detail, "text": "4530"}
+            new = meter.publish(kinds.EVENT, body, data_directory.clock())
+            assert [verdict.reason for verdict in ingest.ingest([new.raw])] == ["stored"]
+            assert f"begins register generation {number} " in run(*order, "House 1").out
+        ingest.close()
+    assert run("--data", founded.path, "community", "policy", "--meter", "House 1", "--rest-s", "90").status == 0
+    first, second, third = published(founded, kinds.POLICY)
+    assert first == {"version": 1, "meter": key("House 1").kid, "register_generation": 2}
+    assert second == {**first, "version": 2, "register_generation": 5}
+    assert third == {**second, "version": 3, "rest_s": 90}
+    assert run(*order, "House 9").status == 1
 
 
 def test_every_field_of_a_policy_has_its_option(founded):
@@ -140,13 +163,13 @@ def test_every_field_of_a_policy_has_its_option(founded):
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text
     fields = {field for _, field, _, _ in kinds.fields(kinds.POLICY)}
-    assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s"}
+    assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s", "register_generation"}
 
 
 def test_default_supply_is_a_grant_with_the_next_number(founded):
     for meter in ("House 1", "House 2"):
-        words = ("--meter", meter, "--until", "2999-12-01T12:00")
-        assert run("--data", founded.path, "community", "default-supply", *words).status == 0
+        typed = ("--meter", meter, "--until", "2999-12-01T12:00")
+        assert run("--data", founded.path, "community", "default-supply", *typed).status == 0
     first, second = published(founded, kinds.GRANT)
     assert (first["number"], second["number"]) == (1, 2) and first["contract"] != second["contract"]
     assert first["default_supply"] and first["to_s"] == int(NOON.timestamp()) and first["max_w"] == 11000
@@ -155,7 +178,7 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
         assert terms.supplied_until(reader)[key("House 2").kid] == first["to_s"]
 
 
-def test_the_table_of_bills_says_what_each_bill_says(founded):
+def test_the_table_of_bills_shows_what_each_bill_shows(founded):
     slot_s = data_directory.clock() // 900 * 900 - 1800
     with founded.store() as store:
         known = {one.kid: one for one in store.certificates()}

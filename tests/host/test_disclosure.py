@@ -98,7 +98,7 @@ def changed(**fields):
         changed(from_s=10), changed(to_s=1 << 63), changed(from_s="5"),
     ],
 )  # fmt: skip
-def test_what_is_no_disclosure_is_refused_in_one_sentence(content):
+def test_what_is_no_disclosure_is_rejected_in_one_sentence(content):
     with pytest.raises(DisclosureError) as caught:
         disclosure.decode(json.dumps(content).encode(), "x")
     assert KEY.hex() not in str(caught.value) and "\n" not in str(caught.value)
@@ -118,12 +118,12 @@ def test_what_is_no_disclosure_is_refused_in_one_sentence(content):
     ],
     ids=range(13),
 )  # fmt: skip
-def test_bytes_that_are_no_disclosure_are_refused(data):
+def test_bytes_that_are_no_disclosure_are_rejected(data):
     with pytest.raises(DisclosureError):
         disclosure.decode(data)
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_no_file_is_rejected(tmp_path):
     for path in (str(tmp_path), str(tmp_path / "absent"), "\0", "", "x" * 5000):
         with pytest.raises(DisclosureError):
             disclosure.read(path)
@@ -145,7 +145,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=case.cases(400, 60), deadline=None)
 @given(VALUES | st.builds(lambda keys: {**GOOD, "keys": keys}, st.lists(VALUES, max_size=3)))
-def test_any_json_is_a_disclosure_or_refused(content):
+def test_any_json_is_a_disclosure_or_rejected(content):
     try:
         found = disclosure.decode(json.dumps(content).encode())
     except DisclosureError as error:
@@ -156,7 +156,7 @@ def test_any_json_is_a_disclosure_or_refused(content):
 
 @settings(max_examples=case.cases(400, 60), deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 10_000), st.binary(max_size=30))
-def test_any_bytes_are_a_disclosure_or_refused(position, flip, cut, more):
+def test_any_bytes_are_a_disclosure_or_rejected(position, flip, cut, more):
     good = disclosure.encode(some())
     at = position % len(good)
     for data in (good[:at] + bytes((good[at] ^ flip,)) + good[at + 1 :], good[: cut % len(good)] + more, more):
@@ -212,7 +212,7 @@ def test_nothing_is_measured_in_the_open(good):
         assert not any(name in new.body for name in hidden)
 
 
-def test_without_keys_nobody_can_say_and_what_is_missing_is_named(traded, good):
+def test_without_keys_nothing_is_decided_and_what_is_missing_is_named(traded, good):
     found = undecided(good, traded)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
     assert sorted(key_periods(found.missing)) == expected and found.unsealed == found.misfits == []
@@ -292,7 +292,7 @@ def test_a_key_that_was_not_committed_to_is_named(traded, good):
     assert check(good, traded, *traded.keys, *traded.keys).keys == []
 
 
-def test_a_report_says_what_was_opened(traded, good):
+def test_a_report_shows_what_was_unsealed(traded, good):
     extra = Disclosure(traded.community.id, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
     report = check(good, traded, *traded.keys, extra)
     assert sorted(key_periods(report.unsealed)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
@@ -302,12 +302,12 @@ def test_a_report_says_what_was_opened(traded, good):
     assert "key periods 1 to 2, 17 readings" in text and "1 keys are for key periods" in text
 
 
-def test_keys_of_another_community_are_refused(traded, good):
+def test_keys_of_another_community_are_rejected(traded, good):
     with pytest.raises(DisclosureError, match="another community"):
         check(good, traded, Disclosure(COMMUNITY, [], "foreign.keys"))
 
 
-def test_open_readings_go_on_working():
+def test_plain_readings_go_on_working():
     traded = TradedMonth("open", sealed=False)
     report = check(traded.bundle(), traded)
     assert report.unsealed == report.keys == [] and report.counts["reading"] == 27
@@ -351,7 +351,7 @@ def stated_for(traded, person, from_s, to_s, leave_out=lambda new: False, added=
     return format.write(picked, traded.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
 
 
-def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
+def test_a_second_key_that_unseals_an_entry_is_rejected_by_the_commitment():
     traded = TradedMonth("two keys")
     community, pump = traded.community, traded.pump
     end_s = traded.now_s - 7200
@@ -392,7 +392,7 @@ def test_of_two_that_open_one_number_the_first_counts():
 
 
 def test_an_entry_that_is_sealed_anew_breaks_the_log(traded, good):
-    """The meter may have changed its mind: what it says instead is another entry, and the one after denies it."""
+    """The meter may have changed its mind: what it publishes instead is another entry, and the one after denies it."""
     community, wallbox = traded.community, traded.wallbox
     raws = split(good)
     said = [entry.decode(raw, community.id) for raw in raws]
@@ -455,7 +455,7 @@ def never_opened():
     return traded, lie
 
 
-def test_a_meter_that_never_opened_its_key_spoils_its_own_word():
+def test_a_meter_that_never_opened_its_key_spoils_its_own_entry():
     traded, lie = never_opened()
     end_s = traded.now_s - 86400 - 7200
     data = stated_for(traded, traded.north, end_s, end_s + 1800)
@@ -480,7 +480,7 @@ def test_a_key_that_is_opened_afterwards_opens_nothing():
     assert [text for text in report.void if "bad_seal" in text] and report.fields["grid_import_wh"] == 50
 
 
-def test_what_is_said_of_use_counts_though_its_seal_is_bad():
+def test_an_entry_about_usage_counts_though_its_seal_is_bad():
     """The contract, the grant and the time are open, and no figure rests on the rest."""
     traded = TradedMonth("bad usage")
     community, pump = traded.community, traded.pump
@@ -493,7 +493,7 @@ def test_what_is_said_of_use_counts_though_its_seal_is_bad():
     assert any("the sealed part of entry" in text and "usage_end of pump" in text for text in report.void)
 
 
-def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
+def test_a_key_period_in_which_no_reading_is_needs_no_key(tmp_path):
     traded = TradedMonth("no reading")
     community, pump = traded.community, traded.pump
     begin_s = traded.now_s - 7200 + 2 * 86400
@@ -571,7 +571,7 @@ def test_times_are_the_communitys_or_unix_seconds(traded, node, tmp_path):
     )
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(node, tmp_path):
+def test_a_dry_run_shows_the_same_and_writes_nothing(node, tmp_path):
     before = sorted(node.rglob("*"))
     shown = disclose(node, "--meter", "roof", *FIRST_DAY, "--dry-run")
     written = disclose(node, "--meter", "roof", *FIRST_DAY, "-o", tmp_path / "x")
@@ -595,7 +595,7 @@ def test_for_a_bundle_all_that_it_rests_on_is_disclosed(traded, node, exported, 
     assert [one.place for one in disclosure.read(str(keys)).keys] == places(traded, "pump", "roof", "wallbox")
 
 
-def test_a_wrong_key_is_told_from_a_missing_one(traded, exported, tmp_path):
+def test_a_wrong_key_is_distinguished_from_a_missing_one(traded, exported, tmp_path):
     first, *others = traded.keys[0].keys
     wrong = PeriodKey(*first.place, bytes(48))
     disclosure.write(tmp_path / "bad.keys", Disclosure(traded.community.id, [wrong, *others]))
@@ -635,7 +635,7 @@ def test_an_owner_discloses_the_own_meter_and_no_other(traded, node, exported, t
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("typed", "shows"),
     [
         ([], "choose what to disclose"),
         (["--meter", "roof"], "choose what to disclose"),
@@ -654,14 +654,14 @@ def test_an_owner_discloses_the_own_meter_and_no_other(traded, node, exported, t
         (["--bundle", os.devnull, "--dry-run"], "was not signed by a host of this community"),
     ],
 )
-def test_a_wrong_order_gets_one_line(words, says, node, tmp_path):
-    result = disclose(node, *words)
+def test_a_wrong_order_gets_one_line(typed, shows, node, tmp_path):
+    result = disclose(node, *typed)
     assert result.status in (1, 2) and result.errors.count("\n") == 1 and result.out == ""
-    assert says in result.errors, result.errors
+    assert shows in result.errors, result.errors
 
 
 def test_a_bundle_that_no_host_signed_is_not_disclosed_for(traded, node, exported, tmp_path):
-    """Who asks for keys may not add to what a bill rests on."""
+    """Who requests keys may not add to what a bill rests on."""
     raws = split(exported.read_bytes())
     unsigned = raws[-1][:-1] + bytes([raws[-1][-1] ^ 1])
     for name, data in (("cut", raws[:-2] + raws[-1:]), ("unsigned", [*raws[:-1], unsigned])):

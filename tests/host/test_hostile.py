@@ -60,7 +60,7 @@ def deal(community, bits, meters, n):
 @pytest.mark.parametrize("seed", range(cases(8, 1)))
 @pytest.mark.timeout(60)
 def test_no_values_that_the_table_allows_stop_a_node(community, seed):
-    """It takes in, grants, settles, bills, answers and starts again, and an honest pair trades as before."""
+    """It ingests, grants, settles, bills, answers and starts again, and an honest pair trades as before."""
     bits = Bits(f"hostile {seed}")
     meters = [community.owned_meter(f"House {n}") for n in range(3)]
     people = [meter.owner for meter in meters]
@@ -81,7 +81,7 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
         try:
             new = author.publish(kind, made, bits.choice([community.now_s, START_S - 3600, community.now_s + 299]))
         except entry.EntryError:
-            continue  # too long to be said
+            continue  # too long to be published
         if node.ingest([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
             stored += 1
             ids.append(new.id)
@@ -134,7 +134,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
         try:
             said.append(bad.publish(kind, made, community.now_s))
         except entry.EntryError:
-            continue  # too long to be said
+            continue  # too long to be published
         if n % 10 == 0:
             said += [meter.reading(community.now_s, [(n % 7, 0)]) for meter in (seller, buyer)]
             community.now_s += 15

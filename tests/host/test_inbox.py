@@ -1,4 +1,4 @@
-"""Inboxes: each meter hears what concerns it, once, in one order that a restart does not change."""
+"""Inboxes: each meter receives what concerns it, once, in one order that a restart does not change."""
 
 import pytest
 from simulator.community import START_S
@@ -59,7 +59,7 @@ def test_an_inbox_begins_with_what_proves_the_meters_own_certificate(running):
     assert first == ["root", "issuer", "host", "House 9", "owner of House 9"]
 
 
-def test_everyone_hears_of_everyone_once(running):
+def test_everyone_receives_everyone_once(running):
     meters = [running.community.owned_meter(f"House {n}") for n in range(3)]
     everyone = {known.body["label"] for known in running.store.certificates()}
     for meter in meters:
@@ -99,7 +99,7 @@ def test_a_termination_reaches_both_sides(running):
     assert [names(running.received(meter)).count("terminate") for meter in (supplier, consumer, other)] == [1, 1, 0]
 
 
-def test_entries_that_arrive_the_wrong_way_round_are_told_when_it_is_clear_to_whom(running):
+def test_entries_that_arrive_the_wrong_way_round_are_sent_when_it_is_clear_to_whom(running):
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
     running.stored(deal.sell, deal.buy, deal.demand, deal.acceptance)
@@ -111,7 +111,7 @@ def test_entries_that_arrive_the_wrong_way_round_are_told_when_it_is_clear_to_wh
     assert names(running.received(consumer))[-2:] == ["contract", "grant"]
 
 
-def test_a_contract_that_came_before_all_it_names_is_told(running):
+def test_a_contract_that_came_before_all_it_names_is_sent(running):
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
     # The supplier's log holds offer and contract, so only another's offer can come last: fold them by hand.
@@ -127,7 +127,7 @@ def test_a_contract_that_came_before_all_it_names_is_told(running):
     assert told.count(consumer.kid) >= 2  # the offer and the contract
 
 
-def test_a_new_meter_hears_of_offers_that_hold_and_not_of_those_that_are_over(running):
+def test_a_new_meter_receives_offers_that_hold_and_not_those_that_are_over(running):
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
     running.stored(*deal.entries)
@@ -137,7 +137,7 @@ def test_a_new_meter_hears_of_offers_that_hold_and_not_of_those_that_are_over(ru
     assert "offer" not in names(running.received(running.community.owned_meter("House 4")))
 
 
-def test_a_restart_tells_nothing_twice_and_forgets_nothing(running):
+def test_a_restart_sends_nothing_twice_and_forgets_nothing(running):
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     running.stored(*Deal(supplier, consumer).entries)
     before = [running.node.inbox.after(meter.kid, 0, 1000) for meter in (supplier, consumer)]
@@ -151,7 +151,7 @@ def test_a_restart_tells_nothing_twice_and_forgets_nothing(running):
         assert entry.decode(now[-1].raw, running.community.id).body == {"version": 7}
 
 
-def test_what_was_said_before_the_program_died_is_told_after(running):
+def test_what_was_published_before_the_program_died_is_sent_after(running):
     """Entries are durable before they are in any inbox; the next start goes on from there."""
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     running.received(supplier)
@@ -173,13 +173,13 @@ def test_a_position_belongs_to_one_meter(running):
     assert inbox.last(one.kid) == positions[0][-1] and inbox.last(bytes(8)) == 0
 
 
-def test_a_mandate_of_the_own_owner_alone_is_told(running):
+def test_a_mandate_of_the_own_owner_alone_is_sent(running):
     meter = running.community.owned_meter("House 1")
     running.stored(meter.owner.publish("mandate", mandate(meter, kinds.SELL), START_S))
     assert names(running.received(meter))[-1] == "mandate"
 
 
-def test_a_void_certificate_is_not_told_to_those_who_come_later(running):
+def test_a_void_certificate_is_not_sent_to_those_who_come_later(running):
     meter, issuer = running.community.owned_meter("House 1"), running.community.issuer
     running.community.publish(issuer, "policy", {"version": 1})
     body = {**meter.certificate.body, "version": 2, "role": roles.HOST, "label": "void"}

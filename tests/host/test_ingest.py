@@ -30,8 +30,8 @@ def meter(community):
     return community.owned_meter("House 1")
 
 
-def refused(community, new, reason, source="10.0.0.7"):
-    """Take one entry that must be refused: not stored, counted by reason, author and source."""
+def check_rejected(community, new, reason, source="10.0.0.7"):
+    """Ingest one entry that must be rejected: not stored, counted by reason, author and source."""
     before = community.sink.store.last_cursor()
     kid = getattr(new, "kid", b"")
     assert community.sink.reasons([new], source) == [reason]
@@ -65,7 +65,7 @@ def test_fifteen_intervals_are_fifteen_points_and_bad_ones_are_marked(community,
 
 def test_malformed(community):
     for raw in (b"", b"\x00", bytes(2000), b"\xd2\x84"):
-        refused(community, raw, "entry_malformed")
+        check_rejected(community, raw, "entry_malformed")
 
 
 def test_unknown_author(community, meter):
@@ -80,7 +80,7 @@ def test_unknown_author(community, meter):
         community.id,
         stranger.sign,
     )
-    refused(community, new, "unknown_author")
+    check_rejected(community, new, "unknown_author")
 
 
 def test_another_community_is_a_bad_signature(community, meter):
@@ -88,26 +88,26 @@ def test_another_community_is_a_bad_signature(community, meter):
     foreign = entry.sign(
         other.kind, other.body, (0, 0, other.previous), other.stamp, meter.kid, bytes(16), meter.key.sign
     )  # fmt: skip
-    refused(community, entry.decode(foreign.raw, community.id), "bad_signature")
+    check_rejected(community, entry.decode(foreign.raw, community.id), "bad_signature")
 
 
 def test_a_flipped_bit_is_a_bad_signature(community, meter):
     new = meter.reading(START_S, [(5, 0)])
     raw = bytearray(new.raw)
     raw[-1] ^= 1
-    refused(community, entry.decode(bytes(raw), community.id), "bad_signature")
+    check_rejected(community, entry.decode(bytes(raw), community.id), "bad_signature")
     community.now_s += 60
     community.sink.stored(new)
 
 
-def test_a_role_may_say_no_more_than_its_kinds(community, meter):
+def test_a_role_may_publish_no_more_than_its_kinds(community, meter):
     body = {"author": meter.kid, "generation": 0, "sequence": 0, "head": bytes(32)}
-    refused(community, meter.sign_at("receipt", body, (0, 0, meter.certificate_id), START_S), "not_allowed")
+    check_rejected(community, meter.sign_at("receipt", body, (0, 0, meter.certificate_id), START_S), "not_allowed")
 
 
 def test_a_meter_may_certify_nobody(community, meter):
     body = members.certificate(key("friend").public_key, roles.METER, "friend", START_S)
-    refused(community, meter.sign_at("certificate", body, (0, 0, meter.certificate_id), START_S), "not_allowed")
+    check_rejected(community, meter.sign_at("certificate", body, (0, 0, meter.certificate_id), START_S), "not_allowed")
 
 
 def mandate(meter, order=1, **more):
@@ -120,25 +120,29 @@ def mandate(meter, order=1, **more):
 def test_a_person_orders_the_own_meter_alone(community, meter):
     community.sink.stored(meter.owner.publish("mandate", mandate(meter), START_S))
     stranger = community.person("stranger")
-    refused(community, stranger.publish("mandate", mandate(meter, 2), START_S), "not_allowed")
-    refused(community, meter.owner.publish("mandate", mandate(stranger, 3), START_S), "not_allowed")
+    check_rejected(community, stranger.publish("mandate", mandate(meter, 2), START_S), "not_allowed")
+    check_rejected(community, meter.owner.publish("mandate", mandate(stranger, 3), START_S), "not_allowed")
 
 
 def test_a_persons_order_counts_once(community, meter):
     order = community.sink.stored(meter.owner.publish("mandate", mandate(meter), START_S))
-    refused(community, order, "duplicate")
-    refused(community, meter.owner.publish("mandate", mandate(meter, wh=41), START_S), "duplicate")
+    check_rejected(community, order, "duplicate")
+    check_rejected(community, meter.owner.publish("mandate", mandate(meter, wh=41), START_S), "duplicate")
     both = [meter.owner.publish("mandate", mandate(meter, 2, wh=wh), START_S) for wh in (1, 2)]
     assert community.sink.reasons(both) == [STORED, "duplicate"]
 
 
 def test_a_persons_order_has_its_place(community, meter):
     owner = meter.owner
-    refused(community, owner.sign_at("mandate", mandate(meter), (0, 1, owner.certificate_id), START_S), "broken_chain")
-    refused(community, owner.sign_at("mandate", mandate(meter), (0, 0, bytes(32)), START_S), "broken_chain")
-    refused(community, owner.publish("terminate", {"contract": bytes(32), "reason": "x"}, START_S), "no_order_id")
+    check_rejected(
+        community, owner.sign_at("mandate", mandate(meter), (0, 1, owner.certificate_id), START_S), "broken_chain"
+    )
+    check_rejected(community, owner.sign_at("mandate", mandate(meter), (0, 0, bytes(32)), START_S), "broken_chain")
+    check_rejected(
+        community, owner.publish("terminate", {"contract": bytes(32), "reason": "x"}, START_S), "no_order_id"
+    )
     community.now_s = START_S + 3601
-    refused(community, owner.publish("mandate", mandate(meter), START_S), "order_expired")
+    check_rejected(community, owner.publish("mandate", mandate(meter), START_S), "order_expired")
 
 
 def test_a_meters_order_id_takes_nothing_out_of_its_chain(community, meter):
@@ -155,9 +159,13 @@ def test_a_meters_order_id_takes_nothing_out_of_its_chain(community, meter):
 def test_outside_its_validity_a_certificate_covers_nothing(community, meter):
     late = meter.certificate.body["not_after_s"] + 1
     community.now_s = late
-    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), late), "certificate_expired")
+    check_rejected(
+        community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), late), "certificate_expired"
+    )
     early = meter.certificate.body["not_before_s"] - 1
-    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), early), "certificate_expired")
+    check_rejected(
+        community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), early), "certificate_expired"
+    )
     community.sink.stored(meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), None, clock_status=1))
 
 
@@ -171,53 +179,55 @@ def test_a_renewed_certificate_takes_nothing_back(community, meter):
     community.sink.stored(*offline[1:])
     late = meter.certificate.body["not_after_s"] + 1
     community.now_s = late
-    refused(community, meter.publish("event", {"code": 1}, late), "certificate_expired")
+    check_rejected(community, meter.publish("event", {"code": 1}, late), "certificate_expired")
 
 
 def test_a_replay_is_a_duplicate_and_needs_no_signature(community, meter):
     new = meter.publish("event", {"code": 1}, START_S)
     community.sink.stored(new)
-    refused(community, new, "duplicate")
+    check_rejected(community, new, "duplicate")
     assert community.sink.reasons([meter.publish("event", {"code": 2}, START_S)] * 2) == [STORED, "duplicate"]
 
 
 def test_a_gap_waits_for_what_is_between(community, meter):
     first, second, third = (meter.publish("event", {"code": 1, "detail": n}, START_S) for n in range(3))
-    refused(community, third, "gap")
+    check_rejected(community, third, "gap")
     assert community.sink.reasons([third, second, first]) == [STORED] * 3
     assert community.sink.store.head(meter.kid, 0) == (2, third.id)
 
 
 def test_far_ahead_is_a_gap_before_any_signature(community, meter):
-    refused(community, meter.sign_at("event", {"code": 1}, (0, 10_000, bytes(32)), START_S), "gap")
+    check_rejected(community, meter.sign_at("event", {"code": 1}, (0, 10_000, bytes(32)), START_S), "gap")
 
 
 def test_broken_chain(community, meter):
-    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, bytes(32)), START_S), "broken_chain")
+    check_rejected(community, meter.sign_at("event", {"code": 1}, (0, 0, bytes(32)), START_S), "broken_chain")
 
 
 def test_stale_generation(community, meter):
-    refused(community, meter.sign_at("event", {"code": 1}, (1, 0, meter.certificate_id), START_S), "stale_generation")
+    check_rejected(
+        community, meter.sign_at("event", {"code": 1}, (1, 0, meter.certificate_id), START_S), "stale_generation"
+    )
 
 
 def test_a_fork_is_stored_and_freezes_the_log(community, meter):
     first = meter.publish("event", {"code": 1}, START_S)
     community.sink.stored(first, meter.publish("event", {"code": 2}, START_S))
     other = meter.sign_at("event", {"code": 3}, (0, 0, meter.certificate_id), START_S)
-    refused(community, other, "fork")
+    check_rejected(community, other, "fork")
     (fork,) = community.sink.store.forks()
     assert (fork.author, fork.sequence, fork.held, fork.other) == (meter.kid, 0, first.raw, other.raw)
     next_one = meter.publish("event", {"code": 4}, START_S)
-    refused(community, next_one, "frozen_log")
+    check_rejected(community, next_one, "frozen_log")
     community.sink.reopen()
-    refused(community, next_one, "frozen_log")
+    check_rejected(community, next_one, "frozen_log")
 
 
 def test_a_forged_fork_freezes_nothing(community, meter):
     community.sink.stored(meter.publish("event", {"code": 1}, START_S))
     forged = meter.sign_at("event", {"code": 3}, (0, 0, meter.certificate_id), START_S)
     raw = forged.raw[:-1] + bytes([forged.raw[-1] ^ 1])
-    refused(community, entry.decode(raw, community.id), "bad_signature")
+    check_rejected(community, entry.decode(raw, community.id), "bad_signature")
     community.sink.stored(meter.publish("event", {"code": 4}, START_S))
     assert community.sink.store.forks() == []
 
@@ -230,9 +240,11 @@ def test_a_fork_within_one_batch_is_seen(community, meter):
 
 def test_future_time(community, meter):
     ahead = community.now_s + chain.MAX_AHEAD_S
-    refused(community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time")
+    check_rejected(
+        community, meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), ahead + 1), "future_time"
+    )
     late = reading_of(ahead - 14, [(1, 0)])
-    refused(community, meter.sign_at("reading", late, (0, 0, meter.certificate_id), START_S), "future_time")
+    check_rejected(community, meter.sign_at("reading", late, (0, 0, meter.certificate_id), START_S), "future_time")
     community.sink.stored(meter.sign_at("event", {"code": 1}, (0, 0, meter.certificate_id), ahead))
 
 
@@ -286,7 +298,7 @@ def test_a_new_register_generation_begins_where_the_old_one_ended(community, met
     assert community.sink.store.registers(meter.kid)[0].energy[1] == 91
 
 
-def test_a_whole_log_can_be_taken_in_by_one_who_knows_the_root_alone(community, meter, tmp_path):
+def test_a_whole_log_can_be_ingested_by_one_who_knows_the_root_alone(community, meter, tmp_path):
     community.now_s = START_S + 60
     community.sink.stored(*[meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(3)])
     raws = [row.raw for row in community.sink.store.entries()]
@@ -311,7 +323,7 @@ def test_a_new_log_generation_needs_a_new_certificate(community, meter):
     renewed = community.publish(community.issuer, "certificate", body)
     first = meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), START_S)
     community.sink.stored(first)
-    refused(community, meter.publish("event", {"code": 2}, START_S), "stale_generation")
+    check_rejected(community, meter.publish("event", {"code": 2}, START_S), "stale_generation")
     community.sink.reopen()
     community.sink.stored(meter.sign_at("event", {"code": 2}, (1, 1, first.id), START_S))
 
@@ -388,9 +400,10 @@ def test_a_disk_that_fills_up_under_a_long_run_of_batches_keeps_whole_batches(co
     assert community.sink.store.registers(meter.kid)[0].energy[1] == 15000
 
 
-def test_each_refusal_is_named_in_the_log_once_a_burst(community, meter, caplog):
+def test_each_rejection_is_named_in_the_log_once_a_burst(community, meter, caplog):
     stranger = entry.sign(
-        kinds.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, START_S), key("x").kid, community.id, key("x").sign
+        kinds.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, START_S), key("x").kid, community.id,
+        key("x").sign,
     )  # fmt: skip
     with caplog.at_level(logging.INFO, "wattpact.ingest"):
         for _ in range(50):
@@ -434,21 +447,21 @@ def test_a_new_generation_of_a_log_is_covered_by_its_own_certificates_alone(comm
     body = {**meter.certificate.body, "version": 2, "generation": 1, "not_before_s": START_S + 600}
     renewed = community.publish(community.issuer, "certificate", body)
     early = meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), START_S + 599)
-    refused(community, early, "certificate_expired")
+    check_rejected(community, early, "certificate_expired")
     community.sink.reopen()
-    refused(community, early, "certificate_expired")
+    check_rejected(community, early, "certificate_expired")
     community.sink.stored(meter.sign_at("event", {"code": 1}, (1, 0, renewed.id), START_S + 600))
 
 
 def test_a_new_generation_thaws_a_frozen_log(community, meter):
     community.sink.stored(meter.publish("event", {"code": 1}, START_S))
-    refused(community, meter.sign_at("event", {"code": 2}, (0, 0, meter.certificate_id), START_S), "fork")
+    check_rejected(community, meter.sign_at("event", {"code": 2}, (0, 0, meter.certificate_id), START_S), "fork")
     body = {**meter.certificate.body, "version": 2, "generation": 1}
     renewed = community.publish(community.issuer, "certificate", body)
     first, second = (meter.sign_at("event", {"code": n}, (1, n, renewed.id), START_S) for n in (0, 1))
     community.sink.stored(first)
     community.sink.reopen()
-    refused(community, second, "broken_chain")
+    check_rejected(community, second, "broken_chain")
     community.sink.stored(meter.sign_at("event", {"code": 2}, (1, 1, first.id), START_S))
 
 
@@ -598,7 +611,7 @@ def test_many_cores_are_this_one_and_processes_for_the_others(community):
     assert [Ingest(store, root, int, cores).verifying._wanted for cores in (1, 3)] == [0, 2]
 
 
-def test_the_collector_rests_while_entries_are_taken_in_and_no_longer(community, meter):
+def test_the_collector_rests_while_entries_are_ingested_and_no_longer(community, meter):
     seen = []
     community.sink.pipeline.follower = lambda entries: seen.append(gc.isenabled())
     community.sink.pipeline.ingest([meter.publish("event", {"code": 1}, START_S).raw])

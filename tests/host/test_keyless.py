@@ -1,4 +1,4 @@
-"""A host without any key: it checks, keeps and passes on what it cannot read, says so, and catches up with a key."""
+"""A host without any key: it checks, keeps and passes on what it cannot read, and catches up with a key."""
 
 import pytest
 from fastapi.testclient import TestClient
@@ -21,7 +21,7 @@ SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, o
 
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
-    """A whole trade, taken in by a host that has the key."""
+    """A whole trade, ingested by a host that has the key."""
     made = Trading(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=10)
@@ -30,7 +30,7 @@ def trading(tmp_path_factory):
 
 
 class Keyless:
-    """A node of the same community with none of its keys but a host's, and what is said to it."""
+    """A node of the same community with none of its keys but a host's, and what is sent to it."""
 
     def __init__(self, directory, trading, readers=()):
         self.trading, self.community = trading, trading.community
@@ -81,7 +81,7 @@ def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, trading):
     assert ends == {meter.kid: meter.sequence - 1 for meter in trading.meters}
 
 
-def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, trading):
+def test_it_rejects_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, trading):
     meter = trading.wallbox
     row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == kinds.READING)
     body = entry.decode(row.raw, trading.community.id).body
@@ -104,7 +104,7 @@ def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, tra
     assert [new.body["contract"] for new in told if new.kind == kinds.GRANT] == trading.contracts
 
 
-def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, trading):
+def test_it_shows_no_registers_and_makes_no_bill_and_gives_the_reason(keyless, trading):
     assert keyless.store.registers() == []
     assert keyless.store.sealing() == {meter.kid: 10 for meter in trading.meters}
     ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
@@ -149,7 +149,7 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, tradi
         bill.make(ledger, owner.kid, month_of(trading))
 
 
-def test_the_command_line_says_so_too(tmp_path, capsys):
+def test_the_command_line_gives_the_reason_too(tmp_path, capsys):
     """A data directory whose issuer.key is taken away and put back."""
     now_s = data_directory.clock()
     data = tmp_path / "data"
@@ -182,7 +182,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
 
 
 class Meter:
-    """A meter of a data directory, that opens a key and says one reading, straight into its store."""
+    """A meter of a data directory, that opens a key and publishes one reading, straight into its store."""
 
     def __init__(self, made, owner, now_s):
         self.made = made

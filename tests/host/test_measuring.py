@@ -1,4 +1,4 @@
-"""RegisterProjection: registers of meters that seal, judged where the key is, once and all, whenever it comes."""
+"""RegisterProjection: registers of meters that seal, checked where the key is, once and all, whenever it comes."""
 
 import logging
 
@@ -147,7 +147,7 @@ def test_when_the_key_comes_everything_is_there_as_if_it_always_had_been(keyless
 
 
 def history(meter):
-    """Fifteen readings, two of them void; the same however often it is asked for."""
+    """Fifteen readings, two of them void; the same however often it is requested."""
     if not hasattr(meter, "history"):
         made = [meter.reading(START_S + 15 * n, [(5, n % 2)], instantaneous={64: n}) for n in range(6)]
         made.append(meter.publish("reading", reading_of(START_S + 90, [(1, 0)], (3, 0)), START_S + 105))
@@ -195,8 +195,8 @@ def test_a_key_that_was_away_for_a_while_comes_back_to_what_it_missed(community)
     assert community.sink.store.sealing() == {meter.kid: 0}
 
 
-def test_open_readings_go_on_as_sealed_ones_and_are_judged_with_them(community):
-    """From the first sealed reading on nothing of that meter is judged out of order."""
+def test_plain_readings_go_on_as_sealed_ones_and_are_checked_with_them(community):
+    """From the first sealed reading on nothing of that meter is checked out of order."""
     meter = community.meter("House 1", seals=False)
     community.sink.stored(meter.reading(START_S, [(5, 0)]))
     community.sink.stored(meter.begin_epoch([community.issuer], START_S), meter.open_key(START_S))
@@ -214,7 +214,7 @@ def test_open_readings_go_on_as_sealed_ones_and_are_judged_with_them(community):
     assert imports(community, meter)[-1] == (75, 25)
 
 
-def test_a_meter_may_carry_what_its_certificate_said_when_the_reading_came(keyless):
+def test_a_meter_may_carry_what_its_certificate_allowed_when_the_reading_came(keyless):
     meter = keyless.meter("House 1", rated_w=11_000)
     jump = [
         meter.reading(START_S, [(1, 0)]),

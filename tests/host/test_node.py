@@ -214,7 +214,7 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
 
 
 def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, caplog):
-    """The entries that it met stay in the store; the next turn takes up where the last one stood."""
+    """The entries that it met stay in the store; the next turn takes up where the last one ended."""
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     publish_due = community.node.granting.publish_due
 

@@ -45,7 +45,7 @@ def test_operator_and_owner_read_what_was_measured_and_nobody_else(community, me
         assert unsealer_of(community, *signers).key_of(meter.kid, 0, 1) is None
 
 
-def test_every_kind_that_is_sealed_opens_to_what_was_said(community, meter):
+def test_every_kind_that_is_sealed_unseals_to_what_was_published(community, meter):
     contract = bytes(32)
     said = {
         "event": {"code": event_codes.BOOT, "detail": 3, "registers": {1: 40, 2: 0}},
@@ -65,7 +65,7 @@ def test_what_is_open_is_given_back_as_it_is(community):
     assert unsealer_of(community).unseal(new) is new
 
 
-def test_the_key_of_a_stretch_is_the_one_that_was_committed_to(community, meter):
+def test_the_key_of_a_key_period_is_the_one_that_was_committed_to(community, meter):
     own = meter.period_key
     assert community.sink.unsealer.key_of(meter.kid, 0, 1) == own == period_keys.period_key(meter.secret, meter.kid, 1)
     assert (
@@ -90,7 +90,7 @@ def test_a_new_epoch_is_closed_to_the_owner_before(community, meter):
     assert not both.unseal(before).is_sealed and not both.unseal(after).is_sealed
 
 
-def test_a_secret_that_was_said_again_counts_from_then_on(community, meter):
+def test_a_secret_that_was_published_again_counts_from_then_on(community, meter):
     """A meter that lost its secret begins an epoch; one that numbers it as before is read all the same."""
     first = community.sink.stored(meter.reading(START_S, [(1, 0)]))
     meter.secret = ids.sha256(b"another secret of the same number")
@@ -136,7 +136,7 @@ def test_a_part_that_no_honest_meter_makes_is_void(community, meter):
     assert not community.sink.unsealer.unseal(community.sink.stored(meter.reading(START_S, [(5, 0)]))).is_sealed
 
 
-def test_the_short_way_and_the_protocols_come_to_the_same(community, meter):
+def test_the_short_way_and_the_protocols_give_the_same(community, meter):
     """Of honest readings, of those that no honest meter makes, and of honest ones with any bit flipped."""
     place = (community.id, meter.kid, 0)
     honest = meter.seal(kinds.READING, reading_of(START_S, [(5, 0)] * 3, instantaneous={64: -5}))
@@ -208,7 +208,7 @@ def test_an_epoch_that_does_not_unwrap_is_the_meters_fault(community, meter):
         assert isinstance(_raised(unsealer_of(community, meter.owner.key), new), NoKeyError)
 
 
-def test_an_epoch_for_no_issuer_or_never_said_is_the_meters_fault(community, meter):
+def test_an_epoch_for_no_issuer_or_never_published_is_the_meters_fault(community, meter):
     """Else one meter that seals for nobody could keep its neighbours' bills from being made."""
     stranger = community.person("stranger")
     community.sink.stored(meter.begin_epoch([stranger.key], START_S), meter.open_key(START_S))
@@ -256,7 +256,7 @@ def test_what_is_held_in_memory_is_bounded(community, meter, monkeypatch):
     assert len(unsealer._held.key_periods) <= 4 and len(unsealer._held.secrets) <= 4
 
 
-def test_an_opener_for_another_thread_has_what_the_first_has_unwrapped(community, meter):
+def test_an_unsealer_for_another_thread_has_what_the_first_has_unwrapped(community, meter):
     new = community.sink.stored(meter.reading(START_S, [(5, 0)]))
     community.sink.unsealer.unseal(new)
     with community.sink.store.reader() as reader:

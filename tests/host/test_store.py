@@ -63,7 +63,7 @@ def test_no_database_appears_by_accident(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_no_database_is_rejected(tmp_path):
     path = tmp_path / "a.db"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
     with pytest.raises(StoreError, match="damaged"):
@@ -88,7 +88,7 @@ def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, 3, 99])
-def test_a_database_of_another_version_is_refused(tmp_path, version):
+def test_a_database_of_another_version_is_rejected(tmp_path, version):
     path = tmp_path / "a.db"
     Store(path, bytes(16)).close()
     with sqlite3.connect(path) as raw:
@@ -161,7 +161,7 @@ def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
     community.sink.close()
 
 
-def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
+def test_a_locked_database_is_reported_as_in_use(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.store.sqlite.connection.BUSY_TIMEOUT_S", 0)
     community = hosted(tmp_path)
     with sqlite3.connect(community.sink.path, isolation_level=None) as other:
@@ -194,7 +194,7 @@ def test_a_reader_cannot_write(tmp_path):
     community.sink.close()
 
 
-def test_saying_needs_a_certificate(tmp_path):
+def test_publishing_needs_a_certificate(tmp_path):
     community = hosted(tmp_path)
     with pytest.raises(StoreError, match="no certificate"):
         publish(community.sink.store, key("stranger"), kinds.POLICY, {"version": 1}, START_S)
@@ -217,7 +217,7 @@ SAY = """
 """
 
 
-def test_two_processes_saying_in_one_log_never_use_a_place_twice(tmp_path):
+def test_two_processes_publishing_in_one_log_never_use_a_place_twice(tmp_path):
     community = hosted(tmp_path)
     sequence = community.sink.store.head(community.issuer.kid, 0)[0]
     talkers = [spawn(SAY, community.sink.path, 60) for _ in range(3)]
@@ -307,7 +307,7 @@ def test_pending_requests_are_bounded_and_the_silent_go_first(tmp_path):
     assert kept[keys[100]][1:] == (b"p" * 32, "10.0.0.2", START_S + 100, START_S + 400)
 
 
-def test_questions_find_what_they_name(tmp_path):
+def test_queries_find_what_they_name(tmp_path):
     community = hosted(tmp_path)
     meter = community.owned_meter("House 1")
     community.now_s = START_S + 100
@@ -328,4 +328,19 @@ def test_questions_find_what_they_name(tmp_path):
     assert {known.body["label"] for known in reader.certificates()} == {
         "root", "issuer", "host", "House 1", "owner of House 1",
     }  # fmt: skip
+    community.sink.close()
+
+
+def test_what_is_read_of_one_moment_does_not_change_while_others_write(tmp_path):
+    community = hosted(tmp_path)
+    meter = community.owned_meter("House 1")
+    with Reader(community.sink.path) as reader:
+        with reader.moment():
+            before = reader.last_cursor()
+            community.publish(meter, "event", {"code": 1})
+            assert reader.last_cursor() == before
+        assert reader.last_cursor() > before
+        with pytest.raises(KeyError), reader.moment():
+            raise KeyError
+        assert reader.last_cursor() > before
     community.sink.close()

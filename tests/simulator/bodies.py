@@ -41,9 +41,13 @@ def registers(imported, import_deltas, exported=0, export_deltas=None, **more):
     """A reading's registers: the values at its start, and by how much each rises in every step."""
     values = {1: [imported, list(import_deltas)], 2: [exported, list(export_deltas or [0] * len(import_deltas))]}
     values.update(more.pop("instantaneous", None) or {})
+    return reading_with(values, **more)
+
+
+def reading_with(registers, **more):
     body = {
-        "register_generation": 0, "t0_s": 0, "step_s": 60, "quality": 0, "calibration": None,
-        "registers": values, "bad_mask": 0,
+        "register_generation": 0, "t0_s": 0, "step_s": 60, "quality": 0, "calibration": None, "registers": registers,
+        "bad_mask": 0,
     }  # fmt: skip
     body.update(more)
     return body
@@ -152,7 +156,9 @@ KID = bytes(range(8))
 TIMES = (100, 9000)
 ORDER = offer(*TIMES, wh=50, mandate=ID, valid_until_s=8000)
 
-# One well-formed body of each kind but the certificate's and the reading's, with every optional field.
+# One well-formed body of each kind but the certificate's and the reading's, with every optional field but those that
+# came later, whose cases follow the others so that these stay as they were.
+GENERATION_POLICY = {"version": 4, "meter": KID, "register_generation": 2}
 BODIES = {
     "event": {"code": 4, "registers": {1: 5, 2: -1}, "detail": -3, "text": "grant", "contract": ID},
     "community": community(silence_s=604800),

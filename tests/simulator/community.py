@@ -96,9 +96,9 @@ class Community:
 
     # Members
 
-    def author(self, name):
-        """A key that nobody certified yet."""
-        made = self.by_name[name] = Author(self.key(name), self.id, name)
+    def author(self, name, key=None):
+        """Nobody certified it yet; its key is that of its name, where none is given."""
+        made = self.by_name[name] = Author(key or self.key(name), self.id, name)
         return made
 
     def certify(self, who, by, role, version=1, begin_s=None, **more):
@@ -117,11 +117,11 @@ class Community:
     def person(self, name):
         return self.certify(self.author(name), self.issuer, roles.PERSON)
 
-    def meter(self, name, owner=None, rated_w=bodies.RATED_W, seals=True, **more):
+    def meter(self, name, owner=None, rated_w=bodies.RATED_W, seals=True, key=None, **more):
         """Without an owner it pays for itself; one that `seals` does so as this community's meters do."""
         if owner is not None:
             more["owner"] = owner.kid
-        made = self.certify(self.author(name), self.issuer, roles.METER, rated_w=rated_w, **more)
+        made = self.certify(self.author(name, key), self.issuer, roles.METER, rated_w=rated_w, **more)
         if self.seals == AT_ONCE and seals:
             self.begin_epoch(made)
             self.open_key(made)

@@ -115,6 +115,12 @@ class Peer(InMemory):
             cursor = place
         return found
 
+    def newest(self, kid):
+        """The datagram with the newest entry that concerns a meter, for one that has all before it."""
+        self.inbox_after(kid, self.inbox, 0, 0)
+        cursors = self._concerned[kid][0]
+        return self.inbox_after(kid, self.inbox, cursors[-2], 1)
+
     def datagram(self, kind, body):
         return datagram.encode(kind, self.community.id, body)
 

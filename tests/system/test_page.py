@@ -1,4 +1,4 @@
-"""The built page in a real browser, on a real store: it lives, it reads well, and it asks nobody but its node."""
+"""The built page in a real browser, on a real store: it lives, it reads well, and requests go to its node alone."""
 
 import asyncio
 import gzip
@@ -75,7 +75,7 @@ def browser():
     assert (DIST / "index.html").is_file(), "the page is not built: run `make web`"
     found = subprocess.run([CHECKOUT / "tools/fetch_chromium.sh"], capture_output=True, text=True, timeout=250)
     if found.returncode:
-        # Where a change is judged, the page is not left out.
+        # Where a change is checked, the page is not left out.
         (pytest.fail if os.environ.get("WATTPACT_REQUIRE_DATA") == "1" else pytest.skip)(found.stderr.strip())
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=found.stdout.strip(), args=list(ARGUMENTS))
@@ -96,10 +96,10 @@ def trading(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(trading):
-    def heard():
+    def received():
         return {meter.kid: int(time.time()) for meter in trading.meters}
 
-    made = Served(trading.community, lambda: max(trading.now_s, int(time.time())), heard)
+    made = Served(trading.community, lambda: max(trading.now_s, int(time.time())), received)
     yield made
     made.stop()
 
@@ -129,7 +129,7 @@ class Watched:
         if route.request.url.startswith("http://localhost:"):
             route.continue_()
         else:
-            self.problems.append(f"asked for {route.request.url}")
+            self.problems.append(f"a request for {route.request.url}")
             route.abort()
 
     def __enter__(self):
@@ -305,7 +305,7 @@ def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, tradi
         assert watched.problems == []
 
 
-def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
+def test_dates_that_make_no_sense_are_rejected_with_a_sentence(browser, served):
     with Watched(browser, link=served.link()) as watched:
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-03&to=2026-02-01")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not be after")
@@ -350,7 +350,7 @@ def test_a_node_that_goes_and_comes_back(browser, trading):
             served.stop()
 
 
-def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
+def test_a_community_without_meters_shows_what_to_do(browser, tmp_path):
     community = hosted(tmp_path, int(time.time()), SLOT_S, PRICES)
     served = Served(community, lambda: int(time.time()))
     try:
@@ -449,7 +449,7 @@ def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, ser
         assert watched.problems == []
 
 
-def test_a_link_that_opens_nothing_says_so(browser, served):
+def test_a_link_that_opens_nothing_gives_the_reason(browser, served):
     with Watched(browser) as watched:
         shown = watched.page
         for fragment, words in (("code=" + "a" * 26, "not known here"), ("code=short", "is damaged")):
@@ -473,7 +473,7 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, mo
 
 
 def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, trading):
-    """Between the question who looks and the stream, which is nobody's then."""
+    """Between the request who looks and the stream, which is nobody's then."""
     kid, store = trading.battery.owner.kid, trading.community.sink.store
 
     def revoke_first(route):
@@ -487,7 +487,7 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, tr
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
 
 
-def test_a_host_without_the_key_says_so(browser, tmp_path):
+def test_a_host_without_the_key_gives_the_reason(browser, tmp_path):
     """To the operator as to everyone; what is open it shows all the same."""
     trading = Trading(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
     trading.trade()

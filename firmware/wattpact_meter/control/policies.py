@@ -76,3 +76,8 @@ class Policies:
     @property
     def operator_open_at_s(self) -> "int | None":
         return self._current().get("operator_open_at_s")
+
+    @property
+    def register_generation(self) -> int:
+        """The register generation that this meter alone was ordered to begin; 0 where it was not."""
+        return int((self._fields[0] or {}).get("register_generation", 0))

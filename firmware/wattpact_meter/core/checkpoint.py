@@ -70,11 +70,15 @@ class Checkpoint:
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
         published last, as (generation, register id -> Wh). Of an entry whose secret is lost the plain part counts."""
-        generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
+        generation = 0
+        floor_wh: dict[int, int] = {}
         first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:
             first = 0  # the newest reading may be anywhere
+        known = (self._generation, {readings.IMPORT_WH: self._usage.base_wh})
         for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
+            if sequence == self._usage_through:  # what is older may be of a generation that has ended
+                generation, floor_wh = _higher(known, generation, floor_wh)
             new = log.read(sequence)
             if new is None:
                 continue
@@ -85,7 +89,7 @@ class Checkpoint:
                 self._usage.published(new)
             self._recorder.published(new)
             generation, floor_wh = _raise_floor(new, generation, floor_wh)
-        return generation, floor_wh
+        return _higher(known, generation, floor_wh)
 
     def settle(self) -> None:
         """Once the registers are restored: what of them is nobody's, and what belongs to a generation that ended."""
@@ -121,11 +125,23 @@ class Checkpoint:
         self._journal.prune(before)
 
 
+def _higher(
+    known: "tuple[int, dict[int, int]]", generation: int, floor_wh: "dict[int, int]"
+) -> "tuple[int, dict[int, int]]":
+    """The values of the newer register generation, or the higher ones of the same."""
+    if known[0] < generation:
+        return generation, floor_wh
+    floor_wh = floor_wh if known[0] == generation else {}
+    for number, wh in known[1].items():
+        floor_wh[number] = max(wh, floor_wh.get(number, 0))
+    return known[0], floor_wh
+
+
 def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
     """The highest register values in what was published, of the newest register generation."""
     body = new.body
     if new.kind == kinds.READING:
-        if new.is_sealed:
+        if new.is_sealed or body["register_generation"] < generation:
             return generation, floor_wh
         if body["register_generation"] > generation:
             generation, floor_wh = body["register_generation"], {}

@@ -8,7 +8,9 @@ from wattpact_protocol.ledger import blocks
 from wattpact_protocol.log import entry, ids
 
 from wattpact.audit import read_pin
-from wattpact.cli.frame import Session, as_json, moment, show_fields, show_json, show_table
+from wattpact.audit.times import utc
+from wattpact.cli import times
+from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_table
 from wattpact.ordering import following, writer
 from wattpact.ordering.following import Follower, FollowingError
 from wattpact.store.interface import Reader
@@ -32,7 +34,7 @@ def head(session: Session, as_json: bool) -> None:
     """Show the signed head: how many blocks there are, and the root over them."""
     with session.data_directory().reader() as reader:
         text, last = _head(reader)
-        header = blocks.decode_header(last.header)
+        header, zone = blocks.decode_header(last.header), times.zone_of(reader)
     if as_json:
         show_json({
             "head": text, "blocks": header.height + 1, "time_s": header.time_s,
@@ -41,7 +43,7 @@ def head(session: Session, as_json: bool) -> None:
         return
     click.echo(text)
     show_fields({
-        "blocks": header.height + 1, "last block": f"{header.id.hex()[:16]}, {moment(header.time_s)}",
+        "blocks": header.height + 1, "last block": f"{header.id.hex()[:16]}, {times.shown(header.time_s, zone)}",
         "state": header.state_root.hex(),
     })  # fmt: skip
 
@@ -60,7 +62,7 @@ def block(session: Session, height: int | None, as_json: bool) -> None:
             raise LedgerCommandError(f"there is no block {height}; the last is {last.height}")
         labels = {known.kid: known.body["label"] for known in reader.certificates()}
         rows = [(row, entry.decode(row.raw, reader.community)) for row in reader.ordered_in(height)]
-        header = blocks.decode_header(found.header)
+        header, zone = blocks.decode_header(found.header), times.zone_of(reader)
         anchors = blocks.decode(writer.block_bytes(reader, height) or b"")[2]
     if as_json:
         show_json({
@@ -71,13 +73,13 @@ def block(session: Session, height: int | None, as_json: bool) -> None:
         })  # fmt: skip
         return
     show_fields({
-        "block": f"{height} ({header.id.hex()[:16]})", "time": moment(header.time_s),
+        "block": f"{height} ({header.id.hex()[:16]})", "time": times.shown(header.time_s, zone),
         "before": header.before.hex()[:16], "state": header.state_root.hex(), "heads of logs": len(anchors),
     })  # fmt: skip
     if rows:
         click.echo()
         show_table(("entry", "kind", "author", "stamped"), [
-            (new.id.hex()[:16], new.name, labels.get(new.kid, new.kid.hex()), moment(new.stamp.unix_s))
+            (new.id.hex()[:16], new.name, labels.get(new.kid, new.kid.hex()), times.shown(new.stamp.unix_s, zone))
             for _, new in rows
         ])  # fmt: skip
 
@@ -124,7 +126,7 @@ def verify(file: Path, root: str, as_json: bool) -> None:
         })  # fmt: skip
         return
     click.echo(f"The {new.name} {new.id.hex()[:16]} of {new.kid.hex()} was ordered in block {header.height} at "
-               f"{moment(header.time_s)}, under the signed head over {shown.head.size} blocks.")  # fmt: skip
+               f"{utc(header.time_s)}, under the signed head over {shown.head.size} blocks.")  # fmt: skip
 
 
 @command.command()

@@ -7,8 +7,10 @@ import click
 from wattpact_protocol.log import entry, event_codes, kinds, reason_texts, roles
 from wattpact_protocol.sync import enrolment
 
-from wattpact.cli.frame import Session, age, as_json, energy, moment, show_fields, show_json, show_table
+from wattpact.cli import times
+from wattpact.cli.frame import Session, age, as_json, energy, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
+from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
@@ -128,14 +130,14 @@ def list_meters(session: Session, as_json: bool) -> None:
         if as_json:
             show_json(rows)
             return
-        _show_rows(rows, waiting)
+        _show_rows(rows, waiting, times.zone_of(reader))
         _show_age(directory, reader)
 
 
-def _show_rows(rows: list[dict[str, Any]], waiting: int) -> None:
+def _show_rows(rows: list[dict[str, Any]], waiting: int, zone: str) -> None:
     if rows:
         titles = ("meter", "key id", "owner", "import", "export", "relay", "last reading")
-        show_table(titles, [_cells(row) for row in rows])
+        show_table(titles, [_cells(row, zone) for row in rows])
     else:
         click.echo("No meters are enrolled yet.")
     unreadable = sum(1 for row in rows if row["unreadable"])
@@ -163,34 +165,66 @@ def show(session: Session, meter: str, as_json: bool) -> None:
         if as_json:
             show_json(row)
             return
-        _show_row(row)
+        _show_row(row, times.zone_of(reader))
         _show_age(directory, reader)
 
 
-def _show_row(row: dict[str, Any]) -> None:
+@command.command("new-registers")
+@click.argument("meter")
+@click.pass_obj
+def new_registers(session: Session, meter: str) -> None:
+    """Order a meter to begin a new register generation, because the meter behind it or its registers were replaced.
+
+    METER is its label or the start of its key id. Most replacements it notices by itself. No energy is counted between
+    the last values of the old generation and the first of the new one, which the meter publishes."""
+    directory = session.data_directory()
+    issuer = directory.issuer()
+    if issuer is None:
+        raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
+    with directory.store() as store:
+        known = members.find(store.certificates(), roles.METER, meter)
+        number = _register_generation(store, known.kid) + 1
+        if number == 1:
+            raise terms.GovernanceError(f"{known.body['label']} has not published any registers yet")
+        terms.set_policy(store, issuer, known.kid, {"register_generation": number}, data_directory.clock())
+    click.echo(f"{known.body['label']} begins register generation {number} with the next values that it measures.")
+
+
+def _register_generation(reader: Reader, kid: bytes) -> int:
+    """The newest that the meter has published; 0 for none."""
+    newest = max((row.generation for row in reader.registers(kid)), default=0)
+    for row in reader.entries(author=kid, of_kinds=(kinds.EVENT,), limit=_EVENTS_BACK, newest_first=True):
+        body = entry.decode(row.raw, reader.community).body
+        if body["code"] == event_codes.REGISTER_OPEN:
+            newest = max(newest, int(body.get("detail", 0)))
+    return newest
+
+
+def _show_row(row: dict[str, Any], zone: str) -> None:
     show_fields({
         "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
-        "last reading": moment(row["reading_s"]), "relay": _relay_text(row["relay"]),
+        "last reading": "-" if row["reading_s"] is None else times.shown(row["reading_s"], zone),
+        "relay": _relay_text(row["relay"], zone),
         "unreadable": f"{row['unreadable']} readings: {_NO_KEY}" if row["unreadable"] else None,
     })  # fmt: skip
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any], zone: str) -> tuple[str, ...]:
     registers = (_energy(row["import_wh"]), _energy(row["export_wh"]))
     relay = "-" if row["relay"] is None else _position(row["relay"])
-    return (row["label"], row["kid"][:8], row["owner"] or "-", *registers, relay, moment(row["reading_s"])[:16])
+    return (row["label"], row["kid"][:8], row["owner"] or "-", *registers, relay, times.minute(row["reading_s"], zone))
 
 
 def _position(relay: dict[str, Any]) -> str:
     return "closed" if relay["closed"] else "open"
 
 
-def _relay_text(relay: dict[str, Any] | None) -> str:
+def _relay_text(relay: dict[str, Any] | None, zone: str) -> str:
     if relay is None:
         return NO_RELAY
-    return f"since {moment(relay['since_s'])} {relay_text(relay['closed'], relay['reason'])}"
+    return f"since {times.shown(relay['since_s'], zone)} {relay_text(relay['closed'], relay['reason'])}"
 
 
 def relay_text(is_closed: bool, reason: str) -> str:

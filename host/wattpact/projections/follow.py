@@ -150,11 +150,15 @@ class Projections:
         return int.from_bytes(self._store.meta(_CURSOR) or b"", "big")
 
 
-def bring_up(store: Store, signers: Sequence[Signer], now_s: int, host: Signer | None = None) -> Unsealer:
+def bring_up(
+    store: Store, signers: Sequence[Signer], now_s: int, host: Signer | None = None, fresh: bool = False
+) -> Unsealer:
     """What a command needs that reads projections: all that is stored is in them, settled as of now, and ordered where
-    the host's key is here. Gives what unseals with those keys."""
+    the host's key is here; `fresh`: by a block of now. Gives what unseals with those keys."""
     rejections, unsealer = Rejections(), Unsealer(store, signers)
     writer = None if host is None else Writer(store, host, lambda: now_s)
+    if fresh and writer is not None:
+        writer.refresh()
     Projections(store, unsealer, rejections, lambda: now_s, writer).follow()
     counted = rejections.drain(now_s)
     if counted:

@@ -36,7 +36,8 @@ ROWS = {
     TARIFFS: ("tariffs", "period, or nothing", "before rows"),
     POLICY: ("policy", "kid of a meter, or empty", "id version"),
     ORDER: ("order", "kid of a person, order id", "id"),
-    MANDATE: ("mandate", "id", "owner meter side limit_micro_per_kwh wh used_wh max_w start_s end_s expires_s unstarted"),
+    MANDATE: ("mandate", "id", "owner meter side limit_micro_per_kwh wh used_wh max_w start_s end_s expires_s "
+        "unstarted"),
     OFFER: ("offer", "id", "meter mandate price_micro_per_kwh wh taken_wh max_w start_s end_s valid_until_s"),
     DEMAND: ("demand", "id", "meter mandate"),
     ACCEPTANCE: ("acceptance", "id", "meter offer mandate wh priority start_by_s lapses_s contract"),

@@ -38,7 +38,8 @@ def order(state: "State", new: "Entry", now_s: int) -> "str | None":
     if body["end_s"] <= now_s:
         return reasons.BEGUN_BEFORE
     state.put(records.MANDATE, {
-        "owner": new.kid, "meter": body["meter"], "side": body["side"], "limit_micro_per_kwh": body["limit_micro_per_kwh"],
+        "owner": new.kid, "meter": body["meter"],
+        "side": body["side"], "limit_micro_per_kwh": body["limit_micro_per_kwh"],
         "wh": body["wh"], "used_wh": 0, "max_w": body["max_w"], "start_s": body["start_s"], "end_s": body["end_s"],
         "expires_s": body["expires_s"], "unstarted": [],
     }, new.id)  # fmt: skip

@@ -65,7 +65,7 @@ class UART:
 
 
 class Timer:
-    """One that goes off when `go_off` says so."""
+    """One that goes off when `go_off` is true."""
 
     ONE_SHOT = 0
 

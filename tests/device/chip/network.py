@@ -1,4 +1,4 @@
-"""Stands in for MicroPython's network module: a station that is never connected, and remembers where it was told to."""
+"""Stands in for MicroPython's network module: a station that is never connected, and remembers what it joined."""
 
 connects = []
 

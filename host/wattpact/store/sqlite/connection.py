@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,7 +48,7 @@ class Connection:
             self._db.close()
             raise StoreError(
                 f"{path} was made by another version of wattpact: its tables are version {found}, this program's "
-                f"{schema.VERSION}"
+                f"{schema.VERSION}; use the version that made it, or choose another data directory with --data"
             )
         self.community = self.meta("community") or b"" if found else b""
 
@@ -72,6 +73,15 @@ class Connection:
             yield from self._db.execute(sql, values)
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever other programs write meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
 
     def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row, None where there is no row."""
