@@ -109,6 +109,12 @@ class TradedMonth:
         sink.refresh(self.now_s)
         return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, sink, self.publish)
 
+    def state(self, made, picked, change=None) -> bytes:
+        """The bundle of a statement over these entries, as a host signs it that may lie."""
+        sink = self.community.sink
+        sink.refresh(self.now_s)
+        return sink.bundle(made, picked, self.publish, change)
+
     def fill(self, folder):
         """A data directory of the operator's, with west's and north's keys too, that ingested all of it."""
         community = self.community
