@@ -2,6 +2,7 @@
 
 import case
 from simulator.community import START_S, Community, inputs_of
+from wattpact_protocol.ledger.blocks import Header
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
@@ -161,7 +162,7 @@ def settle(community, now_s=S + 7200):
 
 def figures(inputs, folded, subject, from_s=S, to_s=S + 7200):
     made = statement.state(inputs, folded, subject.kid, from_s, to_s)
-    return made, made.fields([])
+    return made, made.figures()
 
 
 def test_a_contract_between_two_houses():
@@ -364,17 +365,17 @@ def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
 
 def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on():
     community, east, west, roof, wallbox = two_houses()
-    pump, barn, far = community.meter("pump", west), community.meter("barn", east), community.meter("far")
+    pump, barn, far = community.meter("pump", west), community.meter("barn", east), community.meter("far", east)
     community.agree(roof, wallbox, 1, 10, 4000, S + 1800, S + 5400)
     community.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
     community.agree(barn, pump, 1, 10, 4000, S, S + 1900)
     community.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
     inputs, folded = inputs_of(community.entries)
-    found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
+    found = statement.closure(inputs.contracts, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
-    assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
-    assert statement.closure(inputs.agreements, folded, [far.kid], S + 4500, S + 5400) == ([far.kid], S + 4500)
-    assert statement.closure(inputs.agreements, folded, [far.kid], S + 7200, S + 8100) == ([far.kid], S + 7200)
+    assert statement.closure(inputs.contracts, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
+    assert statement.closure(inputs.contracts, folded, [far.kid], S + 4500, S + 5400) == ([far.kid], S + 4500)
+    assert statement.closure(inputs.contracts, folded, [far.kid], S + 7200, S + 8100) == ([far.kid], S + 7200)
 
 
 def test_energy_both_ways_is_estimated_and_a_gap_may_come_first():
@@ -487,7 +488,7 @@ def test_a_meter_that_waits_makes_its_next_partners_wait_from_the_same_slot_on()
     inputs, folded = settle(community, S + 3600)
     settled = [folded.settled_to(meter.kid, S + 3600) - S for meter in (roof, wallbox, barn, pump)]
     assert settled == [900, 900, 1800, 2700]
-    assert inputs.agreements.changed_from_s is None
+    assert inputs.contracts.changed_from_s is None
 
 
 def test_a_statement_has_every_figure_of_its_entry_and_counts_its_entries():
@@ -497,11 +498,13 @@ def test_a_statement_has_every_figure_of_its_entry_and_counts_its_entries():
     community.reading(wallbox, S, [100 * n for n in range(9)])
     inputs, folded = settle(community)
     made = statement.state(inputs, folded, west.kid, S, S + 7200)
-    fields = made.fields([b"a" * 32, b"b" * 32])
+    header = Header(7, S, bytes(32), bytes(32), bytes(32), b"s" * 32)
+    fields = made.fields([b"a" * 32, b"b" * 32], header)
     assert sorted(fields) == sorted([row[1] for row in kinds.fields(kinds.STATEMENT)])
     assert (fields["evidence"], fields["lines"], fields["estimated_wh"]) == (2, 1, 0)
-    assert fields["evidence_root"] != made.fields([b"a" * 32])["evidence_root"]
-    assert fields["lines_root"] != statement.Statement(west.kid, S, S + 7200).fields([])["lines_root"]
+    assert (fields["height"], fields["state_root"]) == (7, b"s" * 32)
+    assert fields["evidence_root"] != made.fields([b"a" * 32], header)["evidence_root"]
+    assert fields["lines_root"] != statement.Statement(west.kid, S, S + 7200).fields([], header)["lines_root"]
     assert (fields["subject"], fields["from_s"], fields["to_s"]) == (west.kid, S, S + 7200)
 
 

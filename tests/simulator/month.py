@@ -8,6 +8,7 @@ from wattpact import keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ledger import Ledger
+from wattpact.ordering.writer import ORDERED, Writer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import event_codes, kinds
 
@@ -128,8 +129,11 @@ class TradedMonth:
         now_s = 0
         with Store(folder / "wattpact.db", community.id) as store:
             ingest = Ingest(store, community.root.public_key, lambda: now_s)
+            writer = Writer(store, community.host.key, lambda: now_s)
             for new in community.entries:
                 now_s = max(now_s, new.stamp.unix_s or 0)
                 assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
+                if new.kind in ORDERED:
+                    writer.order()
             ingest.close()
         return folder
