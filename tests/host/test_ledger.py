@@ -166,7 +166,7 @@ def test_certificates_that_change_nothing_change_no_payer():
     ledger = Ledger()
     ledger.apply(community.entries)
     assert ledger.inputs.payer_at(meter.kid, S) == east.kid
-    assert [reason for _, reason in ledger.inputs.voids] == ["stale_version", "role_changed"]
+    assert list(ledger.refused.values()) == ["stale_version", "role_changed"]
 
 
 def test_every_payment_of_a_window_by_name():

@@ -145,9 +145,11 @@ class _Checker:
             self.places[new.kid] = name_of(new, number, offset)
 
     def _open_key(self, number: int, new: Entry, named: dict[str, Any]) -> None:
-        """An opening that is not the one that the ledger ordered first counts for nothing."""
-        self._void(number, new, self.seals.follow(new, named))
-        self._openings.append((new, named))
+        """The second of one number counts for nothing; whether the first is the ledger's is checked in the end."""
+        reason = self.seals.follow(new, named)
+        self._void(number, new, reason)
+        if reason is None:
+            self._openings.append((new, named))
 
     def _unsealed(self, new: Entry, number: int) -> Entry | None:
         """A sealed entry as far as it can be read; None for a reading that cannot be unsealed."""
