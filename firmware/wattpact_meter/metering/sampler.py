@@ -6,8 +6,8 @@ three below. It is placed between two samples by interpolation, and the sample b
 cycles in parts of 256, so that a cycle is whole to far better than a sample.
 
 Samples weigh equally as long as they are spaced regularly. Where they are not, what stands between two of them is put
-in by `power.bridge`, so that each weighs as the time it stands for: up to a sixth of a cycle apart as good as measured,
-up to a third in a cycle that counts only where good ones are few, and then as estimated. Without mains cycles in the
+in by `power.bridge`, so that each weighs as the time it stands for: up to _NEAR_US apart as good as measured, up to a
+third of a cycle in one that counts only where good ones are few, and then as estimated. Without mains cycles in the
 voltage, or without voltage, nominal cycles by the clock stand in for them.
 
 What always holds: periods follow one another without a gap, each starting where the last ended, and each is charged
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MIN_CYCLE_US = 12500  # 80 Hz: a crossing sooner than this is noise
 MAX_CYCLE_US = 25000  # 40 Hz: a cycle longer than this missed a crossing
 MIN_CYCLE_SAMPLES = 8
-_FIRST_GAP_US = 2500  # until something has shown how samples are spaced
+_NEAR_US = 2500  # samples so far apart are bridged as good as measured: half a millisecond, and two late
 SLACK_NJ = 900 * 10**9  # 900 J: of 10 counts of noise at 19 W a count a quarter of a Wh a day gets through each way
 _SHARE = 256
 _STEADY = 16  # a spacing that changed by less than one in so many is the same
@@ -74,6 +74,11 @@ class Sampler:
         self._leap: list[int] | None = None  # what was put in just before the sample that is looked at
         self._leap_gaps = 0
         self._slack_nj: int | None = None
+        self._seen = 0  # samples
+        self._run = (0, 0)  # the first of those that are spaced regularly up to now: its number and its time
+        self._even = [0, 0]  # spacings in such runs: count and sum
+        self._short = [0, 0]  # and those that are too short or too long
+        self._long = [0, 0]
         self._below = self._above = self._gaps = 0
         self._open(0)
         self._seek()
@@ -114,6 +119,7 @@ class Sampler:
                 if self._cycles >= _HOPELESS * self.cycles_per_period and not self._good_cycles + self._wide_cycles:
                     periods.append(self._close(base_us + times_us[k], self._nominal_flag()))
                 continue
+            last_us = times_us[k - 1] + base_us if k else self._last_us
             if k != leapt:
                 self._leap = None
                 self._leap_gaps = 0
@@ -122,12 +128,12 @@ class Sampler:
                     periods += self._lose_crossings(base_us + times_us[k])
                     continue
                 self._mark(block, k, self._deadline_us)
-                ends = self._cross()
+                ends = self._cross(last_us)
                 self._deadline_us = self._mark_us + self._nominal_us
             elif event == _ROSE and self._is_nominal:
                 periods += self._find_crossings(base_us + times_us[k])
             elif event == _ROSE:
-                ends = self._cross()
+                ends = self._cross(last_us)
             elif not self._is_nominal:
                 self._mark_crossing(block, k)
             if ends and self._cycles >= self.cycles_per_period and self._good_cycles + self._wide_cycles:
@@ -205,6 +211,7 @@ class Sampler:
             sum_p += before
             before = v
         n += end - first
+        self._seen += end - first
         self._sums = [n, sum_v, sum_i, sum_vv, sum_ii, sum_iv, sum_ip, sum_p, clipped_v, clipped_i, wide]
 
     def _sample(self, block: "Block", k: int) -> "tuple[int, int]":
@@ -219,6 +226,7 @@ class Sampler:
         self._behind = (first, first)
         start_us = block[3] + block[0][0]
         self._last_us = start_us - 1
+        self._run = (self._seen, start_us)
         self._whole = False
         self._is_nominal = False
         self._open(start_us)
@@ -245,7 +253,6 @@ class Sampler:
         self._gaps = 0
         self._below = 0
         self._above = 0
-        self._odd = [0, 0, 0, 0]  # spacings of the running cycle that are too short and too long: count and sum of each
 
     def _count_nominal(self, start_us: int) -> None:
         """From here on cycles are taken by the clock."""
@@ -279,21 +286,23 @@ class Sampler:
         self._spacing_us = spacing_us
         self._cycle_long_us = cycle_us
         self._low_us = spacing_us * 3 // 4
-        self._high_us = spacing_us * 5 // 4 or _FIRST_GAP_US
+        self._high_us = spacing_us * 5 // 4 or _NEAR_US
 
     def _leap_to(self, block: "Block", k: int) -> None:
         """Sample k is irregularly spaced: put in what is between it and the one before, or note that it is missing."""
         last_us = block[0][k - 1] + block[3] if k else self._last_us
         wide_us = block[0][k] + block[3] - last_us
         self._leap = None
+        self._end_run(last_us)
+        self._run = (self._seen, last_us + wide_us)
         if wide_us > 0:
-            odd = 2 if wide_us > self._high_us else 0
-            self._odd[odd] += 1
-            self._odd[odd + 1] += wide_us
+            odd = self._long if wide_us > self._high_us else self._short
+            odd[0] += 1
+            odd[1] += wide_us
         if not 0 < wide_us <= self._cycle_long_us // 3 or not self._spacing_us:
             self._miss(last_us, wide_us)
             return
-        is_wide = wide_us > self._cycle_long_us // 6
+        is_wide = wide_us > _NEAR_US
         self._leap_gaps = int(is_wide)
         self._gaps += self._leap_gaps
         ends = self._sample(block, k - 1) + self._sample(block, k)
@@ -334,8 +343,9 @@ class Sampler:
         if self._leap is not None:
             self._mark_share = [m - (_SHARE - part) * v // _SHARE for m, v in zip(self._mark_share, self._leap)]
 
-    def _cross(self) -> bool:
-        """End the running cycle at the mark and begin the next; False for a crossing too soon to be one."""
+    def _cross(self, last_us: int) -> bool:
+        """End the running cycle at the mark and begin the next; False for a crossing too soon to be one. last_us is the
+        time of the newest sample in the sums."""
         since_us = self._mark_us - (self._start_us if self._cycle_us is None else self._cycle_us)
         if self._cycle_us is not None and 0 <= since_us < MIN_CYCLE_US:
             return False
@@ -343,6 +353,9 @@ class Sampler:
             self._open(self._mark_us)  # the time before the very first crossing is not measured
         if self._cycle_us is not None:
             self._end_cycle(since_us)
+        if self._run[0] < self._seen:
+            self._end_run(last_us)
+            self._run = (self._seen - 1, last_us)
         self._follow_spacing(since_us)
         self._whole = True
         self._gaps += self._mark_in_gap - self._mark_gaps
@@ -367,23 +380,25 @@ class Sampler:
             self._good_us += cycle_us
             self._good_cycles += 1
 
+    def _end_run(self, last_us: int) -> None:
+        number, start_us = self._run
+        self._even[0] += self._seen - 1 - number
+        self._even[1] += last_us - start_us
+
     def _follow_spacing(self, cycle_us: int) -> None:
-        """Learn how far most samples are apart, from a cycle without a gap or from most of one with gaps, and from what
-        was before the first. A cycle that began by another measure is none."""
-        n = _SHARE * self._mark_sums[0] + self._mark_carry[0] + self._mark_share[0]
-        short, short_us, long, long_us = self._odd
-        self._odd = [0, 0, 0, 0]
-        if n < _SHARE * MIN_CYCLE_SAMPLES or not 0 < cycle_us <= MAX_CYCLE_US:
+        """Learn from a cycle, and from what was before the first, how far most of its samples are apart. A cycle that
+        began by another measure is none."""
+        count, sum_us = self._even
+        if self._short[0] > count:
+            count, sum_us = self._short
+        elif self._long[0] > 4 * count:
+            count, sum_us = self._long
+        elif self._cycle_us is not None and MIN_CYCLE_US <= cycle_us <= MAX_CYCLE_US:
+            self._cycle_long_us = cycle_us
+        self._even, self._short, self._long = [0, 0], [0, 0], [0, 0]
+        if count < MIN_CYCLE_SAMPLES:
             return
-        spacing_us = self._spacing_us
-        if 2 * max(short, long) > self._mark_sums[0]:
-            spacing_us = short_us // short if short > long else long_us // long
-        elif not short + long:
-            spacing_us = round_div(_SHARE * cycle_us, n)
-            if self._cycle_us is not None and cycle_us >= MIN_CYCLE_US:
-                self._cycle_long_us = cycle_us
-        elif not spacing_us and cycle_us > short_us + long_us:
-            spacing_us = round_div(_SHARE * (cycle_us - short_us - long_us), n - _SHARE * (short + long))
+        spacing_us = round_div(sum_us, count)
         if abs(spacing_us - self._spacing_us) * _STEADY > self._spacing_us > 0:
             self._gaps += _MISSING
         self._learn(spacing_us, self._cycle_long_us)
