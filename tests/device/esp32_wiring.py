@@ -149,7 +149,7 @@ def check_clipping(folder):
         found = []
         for _ in range(4):
             found += app.board.source.read(app.board.now().uptime_ms * 1000)
-        assert len(found) >= 2 and all([bool(one.quality & readings.CLIPPED) == clips for one in found]), amps
+        assert len(found) >= 2 and all(bool(one.quality & readings.CLIPPED) == clips for one in found), amps
     millivolts[pins.CURRENT] = 20_000_000 * 0.8 / 88_900
     app.journal.close()
 

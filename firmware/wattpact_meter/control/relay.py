@@ -4,9 +4,9 @@
 sensed(), the position the load side shows: True, False, or None where a board does not sense it. How long a relay rests
 between operations is the guard's business; here nothing is decided, and nothing is done that was not decided.
 
-A coil or the load behind it may pull the supply down, and the chip resets as it closes the relay. That it is about to is
-in flash before, and taken back once it has lived on for a while: a start that finds it has the relay rest, twice as
-long each time, and drives no coil before.
+A coil or the load behind it may pull the supply down, so that the chip resets as it closes the relay. That it is about
+to is in flash before, and taken back once it has lived on for a while: a start that finds it has the relay rest, twice
+as long each time, and drives no coil before.
 """
 
 from wattpact_meter.storage.store import StateError
@@ -30,8 +30,8 @@ _DOUBLINGS = 5  # at most: 64 minutes
 
 
 class Relay:
-    """Relay(driver, store, now_ms), at the start, which moves nothing. failures: closings in a row that the chip did not
-    survive; rest_ms: how long the relay must rest from the start for it."""
+    """Relay(driver, store, now_ms), at the start, which moves nothing. failures: closings in a row that the chip did
+    not survive; rest_ms: how long the relay must rest from the start for it."""
 
     def __init__(self, driver: "Driver", store: "Store", now_ms: int) -> None:
         self._driver = driver

@@ -5,7 +5,7 @@ sample before) gathered; `power` makes a period of them. A crossing needs three 
 three below. It is placed between two samples by interpolation, and the sample beside it is shared between the two
 cycles in parts of 256, so that a cycle is whole to far better than a sample.
 
-Samples weigh equally as long as they are spaced regularly. Where they are not, what stands between two of them is put
+Samples weigh equally as long as they are spaced regularly. Where they are not, what is between two of them is put
 in by `power.bridge`, so that each weighs as the time it stands for: up to _NEAR_US apart as good as measured, up to a
 third of a cycle in one that counts only where good ones are few, and then as estimated. Without mains cycles in the
 voltage, or without voltage, nominal cycles by the clock stand in for them.
@@ -80,6 +80,8 @@ class Sampler:
         self._short = [0, 0]  # and those that are too short or too long
         self._long = [0, 0]
         self._below = self._above = self._gaps = 0
+        self._deadline_us = 0
+        self._cycles = self._good_cycles = self._wide_cycles = 0  # of the period
         self._open(0)
         self._seek()
 
@@ -144,8 +146,8 @@ class Sampler:
         return periods
 
     def _scan(self, block: "Block", k: int, leapt: int) -> "tuple[int, int]":
-        """Walk on from sample k to the next that may begin or confirm a crossing, that is irregularly spaced (other than
-        `leapt`), or that passes the deadline."""
+        """Walk on from sample k to the next that may begin or confirm a crossing, is irregularly spaced (other than
+        `leapt`), or passes the deadline."""
         times_us, voltages, _, base_us = block
         end = len(times_us)
         middle = self._middle_v
@@ -242,8 +244,7 @@ class Sampler:
         self._totals = [0] * _SUMS  # of good cycles, in parts of _SHARE
         self._wide = [0] * _SUMS  # of those with wide bridges
         self._good_us = self._wide_us = 0
-        self._good_cycles = self._wide_cycles = 0
-        self._cycles = 0
+        self._good_cycles = self._wide_cycles = self._cycles = 0
 
     def _seek(self) -> None:
         """Forget the running cycle; what comes before the next crossing belongs to none."""
@@ -263,7 +264,9 @@ class Sampler:
 
     def _lose_crossings(self, t_us: int) -> "list[power.Period]":
         """No crossing for too long: the period ends with the cycles it has; one that has none goes on."""
-        periods = [self._close(t_us, power.NO_CROSSING)] if self._good_cycles + self._wide_cycles or self._cycles else []
+        periods = (
+            [self._close(t_us, power.NO_CROSSING)] if self._good_cycles + self._wide_cycles or self._cycles else []
+        )
         self._count_nominal(t_us)
         return periods
 
@@ -359,7 +362,9 @@ class Sampler:
         self._follow_spacing(since_us)
         self._whole = True
         self._gaps += self._mark_in_gap - self._mark_gaps
-        self._carry = [now - then - shared for now, then, shared in zip(self._carry, self._mark_carry, self._mark_share)]
+        self._carry = [
+            now - then - shared for now, then, shared in zip(self._carry, self._mark_carry, self._mark_share)
+        ]
         self._sums = [now - then for now, then in zip(self._sums, self._mark_sums)]
         self._cycle_us = self._mark_us
         return True
@@ -413,7 +418,9 @@ class Sampler:
         if end_us - self._start_us > self._good_us and not flags & ~power.BRIDGED:
             flags |= power.GAP
         cycles = 0 if self._is_nominal else self._good_cycles
-        done = power.measure(self.calibration, self._start_us, end_us, self._totals, _SHARE, self._good_us, cycles, flags)
+        done = power.measure(
+            self.calibration, self._start_us, end_us, self._totals, _SHARE, self._good_us, cycles, flags
+        )
         done.energy_nj = self._settle(done.energy_nj)
         self._open(end_us)
         return done
