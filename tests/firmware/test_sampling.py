@@ -279,7 +279,7 @@ def test_stalls_in_every_cycle_are_bridged_or_estimated_and_never_charged_above_
         for every_us in (20000, 10000):
             for first_us in range(0, every_us, case.scale(1500, 5000)):
                 block = stalled(stall_us, every_us, 10000 + first_us)
-                for degrees in (0, 60, -60, 180)[:: case.scale(1, 3)]:
+                for degrees in case.scale((0, 60, -60, 180), (0, 60)):
                     part, estimated = charged(sampled_at(block, degrees), {"degrees": degrees})
                     where = (stall_us, every_us, first_us, degrees, part)
                     if stall_us <= 2500:
