@@ -6,7 +6,7 @@ three below. It is placed between two samples by interpolation, and the sample b
 cycles in parts of 256, so that a cycle is whole to far better than a sample.
 
 Samples weigh equally as long as they are spaced regularly. Where they are not, what is between two of them is put
-in by `power.bridge`, so that each weighs as the time it stands for: up to _NEAR_US apart as good as measured, up to a
+in by `power.bridge`, so that each weighs as the time it stands for: up to NEAR_US apart as good as measured, up to a
 third of a cycle in one that counts only where good ones are few, and then as estimated. Without mains cycles in the
 voltage, or without voltage, nominal cycles by the clock stand in for them.
 
@@ -21,7 +21,7 @@ and for each irregular spacing.
 """
 
 from wattpact_meter.metering import power
-from wattpact_meter.metering.fixedpoint import round_div
+from wattpact_meter.metering.spacing import NEAR_US, Spacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 MIN_CYCLE_US = 12500  # 80 Hz: a crossing sooner than this is noise
 MAX_CYCLE_US = 25000  # 40 Hz: a cycle longer than this missed a crossing
 MIN_CYCLE_SAMPLES = 8
-_NEAR_US = 2500  # samples so far apart are bridged as good as measured: half a millisecond, and two late
 SLACK_NJ = 900 * 10**9  # 900 J: of 10 counts of noise at 19 W a count a quarter of a Wh a day gets through each way
 _SHARE = 256
-_STEADY = 16  # a spacing that changed by less than one in so many is the same
 _HOPELESS = 3  # periods' worth of cycles without one that counts
 _MISSING = 1 << 16  # a cycle's gaps: 1 for each that is bridged and wide, this for each that is not bridged
 
@@ -64,7 +62,8 @@ class Sampler:
         self._middle_v = calibration.voltage_midpoint if calibration.has_voltage else 0
         self._nominal_us = 10**9 // calibration.nominal_mhz
         self._is_nominal = False  # cycles are taken by the clock
-        self._learn(0, self._nominal_us)
+        self._spacing = Spacing()
+        self._cycle_long_us = self._nominal_us  # of the last whole cycle
         self._begun = False
         self._whole = False  # has there been a crossing since the beginning
         self._last_us = 0
@@ -75,10 +74,6 @@ class Sampler:
         self._leap_gaps = 0
         self._slack_nj: int | None = None
         self._seen = 0  # samples
-        self._run = (0, 0)  # the first of those that are spaced regularly up to now: its number and its time
-        self._even = [0, 0]  # spacings in such runs: count and sum
-        self._short = [0, 0]  # and those that are too short or too long
-        self._long = [0, 0]
         self._below = self._above = self._gaps = 0
         self._deadline_us = 0
         self._cycles = self._good_cycles = self._wide_cycles = 0  # of the period
@@ -151,8 +146,8 @@ class Sampler:
         times_us, voltages, _, base_us = block
         end = len(times_us)
         middle = self._middle_v
-        low_us = self._low_us
-        high_us = self._high_us
+        low_us = self._spacing.low_us
+        high_us = self._spacing.high_us
         deadline = self._deadline_us - base_us
         below = self._below
         above = self._above
@@ -228,7 +223,7 @@ class Sampler:
         self._behind = (first, first)
         start_us = block[3] + block[0][0]
         self._last_us = start_us - 1
-        self._run = (self._seen, start_us)
+        self._spacing.begin(self._seen, start_us)
         self._whole = False
         self._is_nominal = False
         self._open(start_us)
@@ -284,32 +279,20 @@ class Sampler:
             return 0
         return power.NO_CROSSING if self.calibration.has_voltage else power.NO_VOLTAGE
 
-    def _learn(self, spacing_us: int, cycle_us: int) -> None:
-        """How samples are spaced where nothing is in the way, 0 as long as it is not known, and how long a cycle is."""
-        self._spacing_us = spacing_us
-        self._cycle_long_us = cycle_us
-        self._low_us = spacing_us * 3 // 4
-        self._high_us = spacing_us * 5 // 4 or _NEAR_US
-
     def _leap_to(self, block: "Block", k: int) -> None:
         """Sample k is irregularly spaced: put in what is between it and the one before, or note that it is missing."""
         last_us = block[0][k - 1] + block[3] if k else self._last_us
         wide_us = block[0][k] + block[3] - last_us
         self._leap = None
-        self._end_run(last_us)
-        self._run = (self._seen, last_us + wide_us)
-        if wide_us > 0:
-            odd = self._long if wide_us > self._high_us else self._short
-            odd[0] += 1
-            odd[1] += wide_us
-        if not 0 < wide_us <= self._cycle_long_us // 3 or not self._spacing_us:
+        self._spacing.leap(self._seen, last_us, wide_us)
+        if not 0 < wide_us <= self._cycle_long_us // 3 or not self._spacing.us:
             self._miss(last_us, wide_us)
             return
-        is_wide = wide_us > _NEAR_US
+        is_wide = wide_us > NEAR_US
         self._leap_gaps = int(is_wide)
         self._gaps += self._leap_gaps
         ends = self._sample(block, k - 1) + self._sample(block, k)
-        self._leap = power.bridge(ends, wide_us, self._spacing_us, self._cycle_long_us, _SHARE, is_wide)
+        self._leap = power.bridge(ends, wide_us, self._spacing.us, self._cycle_long_us, _SHARE, is_wide)
         self._carry = [carried + value for carried, value in zip(self._carry, self._leap)]
 
     def _miss(self, last_us: int, gap_us: int) -> None:
@@ -318,6 +301,7 @@ class Sampler:
         self._gaps += _MISSING
         if gap_us > 0 and self._is_nominal:
             self._cycles += 1
+            self._spacing.end_cycle(self._seen - 1, last_us)
             self._count_nominal(last_us + gap_us)
         elif gap_us > 0:
             self._deadline_us += gap_us  # nothing was looked at: no sign of a missing crossing
@@ -356,10 +340,8 @@ class Sampler:
             self._open(self._mark_us)  # the time before the very first crossing is not measured
         if self._cycle_us is not None:
             self._end_cycle(since_us)
-        if self._run[0] < self._seen:
-            self._end_run(last_us)
-            self._run = (self._seen - 1, last_us)
-        self._follow_spacing(since_us)
+        if self._spacing.end_cycle(self._seen - 1, last_us):
+            self._gaps += _MISSING  # of the next cycle, whose first samples were weighed by another measure
         self._whole = True
         self._gaps += self._mark_in_gap - self._mark_gaps
         self._carry = [
@@ -384,29 +366,7 @@ class Sampler:
         else:
             self._good_us += cycle_us
             self._good_cycles += 1
-
-    def _end_run(self, last_us: int) -> None:
-        number, start_us = self._run
-        self._even[0] += self._seen - 1 - number
-        self._even[1] += last_us - start_us
-
-    def _follow_spacing(self, cycle_us: int) -> None:
-        """Learn from a cycle, and from what was before the first, how far most of its samples are apart. A cycle that
-        began by another measure is none."""
-        count, sum_us = self._even
-        if self._short[0] > count:
-            count, sum_us = self._short
-        elif self._long[0] > 4 * count:
-            count, sum_us = self._long
-        elif self._cycle_us is not None and MIN_CYCLE_US <= cycle_us <= MAX_CYCLE_US:
             self._cycle_long_us = cycle_us
-        self._even, self._short, self._long = [0, 0], [0, 0], [0, 0]
-        if count < MIN_CYCLE_SAMPLES:
-            return
-        spacing_us = round_div(sum_us, count)
-        if abs(spacing_us - self._spacing_us) * _STEADY > self._spacing_us > 0:
-            self._gaps += _MISSING
-        self._learn(spacing_us, self._cycle_long_us)
 
     def _close(self, end_us: int, flags: int) -> "power.Period":
         end_us = max(end_us, self._start_us)
