@@ -35,7 +35,7 @@ MAY_IMPORT = {
         "storage": "",
         "metering": "storage clock",
         "settings": "metering",
-        "sources": "metering settings",
+        "sources": "metering settings clock",
         "control": "metering storage",
         "trade": "",
         "log": "metering trade storage clock",
