@@ -882,3 +882,20 @@ def test_usage_agrees_with_settlement():
                 carried[contract] += wh
                 rest -= wh
     assert carried == attributed, (carried, attributed)
+
+
+def test_a_time_that_is_none_ends_no_grant():
+    """For a minute the clock shows a year in which no meter lives."""
+    for off_s in (3_800_000_000, -1_000_000_000):
+        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=250)
+        world.run(10)
+        community.give(house, 600, to_s=community.now_s + 3000, start_by_s=community.now_s + 3000)
+        world.run_until(lambda house=house: house.closed, 10)
+        world.run(60)
+        house.clock_off_s = off_s
+        world.run(60)
+        assert house.closed and len(house.meter.usage.grants) == 1, house.meter.decision.reason
+        house.clock_off_s = 0
+        world.run(60)
+        assert house.closed and house.meter.decision.reason == "grant" and house.meter.recorder.bank.generation == 1
+        assert not house.entries(kinds.USAGE_END) and [row[1] for row in house.operations] == [True]

@@ -136,6 +136,12 @@ class Meter:
             self.state_corrupt = bool(self.checkpoint.lost)
             self.events.note(event_codes.STATE_CORRUPT, {"text": " ".join(lost)})
 
+    def rest_relay(self, rest_ms: int) -> None:
+        """After boot: closings that the chip did not survive have the relay rest for so long."""
+        if rest_ms:
+            self.guard.rest(rest_ms)
+            self.events.note(event_codes.POWER_FAILURE, {"text": "while the relay closed", "detail": rest_ms // 1000})
+
     def _begin_log(self) -> None:
         own = None if self.log.is_open else self.trust.author(self.kid)
         if own is not None:
