@@ -62,9 +62,10 @@ def damaged_block(life):
     life.cut("reset")
     found = life.flash.damage(life.draw, _KEPT_FILES)
     life.note("damaged: %s, block %d, %s" % found if found else "nothing to damage")
+    unpublished = life.truth.used_since(life.ledger.seen_wms)
     if found and not life.has_p1:
-        life.ledger.more_wms += life.truth.import_wms - life.ledger.seen_wms
-    life.supply.excuse(life.truth.import_wms - life.ledger.seen_wms)
+        life.ledger.excuse(*unpublished)
+    life.supply.excuse(unpublished[0])
     if found and found[0].endswith("/policy"):
         life.supply.policy = DEFAULTS
     life.start(False)
@@ -110,12 +111,17 @@ def swapped_meter(life):
     if not life.has_p1:
         return
     old, how = life.meter, life.draw.choice(("lower", "higher", "zero", "anew"))
-    wh = {"lower": old.import_wh // 2, "higher": old.import_wh + 400_000 + life.draw.below(1 << 20), "zero": 0, "anew": 7}
+    wh = {
+        "lower": old.import_wh // 2,
+        "higher": old.import_wh + 400_000 + life.draw.below(1 << 20),
+        "zero": 0,
+        "anew": 7,
+    }
     fresh = utility.made(life.draw, wh[how], old.export_wh // 2, old if life.draw.below(3) else None)
     if how == "anew":
         fresh.serial, fresh.head = old.serial, old.head
-    before_wms = life.truth.import_wms
-    life.note("meter swapped: %s, %d -> %d Wh, serial %r -> %r" % (how, old.import_wh, fresh.import_wh, old.serial, fresh.serial))
+    before_wms = life.truth.used_wms()
+    life.note("swapped, %s: %d -> %d Wh, %r -> %r" % (how, old.import_wh, fresh.import_wh, old.serial, fresh.serial))
     restarts = life.draw.below(2) == 0
     if restarts and life.running is not None:
         life.cut("with the power off")
@@ -139,9 +145,9 @@ def _let_agree(life, before_wms):
         if life.running is None:
             life.start(False)
     life.line.faults = faults
-    missed_wms = life.truth.import_wms - before_wms
-    life.ledger.more_wms += missed_wms + WMS_PER_WH
-    life.supply.excuse(missed_wms + WMS_PER_WH)
+    missed = [wms + WMS_PER_WH for wms in life.truth.used_since(before_wms)]
+    life.ledger.excuse(*missed)
+    life.supply.excuse(missed[0])
 
 
 # Time

@@ -1,15 +1,19 @@
-"""The life of one meter in the field: a seed draws what happens, and the rules are checked at every moment."""
+"""The life of one meter in the field: a seed draws what happens, and the rules are checked at every moment.
+
+with Folder() as folder:
+    life = Life(seed, folder)
+    life.run(1000)          1000 events; raises Violation
+"""
 
 import case
 from wattpact_protocol.log import register_table
 
-from simulator.authors import StandIn
 from simulator.field import events, utility
 from simulator.field.board import START_S, Board, Clock, Relay
 from simulator.field.flash import Flash, PowerCut
 from simulator.field.host import Host, Link
 from simulator.field.rules import Ledger, Violation
-from simulator.field.running import Running
+from simulator.field.running import Running, StandIns
 from simulator.field.supply import POLICY, Supply
 from simulator.field.truth import Ct, Truth
 
@@ -17,6 +21,8 @@ _COARSE_MS = 10_000
 _FINE_MS = 1_000
 _BUSY_MS = 3_000
 _CALM_EVERY = 400  # events
+_RETRY_MS = 30_000
+_INSTALLED_MS = 30_000
 _KEPT_LINES = 30
 
 
@@ -55,7 +61,6 @@ class Life:
         self._make_source()
         self.link.sent = self._sent
         self.host.policy(1, POLICY)
-        self.start(False)
 
     def _make_source(self):
         if self.has_p1:
@@ -81,8 +86,10 @@ class Life:
             self.cut("power cut while starting")
             return
         except Exception as error:
-            if failing:
-                self.cut("no start while flash fails")
+            if failing:  # the chip tries again
+                self.note("no start while flash fails")
+                self.go_on(self.truth.ms + _RETRY_MS)
+                self.start(power_failed)
                 return
             raise Violation("start", "the meter does not start: %r" % error)
         self._attach(self.running.app)
@@ -160,9 +167,9 @@ class Life:
             self.line.arrive(to_ms)
         self.link.arrive(to_ms)
         if self.running is None:
-            unseen_wms = sum([watts * ms for watts, ms in flows if watts > 0])
             if not self.has_p1:
-                self.ledger.more_wms += unseen_wms
+                unseen_wms = sum([watts * ms for watts, ms in flows if watts > 0])
+                self.ledger.excuse(unseen_wms, unseen_wms - sum([watts * ms for watts, ms in flows]))
                 self.supply.excuse(unseen_wms)
             return
         if not self.has_p1:
@@ -196,7 +203,13 @@ class Life:
         del self.log[:-_KEPT_LINES]
 
     def run(self, count, progress=None):
-        """So many events, with a calm now and then; raises Violation."""
+        with StandIns(self.flash):
+            self._run(count, progress)
+
+    def _run(self, count, progress):
+        """So many events, with a calm now and then; raises Violation. Nothing happens before it is installed."""
+        self.start(False)
+        self.go_on(_INSTALLED_MS)
         for number in range(1, count + 1):
             self.go_on(self.truth.ms + 1_000 + self.draw.below(100_000))
             if self.running is None:
@@ -227,6 +240,3 @@ class Life:
             at = (log.is_open, log.generation, log.next_sequence, self.host.head.next_sequence)
             raise Violation("recovery", "the log goes not on: open %s, generation %d, next %d, the host's %d" % at)
         self.ledger.check_least()
-
-
-__all__ = ["Life", "StandIn"]

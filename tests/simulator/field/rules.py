@@ -3,10 +3,10 @@
 from wattpact_protocol.log import entry, event_codes, kinds, readings
 from wattpact_protocol.sealing import epochs, period_keys, unsealing
 
-from simulator.field.truth import WMS_PER_WH
+from simulator.field.truth import MOST_W, WMS_PER_WH
 
+LATE_MS = 12_000  # a reading is published so long after its end, at most
 LEAST_WH = 10  # lost or charged too much, over all resets; or a hundredth of the energy
-TOTALS = (readings.IMPORT_WH, readings.EXPORT_WH)
 
 
 class Violation(BaseException):
@@ -119,9 +119,9 @@ class Ledger:
         self.registers = Registers()
         self.attributed = {}  # contract -> Wh
         self.counts = {}  # kind -> entries
-        self.more_wms = 0  # that may be missing: nobody could have measured it
-        self.seen_wms = 0  # imported when registers were published last
-        self.shared_wh = 0  # what all registers together may be too high, by rounding
+        self.more_wms = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}  # that may be missing
+        self.seen_wms = [0, 0]  # imported and exported when a reading was published last
+        self.seen_ms = 0
 
     def written(self, raw):
         """An entry is in the journal."""
@@ -142,7 +142,8 @@ class Ledger:
         values = body["registers"]
         self.registers.published(generation, {number: row[0] for number, row in values.items()})
         self.registers.published(generation, {number: readings.end_value(body, number) for number in values})
-        self.seen_wms = self._truth.import_wms
+        self.seen_wms = [self._truth.import_wms, self._truth.export_wms]
+        self.seen_ms = self._truth.ms
         self.check_most()
 
     def _attribute(self, body):
@@ -156,9 +157,12 @@ class Ledger:
         self.attributed[contract] = wh
         self._most("attributed", sum(self.attributed.values()), self._truth.import_wms)
 
+    def _used(self):
+        return (readings.IMPORT_WH, self._truth.import_wms), (readings.EXPORT_WH, self._truth.export_wms)
+
     def check_most(self):
         """No more is charged than was used."""
-        for number, used_wms in zip(TOTALS, (self._truth.import_wms, self._truth.export_wms)):
+        for number, used_wms in self._used():
             self._most("charged", self.registers.charged_wh(number), used_wms)
 
     def _most(self, rule, wh, used_wms):
@@ -167,13 +171,19 @@ class Ledger:
             raise Violation(rule, "%d Wh, of %d Wh used" % (wh, used_wms // WMS_PER_WH))
 
     def check_least(self):
-        """No less is charged than was used, when all is published that can be."""
-        for number, used_wms in zip(TOTALS, (self._truth.import_wms, self._truth.export_wms)):
+        """No less is charged than was used, up to the newest reading."""
+        for number, used_wms in ((readings.IMPORT_WH, self.seen_wms[0]), (readings.EXPORT_WH, self.seen_wms[1])):
             wh = self.registers.charged_wh(number)
-            least_wh = (used_wms - self.more_wms) // WMS_PER_WH
+            least_wh = (used_wms - self.more_wms[number] - MOST_W * LATE_MS) // WMS_PER_WH
             if wh < least_wh - self.bound_wh(used_wms) - 2 * len(self.registers.spans):
-                text = "%d Wh, of %d Wh used, of which %d Wh could be missing"
-                raise Violation("lost", text % (wh, used_wms // WMS_PER_WH, self.more_wms // WMS_PER_WH))
+                text = "register %d: %d Wh, of %d Wh used, of which %d Wh could be missing"
+                missing_wh = self.more_wms[number] // WMS_PER_WH
+                raise Violation("lost", text % (number, wh, used_wms // WMS_PER_WH, missing_wh))
+
+    def excuse(self, import_wms, export_wms):
+        """Energy that nobody could have measured."""
+        self.more_wms[readings.IMPORT_WH] += import_wms
+        self.more_wms[readings.EXPORT_WH] += export_wms
 
     @staticmethod
     def bound_wh(used_wms):

@@ -11,6 +11,7 @@ from wattpact_meter import load_order
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
 import wattpact_meter.app  # noqa: E402
+
 from simulator.authors import StandIn  # noqa: E402
 from simulator.field.flash import PowerCut  # noqa: E402
 

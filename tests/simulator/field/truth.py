@@ -34,6 +34,13 @@ class Truth:
             self.ms = end_ms
         return flows
 
+    def used_wms(self):
+        """Imported and exported since the start."""
+        return self.import_wms, self.export_wms
+
+    def used_since(self, before_wms):
+        return [self.import_wms - before_wms[0], self.export_wms - before_wms[1]]
+
     def _change(self):
         self.watts = self._bits.choice(_LOADS_W)
         if self.watts > 0:
@@ -63,4 +70,6 @@ class Ct:
 
     def read(self, now_us):
         flows, self._flows = self._flows, []
-        return [self._measurement([watts * ms * 1_000_000], ms * 1000, {self._shown: watts}) for watts, ms in flows if ms]
+        return [
+            self._measurement([watts * ms * 1_000_000], ms * 1000, {self._shown: watts}) for watts, ms in flows if ms
+        ]

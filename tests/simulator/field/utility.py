@@ -1,4 +1,4 @@
-"""The grid operator's meter with a P1 port, and the line from it: telegrams that are lost, late or damaged on the way."""
+"""The grid operator's meter with a P1 port, and the line from it, on which telegrams are lost, late or damaged."""
 
 from simulator.field.truth import WMS_PER_WH
 
