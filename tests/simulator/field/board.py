@@ -7,7 +7,7 @@ from wattpact_meter.settings import Settings
 from wattpact_protocol.log import entry
 
 from simulator.field.flash import PowerCut
-from simulator.field.running import Pause
+from simulator.field.running import Turns
 
 START_S = 1_800_000_000
 
@@ -68,7 +68,7 @@ class Board:
         self.relay = life.relay
         self.power_failed = power_failed
         self.boot_ms = life.truth.ms
-        self.consents = True
+        self._turns = Turns(life.draw)
 
     def now(self):
         return self._life.clock.now(self._life.truth.ms, self.boot_ms)
@@ -81,7 +81,7 @@ class Board:
 
     def sense(self, inputs):
         self._life.supply.sensor_dead = inputs.sensor_dead
-        inputs.consent = self.consents
+        inputs.consent = True
 
     def feed(self):
         pass
@@ -92,5 +92,5 @@ class Board:
     def report_error(self, where, error):
         self._life.failed(where, error)
 
-    async def sleep_ms(self, pause_ms):
-        await Pause(pause_ms)
+    def sleep_ms(self, pause_ms):
+        return self._turns.pause(pause_ms)

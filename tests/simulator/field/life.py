@@ -64,7 +64,7 @@ class Life:
 
     def _make_source(self):
         if self.has_p1:
-            self.line = utility.Line(self.draw, self.draw.choice((1_000, 10_000, 10_000, 10_000)))
+            self.line = utility.Line(self.draw, 1_000 if self.draw.below(8) == 0 else 10_000)
             self.meter = utility.made(self.draw, 1_000_000 + self.draw.below(1 << 24), self.draw.below(1 << 22))
         else:
             self.line = self.meter = None
@@ -81,7 +81,7 @@ class Life:
         self.link.forget()
         failing = self.flash.failing
         try:
-            self.running = Running(Board(self, self._source(), power_failed), self.bits)
+            self.running = Running(Board(self, self._source(), power_failed))
         except PowerCut:
             self.cut("power cut while starting")
             return
@@ -91,7 +91,7 @@ class Life:
                 self.go_on(self.truth.ms + _RETRY_MS)
                 self.start(power_failed)
                 return
-            raise Violation("start", "the meter does not start: %r" % error)
+            raise Violation("start", "the meter does not start: %r" % error) from None
         self._attach(self.running.app)
 
     def _source(self):
@@ -179,7 +179,6 @@ class Life:
 
     def _moment(self):
         running = self.running
-        running.rest()
         try:
             running.moment()
         except PowerCut:
@@ -204,7 +203,10 @@ class Life:
 
     def run(self, count, progress=None):
         with StandIns(self.flash):
-            self._run(count, progress)
+            try:
+                self._run(count, progress)
+            finally:
+                self.cut("the end")
 
     def _run(self, count, progress):
         """So many events, with a calm now and then; raises Violation. Nothing happens before it is installed."""

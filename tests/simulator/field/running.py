@@ -10,26 +10,46 @@ from wattpact_meter import load_order
 
 load_order.load()  # from the bottom up: nested imports take more stack than MicroPython has
 
-import wattpact_meter.app  # noqa: E402
+import wattpact_meter.app  # noqa: E402, F401
 
 from simulator.authors import StandIn  # noqa: E402
 from simulator.field.flash import PowerCut  # noqa: E402
 
 _APP, _BOOT, _IDENTITY = "wattpact_meter.app", "wattpact_meter.core.boot", "wattpact_meter.log.identity"
 _STORAGE = "wattpact_meter.storage."
-_MOST_TURNS = 400  # of the core in one moment
+_MOST_TURNS = 100  # of the core in one moment
+_MOST_AT_ONCE = 16  # pieces of work between two turns
+_STATUS_EVERY = 20  # moments
 
 
 class Pause:
-    """What a task awaits: gives its pause to the schedule."""
+    """What a task awaits: gives its pause to the schedule, or none and goes on at once."""
 
-    def __init__(self, ms):
-        self._ms = ms
+    def __init__(self, *pauses_ms):
+        self._pauses_ms = pauses_ms
 
     def __await__(self):
-        yield self._ms
+        return iter(self._pauses_ms)
 
     __iter__ = __await__
+
+
+class Turns:
+    """When a task that gives way is really interrupted: every so many times, beginning anywhere."""
+
+    def __init__(self, bits):
+        self._bits = bits
+        self._left = 0
+        self._go_on, self._interrupt = Pause(), Pause(0)
+
+    def pause(self, ms):
+        if ms:
+            return Pause(ms)
+        self._left -= 1
+        if self._left >= 0:
+            return self._go_on
+        self._left = self._bits.below(_MOST_AT_ONCE)
+        return self._interrupt
 
 
 class _Gather:
@@ -77,10 +97,9 @@ class StandIns:
 class Running:
     """Running(board): a started application; raises what its start raises. restarts: it ended by itself."""
 
-    def __init__(self, board, bits):
-        self._bits = bits
+    def __init__(self, board):
         self.restarts = False
-        self.turns = 0
+        self._moments = 0
         module = sys.modules[_APP]
         gather, asyncio = _Gather(), module.asyncio
         self.app = module.App(board)
@@ -94,22 +113,18 @@ class Running:
 
     def moment(self):
         """Each task has its turn until nothing is left to do at this moment; the core gives way to the others."""
+        self._moments += 1
         try:
             for _ in range(_MOST_TURNS):
-                self.turns += 1
-                if self.turns % 8 == 1:
-                    self._sample.send(None)
-                    self._network.send(None)
+                self._sample.send(None)
+                self._network.send(None)
                 if self._tick.send(None):
                     break
             self._network.send(None)
-            self._status.send(None)
+            if self._moments % _STATUS_EVERY == 1:
+                self._status.send(None)
         except StopIteration:
             self.restarts = True
-
-    def rest(self):
-        """Begin the next moment with what came."""
-        self.turns = 0
 
     def cut(self, flash):
         """The power is gone: what the tasks would still do has no effect."""
@@ -119,6 +134,3 @@ class Running:
                 task.close()
             except (PowerCut, RuntimeError):
                 pass
-
-
-__all__ = ["Pause", "Running", "StandIns", "wattpact_meter"]
