@@ -71,7 +71,7 @@ def live(seed: str, events: int, totals: Totals) -> bool:
         life = Life(seed, folder)
         violated: Violation | None = None
         try:
-            life.run(events, progress)
+            life.run(events, progress=progress)
         except Violation as violation:
             violated = violation
         totals.add(life)

@@ -228,16 +228,16 @@ WEIGHTS = (
     (doubtful_time, 1), (no_wifi, 4), (wifi, 6), (bad_wifi, 4), (radio_raises, 2), (grant, 16), (termination, 1),
     (other_inbox, 1),
 )  # fmt: skip
-_ALL = [kind for kind, weight in WEIGHTS for _ in range(weight)]
+ALL = [kind for kind, weight in WEIGHTS for _ in range(weight)]
 
 
 def name_of(kind):
     return kind.__name__.replace("_", " ")
 
 
-def happen(life):
-    """The next event."""
-    kind = life.draw.choice(_ALL)
+def happen(life, kinds):
+    """The next event, one of these."""
+    kind = life.draw.choice(kinds)
     life.counts[name_of(kind)] = life.counts.get(name_of(kind), 0) + 1
     kind(life)
 

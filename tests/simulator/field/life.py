@@ -35,9 +35,10 @@ class _Meter:
 
 
 class Life:
-    """Life(seed, folder): then `run(events)`. log: what happened lately, in text."""
+    """Life(seed, folder): then `run(events)`. log: what happened lately, in text. has_p1: whether registers come from
+    a meter with a P1 port, or energy from a current transformer; the seed draws it where it is None."""
 
-    def __init__(self, seed, folder):
+    def __init__(self, seed, folder, has_p1=None):
         self.seed = seed
         self.bits = case.Bits("meter %s" % seed)
         self.draw = case.Bits("field %s" % seed)
@@ -50,7 +51,8 @@ class Life:
         self.ledger = Ledger(self.host, self.truth)
         self.supply = Supply(self.host, self.truth)
         self.step_s = self.draw.choice((60, 300, 900))
-        self.has_p1 = self.draw.below(3) > 0
+        is_p1 = self.draw.below(3) > 0
+        self.has_p1 = is_p1 if has_p1 is None else has_p1
         self.log = []
         self.counts = {}
         self.starts = 0
@@ -201,22 +203,23 @@ class Life:
         self.log.append("%10.1f s  %s" % (self.truth.ms / 1000, text))
         del self.log[:-_KEPT_LINES]
 
-    def run(self, count, progress=None):
+    def run(self, count, kinds=events.ALL, progress=None):
+        """So many events of these kinds; raises Violation."""
         with StandIns(self.flash):
             try:
-                self._run(count, progress)
+                self._run(count, kinds, progress)
             finally:
                 self.cut("the end")
 
-    def _run(self, count, progress):
-        """So many events, with a calm now and then; raises Violation. Nothing happens before it is installed."""
+    def _run(self, count, kinds, progress):
+        """Nothing happens before the meter is installed; then there is a calm now and then."""
         self.start(False)
         self.go_on(_INSTALLED_MS)
         for number in range(1, count + 1):
             self.go_on(self.truth.ms + 1_000 + self.draw.below(100_000))
             if self.running is None:
                 self.start(False)
-            events.happen(self)
+            events.happen(self, kinds)
             if number % _CALM_EVERY == 0 or number == count:
                 self.calm()
             if progress and number % 100 == 0:
