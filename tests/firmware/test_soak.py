@@ -75,8 +75,8 @@ def forget_keys(_):
     return lambda sealer, log, boot: setattr(sealer, "_log", log)
 
 
-def never_used_up(_):
-    return lambda usage, now_s, import_wh: [(grant, grant.wh) for grant in usage.grants if not grant.terminated]
+def count_nothing(real):
+    return lambda usage, until_s, import_wh: [(grant, 0) for grant, _ in real(usage, until_s, import_wh)]
 
 
 def never_open(real):
@@ -101,7 +101,7 @@ DEFECTS = (
     ("attributed", Usage, "end_step", allot_twice, POWER, False),
     ("sequence", Journal, "_open", forget_the_last, POWER, False),
     ("keys", Sealer, "restore", forget_keys, POWER, False),
-    ("relay", Usage, "running", never_used_up, POWER, True),
+    ("relay", Usage, "shares", count_nothing, POWER, True),
     ("relay", Relay, "apply", never_open, POWER, True),
     ("relay", GuardState, "_count", nothing, POWER, True),
     ("task", Recorder, "idle", fail, POWER, False),
