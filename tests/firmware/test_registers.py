@@ -133,19 +133,182 @@ def test_a_clock_that_stands_still_allows_no_more_than_the_lag():
 
 def test_small_jumps_do_not_add_up():
     bank = adopted(now_s=0)
-    wh = 1000000
+    refused = 0
     for now_s in range(1, 3601):
-        while bank.adopt("meter A", {1: wh + 1, 2: 500}, now_s) == ADOPTED:
-            wh += 1
-    assert 7200 <= wh - 1000000 <= 7200 + 7200 * 60 // 3600 + 2
+        held = bank.snapshot()[1]
+        while bank.adopt("meter A", {1: held + 1, 2: 500}, now_s) == ADOPTED:
+            held += 1
+        bank.adopt("meter A", {1: held, 2: 500}, now_s)
+        refused += bank.verdicts.get(JUMP, 0) > 0
+    assert refused > 3000 and bank.generation == 1
+    assert 7200 <= held - 1000000 <= 7200 + 7200 * 60 // 3600 + 10
+
+
+def test_of_a_load_beyond_the_rated_no_more_than_a_fifth_above_it_is_counted():
+    for load_w, most_lost_percent in ((7800, 3), (10800, 60)):
+        bank, counted, opened_wh = adopted(now_s=0), 0, 1000000
+        for now_s in range(1, 7201):
+            wh = 1000000 + load_w * now_s // 3600
+            if bank.adopt("meter A", {1: wh, 2: 500}, now_s) == OPENED:
+                counted += bank.closing_wh[1] - opened_wh
+                opened_wh = wh
+        counted += bank.snapshot()[1] - opened_wh
+        used = wh - 1000000
+        assert counted <= min(used, 2 * (7200 + 60 * bank.generation)), (load_w, counted)
+        assert counted * 100 >= used * (100 - most_lost_percent), (load_w, counted, used)
 
 
 def test_idle_time_is_not_saved_up_for_a_jump():
     bank = adopted(now_s=0)
     for now_s in range(1, 1001):
-        assert bank.adopt("meter A", {1: 1000000, 2: 500}, now_s) == ADOPTED
-    assert bank.adopt("meter A", {1: 1000125, 2: 500}, 1001) == JUMP
-    assert bank.adopt("meter A", {1: 1000124, 2: 500}, 1001) == ADOPTED
+        assert bank.adopt("meter A", {1: 1000000, 2: 500}, now_s, 0) == ADOPTED
+    assert bank.adopt("meter A", {1: 1000125, 2: 500}, 1001, 0) == JUMP
+    assert bank.adopt("meter A", {1: 1000124, 2: 500}, 1001, 0) == ADOPTED
+
+
+def test_registers_that_move_once_an_hour_or_by_whole_kwh_are_adopted_when_they_come():
+    for every_s, resolution_wh, rated_w, load_w, shown in (
+        (3600, 1, 11000, 1000, False), (3600, 1, 11000, 1000, True), (3600, 1, 3680, 3500, True),
+        (300, 1, 3680, 3500, False), (10, 1000, 11000, 1000, False), (10, 1000, 3680, 3600, True),
+        (10, 100, 3680, 3000, True),
+    ):  # fmt: skip
+        bank, held = Bank(rated_w), 5_000_000
+        for now_s in range(0, 6 * 3600 + 1, 10):
+            if now_s % every_s == 0:
+                held = (5_000_000 + load_w * now_s // 3600) // resolution_wh * resolution_wh
+            bank.adopt("A", {1: held, 2: 0}, now_s, load_w if shown else None)
+            assert now_s < 10 or bank.snapshot()[1] == held, (every_s, resolution_wh, now_s)
+        assert bank.generation == 1 and 5_000_000 + load_w * 6 - held < resolution_wh
+
+
+def test_what_may_come_at_once_is_what_was_shown_to_be_used():
+    for power_w, most_wh in ((None, 11000 * 12 // 10 * 4000 // 3600 + 220), (100, 2 * 100 * 3590 // 3600 + 220)):
+        for too_much in (0, 1):
+            bank = Bank(11000)
+            for now_s in range(0, 7201 if power_w is None else 3600, 10):
+                bank.adopt("A", {1: 5_000_001, 2: 0}, now_s, power_w)
+            verdict = bank.adopt("A", {1: 5_000_001 + most_wh + 2 + too_much, 2: 0}, now_s + 10, power_w)
+            assert verdict == (JUMP if too_much else ADOPTED), (power_w, verdict)
+
+
+def test_registers_that_rest_while_power_flows_are_frozen():
+    for power_w, after_s in ((3600, 4000), (-3600, 4000), (100, 72_000), (0, None), (None, None)):
+        bank = Bank(11000)
+        since = None
+        for now_s in range(0, 80_000, 10):
+            assert now_s < 20 or bank.adopt("A", {1: 5_000_000, 2: 0}, now_s, power_w) == ADOPTED
+            if now_s < 20:
+                bank.adopt("A", {1: 5_000_000, 2: 0}, now_s, power_w)
+            if bank.is_frozen(now_s) and since is None:
+                since = now_s
+        assert (since is None) == (after_s is None) and (not since or after_s < since <= after_s + 40), (power_w, since)
+        bank.adopt("A", {1: 5_000_001, 2: 0}, now_s, power_w)
+        assert not bank.is_frozen(now_s)
+
+
+OLD, STEPS = {1: 17_077_972, 2: 900}, ({1: 7, 2: 900}, {1: 17_082_973, 2: 900}, {1: 17_077_972, 2: 0}, {1: 17_077_972})
+
+
+def insisted(bank, values, from_s, count, every_s=1, watts=3600):
+    """The verdicts on a meter that goes on from there."""
+    verdicts = []
+    for k in range(count):
+        now = dict(values)
+        now[1] += watts * every_s * k // 3600
+        verdicts.append(bank.adopt("meter A", now, from_s + every_s * k, watts))
+    return verdicts
+
+
+def test_a_step_that_stays_begins_a_new_generation_and_is_no_energy():
+    for step in STEPS:
+        bank = Bank(11000)
+        for now_s in (0, 1):
+            bank.adopt("meter A", OLD, now_s)
+        verdicts = insisted(bank, step, 2, 60)
+        assert verdicts[4:] == [OPENED] + [ADOPTED] * 55 and OPENED not in verdicts[:4], (step, verdicts)
+        assert bank.generation == 2 and bank.closing_wh == OLD and bank.snapshot()[1] == step[1] + 59
+
+
+def test_a_refused_jump_is_no_energy_however_much_time_passes():
+    for pause_s in (10, 3600, 86400):
+        bank = Bank(11000)
+        for now_s in (0, 1):
+            bank.adopt("meter A", OLD, now_s)
+        for k in range(5):
+            verdict = bank.adopt("meter A", {1: OLD[1] + 1500 + k, 2: 900}, 10 + k * pause_s)
+            assert verdict == (OPENED if k == 4 else JUMP), (pause_s, k)
+            assert bank.snapshot()[1] == OLD[1] + (1504 if k == 4 else 0)
+        assert bank.generation == 2
+
+
+def test_true_registers_that_come_back_after_bogus_ones_go_on():
+    bank = Bank(11000)
+    for now_s in range(600):
+        bogus = now_s % 100 in (50, 51, 52, 53)
+        true = {1: 5_000_000 + now_s, 2: 0}
+        verdict = bank.adopt("meter A", {1: 80_000 + now_s, 2: 0} if bogus else true, now_s)
+        assert now_s < 2 or verdict == (FALL if bogus else ADOPTED), (now_s, verdict)
+        assert bogus or now_s < 2 or bank.snapshot() == true
+    assert bank.generation == 1
+
+
+def test_registers_that_insist_in_a_burst_wait_for_time_to_pass():
+    bank = adopted()
+    for k in range(50):
+        assert bank.adopt("meter A", {1: 7, 2: 500}, 110) == FALL
+    assert bank.adopt("meter A", {1: 8, 2: 500}, 114) == OPENED
+
+
+def test_nothing_but_zeros_must_last_ten_minutes():
+    for tail, opened_s in (({1: 0, 2: 0}, 600), ({1: 1, 2: 0}, 100)):
+        bank = adopted(now_s=0)
+        for now_s in range(0, 1000):
+            verdict = bank.adopt("meter A", {1: 0, 2: 0} if now_s < 100 else tail, 1000 + now_s)
+            if verdict == OPENED:
+                break
+        assert now_s == opened_s and bank.generation == 2 and bank.closing_wh[1] == 1000000
+    bank = Bank(11000)
+    for now_s, wh in enumerate([0, 0] + [50_002 + k for k in range(58)]):  # zeros at the start of a source
+        bank.adopt("meter A", {1: wh, 2: 0}, now_s)
+    assert bank.snapshot() == {1: 50_059, 2: 0} and bank.generation == 2 and bank.closing_wh == {1: 0, 2: 0}
+
+
+def test_a_source_that_flaps_begins_generations_ever_more_rarely():
+    bank = adopted()
+    opened = []
+    for k in range(6000):
+        block = k // 40 % 2
+        if bank.adopt("meter A", {1: 5_000_000 * block + 3, 2: 500}, 200 + k) == OPENED:
+            opened.append(k)
+    assert 3 <= bank.generation <= 5, opened
+    for k in range(3000):
+        bank.adopt("meter A", {1: 5_000_003, 2: 500}, 7000 + k)
+    assert insisted(bank, {1: 7, 2: 500}, 10_000, 5)[4] == OPENED  # it is trusted again after ten quiet minutes
+
+
+def test_after_a_restart_a_swapped_meter_is_no_energy():
+    saved = adopted().checkpoint()
+    for outage_s, higher_wh, opens in ((30, 5000, True), (3 * 3600, 5000, False), (3600, -999_000, True)):
+        bank = Bank(6000, outage_s)
+        bank.restore(saved)
+        verdicts = insisted(bank, {1: 1_000_000 + higher_wh, 2: 500}, 50, 10)
+        assert bank.generation == 1 + opens and (OPENED in verdicts) == opens, (outage_s, verdicts)
+    bank = Bank(6000, None)
+    bank.restore(saved)
+    assert insisted(bank, {1: 1_005_000, 2: 500}, 50, 10) == [PENDING] * 10
+    bank.outage_s = 60
+    assert OPENED in insisted(bank, {1: 1_005_010, 2: 500}, 60, 10) and bank.generation == 2
+    bank = Bank(6000, None)
+    bank.restore(saved)
+    assert insisted(bank, {1: 1_000_003, 2: 500}, 50, 2) == [PENDING, ADOPTED]  # nothing to wait for
+
+
+def test_a_new_generation_can_be_demanded():
+    bank = adopted()
+    bank.begin_anew()
+    assert bank.adopt("meter A", {1: 1_000_090, 2: 500}, 110) == PENDING
+    assert bank.adopt("meter A", {1: 1_000_091, 2: 500}, 111) == OPENED and bank.generation == 2
+    assert bank.adopt("meter A", {1: 1_000_092, 2: 500}, 112) == ADOPTED and bank.generation == 2
 
 
 def test_registers_that_alternate_with_a_bogus_zero():

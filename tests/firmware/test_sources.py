@@ -2,8 +2,8 @@
 
 import case
 from wattpact_meter.metering.measurement import Measurement
-from wattpact_meter.settings import Settings, SettingsError, flag, number, text
-from wattpact_meter.sources import kinds
+from wattpact_meter.settings import Settings, SettingsError, choice, flag, number, text
+from wattpact_meter.sources import kinds, p1_frame
 from wattpact_meter.sources.ct import CtSource
 from wattpact_meter.sources.p1 import P1Source
 
@@ -72,6 +72,7 @@ def test_settings_of_the_kind_and_of_its_parts_are_checked():
     for plan, named in (
         ({}, "source file"), ({"file": ""}, "source file"), ({"file": "x", "every_ms": 5001}, "source every_ms"),
         ({"file": "x", "crc": 1}, "source crc must be true or false"), ({"file": "x", "old": None}, "source old"),
+        ({"file": "x", "checksum": "crc"}, "source checksum must be one of arc, x25"),
         ({"file": "x", "watts": 5}, "source watts is not a setting of kind p1"),
     ):  # fmt: skip
         assert named in problem(dict(plan, kind="p1")), plan
@@ -84,6 +85,15 @@ def test_an_old_p1_port_sends_no_checksum():
         assert source.rejected == ({} if accepted else {"no_crc": 1})
 
 
+def test_the_kind_of_checksum_is_a_setting():
+    body = TELEGRAM[:-2]
+    for named, kind in ((None, p1_frame.ARC), ("arc", p1_frame.ARC), ("x25", p1_frame.X25)):
+        for sent in (p1_frame.ARC, p1_frame.X25):
+            source = made(dict({"checksum": named} if named else {}, kind="p1", file="x"))
+            source._serial.data = body + b"%04X\r\n" % p1_frame.crc16(body, sent)
+            assert len(source.read(0)) == (sent is kind), named
+
+
 def test_a_telegram_is_a_measurement_of_registers():
     (found,) = made({"kind": "p1", "file": "x", "old": True}).read(0)
     assert isinstance(found, Measurement) and found.serial == "4530"
@@ -93,7 +103,8 @@ def test_a_telegram_is_a_measurement_of_registers():
 
 
 def test_a_board_may_have_kinds_of_its_own():
-    rows = {"mine": ("wattpact_meter.sources.p1", ("serial",), {"crc": (flag, False), "old": (flag, False)})}
+    keys = {"crc": (flag, False), "old": (flag, False), "checksum": (choice, "arc", "arc")}
+    rows = {"mine": ("wattpact_meter.sources.p1", ("serial",), keys)}
     assert len(made({"kind": "mine", "file": "x"}, more=rows).read(0)) == 1
     assert problem({"kind": "sun"}, more=rows) == "source kind must be one of mine, p1"
 

@@ -2,7 +2,8 @@
 
 What always holds: no register falls within one (source serial, generation); every nanojoule added is in a register or
 in its remainder, exactly; registers of a meter that has its own are adopted only as far as rated power and time allow,
-and every rejection is counted by its reason. Time is an argument. Rules: docs/spec/registers.md.
+and every rejection is counted by its reason. A step that was refused is no energy, however much time passes: registers
+that insist on it begin a new generation. Time is an argument. Rules: docs/spec/registers.md.
 """
 
 from wattpact_protocol.log.reasons import FALL as FALL
@@ -28,8 +29,14 @@ OPENED = "opened"  # adopted, and a new register generation began
 _HEADROOM_PERCENT = 120
 _LAG_S = 60
 _ROUNDING_WH = 2
-_SHORT_OUTAGE_S = 30 * 86400
+_COARSE_S = 4_000  # some meters move their registers once an hour, and then by all that was used
+_COARSE_WH = (1000, 100, 10)  # and some have registers of whole kWh
 _DOUBTS = 3  # consecutive contradictions after which a pending reading is dropped
+_STEP_READINGS = 5  # so many refused readings that agree with each other begin a new generation
+_STEP_S = 4  # in no less time
+_MOST_DOUBLED = 4  # twice as many for each that began so, so often, until nothing was refused for ten minutes
+_QUIET_S = 600  # nothing but zeros must insist for ten minutes
+_FROZEN_WS = 2_000 * 3600  # shown to have flowed since the registers moved last
 _FORMAT = 1
 
 
@@ -57,10 +64,10 @@ class Register:
 class Bank:
     """The registers of one source. Measured energy is added; a meter's own registers are adopted: one or the other."""
 
-    def __init__(self, rated_w: int, outage_s: int = _SHORT_OUTAGE_S) -> None:
+    def __init__(self, rated_w: int, outage_s: "int | None" = 30 * 86400) -> None:
         """outage_s: how long this meter may have been without power or sight of its source; bounds how much
-        the first registers after a restart may have risen."""
-        if rated_w <= 0 or outage_s < 0:
+        the first registers after a restart may have risen. None while that is not known: they then wait."""
+        if rated_w <= 0 or (outage_s or 0) < 0:
             raise ValueError("rated_w must be positive and outage_s not negative")
         self.rated_w = rated_w
         self.outage_s = outage_s
@@ -70,8 +77,15 @@ class Bank:
         self.verdicts: dict[str, int] = {}  # every answer of adopt, counted
         self._registers: dict[int, Register] = {}
         self._adopted_s: int | None = None  # None: not since the start
+        self._watched_s = 0  # when the newest reading came
+        self._moved_s = 0  # when a register rose last
         self._credit_ws = 0  # what may have been used and was not seen yet at _adopted_s, watt-seconds
+        self._unseen_ws = 0  # what may have been used since _moved_s
+        self._shown_ws = 0  # what was by the power that the meter showed
         self._pending: _Pending | None = None
+        self._step: _Pending | None = None  # the newest refused registers, that only a new generation can have
+        self._steps = self._refused_s = 0
+        self._is_anew = False
 
     def open_generation(self, serial: str, start_wh: "dict[int, int]") -> None:
         """Begin a register generation: at first, or because the source or its registers were replaced.
@@ -88,7 +102,13 @@ class Bank:
         self.serial = serial
         self.generation += 1
         self._adopted_s = None
-        self._pending = None
+        self._pending = self._step = None
+        self._is_anew = False
+
+    def begin_anew(self) -> None:
+        """Somebody knows that the source or its registers were replaced: whatever it shows next, two readings that
+        agree, begins a new generation."""
+        self._is_anew = True
 
     def snapshot(self) -> "dict[int, int]":
         """Register id -> whole Wh."""
@@ -118,57 +138,120 @@ class Bank:
         else:
             self._registers[exported].add(-nanojoules)
 
-    def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
+    def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int, power_w: "int | None" = None) -> str:
         """Follow the registers of a meter, all of them or none: one of the verdicts above.
 
-        now_s: any clock in seconds that does not run back while this object lives. The first registers after a start,
-        and those of another serial, wait for a second reading that agrees: PENDING, then ADOPTED or OPENED.
+        now_s: any clock in seconds that does not run back while this object lives. power_w: what the meter shows, of
+        those directions that its registers count. The first registers after a start, and those of another serial, wait
+        for a second reading that agrees: PENDING, then ADOPTED or OPENED. Registers that cannot follow those held are
+        refused until several readings agree: then OPENED, and nothing is counted for the step.
         """
-        verdict = self._check(serial, values_wh, now_s)
+        verdict = self._check(serial, values_wh, now_s, power_w)
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
         return verdict
 
-    def _check(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> str:
+    def is_frozen(self, now_s: int) -> bool:
+        """Whether the meter shows power and its registers do not move, for longer than any meter lets them rest."""
+        return self._shown_ws > _FROZEN_WS and now_s - self._moved_s > _COARSE_S
+
+    def _check(self, serial: str, values_wh: "dict[int, int]", now_s: int, power_w: "int | None") -> str:
         if IMPORT_WH not in values_wh or not all(
             is_cumulative(number) and 0 <= wh <= MAX_WH for number, wh in values_wh.items()
         ):
             return MALFORMED
-        known = self.generation > 0 and serial == self.serial
-        credit_ws = self._credit_at(now_s)
+        known = self.generation > 0 and serial == self.serial and not self._is_anew
+        self._watch(now_s, power_w)
         if known:
             if self._pending and self._pending.serial != serial:
                 self._pending = None  # the old source is still there
-            problem = self._contradiction(self.snapshot(), values_wh, credit_ws)
-            if problem:
+            problem = self._problem(values_wh, now_s)
+            if problem == JUMP and self._adopted_s is None and self.outage_s is None:
+                return PENDING
+            if problem and not self._insists(problem, serial, values_wh, now_s):
                 return problem
-        if not known or self._adopted_s is None:
-            verdict = self._confirm(serial, values_wh, now_s)
-            if verdict:
-                return verdict
-        if not known:
-            self.open_generation(serial, values_wh)
-            credit_ws = self._power_ws(_LAG_S)
-        held = self.snapshot()
-        self._credit_ws = credit_ws - 3600 * max(wh - held.get(number, wh) for number, wh in values_wh.items())
-        self._adopted_s = now_s
-        self._pending = None
-        self._follow(values_wh)
+            known = problem is None
+            self._steps += not known
+        else:
+            problem = None
+        if not problem:
+            self._step = None
+            if not known or self._adopted_s is None:
+                verdict = self._confirm(serial, values_wh, now_s)
+                if verdict:
+                    return verdict
+        self._take(serial, values_wh, now_s, known)
         return ADOPTED if known else OPENED
 
-    def _power_ws(self, duration_s: int) -> int:
-        return self.rated_w * max(0, duration_s) * _HEADROOM_PERCENT // 100
-
-    def _credit_at(self, now_s: int) -> int:
-        if self._adopted_s is None:
-            return self._power_ws(self.outage_s + _LAG_S)
-        return min(self._credit_ws, self._power_ws(_LAG_S)) + self._power_ws(now_s - self._adopted_s)
-
-    def _follow(self, values_wh: "dict[int, int]") -> None:
+    def _take(self, serial: str, values_wh: "dict[int, int]", now_s: int, known: bool) -> None:
+        """Hold them; `known`: as the next ones of the generation."""
+        credit_ws = self._credit_at(now_s) if known else self._power_ws(_LAG_S)
+        if not known:
+            self.open_generation(serial, values_wh)
+        held = self.snapshot()
+        risen_wh = max(wh - held.get(number, wh) for number, wh in values_wh.items())
+        if risen_wh or not known:
+            self._moved_s = now_s
+            self._unseen_ws = self._shown_ws = 0
+        self._credit_ws = credit_ws - 3600 * risen_wh
+        self._adopted_s = now_s
+        self._pending = None
         for number, wh in values_wh.items():
             if number in self._registers:
                 self._registers[number].wh = wh
             else:
                 self._registers[number] = Register(wh)
+
+    def _watch(self, now_s: int, power_w: "int | None") -> None:
+        """What may have been used since the last reading: as much again as is shown, since power is shown for a moment
+        alone."""
+        duration_s, self._watched_s = max(0, now_s - self._watched_s), now_s
+        if self._adopted_s is None:
+            return
+        most_ws = self._power_ws(duration_s)
+        if power_w is not None:
+            self._shown_ws += abs(power_w) * duration_s
+            most_ws = min(most_ws, 2 * abs(power_w) * duration_s)
+        self._unseen_ws = min(self._unseen_ws + most_ws, self._power_ws(_COARSE_S))
+
+    def _problem(self, values_wh: "dict[int, int]", now_s: int) -> "str | None":
+        """Why they cannot follow what is held, or None."""
+        problem, step = self._contradiction(self.snapshot(), values_wh, self._credit_at(now_s)), self._step
+        if not problem and step and step.problem == JUMP and self._agrees(step, values_wh, now_s):
+            return JUMP  # time alone made it affordable
+        return problem
+
+    def _agrees(self, before: "_Pending", values_wh: "dict[int, int]", now_s: int) -> bool:
+        """Whether they can follow those that were not adopted."""
+        credit_ws = self._power_ws(now_s - before.at_s + _LAG_S)
+        return not self._contradiction(before.values_wh, values_wh, credit_ws)
+
+    def _insists(self, problem: str, serial: str, values_wh: "dict[int, int]", now_s: int) -> bool:
+        """Count a refused reading; whether it and those before it agree for long enough to be what there is now."""
+        step = self._step
+        if problem == ZERO and step and any(step.values_wh.values()):
+            return False  # a bogus zero in between
+        if now_s - self._refused_s > _QUIET_S:
+            self._steps = 0
+        self._refused_s = now_s
+        if step is None or not self._agrees(step, values_wh, now_s):
+            step = self._step = _Pending(serial, values_wh, now_s)
+        step.problem = problem
+        step.values_wh = dict(values_wh)
+        step.at_s = now_s
+        step.count += 1
+        least = _STEP_READINGS << min(self._steps, _MOST_DOUBLED)
+        return step.count >= least and now_s - step.first_s >= (_QUIET_S if problem == ZERO else _STEP_S)
+
+    def _power_ws(self, duration_s: int) -> int:
+        return self.rated_w * max(0, duration_s) * _HEADROOM_PERCENT // 100
+
+    def _credit_at(self, now_s: int) -> int:
+        """How much may have been used by now and was not seen, watt-seconds."""
+        if self._adopted_s is None:
+            return self._power_ws((self.outage_s or 0) + _LAG_S)
+        silent_ws = self._power_ws(now_s - self._adopted_s)
+        most_ws = self._power_ws(_LAG_S) + max(silent_ws, self._unseen_ws)
+        return min(self._credit_ws + silent_ws, most_ws)
 
     def _confirm(self, serial: str, values_wh: "dict[int, int]", now_s: int) -> "str | None":
         """None when an earlier reading agrees with this one; else what becomes of it."""
@@ -188,7 +271,6 @@ class Bank:
     @staticmethod
     def _contradiction(held_wh: "dict[int, int]", values_wh: "dict[int, int]", credit_ws: int) -> "str | None":
         """Why values_wh cannot follow held_wh, or None."""
-        risen_most_wh = credit_ws // 3600 + _ROUNDING_WH
         if any(held_wh.values()) and not any(values_wh.values()):
             return ZERO  # some meters send every register as 0 in between
         for number, held in held_wh.items():
@@ -198,7 +280,7 @@ class Bank:
                 continue
             if values_wh[number] < held:
                 return FALL
-            if values_wh[number] - held > risen_most_wh:
+            if values_wh[number] - held > credit_ws // 3600 + _rounding_wh(held, values_wh[number]):
                 return JUMP
         return None
 
@@ -221,17 +303,26 @@ class Bank:
         self.serial = serial
         self._registers = registers
         self._adopted_s = None
-        self._pending = None
+        self._pending = self._step = None
+
+
+def _rounding_wh(*values_wh: int) -> int:
+    """By how much a register may be ahead of what was used: whole kWh show by their zeros."""
+    for step_wh in _COARSE_WH:
+        if not any(wh % step_wh for wh in values_wh):
+            return step_wh
+    return _ROUNDING_WH
 
 
 class _Pending:
-    """Registers that nothing has confirmed yet."""
+    """Registers that nothing has confirmed yet, or that were refused: the newest, and for how long they agree."""
 
     def __init__(self, serial: str, values_wh: "dict[int, int]", at_s: int) -> None:
         self.serial = serial
         self.values_wh = dict(values_wh)
-        self.at_s = at_s
-        self.doubts = 0
+        self.at_s = self.first_s = at_s
+        self.doubts = self.count = 0
+        self.problem = ""
 
 
 def _decode_checkpoint(raw: object) -> "tuple[int, str, dict[int, Register]]":

@@ -12,7 +12,7 @@ whose parts are missing is none of that board's. Only the module of the chosen k
 
 import sys
 
-from wattpact_meter.settings import SettingsError, flag
+from wattpact_meter.settings import SettingsError, choice, flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 
 KINDS: "dict[str, Row]" = {
     "ct": ("wattpact_meter.sources.ct", ("adc",), {}),
-    "p1": ("wattpact_meter.sources.p1", ("serial",), {"crc": (flag, True), "old": (flag, False)}),
-}
+    "p1": ("wattpact_meter.sources.p1", ("serial",), {
+        "crc": (flag, True), "old": (flag, False), "checksum": (choice, "arc", "arc", "x25"),
+    }),
+}  # fmt: skip
 
 
 def make(settings: "Settings", parts: "Parts", more: "dict[str, Row] | None" = None) -> "Source":

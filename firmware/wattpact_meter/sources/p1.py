@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 
 class P1Source:
-    """P1Source(serial): require_crc=False is for meters that send none (DSMR 2.2 and 3)."""
+    """P1Source(serial): require_crc=False is for meters that send none (DSMR 2.2 and 3); kind, that of the checksum, is
+    "arc", or "x25" for the few meters that send that one."""
 
     pause_ms = 50
 
-    def __init__(self, serial: "Serial", require_crc: bool = True) -> None:
+    def __init__(self, serial: "Serial", require_crc: bool = True, kind: str = "arc") -> None:
         self._serial = serial
-        self._reader = p1_frame.Reader(require_crc)
+        self._reader = p1_frame.Reader(require_crc, p1_frame.X25 if kind == "x25" else p1_frame.ARC)
 
     @property
     def accepted(self) -> int:
@@ -36,6 +37,11 @@ class P1Source:
     def rejected(self) -> "dict[str, int]":
         """Telegrams that were not, by reason."""
         return self._reader.rejected
+
+    @property
+    def passed_over(self) -> int:
+        """Lines of read telegrams that could not be read, and on which nothing depends."""
+        return self._reader.passed_over
 
     def read(self, now_us: int) -> "list[Measurement]":
         data = self._serial.read()
@@ -49,4 +55,4 @@ def measurement(telegram: "Telegram") -> Measurement:
 
 def make(settings: "Settings", plan: "dict[str, Any]", serial: "Callable[[dict[str, Any]], Serial]") -> P1Source:
     """serial(plan) makes the line. "old": a meter of DSMR 2.2 or 3."""
-    return P1Source(serial(plan), plan["crc"] and not plan["old"])
+    return P1Source(serial(plan), plan["crc"] and not plan["old"], plan["checksum"])

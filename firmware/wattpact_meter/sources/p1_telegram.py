@@ -1,7 +1,8 @@
 """The text of a P1 telegram: which OBIS codes are read, and what they become (DSMR P1 companion standard 5.0.2, 6.12).
 
 What always holds: energy is parsed as digits, never through a float, and what is below one Wh is cut off; a telegram
-whose energy lines cannot be read exactly is no telegram. Codes that are not known here are ignored.
+whose energy or identity cannot be read exactly is no telegram. Codes that are not known here are ignored. Other lines
+that cannot be read are passed over and counted, but only under a checksum that holds: then the meter wrote them so.
 """
 
 from wattpact_protocol.log import register_table
@@ -9,7 +10,7 @@ from wattpact_protocol.log import register_table
 _MAX_VALUE_DIGITS = 15
 _MAX_IDENTIFICATION = 64
 _MAX_SERIAL = 96
-_POWERS = {"": 0, "k": 3}
+_TARIFFS = 15
 
 _TARIFF_REGISTERS = {
     "1.8.1": register_table.IMPORT_TARIFF_1_WH,
@@ -29,10 +30,18 @@ _INSTANTANEOUS = {
 }
 _SERIALS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "1-0:0.0.0")
 _VERSIONS = ("1-3:0.2.8", "0-0:96.1.4")
+_TIME, _BREAKER, _TARIFF = "0-0:1.0.0", "0-0:96.3.10", "0-0:96.14.0"
+_KEPT = _SERIALS + _VERSIONS + (_TIME, _BREAKER, _TARIFF)  # besides those of electricity, 1-B
+# What a line that cannot be read must not hold to be passed over: energy, a serial or a version.
+_MATTERS = (b"wh", b".8.", b":96.1.", b":42.0.0", b":0.0.0", b":0.2.8")
 
 
 class TelegramError(ValueError):
     """The text is not that of a telegram."""
+
+
+class CharacterError(TelegramError):
+    """A line has something else than printable ASCII."""
 
 
 class Telegram:
@@ -41,7 +50,8 @@ class Telegram:
     identification, serial: text; the identification stands in for a serial that is not given
     version: "50", "42"; empty where the meter sends none (DSMR 2.2 and 3, and meters that are not Dutch)
     local_time: (year, month, day, hour, minute, second, summer) and unix_s: None where absent or impossible
-    registers: register id -> Wh; empty for a meter without electrical energy
+    registers: register id -> Wh; empty for a meter without electrical energy, and where only power was sent
+    passed_over: how many of its lines could not be read, and do not matter
     power_w: import less export; None where absent. instantaneous: register id -> value for display
     breaker: 0 disconnected, 1 connected, 2 ready to be connected; tariff: its number; None where absent
     """
@@ -53,65 +63,100 @@ class Telegram:
         self.local_time: tuple[int, int, int, int, int, int, bool] | None = None
         self.unix_s: int | None = None
         self.registers: dict[int, int] = {}
+        self.passed_over = 0
         self.power_w: int | None = None
         self.instantaneous: dict[int, int] = {}
         self.breaker: int | None = None
         self.tariff: int | None = None
 
 
-def decode(text: str) -> Telegram:
-    """The telegram in `text`, from "/" up to and without "!", lines ended by CR LF; raises TelegramError."""
-    lines = text.split("\r\n")
-    if len(lines) < 4 or not 5 <= len(lines[0]) <= _MAX_IDENTIFICATION or lines[0][0] != "/" or lines[1] or lines[-1]:
+def decode(body: bytes, is_checked: bool) -> Telegram:
+    """The telegram in `body`, from "/" up to and without "!", lines ended by CR LF; raises TelegramError. is_checked:
+    whether it has a checksum, which holds."""
+    lines = body.split(b"\r\n")
+    first = lines[0]
+    if len(lines) < 4 or not 5 <= len(first) <= _MAX_IDENTIFICATION or first[:1] != b"/" or lines[1] or lines[-1]:
         raise TelegramError("no identification, empty line and data lines")
-    for line in lines:
-        if "\r" in line or "\n" in line:
-            raise TelegramError("a line does not end in CR LF")
-    values = _data_lines(lines[2:-1])
-    telegram = Telegram(lines[0][1:])
+    telegram = Telegram(_text(first)[1:])
+    values = _data_lines(lines[2:-1], telegram, is_checked)
+    electricity = "1-1:" if _has_energy(values, "1-1:") and not _has_energy(values, "1-0:") else "1-0:"
     _read_identity(telegram, values)
-    _read_registers(telegram, values)
-    _read_power(telegram, values)
+    _read_registers(telegram, values, electricity)
+    _read_power(telegram, values, electricity)
     for code, (number, unit, places) in _INSTANTANEOUS.items():
-        value = _display(values, "1-0:" + code, unit, places)
+        value = _display(values, electricity + code, unit, places)
         if value is not None:
             telegram.instantaneous[number] = value
-    telegram.breaker = _small(values, "0-0:96.3.10")
-    telegram.tariff = _small(values, "0-0:96.14.0")
+    telegram.breaker = _small(values, _BREAKER)
+    telegram.tariff = _small(values, _TARIFF)
     return telegram
 
 
-def _data_lines(lines: "list[str]") -> "dict[str, list[str]]":
+def _data_lines(lines: "list[bytes]", telegram: Telegram, is_checked: bool) -> "dict[str, list[str]]":
     """OBIS code -> the values in brackets. A line that starts with one continues the line before (gas in DSMR 2.2)."""
     values: dict[str, list[str]] = {}
     last: list[str] | None = None
     for line in lines:
-        bracket = line.find("(")
-        if bracket < 0 or line[-1] != ")":
-            raise TelegramError("not a data line")
-        fields = line[bracket + 1 : -1].split(")(")
-        for field in fields:
-            if "(" in field or ")" in field:
-                raise TelegramError("brackets do not match")
-        if bracket:
-            code = _normal_code(line[:bracket])
+        try:
+            code, fields = _data_line(line)
             if code in values:
                 raise TelegramError("a code is given twice")
-            values[code] = last = fields
-        elif last is None:
-            raise TelegramError("nothing to continue")
-        else:
+            if not code and last is None:
+                raise TelegramError("nothing to continue")
+        except TelegramError:
+            lowered = line.lower()
+            if not is_checked or [part for part in _MATTERS if part in lowered]:
+                raise
+            telegram.passed_over += 1
+            last = []  # what continues it is passed over with it
+            continue
+        if code:
+            last = fields
+            if code[:2] == "1-" or code in _KEPT:
+                values[code] = fields
+        elif last is not None:
             last.extend(fields)
     return values
 
 
+def _data_line(line: bytes) -> "tuple[str, list[str]]":
+    """The code, "" where there is none, and the values; raises TelegramError."""
+    text = _text(line)
+    bracket = text.find("(")
+    if bracket < 0 or text[-1] != ")":
+        raise TelegramError("not a data line")
+    fields = text[bracket + 1 : -1].split(")(")
+    for field in fields:
+        if "(" in field or ")" in field:
+            raise TelegramError("brackets do not match")
+    return _normal_code(text[:bracket]) if bracket else "", fields
+
+
+def _text(line: bytes) -> str:
+    """Printable ASCII alone; raises CharacterError, or TelegramError for an end of line that is not CR LF."""
+    for byte in line:
+        if not 32 <= byte < 127:
+            if byte in (10, 13):
+                raise TelegramError("a line does not end in CR LF")
+            raise CharacterError("not printable ASCII")
+    return line.decode()
+
+
+def _has_energy(values: "dict[str, list[str]]", electricity: str) -> bool:
+    return any(code[:4] == electricity and code[4:8] in ("1.8.", "2.8.") for code in values)
+
+
 def _normal_code(code: str) -> str:
-    """A-B:C.D.E without the F that some meters write: 1-0:1.8.0*255, 1-0:21.7.0.255."""
+    """A-B:C.D.E without the F of current values that some meters write, 1-0:1.8.0*255 or 1-0:21.7.0.255; with another
+    F it is a value of the past."""
     medium, _, rest = code.partition(":")
-    parts = rest.replace("*", ".").split(".")
+    current, star, past = rest.partition("*")
+    parts = current.split(".")
+    if star:
+        parts = parts + [past] if len(parts) == 3 else []
     if len(parts) == 4 and parts[3] == "255":
         parts.pop()
-    if len(parts) != 3 or not all(_is_digits(part, 3) for part in parts):
+    if not 3 <= len(parts) <= 4 or not all(_is_digits(part, 3) for part in parts):
         raise TelegramError("not an OBIS code")
     a, _, b = medium.partition("-")
     if not _is_digits(a, 3) or not _is_digits(b, 3):
@@ -137,12 +182,13 @@ def _scaled(text: str, places: int) -> int:
 
 
 def _quantity(fields: "list[str]", unit: str, places: int) -> int:
-    """The one value of a line in `unit` or thousands of it ("k" before), times 10^places; raises TelegramError."""
+    """The one value of a line in `unit` or thousands of it ("k" before), in letters of any case, times 10^places;
+    raises TelegramError."""
     number, _, given = fields[0].partition("*")
-    prefix = given[: -len(unit)] if given.endswith(unit) else "?"
-    if len(fields) != 1 or prefix not in _POWERS:
+    given, plain = given.lower(), unit.lower()
+    if len(fields) != 1 or given not in (plain, "k" + plain):
         raise TelegramError("not one value in " + unit)
-    return _scaled(number, places + _POWERS[prefix])
+    return _scaled(number, places if given == plain else places + 3)
 
 
 def _display(values: "dict[str, list[str]]", code: str, unit: str, places: int) -> "int | None":
@@ -166,31 +212,32 @@ def _read_identity(telegram: Telegram, values: "dict[str, list[str]]") -> None:
         telegram.version = telegram.version or values.get(code, [""])[0]
     if len(telegram.serial) > _MAX_SERIAL or len(telegram.version) > _MAX_SERIAL:
         raise TelegramError("a serial or version is too long")
-    stamp = values.get("0-0:1.0.0", [""])[0]
+    stamp = values.get(_TIME, [""])[0]
     telegram.local_time = _local_time(stamp)
     if telegram.local_time:
         telegram.unix_s = _unix_s(telegram.local_time)
 
 
-def _read_registers(telegram: Telegram, values: "dict[str, list[str]]") -> None:
+def _read_registers(telegram: Telegram, values: "dict[str, list[str]]", electricity: str) -> None:
+    """The totals as given, or the sums of all tariffs."""
     for direction, total in (("1", register_table.IMPORT_WH), ("2", register_table.EXPORT_WH)):
-        tariffs = []
-        for tariff in "1234":
-            code = direction + ".8." + tariff
-            if "1-0:" + code in values:
-                tariffs.append(_quantity(values["1-0:" + code], "Wh", 0))
+        tariffs_wh = []
+        for tariff in range(1, _TARIFFS + 1):
+            code = "%s.8.%d" % (direction, tariff)
+            if electricity + code in values:
+                tariffs_wh.append(_quantity(values[electricity + code], "Wh", 0))
                 if code in _TARIFF_REGISTERS:
-                    telegram.registers[_TARIFF_REGISTERS[code]] = tariffs[-1]
-        given = "1-0:" + direction + ".8.0"
+                    telegram.registers[_TARIFF_REGISTERS[code]] = tariffs_wh[-1]
+        given = electricity + direction + ".8.0"
         if given in values:
             telegram.registers[total] = _quantity(values[given], "Wh", 0)
-        elif tariffs:
-            telegram.registers[total] = sum(tariffs)
+        elif tariffs_wh:
+            telegram.registers[total] = sum(tariffs_wh)
 
 
-def _read_power(telegram: Telegram, values: "dict[str, list[str]]") -> None:
-    imported = _display(values, "1-0:1.7.0", "W", 0)
-    exported = _display(values, "1-0:2.7.0", "W", 0)
+def _read_power(telegram: Telegram, values: "dict[str, list[str]]", electricity: str) -> None:
+    imported = _display(values, electricity + "1.7.0", "W", 0)
+    exported = _display(values, electricity + "2.7.0", "W", 0)
     if imported is not None or exported is not None:
         telegram.power_w = (imported or 0) - (exported or 0)
         telegram.instantaneous[register_table.POWER_W] = telegram.power_w
