@@ -64,6 +64,7 @@ class Journal:
     def __init__(self, flash):
         self._flash = flash
         self.corrupt = False
+        self.missing = []
 
     @property
     def first(self):
@@ -85,6 +86,19 @@ class Journal:
 
     def last(self):
         return self._flash.entries[-1] if self._flash.entries else None
+
+    def lacks(self, sequence):
+        return False
+
+    def skip_to(self, sequence):
+        assert sequence == self.next_sequence
+
+    def clear(self):
+        def drop():
+            self._flash.entries = []
+            self._flash.first = 0
+
+        self._flash.write(drop)
 
     def prune(self, before):
         count = min(before - self._flash.first, len(self._flash.entries) - 1)
@@ -421,7 +435,7 @@ class Community:
         author.head.accept(new)
         self.keep(new)
         if new.sequence % 16 == 15:
-            receipt = {"author": new.kid, "generation": 0, "sequence": new.sequence, "head": new.id}
+            receipt = {"author": new.kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
             self.publish(self.host, kinds.RECEIPT, receipt)
 
     def concerns(self, new, kid):
@@ -473,7 +487,7 @@ class Community:
             return []
         if kind == datagram.ENTRY:
             self.take_entry(body)
-        answers = [datagram.encode(datagram.HEAD, self.id, [sender, 0, author.head.next_sequence])]
+        answers = [datagram.encode(datagram.HEAD, self.id, [sender, author.head.generation, author.head.next_sequence])]
         if kind == datagram.DIGEST and body[0] == sender:
             answers += self.tell(sender, body[3], body[4])
         return answers
