@@ -316,8 +316,9 @@ class Community:
             body["sealing_key"] = x25519.public_key(subject.key.sealing_secret)
         body.update(more)
         new = self.publish(signer, kinds.CERTIFICATE, body)
-        if subject.certificate_id == entry.NO_PREVIOUS and subject is not signer:
-            subject.begin(0, new.id)
+        is_first = subject.certificate_id == entry.NO_PREVIOUS and subject is not signer
+        if is_first or body["generation"] > subject.generation:
+            subject.begin(body["generation"], new.id)
         subject.chained = role != roles.PERSON
         subject.certificate_id, subject.certificate = new.id, new
         self.authors[subject.kid] = subject
@@ -402,7 +403,7 @@ class Community:
         self.operator.follow(new)
         new = self.operator.unseal(new)
         self.rows.append(new)
-        self.ids[new.kid, new.sequence] = new.id
+        self.ids[new.kid, new.generation, new.sequence] = new.id
         if new.kind == kinds.OFFER:
             self.offers[new.id] = new
         elif new.kind == kinds.ACCEPTANCE:
@@ -424,7 +425,7 @@ class Community:
         author = self.authors.get(new.kid)
         if author is None:
             return self.refuse("unknown_author")
-        verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
+        verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.generation, new.sequence)))
         if verdict == reasons.FORK and not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
         assert verdict != reasons.FORK, "two entries at %r" % new
