@@ -87,8 +87,10 @@ class Journal:
     def last(self):
         return self._flash.entries[-1] if self._flash.entries else None
 
-    def lacks(self, sequence):
-        return False
+    lost_to = 0
+
+    def drop_broken(self):
+        pass
 
     def skip_to(self, sequence):
         assert sequence == self.next_sequence
@@ -218,7 +220,7 @@ class Household:
         """What this meter has said and still holds, opened as the operator would."""
         journal = self.journal
         raws = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
-        decoded = [entry.decode(raw, self.community.id) for raw in raws]
+        decoded = [entry.decode(raw, self.community.id) for raw in raws if raw is not None]
         operator = self.community.operator
         for new in decoded:
             operator.follow(new)

@@ -53,7 +53,7 @@ class Checkpoint:
             trade_through = usage_through = 0  # of the generation before
         self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
         first = min(trade_through, usage_through)
-        if self._journal.lacks(first) or first < self._journal.first:
+        if first < max(self._journal.lost_to, self._journal.first):
             trader = usage = None
             self.lost += [name for name in (TRADER, USAGE) if name not in self.lost]
         if trader is not None:

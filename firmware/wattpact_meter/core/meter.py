@@ -118,6 +118,8 @@ class Meter:
         generation, floor_wh = self.checkpoint.replay(self.log, self.sealer)
         self.recorder.restore(generation, floor_wh)
         self.checkpoint.settle()
+        missing = self._journal.missing[:]
+        self._keeping.attempt(self.log.drop_broken)
         count = self._keeping.count
         self._publisher = Publisher(self.log, self.sealer, self.events, self.recorder, self.trader, self.usage, count)
         self._retention = Retention(self._journal, self.log, self.trust, count)
@@ -125,14 +127,14 @@ class Meter:
         saved = "lost" if self.log.is_state_old else self._store.load(GUARD)
         saved = "lost" if GUARD in self._store.corrupt else saved
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
-        self._note_boot(power_failed)
+        self._note_boot(power_failed, missing)
 
-    def _note_boot(self, power_failed: bool) -> None:
+    def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
         if power_failed:
             self.events.note(event_codes.POWER_FAILURE, {})
             self.recorder.intervals.mark(readings.POWER_FAILURE)
-        lost = self.checkpoint.lost + ["journal %d-%d" % (first, after - 1) for first, after in self._journal.missing]
+        lost = self.checkpoint.lost + ["journal %d-%d" % (first, after - 1) for first, after in missing]
         lost += [sealer.NAME] if self.sealer.lost else []
         if [name for name in lost if name in checkpoint.RECEIVED]:
             self.inbox.forget()

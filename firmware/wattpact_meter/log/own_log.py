@@ -71,10 +71,10 @@ class OwnLog:
         journal, newest = self._journal, self.newest
         if newest is not None:
             self.generation, self._previous, self.is_begun = newest.generation, newest.id, True
-        if not isinstance(saved, list) or len(saved) != 3:
+        if not isinstance(saved, list) or len(saved) != 4:
             self.is_state_old = newest is not None
             return
-        generation, sequence, previous = saved
+        generation, sequence, previous, was_certain = saved
         is_later = self.is_begun and generation > self.generation
         if is_later:  # power went while the generation before was cleared
             journal.clear()
@@ -86,7 +86,7 @@ class OwnLog:
             journal.skip_to(sequence)
             self.generation, self._previous = generation, previous
             self._is_kept = True
-        self._is_certain = not journal.missing
+        self._is_certain = was_certain is True and not journal.lost_to
 
     def at_least(self, sequence: int) -> None:
         """Entries before that sequence were signed, by a part that stored it; without a place nothing can follow."""
@@ -105,9 +105,10 @@ class OwnLog:
         generation, sequence = self._held
         if not self.is_begun or generation != self.generation or not self._previous:
             return
-        is_ahead = sequence > self.next_sequence and not self._is_certain
-        self.is_lost = is_ahead or self._journal.lacks(sequence)
-        self._is_certain = not self.is_lost
+        self.is_lost = sequence < self._journal.lost_to
+        if not self._is_certain:
+            self.is_lost = self.is_lost or not self._journal.first <= sequence <= self.next_sequence
+            self._is_certain = not self.is_lost
 
     def open(self, generation: int, certificate_id: bytes) -> bool:
         """Begin this generation where it is a new one: its first entry names the author's certificate. Whether one
@@ -117,13 +118,22 @@ class OwnLog:
         if not self.is_begun and self.next_sequence:  # entries were signed, and none is left
             self.generation, self.is_begun, self.is_lost = generation, True, True
             return False
-        self._store.save(NAME, [generation, 0, certificate_id])
+        self._store.save(NAME, [generation, 0, certificate_id, False])
         self._journal.clear()
         has_ended, self.is_begun = self.is_begun, True
-        self.generation, self._previous, self._is_kept = generation, certificate_id, True
+        self.generation, self._previous, self._is_kept = generation, certificate_id, False
         self.is_lost = self._is_certain = False
         self._judge()
         return has_ended
+
+    def drop_broken(self) -> None:
+        """Make the flash writable again, once what is left of broken files was read. Raises as `open`."""
+        if not self._journal.missing:
+            return
+        if self._is_placed:
+            self._is_certain = self._is_kept = False
+            self._keep()
+        self._journal.drop_broken()
 
     def read(self, sequence: int) -> "entry.Entry | None":
         """An entry of this log, None where the journal has none or it is damaged."""
@@ -168,5 +178,5 @@ class OwnLog:
     def _keep(self) -> None:
         """The place of the next entry is in the store when this returns."""
         if not self._is_kept:
-            self._store.save(NAME, [self.generation, self.next_sequence, self._previous])
+            self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
             self._is_kept = True

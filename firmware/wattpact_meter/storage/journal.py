@@ -38,13 +38,14 @@ class JournalFull(JournalError):
 
 
 class Segment:
-    """One file: records `first` to `end` - 1, in its `size` bytes."""
+    """One file: records `first` to `end` - 1, in its `size` bytes. is_broken: littlefs cannot follow it."""
 
     def __init__(self, path: str, first: int, end: int, size: int) -> None:
         self.path = path
         self.first = first
         self.end = end
         self.size = size
+        self.is_broken = False
 
 
 def flushed(file: "BinaryIO") -> None:
@@ -137,7 +138,7 @@ class Journal:
                     if found > sequence:
                         break
         except OSError:
-            pass  # as damaged as what does not check
+            segment.is_broken = True
         self._note_missing(sequence, sequence + 1)
         return None
 
@@ -145,9 +146,10 @@ class Journal:
         """The newest entry."""
         return self.read(self.next_sequence - 1)
 
-    def lacks(self, sequence: int) -> bool:
-        """Whether an entry at or after that sequence was lost."""
-        return any(after > sequence for _, after in self.missing)
+    @property
+    def lost_to(self) -> int:
+        """The sequence behind the last entry that was lost, 0 where none was."""
+        return max([after for _, after in self.missing] + [0])
 
     def prune(self, before_sequence: int) -> None:
         """Drop segments that hold nothing at or after that sequence; the last segment stays, whatever it holds."""
@@ -163,6 +165,15 @@ class Journal:
             self._next = sequence
             if self._segments:
                 self._segments[-1].end = sequence
+
+    def drop_broken(self) -> None:
+        """Drop the segments that littlefs cannot follow: while it meets one it finds no free block to write to."""
+        after = self.next_sequence
+        for segment in [segment for segment in self._segments if segment.is_broken]:
+            self._seal()
+            self._note_missing(segment.first, segment.end)
+            self._remove(segment)
+        self.skip_to(after)
 
     def clear(self) -> None:
         """Drop everything, and begin again at sequence 0."""
@@ -208,7 +219,8 @@ class Journal:
                     segment.end = max(segment.end, sequence + 1)
                     end = at + _HEAD_BYTES + len(raw)
         except OSError:
-            is_whole = False  # a block that littlefs does not read; which records were there, those after it show
+            segment.is_broken = True
+            is_whole = False
         self.dropped_bytes += segment.size - end
         return segment.size > end or not is_whole
 

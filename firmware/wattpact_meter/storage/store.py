@@ -83,7 +83,7 @@ class Store:
                 raise StateError("%s cannot be made: %s" % (directory, error))
         for name in os.listdir(directory):
             if name.endswith(_NEW):
-                os.remove(self._path(name))
+                self._remove(self._path(name))
 
     def load(self, name: str) -> "Any":
         """The value last saved under the name; None where there is none, or it is damaged."""
@@ -94,6 +94,7 @@ class Store:
         except OSError as error:
             if error.errno != 2:  # ENOENT
                 self.corrupt.add(name)
+                self._remove(self._path(name))
             return None
         body = data[_HEAD_BYTES:]
         try:
@@ -152,6 +153,13 @@ class Store:
             except OSError as error:
                 raise StateError("%s: flash failed: %s" % (name, error))
             self.corrupt.add(name)
+
+    def _remove(self, path: str) -> None:
+        """While littlefs meets a file that it cannot follow, it finds no free block to write to."""
+        try:
+            os.remove(path)
+        except OSError:
+            pass
 
     def _check_name(self, name: str) -> None:
         if name in self._names:
