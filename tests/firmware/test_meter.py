@@ -408,6 +408,7 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
     world.run(4)
     community.give(household, 20)
     world.run_until(lambda: household.closed, 4)
+    world.run(1)  # the start of use is published
 
     def fail(*_):
         raise StateError("flash failed")

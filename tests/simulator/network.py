@@ -64,6 +64,7 @@ class Journal:
     def __init__(self, flash):
         self._flash = flash
         self.corrupt = False
+        self.missing = []
 
     @property
     def first(self):
@@ -85,6 +86,21 @@ class Journal:
 
     def last(self):
         return self._flash.entries[-1] if self._flash.entries else None
+
+    lost_to = 0
+
+    def drop_broken(self):
+        pass
+
+    def skip_to(self, sequence):
+        assert sequence == self.next_sequence
+
+    def clear(self):
+        def drop():
+            self._flash.entries = []
+            self._flash.first = 0
+
+        self._flash.write(drop)
 
     def prune(self, before):
         count = min(before - self._flash.first, len(self._flash.entries) - 1)
@@ -204,7 +220,7 @@ class Household:
         """What this meter has said and still holds, opened as the operator would."""
         journal = self.journal
         raws = [journal.read(sequence) for sequence in range(journal.first, journal.next_sequence)]
-        decoded = [entry.decode(raw, self.community.id) for raw in raws]
+        decoded = [entry.decode(raw, self.community.id) for raw in raws if raw is not None]
         operator = self.community.operator
         for new in decoded:
             operator.follow(new)
@@ -302,8 +318,9 @@ class Community:
             body["sealing_key"] = x25519.public_key(subject.key.sealing_secret)
         body.update(more)
         new = self.publish(signer, kinds.CERTIFICATE, body)
-        if subject.certificate_id == entry.NO_PREVIOUS and subject is not signer:
-            subject.begin(0, new.id)
+        is_first = subject.certificate_id == entry.NO_PREVIOUS and subject is not signer
+        if is_first or body["generation"] > subject.generation:
+            subject.begin(body["generation"], new.id)
         subject.chained = role != roles.PERSON
         subject.certificate_id, subject.certificate = new.id, new
         self.authors[subject.kid] = subject
@@ -388,7 +405,7 @@ class Community:
         self.operator.follow(new)
         new = self.operator.unseal(new)
         self.rows.append(new)
-        self.ids[new.kid, new.sequence] = new.id
+        self.ids[new.kid, new.generation, new.sequence] = new.id
         if new.kind == kinds.OFFER:
             self.offers[new.id] = new
         elif new.kind == kinds.ACCEPTANCE:
@@ -410,7 +427,7 @@ class Community:
         author = self.authors.get(new.kid)
         if author is None:
             return self.refuse("unknown_author")
-        verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.sequence)))
+        verdict = chain.judge(author.head, new, self.ids.get((new.kid, new.generation, new.sequence)))
         if verdict == reasons.FORK and not self.verify(author.public_key, new.signed, new.signature):
             return self.refuse("bad_signature")
         assert verdict != reasons.FORK, "two entries at %r" % new
@@ -421,7 +438,7 @@ class Community:
         author.head.accept(new)
         self.keep(new)
         if new.sequence % 16 == 15:
-            receipt = {"author": new.kid, "generation": 0, "sequence": new.sequence, "head": new.id}
+            receipt = {"author": new.kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
             self.publish(self.host, kinds.RECEIPT, receipt)
 
     def concerns(self, new, kid):
@@ -473,7 +490,7 @@ class Community:
             return []
         if kind == datagram.ENTRY:
             self.take_entry(body)
-        answers = [datagram.encode(datagram.HEAD, self.id, [sender, 0, author.head.next_sequence])]
+        answers = [datagram.encode(datagram.HEAD, self.id, [sender, author.head.generation, author.head.next_sequence])]
         if kind == datagram.DIGEST and body[0] == sender:
             answers += self.tell(sender, body[3], body[4])
         return answers

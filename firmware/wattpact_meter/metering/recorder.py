@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "registers"
 _CHECKPOINT_MS = 60_000
+_PARTS = 128  # a checkpoint where one of so many of the energy since the start is in none
 _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
 _MAX_TEXT_BYTES = 64
 
@@ -53,6 +54,7 @@ class Recorder:
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
+        self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
         self._adopted_ms: int | None = None
         self._doubted = False
 
@@ -100,6 +102,9 @@ class Recorder:
             self._open(self._serial, {})
         before = self.bank.snapshot()
         self.bank.add_energy(measurement.energy_nj)
+        moved_mj = abs(sum(measurement.energy_nj)) // 1_000_000
+        self._counted_mj += moved_mj
+        self._unsaved_mj += moved_mj
         return self._follow(now, before, measurement.duration_us // 1000, measurement)
 
     def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "list[tuple[int, int]]":
@@ -191,8 +196,11 @@ class Recorder:
     # What is kept
 
     def keep_up(self, now: "Now") -> None:
-        """A checkpoint now and then, so that power lost without warning loses little."""
-        if now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
+        """A checkpoint now and then, so that power lost without warning loses little: soon after a start often, so that
+        many starts together lose little too."""
+        if self._unsaved_mj * _PARTS > self._counted_mj:
+            self.checkpoint()
+        elif now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
             self._saved_ms = now.uptime_ms
             if self.bank.snapshot() != self._saved:
                 self.checkpoint()
@@ -204,6 +212,7 @@ class Recorder:
 
     def checkpoint(self) -> None:
         self._store.save(NAME, self.bank.checkpoint())
+        self._unsaved_mj = 0
         self._saved = self.bank.snapshot()
 
 
