@@ -42,7 +42,7 @@ MAY_IMPORT = {
         "sync": "log control trade storage",
         "core": "sync log control metering trade storage settings clock",
         "status": "core trade",
-        "drivers": "",
+        "drivers": "clock",
         "app": "core control log storage status clock",
     },
     HOST: {

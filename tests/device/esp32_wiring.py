@@ -18,11 +18,12 @@ from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
 from simulator import flash  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
-from wattpact_meter.drivers import adc_pair  # noqa: E402
+from wattpact_meter.drivers import adc_pair, noise  # noqa: E402
 from wattpact_meter.drivers.relay_pin import PULSE_MS  # noqa: E402
 from wattpact_protocol import steps  # noqa: E402
+from wattpact_protocol.log import readings  # noqa: E402
 
-for module in (adc_pair, board, chip_clock):
+for module in (adc_pair, board, chip_clock, noise):
     module.time = chiptime
 
 SETTINGS = {
@@ -84,13 +85,67 @@ def check_current_transformer(folder):
 
 def check_p1(folder):
     write_settings(folder, source={"kind": "p1"})
+    machine.made = []
     app = App(board.Board(pins, folder))
+    assert machine.made[:2] == ["UART", "WLAN.WLAN"]  # the other way round it crashes with PSRAM: micropython#18544
     uart = machine.uarts[0]
     assert uart.number == pins.P1_UART and uart.options["rx"] == pins.P1_RX
     assert (uart.options["baudrate"], uart.options["bits"], uart.options["invert"]) == (115200, 8, machine.UART.INV_RX)
     uart.waiting = b"/noise!0000\r\n"
     step(app, 1)
     assert app.status()["source_rejected"] == {"crc": 1}
+    app.journal.close()
+
+
+def check_radio(folder):
+    """Whatever the radio raises (micropython#12750, #17661), it measures and guards, and tries again ever later."""
+    write_settings(folder)
+    for what in ("WLAN", "active", "connect", "disconnect", "isconnected"):
+        network.fails = {what: RuntimeError}
+        made = board.Board(pins, folder)
+        app = App(made)
+        start_wh = app.meter.registers()[1]
+        step(app, 3)
+        for _ in range(60):
+            chiptime.sleep_ms(60_000)
+            step(app, 1)
+        status = app.status()
+        made.report(dict(status, event="status"))
+        assert app.errors == {} and status["relay"]["reason"] == "over_temperature" and 4500 < status["power_w"] < 4700
+        assert app.meter.registers()[1] > start_wh and 3 <= made.wifi.failed <= 10, (what, made.wifi.failed)
+        network.fails = {}
+        connects = len(network.connects)
+        chiptime.sleep_ms(600_000)
+        step(app, 1)
+        assert made.wifi.is_on and len(network.connects) == connects + 1, what
+        app.journal.close()
+
+
+def check_randomness(folder):
+    """Without a radio the chip's own is not enough."""
+    network.fails = {"active": OSError}
+    dull = board.Board(pins, folder)
+    chip_urandom, board.os.urandom = board.os.urandom, lambda n: bytes(n)
+    try:
+        drawn = [dull.urandom(n) for n in (32, 32, 16)]
+    finally:
+        board.os.urandom = chip_urandom
+        network.fails = {}
+    assert [len(one) for one in drawn] == [32, 32, 16] and len(set([one[:16] for one in drawn] + [bytes(16)])) == 4
+
+
+def check_clipping(folder):
+    """What the current transformer gives beyond the converter's rails is seen."""
+    write_settings(folder)
+    app = App(board.Board(pins, folder))
+    millivolts = machine.ADC.MILLIVOLTS
+    for amps, clips in ((90, False), (110, True), (200, True)):
+        millivolts[pins.CURRENT] = amps * 1_000_000 * 0.8 / 88_900
+        found = []
+        for _ in range(4):
+            found += app.board.source.read(app.board.now().uptime_ms * 1000)
+        assert len(found) >= 2 and all([bool(one.quality & readings.CLIPPED) == clips for one in found]), amps
+    millivolts[pins.CURRENT] = 20_000_000 * 0.8 / 88_900
     app.journal.close()
 
 
@@ -112,6 +167,9 @@ def check_pins():
 with flash.Mounted(flash.Blocks(), fresh=True) as mounted:
     check_current_transformer(mounted.path)
     check_p1(mounted.path)
+    check_radio(mounted.path)
+    check_randomness(mounted.path)
+    check_clipping(mounted.path)
     check_restart(mounted.path)
 check_pins()
 print("wired up")

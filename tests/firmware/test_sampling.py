@@ -158,7 +158,7 @@ def test_the_ion7650_recording_at_2_khz_and_12_bits():
             amps = found.channels["I" + phase].micro * repeats
             for first in range(0, step, case.scale(1, 5)):
                 taken = range(first, len(volts), step)
-                sampler = Sampler(Calibration(uv, ua, nominal_mv=347000, nominal_mhz=60000), cycles)
+                sampler = Sampler(Calibration(uv, ua, lowest=0, highest=4095, nominal_mv=347000, nominal_mhz=60000), cycles)
                 one = sampler.feed_block(
                     [found.time_us(k) for k in taken],
                     [quantised(volts[k], uv) for k in taken],

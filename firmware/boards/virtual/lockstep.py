@@ -37,7 +37,7 @@ from binascii import a2b_base64, b2a_base64  # noqa: E402
 from boards.virtual import flash_file  # noqa: E402
 from boards.virtual.console import BUTTONS  # noqa: E402
 from wattpact_meter import settings  # noqa: E402
-from wattpact_meter.clock import Now  # noqa: E402
+from wattpact_meter.clock import EARLIEST_S, LATEST_S, Now  # noqa: E402
 from wattpact_meter.control.relay import Relay  # noqa: E402
 from wattpact_meter.core.boot import start  # noqa: E402
 from wattpact_meter.log.identity import Identity  # noqa: E402
@@ -143,7 +143,7 @@ class Lockstep:
         to_ms, unix_s = line["to"]
         number("to", to_ms, self._t_ms, 1 << 60)
         self._status = number("clock_status", line.get("clock_status", 0), 0, 255)
-        self._unix_ms = None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40) * 1000 - to_ms
+        self._unix_ms = None if unix_s is None else number("unix_s", unix_s, EARLIEST_S, LATEST_S - 1) * 1000 - to_ms
         for name, value in line.get("press", {}).items():
             if name not in _PRESSED:
                 raise SettingsError("press knows %s" % ", ".join(_PRESSED))

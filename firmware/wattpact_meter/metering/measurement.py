@@ -6,6 +6,8 @@ is added loses nothing.
 
 from wattpact_protocol.log import register_table
 
+from wattpact_meter.clock import plausible
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +18,7 @@ class Measurement:
     None. A pulse is energy too: [pulses * nJ of one pulse].
 
     Of a meter with registers: its serial, and registers_wh as register id -> Wh; energy_nj is empty. unix_s is the time
-    by its own clock, None where it has none.
+    by its own clock, None where it has none that is plausible.
 
     Of both: instantaneous is register id -> value for display, quality the quality bits of a reading.
     """
@@ -37,7 +39,7 @@ class Measurement:
         self.quality = quality
         self.serial = serial
         self.registers_wh = registers_wh or {}
-        self.unix_s = unix_s
+        self.unix_s = plausible(unix_s)
 
     @property
     def power_w(self) -> "int | None":
