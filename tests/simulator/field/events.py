@@ -39,8 +39,7 @@ def reset_again_and_again(life):
     """Every 20 to 60 s, for a while."""
     for _ in range(5 + life.draw.below(30)):
         life.go_on(life.truth.ms + 20_000 + life.draw.below(40_000))
-        if life.running is not None:
-            reset(life)
+        reset(life)
 
 
 def cut_in_a_write(life):
@@ -65,7 +64,7 @@ def damaged_block(life):
     unpublished = life.truth.used_since(life.ledger.seen_wms)
     if found and not life.has_p1:
         life.ledger.excuse(*unpublished)
-    life.supply.excuse(unpublished[0])
+    life.supply.unseen_wms += unpublished[0]
     if found and found[0].endswith("/policy"):
         life.supply.policy = DEFAULTS
     life.start(False)
@@ -147,7 +146,7 @@ def _let_agree(life, before_wms):
     life.line.faults = faults
     missed = [wms + WMS_PER_WH for wms in life.truth.used_since(before_wms)]
     life.ledger.excuse(*missed)
-    life.supply.excuse(missed[0])
+    life.supply.unseen_wms += missed[0]
 
 
 # Time

@@ -97,6 +97,8 @@ class Host:
             return []
         if kind == datagram.ENTRY:
             self._ingest(body, meter)
+        elif body[1] > self.generation:
+            self._enrol(meter)
         answers = [datagram.encode(datagram.HEAD, self.community, [self.kid, self.generation, self.head.next_sequence])]
         return answers + (self._inbox(body[3], body[4]) if kind == datagram.DIGEST else [])
 

@@ -86,6 +86,7 @@ class Life:
             self.running = Running(Board(self, self._source(), power_failed))
         except PowerCut:
             self.cut("power cut while starting")
+            events.outage(self)
             return
         except Exception as error:
             if failing:  # the chip tries again
@@ -158,25 +159,25 @@ class Life:
     def _step(self, to_ms):
         flows = self.truth.advance(to_ms)
         self.host.now_s = START_S + to_ms // 1000
-        self.supply.account(flows)
+        self.supply.account(flows, self.running is not None)
         if self.has_p1:
             self.meter.follow(flows)
             if to_ms >= self.line.next_ms:
                 good = self.line.good
                 self.line.send(to_ms, self.meter, self.truth.watts if self.truth.is_closed else 0, self.truth.has_mains)
                 if self.line.good > good:
-                    self.supply.dark_wms = 0
+                    self.supply.seen()
             self.line.arrive(to_ms)
         self.link.arrive(to_ms)
         if self.running is None:
             if not self.has_p1:
                 unseen_wms = sum([watts * ms for watts, ms in flows if watts > 0])
                 self.ledger.excuse(unseen_wms, unseen_wms - sum([watts * ms for watts, ms in flows]))
-                self.supply.excuse(unseen_wms)
+                self.supply.unseen_wms += unseen_wms
             return
         if not self.has_p1:
             self.ct.follow(flows)
-            self.supply.dark_wms = 0
+            self.supply.seen()
         self._moment()
 
     def _moment(self):

@@ -34,18 +34,23 @@ class Supply:
         self.warned_ms = 0
         self.starts = 0  # since a warning began
         self.unseen_wms = 0  # that the meter could not know of, since the last grant began
-        self.dark_wms = 0  # since the source last showed what was used
+        self._dark_wms = 0  # since the source last showed what was used
+        self._down_wms = 0  # and while the meter was down
         self.by_reason = {}
         self._decision = None
         self.policy = DEFAULTS  # until the meter has the community's
 
-    def account(self, flows):
-        """What flowed since the last decision."""
+    def account(self, flows, is_running):
+        """What flowed since the last decision, while the meter ran or without it."""
         if not self._truth.is_closed:
             return
         ms = sum([ms for _, ms in flows])
         wms = sum([watts * ms for watts, ms in flows if watts > 0])
-        self.dark_wms += wms
+        if is_running:
+            self._dark_wms += wms
+        else:
+            self._down_wms += wms
+            ms = 0
         self.by_reason[self.reason] = self.by_reason.get(self.reason, 0) + wms
         if self.reason in ("grant", "default_supply"):
             self.spent[self.contract] = self.spent.get(self.contract, 0) + wms
@@ -57,9 +62,9 @@ class Supply:
             self.hold_ms += ms
         self.warned_ms = self.warned_ms + ms if self.reason == "warning" else 0
 
-    def excuse(self, wms):
-        """Energy that no meter could have measured."""
-        self.unseen_wms += wms
+    def seen(self):
+        """The source shows what was used by now."""
+        self._dark_wms = self._down_wms = 0
 
     def restarted(self):
         self.starts += 1
@@ -89,8 +94,8 @@ class Supply:
 
     def _slack_wms(self, of_wms):
         """What is not known for a moment: between two moments, by rounding, and what resets may lose."""
-        dark_wms = min(self.dark_wms, self.policy["hold_budget_wh"] * WMS_PER_WH)
-        return MOST_W * _SLACK_MS + dark_wms + (LEAST_WH + 3) * WMS_PER_WH + of_wms // 100 + self.unseen_wms
+        unknown_wms = min(self._dark_wms, self.policy["hold_budget_wh"] * WMS_PER_WH) + self._down_wms
+        return MOST_W * _SLACK_MS + unknown_wms + (LEAST_WH + 3) * WMS_PER_WH + of_wms // 100 + self.unseen_wms
 
     def _grant(self, now):
         grant = self._host.grants.get(self.contract)
