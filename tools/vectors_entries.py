@@ -56,6 +56,9 @@ def entry_cases() -> dict[str, Any]:
     seen = entry.decode(elsewhere, author.community_id)
     named = {"id": seen.id.hex(), "kind": seen.name}
     cases.append(_case("signed for another community", "entry.md", "forged", elsewhere, author, **named))
+    said = author.publish(kinds.POLICY, bodies.GENERATION_POLICY)
+    why = "a policy that orders a register generation to begin"
+    cases.append(_case(why, "bodies.md", "verified", said.raw, author, id=said.id.hex(), kind=said.name))
     return {"source": "seed 07 x 32; every signature by RFC 8032", "cases": cases}
 
 

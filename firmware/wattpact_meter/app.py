@@ -74,7 +74,7 @@ class App:
         self._reason = ""
         self._light_rounds = 0
         now = board.now()
-        self._faults = Faults(board.settings.rated_w, now.uptime_ms)
+        self._faults = Faults(board.settings.rated_w)
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
         self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
@@ -147,7 +147,7 @@ class App:
         measurements = self.board.source.read(now.uptime_ms * 1000)
         for measurement in measurements:
             self.waiting.add(now, measurement)
-        if self._faults.follow(now.uptime_ms, measurements):
+        if self._faults.follow(measurements):
             self._urgent = True
         if measurements:
             self._has_input = True
@@ -219,7 +219,7 @@ class App:
         inputs = self.meter.inputs(now)
         yield
         self.board.sense(inputs)
-        self._faults.put(inputs)
+        inputs.over_current = self._faults.over_current
         inputs.sensed_closed = self.relay.sensed()
         decision = yield from self.meter.decide_steps(now, inputs)
         self.relay.apply(decision)

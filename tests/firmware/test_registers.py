@@ -254,7 +254,7 @@ def test_true_registers_that_come_back_after_bogus_ones_go_on():
 
 def test_registers_that_insist_in_a_burst_wait_for_time_to_pass():
     bank = adopted()
-    for k in range(50):
+    for _ in range(50):
         assert bank.adopt("meter A", {1: 7, 2: 500}, 110) == FALL
     assert bank.adopt("meter A", {1: 8, 2: 500}, 114) == OPENED
 
@@ -262,7 +262,7 @@ def test_registers_that_insist_in_a_burst_wait_for_time_to_pass():
 def test_nothing_but_zeros_must_last_ten_minutes():
     for tail, opened_s in (({1: 0, 2: 0}, 600), ({1: 1, 2: 0}, 100)):
         bank = adopted(now_s=0)
-        for now_s in range(0, 1000):
+        for now_s in range(1000):
             verdict = bank.adopt("meter A", {1: 0, 2: 0} if now_s < 100 else tail, 1000 + now_s)
             if verdict == OPENED:
                 break

@@ -153,7 +153,7 @@ def test_flags_of_each_row():
 
 
 def test_closed_on_doubtful_knowledge_is_flagged_whatever_the_row():
-    assert meter_in("grant").now(sensor_dead=True).flagged
+    assert meter_in("default_supply").now(sensor_dead=True).flagged
     assert meter_in("grant").now(state_corrupt=True).flagged
     decision = meter_in("default_supply").now(unix_s=None)
     says(decision, "default_supply", True)
@@ -388,12 +388,25 @@ def test_hold_needs_a_grant_that_was_held_and_may_still_hold():
 
 def test_a_grant_beyond_doubt_gives_the_hold_budget_back():
     meter = Meter({"hold_budget_s": 50}, saved(held=True, hold_spent_ms=49_000), True, grants=[GRANT])
-    says(meter.now(sensor_dead=True), "grant", True)
+    says(meter.now(sensor_dead=True), "hold", True)
     says(meter.after(0, sensor_dead=False, unix_s=None), "hold", True)
     says(meter.after(1_000), "no_contract", False, operate=True)
     says(meter.after(60_000, unix_s=NOON_S), "grant", True, operate=True)
     says(meter.after(0, unix_s=None), "hold", True)
     says(meter.after(49_999), "hold", True)
+
+
+def test_a_grant_is_not_endless_where_nothing_is_measured():
+    meter = Meter({"hold_budget_s": 100}, closed=True, grants=[GRANT])
+    says(meter.now(), "grant", True)
+    decision = meter.after(10_000, sensor_dead=True)
+    says(decision, "hold", True)
+    assert decision.flagged and decision.contract is None
+    says(meter.after(99_999), "hold", True)
+    says(meter.after(1), "no_contract", False, operate=True)
+    says(meter.after(60_000, sensor_dead=False), "grant", True, operate=True)
+    says(Meter(closed=False, sensor_dead=True, grants=[GRANT]).now(), "no_contract", False)  # none begins so
+    says(Meter(closed=True, sensor_dead=True, grants=[SUPPLY]).now(), "default_supply", True)  # bound by time alone
 
 
 def test_boot_hold_lasts_thirty_seconds_and_spends_the_budget():
@@ -444,6 +457,35 @@ def test_a_register_that_falls_is_counted_from_where_it_is():
     says(meter.after(1, import_wh=10), "credit", True)
     says(meter.after(1, import_wh=109), "credit", True)
     says(meter.after(1, import_wh=110), "no_contract", False, operate=True)
+
+
+def test_registers_of_two_generations_are_never_subtracted():
+    for fields, kept, reason in (
+        ({"emergency_credit_wh": 100}, {}, "credit"),
+        ({"hold_budget_wh": 100}, {"held": True}, "hold"),
+    ):
+        unix_s = NOON_S if reason == "credit" else None
+        grants = [] if reason == "credit" else [GRANT]
+        meter = Meter(fields, saved(**kept), True, unix_s=unix_s, register_generation=1, grants=grants)
+        says(meter.now(), reason, True)
+        says(meter.after(1, import_wh=1060), reason, True)
+        says(meter.after(1, import_wh=5_000_000, register_generation=2), reason, True)
+        says(meter.after(1, import_wh=5_000_020), reason, True)
+        again = meter.reset(True, unix_s=unix_s, import_wh=7, register_generation=3)
+        says(again.now(), reason, True)
+        says(again.after(1, import_wh=26), reason, True)
+        says(again.after(1, import_wh=27), "no_contract", False, operate=True)
+    meter = Meter({"emergency_credit_wh": 100}, saved(credit_spent_wh=100), True, grants=[GRANT])
+    meter.now()
+    says(meter.after(1, import_wh=90_000, register_generation=1, grants=[]), "no_contract", False, operate=True)
+
+
+def test_the_first_registers_are_no_energy():
+    meter = Meter({"emergency_credit_wh": 100, "quiet_hours": True}, closed=True, unix_s=QUIET_S, import_wh=None)
+    says(meter.now(), "quiet_hours", True)
+    says(meter.after(1, import_wh=5_000_000, register_generation=1), "credit", True)
+    says(meter.after(1, import_wh=5_000_039), "credit", True)
+    assert meter.guard.memory.credit_spent_wh == 39
 
 
 def test_quiet_hours_are_local_and_open_at_their_end():
@@ -711,7 +753,8 @@ def test_memory_that_is_not_one_is_corrupt():
     wrong = ("x", -1, 1 << 63, [], b"")
     garbage = ["", b"\x00", 0, False, {}, [], kept[:-1], kept + [0]]
     garbage += [kept[:place] + [value] + kept[place + 1 :] for place in range(len(kept)) for value in wrong]
-    garbage += [[0] + kept[1:], [2] + kept[1:], [True] + kept[1:], kept[:2] + [1] + kept[3:], kept[:1] + [4] + kept[2:]]
+    garbage += [[version] + kept[1:] for version in (0, 1, 3)]
+    garbage += [[True] + kept[1:], kept[:2] + [1] + kept[3:], kept[:1] + [4] + kept[2:]]
     garbage += [kept[:5] + [None] + kept[6:], kept[:1] + [True] + kept[2:], kept[:4] + [86_400_001] + kept[5:]]
     for one in garbage:
         meter = Meter({"emergency_credit_wh": 100}, one, True)
@@ -800,7 +843,7 @@ def test_each_body_that_a_policy_entry_may_have_is_a_policy():
             values = {"bool": (True, False), "days": ([], [0, 20_000]), "bytes": (b"k" * 8,)}[shape[0]]
         for value in values:
             one = guard.Policy.from_fields({"version": 1, name: value})
-            if name not in ("version", "meter", "operator_open_at_s"):
+            if name not in ("version", "meter", "operator_open_at_s", "register_generation"):
                 kept = one.fields()[name]
                 assert kept == value, name
     known = [name for _, name, _, _ in fields]

@@ -28,7 +28,9 @@ TIMES = {"start_s": 100, "end_s": 9000, "valid_until_s": 8000}
 ORDER = {"price_micro_per_kwh": 180000, "wh": 50, "max_w": 8000, "mandate": ID}
 ORDER.update(TIMES)
 
-# One well-formed body of each kind but the certificate's and the reading's, with every optional field.
+# One well-formed body of each kind but the certificate's and the reading's, with every optional field but those that
+# came later, whose cases follow the others so that these stay as they were.
+GENERATION_POLICY = {"version": 4, "meter": KID, "register_generation": 2}
 BODIES = {
     "event": {"code": 4, "registers": {1: 5, 2: -1}, "detail": -3, "text": "grant", "contract": ID},
     "community": {

@@ -41,7 +41,7 @@ class Judge:
         self.held = False
         self.hold_ms = self.hold_most_ms = self.hold_wh = 0
         self.credit_wh = 0
-        self.import_wh = None
+        self.import_wh = self.generation = None
         self.source = None
         self.corrupt = False
         self.warned_ms = None
@@ -67,10 +67,10 @@ class Judge:
 
     def run(self, true_ms):
         """Time in which the meter was up and then stopped without another decision."""
-        self._tally(true_ms, None)
+        self._tally(true_ms, None, None)
 
     def rule(self, true_ms, inputs, decision):
-        self._tally(true_ms, inputs.import_wh)
+        self._tally(true_ms, inputs.import_wh, inputs.register_generation)
         self._observe(true_ms, inputs)
         row = self._first(true_ms, inputs, decision.reason, self.hold_ms)
         if not self._fits(row, decision) and self.hold_ms != self.hold_most_ms:
@@ -88,7 +88,7 @@ class Judge:
         if self.source == "boot_hold":
             self.source = "hold"
 
-    def _tally(self, true_ms, import_wh):
+    def _tally(self, true_ms, import_wh, generation):
         ran_ms = true_ms - self.before_ms
         self.before_ms = true_ms
         if self.source == "hold":
@@ -98,7 +98,7 @@ class Judge:
             self.warned_ms += ran_ms
         if import_wh is None:
             return
-        if self.import_wh is not None and import_wh > self.import_wh:
+        if self.import_wh is not None and generation == self.generation and import_wh > self.import_wh:
             wh = import_wh - self.import_wh
             if self.source == "hold":
                 self.hold_wh += wh
@@ -106,7 +106,7 @@ class Judge:
                 self.credit_wh += wh
             if self.source in ("grant", "default_supply"):
                 self.credit_wh = max(0, self.credit_wh - wh)
-        self.import_wh = import_wh
+        self.import_wh, self.generation = import_wh, generation
 
     def _observe(self, true_ms, inputs):
         if inputs.reset_on_site and not self.button:
@@ -148,7 +148,8 @@ class Judge:
         now_s = inputs.unix_s
         in_time = [g for g in inputs.grants if now_s is None or g[2] <= now_s < g[3]]
         self.supplies = [g[0] for g in in_time if g[4]]
-        self.paid = [g[0] for g in in_time if not g[4] and g[1] > 0 and now_s is not None]
+        counts = now_s is not None and not inputs.sensor_dead
+        self.paid = [g[0] for g in in_time if not g[4] and g[1] > 0 and counts]
         state_lost = inputs.state_corrupt or self.corrupt
         if self.paid or self.supplies:
             self.held = True
@@ -279,6 +280,7 @@ class World:
         self.offset_s = dice(7) * 86400 + dice(1440) * 60
         self.clock = dice(4) != 0
         self.import_wh = dice(1000)
+        self.generation = 1
         self.flash = None
         self.grants = []
         self.boot(None, False)
@@ -303,7 +305,7 @@ class World:
         event = dice(28)
         if event == 0:
             return self.reset()
-        if event < 14:
+        if event < len(EVENTS):
             EVENTS[event](self, inputs, dice)
         inputs.consent = dice(4) == 0
         self.decide()
@@ -339,6 +341,7 @@ class World:
         inputs.uptime_ms = self.uptime_ms()
         inputs.unix_s = BORN_S + self.offset_s + self.true_ms // 1000 if self.clock else None
         inputs.import_wh = self.import_wh
+        inputs.register_generation = self.generation
         inputs.grants = self.grants
         inputs.sensed_closed = self.closed if self.senses else None
         decision = self.decision = self.guard.decide(inputs)
@@ -392,6 +395,10 @@ class World:
     def kill_sensor(self, inputs, dice):
         inputs.sensor_dead = not inputs.sensor_dead
 
+    def swap(self, inputs, dice):
+        self.generation += 1
+        self.import_wh = dice(3) * 100_000
+
     def corrupt_state(self, inputs, dice):
         inputs.state_corrupt = not inputs.state_corrupt
 
@@ -399,6 +406,7 @@ class World:
 EVENTS = (
     None, World.grant, World.grant, World.ungrant, World.use_up, World.lose_or_find_clock, World.jump_clock, World.own,
     World.order, World.overload, World.press, World.stick, World.kill_sensor, World.corrupt_state,
+    World.swap,
 )  # fmt: skip
 
 

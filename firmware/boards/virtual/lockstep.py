@@ -2,8 +2,8 @@
 
     MICROPYPATH=protocol:firmware:.frozen tools/micropython firmware/boards/virtual/lockstep.py CONFIG.json
 
-CONFIG.json is that of the virtual meter; of "source" only "load" and "crc" are used, "flash": null is memory, and speed
-and host do nothing. Each line in is a JSON object and each is answered by one line:
+CONFIG.json is that of the virtual meter; of "source" only "kind", "load", "crc" and "checksum" are used, "flash": null
+is memory, and speed and host do nothing. Each line in is a JSON object and each is answered by one line:
 
     {"to": [t_ms, unix_s]}        go on to this moment; t_ms never falls, unix_s may be null
         "clock_status": 2         with it, the DLMS clock status (0)
@@ -17,10 +17,11 @@ and host do nothing. Each line in is a JSON object and each is answered by one l
     {"do": "quit"}
 
 Answers: {"out": [base64, ..], "closed": .., "reason": .., "contract": hex / null, "registers": {"1": Wh, "2": Wh},
-"next_sequence": n, "rejected": {reason: n}, "p1_accepted": n, "p1_rejected": {reason: n}, "verdicts": {verdict: n} on
-registers adopted, "next_ms": t_ms}, at the start and after "reboot" with "public_key", "kid"
-and "code" too, after "heap" {"heap": bytes}. What cannot be used is answered by {"error": text}; what came before
-the mistake in it is done. With "load": "relay" import is measured only while the relay is closed.
+"next_sequence": n, "rejected": {reason: n}, "p1_accepted": n, "p1_rejected": {reason: n}, "p1_passed_over": lines,
+"register_generation": n, "verdicts": {verdict: n} on registers adopted, "next_ms": t_ms}, at the start and after
+"reboot" with "public_key", "kid" and "code" too, after "heap" {"heap": bytes}. What cannot be used is answered by
+{"error": text}; what came before the mistake in it is done. With "load": "relay" import is measured only while the
+relay is closed.
 """
 
 import gc
@@ -95,7 +96,9 @@ class Lockstep:
         configuration["host"] = ["none", 1]
         self._settings = Settings(configuration)
         self._behind_relay = self._settings.source.get("load") == "relay"
+        self._is_p1 = self._settings.source["kind"] == "p1"
         self._require_crc = self._settings.source.get("crc", True) is not False
+        self._checksum = self._settings.source.get("checksum", "arc")
         self._contacts = Contacts()
         self._relay = Relay(self._contacts)
         self._pressed: dict[str, bool] = {}
@@ -108,7 +111,7 @@ class Lockstep:
     def _boot(self, power_failed: bool) -> None:
         self._boot_ms = self._t_ms
         self._line = Line()
-        self._p1 = P1Source(self._line, self._require_crc)
+        self._p1 = P1Source(self._line, self._require_crc, self._checksum)
         store = Store(FLASH + "/state")
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
@@ -196,6 +199,7 @@ class Lockstep:
     def _tick(self, now: Now) -> None:
         steps.finish(self._meter.catch_up_steps(now))
         inputs = self._meter.inputs(now)
+        inputs.sensor_dead = inputs.sensor_dead and self._is_p1  # of power, whoever drives this measures when they like
         for name, value in self._pressed.items():
             setattr(inputs, name, value)
         inputs.sensed_closed = self._relay.sensed()
@@ -219,6 +223,8 @@ class Lockstep:
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
             "rejected": self._meter.rejected,
             "p1_accepted": self._p1.accepted, "p1_rejected": self._p1.rejected,
+            "p1_passed_over": self._p1.passed_over,
+            "register_generation": self._meter.recorder.bank.generation,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
 

@@ -76,3 +76,8 @@ class Policies:
     @property
     def operator_open_at_s(self) -> "int | None":
         return self._current().get("operator_open_at_s")
+
+    @property
+    def register_generation(self) -> int:
+        """The register generation that somebody ordered to begin; 0 where nobody did."""
+        return int(self._current().get("register_generation", 0))

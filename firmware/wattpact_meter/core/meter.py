@@ -109,6 +109,7 @@ class Meter:
     def boot(self, now: "Now", power_failed: bool = False, relay_sensed: "bool | None" = None) -> None:
         """Go on where the journal and the store end. Nothing is decided yet and the relay is not moved."""
         self._power_failed = power_failed
+        self.recorder.believed_ms = now.uptime_ms
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self._store)
         self.checkpoint.restore(self.log)
         self._keeping.attempt(self.checkpoint.count_boot, self.log)
@@ -244,7 +245,9 @@ class Meter:
     # What is decided
 
     def catch_up_steps(self, now: "Now") -> "Generator[None, None, None]":
-        """Before `decide_steps`: what the time alone brings is counted and stored."""
+        """Before `decide_steps`: what the time alone brings is counted and stored, and so is a generation that was
+        ordered to begin."""
+        self.recorder.begin_generation(self.policies.register_generation)
         yield from self._keeping.whole_steps(self._end_steps(self.recorder.idle(now)))
         self._keeping.attempt(self.recorder.keep_up, now)
         if self.policies.is_changed:
@@ -253,8 +256,12 @@ class Meter:
 
     def inputs(self, now: "Now") -> Inputs:
         """What the meter itself knows for the guard; contacts, faults and buttons are the caller's to add."""
-        import_wh = self.recorder.import_wh
-        inputs = Inputs(now.uptime_ms, now.unix_s, import_wh, self.usage.guard_grants(now.unix_s, import_wh))
+        recorder, import_wh = self.recorder, self.recorder.import_wh
+        inputs = Inputs(now.uptime_ms, now.unix_s, None, self.usage.guard_grants(now.unix_s, import_wh))
+        if recorder.bank.generation:
+            inputs.import_wh = import_wh
+            inputs.register_generation = recorder.bank.generation
+        inputs.sensor_dead = recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
         inputs.power_failed = self._power_failed

@@ -2,7 +2,7 @@
 
 What always holds: no register value leaves the meter before a checkpoint at or above it is in flash, so that after
 any restart the registers go on from there or above. Registers count whether or not the clock is known and the meter
-enrolled. Rules: docs/spec/meter.md, "Registers".
+enrolled. A source is alive while it is believed, whatever bytes come of it. Rules: docs/spec/meter.md, "Registers".
 """
 
 from wattpact_protocol.log import event_codes, kinds, readings
@@ -26,6 +26,13 @@ _CHECKPOINT_MS = 60_000
 _PARTS = 128  # a checkpoint where one of so many of the energy since the start is in none
 _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
 _MAX_TEXT_BYTES = 64
+_WAIT_FOR_CLOCK_MS = 60_000
+_LONGEST_OUTAGE_S = 30 * 86400  # where nobody knows better
+DEAD_MS = 10_000  # a source that was not believed for so long is dead, or for three of its periods
+_PERIODS = 3
+_FIRST_PERIOD_MS = 10_000  # the slowest that DSMR allows, until it is known
+_LONGEST_PERIOD_MS = 3_600_000  # nobody gains by letting a telegram through now and then
+_GAPS = 5
 
 
 class Recorder:
@@ -56,7 +63,15 @@ class Recorder:
         self._saved_ms = 0
         self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
         self._adopted_ms: int | None = None
+        self._adopted_s = 0  # Unix time; 0 where it is not known
         self._doubted = False
+        self.believed_ms = 0  # when the source was believed last, or the meter began
+        self.period_ms = _FIRST_PERIOD_MS
+        self._gaps_ms: list[int] = []  # between the newest believed measurements of a slow source
+
+    def is_dead(self, now_ms: int) -> bool:
+        """Whether the source was not believed for longer than it may be silent."""
+        return now_ms - self.believed_ms > max(DEAD_MS, _PERIODS * self.period_ms)
 
     @property
     def import_wh(self) -> int:
@@ -72,9 +87,11 @@ class Recorder:
 
     def restore(self, generation: int, floor_wh: "dict[int, int]") -> None:
         """Go on from the checkpoint, raised to what is known to have been published."""
-        saved = self._store.load(NAME)
+        saved: Any = self._store.load(NAME)
         if saved is not None:
-            self.bank.restore(saved)
+            self.bank.restore(saved[:-2])
+            self.period_ms, self._adopted_s = saved[-2:]
+            self.bank.outage_s = None if self._adopted_s else _LONGEST_OUTAGE_S
             self._saved = self.bank.snapshot()
         held = self.bank.snapshot()
         below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
@@ -98,6 +115,8 @@ class Recorder:
         """A measurement that ends now."""
         if measurement.serial is not None:
             return self._adopt(now, measurement, measurement.serial)
+        if not measurement.quality & readings.SENSOR_FAULT:
+            self._believe(now.uptime_ms)
         if self.bank.serial != self._serial:
             self._open(self._serial, {})
         before = self.bank.snapshot()
@@ -109,16 +128,43 @@ class Recorder:
 
     def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "list[tuple[int, int]]":
         """The registers of a meter with registers of its own."""
+        if not measurement.registers_wh:  # some meters send power far more often than registers
+            self.power_w = measurement.power_w
+            return []
+        now_ms, now_s, values_wh = now.uptime_ms, now.uptime_ms // 1000, measurement.registers_wh
+        self._measure_outage(now)
+        power_w = measurement.power_w
+        if power_w is not None and power_w < 0 and readings.EXPORT_WH not in values_wh:
+            power_w = 0
         before = self.bank.snapshot()
-        verdict = self.bank.adopt(serial, measurement.registers_wh, now.uptime_ms // 1000)
+        verdict = self.bank.adopt(serial, values_wh, now_s, power_w)
         if verdict == registers.OPENED:
             self._opened(before)
             before = self.bank.snapshot()
         self._note_rejection(verdict)
         if verdict not in (registers.ADOPTED, registers.OPENED):
             return []
-        last_ms, self._adopted_ms = self._adopted_ms, now.uptime_ms
-        return self._follow(now, before, 0 if last_ms is None else now.uptime_ms - last_ms, measurement)
+        if not self.bank.is_frozen(now_s):
+            self._believe(now_ms)
+        self._adopted_s = now.unix_s or 0
+        last_ms, self._adopted_ms = self._adopted_ms, now_ms
+        return self._follow(now, before, 0 if last_ms is None else now_ms - last_ms, measurement)
+
+    def _measure_outage(self, now: "Now") -> None:
+        """For how long the registers after a restart may have risen unseen, once there is a clock to tell by."""
+        if self.bank.outage_s is None and now.unix_s is not None:
+            self.bank.outage_s = max(0, now.unix_s - self._adopted_s)
+        elif self.bank.outage_s is None and now.uptime_ms - self.believed_ms > _WAIT_FOR_CLOCK_MS:
+            self.bank.outage_s = _LONGEST_OUTAGE_S
+
+    def _believe(self, now_ms: int) -> None:
+        """The source is alive; its period is the median of the newest gaps, so that neither a lost telegram nor two at
+        once are taken for it. That of a fast source does not matter."""
+        gap_ms, self.believed_ms = now_ms - self.believed_ms, now_ms
+        if _PERIODS * max(gap_ms, self.period_ms) > DEAD_MS:
+            self._gaps_ms = self._gaps_ms[1 - _GAPS :] + [gap_ms]
+            if len(self._gaps_ms) > _GAPS // 2:
+                self.period_ms = min(sorted(self._gaps_ms)[len(self._gaps_ms) // 2], _LONGEST_PERIOD_MS)
 
     def _note_rejection(self, verdict: str) -> None:
         """One event for each run of rejections."""
@@ -128,6 +174,16 @@ class Recorder:
             self._note(code, {"text": verdict})
         if verdict != registers.ZERO:
             self._doubted = rejected
+
+    def begin_generation(self, number: int) -> None:
+        """Somebody who knows that the source or its registers were replaced orders the generation of that number: it
+        begins with what is measured next. Nothing where it is not the next one."""
+        if not self.bank.generation or number != self.bank.generation + 1:
+            return
+        if self.bank.serial == self._serial:
+            self._open(self._serial, self.bank.snapshot())
+        else:
+            self.bank.begin_anew()
 
     def _open(self, serial: str, start_wh: "dict[int, int]") -> None:
         closing = self.bank.snapshot()
@@ -211,7 +267,7 @@ class Recorder:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        self._store.save(NAME, self.bank.checkpoint())
+        self._store.save(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s])
         self._unsaved_mj = 0
         self._saved = self.bank.snapshot()
 

@@ -13,7 +13,8 @@ class Inputs:
     """What is true now. Defaults are those of a quiet, healthy meter that knows no time and holds no grant.
 
     grants are all in the agreements, in order of priority: (contract id, Wh left, from, to, default supply); the
-    guard itself looks at their times. None is a time, a register or a position that is not known.
+    guard itself looks at their times. None is a time, a register or a position that is not known. import_wh is of the
+    register generation `register_generation`, and is not to be compared with one of another.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Inputs:
         state_corrupt: bool = False,
         sensor_dead: bool = False,
         power_failed: bool = False,
+        register_generation: int = 0,
     ) -> None:
         self.uptime_ms = uptime_ms
         self.unix_s = unix_s
@@ -47,6 +49,7 @@ class Inputs:
         self.state_corrupt = state_corrupt
         self.sensor_dead = sensor_dead
         self.power_failed = power_failed
+        self.register_generation = register_generation
 
 
 class Decision:

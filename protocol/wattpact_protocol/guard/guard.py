@@ -180,6 +180,7 @@ class Guard(GuardState):
             memory.order_s,
             memory.corrupt,
             memory.protected,
+            memory.register_generation,
             memory.hold_spent_ms == 0,
             memory.use == HOLD and memory.hold_spent_ms // STEP_MS,
             None if warn_until_ms is None else (warn_until_ms - self._now_ms) // STEP_MS,

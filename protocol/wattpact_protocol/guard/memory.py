@@ -4,7 +4,7 @@ Anything that is not exactly such a list is corrupt, and the guard then starts w
 Time is kept as what is left of a wait, since uptime begins again at a reset. docs/spec/guard.md, "Memory".
 """
 
-VERSION = 1
+VERSION = 2
 OVER_CURRENT = 1
 OVER_TEMPERATURE = 2
 NOTHING, HOLD, CREDIT, CONTRACT = 0, 1, 2, 3  # what the import since the last decision is counted against
@@ -25,6 +25,7 @@ FIELDS = (
     ("credit_spent_wh", 0, LARGEST, False),
     ("use", NOTHING, CONTRACT, False),
     ("import_wh", None, LARGEST, True),
+    ("register_generation", 0, LARGEST, False),
     ("order_s", None, LARGEST, True),
     ("corrupt", False, None, False),
     ("protected", False, None, False),
@@ -46,6 +47,7 @@ class Memory:
     credit_spent_wh: int
     use: int
     import_wh: "int | None"
+    register_generation: int
     order_s: "int | None"
     corrupt: bool
     protected: bool

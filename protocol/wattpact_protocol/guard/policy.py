@@ -24,8 +24,8 @@ NUMBERS = (
 )
 # name, default
 SWITCHES = (("quiet_hours", True), ("quiet_weekends", True), ("consent_required", True), ("protected", False))
-# In the body of a policy entry, and not for the guard's policy: which policy it is, for whom, and an order (an input).
-NOT_POLICY = ("version", "meter", "operator_open_at_s")
+# In the body of a policy entry, and not for the guard's policy: which policy it is, for whom, and orders.
+NOT_POLICY = ("version", "meter", "operator_open_at_s", "register_generation")
 
 
 class PolicyError(ValueError):

@@ -91,8 +91,11 @@ class GuardState:
         memory, import_wh = self.memory, inputs.import_wh
         now_ms = max(self._now_ms, inputs.uptime_ms)
         if import_wh is not None:
-            used_wh = 0 if memory.import_wh is None else max(0, import_wh - memory.import_wh)
+            used_wh = 0
+            if memory.import_wh is not None and memory.register_generation == inputs.register_generation:
+                used_wh = max(0, import_wh - memory.import_wh)
             memory.import_wh = import_wh
+            memory.register_generation = inputs.register_generation
             if memory.use == CONTRACT:
                 memory.credit_spent_wh = max(0, memory.credit_spent_wh - used_wh)
             elif memory.use == CREDIT:
@@ -163,7 +166,7 @@ class GuardState:
             if is_default_supply:
                 if self.default_supply is None:
                     self.default_supply = contract
-            elif left_wh > 0 and now_s is not None and self.contract is None:
+            elif left_wh > 0 and now_s is not None and self.contract is None and not inputs.sensor_dead:
                 self.contract = contract
             could_hold = could_hold or is_default_supply or left_wh > 0 or inputs.sensor_dead
         if self.contract is not None or self.default_supply is not None:

@@ -100,7 +100,7 @@ ROWS = (
     Row("owner", "the owner opened it", _owner, OPEN),
     Row("operator", "the operator opened it by a fresh order, and the customer is not protected", _operator, OPEN),
     Row("protected", "the customer is protected", _protected, CLOSED, NOTHING, ("arrears",)),
-    Row("grant", "a grant has Wh left and is in time", _grant, CLOSED, CONTRACT),
+    Row("grant", "a grant has Wh left and is in time, and the sensor measures", _grant, CLOSED, CONTRACT),
     Row("default_supply", "a default-supply grant is in time, or no time is known", _default_supply, CLOSED, CONTRACT),
     Row(
         "hold",

@@ -116,7 +116,7 @@ ROWS = {
         -10, "rest_s", ("int", 60, 86400), -11, "consent_required", BOOL, -12, "protected", BOOL,
         -13, "hold_budget_s", U32, -14, "hold_budget_wh", U32, -15, "reassert_s", ("int", 1, 3600),
         -16, "operator_order_fresh_s", U32, -17, "holidays", DAYS, -18, "operator_open_at_s", U63,
-        -19, "quiet_hours", BOOL,
+        -19, "quiet_hours", BOOL, -20, "register_generation", U32,
     )),
     MANDATE: ("mandate", "person", NAMED, (), (
         1, "order_id", KID, 2, "expires_s", U63, 3, "meter", KID, 4, "side", ("int", 0, 1),
