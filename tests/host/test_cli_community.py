@@ -139,7 +139,7 @@ def test_every_field_of_a_policy_has_its_option(founded):
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text
     fields = {field for _, field, _, _ in kinds.fields(kinds.POLICY)}
-    assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s"}
+    assert fields == {*names, "holidays", "version", "meter", "operator_open_at_s", "register_generation"}
 
 
 def test_default_supply_is_a_grant_with_the_next_number(founded):

@@ -53,6 +53,66 @@ def test_a_mangled_port_is_counted_and_moves_no_register(tmp_path: Path) -> None
     assert found["telegrams accounted for"] == "60 telegrams: 58 accepted, rejected: 1 crc, 1 truncated"
 
 
+def telegram(*lines: str, start: str = "/TST5 METER", kind: str = "arc") -> bytes:
+    body = "\r\n".join((start, "", *lines, "!")).encode("latin-1")
+    return body + b"%04X\r\n" % p1.crc(body, kind)
+
+
+def test_all_tariffs_and_both_units_are_summed_up(tmp_path: Path) -> None:
+    recording = tmp_path.joinpath("tariffs.txt")
+    rates = [f"1-0:1.8.{rate}(000{rate:03}.000*kWh)" for rate in range(1, 15)]
+    recording.write_bytes(b"".join(telegram(*rates, f"1-0:1.8.15({15000 + k}*Wh)") for k in range(8)))
+    found = checks_of(replay("p1", str(recording), "--json"))
+    assert found["import at the end"] == "120,007 Wh, telegram 120,007 Wh"
+    one = p1.reference(p1.split(recording.read_bytes())[-1])
+    assert one is not None and one.import_wh == 120_007
+    assert p1.reference(telegram("1-0:1.8.1(1*kWh)", "1-0:1.8.2(1*MWh)")) is None
+
+
+def test_a_slash_in_a_name_and_the_other_checksum_cry_no_wolf(tmp_path: Path) -> None:
+    recording = tmp_path.joinpath("slash.txt")
+    name, broken = "/TST5/D999-METER", "0-0:96.13.0(\xff\xff)"
+    recording.write_bytes(
+        b"".join(telegram(broken, f"1-0:1.8.0({k}.5*kWh)", start=name, kind="x25") for k in (7, 7, 7))
+    )
+    found = checks_of(replay("p1", str(recording), "--checksum", "x25", "--json"))
+    assert found["telegrams accounted for"].startswith("3 telegrams: 3 accepted, rejected: none; 3 lines")
+    assert replay("p1", str(recording)).returncode == 1
+
+
+@pytest.mark.parametrize("length", range(12, 22))
+def test_it_waits_for_the_last_boundary_that_can_be_measured(tmp_path: Path, length: int) -> None:
+    recording = tmp_path.joinpath("length.txt")
+    recording.write_bytes(b"".join(telegram(f"1-0:1.8.0(7{k:03}*Wh)") for k in range(length)))
+    checks_of(replay("p1", str(recording), "--json"))
+
+
+def test_a_swapped_meter_is_shown_and_charged_nothing(tmp_path: Path) -> None:
+    recording = tmp_path.joinpath("swap.txt")
+    values = [*range(5_000_000, 5_000_020), *range(7, 67)]
+    recording.write_bytes(b"".join(telegram(f"1-0:1.8.0({wh}*Wh)") for wh in values))
+    found = checks_of(replay("p1", str(recording), "--json"))
+    assert found["registers after each telegram"].endswith("a new register generation from 5,000,019 to 11 Wh")
+    assert found["import at the end"].startswith("66 Wh")
+
+
+def test_a_port_whose_registers_are_refused_to_the_end_fails(tmp_path: Path) -> None:
+    recording = tmp_path.joinpath("frozen.txt")
+    values = [*range(5_000_000, 5_000_020)] + [7, 900_000] * 10
+    recording.write_bytes(b"".join(telegram(f"1-0:1.8.0({wh}*Wh)") for wh in values))
+    done = replay("p1", str(recording), "--json")
+    failed = [check["what"] for check in json.loads(done.stdout) if not check["holds"]]
+    assert done.returncode == 1 and failed == ["registers after each telegram"]
+
+
+def test_homes_over_the_end_of_a_month_are_billed_for_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(homes, "START_S", 1_785_456_000)  # 2026-07-31
+    checks = homes.HomesReplay(Path(case.data(HOMES)), 2, 2, 0, lambda text: None).run(tmp_path.joinpath("node"))
+    assert [check.what for check in checks if not check.holds] == []
+    months = {check.what[-7:] for check in checks if check.what.startswith("audit of")}
+    assert months == {"2026-07", "2026-08"}
+
+
 def test_a_recorded_waveform_is_measured_within_one_percent() -> None:
     found = checks_of(replay("waveform", case.data(RECORDING), "--json"))
     assert len(found) == 12

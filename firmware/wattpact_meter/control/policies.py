@@ -79,5 +79,5 @@ class Policies:
 
     @property
     def register_generation(self) -> int:
-        """The register generation that somebody ordered to begin; 0 where nobody did."""
-        return int(self._current().get("register_generation", 0))
+        """The register generation that this meter alone was ordered to begin; 0 where it was not."""
+        return int((self._fields[0] or {}).get("register_generation", 0))

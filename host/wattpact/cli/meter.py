@@ -9,6 +9,7 @@ from wattpact_protocol.sync import enrolment
 
 from wattpact.cli.frame import Session, age, as_json, energy, moment, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
+from wattpact.market import terms
 from wattpact.membership import members, renewal
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
@@ -188,6 +189,37 @@ def show(session: Session, meter: str, as_json: bool) -> None:
             return
         _show_row(row)
         _show_age(directory, reader)
+
+
+@command.command("new-registers")
+@click.argument("meter")
+@click.pass_obj
+def new_registers(session: Session, meter: str) -> None:
+    """Order a meter to begin a new register generation, because the meter behind it or its registers were replaced.
+
+    METER is its label or the start of its key id. Most replacements it notices by itself. No energy is counted between
+    the last values of the old generation and the first of the new one, which the meter publishes."""
+    directory = session.data_directory()
+    issuer = directory.issuer()
+    if issuer is None:
+        raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
+    with directory.store() as store:
+        known = members.find(store.certificates(), roles.METER, meter)
+        number = _register_generation(store, known.kid) + 1
+        if number == 1:
+            raise terms.GovernanceError(f"{known.body['label']} has not published any registers yet")
+        terms.set_policy(store, issuer, known.kid, {"register_generation": number}, data_directory.clock())
+    click.echo(f"{known.body['label']} begins register generation {number} with the next values that it measures.")
+
+
+def _register_generation(reader: Reader, kid: bytes) -> int:
+    """The newest that the meter has published; 0 for none."""
+    newest = max((row.generation for row in reader.registers(kid)), default=0)
+    for row in reader.entries(author=kid, of_kinds=(kinds.EVENT,), limit=_EVENTS_BACK, newest_first=True):
+        body = entry.decode(row.raw, reader.community).body
+        if body["code"] == event_codes.REGISTER_OPEN:
+            newest = max(newest, int(body.get("detail", 0)))
+    return newest
 
 
 def _show_row(row: dict[str, Any]) -> None:

@@ -22,13 +22,15 @@ def command() -> None:
 @command.command(short_help="Play what a P1 port sent.")
 @click.argument("file", type=_FILE)
 @click.option("--no-crc", is_flag=True, help="Also accept telegrams without a checksum (DSMR 2.2 and 3).")
+@click.option("--checksum", default="arc", show_default=True, type=click.Choice(("arc", "x25")),
+              help="The kind of CRC-16 that the port sends.")  # fmt: skip
 @as_json
-def p1(file: Path, no_crc: bool, as_json: bool) -> None:
+def p1(file: Path, no_crc: bool, checksum: str, as_json: bool) -> None:
     """FILE is the output of a P1 port: are the meter's registers those of its telegrams, and is each rejection
     counted?"""
     from wattpact.simulation.p1 import P1Replay
 
-    _finish(P1Replay(file, not no_crc, _progress).run(), as_json)
+    _finish(P1Replay(file, not no_crc, _progress, checksum).run(), as_json)
 
 
 @command.command(short_help="Play recorded homes, which trade with each other.")

@@ -41,25 +41,31 @@ def check(simulator: Simulator, from_s: int, to_s: int) -> list[Check]:
     ]
 
 
-def audit_bills(simulator: Simulator, month: str) -> tuple[list[Check], dict[str, Any]]:
-    """Every person's bill, exported and audited with the keys that the audit needs; and its fields by name."""
-    host = simulator.data.keyring.load(keys.HOST)
-    checks, fields = [], {}
-    for name, person in simulator.people.items():
-        ledger = settle(simulator)
-        made = bill.make(ledger, person.kid, month)
-        held = ledger_feed.entries_for(simulator.store, made.statement, simulator.unsealer)
-        data = bill.export(
-            made, ledger, held, host.kid, lambda kind, body: publish(simulator.store, host, kind, body, simulator.now_s)
-        )
-        fields[name] = made.fields
-        try:
-            shown, _ = disclose.for_bundle(simulator.store, simulator.unsealer, data)
-            keys_of = [disclose.disclose(simulator.store, simulator.unsealer, shown)]
-            report = audit.audit(io.BytesIO(data), simulator.data.root_public_key, keys_of)
-            agrees = made.fields.items() <= report.fields.items()
-            figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
-        except (audit.Refuted, audit.Undecided) as found:
-            agrees, figures = False, found.sentence()
-        checks.append(Check(f"audit of {name}'s bill", agrees, figures))
+def audit_bills(simulator: Simulator, months: list[str]) -> tuple[list[Check], list[dict[str, Any]]]:
+    """Every person's bill for each month, exported and audited with the keys that the audit needs; and their fields."""
+    checks, fields = [], []
+    for month in months:
+        for name in simulator.people:
+            check, made = _audit_bill(simulator, name, month)
+            checks.append(check)
+            fields.append(made)
     return checks, fields
+
+
+def _audit_bill(simulator: Simulator, name: str, month: str) -> tuple[Check, dict[str, Any]]:
+    host = simulator.data.keyring.load(keys.HOST)
+    ledger = settle(simulator)
+    made = bill.make(ledger, simulator.people[name].kid, month)
+    held = ledger_feed.entries_for(simulator.store, made.statement, simulator.unsealer)
+    data = bill.export(
+        made, ledger, held, host.kid, lambda kind, body: publish(simulator.store, host, kind, body, simulator.now_s)
+    )
+    try:
+        shown, _ = disclose.for_bundle(simulator.store, simulator.unsealer, data)
+        keys_of = [disclose.disclose(simulator.store, simulator.unsealer, shown)]
+        report = audit.audit(io.BytesIO(data), simulator.data.root_public_key, keys_of)
+        agrees = made.fields.items() <= report.fields.items()
+        figures = f"{report.fields['evidence']:,} entries, {len(data):,} bytes"
+    except (audit.Refuted, audit.Undecided) as found:
+        agrees, figures = False, found.sentence()
+    return Check(f"audit of {name}'s bill, {month}", agrees, figures), made.fields

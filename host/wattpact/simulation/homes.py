@@ -206,9 +206,13 @@ class HomesReplay:
                 figures = f"register {registers[number]:,} Wh, file {mwh // 1000:,}.{mwh % 1000:03} Wh"
                 checks.append(Check(f"{one.name} {name}", registers[number] == mwh // 1000, figures))
         checks += conservation.check(simulator, START_S - HOUR_S, simulator.now_s)
-        month = datetime.fromtimestamp(START_S, UTC).strftime("%Y-%m")
-        audits, bills = conservation.audit_bills(simulator, month)
+        audits, bills = conservation.audit_bills(simulator, self._months())
         checks += audits
-        grid = sum(bills[name]["grid_import_wh"] + bills[name]["bought_wh"] for name in bills)
+        grid = sum(fields["grid_import_wh"] + fields["bought_wh"] for fields in bills)
         imported = sum(meter.registers[1] for meter in simulator.meters.values())
         return [*checks, Check("bills account for all import", grid == imported, f"{grid:,} Wh, {imported:,} Wh")]
+
+    def _months(self) -> list[str]:
+        """Every month in which something was measured."""
+        hours = range(START_S, START_S + self._hours * HOUR_S, HOUR_S)
+        return sorted({datetime.fromtimestamp(hour_s, UTC).strftime("%Y-%m") for hour_s in hours})
