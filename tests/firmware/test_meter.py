@@ -678,6 +678,37 @@ def test_a_replaced_source_opens_a_generation_and_grants_go_on():
         assert held.apply(new.body) is None
 
 
+def test_after_a_restart_registers_are_those_of_the_newest_generation():
+    """Whatever was published of the one before, whose registers were higher, and where the checkpoint is lost too."""
+    for is_lost in (False, True):
+        world, community, household = alone(lambda ms, closed: 36_000 if closed else 0)
+        world.run(4)
+        community.give(household, 2_000, max_w=40_000)
+        world.run_until(lambda: household.closed, 4)
+        world.run(12)
+        assert household.meter.registers()[readings.IMPORT_WH] > 100
+        for second in range(20):
+            world.ms += 1000
+            now = household.now(world.ms)
+            measure(household.meter, now, p1(2 + second))
+            tick(household.meter, now, household.around)
+        if is_lost:
+            household.flash.values["registers"] = None
+        household.boot(world.ms)
+        assert household.meter.recorder.bank.generation == 2
+        assert 2 <= household.meter.registers()[readings.IMPORT_WH] <= 21, household.meter.registers()
+
+
+def test_a_generation_that_a_clock_began_starts_with_what_is_measured_by_then():
+    world, community, household = alone(lambda ms, closed: 36_000, step_ms=3_000)
+    world.run(21)
+    household.clock_off_s = -7_200
+    world.run(20)
+    opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
+    first = [new.body for new in household.entries(kinds.READING) if new.body["register_generation"] == 2][0]
+    assert opened[-1]["detail"] == 2 and opened[-1]["registers"][1] <= first["registers"][1][0]
+
+
 def test_usage_agrees_with_settlement():
     """The meter's own count is what settlement finds from its readings, slot by slot."""
     world = households()

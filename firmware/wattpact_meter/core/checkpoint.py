@@ -82,9 +82,10 @@ class Checkpoint:
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
         published last, as (generation, register id -> Wh). Of an entry whose secret is lost the plain part counts."""
         generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
-        first = min(self._trade_through, self._usage_through)
+        first, floor_first = min(self._trade_through, self._usage_through), self._usage_through
         if REGISTERS in self.lost:
-            first = 0  # the newest reading may be anywhere
+            first = floor_first = 0  # the newest reading may be anywhere
+            generation, floor_wh = 0, {}
         for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
             new = log.read(sequence)
             if new is None:
@@ -95,7 +96,10 @@ class Checkpoint:
             if sequence >= self._usage_through:
                 self._usage.published(new)
             self._recorder.published(new)
-            generation, floor_wh = _raise_floor(new, generation, floor_wh)
+            if sequence >= floor_first:  # what is before it may be of an older generation
+                generation, floor_wh = _raise_floor(new, generation, floor_wh)
+        if self._generation > generation:
+            return self._generation, {readings.IMPORT_WH: self._usage.base_wh}
         return generation, floor_wh
 
     def settle(self) -> None:
@@ -137,6 +141,8 @@ def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]"
     body = new.body
     if new.kind == kinds.READING:
         if new.is_sealed:
+            return generation, floor_wh
+        if body["register_generation"] < generation:
             return generation, floor_wh
         if body["register_generation"] > generation:
             generation, floor_wh = body["register_generation"], {}

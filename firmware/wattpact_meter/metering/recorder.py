@@ -225,11 +225,14 @@ class Recorder:
     ) -> "list[tuple[int, int]]":
         power_w = measurement.power_w
         self.power_w = self.power_w if power_w is None else power_w
+        before_generation = self.bank.generation
         self._follow_clock(now)
         if not self.time.is_known:
             return []
         unix_ms, quality, shown = self.time.at_ms(now.uptime_ms), measurement.quality, measurement.instantaneous
         after, generation = self.bank.snapshot(), self.bank.generation
+        if generation != before_generation:  # the clock began it, with what is measured by now
+            before, duration_ms = after, 0
         return self.intervals.follow(unix_ms, before, after, duration_ms, quality, shown, generation)
 
     def _follow_clock(self, now: "Now") -> None:
