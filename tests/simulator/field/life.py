@@ -20,7 +20,7 @@ from simulator.field.truth import Ct, Truth
 _COARSE_MS = 10_000
 _FINE_MS = 1_000
 _BUSY_MS = 3_000
-_CALM_EVERY = 400  # events
+_CALM_EVERY = 100  # events
 _RETRY_MS = 30_000
 _INSTALLED_MS = 30_000
 _KEPT_LINES = 30
@@ -196,7 +196,8 @@ class Life:
         recorder = app.meter.recorder
         self.ledger.registers.shown(recorder.bank.generation, app.meter.registers())
         if app.meter.decision is not None:
-            self.supply.check(app.meter.decision, app.board.now(), app.meter.policies.version is not None)
+            has_policy = app.meter.policies.version is not None
+            self.supply.check(app.meter.decision, app.board.now(), has_policy, self.ledger.attributed)
 
     # What happens
 

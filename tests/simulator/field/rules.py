@@ -121,7 +121,7 @@ class Ledger:
         self.counts = {}  # kind -> entries
         self.more_wms = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}  # that may be missing
         self.seen_wms = [0, 0]  # imported and exported when a reading was published last
-        self.seen_ms = 0
+        self._closing = {}  # registers of a generation that ended, until the next is known
 
     def written(self, raw):
         """An entry is in the journal."""
@@ -132,7 +132,11 @@ class Ledger:
         body = new.body
         if new.kind == kinds.READING:
             self._read(body)
+        elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_CLOSE:
+            self._closing = body["registers"]
         elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_OPEN:
+            self.registers.published(body["detail"] - 1, self._closing)
+            self._closing = {}
             self.registers.published(body["detail"], body["registers"])
         elif new.kind in (kinds.USAGE, kinds.USAGE_END):
             self._attribute(body)
@@ -143,7 +147,6 @@ class Ledger:
         self.registers.published(generation, {number: row[0] for number, row in values.items()})
         self.registers.published(generation, {number: readings.end_value(body, number) for number in values})
         self.seen_wms = [self._truth.import_wms, self._truth.export_wms]
-        self.seen_ms = self._truth.ms
         self.check_most()
 
     def _attribute(self, body):

@@ -27,7 +27,9 @@ class Supply:
         self.reason = ""
         self.contract = None
         self.sensor_dead = False
-        self.spent = {}  # contract -> W * ms
+        self.spent = {}  # contract -> W * ms that flowed while the relay was closed for it
+        self._elsewhere = {}  # contract -> Wh that were attributed to others meanwhile
+        self._attributed = {}
         self.credit_wms = 0
         self.hold_wms = 0
         self.hold_ms = 0
@@ -69,8 +71,10 @@ class Supply:
     def restarted(self):
         self.starts += 1
 
-    def check(self, decision, now, has_policy):
-        """What the meter decided just now, and where the relay is; has_policy: it has the community's policy."""
+    def check(self, decision, now, has_policy, attributed):
+        """What the meter decided just now, and where the relay is; has_policy: it has the community's policy;
+        attributed: contract -> Wh, as published."""
+        self._follow(attributed)
         if has_policy:
             self.policy = POLICY
         if decision is self._decision:
@@ -92,6 +96,16 @@ class Supply:
         if decision.reason != "warning":
             self.starts = 0
 
+    def _follow(self, attributed):
+        """Several grants may be in use at once."""
+        if self.contract is not None:
+            gained_wh = 0
+            for contract, wh in attributed.items():
+                if contract != self.contract:
+                    gained_wh += wh - self._attributed.get(contract, 0)
+            self._elsewhere[self.contract] = self._elsewhere.get(self.contract, 0) + gained_wh
+        self._attributed = dict(attributed)
+
     def _slack_wms(self, of_wms):
         """What is not known for a moment: between two moments, by rounding, and what resets may lose."""
         unknown_wms = min(self._dark_wms, self.policy["hold_budget_wh"] * WMS_PER_WH) + self._down_wms
@@ -106,7 +120,8 @@ class Supply:
         if not grant["from_s"] <= now.unix_s < grant["to_s"]:
             return "it is over"
         self.hold_wms = self.hold_ms = 0
-        spent_wms, wms = self.spent.get(self.contract, 0), grant["wh"] * WMS_PER_WH
+        spent_wms = self.spent.get(self.contract, 0) - self._elsewhere.get(self.contract, 0) * WMS_PER_WH
+        wms = grant["wh"] * WMS_PER_WH
         if spent_wms > wms + self._slack_wms(wms):
             return "%d of %d Wh are used" % (spent_wms // WMS_PER_WH, grant["wh"])
         return None
