@@ -7,7 +7,10 @@ from simulator.board import Board
 from simulator.driving import power
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
+from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.metering.recorder import DEAD_MS
+from wattpact_meter.sources import p1_frame
+from wattpact_meter.sources.p1 import P1Source
 from wattpact_protocol import steps
 from wattpact_protocol.log import readings, register_table
 
@@ -183,3 +186,100 @@ def test_a_source_that_measures_nothing_is_dead():
         assert not dead_at(1000 + DEAD_MS, faulty)
         assert dead_at(1001 + DEAD_MS, faulty)
         assert not dead_at(1002 + DEAD_MS, good)
+
+
+TUESDAY_S = 1_768_298_400  # 2026-01-13 10:00 UTC, six hours before a quiet time
+
+
+class Line:
+    data = b""
+
+    def read(self):
+        data, self.data = self.data, b""
+        return data
+
+
+class Port:
+    """An application behind a P1 port on emergency credit; plan(second) -> (serial, Wh), or None for no telegram."""
+
+    def __init__(self, folder, plan, consent_from_s=0):
+        self.app, self.board = made(folder)
+        self.board.start_s = TUESDAY_S
+        self.board.draw = lambda n: min(4000, n - 1)
+        self.board.source = P1Source(Line())
+        self.board.sense = self.sense
+        self.plan, self.consent_from_s = plan, consent_from_s
+        self.dead = []
+
+    def sense(self, inputs):
+        inputs.consent = self.board.uptime_ms >= self.consent_from_s * 1000
+        self.board.inputs = inputs
+
+    def run(self, seconds):
+        for second in range(seconds):
+            for part in range(2):
+                self.board.uptime_ms = second * 1000 + 500 * part
+                shown = None if part else self.plan(second)
+                if shown:
+                    text = "/XYZ5METER\r\n\r\n1-3:0.2.8(50)\r\n0-0:96.1.1(%s)\r\n1-0:1.8.0(%d*Wh)\r\n!" % shown
+                    crc = p1_frame.crc16(text.encode())
+                    self.board.source._serial.data = text.encode() + b"%04X\r\n" % crc
+                self.app.sample(self.board.now())
+                steps.finish(self.app.tick_steps(self.board.now()))
+            self.dead.append(self.board.inputs.sensor_dead)
+        return self
+
+    def relay(self):
+        return [(event["closed"], event["reason"]) for event in self.board.events if event["event"] == "relay"]
+
+    def credit_wh(self):
+        return self.app.meter.guard.memory.credit_spent_wh
+
+
+def test_one_lost_telegram_of_a_slow_meter_opens_no_relay():
+    for lost, opens in (((200,), False), ((200, 210, 220), True)):
+        with flash.Folder() as folder:
+            plan = lambda s: None if s % 10 or s in lost else ("4530", 5_000_000 + s // 40)  # noqa: E731,B023
+            port = Port(folder, plan, 35).run(260)
+            assert ((False, "no_contract") in port.relay()[1:]) == opens, port.relay()
+            assert any(port.dead[30:]) == opens
+
+
+def test_credit_is_never_spent_on_a_step():
+    old, new = 5_000_000, 5_040_000
+    for plan, consent_from_s, used_wh in (
+        (lambda s: ("4530", old + s // 10) if s >= 3 else None, 0, 20),
+        (lambda s: ("4530", old + s // 10) if s >= 3 else None, 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4531", new + s // 10), 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4530", new + s // 10), 10, 19),
+        (lambda s: ("4530", old + s // 10) if s < 100 else ("4530", s // 10), 10, 19),
+        (lambda s: ("4530", 0) if s < 10 else ("4530", new + s // 10), 0, 20),
+    ):
+        with flash.Folder() as folder:
+            port = Port(folder, plan, consent_from_s).run(200)
+            assert port.relay()[-1] == (True, "credit"), port.relay()
+            assert used_wh - 3 <= port.credit_wh() <= used_wh, (port.credit_wh(), used_wh)
+
+
+def test_telegrams_that_are_refused_keep_no_relay_closed():
+    for refused in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
+        with flash.Folder() as folder:
+            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else refused(s)  # noqa: E731,B023
+            port = Port(folder, plan).run(90)
+            assert port.dead.index(True) in (69, 70) and port.relay()[-1] == (False, "no_contract")
+            assert port.credit_wh() <= 6
+
+
+def test_registers_that_never_move_while_power_is_shown_are_not_trusted():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        now_ms = 0
+        for minutes, power_w, is_dead in ((60, 3600, False), (60, 3600, True), (60, 0, True)):
+            for _ in range(6 * minutes):
+                now_ms += 10_000
+                shown = {register_table.POWER_W: power_w}
+                one = Measurement((), 0, shown, 0, "4530", {1: 5_000_000, 2: 0})
+                board.source.next = [one]
+                app.sample(Now(now_ms, None))
+                steps.finish(app.tick_steps(Now(now_ms, None)))
+            assert board.inputs.sensor_dead == is_dead, (minutes, power_w)

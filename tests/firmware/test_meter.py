@@ -709,6 +709,173 @@ def test_a_generation_that_a_clock_began_starts_with_what_is_measured_by_then():
     assert opened[-1]["detail"] == 2 and opened[-1]["registers"][1] <= first["registers"][1][0]
 
 
+class Port:
+    """A household behind a meter with registers of its own, that takes 3.6 kW while the relay is closed."""
+
+    def __init__(self, wh=5_000_000):
+        self.world, self.community, self.household = alone(step_s=5)
+        self.wh = wh
+        self.used_wh = 0
+        self.dead = []
+
+    def run(self, seconds, every_s=1, trusted=True, clock=True):
+        household = self.household
+        for second in range(seconds):
+            self.world.ms += 1000
+            self.community.now_s = START_S + self.world.ms // 1000
+            now = household.now(self.world.ms)
+            if not clock:
+                now.unix_s = None
+            if household.closed:
+                self.wh += 1
+                self.used_wh += 1
+            if every_s and second % every_s == 0:
+                measure(household.meter, now, p1(self.wh if trusted else 3 + 47 * (second % 2)))
+            decision = tick(household.meter, now, household.around)
+            self.dead.append(household.meter.inputs(now).sensor_dead)
+            household.closed = decision.closed
+            for data in household.meter.pop_datagrams():
+                for answer in self.community.receive_datagram(data, household.kid):
+                    receive(household.meter, now, answer)
+        return self
+
+    def attributed_wh(self):
+        """Of the contracts, in what was published."""
+        found = {}
+        for new in self.household.entries():
+            if new.kind in (kinds.USAGE, kinds.USAGE_END):
+                found[new.body["contract"]] = new.body["attributed_wh"]
+        return sum(found.values())
+
+
+def test_a_step_of_the_registers_is_charged_to_nobody():
+    for new_wh, restart in ((7, False), (5_005_000, False), (7, True), (5_005_000, True)):
+        port = Port().run(20)
+        port.community.give(port.household, 300)
+        port.run(20)
+        assert port.household.closed and port.used_wh > 10
+        port.wh = new_wh
+        if restart:
+            port.household.boot(port.world.ms)
+        port.run(400)
+        meter = port.household.meter
+        assert meter.recorder.bank.generation == 2 and meter.registers()[1] == port.wh, (new_wh, restart)
+        assert not port.household.closed, "a grant that ends"
+        lost_wh = port.used_wh - port.attributed_wh()
+        assert 0 <= lost_wh <= 15 and port.attributed_wh() == 300, (new_wh, restart, lost_wh)
+        opened, closed = codes(port.household).count(event_codes.REGISTER_OPEN), event_codes.REGISTER_CLOSE
+        assert opened == 2 and codes(port.household).count(closed) == 1
+        check_readings(port.world)
+
+
+def test_a_restart_does_not_raise_registers_to_those_of_an_older_generation():
+    for lost in (False, True):
+        port = Port().run(20)
+        port.community.give(port.household, 300)
+        port.run(20)
+        port.wh = 7
+        port.run(30)
+        held = port.household.meter.registers()
+        assert held[1] < 100
+        if lost:
+            port.household.flash.values["registers"] = None
+        port.household.boot(port.world.ms)
+        if lost:
+            assert port.household.meter.registers()[1] <= held[1]
+        else:
+            assert port.household.meter.registers() == held
+        port.run(10)
+        assert port.household.meter.registers()[1] == port.wh, lost
+        assert port.used_wh - 15 <= port.household.meter.usage.grants[0].attributed_wh + 5 <= port.used_wh + 5
+
+
+def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
+    for outage_s, used_wh, generation in ((3600, 4000, 1), (3600, 40_000, 2), (10, 4000, 2)):
+        port = Port().run(120)
+        port.world.ms += outage_s * 1000
+        port.wh += used_wh
+        port.household.boot(port.world.ms)
+        port.run(20)
+        bank = port.household.meter.recorder.bank
+        assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), (outage_s, used_wh)
+
+
+def test_after_a_restart_it_waits_for_the_clock_to_judge_a_rise():
+    for wait_s, generation in ((20, 2), (90, 1)):  # where none comes, the longest outage is assumed
+        port = Port().run(120)
+        port.wh += 4000
+        port.household.boot(port.world.ms)
+        port.run(wait_s, clock=False).run(20)
+        bank = port.household.meter.recorder.bank
+        assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), wait_s
+
+
+def test_a_source_is_alive_while_it_is_trusted():
+    port = Port().run(30)
+    assert not any(port.dead)
+    port.dead = []
+    port.run(20, trusted=False)  # telegrams come, and their registers agree neither with what was nor with each other
+    assert port.dead.index(True) == 10 and all(port.dead[10:])
+    port.dead = []
+    port.run(5)
+    assert not port.dead[-1]
+
+
+def test_the_period_of_a_source_is_learned_and_kept():
+    for every_s, patience_s in ((1, 10), (10, 30), (60, 180)):
+        port = Port().run(600, every_s)  # the last telegram came every_s before its end
+        port.dead = []
+        port.run(2 * patience_s, 0)
+        assert port.dead.index(True) == patience_s - every_s + 1, (every_s, port.dead.index(True))
+        port.run(every_s, every_s)
+        port.household.meter.recorder.checkpoint()
+        port.household.boot(port.world.ms)
+        port.dead = []
+        port.run(2 * patience_s, 0)
+        assert port.dead.index(True) == patience_s, (every_s, port.dead.index(True))
+
+
+def test_telegrams_of_power_alone_are_shown_and_change_nothing_else():
+    port = Port().run(20)
+    meter, now = port.household.meter, port.household.now(port.world.ms)
+    verdicts = dict(meter.recorder.bank.verdicts)
+    told = p1(1)
+    told.registers_wh = {}
+    told.instantaneous = {64: 777}
+    measure(meter, now, told)
+    assert meter.recorder.power_w == 777 and meter.recorder.bank.verdicts == verdicts
+    assert codes(port.household).count(event_codes.SOURCE_REJECTED) == 0
+
+
+def test_an_ordered_register_generation_begins_once():
+    port = Port().run(20)
+    kid = port.household.kid
+    for version, number in ((1, 4), (2, 1), (3, 2), (4, 2)):  # no other than the next one
+        body = {"version": version, "meter": kid, "register_generation": number}
+        port.community.publish(port.community.issuer, kinds.POLICY, body)
+        port.run(20)
+        assert port.household.meter.recorder.bank.generation == (2 if version >= 3 else 1), version
+    port.household.boot(port.world.ms)
+    port.run(20)
+    assert port.household.meter.recorder.bank.generation == 2
+    assert codes(port.household).count(event_codes.REGISTER_OPEN) == 2
+    body = {"version": 9, "register_generation": 3}  # nobody means every meter
+    port.community.publish(port.community.issuer, kinds.POLICY, body)
+    port.run(20)
+    assert port.household.meter.recorder.bank.generation == 2
+
+
+def test_an_ordered_generation_of_a_meter_that_measures_itself_goes_on_where_it_was():
+    world, community, household = alone(lambda ms, closed: 3600)
+    world.run(10)
+    held_wh = household.meter.registers()[1]
+    body = {"version": 1, "meter": household.kid, "register_generation": 2}
+    community.publish(community.issuer, kinds.POLICY, body)
+    world.run(10)
+    assert household.meter.recorder.bank.generation == 2 and household.meter.registers()[1] >= held_wh + 9
+    check_readings(world)
+
+
 def test_usage_agrees_with_settlement():
     """The meter's own count is what settlement finds from its readings, slot by slot."""
     world = households()

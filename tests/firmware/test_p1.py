@@ -423,7 +423,7 @@ def test_a_slash_in_a_name_begins_no_telegram():
         assert reader.rejected == {p1_frame.TRUNCATED: 1}, (cut, reader.rejected)
 
 
-def test_lines_that_cannot_be_read_and_do_not_matter_are_passed_over():
+def test_lines_that_cannot_be_read_and_do_not_matter_are_skipped_lines():
     for broken, count in (
         (("0-1:24.2.1(260115115500W)(01234.567*m\xb3)",), 1),
         (("0-0:96.13.0(" + "\xff" * 200 + ")",), 1),
@@ -442,7 +442,7 @@ def test_lines_that_cannot_be_read_and_do_not_matter_are_passed_over():
                 continue
             reader, (one,) = read(lines("1-3:0.2.8(50)", "0-0:96.1.1(%s)" % SERIAL_A, *data))
             assert one.registers == {1: 3816208, 2: 3604595} and one.serial == SERIAL_A, broken
-            assert reader.passed_over == one.passed_over == count and reader.rejected == {}, (broken, one.passed_over)
+            assert reader.skipped_lines == one.skipped_lines == count and reader.rejected == {}, broken
             reader, found = read(lines("0-0:96.1.1(%s)" % SERIAL_A, *data, crc=""), 4096, False)
             assert bool(found) == (not count) or broken[0][:10] == "1-0:32.7.0", broken  # nothing vouches for it
     assert one.power_w == 378
@@ -500,16 +500,16 @@ def test_damage_under_a_checksum_gives_no_register_that_is_not_in_the_text():
     bits = case.Bits("damaged text")
     data = ENERGY + ("1-0:1.8.3(000001.000*kWh)", "0-0:96.13.0()", "0-1:24.2.1(260115115500W)(01234.567*m3)")
     good = lines("1-3:0.2.8(50)", "0-0:96.1.1(%s)" % SERIAL_A, *data, crc="")[:-2]
-    taken = passed_over = 0
+    taken = skipped_lines = 0
     for k in range(case.scale(10000, 2000)):
         body = mutate(good[:-1], bits).replace(b"!", b"") + b"!"
         reader, found = read(b"\r\n" + body + b"%04X\r\n" % naive_crc(body), 512)
         for one in found:
             taken += 1
-            passed_over += one.passed_over
+            skipped_lines += one.skipped_lines
             text = "".join([chr(byte) if byte < 128 else "?" for byte in body])
             honest = registers_in(text[:-1])
             totals = {number: wh for number, wh in one.registers.items() if number < 3}
             assert honest is None or totals == honest, (k, body, totals, honest)
             assert one.serial in text and one.version in text and one.identification in text
-    assert taken * 10 > case.scale(10000, 2000) and passed_over > 20
+    assert taken * 10 > case.scale(10000, 2000) and skipped_lines > 20

@@ -13,7 +13,7 @@ from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact_protocol.guard.guard import Policy
 from wattpact_protocol.guard.policy import NUMBERS, SWITCHES
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.log import entry, event_codes, kinds
 
 NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
@@ -131,6 +131,29 @@ def test_an_order_to_open_stands_until_it_is_taken_back(founded):
     opened, kept, withdrawn = published(founded, kinds.POLICY)
     assert before_s <= opened["operator_open_at_s"] <= data_directory.clock()
     assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
+
+
+def test_a_new_register_generation_is_ordered_of_one_meter(founded):
+    order = ("--data", founded.path, "meter", "new-registers")
+    nothing = run(*order, "House 1")
+    assert nothing.status == 1 and nothing.errors.count("\n") == 1 and "not published any registers" in nothing.errors
+    with founded.store() as store:
+        known = {one.kid: one for one in store.certificates()}
+        signer = key("House 1")
+        meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
+        ingest = Ingest(store, founded.root_public_key, data_directory.clock)
+        for detail, number in ((1, 2), (4, 5)):
+            body = {"code": event_codes.REGISTER_OPEN, "detail": detail, "text": "4530"}
+            new = meter.publish(kinds.EVENT, body, data_directory.clock())
+            assert [verdict.reason for verdict in ingest.ingest([new.raw])] == ["stored"]
+            assert f"begins register generation {number} " in run(*order, "House 1").out
+        ingest.close()
+    assert run("--data", founded.path, "community", "policy", "--meter", "House 1", "--rest-s", "90").status == 0
+    first, second, third = published(founded, kinds.POLICY)
+    assert first == {"version": 1, "meter": key("House 1").kid, "register_generation": 2}
+    assert second == {**first, "version": 2, "register_generation": 5}
+    assert third == {**second, "version": 3, "rest_s": 90}
+    assert run(*order, "House 9").status == 1
 
 
 def test_every_field_of_a_policy_has_its_option(founded):

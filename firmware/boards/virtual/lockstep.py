@@ -17,7 +17,7 @@ is memory, and speed and host do nothing. Each line in is a JSON object and each
     {"do": "quit"}
 
 Answers: {"out": [base64, ..], "closed": .., "reason": .., "contract": hex / null, "registers": {"1": Wh, "2": Wh},
-"next_sequence": n, "rejected": {reason: n}, "p1_accepted": n, "p1_rejected": {reason: n}, "p1_passed_over": lines,
+"next_sequence": n, "rejected": {reason: n}, "p1_accepted": n, "p1_rejected": {reason: n}, "p1_skipped_lines": lines,
 "register_generation": n, "verdicts": {verdict: n} on registers adopted, "next_ms": t_ms}, at the start and after
 "reboot" with "public_key", "kid" and "code" too, after "heap" {"heap": bytes}. What cannot be used is answered by
 {"error": text}; what came before the mistake in it is done. With "load": "relay" import is measured only while the
@@ -223,7 +223,7 @@ class Lockstep:
             "registers": self._meter.registers(), "next_sequence": self._journal.next_sequence,
             "rejected": self._meter.rejected,
             "p1_accepted": self._p1.accepted, "p1_rejected": self._p1.rejected,
-            "p1_passed_over": self._p1.passed_over,
+            "p1_skipped_lines": self._p1.skipped_lines,
             "register_generation": self._meter.recorder.bank.generation,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip

@@ -2,7 +2,7 @@
 
 What always holds: no register value leaves the meter before a checkpoint at or above it is in flash, so that after
 any restart the registers go on from there or above. Registers count whether or not the clock is known and the meter
-enrolled. A source is alive while it is believed, whatever bytes come of it. Rules: docs/spec/meter.md, "Registers".
+enrolled. A source is alive while it is trusted, whatever bytes come of it. Rules: docs/spec/meter.md, "Registers".
 """
 
 from wattpact_protocol.log import event_codes, kinds, readings
@@ -28,7 +28,7 @@ _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a 
 _MAX_TEXT_BYTES = 64
 _WAIT_FOR_CLOCK_MS = 60_000
 _LONGEST_OUTAGE_S = 30 * 86400  # where nobody knows better
-DEAD_MS = 10_000  # a source that was not believed for so long is dead, or for three of its periods
+DEAD_MS = 10_000  # a source that was not trusted for so long is dead, or for three of its periods
 _PERIODS = 3
 _FIRST_PERIOD_MS = 10_000  # the slowest that DSMR allows, until it is known
 _LONGEST_PERIOD_MS = 3_600_000  # nobody gains by letting a telegram through now and then
@@ -65,13 +65,13 @@ class Recorder:
         self._adopted_ms: int | None = None
         self._adopted_s = 0  # Unix time; 0 where it is not known
         self._doubted = False
-        self.believed_ms = 0  # when the source was believed last, or the meter began
+        self.trusted_ms = 0  # when the source was trusted last, or the meter began
         self.period_ms = _FIRST_PERIOD_MS
-        self._gaps_ms: list[int] = []  # between the newest believed measurements of a slow source
+        self._gaps_ms: list[int] = []  # between the newest trusted measurements of a slow source
 
     def is_dead(self, now_ms: int) -> bool:
-        """Whether the source was not believed for longer than it may be silent."""
-        return now_ms - self.believed_ms > max(DEAD_MS, _PERIODS * self.period_ms)
+        """Whether the source was not trusted for longer than it may be silent."""
+        return now_ms - self.trusted_ms > max(DEAD_MS, _PERIODS * self.period_ms)
 
     @property
     def import_wh(self) -> int:
@@ -116,7 +116,7 @@ class Recorder:
         if measurement.serial is not None:
             return self._adopt(now, measurement, measurement.serial)
         if not measurement.quality & readings.SENSOR_FAULT:
-            self._believe(now.uptime_ms)
+            self._trust(now.uptime_ms)
         if self.bank.serial != self._serial:
             self._open(self._serial, {})
         before = self.bank.snapshot()
@@ -145,22 +145,22 @@ class Recorder:
         if verdict not in (registers.ADOPTED, registers.OPENED):
             return []
         if not self.bank.is_frozen(now_s):
-            self._believe(now_ms)
+            self._trust(now_ms)
         self._adopted_s = now.unix_s or 0
         last_ms, self._adopted_ms = self._adopted_ms, now_ms
         return self._follow(now, before, 0 if last_ms is None else now_ms - last_ms, measurement)
 
     def _measure_outage(self, now: "Now") -> None:
-        """For how long the registers after a restart may have risen unseen, once there is a clock to tell by."""
+        """For how long the registers after a restart may have risen unseen, once there is a clock."""
         if self.bank.outage_s is None and now.unix_s is not None:
             self.bank.outage_s = max(0, now.unix_s - self._adopted_s)
-        elif self.bank.outage_s is None and now.uptime_ms - self.believed_ms > _WAIT_FOR_CLOCK_MS:
+        elif self.bank.outage_s is None and now.uptime_ms - self.trusted_ms > _WAIT_FOR_CLOCK_MS:
             self.bank.outage_s = _LONGEST_OUTAGE_S
 
-    def _believe(self, now_ms: int) -> None:
+    def _trust(self, now_ms: int) -> None:
         """The source is alive; its period is the median of the newest gaps, so that neither a lost telegram nor two at
         once are taken for it. That of a fast source does not matter."""
-        gap_ms, self.believed_ms = now_ms - self.believed_ms, now_ms
+        gap_ms, self.trusted_ms = now_ms - self.trusted_ms, now_ms
         if _PERIODS * max(gap_ms, self.period_ms) > DEAD_MS:
             self._gaps_ms = self._gaps_ms[1 - _GAPS :] + [gap_ms]
             if len(self._gaps_ms) > _GAPS // 2:

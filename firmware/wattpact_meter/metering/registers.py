@@ -2,7 +2,7 @@
 
 What always holds: no register falls within one (source serial, generation); every nanojoule added is in a register or
 in its remainder, exactly; registers of a meter that has its own are adopted only as far as rated power and time allow,
-and every rejection is counted by its reason. A step that was refused is no energy, however much time passes: registers
+and every rejection is counted by its reason. A step that was rejected is no energy, however much time passes: registers
 that insist on it begin a new generation. Time is an argument. Rules: docs/spec/registers.md.
 """
 
@@ -32,9 +32,9 @@ _ROUNDING_WH = 2
 _COARSE_S = 4_000  # some meters move their registers once an hour, and then by all that was used
 _COARSE_WH = (1000, 100, 10)  # and some have registers of whole kWh
 _DOUBTS = 3  # consecutive contradictions after which a pending reading is dropped
-_STEP_READINGS = 5  # so many refused readings that agree with each other begin a new generation
+_STEP_READINGS = 5  # so many rejected readings that agree with each other begin a new generation
 _STEP_S = 4  # in no less time
-_MOST_DOUBLED = 4  # twice as many for each that began so, so often, until nothing was refused for ten minutes
+_MOST_DOUBLED = 4  # twice as many for each that began so, so often, until nothing was rejected for ten minutes
 _QUIET_S = 600  # nothing but zeros must insist for ten minutes
 _FROZEN_WS = 2_000 * 3600  # shown to have flowed since the registers moved last
 _FORMAT = 1
@@ -83,8 +83,8 @@ class Bank:
         self._unseen_ws = 0  # what may have been used since _moved_s
         self._shown_ws = 0  # what was by the power that the meter showed
         self._pending: _Pending | None = None
-        self._step: _Pending | None = None  # the newest refused registers, that only a new generation can have
-        self._steps = self._refused_s = 0
+        self._step: _Pending | None = None  # the newest rejected registers, that only a new generation can have
+        self._steps = self._rejected_s = 0
         self._is_anew = False
 
     def open_generation(self, serial: str, start_wh: "dict[int, int]") -> None:
@@ -144,7 +144,7 @@ class Bank:
         now_s: any clock in seconds that does not run back while this object lives. power_w: what the meter shows, of
         those directions that its registers count. The first registers after a start, and those of another serial, wait
         for a second reading that agrees: PENDING, then ADOPTED or OPENED. Registers that cannot follow those held are
-        refused until several readings agree: then OPENED, and nothing is counted for the step.
+        rejected until several readings agree: then OPENED, and nothing is counted for the step.
         """
         verdict = self._check(serial, values_wh, now_s, power_w)
         self.verdicts[verdict] = self.verdicts.get(verdict, 0) + 1
@@ -226,13 +226,13 @@ class Bank:
         return not self._contradiction(before.values_wh, values_wh, credit_ws)
 
     def _insists(self, problem: str, serial: str, values_wh: "dict[int, int]", now_s: int) -> bool:
-        """Count a refused reading; whether it and those before it agree for long enough to be what there is now."""
+        """Count a rejected reading; whether it and those before it agree for long enough to be what there is now."""
         step = self._step
         if problem == ZERO and step and any(step.values_wh.values()):
             return False  # a bogus zero in between
-        if now_s - self._refused_s > _QUIET_S:
+        if now_s - self._rejected_s > _QUIET_S:
             self._steps = 0
-        self._refused_s = now_s
+        self._rejected_s = now_s
         if step is None or not self._agrees(step, values_wh, now_s):
             step = self._step = _Pending(serial, values_wh, now_s)
         step.problem = problem
@@ -315,7 +315,7 @@ def _rounding_wh(*values_wh: int) -> int:
 
 
 class _Pending:
-    """Registers that nothing has confirmed yet, or that were refused: the newest, and for how long they agree."""
+    """Registers that nothing has confirmed yet, or that were rejected: the newest, and for how long they agree."""
 
     def __init__(self, serial: str, values_wh: "dict[int, int]", at_s: int) -> None:
         self.serial = serial

@@ -39,9 +39,9 @@ class P1Source:
         return self._reader.rejected
 
     @property
-    def passed_over(self) -> int:
+    def skipped_lines(self) -> int:
         """Lines of read telegrams that could not be read, and on which nothing depends."""
-        return self._reader.passed_over
+        return self._reader.skipped_lines
 
     def read(self, now_us: int) -> "list[Measurement]":
         data = self._serial.read()

@@ -49,7 +49,7 @@ class Reader:
         """require_crc=False is for DSMR 2.2 and 3 meters, which send none."""
         self.require_crc = require_crc
         self.accepted = 0
-        self.passed_over = 0  # lines of accepted telegrams that could not be read, and do not matter
+        self.skipped_lines = 0  # lines of accepted telegrams that could not be read, and do not matter
         self.rejected: dict[str, int] = {}
         self.skipped_bytes = 0  # outside of any telegram
         self._kind = kind
@@ -101,7 +101,7 @@ class Reader:
             self._reject(reason)
             return
         self.accepted += 1
-        self.passed_over += done.passed_over
+        self.skipped_lines += done.skipped_lines
         self._buffer = bytearray()
         telegrams.append(done)
 

@@ -2,7 +2,7 @@
 
 What always holds: energy is parsed as digits, never through a float, and what is below one Wh is cut off; a telegram
 whose energy or identity cannot be read exactly is no telegram. Codes that are not known here are ignored. Other lines
-that cannot be read are passed over and counted, but only under a checksum that holds: then the meter wrote them so.
+that cannot be read are skipped and counted, but only under a checksum that holds: then the meter wrote them so.
 """
 
 from wattpact_protocol.log import register_table
@@ -32,7 +32,7 @@ _SERIALS = ("0-0:96.1.1", "0-0:96.1.0", "0-0:42.0.0", "1-0:0.0.0")
 _VERSIONS = ("1-3:0.2.8", "0-0:96.1.4")
 _TIME, _BREAKER, _TARIFF = "0-0:1.0.0", "0-0:96.3.10", "0-0:96.14.0"
 _KEPT = _SERIALS + _VERSIONS + (_TIME, _BREAKER, _TARIFF)  # besides those of electricity, 1-B
-# What a line that cannot be read must not hold to be passed over: energy, a serial or a version.
+# What a line that cannot be read must not hold to be skipped: energy, a serial or a version.
 _MATTERS = (b"wh", b".8.", b":96.1.", b":42.0.0", b":0.0.0", b":0.2.8")
 
 
@@ -51,7 +51,7 @@ class Telegram:
     version: "50", "42"; empty where the meter sends none (DSMR 2.2 and 3, and meters that are not Dutch)
     local_time: (year, month, day, hour, minute, second, summer) and unix_s: None where absent or impossible
     registers: register id -> Wh; empty for a meter without electrical energy, and where only power was sent
-    passed_over: how many of its lines could not be read, and do not matter
+    skipped_lines: how many of its lines could not be read, and do not matter
     power_w: import less export; None where absent. instantaneous: register id -> value for display
     breaker: 0 disconnected, 1 connected, 2 ready to be connected; tariff: its number; None where absent
     """
@@ -63,7 +63,7 @@ class Telegram:
         self.local_time: tuple[int, int, int, int, int, int, bool] | None = None
         self.unix_s: int | None = None
         self.registers: dict[int, int] = {}
-        self.passed_over = 0
+        self.skipped_lines = 0
         self.power_w: int | None = None
         self.instantaneous: dict[int, int] = {}
         self.breaker: int | None = None
@@ -107,8 +107,8 @@ def _data_lines(lines: "list[bytes]", telegram: Telegram, is_checked: bool) -> "
             lowered = line.lower()
             if not is_checked or [part for part in _MATTERS if part in lowered]:
                 raise
-            telegram.passed_over += 1
-            last = []  # what continues it is passed over with it
+            telegram.skipped_lines += 1
+            last = []  # what continues it is skipped with it
             continue
         if code:
             last = fields

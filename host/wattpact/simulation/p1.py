@@ -23,7 +23,7 @@ STEP_S = 10
 AFTER_S = 2 * STEP_S + 15  # a boundary that nothing was measured at is signed 15 s later
 RATED_W = 25_000
 ADOPTED = ("adopted", "opened")
-MOST_REFUSED_AT_END = 10  # telegrams; a step that stays begins a new register generation before
+MOST_NOT_ADOPTED_AT_END = 10  # telegrams; a step that stays begins a new register generation before
 TERMS = members.FoundingTerms("Port", "EUR", "UTC", STEP_S, 0, 0)
 _START = re.compile(rb"^/|/(?=[A-Za-z]{3}[0-9])", re.M)  # IEC 62056-21: three letters of the maker and a digit
 _END = re.compile(rb"^!([0-9A-Fa-f]{0,4})\r?\n", re.M)
@@ -111,8 +111,8 @@ class P1Replay:
         self._report = report
         self._read = 0  # telegrams that are whole, and whose energy the reference can read
         self._adopted = self._differing = 0
-        self._refused: dict[str, int] = {}  # telegrams whose registers were not adopted, by verdict
-        self._refused_at_end = 0
+        self._not_adopted: dict[str, int] = {}  # telegrams whose registers were not adopted, by verdict
+        self._not_adopted_at_end = 0
         self._last: Telegram | None = None  # the newest that was adopted
         self._counted_wh = 0  # import from one adopted telegram to the next, of one register generation
         self._generations: list[str] = []
@@ -149,13 +149,13 @@ class P1Replay:
         if one is None or not verdicts:
             return
         if verdicts[0] not in ADOPTED:
-            self._refused[verdicts[0]] = self._refused.get(verdicts[0], 0) + 1
-            self._refused_at_end += 1
+            self._not_adopted[verdicts[0]] = self._not_adopted.get(verdicts[0], 0) + 1
+            self._not_adopted_at_end += 1
             return
         same = (meter.registers[1], meter.registers[2]) == (one.import_wh, one.export_wh or 0)
         self._adopted += 1
         self._differing += not same
-        self._refused_at_end = 0
+        self._not_adopted_at_end = 0
         if after["register_generation"] != before["register_generation"]:
             self._generations.append(f"{before['registers'].get('1', 0):,} to {one.import_wh or 0:,} Wh")
         elif self._last:
@@ -168,9 +168,9 @@ class P1Replay:
         present = sum(piece.startswith(b"/") for piece in self._pieces)
         before = "" if present == len(self._pieces) else ", after the end of one that began before the recording"
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(rejected.items())) or "none"
-        lines = meter.state["p1_passed_over"]
-        passed_over = f"; {lines} lines in them could not be read and do not matter" if lines else ""
-        refused = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self._refused.items()))
+        lines = meter.state["p1_skipped_lines"]
+        skipped_lines = f"; {lines} lines in them could not be read and do not matter" if lines else ""
+        waiting = ", ".join(f"{count} {verdict}" for verdict, count in sorted(self._not_adopted.items()))
         steps = "; a new register generation from " + ", then ".join(self._generations[1:])
         stored = simulator.store.registers(meter.kid)
         kept = dict(stored[0].energy) if stored else {}
@@ -179,11 +179,11 @@ class P1Replay:
         charged_wh = simulator.store.registers(meter.kid)[0].profile[_PROFILE_IMPORT] if stored else 0
         return [
             Check("telegrams accounted for", accepted == self._read and accepted + sum(rejected.values()) >= present,
-                  f"{present} telegrams{before}: {accepted} accepted, rejected: {reasons}{passed_over}"),
+                  f"{present} telegrams{before}: {accepted} accepted, rejected: {reasons}{skipped_lines}"),
             Check("registers after each telegram",
-                  self._adopted > 0 and not self._differing and self._refused_at_end <= MOST_REFUSED_AT_END,
+                  self._adopted > 0 and not self._differing and self._not_adopted_at_end <= MOST_NOT_ADOPTED_AT_END,
                   f"{self._adopted - self._differing} of {self._adopted} as in the telegrams"
-                  + (f"; not adopted: {refused}" if refused else "") + (steps if self._generations[1:] else "")),
+                  + (f"; not adopted: {waiting}" if waiting else "") + (steps if self._generations[1:] else "")),
             Check("import at the end", at_end[1] == last.import_wh,
                   f"{at_end[1]:,} Wh, telegram {last.import_wh or 0:,} Wh"),
             Check("export at the end", at_end[2] == (last.export_wh or 0),
