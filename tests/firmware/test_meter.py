@@ -684,8 +684,7 @@ def test_after_a_restart_registers_are_those_of_the_newest_generation():
         world, community, household = alone(lambda ms, closed: 36_000 if closed else 0)
         world.run(4)
         community.give(household, 2_000, max_w=40_000)
-        world.run_until(lambda: household.closed, 4)
-        world.run(12)
+        world.run(16)
         assert household.meter.registers()[readings.IMPORT_WH] > 100
         for second in range(20):
             world.ms += 1000

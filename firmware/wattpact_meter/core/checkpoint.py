@@ -81,20 +81,12 @@ class Checkpoint:
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
         published last, as (generation, register id -> Wh). Of an entry whose secret is lost the plain part counts."""
-<<<<<<< HEAD
-        generation, floor_wh = self._generation, {readings.IMPORT_WH: self._usage.base_wh}
-        first, floor_first = min(self._trade_through, self._usage_through), self._usage_through
-        if REGISTERS in self.lost:
-            first = floor_first = 0  # the newest reading may be anywhere
-            generation, floor_wh = 0, {}
-=======
         generation = 0
         floor_wh: dict[int, int] = {}
         first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:
             first = 0  # the newest reading may be anywhere
         known = (self._generation, {readings.IMPORT_WH: self._usage.base_wh})
->>>>>>> p1
         for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
             if sequence == self._usage_through:  # what is older may be of a generation that has ended
                 generation, floor_wh = _higher(known, generation, floor_wh)
@@ -107,16 +99,8 @@ class Checkpoint:
             if sequence >= self._usage_through:
                 self._usage.published(new)
             self._recorder.published(new)
-<<<<<<< HEAD
-            if sequence >= floor_first:  # what is before it may be of an older generation
-                generation, floor_wh = _raise_floor(new, generation, floor_wh)
-        if self._generation > generation:
-            return self._generation, {readings.IMPORT_WH: self._usage.base_wh}
-        return generation, floor_wh
-=======
             generation, floor_wh = _raise_floor(new, generation, floor_wh)
         return _higher(known, generation, floor_wh)
->>>>>>> p1
 
     def settle(self) -> None:
         """Once the registers are restored: what of them is nobody's, and what belongs to a generation that ended."""
@@ -152,9 +136,6 @@ class Checkpoint:
         self._journal.prune(before)
 
 
-<<<<<<< HEAD
-def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
-=======
 def _higher(
     known: "tuple[int, dict[int, int]]", generation: int, floor_wh: "dict[int, int]"
 ) -> "tuple[int, dict[int, int]]":
@@ -167,8 +148,7 @@ def _higher(
     return known[0], floor_wh
 
 
-def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
->>>>>>> p1
+def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
     """The highest register values in what was published, of the newest register generation."""
     body = new.body
     if new.kind == kinds.READING:

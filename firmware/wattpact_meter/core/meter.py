@@ -109,16 +109,11 @@ class Meter:
     def boot(self, now: "Now", power_failed: bool = False, relay_sensed: "bool | None" = None) -> None:
         """Go on where the journal and the store end. Nothing is decided yet and the relay is not moved."""
         self._power_failed = power_failed
-<<<<<<< HEAD
-        self.recorder.believed_ms = now.uptime_ms
+        self.recorder.trusted_ms = now.uptime_ms
         self.log = OwnLog(self._identity, self.trust.community, self._journal, self._store)
         self.checkpoint.restore(self.log)
         self._keeping.attempt(self.checkpoint.count_boot, self.log)
         self.log.boot = self.checkpoint.boot
-=======
-        self.recorder.trusted_ms = now.uptime_ms
-        self.checkpoint.restore(self.trust.community)
->>>>>>> p1
         self.inbox.not_before_s = self.checkpoint.not_before_s
         self.sealer.restore(self.log, self.checkpoint.boot)
         generation, floor_wh = self.checkpoint.replay(self.log, self.sealer)
