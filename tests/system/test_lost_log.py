@@ -1,4 +1,4 @@
-"""A meter whose flash loses what no node has: the node's operator sees it, renews the meter, and it goes on by itself."""
+"""A meter whose flash loses what no node has: the operator sees it, renews the meter, and it goes on by itself."""
 
 import asyncio
 from pathlib import Path
