@@ -39,6 +39,7 @@ def report_lost(community, meter, generation=1, times=1):
 def test_a_lost_log_is_reported_once_and_shown_until_the_certificate_is_renewed(community):
     meter, other = community.meter("House 1"), community.meter("House 2")
     community.node.catch_up()
+    community.now_s += 1
     report_lost(community, other, 0)
     assert renewal.lost_logs(community.store) == {}
     report_lost(community, meter, times=5)

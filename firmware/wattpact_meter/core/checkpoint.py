@@ -154,8 +154,6 @@ def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]"
     if new.kind == kinds.READING:
         if new.is_sealed or body["register_generation"] < generation:
             return generation, floor_wh
-        if body["register_generation"] < generation:
-            return generation, floor_wh
         if body["register_generation"] > generation:
             generation, floor_wh = body["register_generation"], {}
         for number in body["registers"]:

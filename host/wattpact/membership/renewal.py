@@ -21,7 +21,7 @@ def lost_logs(reader: Reader) -> dict[bytes, int]:
             lost[counted.author] = max(lost.get(counted.author, 0), counted.last_s)
     for known in reader.certificates():
         held = reader.entry_with_id(known.id)
-        if known.kid in lost and held is not None and held.received_s > lost[known.kid]:
+        if known.kid in lost and held is not None and held.received_s >= lost[known.kid]:
             del lost[known.kid]
     return lost
 
