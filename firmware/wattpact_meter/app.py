@@ -57,7 +57,6 @@ class App:
 
     def __init__(self, board: "Any") -> None:
         self.board = board
-        self.relay = Relay(board.relay)
         store = Store(board.flash + "/state")
         self.journal = Journal(board.flash + "/journal", limit_bytes=board.journal_bytes)
         self.identity = Identity(store, board.urandom)
@@ -74,10 +73,12 @@ class App:
         self._reason = ""
         self._light_rounds = 0
         now = board.now()
+        self.relay = Relay(board.relay, store, now.uptime_ms)
         self._faults = Faults(board.settings.rated_w)
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
         self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
+        self.meter.rest_relay(self.relay.rest_ms)
         if _COLLECTS:
             gc.collect()
         self._report("started", now, {
@@ -222,7 +223,7 @@ class App:
         inputs.over_current = self._faults.over_current
         inputs.sensed_closed = self.relay.sensed()
         decision = yield from self.meter.decide_steps(now, inputs)
-        self.relay.apply(decision)
+        self.relay.apply(decision, now.uptime_ms)
         if decision.closed != self._closed or decision.reason != self._reason:
             self._closed, self._reason = decision.closed, decision.reason
             contract = decision.contract.hex() if decision.contract else None

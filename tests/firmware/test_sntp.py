@@ -95,7 +95,7 @@ def polled(*times):
                 found.append((now_ms, unix_s))
     finally:
         sntp.socket = kept
-    assert all([later[0] - one[0] > EVERY_MS for one, later in zip(found, found[1:])])
+    assert all(later[0] - one[0] > EVERY_MS for one, later in zip(found, found[1:]))
     return [unix_s for _, unix_s in found], server.asked
 
 

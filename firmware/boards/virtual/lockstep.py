@@ -100,7 +100,6 @@ class Lockstep:
         self._require_crc = self._settings.source.get("crc", True) is not False
         self._checksum = self._settings.source.get("checksum", "arc")
         self._contacts = Contacts()
-        self._relay = Relay(self._contacts)
         self._pressed: dict[str, bool] = {}
         self._t_ms = self._boot_ms = 0
         self._unix_ms: int | None = None  # Unix time less t_ms
@@ -116,7 +115,10 @@ class Lockstep:
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
         parts = (self._identity, self._journal, store, self._settings)
-        self._meter = start(parts, _draw, os.urandom, self._now(self._t_ms), power_failed, self._relay.sensed())
+        now = self._now(self._t_ms)
+        self._relay = Relay(self._contacts, store, now.uptime_ms)
+        self._meter = start(parts, _draw, os.urandom, now, power_failed, self._relay.sensed())
+        self._meter.rest_relay(self._relay.rest_ms)
         self._decide()
 
     def greeting(self) -> "dict[str, Any]":
@@ -205,7 +207,7 @@ class Lockstep:
         inputs.sensed_closed = self._relay.sensed()
         self._decision = steps.finish(self._meter.decide_steps(now, inputs))
         steps.finish(self._meter.work_steps(now))
-        self._relay.apply(self._decision)
+        self._relay.apply(self._decision, now.uptime_ms)
 
     def _now(self, t_ms: int) -> Now:
         unix_s = None if self._unix_ms is None else (t_ms + self._unix_ms) // 1000

@@ -143,6 +143,12 @@ class Meter:
             self.state_corrupt = bool(self.checkpoint.lost)
             self.events.note(event_codes.STATE_CORRUPT, {"text": " ".join(lost)[:_MAX_TEXT]})
 
+    def rest_relay(self, rest_ms: int) -> None:
+        """After boot: closings that the chip did not survive have the relay rest for so long."""
+        if rest_ms:
+            self.guard.rest(rest_ms)
+            self.events.note(event_codes.POWER_FAILURE, {"text": "while the relay closed", "detail": rest_ms // 1000})
+
     def _begin_log_steps(self) -> "Generator[None, None, None]":
         """As the newest certificate has it: at first, or where a new generation is to begin."""
         own = self.trust.author(self.kid)

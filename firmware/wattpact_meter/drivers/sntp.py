@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 PORT = 123
 ANSWER_MS = 1_000
 EVERY_MS = 3_600_000
-RETRY_MS = 15_000  # no server is asked sooner again (RFC 4330 section 10)
+RETRY_MS = 15_000  # no server gets another request sooner (RFC 4330 section 10)
 AGREE_S = 2
 FROM_1900_S = 2_208_988_800
 _ERA_S = 1 << 32

@@ -28,12 +28,14 @@ class Udp:
         self._socket: Any = None
         self.failed = 0
         if listen is not None:
-            self._open()
+            self._socket = self._open()
             self._socket.bind(socket_address(listen[0], listen[1]))
 
-    def _open(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+    @staticmethod
+    def _open() -> "Any":
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        opened.setblocking(False)
+        return opened
 
     def send(self, data: bytes) -> None:
         address = self._resolver.address(self._host[0])
@@ -42,7 +44,7 @@ class Udp:
             return
         try:
             if self._socket is None:
-                self._open()
+                self._socket = self._open()
             if address != self._address:
                 self._target = socket_address(address, self._host[1])
                 self._address = address
@@ -55,7 +57,8 @@ class Udp:
         if self._socket is None:
             return None
         try:
-            return self._socket.recvfrom(_LONGEST)[0]
+            data: bytes = self._socket.recvfrom(_LONGEST)[0]
+            return data
         except OSError:
             return None
 

@@ -5,9 +5,9 @@ sample before) gathered; `power` makes a period of them. A crossing needs three 
 three below. It is placed between two samples by interpolation, and the sample beside it is shared between the two
 cycles in parts of 256, so that a cycle is whole to far better than a sample.
 
-Samples weigh equally as long as they are spaced regularly. Where they are not, what stands between two of them is put
-in by `power.bridge`, so that each weighs as the time it stands for: up to a sixth of a cycle apart as good as measured,
-up to a third in a cycle that counts only where good ones are few, and then as estimated. Without mains cycles in the
+Samples weigh equally as long as they are spaced regularly. Where they are not, what is between two of them is put
+in by `power.bridge`, so that each weighs as the time it stands for: up to NEAR_US apart as good as measured, up to a
+third of a cycle in one that counts only where good ones are few, and then as estimated. Without mains cycles in the
 voltage, or without voltage, nominal cycles by the clock stand in for them.
 
 What always holds: periods follow one another without a gap, each starting where the last ended, and each is charged
@@ -21,7 +21,7 @@ and for each irregular spacing.
 """
 
 from wattpact_meter.metering import power
-from wattpact_meter.metering.fixedpoint import round_div
+from wattpact_meter.metering.spacing import NEAR_US, Spacing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 MIN_CYCLE_US = 12500  # 80 Hz: a crossing sooner than this is noise
 MAX_CYCLE_US = 25000  # 40 Hz: a cycle longer than this missed a crossing
 MIN_CYCLE_SAMPLES = 8
-_FIRST_GAP_US = 2500  # until something has shown how samples are spaced
 SLACK_NJ = 900 * 10**9  # 900 J: of 10 counts of noise at 19 W a count a quarter of a Wh a day gets through each way
 _SHARE = 256
-_STEADY = 16  # a spacing that changed by less than one in so many is the same
 _HOPELESS = 3  # periods' worth of cycles without one that counts
 _MISSING = 1 << 16  # a cycle's gaps: 1 for each that is bridged and wide, this for each that is not bridged
 
@@ -64,7 +62,8 @@ class Sampler:
         self._middle_v = calibration.voltage_midpoint if calibration.has_voltage else 0
         self._nominal_us = 10**9 // calibration.nominal_mhz
         self._is_nominal = False  # cycles are taken by the clock
-        self._learn(0, self._nominal_us)
+        self._spacing = Spacing()
+        self._cycle_long_us = self._nominal_us  # of the last whole cycle
         self._begun = False
         self._whole = False  # has there been a crossing since the beginning
         self._last_us = 0
@@ -74,7 +73,10 @@ class Sampler:
         self._leap: list[int] | None = None  # what was put in just before the sample that is looked at
         self._leap_gaps = 0
         self._slack_nj: int | None = None
+        self._seen = 0  # samples
         self._below = self._above = self._gaps = 0
+        self._deadline_us = 0
+        self._cycles = self._good_cycles = self._wide_cycles = 0  # of the period
         self._open(0)
         self._seek()
 
@@ -114,6 +116,7 @@ class Sampler:
                 if self._cycles >= _HOPELESS * self.cycles_per_period and not self._good_cycles + self._wide_cycles:
                     periods.append(self._close(base_us + times_us[k], self._nominal_flag()))
                 continue
+            last_us = times_us[k - 1] + base_us if k else self._last_us
             if k != leapt:
                 self._leap = None
                 self._leap_gaps = 0
@@ -122,12 +125,12 @@ class Sampler:
                     periods += self._lose_crossings(base_us + times_us[k])
                     continue
                 self._mark(block, k, self._deadline_us)
-                ends = self._cross()
+                ends = self._cross(last_us)
                 self._deadline_us = self._mark_us + self._nominal_us
             elif event == _ROSE and self._is_nominal:
                 periods += self._find_crossings(base_us + times_us[k])
             elif event == _ROSE:
-                ends = self._cross()
+                ends = self._cross(last_us)
             elif not self._is_nominal:
                 self._mark_crossing(block, k)
             if ends and self._cycles >= self.cycles_per_period and self._good_cycles + self._wide_cycles:
@@ -138,13 +141,13 @@ class Sampler:
         return periods
 
     def _scan(self, block: "Block", k: int, leapt: int) -> "tuple[int, int]":
-        """Walk on from sample k to the next that may begin or confirm a crossing, that is irregularly spaced (other than
-        `leapt`), or that passes the deadline."""
+        """Walk on from sample k to the next that may begin or confirm a crossing, is irregularly spaced (other than
+        `leapt`), or passes the deadline."""
         times_us, voltages, _, base_us = block
         end = len(times_us)
         middle = self._middle_v
-        low_us = self._low_us
-        high_us = self._high_us
+        low_us = self._spacing.low_us
+        high_us = self._spacing.high_us
         deadline = self._deadline_us - base_us
         below = self._below
         above = self._above
@@ -205,6 +208,7 @@ class Sampler:
             sum_p += before
             before = v
         n += end - first
+        self._seen += end - first
         self._sums = [n, sum_v, sum_i, sum_vv, sum_ii, sum_iv, sum_ip, sum_p, clipped_v, clipped_i, wide]
 
     def _sample(self, block: "Block", k: int) -> "tuple[int, int]":
@@ -219,6 +223,7 @@ class Sampler:
         self._behind = (first, first)
         start_us = block[3] + block[0][0]
         self._last_us = start_us - 1
+        self._spacing.begin(self._seen, start_us)
         self._whole = False
         self._is_nominal = False
         self._open(start_us)
@@ -234,8 +239,7 @@ class Sampler:
         self._totals = [0] * _SUMS  # of good cycles, in parts of _SHARE
         self._wide = [0] * _SUMS  # of those with wide bridges
         self._good_us = self._wide_us = 0
-        self._good_cycles = self._wide_cycles = 0
-        self._cycles = 0
+        self._good_cycles = self._wide_cycles = self._cycles = 0
 
     def _seek(self) -> None:
         """Forget the running cycle; what comes before the next crossing belongs to none."""
@@ -245,7 +249,6 @@ class Sampler:
         self._gaps = 0
         self._below = 0
         self._above = 0
-        self._odd = [0, 0, 0, 0]  # spacings of the running cycle that are too short and too long: count and sum of each
 
     def _count_nominal(self, start_us: int) -> None:
         """From here on cycles are taken by the clock."""
@@ -256,7 +259,9 @@ class Sampler:
 
     def _lose_crossings(self, t_us: int) -> "list[power.Period]":
         """No crossing for too long: the period ends with the cycles it has; one that has none goes on."""
-        periods = [self._close(t_us, power.NO_CROSSING)] if self._good_cycles + self._wide_cycles or self._cycles else []
+        periods = (
+            [self._close(t_us, power.NO_CROSSING)] if self._good_cycles + self._wide_cycles or self._cycles else []
+        )
         self._count_nominal(t_us)
         return periods
 
@@ -274,30 +279,20 @@ class Sampler:
             return 0
         return power.NO_CROSSING if self.calibration.has_voltage else power.NO_VOLTAGE
 
-    def _learn(self, spacing_us: int, cycle_us: int) -> None:
-        """How samples are spaced where nothing is in the way, 0 as long as it is not known, and how long a cycle is."""
-        self._spacing_us = spacing_us
-        self._cycle_long_us = cycle_us
-        self._low_us = spacing_us * 3 // 4
-        self._high_us = spacing_us * 5 // 4 or _FIRST_GAP_US
-
     def _leap_to(self, block: "Block", k: int) -> None:
         """Sample k is irregularly spaced: put in what is between it and the one before, or note that it is missing."""
         last_us = block[0][k - 1] + block[3] if k else self._last_us
         wide_us = block[0][k] + block[3] - last_us
         self._leap = None
-        if wide_us > 0:
-            odd = 2 if wide_us > self._high_us else 0
-            self._odd[odd] += 1
-            self._odd[odd + 1] += wide_us
-        if not 0 < wide_us <= self._cycle_long_us // 3 or not self._spacing_us:
+        self._spacing.leap(self._seen, last_us, wide_us)
+        if not 0 < wide_us <= self._cycle_long_us // 3 or not self._spacing.us:
             self._miss(last_us, wide_us)
             return
-        is_wide = wide_us > self._cycle_long_us // 6
+        is_wide = wide_us > NEAR_US
         self._leap_gaps = int(is_wide)
         self._gaps += self._leap_gaps
         ends = self._sample(block, k - 1) + self._sample(block, k)
-        self._leap = power.bridge(ends, wide_us, self._spacing_us, self._cycle_long_us, _SHARE, is_wide)
+        self._leap = power.bridge(ends, wide_us, self._spacing.us, self._cycle_long_us, _SHARE, is_wide)
         self._carry = [carried + value for carried, value in zip(self._carry, self._leap)]
 
     def _miss(self, last_us: int, gap_us: int) -> None:
@@ -306,6 +301,7 @@ class Sampler:
         self._gaps += _MISSING
         if gap_us > 0 and self._is_nominal:
             self._cycles += 1
+            self._spacing.end_cycle(self._seen - 1, last_us)
             self._count_nominal(last_us + gap_us)
         elif gap_us > 0:
             self._deadline_us += gap_us  # nothing was looked at: no sign of a missing crossing
@@ -334,8 +330,9 @@ class Sampler:
         if self._leap is not None:
             self._mark_share = [m - (_SHARE - part) * v // _SHARE for m, v in zip(self._mark_share, self._leap)]
 
-    def _cross(self) -> bool:
-        """End the running cycle at the mark and begin the next; False for a crossing too soon to be one."""
+    def _cross(self, last_us: int) -> bool:
+        """End the running cycle at the mark and begin the next; False for a crossing too soon to be one. last_us is the
+        time of the newest sample in the sums."""
         since_us = self._mark_us - (self._start_us if self._cycle_us is None else self._cycle_us)
         if self._cycle_us is not None and 0 <= since_us < MIN_CYCLE_US:
             return False
@@ -343,10 +340,13 @@ class Sampler:
             self._open(self._mark_us)  # the time before the very first crossing is not measured
         if self._cycle_us is not None:
             self._end_cycle(since_us)
-        self._follow_spacing(since_us)
+        if self._spacing.end_cycle(self._seen - 1, last_us):
+            self._gaps += _MISSING  # of the next cycle, whose first samples were weighed by another measure
         self._whole = True
         self._gaps += self._mark_in_gap - self._mark_gaps
-        self._carry = [now - then - shared for now, then, shared in zip(self._carry, self._mark_carry, self._mark_share)]
+        self._carry = [
+            now - then - shared for now, then, shared in zip(self._carry, self._mark_carry, self._mark_share)
+        ]
         self._sums = [now - then for now, then in zip(self._sums, self._mark_sums)]
         self._cycle_us = self._mark_us
         return True
@@ -366,27 +366,7 @@ class Sampler:
         else:
             self._good_us += cycle_us
             self._good_cycles += 1
-
-    def _follow_spacing(self, cycle_us: int) -> None:
-        """Learn how far most samples are apart, from a cycle without a gap or from most of one with gaps, and from what
-        was before the first. A cycle that began by another measure is none."""
-        n = _SHARE * self._mark_sums[0] + self._mark_carry[0] + self._mark_share[0]
-        short, short_us, long, long_us = self._odd
-        self._odd = [0, 0, 0, 0]
-        if n < _SHARE * MIN_CYCLE_SAMPLES or not 0 < cycle_us <= MAX_CYCLE_US:
-            return
-        spacing_us = self._spacing_us
-        if 2 * max(short, long) > self._mark_sums[0]:
-            spacing_us = short_us // short if short > long else long_us // long
-        elif not short + long:
-            spacing_us = round_div(_SHARE * cycle_us, n)
-            if self._cycle_us is not None and cycle_us >= MIN_CYCLE_US:
-                self._cycle_long_us = cycle_us
-        elif not spacing_us and cycle_us > short_us + long_us:
-            spacing_us = round_div(_SHARE * (cycle_us - short_us - long_us), n - _SHARE * (short + long))
-        if abs(spacing_us - self._spacing_us) * _STEADY > self._spacing_us > 0:
-            self._gaps += _MISSING
-        self._learn(spacing_us, self._cycle_long_us)
+            self._cycle_long_us = cycle_us
 
     def _close(self, end_us: int, flags: int) -> "power.Period":
         end_us = max(end_us, self._start_us)
@@ -398,7 +378,9 @@ class Sampler:
         if end_us - self._start_us > self._good_us and not flags & ~power.BRIDGED:
             flags |= power.GAP
         cycles = 0 if self._is_nominal else self._good_cycles
-        done = power.measure(self.calibration, self._start_us, end_us, self._totals, _SHARE, self._good_us, cycles, flags)
+        done = power.measure(
+            self.calibration, self._start_us, end_us, self._totals, _SHARE, self._good_us, cycles, flags
+        )
         done.energy_nj = self._settle(done.energy_nj)
         self._open(end_us)
         return done

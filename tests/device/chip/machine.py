@@ -36,10 +36,10 @@ class Pin:
 
 
 class ADC:
-    """Pin 34 sees 230 V at 210000 µV a count of 0.8 mV, pin 35 20 A at 88900 µA a count, 50 Hz about 1.3 V."""
+    """Pin 34 sees 230 V at 280000 µV a count of 0.8 mV, pin 35 20 A at 88900 µA a count, 50 Hz about 1.3 V."""
 
     ATTN_11DB = 3
-    MILLIVOLTS = {34: 230_000_000 * 0.8 / 210_000, 35: 20_000_000 * 0.8 / 88_900}
+    MILLIVOLTS = {34: 230_000_000 * 0.8 / 280_000, 35: 20_000_000 * 0.8 / 88_900}
 
     def __init__(self, pin, *, atten):
         assert atten == ADC.ATTN_11DB
