@@ -597,6 +597,27 @@ def test_lost_state_is_said_and_nothing_old_is_used_again():
     assert sum(check_usage(household)[0].values()) == 20
 
 
+def test_lost_state_with_a_wrong_clock_lets_no_grant_in_twice_and_keeps_none_out():
+    for off_s in (-40_000, 40 * 86_400):
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
+        world.run(5)
+        community.give(household, 10, to_s=START_S + 86_400, start_by_s=START_S + 86_400)
+        world.run(25)
+        assert not household.closed and household.operations
+        household.clock_off_s = off_s
+        world.run(30)
+        household.flash.values["usage"] = None
+        household.boot(world.ms)
+        household.clock_off_s = 0
+        world.run(70)
+        assert not household.closed, "a grant is used twice, the clock was %d s off" % off_s
+        for _ in range(2):  # and over another start
+            community.give(household, 10)
+            world.run(80)
+            household.boot(world.ms)
+        assert sorted(check_usage(household)[0].values()) == [10, 10, 10]
+
+
 def test_events_are_published_before_usage_and_usage_before_readings():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)

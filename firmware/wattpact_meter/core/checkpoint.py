@@ -52,6 +52,7 @@ class Checkpoint:
         if max(trade_through, usage_through) > log.next_sequence:
             trade_through = usage_through = 0  # of the generation before
         self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
+        numbers = usage[-1][2] if usage else trader[2] if trader else []
         first = min(trade_through, usage_through)
         if first < max(self._journal.lost_to, self._journal.first):
             trader = usage = None
@@ -64,6 +65,7 @@ class Checkpoint:
             self._usage_through = usage_through
             self._recorder.intervals.last_end_s = last_end_s
             self._usage.restore(rows)
+        self._usage.numbers = numbers  # whatever else of the grants was lost, none is accepted again
         if log.is_state_old:
             self.lost.append("state")
 
@@ -77,6 +79,13 @@ class Checkpoint:
             self.not_before_s = ((last.stamp.unix_s if last else None) or 0) + 1
         self.boot += 1
         self._store.save(NAME, [self.boot, self.not_before_s])
+
+    def lower_time(self, unix_s: int) -> int:
+        """The clock is behind `not_before_s`, which came from one that was ahead: what is older than now is refused,
+        and what comes from now on is not; durable when this returns."""
+        self._store.save(NAME, [self.boot, unix_s])
+        self.not_before_s = unix_s
+        return unix_s
 
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
@@ -111,7 +120,7 @@ class Checkpoint:
     def keep_trade_steps(self) -> "Generator[None, None, None]":
         """The trader as it is now is durable when this ends."""
         through = self._journal.next_sequence
-        yield from self._store.save_steps(TRADER, [through, self._trader.to_list()])
+        yield from self._store.save_steps(TRADER, [through, self._trader.to_list(), self._usage.numbers])
         self._trade_through = through
 
     def keep_usage_steps(self) -> "Generator[None, None, None]":

@@ -223,6 +223,8 @@ class Meter:
             if reason == reasons.INBOX_GAP:
                 self._host.hasten_digest(now.uptime_ms + _GAP_MS)
             return reason
+        if now.unix_s is not None and now.unix_s < self.inbox.not_before_s:
+            self.inbox.not_before_s = self.checkpoint.lower_time(now.unix_s)
         is_other = body[0] != self.inbox.id
         verdict = yield from self.inbox.apply_steps(body[3], now.unix_s, is_other)
         result = yield from self._keeping.whole_steps(self._applied_steps(now, body, is_other, verdict))
