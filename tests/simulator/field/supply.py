@@ -30,6 +30,8 @@ class Supply:
         self.spent = {}  # contract -> W * ms that flowed while the relay was closed for it
         self._elsewhere = {}  # contract -> Wh that were attributed to others meanwhile
         self._attributed = {}
+        self._latest_s = 0  # by the meter's clock; what flows while it is behind that is no contract's by its rate
+        self._flowed_wms = 0
         self.credit_wms = 0
         self.hold_wms = 0
         self.hold_ms = 0
@@ -56,6 +58,7 @@ class Supply:
         self.by_reason[self.reason] = self.by_reason.get(self.reason, 0) + wms
         if self.reason in ("grant", "default_supply"):
             self.spent[self.contract] = self.spent.get(self.contract, 0) + wms
+            self._flowed_wms += wms
             self.credit_wms = max(0, self.credit_wms - wms)
         elif self.reason == "credit":
             self.credit_wms += wms
@@ -80,6 +83,7 @@ class Supply:
         if decision is self._decision:
             return
         self._decision = decision
+        self._follow_clock(now)
         is_new = decision.contract != self.contract
         self.reason, self.contract = decision.reason, decision.contract
         if not self._truth.is_closed:
@@ -105,6 +109,14 @@ class Supply:
                     gained_wh += wh - self._attributed.get(contract, 0)
             self._elsewhere[self.contract] = self._elsewhere.get(self.contract, 0) + gained_wh
         self._attributed = dict(attributed)
+
+    def _follow_clock(self, now):
+        flowed_wms, self._flowed_wms = self._flowed_wms, 0
+        if now.unix_s is None:
+            return
+        if now.unix_s < self._latest_s and self.contract in self.spent:
+            self.spent[self.contract] -= flowed_wms
+        self._latest_s = max(self._latest_s, now.unix_s)
 
     def _slack_wms(self, of_wms):
         """What is not known for a moment: between two moments, by rounding, and what resets may lose."""
