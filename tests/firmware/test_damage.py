@@ -197,6 +197,17 @@ def test_a_healthy_meter_that_is_renewed_follows_its_certificate():
     assert household.meter.log.generation == 1 and household.meter.log.is_open
 
 
+def test_a_new_log_begins_with_the_register_generation_and_all_its_registers():
+    """Or a checkpoint that is lost after that would let registers fall that no entry names any more."""
+    with flash.Folder() as folder:
+        world, _, household = traded(folder)
+        renew(world)
+        world.run(10)
+        opened = [body for body in heard(world, kinds.EVENT) if body["code"] == event_codes.REGISTER_OPEN]
+        held = household.meter.registers()
+        assert [(body["detail"], sorted(body["registers"])) for body in opened] == [(1, sorted(held))]
+
+
 def test_a_power_cut_at_any_write_of_a_renewal_ends_in_the_new_generation():
     cuts = 0
     for after in (False, True):

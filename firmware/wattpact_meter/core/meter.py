@@ -155,6 +155,7 @@ class Meter:
         ended = (self.log.generation, self.log.next_sequence)
         if own is not None and self.log.open(own["generation"], own["id"]):
             self.events.note(event_codes.STATE_CORRUPT, {"text": "log %d ended at %d" % ended})
+            self.recorder.note_generation()  # which nothing else in the new log shows yet
             yield from self.checkpoint.keep_trade_steps()
             yield from self.checkpoint.keep_usage_steps()
 

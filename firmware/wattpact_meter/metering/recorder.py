@@ -98,7 +98,7 @@ class Recorder:
         if generation > self.bank.generation or (generation == self.bank.generation and below):
             self._raise_to(generation, floor_wh)
         if self.bank.generation > self.opened:
-            self._note_opened()
+            self.note_generation()
 
     def _raise_to(self, generation: int, floor_wh: "dict[int, int]") -> None:
         values = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}
@@ -196,9 +196,10 @@ class Recorder:
         if closing_wh:
             self._note(event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)})
         self._saved = {}
-        self._note_opened()
+        self.note_generation()
 
-    def _note_opened(self) -> None:
+    def note_generation(self) -> None:
+        """Publish which register generation there is, and its registers."""
         fields = {
             "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
         }  # fmt: skip
