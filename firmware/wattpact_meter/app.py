@@ -25,7 +25,7 @@ from wattpact_meter.core.backlog import Backlog
 from wattpact_meter.core.boot import start
 from wattpact_meter.log.identity import Identity
 from wattpact_meter.storage.journal import Journal
-from wattpact_meter.storage.store import Store
+from wattpact_meter.storage.store import Store, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class App:
         store = Store(board.flash + "/state")
         self.journal = Journal(board.flash + "/journal", limit_bytes=board.journal_bytes)
         self.identity = Identity(store, board.urandom)
+        if self.identity.is_new:
+            settle(board.flash, board.flash + "/state", board.flash + "/journal")
         self.errors: dict[str, int] = {}
         self.restarting = False
         self._running = True

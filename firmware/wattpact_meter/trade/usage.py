@@ -81,7 +81,7 @@ class Usage:
         self.base_wh = 0
         self.beyond_wh = 0
         self.dropped = 0
-        self._numbers: list[list[Any]] = []  # [issuer, newest grant number]
+        self.numbers: list[list[Any]] = []  # [issuer, newest grant number]
 
     # What is received
 
@@ -90,13 +90,13 @@ class Usage:
         body = new.body
         if body["meter"] != kid:
             return reasons.NOT_FOR_THIS_METER
-        for row in self._numbers:
+        for row in self.numbers:
             if row[0] == new.kid:
                 if body["number"] <= row[1]:
                     return reasons.OLD_GRANT
-                self._numbers.remove(row)
+                self.numbers.remove(row)
                 break
-        self._numbers = self._numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
+        self.numbers = self.numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
         if self.find(body["contract"]) is not None:
             return reasons.OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
@@ -272,10 +272,10 @@ class Usage:
 
     def to_list(self) -> "list[Any]":
         """What counts, and the grants, which are encoded one by one as they are kept."""
-        return [self.base_wh, self.beyond_wh, self._numbers, self.grants]
+        return [self.base_wh, self.beyond_wh, self.numbers, self.grants]
 
     def restore(self, saved: "list[Any]") -> None:
-        self.base_wh, self.beyond_wh, self._numbers, grants = saved
+        self.base_wh, self.beyond_wh, self.numbers, grants = saved
         self.grants = [Grant(values) for values in grants]
         self._sort()
 
