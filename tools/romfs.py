@@ -23,17 +23,15 @@ from tools.device_files import device_files
 PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
 
 
-def build_image(arch: str, extra: "dict[str, Path] | None" = None) -> bytes:
-    """The image, with `extra` files (name on the device -> file here) beside the device files."""
+def build_image(arch: str, programs: "dict[str, str] | None" = None, joined: bool = True) -> bytes:
+    """The image as a meter has it, or with each module by itself; `programs` are more files, name -> source."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         if arch == "source":
             for name, source in device_files():
                 copy_file(source, root / name)
         else:
-            compile_device(arch, root)
-        for name, source in (extra or {}).items():
-            copy_file(source, root / name)
+            compile_device(arch, root, joined, programs)
         return _aligned(root)
 
 

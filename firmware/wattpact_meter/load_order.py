@@ -27,7 +27,7 @@ METER = """
     trade.trader trade.usage sync.inbox core.checkpoint core.keeping log.publisher core.meter core.boot status
     core.backlog app
 """
-_BETTER = ("viper", "cryptolib")  # what a meter may have instead of a portable module
+BETTER = ("viper", "cryptolib")  # what a meter may have instead of a portable module
 
 
 def load() -> None:
@@ -43,10 +43,10 @@ def load_protocol() -> None:
 
 
 def _load(name: str) -> None:
-    if name.endswith("_portable") and any(name[:-8] + better in sys.modules for better in _BETTER):
+    if name.endswith("_portable") and any(name[:-8] + better in sys.modules for better in BETTER):
         return
     try:
         __import__(name)
     except (ImportError, SyntaxError, ValueError):
-        if name[name.rfind("_") + 1 :] not in _BETTER:
+        if name[name.rfind("_") + 1 :] not in BETTER:
             raise

@@ -34,20 +34,16 @@ POLICY = {
 
 TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
-# The image is read into the heap here, and is in mapped flash on a chip: its size in the heap is reported, to be
-# subtracted.
+# A chip has the image in mapped flash, so here it is outside of the heap.
 _LAUNCHER = """
 import gc, sys
 image, path = {image!r}, {path!r}
 if image:
-    import vfs
-    gc.collect()
-    before = gc.mem_alloc()
+    import ffi, os, uctypes, vfs
+    size = os.stat(image)[6]
+    data = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
     with open(image, "rb") as file:
-        data = file.read()
-    gc.collect()
-    with open(image + ".heap", "w") as file:
-        file.write(str(gc.mem_alloc() - before))
+        file.readinto(data)
     vfs.mount(vfs.VfsRom(data), "/rom")
     path = "/rom"
 sys.path[:] = path.split(":") + [".frozen"]
@@ -67,8 +63,7 @@ class Form(NamedTuple):
 
     def heap(self, meter: Lockstep) -> int:
         """Bytes in use in a meter of this form, without an image that a chip would have in flash."""
-        heap = int(meter.do(do="heap")["heap"])
-        return heap - (int(Path(f"{self.image}.heap").read_text()) if self.image else 0)
+        return int(meter.do(do="heap")["heap"])
 
 
 def architecture() -> str:
@@ -94,7 +89,6 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     else:
         image = folder / "image.romfs"
         size = image.write_bytes(romfs.build_image(architecture()))
-        heap_bytes += size + 16
     launcher = folder / "launcher.py"
     launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes))
     program = folder / "micropython"
