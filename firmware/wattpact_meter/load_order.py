@@ -17,7 +17,7 @@ PROTOCOL = """
     crypto._aes_portable crypto._xor_viper crypto._xor_portable crypto.aes crypto._ccm_portable crypto.ccm
     encoding.cose log.ids log.register_table log.sealed_part log.readings log.event_codes log.reasons log.kinds
     log.entry
-    log.roles log.chain sealing.period_keys sealing.content sealing.unsealing sealing.epochs settlement.contracts
+    log.roles log.chain sealing.period_keys sealing.content sealing.epochs
     sync.datagram sync.enrolment guard.memory guard.policy guard.state guard.table guard.decision guard.guard
 """
 METER = """

@@ -11,69 +11,58 @@ NOTHING, HOLD, CREDIT, CONTRACT = 0, 1, 2, 3  # what the import since the last d
 LARGEST = (1 << 63) - 1
 LONGEST_WAIT_MS = 86_400_000
 
-# name, default, largest (None: a truth value), whether None may stand for "not known" or "not running"
+# Each field and the largest number that it takes; ? where None may stand for "not known" or "not running".
 FIELDS = (
-    ("faults", 0, OVER_CURRENT | OVER_TEMPERATURE, False),
-    ("welded", False, None, False),
-    ("commanded", None, None, True),
-    ("rest_left_ms", 0, LONGEST_WAIT_MS, False),
-    ("outage_left_ms", 0, LONGEST_WAIT_MS, False),
-    ("warn_left_ms", None, LONGEST_WAIT_MS, True),
-    ("held", False, None, False),
-    ("hold_spent_ms", 0, LARGEST, False),
-    ("hold_spent_wh", 0, LARGEST, False),
-    ("credit_spent_wh", 0, LARGEST, False),
-    ("use", NOTHING, CONTRACT, False),
-    ("import_wh", None, LARGEST, True),
-    ("order_s", None, LARGEST, True),
-    ("corrupt", False, None, False),
-    ("protected", False, None, False),
+    "faults=3 welded=truth commanded=truth? rest_left_ms=wait outage_left_ms=wait warn_left_ms=wait? held=truth "
+    "hold_spent_ms=count hold_spent_wh=count credit_spent_wh=count use=3 import_wh=count? order_s=count? corrupt=truth "
+    "protected=truth"
 )
 
 
 class Memory:
     """The fields of FIELDS as attributes."""
 
-    faults: int
-    welded: bool
-    commanded: "bool | None"
-    rest_left_ms: int
-    outage_left_ms: int
-    warn_left_ms: "int | None"
-    held: bool
-    hold_spent_ms: int
-    hold_spent_wh: int
-    credit_spent_wh: int
-    use: int
-    import_wh: "int | None"
-    order_s: "int | None"
-    corrupt: bool
-    protected: bool
-
     def __init__(self) -> None:
-        for name, default, _, _ in FIELDS:
-            setattr(self, name, default)
+        self.faults = 0
+        self.welded = False
+        self.commanded: "bool | None" = None
+        self.rest_left_ms = 0
+        self.outage_left_ms = 0
+        self.warn_left_ms: "int | None" = None
+        self.held = False
+        self.hold_spent_ms = 0
+        self.hold_spent_wh = 0
+        self.credit_spent_wh = 0
+        self.use = NOTHING
+        self.import_wh: "int | None" = None
+        self.order_s: "int | None" = None
+        self.corrupt = False
+        self.protected = False
 
     def to_saved(self, **waits: "int | None") -> "list[object]":
         """The list to keep; waits are fields whose value at this moment only the guard knows."""
-        return [VERSION] + [waits[name] if name in waits else getattr(self, name) for name, _, _, _ in FIELDS]
+        names = [field.split("=")[0] for field in FIELDS.split()]
+        return [VERSION] + [waits[name] if name in waits else getattr(self, name) for name in names]
 
 
 def from_saved(saved: object) -> "Memory | None":
     """The memory that to_saved wrote, or None where this is not one."""
-    if not isinstance(saved, (list, tuple)) or len(saved) != len(FIELDS) + 1:
+    fields = FIELDS.split()
+    if not isinstance(saved, (list, tuple)) or len(saved) != len(fields) + 1:
         return None
-    if not _fits(saved[0], VERSION) or saved[0] != VERSION:
+    if not _fits(saved[0], str(VERSION)) or saved[0] != VERSION:
         return None
     memory = Memory()
-    for value, (name, _, largest, optional) in zip(saved[1:], FIELDS):
-        if not (_fits(value, largest) or (optional and value is None)):
+    for value, field in zip(saved[1:], fields):
+        name, largest = field.split("=")
+        if not (_fits(value, largest.rstrip("?")) or (largest[-1] == "?" and value is None)):
             return None
         setattr(memory, name, value)
     return memory
 
 
-def _fits(value: object, largest: "int | None") -> bool:
-    if largest is None or value is True or value is False:
-        return largest is None and (value is True or value is False)
-    return isinstance(value, int) and 0 <= value <= largest
+def _fits(value: object, largest: str) -> bool:
+    if largest == "truth" or value is True or value is False:
+        return largest == "truth" and (value is True or value is False)
+    most = LONGEST_WAIT_MS if largest == "wait" else LARGEST if largest == "count" else int(largest)
+    return isinstance(value, int) and 0 <= value <= most

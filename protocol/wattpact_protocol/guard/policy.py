@@ -4,26 +4,31 @@ Every field has a default and a range (the range of its field in a policy entry)
 A policy may demand more rest than 60 s, never less. docs/spec/guard.md, "Policy".
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 MINUTES_A_DAY = 1440
 MAX_HOLIDAYS = 32
-MAX_U32 = (1 << 32) - 1
 
-# name, default, lowest, highest
-NUMBERS = (
-    ("emergency_credit_wh", 2_500, 0, MAX_U32),
-    ("quiet_start_min", 16 * 60, 0, MINUTES_A_DAY - 1),
-    ("quiet_end_min", 10 * 60, 0, MINUTES_A_DAY - 1),
-    ("utc_offset_min", 0, -840, 840),
-    ("warn_wait_max_s", 300, 0, 300),
-    ("reconnect_wait_max_s", 600, 0, 600),
-    ("rest_s", 60, 60, 86_400),
-    ("hold_budget_s", 43_200, 0, MAX_U32),
-    ("hold_budget_wh", 5_000, 0, MAX_U32),
-    ("reassert_s", 60, 1, 3_600),
-    ("operator_order_fresh_s", 86_400, 0, MAX_U32),
-)
-# name, default
-SWITCHES = (("quiet_hours", True), ("quiet_weekends", True), ("consent_required", True), ("protected", False))
+# Name, standard, lowest and highest; where there is nothing else, a switch. One text, which a meter leaves in flash.
+FIELDS = """
+emergency_credit_wh 2500 0 4294967295
+quiet_start_min 960 0 1439
+quiet_end_min 600 0 1439
+utc_offset_min 0 -840 840
+warn_wait_max_s 300 0 300
+reconnect_wait_max_s 600 0 600
+rest_s 60 60 86400
+hold_budget_s 43200 0 4294967295
+hold_budget_wh 5000 0 4294967295
+reassert_s 60 1 3600
+operator_order_fresh_s 86400 0 4294967295
+quiet_hours true
+quiet_weekends true
+consent_required true
+protected false
+"""
 # In the body of a policy entry, and not for the guard's policy: which policy it is, for whom, and an order (an input).
 NOT_POLICY = ("version", "meter", "operator_open_at_s")
 
@@ -53,10 +58,10 @@ class Policy:
     holidays: "tuple[int, ...]"
 
     def __init__(self, **fields: object) -> None:
-        for name, number, lowest, highest in NUMBERS:
-            setattr(self, name, _number(name, fields.pop(name, number), lowest, highest))
-        for name, switch in SWITCHES:
-            setattr(self, name, _switch(name, fields.pop(name, switch)))
+        for name, standard, lowest, highest in numbers():
+            setattr(self, name, _number(name, fields.pop(name, standard), lowest, highest))
+        for name, is_on in switches():
+            setattr(self, name, _switch(name, fields.pop(name, is_on)))
         self.holidays = _holidays(fields.pop("holidays", ()))
         if fields:
             raise PolicyError("unknown policy field")
@@ -70,8 +75,8 @@ class Policy:
 
     def fields(self) -> "dict[str, object]":
         """All fields, as from_fields takes them."""
-        body: dict[str, object] = {name: getattr(self, name) for name, _, _, _ in NUMBERS}
-        body.update({name: getattr(self, name) for name, _ in SWITCHES})
+        body: dict[str, object] = {name: getattr(self, name) for name, _, _, _ in numbers()}
+        body.update({name: getattr(self, name) for name, _ in switches()})
         body["holidays"] = list(self.holidays)
         return body
 
@@ -94,6 +99,22 @@ class Policy:
             if second < edge < second + nearest:
                 nearest = edge - second
         return nearest
+
+
+def numbers() -> "Generator[tuple[str, int, int, int], None, None]":
+    """(name, standard, lowest, highest) of each field that is a number."""
+    for line in FIELDS.strip().split("\n"):
+        words = line.split()
+        if len(words) == 4:
+            yield words[0], int(words[1]), int(words[2]), int(words[3])
+
+
+def switches() -> "Generator[tuple[str, bool], None, None]":
+    """(name, standard) of each field that is true or false."""
+    for line in FIELDS.strip().split("\n"):
+        words = line.split()
+        if len(words) == 2:
+            yield words[0], words[1] == "true"
 
 
 def _number(name: str, value: object, lowest: int, highest: int) -> int:

@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return kinds.NAMES[self.kind]
+        return kinds.name(self.kind)
 
     @property
     def is_sealed(self) -> bool:
