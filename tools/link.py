@@ -283,6 +283,11 @@ class _Joined:
         return f"{line}import {alias.name} as {name}" if name else ""
 
 
+def text_of(program: Program, module: Module) -> str:
+    """A module as it is joined, or as it is loaded beside the joined one."""
+    return _Joined(program, module).text()
+
+
 def joined_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[str, str]":
     """Name on the device -> source of every file that goes onto a chip of this architecture; with `programs`, files of
     the same kind, that are not the device's."""
@@ -292,13 +297,13 @@ def joined_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[s
         if module.name == "wattpact_meter.load_order":
             files[module.file] = _LOAD
         elif module.name in program.loaded and module.name not in program.members:
-            files[module.file] = _Joined(program, module).text()
+            files[module.file] = text_of(program, module)
     return files
 
 
 def sections(program: Program) -> "list[tuple[str, str]]":
     """(module, its part of the joined source) in order; each has the lines of the module's own file."""
-    return [(name, _Joined(program, program.modules[name]).text()) for name in program.members]
+    return [(name, text_of(program, program.modules[name])) for name in program.members]
 
 
 @cache
