@@ -51,7 +51,7 @@ def compile_device(
     Bytecode alone has no machine code. `programs` (name -> source) are put beside them, and are not compiled."""
     programs = programs or {}
     sizes = {}
-    for name, source in (link.joined_files(arch, programs) if joined else {**link.lean_files(arch), **programs}).items():
+    for name, source in (link.joined_files if joined else link.lean_files)(arch, programs).items():
         if name in programs:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(source, encoding="utf-8")

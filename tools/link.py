@@ -247,7 +247,7 @@ class _Joined:
 
     def _name(self, use: Use) -> None:
         found, node = self._program.resolve(self._module, use)
-        if self._is_member or found.module in self._program.members:
+        if self._is_member or found.module in self._program.members or node is use.outer:
             name = self._program.linked_name(found) or found.name
             is_set = isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load)
             self._text.replace(node, f'__import__("{LINKED}").{name}' if is_set else name)
@@ -306,20 +306,24 @@ def sections(program: Program) -> "list[tuple[str, str]]":
     return [(name, text_of(program, program.modules[name])) for name in program.members]
 
 
-@cache
-def lean_files(arch: str) -> "dict[str, str]":
+def lean_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[str, str]":
     """Name on the device -> source of every file of this architecture, each module for itself."""
-    sources = Sources({_dotted(file): path.read_text(encoding="utf-8") for file, path in device_files()})
+    texts = {**_device_texts(), **(programs or {})}
+    sources = Sources({_dotted(file): text for file, text in texts.items() if file.endswith(".py")})
     return {
-        file: sources.lean(_dotted(file)) for file, _ in device_files()
+        file: sources.lean(_dotted(file)) if file.endswith(".py") else text for file, text in texts.items()
         if arch != "bytecode" or not file.endswith("_viper.py")
     }  # fmt: skip
 
 
+@cache
+def _device_texts() -> "dict[str, str]":
+    return {file: path.read_text(encoding="utf-8") for file, path in device_files()}
+
+
 def read(arch: str, programs: "dict[str, str] | None" = None) -> Program:
     """All modules of this architecture, and which of them are joined, in the order in which they are loaded."""
-    sources = {**lean_files(arch), **(programs or {})}
-    modules = {_dotted(file): Module(file, source) for file, source in sources.items()}
+    modules = {_dotted(file): Module(file, source) for file, source in lean_files(arch, programs).items()}
     order = runpy.run_path(str(ROOTS["wattpact_meter"] / "load_order.py"))
     names = [f"wattpact_protocol.{name}" for name in order["PROTOCOL"].split()]
     names += [f"wattpact_meter.{name}" for name in order["METER"].split()]
