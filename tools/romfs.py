@@ -23,15 +23,17 @@ from tools.device_files import device_files
 PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
 
 
-def build_image(arch: str, extra: "dict[str, Path] | None" = None) -> bytes:
-    """The image, with `extra` files (name on the device -> file here) beside the device files."""
+def build_image(arch: str, extra: "dict[str, Path] | None" = None, links: bool = True) -> bytes:
+    """The image, with `extra` files (name on the device -> file here) beside the device files.
+
+    With links, packages are one module each, as a meter has them; without, programs find each module by its name."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         if arch == "source":
             for name, source in device_files():
                 copy_file(source, root / name)
         else:
-            compile_device(arch, root)
+            compile_device(arch, root, links)
         for name, source in (extra or {}).items():
             copy_file(source, root / name)
         return _aligned(root)
