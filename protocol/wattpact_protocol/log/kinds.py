@@ -198,7 +198,7 @@ def _row(kind: int) -> "tuple[str, str, str, tuple[str, ...], tuple[Any, ...]]":
 if not TYPE_CHECKING:
 
     def __getattr__(attribute: str) -> "Any":
-        """Tables of all kinds for hosts and tools, made when the first asks; a meter asks for one kind at a time."""
+        """Tables of all kinds for hosts and tools, made at the first use; a meter reads one kind at a time."""
         if attribute not in ("NAMES", "KINDS", "SEALABLE"):
             raise AttributeError(attribute)
         numbers = [int(row.split()[0]) for row in ROWS.strip().split("\n\n")]

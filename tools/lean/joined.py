@@ -1,26 +1,21 @@
-"""Joins the modules that every meter loads into one, `wattpact`, as what goes onto a chip: each module takes heap of its
-own, each name that one imports of another takes some in both, and nobody but people needs either.
-
-    python -m tools.link ARCH              the joined source
-    python -m tools.link ARCH --line N     whose line that is, where a traceback of a meter names it
+"""Joins the modules that every meter loads into one, `wattpact`: each module takes heap of its own, each name that one
+imports of another takes some in both, and nobody but people needs either.
 
 Left out are the functions, classes and methods that nothing on a device mentions, by name or in a text. A module must
 reach another as `module.name` or import the name, at its top level; anything else is a LinkError.
 """
 
-import argparse
 import ast
 import builtins
 import runpy
-import sys
 from functools import cache
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from tools.device_files import ROOTS, device_files
-from tools.lean import Sources
-from tools.link_names import Holder, LinkError, Module, Use, bound_by
-from tools.link_text import Text
+from tools.lean.leaner import Leaner
+from tools.lean.scopes import Holder, LinkError, Module, Use, bound_by
+from tools.lean.text import Text
 
 LINKED = "wattpact"
 # What takes the place of wattpact_meter/load_order.py, since there is one module to load.
@@ -309,7 +304,7 @@ def sections(program: Program) -> "list[tuple[str, str]]":
 def lean_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[str, str]":
     """Name on the device -> source of every file of this architecture, each module for itself."""
     texts = {**_device_texts(), **(programs or {})}
-    sources = Sources({_dotted(file): text for file, text in texts.items() if file.endswith(".py")})
+    sources = Leaner({_dotted(file): text for file, text in texts.items() if file.endswith(".py")})
     return {
         file: sources.lean(_dotted(file)) if file.endswith(".py") else text for file, text in texts.items()
         if arch != "bytecode" or not file.endswith("_viper.py")
@@ -345,22 +340,3 @@ def where(arch: str, line: int) -> str:
         line -= count
     raise LinkError("the joined source is shorter")
 
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Join the modules that every meter loads.")
-    parser.add_argument("arch")
-    parser.add_argument("--line", type=int, help="print whose line this is")
-    arguments = parser.parse_args()
-    try:
-        if arguments.line:
-            print(where(arguments.arch, arguments.line))
-        else:
-            sys.stdout.write(joined_files(arguments.arch)[f"{LINKED}.py"])
-    except LinkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import link
-from tools.link_names import LinkError, Module
+from tools.lean import joined as link
+from tools.lean.scopes import LinkError, Module
 
 
 def joined(tmp_path: Path, members: "dict[str, str]", others: "dict[str, str] | None" = None) -> "dict[str, object]":
