@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.lean import joined as link
+from tools.lean.program import Program
 from tools.lean.scopes import LinkError, Module
 
 
@@ -16,10 +17,10 @@ def joined(tmp_path: Path, members: "dict[str, str]", others: "dict[str, str] | 
     return runpy.run_path(str(tmp_path / "wattpact.py"))
 
 
-def program(members: "dict[str, str]", others: "dict[str, str] | None" = None) -> link.Program:
+def program(members: "dict[str, str]", others: "dict[str, str] | None" = None) -> Program:
     sources = {**members, **(others or {})}
     modules = {name: Module(name.replace(".", "/") + ".py", source) for name, source in sources.items()}
-    return link.Program(modules, list(members))
+    return Program(modules, list(members))
 
 
 RULES = """

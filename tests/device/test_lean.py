@@ -13,6 +13,7 @@ import pytest
 from tools.compile_device import compile_device
 from tools.lean import joined
 from tools.lean.leaner import Leaner
+from tools.lean.program import Program
 from tools.lean.scopes import Module, bound_by
 
 NAMES = {
@@ -84,7 +85,7 @@ def lean_apart() -> "dict[str, str]":
 def lean_joined() -> "dict[str, str]":
     lean = lean_apart()
     modules = {name: Module(name.replace(".", "/") + ".py", source) for name, source in lean.items()}
-    program = joined.Program(modules, JOINED)
+    program = Program(modules, JOINED)
     whole = "".join(text for _, text in joined.sections(program))
     others = {name: joined.text_of(program, modules[name]) for name in lean if name not in JOINED}
     return {joined.LINKED: whole, **others}

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import case
 import known_results

@@ -1,4 +1,4 @@
-"""The firmware's heap on 32-bit MicroPython: what lives in it after a simulated day, and the least in which a meter lives.
+"""The firmware's heap on 32-bit MicroPython: what lives in it after a simulated day, and the least one that will do.
 
 Meters in virtual time beside a real node: a producer, and consumers that differ in how their code is loaded, or in the
 size of their heap, and in nothing else. Each measures every minute, publishes a reading every fifteen, and buys under
@@ -195,7 +195,7 @@ class Day:
 
 
 class Result(NamedTuple):
-    """Of one form: bytes loaded, bytes of heap in use at the end, entries published, Wh bought, entries not accepted."""
+    """Of one form: bytes loaded, bytes of heap in use at the end, entries published, Wh bought, what was rejected."""
 
     form: str
     size: int

@@ -1,8 +1,8 @@
 """What the names of a device's modules mean: which scope binds each, and which module's definition it is in the end."""
 
 import ast
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 Holder = tuple[str, str]  # (name at the top of a module or "", method or "") in whose code something is
 
@@ -98,22 +98,39 @@ def bound_by(body: "list[ast.stmt]") -> "Iterator[str]":
         waiting += ast.iter_child_nodes(node)
 
 
-class _Visitor(ast.NodeVisitor):
+class _Visitor:
     """Finds what one statement at the top of a module uses, and in which scopes."""
 
     def __init__(self, module: Module, node: ast.stmt) -> None:
         self._module = module
         self._scopes: list[Scope] = []
+        self._visits: dict[type, Callable[[Any], None]] = {
+            ast.FunctionDef: self._function, ast.Lambda: self._lambda, ast.ClassDef: self._class,
+            ast.ListComp: self._comprehension, ast.SetComp: self._comprehension, ast.DictComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension, ast.AnnAssign: self._annotated, ast.Import: self._import,
+            ast.ImportFrom: self._import, ast.Global: self._global, ast.Nonlocal: self._unknown,
+            ast.JoinedStr: self._unknown, ast.Constant: self._constant, ast.Expr: self._expression,
+            ast.keyword: self._keyword, ast.Attribute: self._attribute, ast.Name: self._name,
+        }  # fmt: skip
         is_definition = isinstance(node, (ast.FunctionDef, ast.ClassDef))
         top = node.name if is_definition else _only_target(node)  # type: ignore[attr-defined]
         self._holder: Holder = (top, "")
         self._part(self._holder)
-        self.visit(node)
+        self._visit(node)
+
+    def _visit(self, node: "ast.AST | None") -> None:
+        if node is None:
+            return
+        visit = self._visits.get(type(node))
+        if visit is not None:
+            visit(node)
+        else:
+            self._visit_all(list(ast.iter_child_nodes(node)))
 
     def _part(self, holder: Holder) -> "set[str]":
         return self._module.parts.setdefault(holder, set())
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+    def _function(self, node: ast.FunctionDef) -> None:
         before = self._holder
         if len(self._scopes) == 1 and self._scopes[0].is_class:
             self._holder = (before[0], node.name)
@@ -125,64 +142,57 @@ class _Visitor(ast.NodeVisitor):
         self._in_scope(Scope(bound, arguments), node.body)
         self._holder = before
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:
+    def _lambda(self, node: ast.Lambda) -> None:
         self._visit_all(node.args.defaults)
         arguments = _arguments(node.args)
         self._in_scope(Scope({argument.arg for argument in arguments}, arguments), [node.body])
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+    def _class(self, node: ast.ClassDef) -> None:
         self._visit_all(node.decorator_list, node.bases)
         self._in_scope(Scope(set(bound_by(node.body)), [], is_class=True), node.body)
 
-    def _visit_comprehension(self, node: "ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp") -> None:
+    def _comprehension(self, node: "ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp") -> None:
         targets = {
             child.id for generator in node.generators for child in ast.walk(generator.target)
             if isinstance(child, ast.Name)
         }  # fmt: skip
         self._in_scope(Scope(targets, []), list(ast.iter_child_nodes(node)))
 
-    visit_ListComp = visit_SetComp = visit_GeneratorExp = visit_DictComp = _visit_comprehension
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+    def _annotated(self, node: ast.AnnAssign) -> None:
         self._visit_all([node.target], [node.value])
 
-    def _visit_import(self, node: "ast.Import | ast.ImportFrom") -> None:
+    def _import(self, node: "ast.Import | ast.ImportFrom") -> None:
         if self._scopes:
             self._module.inner_imports.append(node)
 
-    visit_Import = visit_ImportFrom = _visit_import
-
-    def visit_Global(self, node: ast.Global) -> None:
+    def _global(self, node: ast.Global) -> None:
         self._module.global_statements.append((node, self._holder))
 
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
-        raise self._module.fail(node, "nonlocal")
+    def _unknown(self, node: ast.AST) -> None:
+        raise self._module.fail(node, f"{type(node).__name__} is not followed")
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        raise self._module.fail(node, "an f-string")
-
-    def visit_Constant(self, node: ast.Constant) -> None:
+    def _constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, (str, bytes)):
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
             self._part(self._holder).update(words(text))
 
-    def visit_Expr(self, node: ast.Expr) -> None:
+    def _expression(self, node: ast.Expr) -> None:
         if not isinstance(node.value, ast.Constant):  # what is one is a docstring
-            self.visit(node.value)
+            self._visit(node.value)
 
-    def visit_keyword(self, node: ast.keyword) -> None:
+    def _keyword(self, node: ast.keyword) -> None:
         if node.arg:
             self._part(self._holder).add(node.arg)
-        self.visit(node.value)
+        self._visit(node.value)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:
+    def _attribute(self, node: ast.Attribute) -> None:
         self._part(self._holder).add(node.attr)
         if isinstance(node.value, ast.Name):
             self._use(node.value, node)
         else:
-            self.visit(node.value)
+            self._visit(node.value)
 
-    def visit_Name(self, node: ast.Name) -> None:
+    def _name(self, node: ast.Name) -> None:
         self._use(node, None)
 
     def _use(self, node: ast.Name, outer: "ast.Attribute | None") -> None:
@@ -194,7 +204,7 @@ class _Visitor(ast.NodeVisitor):
             hidden = frozenset(name for scope in self._scopes for name in scope.bound)
             self._module.uses.append(Use(node, outer, self._holder, hidden))
 
-    def _in_scope(self, scope: Scope, body: "list[ast.AST]") -> None:
+    def _in_scope(self, scope: Scope, body: "Sequence[ast.AST]") -> None:
         for outer in self._scopes:
             outer.near |= scope.bound
             scope.near |= outer.bound
@@ -203,11 +213,10 @@ class _Visitor(ast.NodeVisitor):
         self._visit_all(body)
         self._scopes.pop()
 
-    def _visit_all(self, *lists: "list[ast.AST]") -> None:
+    def _visit_all(self, *lists: "Sequence[ast.AST | None]") -> None:
         for nodes in lists:
             for node in nodes:
-                if node is not None:
-                    self.visit(node)
+                self._visit(node)
 
 
 def words(text: str) -> "set[str]":
