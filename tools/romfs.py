@@ -32,11 +32,12 @@ def build_image(arch: str, programs: "dict[str, str] | None" = None, links: bool
                 copy_file(source, root / name)
         else:
             compile_device(arch, root, links, programs)
-        return _aligned(root)
+        return image_of(root)
 
 
-def _aligned(root: Path) -> bytes:
-    """The image, in which the table that machine code reads by words does not make a meter keep a copy of it in RAM."""
+def image_of(root: Path) -> bytes:
+    """An image of the files in a folder, in which the table that machine code reads by words does not make a meter keep
+    a copy of it in RAM."""
     for sizes in product(range(4), range(2)):
         for name, size in zip(PADDING, sizes, strict=True):
             (root / name).write_bytes(bytes(size))
