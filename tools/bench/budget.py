@@ -24,7 +24,7 @@ from tools.compile_device import compile_source
 from tools.lean.joined import read, sections
 
 FILE = Path(__file__).resolve().parents[2] / "tests" / "device" / "heap_budget.txt"
-SLACK_BYTES = 48  # of a module, before it is said to have grown
+SLACK_BYTES = 48  # more than it is given, before a module counts as grown
 TOTAL = "all"
 # What a board may load besides; those of other chips' hardware cannot be loaded here.
 MORE = (
