@@ -43,6 +43,9 @@ TICK_MS = 20
 _NETWORK_MS = 20
 _STATUS_MS = 3_000
 _LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
+_ROOMY_ROUNDS = 8 * _LIGHT_ROUNDS  # where there is room for the garbage of many signatures
+_TIGHT_BYTES = 256 * 1024  # free after the start; with less, garbage is collected within a signature too
+_TIGHT_STEPS = 16  # of a signature: with its longest they leave less than a chip's threshold (boards/esp32/boot.py)
 
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
@@ -76,8 +79,10 @@ class App:
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
         self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
+        self._is_tight = False
         if _COLLECTS:
             gc.collect()
+            self._is_tight = gc.mem_free() < _TIGHT_BYTES  # type: ignore[attr-defined]
         self._report("started", now, {
             "public_key": self.identity.public_key.hex(), "kid": self.identity.kid.hex(),
             "code": enrolment.format_code(self.identity.code), "next_sequence": self.journal.next_sequence,
@@ -121,10 +126,15 @@ class App:
     async def _drive(self, work: "Generator[None, None, int]") -> int:
         """Do the work while others take turns; it is given up, and begun anew later, where something is urgent, but
         not before what had its effect is in flash."""
+        steps = 0
         try:
             while True:
                 next(work)
                 await self.board.sleep_ms(0)
+                steps += 1
+                if self._is_tight and steps % _TIGHT_STEPS == 0:
+                    gc.collect()
+                    await self.board.sleep_ms(0)
                 if (self._urgent or not self._running) and not self.meter.must_end:
                     return 0
         except StopIteration as done:
@@ -190,8 +200,8 @@ class App:
 
     def _tidy_steps(self, was_heavy: bool) -> "Generator[None, None, None]":
         """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
-        self._light_rounds += 1
-        if _COLLECTS and (was_heavy or self._light_rounds >= _LIGHT_ROUNDS):
+        self._light_rounds += _LIGHT_ROUNDS if was_heavy else 1
+        if _COLLECTS and self._light_rounds >= (_LIGHT_ROUNDS if self._is_tight else _ROOMY_ROUNDS):
             self._light_rounds = 0
             yield
             gc.collect()
