@@ -21,7 +21,7 @@ PROTOCOL = """
     sync.datagram sync.enrolment guard.memory guard.policy guard.state guard.table guard.decision guard.guard
 """
 METER = """
-    clock metering.calibration metering.measurement metering.registers settings storage.journal
+    clock once metering.calibration metering.measurement metering.registers settings storage.journal
     storage.store log.identity control.relay control.faults metering.intervals metering.recorder log.trust
     log.own_log log.sealer log.events log.retention control.policies sync.peers sync.outbox trade.orders
     trade.trader trade.usage sync.inbox core.checkpoint core.keeping log.publisher core.meter core.boot status

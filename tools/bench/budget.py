@@ -3,8 +3,8 @@
 python -m tools.bench.budget             who takes more or less than tests/device/heap_budget.txt has
 python -m tools.bench.budget --write     what is taken now becomes what is given
 
-The joined module is loaded up to each of its parts, and the difference is that part's. MicroPython's tables of strings and of
-a module's names grow by doubling: here each name counts with its own bytes, so that no module pays for the others'.
+The joined module is loaded up to each of its parts, and the difference is that part's. MicroPython's tables of strings
+and of a module's names grow in leaps: here each name counts with its own bytes, so that no module pays for others.
 """
 
 import argparse
@@ -59,7 +59,9 @@ for name in NAMES:
     __import__(name)
     show()
 """
-_SHOWN = re.compile(r"heap (\d+) (\d+)\nqstr pool: n_pool=\d+, n_qstr=(\d+), n_str_data_bytes=(\d+), n_total_bytes=(\d+)")
+_SHOWN = re.compile(
+    r"heap (\d+) (\d+)\nqstr pool: n_pool=\d+, n_qstr=(\d+), n_str_data_bytes=(\d+), n_total_bytes=(\d+)"
+)
 
 
 class Shown(NamedTuple):
