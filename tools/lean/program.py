@@ -1,4 +1,4 @@
-"""All modules of a device together: what each name is, what of them is used, and what it is called where many are one."""
+"""All modules of a device together: what each name is, what is used, and what it is called where many are one."""
 
 import ast
 import builtins
