@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tools import compile_device, romfs
+from tools import romfs
 from tools.bench import counting
+from tools.lean import device
 
 BAR = 400_000  # instructions in cryptography: docs/spec/meter.md, rule 28
 ROUNDS = 24
@@ -213,7 +214,7 @@ def measure(rounds: int = ROUNDS) -> Slices:
         (folder / "again").mkdir()
         (folder / "image").write_bytes(romfs.build_image("x86"))
         recorded = _record(_program(RECORDING, rounds, folder), folder)
-        lean = compile_device.leaner(links=True)
+        lean = device.leaner(links=True)
         for path in ("case.py", "simulator/board.py"):
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_text(lean.program((counting.ROOT / "tests" / path).read_text()))

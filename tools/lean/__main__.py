@@ -6,7 +6,7 @@ python -m tools.lean wattpact_protocol.log 312
 import argparse
 import sys
 
-from tools.compile_device import leaner
+from tools.lean.device import leaner
 
 
 def place(package: str, line: int) -> "tuple[str, int] | None":
@@ -27,9 +27,8 @@ def main() -> int:
     arguments = parser.parse_args()
     found = place(arguments.package, arguments.line)
     if found is None:
-        print(
-            f"{arguments.package} has no line {arguments.line}; packages are {', '.join(leaner(links=True).links.packages())}"
-        )
+        packages = ", ".join(leaner(links=True).links.packages())
+        print(f"{arguments.package} has no line {arguments.line}; packages are {packages}")
         return 1
     print(f"{found[0]}, line {found[1]}")
     return 0
