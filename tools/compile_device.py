@@ -53,8 +53,8 @@ def compile_device(arch: str, folder: Path, links: bool = False) -> dict[str, in
         if arch == "bytecode" and name.endswith("_viper.py"):
             continue
         compiled = str(Path(name).with_suffix(".mpy"))
-        shown = dotted(name) if name.endswith("/__init__.py") else name
-        sizes[compiled] = _compile(code, shown, folder / compiled, arch)
+        # What tracebacks show is the name that imports have already: another would be a string more for each.
+        sizes[compiled] = _compile(code, dotted(name), folder / compiled, arch)
     return sizes
 
 

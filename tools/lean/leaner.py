@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from tools.lean.attributes import Attributes
 from tools.lean.constants import Constants
 from tools.lean.links import Links
 from tools.lean.names import Module, Modules, assigned
@@ -27,6 +28,7 @@ class Leaner:
         self.constants = Constants(self.modules)
         self.links = Links(self.modules, linked, self.constants.value)
         self.unused = Unused(self.modules, linked)
+        self.attributes = Attributes(self.modules, linked, self.unused.named).short
 
     def lean(self, name: str) -> str:
         """The source of one of the modules as it is compiled; of one that is linked, its part of the whole."""
@@ -54,7 +56,7 @@ class _Edited:
             leaner.links,
             module,
         )
-        self._unused = leaner.unused
+        self._unused, self._attributes = leaner.unused, leaner.attributes
         self._short: dict[str, str] = {}  # names of the parameters around
         self._lines = [line.encode() for line in module.source.split("\n")]
         self._looked_up: set[str] = set()
@@ -100,6 +102,9 @@ class _Edited:
                 self._looked_up.add(node.id)
             elif node.id in self._short:
                 yield node, self._short[node.id]
+        elif isinstance(node, ast.Attribute) and node.attr in self._attributes:
+            line, end = node.end_lineno or 0, node.end_col_offset or 0
+            yield _Span(line, end - len(node.attr), line, end), self._attributes[node.attr]
         elif isinstance(node, (ast.ClassDef, ast.Global)):
             yield from self._definitions(node)
         for child in ast.iter_child_nodes(node):

@@ -12,7 +12,7 @@ _SHORT_NAMES = "abcdefghijkl"
 
 class Unused:
     """definitions: functions, methods and classes of the `linked` modules whose names are nowhere else. Names alone
-    are compared, so that what is found by its name as a text is used as well."""
+    are compared, so that what is found by its name as a text is used as well. named: names of other than attributes."""
 
     def __init__(self, modules: Modules, linked: frozenset[str]) -> None:
         self.definitions: set[ast.AST] = set()
@@ -26,7 +26,12 @@ class Unused:
             if not found:
                 break
             self.definitions |= found
-        self._fixed = used.union(*(module.tops for module in modules.modules.values()))
+        tops = set().union(*(module.tops for module in modules.modules.values()))
+        self._fixed = used | tops
+        self.named = tops | {
+            word for module in modules.modules.values() for node in module.nodes if not isinstance(node, ast.Attribute)
+            for word in (_name(node), *_words(node, module.nodes[node]))
+        }  # fmt: skip
 
     def kept(self, module: Module) -> Iterator[ast.AST]:
         """What is executed of a module, without those definitions."""
