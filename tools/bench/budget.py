@@ -30,7 +30,8 @@ TOTAL = "all"
 MORE = (
     "wattpact_meter.sources.p1_telegram", "wattpact_meter.sources.p1_frame", "wattpact_meter.sources.p1",
     "wattpact_meter.metering.fixedpoint", "wattpact_meter.metering.power", "wattpact_meter.metering.sampler",
-    "wattpact_meter.sources.ct", "wattpact_meter.sources.kinds", "wattpact_meter.drivers.dns",
+    "wattpact_meter.sources.ct", "wattpact_meter.setting_checks", "wattpact_meter.sources.kinds",
+    "wattpact_meter.drivers.dns",
     "wattpact_meter.drivers.sntp", "wattpact_meter.drivers.udp",
 )  # fmt: skip
 _STRING_BYTES = 7  # of MicroPython's table: where it is, its hash and its length
