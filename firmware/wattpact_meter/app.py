@@ -74,6 +74,7 @@ class App:
         self._closed: bool | None = None
         self._reason = ""
         self._light_rounds = 0
+        self._steps = 0  # since garbage was collected
         now = board.now()
         self._faults = Faults(board.settings.rated_w, now.uptime_ms)
         self._ran: dict[str, int] = {}
@@ -126,13 +127,11 @@ class App:
     async def _drive(self, work: "Generator[None, None, int]") -> int:
         """Do the work while others take turns; it is given up, and begun anew later, where something is urgent, but
         not before what had its effect is in flash."""
-        steps = 0
         try:
             while True:
                 next(work)
                 await self.board.sleep_ms(0)
-                steps += 1
-                if self._is_tight and steps % _TIGHT_STEPS == 0:
+                if self._must_collect():
                     gc.collect()
                     await self.board.sleep_ms(0)
                 if (self._urgent or not self._running) and not self.meter.must_end:
@@ -141,6 +140,14 @@ class App:
             return int(done.value)
         finally:
             work.close()
+
+    def _must_collect(self) -> bool:
+        """After a step: whether memory is short, and the steps since the last collection may have left too little."""
+        self._steps += 1
+        if not self._is_tight or self._steps < _TIGHT_STEPS:
+            return False
+        self._steps = 0
+        return True
 
     def _note(self, name: str, error: Exception) -> None:
         self.errors[name] = self.errors.get(name, 0) + 1
@@ -202,7 +209,7 @@ class App:
         """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
         self._light_rounds += _LIGHT_ROUNDS if was_heavy else 1
         if _COLLECTS and self._light_rounds >= (_LIGHT_ROUNDS if self._is_tight else _ROOMY_ROUNDS):
-            self._light_rounds = 0
+            self._light_rounds = self._steps = 0
             yield
             gc.collect()
             yield

@@ -1,6 +1,6 @@
 """The firmware's heap on 32-bit MicroPython: what lives in it after a simulated day, and the least one that will do.
 
-Meters in virtual time beside a real node: a producer, and consumers that differ in how their code is loaded, or in the
+Meters in virtual time beside a real node: a producer, and up to three consumers that differ in how their code is loaded, or in the
 size of their heap, and in nothing else. Each measures every minute, publishes a reading every fifteen, and buys under
 contracts all day. At the end each collects its garbage and reports what is left. A ROMFS image is outside of the heap,
 as a chip has it in mapped flash, so that the heap of a form is the size that is named.
@@ -36,6 +36,7 @@ BARE_BYTES = 112 * KIB  # a chip without PSRAM, with MicroPython, Wi-Fi and its 
 FULL_BYTES = 2 * KIB * KIB  # the least PSRAM that a module has
 PLAIN_BYTES = 4 * KIB * KIB  # for code that is loaded into the heap
 FORMS = {"py": PLAIN_BYTES, "mpy": PLAIN_BYTES, BARE: BARE_BYTES, FULL: FULL_BYTES}  # both profiles from an image
+CONSUMERS = 3  # at once, which is how many acceptances of an offer a supplier remembers
 LIVE_BAR_BYTES = 72_000
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
@@ -207,12 +208,17 @@ class Result(NamedTuple):
 
 def measure(minutes: int = 1440, forms: "dict[str, int] | None" = None, pace_s: int = MINUTE_S) -> list[Result]:
     """Each form, with so many bytes of heap, after so many minutes; raises LockstepError where one does not live."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        made = [make_form(form, folder / form, size) for form, size in (forms or FORMS).items()]
-        with Day(folder / "node", made) as day:
-            day.live(minutes, pace_s)
-            return [_result(form, meter) for form, meter in zip(made, day.meters, strict=True)]
+    results = []
+    sizes = list((forms or FORMS).items())
+    while sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            made = [make_form(form, folder / form, size) for form, size in sizes[:CONSUMERS]]
+            with Day(folder / "node", made) as day:
+                day.live(minutes, pace_s)
+                results += [_result(form, meter) for form, meter in zip(made, day.meters, strict=True)]
+        del sizes[:CONSUMERS]
+    return results
 
 
 def _result(form: Form, meter: Lockstep) -> Result:

@@ -38,10 +38,8 @@ def live(app, board, answer, begin, counted):
         counted("sending", app.exchange, now)
         for _ in range(200):
             work = app.tick_steps(now)
-            steps = 0
             while counted("doing else", advance, work):
-                steps += 1
-                if app._is_tight and steps % application._TIGHT_STEPS == 0:
+                if app._must_collect():
                     counted("collecting", gc.collect)
             counted("sending", app.exchange, now)
             sent, board.network.sent = board.network.sent, []
@@ -62,7 +60,6 @@ def advance(work):
 RECORDING = r"""
 import gc
 from simulator.enrolled import EnrolledApp
-from wattpact_meter import app as application
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol.log import ids, kinds, register_table
 LIFE
