@@ -45,7 +45,7 @@ _STATUS_MS = 3_000
 _LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 _ROOMY_ROUNDS = 8 * _LIGHT_ROUNDS  # where there is room for the garbage of many signatures
 _TIGHT_BYTES = 256 * 1024  # free after the start; with less, garbage is collected within a signature too
-_TIGHT_STEPS = 16  # of a signature: with its longest they leave less than a chip's threshold (boards/esp32/boot.py)
+_TIGHT_STEPS = 24  # of a signature: with its longest they leave less than a chip's threshold (boards/esp32/boot.py)
 
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 

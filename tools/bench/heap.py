@@ -1,9 +1,9 @@
 """The firmware's heap on 32-bit MicroPython: what lives in it after a simulated day, and the least one that will do.
 
 Meters in virtual time beside a real node: a producer, and up to three consumers that differ in how their code is
-loaded, or in the size of their heap, and in nothing else. Each measures every minute, publishes a reading every fifteen, and
-buys under contracts all day. At the end each collects its garbage and reports what is left. A ROMFS image is outside of
-the heap, as a chip has it in mapped flash, so that the heap of a form is the size that is named.
+loaded, or in the size of their heap, and in nothing else. Each measures every minute, publishes a reading every
+fifteen, and buys under contracts all day. At the end each collects its garbage and reports what is left. A ROMFS image
+is outside of the heap, as a chip has it in mapped flash, so that the heap of a form is the size that is named.
 """
 
 import os
