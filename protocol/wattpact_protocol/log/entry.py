@@ -123,12 +123,12 @@ def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]"
     """As `decode`, giving way between steps."""
     envelope = _envelope_of(raw)
     yield
-    payload = _payload_of(envelope)
-    yield
-    _check_payload(payload)
     try:
-        kinds.name(payload[0])  # the row of its kind, which is read then
-    except kinds.BodyError as error:
+        payload = yield from cbor.decode_steps(envelope.payload, 3)
+        yield
+        _check_payload(payload)
+        yield from kinds.load_steps(payload[0])
+    except ValueError as error:
         raise EntryError(str(error))
     yield
     fields = _fields_of(payload)
@@ -223,6 +223,8 @@ def _draft_steps(
     times = stamp.to_list()
     stamp = _decode_stamp(times)
     try:
+        yield from kinds.load_steps(kind)
+        yield
         part, fields = kinds.encode_checked(kind, body)
         yield
         payload = yield from cbor.encode_steps([kind, generation, sequence, previous, times, part], _LEVELS)

@@ -9,10 +9,12 @@ Specification: docs/spec/bodies.md, docs/spec/sealing.md; the same table as CDDL
 
 import sys
 
+from wattpact_protocol import steps
 from wattpact_protocol.log import readings, sealed_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
     NAMES: dict[int, str]
@@ -180,19 +182,34 @@ def _row(kind: int) -> "tuple[str, str, str, tuple[str, ...], tuple[Any, ...]]":
     """(name, publishers, whom it concerns, fields that may be sealed, fields); raises BodyError.
 
     Fields are a flat row of number, name and type: a tuple of its own for each takes longer to make than to check."""
-    row = _rows.get(kind)
-    if row is None:
-        at = ROWS.find(b"\n\n%d " % kind)
-        if at < 0:
-            raise BodyError("kind %r is not in the table" % (kind,))
-        head, _, rest = ROWS[at + 2 : ROWS.find(b"\n\n", at + 2)].partition(b"\n")
-        name, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
-        sealable = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
-        row = (_text(name.split()[1]), _text(roles), _text(concerned), sealable, _fields(rest.split()))
-        if len(_rows) >= _HELD:
-            _rows.clear()
-        _rows[kind] = row
-    return row
+    if kind not in _rows:
+        steps.finish(load_steps(kind))
+    return _rows[kind]
+
+
+def load_steps(kind: int) -> "Generator[None, None, None]":
+    """A generator that reads the row of a kind, for what works with that kind then; raises BodyError."""
+    if kind in _rows:
+        return
+    at = ROWS.find(b"\n\n%d " % kind)
+    if at < 0:
+        raise BodyError("kind %r is not in the table" % (kind,))
+    head, _, rest = ROWS[at + 2 : ROWS.find(b"\n\n", at + 2)].partition(b"\n")
+    named, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
+    sealed = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
+    texts = _text(named.split()[1]), _text(roles), _text(concerned)
+    flat: "list[Any]" = rest.split()
+    shapes: dict[bytes, tuple[str, int, int]] = {}
+    for at in range(0, len(flat), 3):
+        flat[at], flat[at + 1], shape = int(flat[at]), _text(flat[at + 1]), flat[at + 2]
+        if shape not in shapes:
+            shapes[shape] = _shape(shape)
+        flat[at + 2] = shapes[shape]
+        if at % 12 == 0:
+            yield
+    if len(_rows) >= _HELD:
+        _rows.clear()
+    _rows[kind] = (texts[0], texts[1], texts[2], sealed, tuple(flat))
 
 
 if not TYPE_CHECKING:
@@ -207,16 +224,6 @@ if not TYPE_CHECKING:
         tables["KINDS"] = {name(number): number for number in numbers}
         tables["SEALABLE"] = {number: sealable(number) for number in numbers if sealable(number)}
         return tables[attribute]
-
-
-def _fields(flat: "list[Any]") -> "tuple[Any, ...]":
-    shapes: dict[bytes, tuple[str, int, int]] = {}
-    for at in range(0, len(flat), 3):
-        flat[at], flat[at + 1], text = int(flat[at]), _text(flat[at + 1]), flat[at + 2]
-        if text not in shapes:
-            shapes[text] = _shape(text)
-        flat[at + 2] = shapes[text]
-    return tuple(flat)
 
 
 def _text(data: bytes) -> str:
