@@ -316,7 +316,7 @@ def decode(kind: int, raw: object) -> "dict[str, object]":
     """The fields by name of a decoded CBOR body; raises BodyError."""
     if kind == READING:
         return readings.decode(raw, BodyError)
-    row = _row(kind)
+    row = _rows.get(kind) or _row(kind)
     name = row[0]
     if not isinstance(raw, dict):
         raise BodyError("%s: the body is not a map" % name)
@@ -358,7 +358,7 @@ def encode_checked(kind: int, body: "dict[str, object]") -> "tuple[object, dict[
     """The body as it is put into CBOR, and as `decode` gives it back; raises BodyError where that would."""
     if kind == READING:
         return readings.encode_checked(body, BodyError)
-    row = _row(kind)
+    row = _rows.get(kind) or _row(kind)
     flat = row[4]
     raw = {abs(flat[at]): body[flat[at + 1]] for at in range(0, len(flat), 3) if flat[at + 1] in body}
     part = body.get(SEALED)
