@@ -20,4 +20,5 @@ def _misaligned(data: ptr8) -> int:
 
 # In an image that runs from flash, constants are at any address, and words are read at multiples of four alone.
 POINTS = bytearray(WORDS) if _misaligned(WORDS) else WORDS
-ROUND = memoryview(POINTS)[len(_ed25519_table.POINTS) :]
+_AT = len(_ed25519_table.POINTS)
+ROUND = memoryview(POINTS)[_AT:]
