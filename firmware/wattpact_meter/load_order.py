@@ -10,8 +10,9 @@ import sys
 
 # Texts, since a tuple of names stays in the heap.
 PROTOCOL = """
-    steps encoding._cbor_portable encoding.cbor crypto._sha512_constants crypto._sha512_viper
-    crypto._sha512_portable crypto.sha512 crypto._ed25519_table crypto._field25519_viper crypto._scalar25519_viper
+    steps encoding._cbor_portable encoding.cbor crypto._sha512_constants crypto._ed25519_table
+    crypto._tables_viper crypto._sha512_viper crypto._sha512_portable crypto.sha512 crypto._field25519_viper
+    crypto._scalar25519_viper
     crypto._curve25519_viper crypto._ed25519_viper crypto._ed25519_portable crypto.ed25519 crypto._x25519_viper
     crypto._x25519_portable crypto.x25519 crypto._hkdf_portable crypto.hkdf crypto._aes_cryptolib
     crypto._aes_portable crypto._xor_viper crypto._xor_portable crypto.aes crypto._ccm_portable crypto.ccm

@@ -44,7 +44,11 @@ def policy(**fields):
 
 
 def saved(**fields):
-    return memory.Memory().to_saved(**fields)
+    held = memory.Memory()
+    for name, value in fields.items():
+        assert hasattr(held, name)
+        setattr(held, name, value)
+    return held.to_saved()
 
 
 class Meter:
@@ -166,7 +170,7 @@ def test_the_table_in_the_specification_is_this_one():
         text = file.read()
     for number, row in enumerate([table.Row(name) for name in table.names()]):
         relay = row.relay + (", " + row.flags if row.flags else "")
-        line = "| %d | `%s` | %s | %s |" % (number + 1, row.name, row.text, relay)
+        line = "| %d | `%s` | %s | %s |" % (number + 1, row.name, table.text(row.name), relay)
         assert line in text, line
     cells = [line.split(" | ") for line in text.split("\n") if line.startswith("| ")]
     assert len([line for line in cells if line[1].startswith("`")]) == len(table.names())

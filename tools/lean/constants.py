@@ -7,7 +7,7 @@ from typing import Any
 from tools.lean.names import Module, Modules, Place
 
 _SHORT = 32  # a longer text, or bytes or a tuple, is an object of its own in each module: it is for one alone
-_CALLS: dict[str, Callable[..., bytes]] = {"bytes": bytes, "bytes.fromhex": bytes.fromhex}
+_CALLS: dict[str, Callable[..., Any]] = {"bytes": bytes, "bytes.fromhex": bytes.fromhex, "len": len}
 
 
 class Constants:
@@ -16,7 +16,8 @@ class Constants:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
         self._values: dict[Place, tuple[Any, ...]] = {}
-        self._kept: set[Place | str] = set()
+        self._kept: set[str] = set()
+        self._large: set[Place] = set()  # what would be there more than once
         users: dict[Place, set[str]] = {}
         for name, module in modules.modules.items():
             for node in module.nodes:
@@ -28,13 +29,13 @@ class Constants:
         for place, names in users.items():
             found = self.value(place)
             if found and len(names) > 1 and not isinstance(found[0], int) and len(found[0] or "") > _SHORT:
-                self._kept.add(place)
-        self._values.clear()
+                self._large.add(place)
 
     def value(self, place: "Place | None") -> "tuple[Any, ...]":
         """The value of a constant in a tuple of one; an empty one for anything else."""
-        if place is None:
-            return ()
+        return () if place is None or place in self._large else self._known(place)
+
+    def _known(self, place: Place) -> "tuple[Any, ...]":
         if place not in self._values:
             self._values[place] = ()  # to what needs itself
             self._values[place] = self._find(place)
@@ -42,7 +43,7 @@ class Constants:
 
     def _find(self, place: Place) -> "tuple[Any, ...]":
         module = self._modules.modules.get(place[0])
-        if module is None or place[1] not in module.assigned or place in self._kept or place[1] in self._kept:
+        if module is None or place[1] not in module.assigned or place[1] in self._kept:
             return ()
         try:
             return (self._worth(module, module.assigned[place[1]]),)
@@ -59,7 +60,8 @@ class Constants:
             return _CALLS[ast.unparse(node.func)](*(self._worth(module, item) for item in node.args))
         if isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Subscript, ast.Slice)):
             return self._worked_out(module, node)
-        found = self.value(self._modules.place(module, node))
+        place = self._modules.place(module, node)
+        found = self._known(place) if place else ()
         if not found:
             raise ValueError("no constant")
         return found[0]

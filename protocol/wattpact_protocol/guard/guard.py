@@ -63,12 +63,10 @@ class Guard(GuardState):
         """What the next Guard starts from: integers, truth values and None. A budget in use is charged ahead, a
         warning shortened, so that frequent resets gain nothing; a rest is not."""
         memory, now_ms, warn_until_ms = self.memory, self._now_ms, self._warn_until_ms
-        return memory.to_saved(
-            rest_left_ms=max(0, self._rest_until_ms - now_ms),
-            outage_left_ms=max(0, self._outage_until_ms - now_ms),
-            warn_left_ms=None if warn_until_ms is None else max(0, warn_until_ms - now_ms - AHEAD_MS),
-            hold_spent_ms=memory.hold_spent_ms + (AHEAD_MS if memory.use == HOLD else 0),
-        )
+        memory.rest_left_ms = max(0, self._rest_until_ms - now_ms)
+        memory.outage_left_ms = max(0, self._outage_until_ms - now_ms)
+        memory.warn_left_ms = None if warn_until_ms is None else max(0, warn_until_ms - now_ms - AHEAD_MS)
+        return memory.to_saved(AHEAD_MS if memory.use == HOLD else 0)
 
     def _obey(self, row: Row, inputs: Inputs) -> Decision:
         commanded = self.memory.commanded

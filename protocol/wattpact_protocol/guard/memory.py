@@ -11,16 +11,13 @@ NOTHING, HOLD, CREDIT, CONTRACT = 0, 1, 2, 3  # what the import since the last d
 LARGEST = (1 << 63) - 1
 LONGEST_WAIT_MS = 86_400_000
 
-# Each field and the largest number that it takes; ? where None may stand for "not known" or "not running".
-FIELDS = (
-    "faults=3 welded=truth commanded=truth? rest_left_ms=wait outage_left_ms=wait warn_left_ms=wait? held=truth "
-    "hold_spent_ms=count hold_spent_wh=count credit_spent_wh=count use=3 import_wh=count? order_s=count? corrupt=truth "
-    "protected=truth"
-)
+# What each field of the list may be, in its order: a number up to 3, a truth value, a wait, a count; in capitals where
+# None may stand for "not known" or "not running".
+FIELDS = b"3tTwwWtccc3CCtt"
 
 
 class Memory:
-    """The fields of FIELDS as attributes."""
+    """What is kept, as attributes."""
 
     def __init__(self) -> None:
         self.faults = 0
@@ -39,30 +36,35 @@ class Memory:
         self.corrupt = False
         self.protected = False
 
-    def to_saved(self, **waits: "int | None") -> "list[object]":
-        """The list to keep; waits are fields whose value at this moment only the guard knows."""
-        names = [field.split("=")[0] for field in FIELDS.split()]
-        return [VERSION] + [waits[name] if name in waits else getattr(self, name) for name in names]
+    def to_saved(self, ahead_ms: int = 0) -> "list[object]":
+        """The list to keep, with the hold budget charged so much ahead."""
+        return [
+            VERSION, self.faults, self.welded, self.commanded, self.rest_left_ms, self.outage_left_ms,
+            self.warn_left_ms, self.held, self.hold_spent_ms + ahead_ms, self.hold_spent_wh, self.credit_spent_wh,
+            self.use, self.import_wh, self.order_s, self.corrupt, self.protected,
+        ]  # fmt: skip
 
 
 def from_saved(saved: object) -> "Memory | None":
     """The memory that to_saved wrote, or None where this is not one."""
-    fields = FIELDS.split()
-    if not isinstance(saved, (list, tuple)) or len(saved) != len(fields) + 1:
+    if not isinstance(saved, (list, tuple)) or len(saved) != len(FIELDS) + 1:
         return None
-    if not _fits(saved[0], str(VERSION)) or saved[0] != VERSION:
+    if not _fits(saved[0], ord("3")) or saved[0] != VERSION:
         return None
-    memory = Memory()
-    for value, field in zip(saved[1:], fields):
-        name, largest = field.split("=")
-        if not (_fits(value, largest.rstrip("?")) or (largest[-1] == "?" and value is None)):
+    for value, kind in zip(saved[1:], FIELDS):
+        if not (_fits(value, kind | 0x20) or (kind < ord("a") and kind != ord("3") and value is None)):
             return None
-        setattr(memory, name, value)
-    return memory
+    held = Memory()
+    (
+        held.faults, held.welded, held.commanded, held.rest_left_ms, held.outage_left_ms, held.warn_left_ms, held.held,
+        held.hold_spent_ms, held.hold_spent_wh, held.credit_spent_wh, held.use, held.import_wh, held.order_s,
+        held.corrupt, held.protected,
+    ) = saved[1:]  # fmt: skip
+    return held
 
 
-def _fits(value: object, largest: str) -> bool:
-    if largest == "truth" or value is True or value is False:
-        return largest == "truth" and (value is True or value is False)
-    most = LONGEST_WAIT_MS if largest == "wait" else LARGEST if largest == "count" else int(largest)
+def _fits(value: object, kind: int) -> bool:
+    if kind == ord("t") or value is True or value is False:
+        return kind == ord("t") and (value is True or value is False)
+    most = LONGEST_WAIT_MS if kind == ord("w") else LARGEST if kind == ord("c") else 3
     return isinstance(value, int) and 0 <= value <= most

@@ -16,8 +16,9 @@ OPEN, KEEP, CLOSED, WARN_THEN_OPEN = "open", "as it was", "closed", "warn, wait,
 BOOT_HOLD_MS = 30_000  # after a reset the clock has this long to come before its absence opens the relay
 
 # Of each row its name, its condition, what becomes of the relay, flags while it keeps the relay closed, and what the
-# energy is counted against then. One text, which a meter leaves in flash.
-ROWS = """
+# energy is counted against then. One constant, which a meter leaves in flash; as bytes, since
+# MicroPython looks for each text that is made among all that it has.
+ROWS = b"""
 over_current | the current was too high since the last reset on site | open | |
 over_temperature | the temperature was too high since the last reset on site | open | |
 weld | commanded and sensed position differed for 2 s since the last reset on site | as it was | |
@@ -34,22 +35,33 @@ boot_hold | closed since before a reset less than 30 s ago; clock unknown; the h
 | closed | flagged | hold
 no_contract | otherwise | warn, wait, open | |
 """
-_USES = " hold credit contract"  # in the order of their numbers in `memory`
+_USES = b" hold credit contract"  # in the order of their numbers in `memory`
 
 
 class Row:
     """One line of the table. use is what the energy is counted against while the row keeps the relay closed."""
 
     def __init__(self, name: str) -> None:
-        at = ROWS.find("\n%s |" % name) + 1
-        parts = [part.strip() for part in ROWS[at : ROWS.find("\n", at)].split("|")]
-        self.name, self.text, self.relay, self.flags, use = parts
-        self.use = _USES.split(" ").index(use)
+        parts = _parts(name)
+        self.name = name
+        self.relay = str(parts[2], "utf-8")
+        self.flags = str(parts[3], "utf-8")
+        self.use = _USES.split(b" ").index(parts[4])
+
+
+def _parts(name: str) -> "list[bytes]":
+    at = ROWS.find(b"\n" + name.encode() + b" |") + 1
+    return [part.strip() for part in ROWS[at : ROWS.find(b"\n", at)].split(b"|")]
 
 
 def names() -> "list[str]":
     """The rows' names, in their order."""
-    return [line.split(" |")[0] for line in ROWS.strip().split("\n")]
+    return [str(line.split(b" |")[0], "utf-8") for line in ROWS.strip().split(b"\n")]
+
+
+def text(name: str) -> str:
+    """The condition of a row, for people."""
+    return str(_parts(name)[1], "utf-8")
 
 
 def true_rows(known: "GuardState", inputs: "Inputs") -> "Generator[str, None, None]":

@@ -9,10 +9,12 @@ Specification: docs/spec/bodies.md, docs/spec/sealing.md; the same table as CDDL
 
 import sys
 
+from wattpact_protocol import steps
 from wattpact_protocol.log import readings, sealed_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from typing import Any
 
     NAMES: dict[int, str]
@@ -70,10 +72,10 @@ ACCEPTER = "the author of the acceptance"
 PARTIES = "both meters of the contract"
 
 # Each kind: its number and name, roles that may publish it, whom it concerns, fields that may be sealed; then number,
-# name and type of its fields, a number below zero for an optional one. One text, which a meter leaves in flash: as
+# name and type of its fields, a number below zero for an optional one. One constant, which a meter leaves in flash: as
 # tuples it would be 7 kB of its heap. A reading is an array, which `readings` decodes. A person's entries are outside a
 # chain: an order id and an expiry take its place. The sentences of kinds, which only hosts show, are in `kind_texts`.
-ROWS = """
+ROWS = b"""
 
 1 certificate | root issuer | every meter |
   1 version u32  2 public_key key  3 role int:1:6  4 label name  -5 supply_point name  6 generation u32
@@ -153,7 +155,7 @@ ROWS = """
 """
 
 # A type and its bounds, of the value or of its length, as a field may also give them itself.
-TYPES = """
+TYPES = b"""
 u8 int:0:255
 u16 int:0:65535
 u32 int:0:4294967295
@@ -180,19 +182,34 @@ def _row(kind: int) -> "tuple[str, str, str, tuple[str, ...], tuple[Any, ...]]":
     """(name, publishers, whom it concerns, fields that may be sealed, fields); raises BodyError.
 
     Fields are a flat row of number, name and type: a tuple of its own for each takes longer to make than to check."""
-    row = _rows.get(kind)
-    if row is None:
-        at = ROWS.find("\n\n%d " % kind)
-        if at < 0:
-            raise BodyError("kind %r is not in the table" % (kind,))
-        head, _, rest = ROWS[at + 2 : ROWS.find("\n\n", at + 2)].partition("\n")
-        name, roles, concerned, hidden = [part.strip() for part in head.split("|")]
-        sealable = readings.FIELDS if kind == READING else tuple(hidden.split())
-        row = (name.split()[1], roles, concerned, sealable, _fields(rest.split()))
-        if len(_rows) >= _HELD:
-            _rows.clear()
-        _rows[kind] = row
-    return row
+    if kind not in _rows:
+        steps.finish(load_steps(kind))
+    return _rows[kind]
+
+
+def load_steps(kind: int) -> "Generator[None, None, None]":
+    """A generator that reads the row of a kind, for what works with that kind then; raises BodyError."""
+    if kind in _rows:
+        return
+    at = ROWS.find(b"\n\n%d " % kind)
+    if at < 0:
+        raise BodyError("kind %r is not in the table" % (kind,))
+    head, _, rest = ROWS[at + 2 : ROWS.find(b"\n\n", at + 2)].partition(b"\n")
+    named, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
+    sealed = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
+    texts = _text(named.split()[1]), _text(roles), _text(concerned)
+    flat: "list[Any]" = rest.split()
+    shapes: dict[bytes, tuple[str, int, int]] = {}
+    for at in range(0, len(flat), 3):
+        flat[at], flat[at + 1], shape = int(flat[at]), _text(flat[at + 1]), flat[at + 2]
+        if shape not in shapes:
+            shapes[shape] = _shape(shape)
+        flat[at + 2] = shapes[shape]
+        if at % 12 == 0:
+            yield
+    if len(_rows) >= _HELD:
+        _rows.clear()
+    _rows[kind] = (texts[0], texts[1], texts[2], sealed, tuple(flat))
 
 
 if not TYPE_CHECKING:
@@ -201,7 +218,7 @@ if not TYPE_CHECKING:
         """Tables of all kinds for hosts and tools, made at the first use; a meter reads one kind at a time."""
         if attribute not in ("NAMES", "KINDS", "SEALABLE"):
             raise AttributeError(attribute)
-        numbers = [int(row.split()[0]) for row in ROWS.strip().split("\n\n")]
+        numbers = [int(row.split()[0]) for row in ROWS.strip().split(b"\n\n")]
         tables = globals()
         tables["NAMES"] = {number: name(number) for number in numbers}
         tables["KINDS"] = {name(number): number for number in numbers}
@@ -209,23 +226,18 @@ if not TYPE_CHECKING:
         return tables[attribute]
 
 
-def _fields(flat: "list[Any]") -> "tuple[Any, ...]":
-    shapes: dict[str, tuple[str, int, int]] = {}
-    for at in range(0, len(flat), 3):
-        flat[at], text = int(flat[at]), flat[at + 2]
-        if text not in shapes:
-            shapes[text] = _shape(text)
-        flat[at + 2] = shapes[text]
-    return tuple(flat)
+def _text(data: bytes) -> str:
+    """Of few bytes only: MicroPython looks for each text among all that it has."""
+    return str(data, "utf-8")
 
 
-def _shape(text: str) -> "tuple[str, int, int]":
+def _shape(text: bytes) -> "tuple[str, int, int]":
     """(type, lowest, highest)."""
-    if ":" not in text:
-        at = TYPES.find("\n%s " % text) + len(text) + 2
-        text = TYPES[at : TYPES.find("\n", at)]
-    name, low, high = text.split(":")
-    return name, int(low), int(high)
+    if b":" not in text:
+        at = TYPES.find(b"\n" + text + b" ") + len(text) + 2
+        text = TYPES[at : TYPES.find(b"\n", at)]
+    name, low, high = text.split(b":")
+    return _text(name), int(low), int(high)
 
 
 def name(kind: int) -> str:
@@ -304,7 +316,7 @@ def decode(kind: int, raw: object) -> "dict[str, object]":
     """The fields by name of a decoded CBOR body; raises BodyError."""
     if kind == READING:
         return readings.decode(raw, BodyError)
-    row = _row(kind)
+    row = _rows.get(kind) or _row(kind)
     name = row[0]
     if not isinstance(raw, dict):
         raise BodyError("%s: the body is not a map" % name)
@@ -346,7 +358,7 @@ def encode_checked(kind: int, body: "dict[str, object]") -> "tuple[object, dict[
     """The body as it is put into CBOR, and as `decode` gives it back; raises BodyError where that would."""
     if kind == READING:
         return readings.encode_checked(body, BodyError)
-    row = _row(kind)
+    row = _rows.get(kind) or _row(kind)
     flat = row[4]
     raw = {abs(flat[at]): body[flat[at + 1]] for at in range(0, len(flat), 3) if flat[at + 1] in body}
     part = body.get(SEALED)
