@@ -767,7 +767,7 @@ class Port:
             self.dead.append(household.meter.inputs(now).sensor_dead)
             household.closed = decision.closed
             for data in household.meter.pop_datagrams():
-                for answer in self.community.receive_datagram(data, household.kid):
+                for answer in self.community.sink.receive_datagram(data, household.kid):
                     receive(household.meter, now, answer)
         return self
 
@@ -832,7 +832,7 @@ def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
         assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), (outage_s, used_wh)
 
 
-def test_after_a_restart_it_waits_for_the_clock_to_judge_a_rise():
+def test_after_a_restart_it_waits_for_the_clock_to_check_a_rise():
     for wait_s, generation in ((20, 2), (90, 1)):  # where none comes, the longest outage is assumed
         port = Port().run(120)
         port.wh += 4000
