@@ -66,12 +66,12 @@ class OwnLog:
         """(generation, next sequence) for a DIGEST; a lost log's is the generation that it needs."""
         return (self.generation + 1, 0) if self.is_lost else (self.generation, self.next_sequence)
 
-    def _follow(self, saved: object) -> None:
+    def _follow(self, saved: "Any") -> None:
         """Go on behind the newest entry, by the journal and by the place that was stored behind it."""
         journal, newest = self._journal, self.newest
         if newest is not None:
             self.generation, self._previous, self.is_begun = newest.generation, newest.id, True
-        if not isinstance(saved, list) or len(saved) != 4:
+        if not _is_place(saved):
             self.is_state_old = newest is not None
             return
         generation, sequence, previous, was_certain = saved
@@ -180,3 +180,10 @@ class OwnLog:
         if not self._is_kept:
             self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
             self._is_kept = True
+
+
+def _is_place(saved: "Any") -> bool:
+    """Whether a stored value is what `_keep` stores."""
+    if not isinstance(saved, list) or len(saved) != 4 or not isinstance(saved[2], bytes):
+        return False
+    return type(saved[0]) is int and type(saved[1]) is int
