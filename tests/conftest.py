@@ -1,6 +1,6 @@
 """How tests written for both Pythons behave under pytest, and what may skip.
 
-A test that raises case.Skip skips. Where WATTPACT_REQUIRE_DATA=1 is set, as on the machine that judges a change, a test
+A test that raises case.Skip skips. Where WATTPACT_REQUIRE_DATA=1 is set, as on the machine that checks a change, a test
 that would skip because the shared data is missing fails instead.
 """
 

@@ -1,4 +1,4 @@
-"""Holds three rules of the architecture: packages import as the table says, no modules import each other in a circle,
+"""Holds three rules of the architecture: packages import as in the table, no modules import each other in a circle,
 and energy, money and time are integers.
 
 Each rule is also shown to fail on a snippet that breaks it.
@@ -35,7 +35,7 @@ MAY_IMPORT = {
         "storage": "",
         "metering": "storage clock",
         "settings": "metering",
-        "sources": "metering settings",
+        "sources": "metering settings clock",
         "control": "metering storage",
         "trade": "",
         "log": "metering trade storage clock",
@@ -77,7 +77,7 @@ EXACT = {"audit", "billing", "bundle", "ledger", "market"}
 class Module:
     """One source file: its dotted name, and the modules that it imports, wherever in the file.
 
-    `loaded` leaves out those that stand under `if TYPE_CHECKING:`, which no interpreter runs.
+    `loaded` leaves out those that are under `if TYPE_CHECKING:`, which no interpreter runs.
     """
 
     def __init__(self, name: str, source: str, is_package: bool = False) -> None:
@@ -152,7 +152,7 @@ def only_drivers_and_boards_touch_hardware(module: Module) -> Iterator[str]:
         yield from (f"{module.name} imports {name}" for name in sorted(tops(module) & HARDWARE))
 
 
-def packages_import_as_the_table_says(module: Module) -> Iterator[str]:
+def packages_import_as_in_the_table(module: Module) -> Iterator[str]:
     table = MAY_IMPORT.get(module.top)
     if table is None or not module.part:
         return
@@ -165,7 +165,7 @@ def packages_import_as_the_table_says(module: Module) -> Iterator[str]:
             yield f"{module.name} imports {name}"
 
 
-def some_packages_stand_alone(module: Module) -> Iterator[str]:
+def some_packages_import_nothing_else(module: Module) -> Iterator[str]:
     if module.top == HOST and module.part in SELF_CONTAINED:
         for top in sorted(tops(module) - set(sys.stdlib_module_names) - {PROTOCOL, HOST}):
             yield f"{module.name} imports {top}"
@@ -221,8 +221,8 @@ RULES: list[Rule] = [
     protocol_imports_only_itself,
     firmware_and_host_never_meet,
     only_drivers_and_boards_touch_hardware,
-    packages_import_as_the_table_says,
-    some_packages_stand_alone,
+    packages_import_as_in_the_table,
+    some_packages_import_nothing_else,
     amounts_are_integers,
 ]
 
@@ -280,16 +280,16 @@ def test_rule_holds(rule: Rule, modules: list[Module]):
         (firmware_and_host_never_meet, "wattpact.node.node", "import boards.virtual"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.metering.power", "from machine import Pin"),
         (only_drivers_and_boards_touch_hardware, "wattpact.node.node", "import network"),
-        (packages_import_as_the_table_says, "wattpact.ledger.accounts", "from wattpact.store import records"),
-        (packages_import_as_the_table_says, "wattpact.ledger", "from . import market"),
-        (packages_import_as_the_table_says, "wattpact.store.records", "from wattpact.node import node"),
-        (packages_import_as_the_table_says, "wattpact.audit.page", "from wattpact.billing import bill"),
-        (packages_import_as_the_table_says, "wattpact.bundle.disclosure", "from wattpact import keys"),
-        (packages_import_as_the_table_says, "wattpact_protocol.guard.guard", "from wattpact_protocol.log import kinds"),
-        (packages_import_as_the_table_says, "wattpact_meter.trade.usage", "def f():\n    import wattpact_meter.core"),
-        (packages_import_as_the_table_says, "wattpact.somewhere.else", ""),
-        (some_packages_stand_alone, "wattpact.audit.page", "import cryptography"),
-        (some_packages_stand_alone, "wattpact.ledger.fold", "import numpy"),
+        (packages_import_as_in_the_table, "wattpact.ledger.accounts", "from wattpact.store import records"),
+        (packages_import_as_in_the_table, "wattpact.ledger", "from . import market"),
+        (packages_import_as_in_the_table, "wattpact.store.records", "from wattpact.node import node"),
+        (packages_import_as_in_the_table, "wattpact.audit.page", "from wattpact.billing import bill"),
+        (packages_import_as_in_the_table, "wattpact.bundle.disclosure", "from wattpact import keys"),
+        (packages_import_as_in_the_table, "wattpact_protocol.guard.guard", "from wattpact_protocol.log import kinds"),
+        (packages_import_as_in_the_table, "wattpact_meter.trade.usage", "def f():\n    import wattpact_meter.core"),
+        (packages_import_as_in_the_table, "wattpact.somewhere.else", ""),
+        (some_packages_import_nothing_else, "wattpact.audit.page", "import cryptography"),
+        (some_packages_import_nothing_else, "wattpact.ledger.fold", "import numpy"),
         (amounts_are_integers, "wattpact_protocol.settlement.slots", "share = 0.5"),
         (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total / 3600"),
         (amounts_are_integers, "wattpact.ledger.accounts", "total /= 2"),
@@ -307,9 +307,9 @@ def test_rule_can_fail(rule: Rule, name: str, source: str):
         (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "from . import _cbor_host\nimport struct"),
         (protocol_imports_only_itself, "wattpact_protocol.log.ids", "if TYPE_CHECKING:\n    from typing import Any"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.drivers.relay", "from machine import Pin"),
-        (packages_import_as_the_table_says, "wattpact.ledger.accounts", "from . import transfer"),
-        (packages_import_as_the_table_says, "wattpact.audit.page", "from wattpact.bundle import disclosure"),
-        (packages_import_as_the_table_says, "wattpact.bundle.disclosure", "from wattpact_protocol.log import kinds"),
+        (packages_import_as_in_the_table, "wattpact.ledger.accounts", "from . import transfer"),
+        (packages_import_as_in_the_table, "wattpact.audit.page", "from wattpact.bundle import disclosure"),
+        (packages_import_as_in_the_table, "wattpact.bundle.disclosure", "from wattpact_protocol.log import kinds"),
         (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total // 3600"),
         (amounts_are_integers, "wattpact.node.node", "timeout = 0.5"),
     ],

@@ -10,6 +10,8 @@ from wattpact_protocol.guard import guard
 from wattpact_protocol.guard.table import CLOSED, KEEP, OPEN, ROWS
 from wattpact_protocol.log import reason_texts, reasons
 
+from tools.words import hits
+
 CHECKOUT = Path(__file__).parent.parent
 CODES = {name: value for name, value in vars(reasons).items() if name.isupper()}
 VOCABULARY = {"protocol/wattpact_protocol/log/reasons.py"}
@@ -92,9 +94,9 @@ def test_sentences_are_plain():
     texts = {**reason_texts.TEXTS, **reason_texts.RELAY_CLOSED, **reason_texts.RELAY_OPEN}
     for code, text in texts.items():
         assert text[0].isupper() and text.endswith(".") and len(text) <= 100, code
-        assert not re.search(r"\b(sa(y|id)|t(ell|old)|hear|heard|speak|opener|stands|comes to)\b", text), code
+        assert hits("docs/sentence.md", text) == [], code
 
 
-def test_a_code_from_elsewhere_is_shown_in_words():
+def test_a_code_from_elsewhere_is_shown_with_spaces():
     assert reason_texts.text("some_new_reason") == "Some new reason."
     assert reason_texts.relay_text("some_new_reason", True) == reason_texts.UNKNOWN

@@ -4,8 +4,9 @@
     python -m tools.words docs host/web      of these folders alone
     python -m tools.words --counts           the counts alone
 
-Read are the Markdown files without their code; of Python files comments, docstrings and other strings; of the page
-comments, strings and the text between tags. Exit status 0 where nothing was found.
+Read are the Markdown files without their code; of Python files comments, docstrings and other strings, of tests the
+names of functions and classes too; of the page comments, strings and the text between tags. Exit status 0 where nothing
+was found.
 """
 
 import ast
@@ -16,16 +17,18 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDERS = ("docs", "protocol", "firmware", "host/wattpact", "host/web", "tools")
+FOLDERS = ("docs", "protocol", "firmware", "host/wattpact", "host/web", "tools", "tests")
 SUFFIXES = (".md", ".py", ".ts", ".tsx")
-# This module lists the words themselves; the pages are written from strings that are read where they are.
+# This module and its test list the words themselves; the pages are written from strings that are read where they are.
 # What writes vectors has their texts, which do not change.
 UNREAD = (
-    "tools/words.py", "tools/vectors", "docs/reference/cli.md", "docs/spec/bodies.md", "docs/spec/reasons.md"
+    "tools/words.py", "tests/test_words.py", "tools/vectors", "docs/reference/cli.md", "docs/spec/bodies.md",
+    "docs/spec/reasons.md",
 )  # fmt: skip
 
 
@@ -39,13 +42,23 @@ class Forbidden(NamedTuple):
     right_in: tuple[str, ...] = ()
 
 
-MACHINE_CODE = ("protocol/wattpact_protocol/crypto/", "tools/")
+MACHINE_CODE = (
+    "protocol/wattpact_protocol/crypto/", "tools/", "tests/device/test_machine_code", "tests/protocol/diagnostic",
+    "tests/test_documents",
+)  # fmt: skip
 # The fields `evidence` and `evidence_root` of a statement, and what is about them.
 STATEMENTS = (
     "docs/spec/bundle", "docs/spec/settlement", "docs/glossary.md", "protocol/wattpact_protocol/log/kind",
     "protocol/wattpact_protocol/settlement/statement", "host/wattpact/audit/", "host/wattpact/bundle/",
     "host/wattpact/billing/", "host/wattpact/simulation/conservation", "host/wattpact/views/sentences",
+    "tests/host/test_audit", "tests/protocol/test_settlement", "tests/simulator/bodies",
 )  # fmt: skip
+# What reads the vectors, whose verdicts are "refused".
+VECTORS = (
+    "tests/host/test_libsodium", "tests/host/test_sealing_oracle", "tests/host/test_wire_cddl",
+    "tests/protocol/test_entry", "tests/protocol/test_x25519",
+)  # fmt: skip
+ASK = ("tests/host/test_cli.py",)  # of the command
 
 FORBIDDEN = [
     Forbidden("says?|said|saying", "publish, report, state, show; or is", "(text|message|log|name|md) says"),
@@ -56,8 +69,8 @@ FORBIDDEN = [
     Forbidden("stretch(es)?", "key period; period"),
     Forbidden("chance", "randomness"),
     Forbidden("words?", "entry; order", r"words? of \d+ bits|\d+-bit words?", MACHINE_CODE),
-    Forbidden("asks?|asked|asking|askers?", "request, demand, require; viewer (of the page)", "contract ask"),
-    Forbidden("questions?", "request, query", "", ("firmware/wattpact_meter/drivers/dns",)),
+    Forbidden("asks?|asked|asking|askers?", "request, demand, require; viewer (of the page)", "contract ask", ASK),
+    Forbidden("questions?", "request, query", "", ("firmware/wattpact_meter/drivers/dns", "tests/firmware/test_dns")),
     Forbidden("(comes?|came|coming) to", "amount to, total; reach"),
     Forbidden("stands?|stood|standing", "is; remain", "stands? in|stand-ins?|stands? for|stands? still|stand 120"),
     Forbidden("(goes|go|going|gone|went) by", "follow; pass", "(go|goes|gone|went) by (ship|post)"),
@@ -76,7 +89,7 @@ FORBIDDEN = [
     Forbidden("pass(es|ed)? over", "ignore, skip"),
     Forbidden("lies?|lay", "is, are", "lies? (on|between)"),
     Forbidden("(takes?|took|taken|taking) in", "ingest, receive", r"taken in (the|this) order|taken in a (loop|tower)"),
-    Forbidden("refus(e|es|ed|ing|als?)", "reject, rejection"),
+    Forbidden("refus(e|es|ed|ing|als?)", "reject, rejection", "", VECTORS),
     Forbidden("evidence", "proof; forks", "", STATEMENTS),
     Forbidden("(takes?|took|taking) (an?|the|each|no|its) (entry|order|grant|offer|datagram|batch)", "receive, accept"),
 ]  # fmt: skip
@@ -107,7 +120,7 @@ def texts(file: str, source: str) -> Iterator[tuple[int, str]]:
     if file.endswith(".md"):
         pieces: Iterator[tuple[int, str]] = iter([(1, _blank(_FENCE, _blank(_WRITTEN, source)))])
     elif file.endswith(".py"):
-        pieces = _of_python(source)
+        pieces = chain(_of_python(source), _names(source) if file.startswith("tests/") else ())
     else:
         pieces = ((1 + source.count("\n", 0, match.start()), match.group()) for match in _PAGE.finditer(source))
     for line, text in pieces:
@@ -167,6 +180,13 @@ def _of_python(source: str) -> Iterator[tuple[int, str]]:
             last = token.start[0]
     if comments:
         yield last - len(comments) + 1, "\n".join(comments)
+
+
+def _names(source: str) -> Iterator[tuple[int, str]]:
+    """Of functions and classes, as words."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name.replace("_", " ")
 
 
 def _compile(rows: list[Forbidden]) -> list[tuple[Forbidden, re.Pattern[str], re.Pattern[str] | None]]:

@@ -143,14 +143,13 @@ def check_clipping(folder):
     """What the current transformer gives beyond the converter's rails is seen."""
     write_settings(folder)
     app = App(board.Board(pins, folder))
-    millivolts = machine.ADC.MILLIVOLTS
+    converter = app.board.source._adc._current
     for amps, clips in ((90, False), (110, True), (200, True)):
-        millivolts[pins.CURRENT] = amps * 1_000_000 * 0.8 / 88_900
+        converter.amplitude = amps * 1_000_000 * 0.8 / 88_900 * 2**0.5
         found = []
         for _ in range(4):
             found += app.board.source.read(app.board.now().uptime_ms * 1000)
         assert len(found) >= 2 and all(bool(one.quality & readings.CLIPPED) == clips for one in found), amps
-    millivolts[pins.CURRENT] = 20_000_000 * 0.8 / 88_900
     app.journal.close()
 
 

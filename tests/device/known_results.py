@@ -12,7 +12,7 @@ from pathlib import Path
 import case
 from wattpact_protocol.crypto import _ed25519_host
 
-# What it prints first says that machine code does the work; a line of the file is a call and what comes of it.
+# What it prints first shows that machine code does the work; a line of the file is a call and what comes of it.
 PROGRAM = """
 from wattpact_protocol import crypto
 from wattpact_protocol.crypto import ccm, ed25519, hkdf, sha512, x25519

@@ -26,7 +26,7 @@ def test_backends_of_the_host_stay_off_the_device():
 
 
 @pytest.mark.parametrize("source", ["match x:\n case 1: pass", "@micropython.viper\ndef f(x: complex): pass"])
-def test_a_file_the_chip_cannot_take_is_refused(source: str, tmp_path: Path):
+def test_a_file_the_chip_cannot_take_is_rejected(source: str, tmp_path: Path):
     (tmp_path / "bad.py").write_text(source)
     with pytest.raises(CompileError, match=r"bad\.py"):
         compile_file(tmp_path / "bad.py", "bad.py", tmp_path / "bad.mpy", "xtensawin")

@@ -42,7 +42,7 @@ def test_functions_within_functions_are_found(tmp_path: Path) -> None:
     assert len(list(viper_functions((tmp_path / "addition.mpy").read_bytes()))) == 2
 
 
-def test_what_is_no_compiled_file_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_compiled_file_is_rejected(tmp_path: Path) -> None:
     compile_file(FIELD, "field", tmp_path / "field.mpy", "rv32imc")
     file = (tmp_path / "field.mpy").read_bytes()
     for bad in (b"", b"M\x06", b"M\x05" + file[2:], file[: len(file) // 2]):

@@ -55,7 +55,7 @@ def test_results_are_those_known(make: Callable[[], Iterator[str]], tmp_path: Pa
 
 
 def test_instructions_are_counted_one_by_one() -> None:
-    """A turn of the loop is two; what stands around it is always the same."""
+    """A turn of the loop is two; what is around it is always the same."""
     counts = dict(tuple(map(int, text.split())) for text in riscv_system.run(LOOP, counted=True).splitlines())
     assert [counts[length] - counts[1] for length in (2, 1000, 1001, 1000000)] == [2, 1998, 2000, 1999998]
 
@@ -67,13 +67,13 @@ def test_a_count_is_the_same_every_time() -> None:
     assert 1_000_000 < verify < 12_000_000 and sign - verify < 5_000_000
 
 
-def test_what_a_program_raises_is_told() -> None:
+def test_what_a_program_raises_is_reported() -> None:
     with pytest.raises(riscv_system.MachineError, match="ValueError: seven"):
         riscv_system.run("raise ValueError('seven')")
 
 
 def test_the_bars_hold_and_c_computes_the_same() -> None:
-    """C that came to another signature, verdict or secret would raise."""
+    """C that computed another signature, verdict or secret would raise."""
     assert not c_peer.available()
     works = {work.what: work for work in riscv.works()}
     sign, verify = works["sign 96 bytes, the key known"], works["verify"]

@@ -49,7 +49,7 @@ def test_the_combs_table_is_read_in_place(arch: str):
     assert build_image(arch).index(_ed25519_table.POINTS) % 4 == 0
 
 
-def test_extra_files_stand_beside_the_device_files(tmp_path: Path):
+def test_extra_files_are_beside_the_device_files(tmp_path: Path):
     (tmp_path / "main.py").write_text("print('started')\n")
     image = build_image("bytecode", {"main.py": tmp_path / "main.py"})
     assert image.startswith(b"\xd2\xcd\x31") and b"print('started')" in image

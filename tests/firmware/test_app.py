@@ -1,4 +1,4 @@
-"""The application on a board of stand-ins: failing tasks, restarts, the watchdog, and what the guard is told."""
+"""The application on a board of stand-ins: failing tasks, restarts, the watchdog, and what the guard receives."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ def made(folder):
     return app, board
 
 
-def test_it_says_who_it_is_and_runs_until_it_is_stopped():
+def test_it_reports_who_it_is_and_runs_until_it_is_stopped():
     with flash.Folder() as folder:
         app, board = made(folder)
         assert board.events[0]["event"] == "started" and board.events[0]["kid"] == app.identity.kid.hex()
@@ -81,7 +81,7 @@ def test_a_task_is_stuck_after_half_a_minute_and_not_before():
             assert board.fed == fed + 1, name
 
 
-def test_the_relay_does_what_the_guard_decides_and_it_is_told_once():
+def test_the_relay_does_what_the_guard_decides_and_it_is_reported_once():
     with flash.Folder() as folder:
         app, board = made(folder)
         for now_ms in (0, 100, 200):
@@ -110,7 +110,7 @@ def test_half_as_much_again_as_rated_in_any_phase_is_over_current():
             assert not over_current(app, board, {})
 
 
-def test_over_current_in_any_of_several_measurements_is_told():
+def test_over_current_in_any_of_several_measurements_is_reported():
     with flash.Folder() as folder:
         app, board = made(folder)
         over = {register_table.CURRENT_1_MA: 65_500}
@@ -121,7 +121,7 @@ def test_over_current_in_any_of_several_measurements_is_told():
         assert not over_current(app, board, {})
 
 
-def test_the_guard_is_asked_between_two_verifications():
+def test_the_guard_decides_between_two_verifications():
     with flash.Folder() as folder:
         app, board = made(folder)
         meter, done = app.meter, []

@@ -40,7 +40,7 @@ def test_the_ion7650_recording():
     assert len(found.channels["U4"].micro) == 2048 and found.time_us(2047) == 66662
 
 
-def test_what_is_no_recording_is_refused():
+def test_what_is_no_recording_is_rejected():
     for old, new in (
         ("1999", "1991"), ("1999", "1999,x"), ("3,2A,1D", "4,2A,1D"), ("2A", "2"), ("2A", "A"), ("3,2A,1D", "1,0A,1D"),
         ("3,2A,1D", "99,98A,1D"), ("1,I1", "2,I1"), ("U1", "I1"), ("ampere", "furlong"), ("-0.5", "-0.5.1"),

@@ -21,7 +21,7 @@ def answer(*records, request=REQUEST, flags=b"\x81\x80", counted=None):
     return request[:2] + flags + b"\x00\x01" + count.to_bytes(2, "big") + bytes(4) + request[12:] + b"".join(records)
 
 
-def test_a_request_is_as_the_standard_says():
+def test_a_request_is_as_in_the_standard():
     assert encode(NUMBER, NAME) == REQUEST
     assert encode(NUMBER, "a" * 63)[12] == 63 and len(encode(NUMBER, ".".join(["a" * 49] * 5))) == 12 + 251 + 4
     for wrong in ("", ".", "a..b", "a.", "a" * 64, "a b", "caf\xe9", "a\n", ".".join(["a" * 63] * 4)):
@@ -70,7 +70,7 @@ def test_no_damage_makes_it_raise():
     assert found
 
 
-def test_numbers_are_told_from_names():
+def test_numbers_are_distinguished_from_names():
     assert [is_numeric(name) for name in ("192.0.2.7", "0.0.0.0", "255.255.255.255")] == [True] * 3
     for name in (
         "",

@@ -5,7 +5,7 @@ from simulator import damage
 from simulator.network import alone
 from wattpact_protocol.log import entry, kinds, roles
 
-WHO_SAYS = {
+WHO_PUBLISHES = {
     "issuer": (kinds.CERTIFICATE, kinds.POLICY, kinds.GRANT, kinds.TERMINATE, kinds.COMMUNITY, kinds.TARIFF),
     "host": (kinds.RECEIPT, kinds.STATEMENT),
     "owner": (kinds.MANDATE, kinds.TERMINATE),
@@ -14,21 +14,21 @@ WHO_SAYS = {
 
 
 def test_no_values_that_the_table_allows_stop_a_meter():
-    """It goes on measuring, deciding, speaking and hearing, and does the same after a restart."""
+    """It goes on measuring, deciding, publishing and receiving, and does the same after a restart."""
     operations = starts = 0
     for seed in range(case.scale(20, 3)):
         bits = case.Bits("hostile %d" % seed)
         world, community, household = alone(lambda ms, closed: 3600 if closed else 0, step_ms=500)
         other = community.author("other")
         community.certify(other, community.issuer, roles.METER, owner=world.owner.kid)
-        community.grants = False
-        community.concerns = lambda new, kid: new.kid != kid
+        community.sink.grants = False
+        community.sink.concerns = lambda new, kid: new.kid != kid
         authors = {"issuer": community.issuer, "host": community.host, "owner": world.owner, "other": other}
         world.run(5)
         ids, said = [bytes(32)], 0
         for n in range(case.scale(250, 60)):
-            who = bits.choice(sorted(WHO_SAYS))
-            kind = bits.choice(WHO_SAYS[who])
+            who = bits.choice(sorted(WHO_PUBLISHES))
+            kind = bits.choice(WHO_PUBLISHES[who])
             ids += [new.id for new in household.entries()[-3:]]
             made = damage.body(
                 bits, kind, (community.now_s, 60), ids[-12:], [household.kid, world.owner.kid, other.kid]
@@ -39,9 +39,9 @@ def test_no_values_that_the_table_allows_stop_a_meter():
             if kind == kinds.GRANT:
                 made["number"], made["meter"] = n + 1, household.kid
             try:
-                new = tell(community, authors[who], kind, made, n)
+                new = publish_any(community, authors[who], kind, made, n)
             except entry.EntryError:
-                continue  # too long to be said
+                continue  # too long to be published
             ids.append(new.id)
             said += 1
             if n % 8 == 0:
@@ -54,20 +54,20 @@ def test_no_values_that_the_table_allows_stop_a_meter():
         assert said > 40 and household.meter.rejected.get("flash_failed", 0) == 0, household.meter.rejected
         readings = len(household.entries(kinds.READING))
         heard = household.meter.inbox.cursor
-        community.demo_policy(version=kinds.MAX_U32, meter=household.kid)
+        community.quick_policy(version=kinds.MAX_U32, meter=household.kid)
         world.run(20)
         assert len(household.entries(kinds.READING)) > readings and household.meter.inbox.cursor > heard
     assert operations and starts, (operations, starts)
 
 
-def tell(community, author, kind, made, n):
-    """An entry of an author that the community passes on whatever it says."""
+def publish_any(community, author, kind, made, n):
+    """An entry of an author that the community passes on whatever is in it."""
     if not author.chained:
         made["order_id"] = n.to_bytes(8, "big")
         made.setdefault("expires_s", community.now_s + 60)
     new = author.publish(kind, made, community.now_s)
-    community.rows.append(new)
-    for table, names in ((community.offers, kinds.OFFER), (community.acceptances, kinds.ACCEPTANCE)):
+    community.sink.entries.append(new)
+    for table, names in ((community.sink.offers, kinds.OFFER), (community.sink.acceptances, kinds.ACCEPTANCE)):
         if kind == names:
             table[new.id] = new
     return new

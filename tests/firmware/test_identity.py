@@ -20,7 +20,7 @@ SIGNATURE = binascii.unhexlify(
 )
 
 
-class Chance:
+class Randomness:
     """Gives the seed of RFC 8032, then codes; counts what is drawn."""
 
     def __init__(self):
@@ -33,7 +33,7 @@ class Chance:
 
 def test_the_first_boot_makes_it_and_later_ones_find_it():
     with flash.Folder() as folder:
-        chance = Chance()
+        chance = Randomness()
         for _ in range(3):
             identity = Identity(Store(folder), chance)
             assert identity.public_key == PUBLIC_KEY
@@ -45,7 +45,7 @@ def test_the_first_boot_makes_it_and_later_ones_find_it():
 
 
 def test_it_is_in_flash_before_it_can_sign():
-    class Refusing:
+    class Rejecting:
         corrupt = set()
 
         def load(self, name):
@@ -54,22 +54,22 @@ def test_it_is_in_flash_before_it_can_sign():
         def save(self, name, value):
             raise OSError(5, "no flash")
 
-    raises(OSError, Identity, Refusing(), Chance())
+    raises(OSError, Identity, Rejecting(), Randomness())
 
 
 def test_a_damaged_one_is_never_replaced():
     with flash.Folder() as folder:
-        Identity(Store(folder), Chance())
+        Identity(Store(folder), Randomness())
         data = flash.read(folder + "/identity")
         for place in range(len(data)):
             flash.write(folder + "/identity", data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-            raises(IdentityError, Identity, Store(folder), Chance())
+            raises(IdentityError, Identity, Store(folder), Randomness())
         for wrong in ([SEED], [SEED, b"x" * 15], [SEED, 1], 5, {1: SEED}):
             Store(folder).save("identity", wrong)
-            raises(IdentityError, Identity, Store(folder), Chance())
+            raises(IdentityError, Identity, Store(folder), Randomness())
 
 
-def test_chance_that_is_broken_is_refused_and_nothing_is_kept():
+def test_broken_randomness_is_rejected_and_nothing_is_kept():
     for broken in (lambda n: bytes(n), lambda n: b"\xff" * n, lambda n: b"short"):
         with flash.Folder() as folder:
             raises(IdentityError, Identity, Store(folder), broken)
@@ -78,7 +78,7 @@ def test_chance_that_is_broken_is_refused_and_nothing_is_kept():
 
 def test_the_seed_is_not_shown():
     with flash.Folder() as folder:
-        identity = Identity(Store(folder), Chance())
+        identity = Identity(Store(folder), Randomness())
         shown = repr(identity) + str(identity) + "%r %s" % (identity, identity)
         public = [name for name in dir(identity) if not name.startswith("_")]
         for name in public:
@@ -87,9 +87,9 @@ def test_the_seed_is_not_shown():
         assert SEED.hex() not in shown and repr(SEED) not in shown
 
 
-def test_what_a_fault_in_signing_says_does_not_show_the_seed():
+def test_a_fault_in_signing_does_not_show_the_seed():
     with flash.Folder() as folder:
-        identity = Identity(Store(folder), Chance())
+        identity = Identity(Store(folder), Randomness())
         backend_sign_steps = ed25519._backend.sign_steps
 
         def disturbed(seed, message):

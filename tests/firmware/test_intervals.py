@@ -55,7 +55,7 @@ def test_boundaries_are_multiples_of_the_step():
     assert line.crossed[0] == (T0_S, 1030)
 
 
-def test_the_first_second_is_said_so_that_energy_before_the_first_boundary_counts():
+def test_the_first_second_is_published_so_that_energy_before_the_first_boundary_counts():
     line = Line(watts=36_000, start_ms=T0_S * 1000 - 30_300)  # 10 Wh a second, from between two seconds on
     line.run(220)
     full = line.bodies()
@@ -65,7 +65,7 @@ def test_the_first_second_is_said_so_that_energy_before_the_first_boundary_count
     line.bodies()
     assert len(line.openings) == 1
     later = Line()
-    later.intervals.last_end_s = T0_S - 3600  # after a restart the gap is bridged by what was said before
+    later.intervals.last_end_s = T0_S - 3600  # after a restart the gap is bridged by what was published before
     later.run(300)
     later.bodies()
     assert later.openings == []
@@ -80,7 +80,7 @@ def test_a_boundary_within_a_period_is_interpolated():
     assert line.crossed == [(T0_S, 1060), (T0_S + 60, 1660)]
 
 
-def test_values_lie_between_the_registers_around_them():
+def test_values_are_between_the_registers_around_them():
     bits = case.Bits("between")
     for _ in range(case.scale(300, 60)):
         line = Line(step_s=5, count=1 + bits.below(4), watts=0)
@@ -151,7 +151,7 @@ def test_a_clock_that_is_set_closes_and_marks():
     assert second["quality"] == readings.CLOCK_ADJUSTED and second["bad_mask"] == 1
     line.run(100)
     line.intervals.set_clock()
-    line.at_ms -= 600_000  # behind what was said: readings wait until time has passed that
+    line.at_ms -= 600_000  # behind what was published: readings wait until time has passed that
     line.run(700)
     held = register_rules.RegisterRules(10_000)
     for body in [first, second] + line.bodies():
@@ -189,7 +189,7 @@ def test_whole_seconds_narrow_down_where_a_second_begins():
         assert 0 <= offset_ms + 5000 - time.at_ms(5000) < 100
 
 
-def test_a_clock_that_is_set_is_told_from_one_that_is_steered():
+def test_a_clock_that_is_set_is_distinguished_from_one_that_is_steered():
     time = UnixTime()
     assert time.follow(Now(0, None)) == 0 and not time.is_known
     assert time.follow(Now(1000, T0_S)) == 0 and time.is_known

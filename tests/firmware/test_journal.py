@@ -64,7 +64,7 @@ def test_every_append_is_made_durable_before_it_returns():
         assert len(lengths) == 5
 
 
-def test_an_append_out_of_order_or_out_of_bounds_is_refused():
+def test_an_append_out_of_order_or_out_of_bounds_is_rejected():
     with flash.Folder() as folder:
         trader = Journal(folder)
         raises(JournalError, trader.append, b"x", 1)
@@ -233,7 +233,7 @@ def test_files_of_others_are_left_alone():
         assert flash.read(folder + "/notes.txt") == b"hello"
 
 
-def test_a_full_journal_says_so_and_goes_on_after_pruning():
+def test_a_full_journal_raises_and_goes_on_after_pruning():
     with flash.Folder() as folder:
         trader = Journal(folder, limit_bytes=1000, segment_bytes=250)
         count = 0
@@ -325,7 +325,7 @@ if case.MICROPYTHON:
                 assert trader.first <= max(done - 10, 7)
                 assert_goes_on(trader)
 
-    def test_littlefs_that_is_full_says_so_and_loses_nothing():
+    def test_littlefs_that_is_full_raises_and_loses_nothing():
         blocks = flash.Blocks(16)
         with flash.Mounted(blocks, fresh=True) as mounted:
             trader = Journal(mounted.path + "/j", segment_bytes=4000)
@@ -345,7 +345,7 @@ if case.MICROPYTHON:
             assert trader.read(count) == entry(count, 900) and not trader.corrupt
 
 
-def test_records_are_what_the_specification_says():
+def test_records_are_as_in_the_specification():
     with flash.Folder() as folder:
         Journal(folder).append(b"abc", 0)
         data = flash.read(folder + "/0000000000.log")

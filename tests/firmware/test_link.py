@@ -1,7 +1,10 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
-from simulator.network import START_S, Community, Flash, Household, Journal, Store
+from simulator.community import START_S
+from simulator.household import Household
+from simulator.memory_flash import Flash, Journal, Store
+from simulator.peer import with_peer
 from wattpact_meter.log import trust
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.sync.inbox import Inbox
@@ -48,7 +51,7 @@ class Line:
         return self.inbox.admit([name, after, cursor, b""])
 
 
-def test_nothing_is_pushed_before_the_host_says_where_it_is():
+def test_nothing_is_pushed_before_a_head_of_the_host():
     line = Line(5)
     assert line.poll() == [(datagram.DIGEST, [KID, 0, 5, bytes(8), 0])]
     line.head(3)
@@ -121,14 +124,14 @@ def test_new_entries_bring_a_digest_at_once_while_the_host_is_there():
     assert [kind for kind, _ in line.poll(100)] == [datagram.ENTRY, datagram.DIGEST]
 
 
-def test_heads_that_cannot_be_are_passed_over():
+def test_heads_that_cannot_be_are_ignored():
     line = Line(3)
     assert line.head(4) == reasons.HEAD_AHEAD
     assert line.outbox.on_head(1, 0, 0, 0) == reasons.STALE_GENERATION
     assert line.outbox.acknowledged is None
 
 
-def test_pruned_entries_are_not_asked_for():
+def test_pruned_entries_are_not_requested():
     line = Line(10)
     line.journal.prune(6)
     line.head(2)
@@ -137,13 +140,13 @@ def test_pruned_entries_are_not_asked_for():
 
 def test_the_inbox_is_followed_in_order():
     line = Line()
-    judge = line.inbox.problem
-    assert judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 0, 4) is None
+    problem = line.inbox.problem
+    assert problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 0, 4) is None
     line.inbox.move(INBOX, 4)
-    assert judge(INBOX, 4, 9) is None and judge(INBOX, 5, 9) == reasons.INBOX_GAP
-    assert judge(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and judge(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
-    assert judge(b"inbox 02", 4, 9) == reasons.INBOX_GAP and judge(b"inbox 02", 0, 2) is None
+    assert problem(INBOX, 4, 9) is None and problem(INBOX, 5, 9) == reasons.INBOX_GAP
+    assert problem(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and problem(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
+    assert problem(b"inbox 02", 4, 9) == reasons.INBOX_GAP and problem(b"inbox 02", 0, 2) is None
 
 
 def test_the_cursor_outlives_a_restart():
@@ -207,17 +210,16 @@ class Addressee:
         self.household = Household(community, name, lambda ms, closed: 0)
         self.household.boot(0)
         self.owner = community.person(name + "'s owner")
-        self.certificate = community.enrol(self.household, self.owner)
-        self.author = community.authors[self.household.kid]
+        self.author = community.enrol(self.household, self.owner)
+        self.certificate = self.author.certificate
         self.kid = self.household.kid
         self.inbox = self.household.meter.inbox
         self.trader = self.household.meter.trader
 
     def know(self):
         """Apply all certificates that there are."""
-        for new in self.community.rows:
-            if new.kind == kinds.CERTIFICATE:
-                assert self.verdict(new).proven
+        for new in self.community.certificates:
+            assert self.verdict(new).proven
         return self
 
     def verdict(self, new, must_prove=False):
@@ -228,8 +230,8 @@ class Addressee:
         verdict = self.verdict(new, must_prove)
         return verdict.moves, verdict.reason, verdict.proven, verdict.changed
 
-    def order(self, side, limit, name):
-        assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40, name)) == EFFECT
+    def order(self, side, limit):
+        assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40)) == EFFECT
 
     def answer(self):
         """The next entry that the trader wants to be published, published."""
@@ -248,7 +250,7 @@ def rejected(reason):
 
 
 def addressees(*names):
-    community = Community(grants=False)
+    community = with_peer(grants=False)
     made = [Addressee(community, name) for name in names]
     return [community] + [one.know() for one in made]
 
@@ -264,7 +266,7 @@ def test_a_certificate_counts_once_and_proves_what_it_can():
     community, one = addressees("one")
     assert one.apply(one.certificate) == (True, None, True, False), "it is known"
     stranger = community.author("stranger")
-    unknown = community.certify(community.author("two"), stranger, roles.PERSON)
+    unknown = community.certify(community.author("two"), stranger, roles.PERSON).certificate
     assert one.apply(unknown) == (False, reasons.UNKNOWN_AUTHOR, False, False)
     old = community.publish(community.issuer, kinds.CERTIFICATE, dict(one.certificate.body, label="old"))
     assert one.apply(old) == PASSED and one.apply(old, must_prove=True) == (True, None, True, False)
@@ -274,15 +276,20 @@ def test_a_certificate_counts_once_and_proves_what_it_can():
 def test_a_certificate_beyond_those_that_it_has_room_for_is_genuine_all_the_same():
     community, one = addressees("one")
     while len(one.household.meter.trust) < trust.MAX_AUTHORS:
-        assert one.apply(community.person("person %d" % len(community.rows)).certificate) == (True, None, True, False)
+        assert one.apply(community.person("person %d" % len(community.entries)).certificate) == (
+            True,
+            None,
+            True,
+            False,
+        )
     assert one.apply(community.person("one more").certificate) == (True, reasons.AUTHORS_FULL, True, False)
 
 
-def test_what_is_its_own_or_of_no_effect_is_passed_over():
+def test_what_is_its_own_or_of_no_effect_is_ignored():
     community, one, two = addressees("one", "two")
     event = community.publish(two.author, kinds.EVENT, {"code": 1})
     assert one.apply(event) == PASSED
-    two.order(kinds.SELL, 100_000, "two sells")
+    two.order(kinds.SELL, 100_000)
     offer = two.answer()
     assert two.apply(offer) == PASSED and one.apply(offer) == EFFECT
     assert one.apply(offer) == rejected(reasons.DUPLICATE)
@@ -302,7 +309,7 @@ def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was
     community, one, two = addressees("one", "two")
     grant = community.give(one.household, 10)
     assert two.apply(grant) == rejected(reasons.NOT_FOR_THIS_METER)
-    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1)
     assert two.apply(mandate) == rejected(reasons.NOT_FOR_THIS_METER)
     one.inbox.not_before_s = START_S + 1
     assert one.apply(grant) == one.apply(mandate) == rejected(reasons.BEFORE_STATE_WAS_LOST)
@@ -310,7 +317,7 @@ def test_grants_and_mandates_are_for_one_meter_and_not_from_before_its_state_was
     assert one.apply(Forged(grant)) == (False, reasons.BAD_SIGNATURE, False, False)
     assert one.apply(grant) == one.apply(mandate) == EFFECT
     assert one.apply(grant) == (True, reasons.OLD_GRANT, True, False)
-    of_two = community.mandate(two.owner, one.household, kinds.SELL, 1, 1, "two sells what is not its own")
+    of_two = community.mandate(two.owner, one.household, kinds.SELL, 1, 1)
     assert one.apply(of_two) == (True, reasons.NOT_OWNER, True, False)
 
 
@@ -327,8 +334,8 @@ def test_a_policy_is_for_one_meter_or_all_and_newer_than_the_last():
 def contracted():
     """(community, supplier, consumer, a third one, the contract), in which each has applied what it needs."""
     community, supplier, consumer, third = addressees("supplier", "consumer", "third")
-    supplier.order(kinds.SELL, 180_000, "sells")
-    consumer.order(kinds.BUY, 250_000, "buys")
+    supplier.order(kinds.SELL, 180_000)
+    consumer.order(kinds.BUY, 250_000)
     offer = supplier.answer()
     consumer.answer()
     assert consumer.apply(offer) == EFFECT
@@ -355,7 +362,7 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
     (grant,) = consumer.household.meter.usage.grants
     others = (
         community.publish(third.author, kinds.TERMINATE, body),
-        community.order(third.owner, kinds.TERMINATE, body, "third"),
+        community.order(third.owner, kinds.TERMINATE, body),
     )
     for new in others:
         assert consumer.apply(new) == (True, reasons.NOT_A_PARTY, True, False)
@@ -363,8 +370,8 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
     theirs = (
         by_supplier,
         community.publish(community.issuer, kinds.TERMINATE, body),
-        community.order(supplier.owner, kinds.TERMINATE, body, "supplier's owner"),
-        community.order(consumer.owner, kinds.TERMINATE, body, "consumer's owner"),
+        community.order(supplier.owner, kinds.TERMINATE, body),
+        community.order(consumer.owner, kinds.TERMINATE, body),
     )
     for new in theirs:
         grant.terminated = False
@@ -374,16 +381,16 @@ def test_the_parties_and_the_operator_alone_end_a_contract():
 def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
     community, one = addressees("one")
     body = dict(community.give(one.household, 40).body)
-    assert one.apply(community.rows[-1]) == EFFECT
+    assert one.apply(community.entries[-1]) == EFFECT
     end = {"contract": body["contract"], "reason": "x"}
     for late_s in (0, 1):
-        late = community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] + late_s)
+        late = community.publish(community.issuer, kinds.TERMINATE, end, unix_s=body["to_s"] + late_s)
         assert one.apply(late) == rejected(reasons.ENDED_BEFORE)
     order = dict(end, order_id=bytes(8), expires_s=START_S + 60)
     place, stamp = (0, 0, one.owner.certificate.id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     untimed = entry.sign(kinds.TERMINATE, order, place, stamp, one.owner.kid, community.id, one.owner.sign)
     assert one.apply(untimed) == rejected(reasons.NO_TIME)
-    assert one.apply(community.publish(community.issuer, kinds.TERMINATE, end, stamp_s=body["to_s"] - 1)) == EFFECT
+    assert one.apply(community.publish(community.issuer, kinds.TERMINATE, end, unix_s=body["to_s"] - 1)) == EFFECT
 
 
 def test_an_inbox_of_another_shape_is_no_place_to_go_on_from():
@@ -457,11 +464,11 @@ def test_new_entries_do_not_hasten_the_digests_to_a_silent_host():
 
 
 def test_a_meter_that_does_not_know_its_owner_yet_obeys_nobody():
-    community = Community(grants=False)
+    community = with_peer(grants=False)
     one = Addressee(community, "one")
-    for new in community.rows:
+    for new in community.certificates:
         if new.id != one.certificate.id:
             assert one.verdict(new).proven
-    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1, "one sells")
+    mandate = community.mandate(one.owner, one.household, kinds.SELL, 1, 1)
     assert one.apply(mandate) == (True, reasons.NOT_OWNER, True, False)
     assert one.apply(one.certificate) == (True, None, True, False) and one.apply(mandate) == EFFECT

@@ -3,8 +3,12 @@
 import case
 from simulator import flash
 from simulator.authors import REAL, StandIn
+from simulator.community import START_S
 from simulator.driving import measure, receive, tick
-from simulator.network import START_S, Community, Household, Network, PowerCut, World, alone, last_reading
+from simulator.household import Household
+from simulator.memory_flash import PowerCut
+from simulator.network import Network, World, alone
+from simulator.peer import with_peer
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
@@ -17,7 +21,7 @@ SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
 
 def households(crypto=StandIn, network=None, step_ms=100, **settings):
     """A roof, a battery and a wallbox behind its relay, each with an owner, enrolled, under the demo's policy."""
-    community = Community(crypto)
+    community = with_peer(crypto)
     roof = Household(community, "roof", lambda ms, closed: -SOLAR_W, **settings)
     battery = Household(community, "battery", lambda ms, closed: -BATTERY_W, **settings)
     wallbox = Household(community, "wallbox", lambda ms, closed: WALLBOX_W if closed else 0, **settings)
@@ -25,7 +29,7 @@ def households(crypto=StandIn, network=None, step_ms=100, **settings):
     world.owners = [community.person(household.name + "'s owner") for household in world.households]
     for household, owner in zip(world.households, world.owners):
         community.enrol(household, owner)
-    community.demo_policy()
+    community.quick_policy()
     return world
 
 
@@ -33,9 +37,9 @@ def trade(world, name="1", sold_wh=40, bought_wh=80):
     """Both producers sell, the wallbox buys."""
     roof, battery, wallbox = world.households
     community, owners = world.community, world.owners
-    community.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh, "roof sells " + name)
-    community.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh, "battery sells " + name)
-    community.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh, "wallbox buys " + name)
+    community.mandate(owners[0], roof, kinds.SELL, 180_000, sold_wh)
+    community.mandate(owners[1], battery, kinds.SELL, 220_000, sold_wh)
+    community.mandate(owners[2], wallbox, kinds.BUY, 250_000, bought_wh)
 
 
 def codes(household):
@@ -46,7 +50,7 @@ def check_readings(world):
     """Everything the host holds of every meter's readings is good, by the rules that the host applies."""
     for household in world.households:
         registers = register_rules.RegisterRules(10_000)
-        for new in world.community.rows:
+        for new in world.community.entries:
             if new.kid == household.kid and new.kind == kinds.READING:
                 assert registers.apply(new.body) is None, (household.name, new, new.body)
 
@@ -60,7 +64,7 @@ def check_usage(household):
             assert contract not in begun, "begun twice"
             begun[contract] = new.body["import_wh"]
         elif new.kind in (kinds.USAGE, kinds.USAGE_END):
-            assert contract not in ended, "said after its end"
+            assert contract not in ended, "published after its end"
             assert new.body["attributed_wh"] >= attributed.get(contract, 0), "attributed Wh fell"
             attributed[contract] = new.body["attributed_wh"]
             if new.kind == kinds.USAGE_END:
@@ -71,18 +75,18 @@ def check_usage(household):
 
 
 def check_mandates(world):
-    """Nobody committed to more than the mandate says."""
+    """Nobody committed to more than the mandate allows."""
     accepted, confirmed = {}, {}
     for household in world.households:
         demands = {new.id: new.body["mandate"] for new in household.entries(kinds.DEMAND)}
         for new in household.entries(kinds.ACCEPTANCE):
             mandate = demands[new.body["demand"]]
             accepted[mandate] = accepted.get(mandate, 0) + new.body["wh"]
-    for new in world.community.contracts.values():
-        acceptance = world.community.acceptances[new.body["acceptance"]]
-        mandate = world.community.offers[acceptance.body["offer"]].body["mandate"]
+    for new in world.community.sink.contracts.values():
+        acceptance = world.community.sink.acceptances[new.body["acceptance"]]
+        mandate = world.community.sink.offers[acceptance.body["offer"]].body["mandate"]
         confirmed[mandate] = confirmed.get(mandate, 0) + acceptance.body["wh"]
-    limits = {new.id: new.body["wh"] for new in world.community.rows if new.kind == kinds.MANDATE}
+    limits = {new.id: new.body["wh"] for new in world.community.entries if new.kind == kinds.MANDATE}
     for committed in (accepted, confirmed):
         for mandate, wh in committed.items():
             assert wh <= limits[mandate], "%d Wh committed of %d" % (wh, limits[mandate])
@@ -96,7 +100,7 @@ def test_a_full_cycle_ends_and_begins_again():
     assert not wallbox.closed
     trade(world)
     world.run_until(lambda: wallbox.closed, 10)
-    assert len(world.community.contracts) == 2
+    assert len(world.community.sink.contracts) == 2
     took_ms = world.run_until(lambda: not wallbox.closed, 60)
     assert 39_500 <= took_ms <= 41_000, took_ms  # 80 Wh at 2 Wh a second
     world.run(1)
@@ -111,7 +115,7 @@ def test_a_full_cycle_ends_and_begins_again():
     assert sum(check_usage(wallbox)[0].values()) == 110
     assert wallbox.operations[0][2] == "grant" and wallbox.operations[1][2] == "no_contract"
     assert codes(wallbox).count(event_codes.RELAY_CLOSED) == 2 and codes(wallbox).count(event_codes.RELAY_OPENED) == 2
-    assert not world.community.refused, world.community.refused
+    assert not world.community.sink.rejected, world.community.sink.rejected
     check_readings(world)
 
 
@@ -122,10 +126,10 @@ def test_contracts_fill_in_order_of_priority():
     world.run(60)
     wallbox = world.households[2]
     acceptances = wallbox.entries(kinds.ACCEPTANCE)
-    offers = world.community.offers
+    offers = world.community.sink.offers
     assert [new.body["priority"] for new in acceptances] == [1, 2]
     assert [offers[new.body["offer"]].body["price_micro_per_kwh"] for new in acceptances] == [180_000, 220_000]
-    confirmed = {new.body["acceptance"]: new.id for new in world.community.contracts.values()}
+    confirmed = {new.body["acceptance"]: new.id for new in world.community.sink.contracts.values()}
     first, second = [confirmed[new.id] for new in acceptances]
     order = [(new.kind, new.body["contract"]) for new in wallbox.entries() if new.kind in (13, 15)]
     begin, end = kinds.USAGE_START, kinds.USAGE_END
@@ -136,7 +140,7 @@ def test_the_relay_follows_a_grant_within_a_tick():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     community.give(household, 10)
-    told = community.tell(household.kid, household.meter.inbox.id, household.meter.inbox.cursor)
+    told = community.sink.inbox_after(household.kid, household.meter.inbox.id, household.meter.inbox.cursor)
     assert len(told) == 1
     receive(household.meter, household.now(world.ms), told[0])
     assert household.meter.next_tick_ms(household.now(world.ms)) == world.ms
@@ -152,40 +156,40 @@ def test_the_relay_follows_a_grant_within_a_tick():
 
 
 def test_signatures_are_real():
-    community = Community(REAL)
+    community = with_peer(REAL)
     household = Household(community, "real", lambda ms, closed: 3600 if closed else 0)
     world = World(community, [household], step_ms=500)
     community.enrol(household)
-    community.demo_policy()
+    community.quick_policy()
     world.run(4)
     community.give(household, 5)
     world.run_until(lambda: household.closed, 4)
     world.run_until(lambda: not household.closed, 10)
     world.run(3)
-    assert community.authors[household.kid].head.next_sequence >= 6 and not community.refused
+    assert community.authors[household.kid].head.next_sequence >= 6 and not community.sink.rejected
     before = household.meter.trust.verifications
     forged = bytearray(community.give(household, 500).raw)
     forged[-1] ^= 1
-    body = [community.inbox, household.meter.inbox.cursor, household.meter.inbox.cursor + 1, bytes(forged)]
+    body = [community.sink.inbox, household.meter.inbox.cursor, household.meter.inbox.cursor + 1, bytes(forged)]
     receive(household.meter, household.now(world.ms), datagram.encode(datagram.INBOX, community.id, body))
     assert household.meter.rejected == {"bad_signature": 1} and not household.meter.usage.grants
     assert household.meter.trust.verifications == before + 1
 
 
 def test_nothing_is_signed_before_enrolment_and_registers_count():
-    community = Community()
+    community = with_peer()
     household = Household(community, "new", lambda ms, closed: 3600)
     world = World(community, [household])
     world.run(20)
     assert not household.flash.entries and household.meter.registers()[readings.IMPORT_WH] == 20
-    public_key, proof = community.pending[household.kid]
+    public_key, proof = community.sink.pending[household.kid]
     assert public_key == household.identity.public_key and len(proof) == 32
-    certificate = community.enrol(household)
+    certificate = community.enrol(household).certificate
     world.run(12)
     first = household.entries()[0]
     assert first.previous == certificate.id and first.sequence == 0
     assert codes(household)[:2] == [event_codes.BOOT, event_codes.REGISTER_OPEN] or codes(household)[0] == 9
-    assert last_reading(household)["registers"][readings.IMPORT_WH][0] >= 20
+    assert household.last_reading()["registers"][readings.IMPORT_WH][0] >= 20
     assert community.authors[household.kid].head.next_sequence == len(household.flash.entries)
 
 
@@ -270,7 +274,7 @@ def test_the_meters_own_journal_and_store_carry_it_over_restarts():
         household.journal.close()
 
 
-def test_registers_never_fall_below_what_was_said():
+def test_registers_never_fall_below_what_was_published():
     bits = case.Bits("registers")
     world, community, household = alone(lambda ms, closed: 9000, step_s=5)
     said = 0
@@ -304,7 +308,7 @@ def without_host(seconds, step_s, step_ms, wh):
     )
     check_readings(world)
     check_usage(household)
-    assert not community.refused.get("fork") and took_ms < 200_000
+    assert not community.sink.rejected.get("fork") and took_ms < 200_000
     return household
 
 
@@ -318,7 +322,7 @@ def test_a_day_without_a_host_loses_nothing():
     assert household.closed == case.MICROPYTHON  # 720 W use the grant up within the whole day
 
 
-def test_a_silent_host_is_asked_ever_more_rarely():
+def test_a_silent_host_is_sent_to_ever_more_rarely():
     world, community, household = alone()
     world.run(5)
     world.network.up = False
@@ -356,10 +360,10 @@ def test_a_terminated_grant_opens_the_relay():
     contract = community.give(household, 1000).body["contract"]
     world.run_until(lambda: household.closed, 4)
     body = {"contract": contract, "reason": "wanted"}
-    community.order(stranger, kinds.TERMINATE, body, "t1")
+    community.order(stranger, kinds.TERMINATE, body)
     world.run(4)
     assert household.closed and household.meter.rejected["not_a_party"] == 1
-    community.order(world.owner, kinds.TERMINATE, body, "t2")
+    community.order(world.owner, kinds.TERMINATE, body)
     world.run_until(lambda: not household.closed, 4)
     world.run(1)
     assert household.entries(kinds.USAGE_END)[0].body["reason"] == kinds.END_TERMINATED
@@ -372,18 +376,18 @@ def test_a_termination_that_settlement_does_not_count_ends_no_grant():
     grant = community.give(household, 1000).body
     world.run_until(lambda: household.closed, 4)
     body = {"contract": grant["contract"], "reason": "wanted"}
-    community.publish(community.issuer, kinds.TERMINATE, body, stamp_s=grant["to_s"])
+    community.publish(community.issuer, kinds.TERMINATE, body, unix_s=grant["to_s"])
     untimed = dict(body, order_id=bytes(8), expires_s=community.now_s + 3600)
     place, stamp = (0, 0, world.owner.certificate_id), entry.Stamp(0, 0, None, entry.CLOCK_INVALID)
     identity = world.owner.key
-    community.keep(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, community.id, identity.sign))
+    community.sink.append(entry.sign(kinds.TERMINATE, untimed, place, stamp, identity.kid, community.id, identity.sign))
     world.run(4)
     assert household.closed and household.meter.rejected == {"ended_before": 1, "no_time": 1}
     community.publish(community.issuer, kinds.TERMINATE, body)
     world.run_until(lambda: not household.closed, 4)
 
 
-def test_faults_open_the_relay_and_are_said():
+def test_faults_open_the_relay_and_are_published():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
     community.give(household, 500)
@@ -419,7 +423,7 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
     assert household.meter.registers()[readings.IMPORT_WH] == 20 and household.meter.rejected["flash_failed"] > 0
     held = len(household.flash.entries)
     world.run(5)
-    assert len(household.flash.entries) <= held + 1, "registers were said that no checkpoint covers"
+    assert len(household.flash.entries) <= held + 1, "registers were published that no checkpoint covers"
     household.meter.recorder._store.save = works
     world.run(10)
     assert len(household.flash.entries) > held + 2 and sum(check_usage(household)[0].values()) == 20
@@ -430,32 +434,37 @@ def test_policies_of_the_meter_come_before_those_for_all():
     world, community, household = alone(policy=False)
     world.run(4)
     assert household.closed or household.meter.guard.policy.consent_required
-    community.demo_policy()
+    community.quick_policy()
     world.run(4)
     assert not household.meter.guard.policy.consent_required
-    community.demo_policy(meter=household.kid, consent_required=True)
-    community.demo_policy(version=2, emergency_credit_wh=7)
+    community.quick_policy(meter=household.kid, consent_required=True)
+    community.quick_policy(version=2, emergency_credit_wh=7)
     world.run(4)
     policy = household.meter.guard.policy
     assert policy.consent_required and policy.emergency_credit_wh == 0
     household.boot(world.ms)
     assert household.meter.guard.policy.consent_required
-    community.demo_policy(meter=household.kid, version=2, protected=True)
+    community.quick_policy(meter=household.kid, version=2, protected=True)
     world.run_until(lambda: household.closed, 4)
     assert household.operations[-1][2] == "protected"
 
 
-def test_every_refusal_is_counted_by_its_reason():
+def test_every_rejection_is_counted_by_its_reason():
     world, community, household = alone()
     world.run(5)
     meter, now = household.meter, household.now(world.ms)
     cursor = meter.inbox.cursor
 
-    def told(raw, after=None, inbox=None):
-        body = [inbox or community.inbox, meter.inbox.cursor if after is None else after, meter.inbox.cursor + 1, raw]
+    def inbox_with(raw, after=None, inbox=None):
+        body = [
+            inbox or community.sink.inbox,
+            meter.inbox.cursor if after is None else after,
+            meter.inbox.cursor + 1,
+            raw,
+        ]
         return datagram.encode(datagram.INBOX, community.id, body)
 
-    def refused(data):
+    def rejected_as(data):
         before = dict(meter.rejected)
         receive(meter, now, data)
         news = [reason for reason, count in meter.rejected.items() if count != before.get(reason, 0)]
@@ -472,34 +481,35 @@ def test_every_refusal_is_counted_by_its_reason():
     damaged = bytearray(grant.raw)
     damaged[-1] ^= 1
     other = bytes(16)
-    assert refused(bytes(1201)) == "oversize"
-    assert refused(b"") == "malformed" and refused(b"\xff" * 30) == "malformed"
-    assert refused(datagram.encode(datagram.HEAD, other, [household.kid, 0, 0])) == "wrong_community"
+    assert rejected_as(bytes(1201)) == "oversize"
+    assert rejected_as(b"") == "malformed" and rejected_as(b"\xff" * 30) == "malformed"
+    assert rejected_as(datagram.encode(datagram.HEAD, other, [household.kid, 0, 0])) == "wrong_community"
     assert (
-        refused(datagram.encode(datagram.DIGEST, community.id, [household.kid, 0, 0, bytes(8), 0])) == "unexpected_type"
+        rejected_as(datagram.encode(datagram.DIGEST, community.id, [household.kid, 0, 0, bytes(8), 0]))
+        == "unexpected_type"
     )
-    assert refused(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 0, 999])) == "head_ahead"
-    assert refused(datagram.encode(datagram.HEAD, community.id, [household.kid, 7, 0])) == "stale_generation"
-    assert refused(told(grant.raw, after=cursor + 1)) == "inbox_gap"
-    assert refused(told(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
-    assert refused(told(b"no entry")) == "entry_malformed"
-    assert refused(told(unknown.raw)) == "unknown_author"
-    assert refused(told(forbidden.raw)) == "not_allowed"
-    assert refused(told(bytes(damaged))) == "bad_signature"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [bytes(8), 0, 0])) == "not_for_this_meter"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [household.kid, 0, 999])) == "head_ahead"
+    assert rejected_as(datagram.encode(datagram.HEAD, community.id, [household.kid, 7, 0])) == "stale_generation"
+    assert rejected_as(inbox_with(grant.raw, after=cursor + 1)) == "inbox_gap"
+    assert rejected_as(inbox_with(grant.raw, after=3, inbox=b"anything")) == "inbox_gap"
+    assert rejected_as(inbox_with(b"no entry")) == "entry_malformed"
+    assert rejected_as(inbox_with(unknown.raw)) == "unknown_author"
+    assert rejected_as(inbox_with(forbidden.raw)) == "not_allowed"
+    assert rejected_as(inbox_with(bytes(damaged))) == "bad_signature"
     assert meter.inbox.cursor == cursor and not meter.usage.grants
-    assert refused(told(grant.raw)) is None
+    assert rejected_as(inbox_with(grant.raw)) is None
     assert len(meter.usage.grants) == 1 and meter.inbox.cursor == cursor + 1
-    assert refused(told(grant.raw)) == "old_grant"
+    assert rejected_as(inbox_with(grant.raw)) == "old_grant"
 
 
 def test_what_cannot_be_checked_does_not_block_the_inbox_for_ever():
     world, community, household = alone()
     world.run(5)
     ghost = community.person("ghost")
-    community.rows.pop()  # its certificate is lost before any meter hears of it
-    community.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"}, "x")
-    ghost_order = community.mandate(ghost, household, kinds.SELL, 1, 1, "ghost")
+    community.sink.entries.pop()  # its certificate is lost before any meter receives it
+    community.order(ghost, kinds.TERMINATE, {"contract": bytes(32), "reason": "x"})
+    ghost_order = community.mandate(ghost, household, kinds.SELL, 1, 1)
     grant = community.give(household, 10)
     world.run(15)
     assert [held.contract for held in household.meter.usage.grants] == [grant.body["contract"]]
@@ -513,9 +523,11 @@ def test_another_host_may_take_over():
     community.give(household, 5)
     world.run(20)
     assert sum(check_usage(household)[0].values()) == 5
-    community.inbox = b"new host"
+    community.sink.inbox = b"new host"
     world.run(5)
-    newest = [place + 1 for place, new in enumerate(community.rows) if community.concerns(new, household.kid)][-1]
+    newest = [place + 1 for place, new in enumerate(community.entries) if community.sink.concerns(new, household.kid)][
+        -1
+    ]
     assert household.meter.inbox.id == b"new host" and household.meter.inbox.cursor == newest
     community.give(household, 5)
     world.run(75)
@@ -523,7 +535,7 @@ def test_another_host_may_take_over():
 
 
 def test_nobody_leads_a_meter_away_from_its_host():
-    """Another inbox is followed only behind an entry that is known or genuine, not behind one that is passed over."""
+    """Another inbox is followed only behind an entry that is known or genuine, not behind one that is ignored."""
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     meter, now = household.meter, household.now(world.ms)
@@ -550,7 +562,7 @@ def test_receipts_let_the_journal_be_pruned_and_only_they():
     world.run(320)
     assert household.flash.first > 0 and len(household.flash.entries) >= 256
     world.network.up = False
-    receipted = max([new.body["sequence"] for new in community.rows if new.kind == kinds.RECEIPT])
+    receipted = max([new.body["sequence"] for new in community.entries if new.kind == kinds.RECEIPT])
     world.run(300)
     assert household.flash.first <= receipted + 1, "pruned without a receipt"
     assert len(household.flash.entries) > 256 + 32
@@ -577,7 +589,7 @@ def test_a_full_journal_waits_for_receipts():
     check_readings(world)
 
 
-def test_lost_state_is_said_and_nothing_old_is_used_again():
+def test_lost_state_is_published_and_nothing_old_is_used_again():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(5)
     community.give(household, 10)
@@ -659,7 +671,7 @@ def test_a_meter_with_registers_of_its_own_is_followed():
         measure(meter, now, p1(3 if second == 30 else wh))
         tick(meter, now, household.around)
         for data in meter.pop_datagrams():
-            for answer in community.receive_datagram(data, household.kid):
+            for answer in community.sink.receive_datagram(data, household.kid):
                 receive(meter, now, answer)
     assert meter.registers()[readings.IMPORT_WH] == 5_000_059
     opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
@@ -922,3 +934,20 @@ def test_usage_agrees_with_settlement():
                 carried[contract] += wh
                 rest -= wh
     assert carried == attributed, (carried, attributed)
+
+
+def test_a_time_that_is_none_ends_no_grant():
+    """For a minute the clock shows a year in which no meter lives."""
+    for off_s in (3_800_000_000, -1_000_000_000):
+        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=250)
+        world.run(10)
+        community.give(house, 600, to_s=community.now_s + 3000, start_by_s=community.now_s + 3000)
+        world.run_until(lambda house=house: house.closed, 10)
+        world.run(60)
+        house.clock_off_s = off_s
+        world.run(60)
+        assert house.closed and len(house.meter.usage.grants) == 1, house.meter.decision.reason
+        house.clock_off_s = 0
+        world.run(60)
+        assert house.closed and house.meter.decision.reason == "grant" and house.meter.recorder.bank.generation == 1
+        assert not house.entries(kinds.USAGE_END) and [row[1] for row in house.operations] == [True]

@@ -132,7 +132,7 @@ def measured(folder, seconds, at_once=False):
 
     def always(now):
         if not app.meter.events.waiting:
-            app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "more to say"})
+            app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "more to publish"})
         more = yield from work_steps(now)
         return more
 
@@ -153,7 +153,7 @@ def undisturbed(end_us):
     return periods
 
 
-def facts(one):
+def values_of(one):
     return one.start_us, one.end_us, one.active_mw, one.vrms_mv, one.irms_ma, one.energy_nj, one.samples, one.flags
 
 
@@ -164,7 +164,9 @@ def test_no_cycle_is_missed_while_it_signs_back_to_back():
         assert entries > 2 * seconds and converter.lost == 0
         whole = undisturbed(seconds * 1_000_000)
         assert len(converter.periods) >= seconds * 5 - 2
-        assert [facts(one) for one in converter.periods] == [facts(one) for one in whole[: len(converter.periods)]]
+        assert [values_of(one) for one in converter.periods] == [
+            values_of(one) for one in whole[: len(converter.periods)]
+        ]
         for one in converter.periods:
             assert one.flags == 0 and abs((one.end_us - one.start_us) - 200_000) <= 2  # ten cycles
         energy = sum([one.active_mw * (one.end_us - one.start_us) for one in converter.periods])

@@ -27,7 +27,7 @@ def contents(path):
         return file.read()
 
 
-def facts(one):
+def values_of(one):
     return (
         one.identification, one.serial, one.version, one.local_time, one.unix_s, sorted(one.registers.items()),
         one.power_w, sorted(one.instantaneous.items()), one.breaker, one.tariff,
@@ -55,7 +55,7 @@ ENERGY = (
     "1-0:1.8.1(000001.500*kWh)", "1-0:1.8.2(000002.250*kWh)", "1-0:2.8.1(000000.125*kWh)", "1-0:2.8.2(000000.000*kWh)"
 )  # fmt: skip
 
-# file: (verdict with a checksum required, verdict without, what a taken one says)
+# file: (verdict with a checksum required, verdict without, what an accepted one shows)
 # Two example telegrams of a specification carry a checksum that is not theirs; DSMR 2.2 and 3 and ESY5Q3 carry none.
 FILES = {
     "DSMRParser.Net__formattest": (None, None, {}, "Test\\V5-Telegram", None, None),
@@ -155,7 +155,7 @@ def test_a_real_capture_is_accounted_for_to_the_last_telegram():
         reader, found = read(data, size)
         assert reader.accepted + sum(reader.rejected.values()) == starts
         assert reader.rejected == {} and reader.skipped_bytes == data.index(b"/")  # it begins within a telegram
-        rows.append([facts(one) for one in found])
+        rows.append([values_of(one) for one in found])
     assert rows[1:] == rows[:1] * 3
     bank = Bank(17250)
     for one, (serial, stamp, energy) in zip(found, expected):
@@ -236,7 +236,7 @@ def test_mutated_telegrams_never_get_through():
             assert reader.held_bytes <= p1_frame.MAX_TELEGRAM
         found += reader.feed(good[0])  # whatever was before it, a good one is read
         starts += 1
-        assert facts(found[-1]) == facts(read(good[0])[1][0]), k
+        assert values_of(found[-1]) == values_of(read(good[0])[1][0]), k
         expected = plain_verdicts(data)
         assert len(found) - 1 <= len(expected), (k, data)
         changed += not expected
@@ -300,7 +300,7 @@ def test_each_reason_for_a_rejection():
         assert len(reader.feed(lines(version, *ENERGY))) == 1
 
 
-def test_energy_that_cannot_be_read_exactly_is_refused():
+def test_energy_that_cannot_be_read_exactly_is_rejected():
     for value in (
         "",
         "1",

@@ -98,7 +98,7 @@ def test_adopted_registers_equal_the_meters():
     assert one_way.adopt("heat pump", {1: 8}, 3) == ADOPTED
 
 
-def test_impossible_registers_are_refused_whole_and_counted():
+def test_impossible_registers_are_rejected_whole_and_counted():
     bank = adopted()
     limit_wh = 7200 * (10 + 60) // 3600 + 2  # a fifth above the rated 6 kW, for the time and a minute
     for values, verdict in (
@@ -122,7 +122,7 @@ def test_impossible_registers_are_refused_whole_and_counted():
     assert sum(bank.verdicts.values()) == 2 + 12 + 1
 
 
-def test_a_clock_that_stands_still_allows_no_more_than_the_lag():
+def test_a_stopped_clock_allows_no_more_than_the_lag():
     bank = adopted()
     assert bank.adopt("meter A", {1: 1000123, 2: 500}, 50) == JUMP
     assert bank.adopt("meter A", {1: 1000100, 2: 500}, 50) == ADOPTED
@@ -358,7 +358,7 @@ def test_checkpoints_carry_remainders_and_never_let_a_register_fall():
     assert fresh.snapshot()[1] == 5 and fresh.generation == 2
 
 
-def test_what_is_no_checkpoint_is_refused():
+def test_what_is_no_checkpoint_is_rejected():
     good = measured().checkpoint()
     bad = [None, [], {}, good[:3], good + [0], [2] + good[1:], [1, -1, "a", []], [1, 1, b"a", []], [1, 1, "a", 5]]
     for row in ([1, 2], [1, 2, 3, 4], [7, 0, 0], [64, 0, 0], [1, -1, 0], [1, 0, NANOJOULES_PER_WH], [1, "0", 0], 5):

@@ -4,9 +4,14 @@ import json
 
 import case
 from simulator import flash
+from simulator.community import BY_THEMSELVES, NEVER, START_S
 from simulator.driving import measure, power, tick
 from simulator.enrolled import EnrolledApp
-from simulator.network import START_S, Community, Flash, Household, Operator, PowerCut, Store, World
+from simulator.household import Household
+from simulator.memory_flash import Flash, PowerCut, Store
+from simulator.network import World
+from simulator.peer import with_peer
+from simulator.unsealing import Unsealer
 from wattpact_meter import status
 from wattpact_meter.clock import Now
 from wattpact_meter.log import sealer
@@ -26,12 +31,12 @@ EPOCH, OPEN = KEYS
 
 def alone(load=lambda ms, closed: 3600, sealed=True, step_ms=250, **settings):
     """One enrolled household with an owner."""
-    community = Community(sealed=sealed)
+    community = with_peer(seals=BY_THEMSELVES if sealed else NEVER)
     household = Household(community, "alone", load, **settings)
     world = World(community, [household], step_ms=step_ms)
     world.owner = community.person("owner")
     community.enrol(household, world.owner)
-    community.demo_policy()
+    community.quick_policy()
     return world, community, household
 
 
@@ -62,18 +67,18 @@ def check_sealed(household, since=0):
 
 def check_readings(household):
     registers = register_rules.RegisterRules(10_000)
-    for new in household.community.rows:
+    for new in household.community.entries:
         if new.kid == household.kid and new.kind == kinds.READING and not new.is_sealed:
             assert registers.apply(new.body) is None, (new, new.body)
 
 
 def seen_by(household, reader):
     """The meter's sealed entries that one reader can open, and those it cannot."""
-    operator, seen, hidden = Operator(household.community, reader), [], []
+    unsealer, seen, hidden = Unsealer(household.community.id, [reader]), [], []
     for new in raw_entries(household):
-        operator.follow(new)
+        assert unsealer.follow(new)
         if new.is_sealed:
-            (hidden if operator.unseal(new).is_sealed else seen).append(new.sequence)
+            (hidden if unsealer.unseal(new).is_sealed else seen).append(new.sequence)
     return seen, hidden
 
 
@@ -99,7 +104,7 @@ def test_what_is_measured_is_sealed_and_opens_to_what_it_was():
     assert opened == measured
     for kind in MEASURED:
         assert kind in [kind for kind, _ in opened]
-    held = [new for new in community.rows if new.kid == household.kid]
+    held = [new for new in community.entries if new.kid == household.kid]
     assert [new.body for new in held] == [new.body for new in household.entries()][: len(held)]
     assert seen_by(household, world.owner)[1] == [] and len(seen_by(household, world.owner)[0]) == len(measured)
     assert seen_by(household, community.person("neighbour"))[0] == []
@@ -110,13 +115,13 @@ def test_without_a_sealing_key_in_the_community_readings_are_open():
     world.run(20)
     held = raw_entries(household)
     assert not [new for new in held if new.is_sealed or new.kind in KEYS] and len(held) > 3
-    community.sealed = True
+    community.seals = BY_THEMSELVES
     community.certify(community.issuer, community.root, roles.ISSUER, 2)
     world.run(20)
     assert keys_of(household) == [(EPOCH, 1), (OPEN, 1)]
     later = [new for new in raw_entries(household) if new.kind == kinds.READING][-2:]
     assert later[0].is_sealed and later[1].is_sealed
-    community.sealed = False  # the key is withdrawn: nobody else can read, so nothing is opened to all
+    community.seals = NEVER  # the key is withdrawn: nobody else can read, so nothing is opened to all
     community.certify(community.issuer, community.root, roles.ISSUER, 3)
     world.run(20)
     household.boot(world.ms)
@@ -199,7 +204,7 @@ def test_without_a_clock_entries_are_counted():
 
 
 def test_a_cut_at_any_write_uses_no_number_twice():
-    """Cuts from the first word of the host on: between what is kept and the entry that shows it, and elsewhere."""
+    """Cuts from the first entry of the host on: between what is kept and the entry that shows it, and elsewhere."""
     boots = 0
     for after in (False, True):
         for first in range(1, case.scale(40, 12)):
@@ -247,7 +252,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         said = [new.body for new in household.entries() if new.kind == kinds.EVENT]
         assert "sealing" in [body["text"] for body in said if body["code"] == event_codes.STATE_CORRUPT][0]
         assert not household.meter.checkpoint.lost == [] and household.meter.sealer.lost
-        # Of what is sealed with the lost secret only the open part is known, and that is enough not to say it again.
+        # Of what is sealed with the lost secret only the open part is known, which is enough not to publish it again.
         assert published.count(kinds.USAGE_START) == 0 and household.closed
         assert household.meter.usage.grants[0].contract == grant.body["contract"]
         assert household.meter.usage.grants[0].used_from_s and kept_wh
@@ -255,7 +260,7 @@ def test_lost_secrets_begin_anew_above_all_that_was_used():
         assert ends == sorted(ends)
 
 
-def test_nothing_is_said_openly_by_a_meter_that_forgot_whom_to_trust():
+def test_nothing_is_published_plain_by_a_meter_that_forgot_whom_to_trust():
     for names in (("trust",), ("trust", "sealing")):
         world, community, household = alone()
         world.run(12)
@@ -323,7 +328,7 @@ class Log:
         return self.entries[sequence] if 0 <= sequence < len(self.entries) else None
 
 
-class Said:
+class Published:
     is_sealed = False
 
     def __init__(self, kind, body):
@@ -335,21 +340,21 @@ class Bench:
     """A sealer by itself, with the certificates of a community."""
 
     def __init__(self, log=None, store=None, urandom=None, boot=1):
-        self.community = Community()
+        self.community = with_peer()
         self.owner = self.community.person("owner")
         self.meter = self.community.author("meter")
         self.community.certify(self.meter, self.community.issuer, roles.METER, owner=self.owner.kid)
         self.store = store or Store(Flash())
         other = Store(Flash())
         trust = Trust(self.community.root.public_key, other, self.community.crypto.verify_steps)
-        for new in self.community.rows:
+        for new in self.community.certificates:
             steps.finish(trust.learn_steps(new, START_S))
         self.log = log or Log()
         self.sealer = sealer.Sealer(self.meter.kid, trust, self.store, urandom or case.Bits("bench").bytes)
         self.sealer.restore(self.log, boot)
 
     def due(self, unix_s=START_S, is_said=True):
-        """The entry that is due, said at once or not at all."""
+        """The entry that is due, published at once or not at all."""
         found = None
         steps = self.sealer.due_steps(Now(1000, unix_s))
         while True:
@@ -359,7 +364,7 @@ class Bench:
                 found = done.value
                 break
         if found is not None and is_said:
-            self.log.entries.append(Said(found[0], found[1]))
+            self.log.entries.append(Published(found[0], found[1]))
             self.sealer.published(self.log.entries[-1])
         return found
 
@@ -388,7 +393,7 @@ def test_a_new_generation_of_the_log_begins_an_epoch():
     assert steps.finish(later.sealer.seal_steps(kinds.READING, READING))["sealed"].key_no == 2
 
 
-def test_what_was_not_said_is_prepared_again():
+def test_what_was_not_published_is_prepared_again():
     bench = Bench()
     first = bench.due(is_said=False)
     writes = bench.store._flash.writes
@@ -396,7 +401,7 @@ def test_what_was_not_said_is_prepared_again():
     assert first == again and first[1]["number"] == 1 and bench.store._flash.writes == writes
     case.raises(period_keys.NoKeyError, steps.finish, bench.sealer.seal_steps(kinds.READING, READING))
     after_cut = Bench(bench.log, bench.store, case.Bits("x").bytes, 2)
-    assert after_cut.due()[1]["number"] == 2, "the first may have been said"
+    assert after_cut.due()[1]["number"] == 2, "the first may have been published"
     first = after_cut.due(is_said=False)
     writes = bench.store._flash.writes
     assert first == after_cut.due(is_said=False) and bench.store._flash.writes == writes
@@ -405,7 +410,7 @@ def test_what_was_not_said_is_prepared_again():
     assert Bench(bench.log, bench.store, case.Bits("z").bytes, 4).numbers() == []
 
 
-def test_broken_chance_is_refused_and_nothing_said():
+def test_broken_randomness_is_rejected_and_nothing_published():
     good = case.Bits("good")
     stuck = good.bytes(32)
     for chance in (lambda n: bytes(n), lambda n: b"\xff" * n, lambda n: stuck[:n], lambda n: b"", lambda n: None):
@@ -424,7 +429,7 @@ def test_broken_chance_is_refused_and_nothing_said():
     case.raises(period_keys.SealError, after.due)
 
 
-def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
+def test_a_meter_with_broken_randomness_goes_on_but_for_what_is_sealed():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     household.meter.sealer._urandom = lambda n: bytes(n)
     world.run(5)
@@ -437,7 +442,7 @@ def test_a_meter_with_broken_chance_goes_on_but_for_what_is_sealed():
     assert check_sealed(household) and len(household.entries(kinds.USAGE_END)) == 1 and not household.closed
 
 
-def test_readers_without_a_key_that_works_are_not_asked_again():
+def test_readers_without_a_key_that_works_are_not_tried_again():
     world, community, household = alone()
     community.certify(community.issuer, community.root, roles.ISSUER, 2, sealing_key=bytes(32))
     community.certify(world.owner, community.issuer, roles.PERSON, 2, sealing_key=bytes(32))
@@ -474,8 +479,8 @@ def test_a_new_owner_is_not_read_by_the_one_before_while_no_key_works():
     assert seen_by(household, heir)[0] and max(seen_by(household, world.owner)[0]) < held
 
 
-def test_a_reading_too_long_to_be_sealed_is_told_by_its_totals():
-    """By what it might need, not by what it does: what does not fit would tell of a busy enrolled."""
+def test_a_reading_too_long_to_be_sealed_is_published_by_its_totals():
+    """By what it might need, not by what it does: what does not fit would show a busy household."""
     world, community, household = alone(step_s=900)
     world.run(4)
     household.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
@@ -509,7 +514,7 @@ def history(household, image, bits):
     watched = content.ccm = Watched(content.ccm)
     try:
         household.flash.entries, household.flash.values = list(image[0]), dict(image[1])
-        household.community.operator = Operator(household.community, household.community.issuer)
+        household.community.sink.forget_keys()
         household.urandom = bits.bytes
         household.boot(20_000)
         for second in range(1, case.scale(60, 25)):
@@ -531,7 +536,7 @@ def test_a_flash_that_was_set_back_repeats_no_nonce_with_other_content():
     keys = [{key for key, _, _ in life} for life in lives]
     assert keys[0] & keys[1], "both seal with one key, or this test tests nothing"
     both = lives[0] | lives[1]
-    assert len(both) > len(lives[0]) + case.scale(30, 15), "both say the same"
+    assert len(both) > len(lives[0]) + case.scale(30, 15), "both publish the same"
     contents = {}
     for key, nonce, plaintext in both:
         assert contents.setdefault((key, nonce), plaintext) == plaintext, "a nonce served twice"
@@ -562,11 +567,11 @@ def test_given_up_at_any_step_no_number_serves_twice():
                     enrolled.start()
             enrolled.rest()
             enrolled.check_log()
-            operator, opened = Operator(enrolled.community, enrolled.community.issuer), 0
+            unsealer, opened = Unsealer(enrolled.community.id, [enrolled.community.issuer]), 0
             for raw in enrolled.published():
                 new = entry.decode(raw, enrolled.community.id)
-                operator.follow(new)
-                assert not operator.unseal(new).is_sealed
+                assert unsealer.follow(new)
+                assert not unsealer.unseal(new).is_sealed
                 opened += new.is_sealed
             assert opened > 3, opened
             enrolled.app.journal.close()
@@ -588,7 +593,7 @@ def test_no_secret_is_shown():
             + repr(meter.sealer)
             + repr(enrolled.app.errors)
         )
-        told += repr(enrolled.community.rows[-1]) + repr(raw_body(enrolled))
+        told += repr(enrolled.community.entries[-1]) + repr(raw_body(enrolled))
         long = dict(READING, registers={number: [1 << 40, [60_000] * 60] for number in (1, 2, 3, 4, 5)})
         errors = [case.raises(period_keys.SealError, steps.finish, meter.sealer.seal_steps(kinds.READING, long))]
         told += "".join([repr(error) for error in errors])

@@ -1,4 +1,4 @@
-"""Settings are complete and in range, or refused with a text that names the key."""
+"""Settings are complete and in range, or rejected with a text that names the key."""
 
 import json
 
@@ -18,7 +18,7 @@ def changed(key, value):
     return values
 
 
-def test_what_is_not_said_has_its_default():
+def test_what_is_not_set_has_its_default():
     made = Settings(LEAST)
     assert made.host == ("192.0.2.1", 4711)
     assert made.root_public_key == b"\xab" * 32
@@ -28,7 +28,7 @@ def test_what_is_not_said_has_its_default():
     assert (made.calibration_id, made.calibration, made.wifi) == (None, None, None)
 
 
-def test_everything_can_be_said():
+def test_everything_can_be_set():
     values = dict(LEAST)
     values["step_s"] = 5
     values["intervals"] = 60
@@ -64,7 +64,7 @@ def test_each_key_that_is_wrong_is_named():
         assert key in str(raises(SettingsError, Settings, {k: v for k, v in LEAST.items() if k != key}))
 
 
-def test_a_file_that_is_no_json_object_is_refused():
+def test_a_file_that_is_no_json_object_is_rejected():
     def use(path):
         return Settings(settings.read(path))
 

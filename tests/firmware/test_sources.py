@@ -1,4 +1,4 @@
-"""The table of sources: which kinds a board has, what the settings may say of one, and what a source gives."""
+"""The table of sources: which kinds a board has, what the settings may have of one, and what a source gives."""
 
 import case
 from wattpact_meter.metering.measurement import Measurement

@@ -35,7 +35,7 @@ SETTINGS = {"host": ["h", 1], "root_public_key": "07" * 32, "rated_w": 5000, "so
 
 
 def _boot(folder, now):
-    bits = case.Bits("chance")
+    bits = case.Bits("randomness")
     store = Store(folder + "/state")
     journal = Journal(folder + "/journal")
     identity = Identity(store, case.Bits("identity").bytes)

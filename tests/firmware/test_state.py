@@ -23,7 +23,7 @@ def test_values_come_back_also_after_reopening():
         assert flash.names(folder + "/s") == ["other", "value"]
 
 
-def test_what_cannot_be_kept_is_refused_and_the_old_value_stays():
+def test_what_cannot_be_kept_is_rejected_and_the_old_value_stays():
     with flash.Folder() as folder:
         store = Store(folder)
         store.save("value", [1])

@@ -3,9 +3,9 @@
 import case
 from simulator import flash
 from simulator.board import Board
+from simulator.community import START_S
 from simulator.driving import power
 from simulator.enrolled import ROUND_MS, EnrolledApp, driven
-from simulator.network import START_S
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.storage.store import StateError, Store
@@ -74,7 +74,7 @@ def test_what_comes_between_two_steps_is_taken_as_if_it_came_after_them():
             assert (registers[readings.IMPORT_WH], registers[readings.EXPORT_WH]) == wh, (registers, energy)
 
 
-def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
+def test_given_up_at_any_step_nothing_was_published_and_the_flash_is_sound():
     with flash.Folder() as folder:
         enrolled = EnrolledApp(folder)
         enrolled.rest()
@@ -111,13 +111,15 @@ def test_given_up_at_any_step_nothing_was_said_and_the_flash_is_sound():
         enrolled.check_log()
 
 
-def test_a_datagram_that_was_given_up_is_heard_again():
+def test_a_datagram_that_was_given_up_is_received_again():
     with flash.Folder() as folder:
         enrolled = EnrolledApp(folder)
         enrolled.rest()
         authors = len(enrolled.app.meter.trust)
         enrolled.community.person("newcomer")
-        told = enrolled.community.tell(enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor)
+        told = enrolled.community.sink.inbox_after(
+            enrolled.kid, enrolled.app.meter.inbox.id, enrolled.app.meter.inbox.cursor
+        )
         assert len(told) == 1
         enrolled.app.waiting.datagrams += told
         cursor = enrolled.app.meter.inbox.cursor
@@ -138,7 +140,7 @@ def test_a_datagram_that_was_given_up_is_heard_again():
         assert len(enrolled.app.meter.trust) == authors + 1 and enrolled.app.meter.inbox.cursor > cursor
 
 
-def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
+def test_a_disturbed_signature_is_counted_and_the_entry_published_once_it_is_not():
     with flash.Folder() as folder:
         enrolled = EnrolledApp(folder)
         enrolled.rest()
@@ -153,13 +155,13 @@ def test_a_disturbed_signature_is_counted_and_the_entry_said_once_it_is_not():
             return signature
 
         enrolled.app.identity.sign_steps = sometimes
-        enrolled.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "said once"})
+        enrolled.app.meter.events.note(event_codes.SOURCE_REJECTED, {"text": "published once"})
         enrolled.app._has_input = True
         enrolled.rest()
         assert enrolled.app.meter.rejected["signature_disturbed"] == 3 and not enrolled.app.errors
         assert enrolled.app.journal.next_sequence == count + 1
         enrolled.check_log()
-        assert entry.decode(enrolled.published()[-1], enrolled.community.id).body["text"] == "said once"
+        assert entry.decode(enrolled.published()[-1], enrolled.community.id).body["text"] == "published once"
 
 
 def kept(folder):
@@ -169,19 +171,19 @@ def kept(folder):
 
 
 def known(app):
-    """Of what the core has heard: contracts, how many authors, the version of its policy, the place in the inbox."""
+    """Of what the core has received: contracts, how many authors, the version of its policy, the place in the inbox."""
     meter = app.meter
     contracts = [grant.contract for grant in meter.usage.grants]
     return [contracts, len(meter.trust), meter.policies.version, meter.inbox.cursor]
 
 
-def told(enrolled, round_no):
+def known_to(enrolled, round_no):
     """A round in which a grant, a certificate, a policy and a boundary with consumption come."""
     community = enrolled.community
     if not round_no:
         community.give(enrolled, 500)
         community.person("newcomer")
-        community.demo_policy(version=2)
+        community.quick_policy(version=2)
     now = Now((enrolled.round + 1) * ROUND_MS, START_S + (enrolled.round + 1) * ROUND_MS // 1000)
     enrolled.app.waiting.add(now, power(7_200_000, ROUND_MS * 1000))
 
@@ -194,7 +196,7 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
         enrolled.rest()
         app, bits = enrolled.app, case.Bits("urgent")
         for round_no in range(case.scale(400, 60)):
-            told(enrolled, round_no % 20)
+            known_to(enrolled, round_no % 20)
             while enrolled.answers and app.waiting.has_room:
                 app.waiting.datagrams.append(enrolled.answers.pop(0))
             enrolled.round += 1
@@ -221,14 +223,14 @@ def test_what_had_its_effect_is_in_flash_before_urgent_work_begins():
                 assert not set(contracts) - {row[0] for row in usage[-1][3]}
             assert (len(authors), version, cursor) == (trusted, policy[1]["version"], inbox[1])
             for data in app.meter.pop_datagrams():
-                enrolled.answers += enrolled.community.receive_datagram(data, enrolled.kid)
+                enrolled.answers += enrolled.community.sink.receive_datagram(data, enrolled.kid)
         assert not app.errors and given_up > case.scale(100, 8) and driven_on > case.scale(20, 2), (given_up, driven_on)
         enrolled.rest()
         enrolled.check_log()
 
 
 class Unhurried(Board):
-    """Between two steps of the core, what a test says."""
+    """Between two steps of the core, what a test does."""
 
     def between(self):
         pass
@@ -260,7 +262,7 @@ def crashed(at):
         enrolled.rest()
         before = enrolled.app.journal.next_sequence
         for round_no in range(14):
-            told(enrolled, round_no)
+            known_to(enrolled, round_no)
             while enrolled.answers and enrolled.app.waiting.has_room:
                 enrolled.app.waiting.datagrams.append(enrolled.answers.pop(0))
 
@@ -277,7 +279,7 @@ def crashed(at):
                 enrolled.start()
                 steps += 1
         for _ in range(3):
-            enrolled.round += 8  # the host is asked again
+            enrolled.round += 8  # the host is sent a digest again
             enrolled.rest()
         head, app = enrolled.check_log(), enrolled.app
         usage = app.meter.usage
@@ -288,7 +290,7 @@ def crashed(at):
         return steps, known(app)
 
 
-def test_power_lost_at_any_step_loses_nothing_that_was_heard():
+def test_power_lost_at_any_step_loses_nothing_that_was_received():
     steps, whole = crashed(0)
     assert whole[0] and whole[2] == 2
     for at in range(1, steps, case.scale(max(1, steps // 60), max(1, steps // 3))):
@@ -308,7 +310,7 @@ def test_a_flash_that_fails_in_between_is_counted_and_the_core_goes_on():
             write(name, body)
 
         app.meter._store._write = fail
-        told(enrolled, 0)
+        known_to(enrolled, 0)
         for _ in range(12):
             while enrolled.answers and app.waiting.has_room:
                 app.waiting.datagrams.append(enrolled.answers.pop(0))

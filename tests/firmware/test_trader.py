@@ -3,7 +3,7 @@
 import hashlib
 
 import case
-from simulator.network import START_S
+from simulator.community import START_S
 from wattpact_meter.trade import trader
 from wattpact_meter.trade.orders import DAY_S, Supply
 from wattpact_meter.trade.trader import Trader
@@ -50,7 +50,7 @@ def offer(price=180_000, wh=100, supplier=ROOF, **more):
 
 
 class Desk:
-    """A trader and the clock it is read by; says what it wants said."""
+    """A trader and the clock it is read by; publishes what is due."""
 
     def __init__(self, kid):
         self.kid = kid
@@ -68,14 +68,14 @@ class Desk:
         return self
 
     def work(self, may_buy=True, seconds=0):
-        """Say all that is due; what was said."""
+        """Publish all that is due; what was published."""
         self.now_s += seconds
         before = len(self.said)
         while True:
             due = self.trader.next(self.now_s, self.supply, may_buy)
             if due is None:
                 return self.said[before:]
-            kinds.encode(due[0], due[1])  # within what an entry may say
+            kinds.encode(due[0], due[1])  # within what an entry may hold
             new = Entry(due[0], self.kid, due[1], self.now_s)
             self.said.append(new)
             self.trader.published(new)
@@ -188,7 +188,7 @@ def test_the_cheapest_within_the_limit_are_accepted_until_covered():
     assert desk.work(seconds=1) == []
 
 
-def test_preferred_suppliers_come_first_and_ties_go_by_id():
+def test_preferred_suppliers_come_first_and_ties_follow_ids():
     friend = b"a friend"
     desk = buyer(100, preferred=[friend])
     same = [offer(170_000, 10), offer(170_000, 10)]
@@ -205,7 +205,7 @@ def test_the_reserve_is_not_spent():
     assert Desk(WALLBOX).receive(mandate(kinds.BUY, 10, meter=WALLBOX, reserve_wh=10)).work() == []
 
 
-def test_without_a_confirmation_the_next_is_asked():
+def test_without_a_confirmation_the_next_offer_is_accepted():
     desk = buyer(50)
     first, second = offer(150_000, 50), offer(160_000, 50)
     desk.receive(first, second)
@@ -218,7 +218,7 @@ def test_without_a_confirmation_the_next_is_asked():
     assert confirm(desk, desk.acceptances()[0]) == reasons.UNKNOWN_ACCEPTANCE
 
 
-def test_an_offer_that_never_answers_is_asked_ever_more_rarely_and_for_less():
+def test_an_offer_that_never_answers_is_accepted_ever_more_rarely_and_for_less():
     desk = buyer(64).receive(offer(valid_until_s=START_S + 3600))
     asked = []
     for _ in range(180):
@@ -241,7 +241,7 @@ def test_the_pause_before_an_offer_is_tried_again_ends_at_ten_minutes():
     assert pauses[:5] == [90, 180, 360, 600, 600] and pauses[-1] == 600, pauses
 
 
-def test_nobody_is_asked_without_a_host():
+def test_nothing_is_accepted_without_a_host():
     desk = buyer().receive(offer())
     assert desk.work(may_buy=False, seconds=10) == []
     assert len(desk.work()) == 1
@@ -293,7 +293,7 @@ def test_a_contract_that_never_began_leaves_its_wh():
         assert len(other.work()) == more
 
 
-def test_the_book_is_bounded_and_fits_the_store():
+def test_the_trader_is_bounded_and_fits_the_store():
     desk = Desk(WALLBOX)
     for number in range(trader.MAX_MANDATES):
         preferred = [bytes([number]) * 8] * 8
@@ -326,8 +326,8 @@ def test_mandates_and_offers_go_when_they_expire():
     assert not desk.trader.mandates and not desk.trader.own_offers
 
 
-def test_after_a_restart_nothing_is_said_twice():
-    """The state kept at some moment and the entries said after it give the same trader."""
+def test_after_a_restart_nothing_is_published_twice():
+    """The state kept at some moment and the entries published after it give the same trader."""
     for seed in range(case.scale(100, 15)):
         bits = case.Bits("trader %d" % seed)
         desk = Desk(WALLBOX)

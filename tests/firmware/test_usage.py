@@ -1,7 +1,7 @@
 """Attribution: grants fill in order, within their rate, and every Wh is allotted once."""
 
 import case
-from simulator.network import START_S, Community
+from simulator.community import START_S, Community
 from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
@@ -15,7 +15,7 @@ def encoded(value):
     return steps.finish(cbor.encode_steps(value, 4))
 
 
-class Said:
+class Published:
     """An entry of this meter, as far as usage looks at it."""
 
     def __init__(self, kind, body, unix_s):
@@ -36,13 +36,13 @@ def grant(number, wh=40, priority=1, issuer=ISSUER, meter=KID, **more):
         "default_supply": False,
     }  # fmt: skip
     body.update(more)
-    new = Said(kinds.GRANT, body, START_S)
+    new = Published(kinds.GRANT, body, START_S)
     new.kid = issuer
     return new
 
 
 class Consumer:
-    """Says what usage wants said, as a meter does, without signatures."""
+    """Publishes what usage has due, as a meter does, without signatures."""
 
     def __init__(self):
         self.usage = Usage()
@@ -58,7 +58,7 @@ class Consumer:
         return self
 
     def publish(self, kind, body):
-        new = Said(kind, body, self.now_s)
+        new = Published(kind, body, self.now_s)
         self.said.append(new)
         self.usage.published(new)
 
@@ -203,7 +203,7 @@ def test_grants_are_bounded_and_the_last_in_order_goes():
 
 
 def test_after_a_restart_at_any_entry_all_is_as_if_nothing_had_happened():
-    """The state kept at some boundary and the entries said after it: nothing is lost, nothing counted twice."""
+    """The state kept at some boundary and the entries published after it: nothing is lost, nothing counted twice."""
     for seed in range(case.scale(150, 20)):
         bits = case.Bits("usage %d" % seed)
         consumer = Consumer().receive(grant(1), grant(2, wh=30, priority=2, max_w=5000), grant(3, wh=200, priority=3))

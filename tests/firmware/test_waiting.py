@@ -3,7 +3,6 @@
 import case
 from simulator.board import Now
 from simulator.driving import power
-from wattpact_meter.clock import EARLIEST_S
 from wattpact_meter.core import backlog
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol import steps
@@ -76,15 +75,15 @@ def test_phases_and_kinds_do_not_mix():
     assert (three.energy_nj, three.duration_us, three.registers_wh) == ([11, 18, -27], 15, {})
 
 
-def test_the_newest_registers_stand_for_those_that_found_no_room():
+def test_the_newest_registers_replace_those_that_found_no_room():
     held, meter = backlog.Backlog(), Applied()
     for n in range(50):
-        held.add(Now(n, None), Measurement((), 0, {64: n}, 0, "METER", {1: n}, EARLIEST_S + n))
+        held.add(Now(n, None), Measurement((), 0, {64: n}, 0, "METER", {1: n}, 1000 + n))
     held.add(Now(50, None), Measurement((), 0, {}, 0, "OTHER", {1: 50}))
     drain(held, meter)
     kept = backlog.MAX_MEASURED - 1
     assert [one.registers_wh[1] for one in meter.measurements] == list(range(kept)) + [49] and meter.order[-1] == 49
-    assert meter.measurements[-1].unix_s == EARLIEST_S + 49 and meter.measurements[-1].power_w == 49
+    assert meter.measurements[-1].unix_s == 1049 and meter.measurements[-1].power_w == 49
     assert (held.joined, held.lost) == (51 - backlog.MAX_MEASURED, 1)
 
 

@@ -1,4 +1,4 @@
-"""The virtual mains: what the sampling path makes of a synthesised load is the load that was asked for."""
+"""The virtual mains: what the sampling path makes of a synthesised load is the load that was requested."""
 
 import case
 from boards.virtual.waveform import Noise, Waveform
@@ -15,7 +15,7 @@ def measure(calibration, waveform, seconds=0.5):
     return found
 
 
-def test_loads_are_measured_as_asked_for():
+def test_loads_are_measured_as_requested():
     bits = case.Bits("loads")
     for _ in range(case.scale(60, 12)):
         watts = bits.choice((-1, 1)) * (500 + bits.below(6000))
@@ -93,6 +93,6 @@ def test_noise_is_spread_evenly():
     assert {noise.around(2) for _ in range(200)} == {-2, -1, 0, 1, 2} and noise.around(0) == 0
 
 
-def test_impossible_settings_are_refused():
+def test_impossible_settings_are_rejected():
     case.raises(ValueError, Waveform, Calibration(0, 50000))
     case.raises(ValueError, Waveform, Calibration(200000, 50000), 100, 0)

@@ -1,4 +1,4 @@
-"""Settlement once more, from the words of docs/spec/settlement.md and in exact fractions, to check the real one.
+"""Settlement once more, from the text of docs/spec/settlement.md and in exact fractions, to check the real one.
 
 It shares no code with the protocol or the ledger. Everything is a Fraction: energy in kWh, money in units of the
 currency, power in kW, time in hours; whole Wh appear only where the specification rounds.
@@ -48,7 +48,7 @@ class Agreement:
 
 
 def divide(amount: Fraction, asks: dict[bytes, Fraction]) -> dict[bytes, Fraction]:
-    """Whole Wh of `amount`, in proportion to what each asks; then Wh by Wh to whoever lost the largest fraction."""
+    """Whole Wh of `amount`, in proportion to what each claims; then Wh by Wh to whoever lost the largest fraction."""
     wanted = sum(asks.values(), Fraction(0))
     if wanted <= amount:
         return dict(asks)

@@ -12,10 +12,10 @@ import schemathesis
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
-from simulator.host import T0
+from simulator.community import START_S
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, TradingCommunity
+from simulator.trading import SLOT_S, Trading
 from test_cli import run
 from wattpact.api import create_app, errors, models
 from wattpact.api.feed import ANSWERS, MAX_OPEN_PAGES, Feed, Page, computed
@@ -35,7 +35,7 @@ CODE = bytes(range(16))
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """House 3 used up a contract with House 1 and half of one with House 2; a third party, House 9, looks on."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.onlooker = made.community.meter("House 9 garage", made.community.person("House 9"))
     made.landlord = SimpleNamespace(owner=made.community.person("Landlord"))  # of no meter
     made.trade()
@@ -55,50 +55,50 @@ def guesses_are_quick(monkeypatch):
 
 
 @pytest.fixture
-def asked(app, trading):
-    """asked(who, question, **values) -> answer; who is a meter (its owner asks), "operator" or "nobody"."""
-    store = trading.community.store
+def answer_of(app, trading):
+    """answer_of(who, path, **values) -> answer; who is a meter (its owner is the viewer), "operator" or "nobody"."""
+    store = trading.community.sink.store
     with TestClient(app) as client:
 
-        def ask(who, question, **values):
+        def get_answer(who, path, **values):
             if who == "nobody":
                 headers = {}
             else:
                 headers = by(code(store, None if who == "operator" else who.owner.kid))
-            return client.get(f"/api/{question}", params=values, headers=headers)
+            return client.get(f"/api/{path}", params=values, headers=headers)
 
-        yield ask
+        yield get_answer
 
 
 # Codes
 
 
 def test_a_code_is_kept_as_its_hash_alone(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
-    text = access_links.issue(store, CODE, None, "phone", T0, 60)
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
+    text = access_links.issue(store, CODE, None, "phone", START_S, 60)
     store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir() if path.is_file())
-    known = Access(trading.path, lambda: T0).enter(text)
+    known = Access(trading.path, lambda: START_S).enter(text)
     assert CODE not in kept and text.encode() not in kept and known.digest in kept
     assert text not in repr(known) and CODE.hex() not in repr(known)
     trading.close()
 
 
 def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store, now = trading.community.store, [T0]
-    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", T0, 60)
+    trading = Trading(tmp_path)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, trading.solar.owner.kid, "", START_S, 60)
     door = Access(trading.path, lambda: now[0])
     for written in (text, text.upper(), f" {text}\n"):
         assert (door.enter(written).person, door.enter(written).name) == (trading.solar.owner.kid, "House 1")
-    now[0] = T0 + 59
+    now[0] = START_S + 59
     assert door.is_valid(door.enter(text).digest)
-    now[0] = T0 + 60
+    now[0] = START_S + 60
     with pytest.raises(BadCode, match="expired") as ended:
         door.enter(text)
     assert not ended.value.is_guess
-    now[0] = T0
+    now[0] = START_S
     known = door.enter(text)
     access_links.revoke(store, [known.digest])
     assert not door.is_valid(known.digest)
@@ -109,30 +109,30 @@ def test_a_code_opens_until_its_time_and_until_it_is_revoked(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a" * 25, "a" * 27, "1" * 26, "\u00e4" * 26, "a" * 100_000, "=" * 26, "a\0" * 13])
-def test_what_is_no_code_is_refused_like_a_wrong_one(trading, text):
+def test_what_is_no_code_is_rejected_like_a_wrong_one(trading, text):
     with pytest.raises(BadCode, match="not known here"):
         Access(trading.path, trading.clock).enter(text)
 
 
 def test_a_use_is_noted_once_an_hour(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store, now = trading.community.store, [T0]
-    text = access_links.issue(store, CODE, None, "", T0, 86400)
+    trading = Trading(tmp_path)
+    store, now = trading.community.sink.store, [START_S]
+    text = access_links.issue(store, CODE, None, "", START_S, 86400)
     door = Access(trading.path, lambda: now[0])
     noted = []
     for later_s in (0, 10, 3599, 3600, 3700):
-        now[0] = T0 + later_s
+        now[0] = START_S + later_s
         door.enter(text)
-        noted.append(access_links.listed(store)[0].last_used_s - T0)
+        noted.append(access_links.listed(store)[0].last_used_s - START_S)
     assert noted == [0, 0, 0, 3600, 3600]
     trading.close()
 
 
 def test_links_that_ended_are_forgotten(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
-    access_links.issue(store, CODE, None, "old", T0, 60)
-    access_links.issue(store, CODE[::-1], None, "new", T0 + 60 + access_links.DAY_S + 1, 60)
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
+    access_links.issue(store, CODE, None, "old", START_S, 60)
+    access_links.issue(store, CODE[::-1], None, "new", START_S + 60 + access_links.DAY_S + 1, 60)
     assert [row.label for row in access_links.listed(store)] == ["new"]
     trading.close()
 
@@ -141,7 +141,7 @@ def test_links_that_ended_are_forgotten(tmp_path):
 
 
 def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, trading):
-    text = code(trading.community.store, trading.solar.owner.kid)
+    text = code(trading.community.sink.store, trading.solar.owner.kid)
     with TestClient(app) as client:
         assert client.get("/api/session").json() == {"role": "nobody", "kid": None, "label": None, "expires_s": None}
         answer = client.post("/api/session", json={"code": text})
@@ -158,13 +158,13 @@ def test_a_browser_signs_in_by_a_cookie_that_no_script_reads(app, trading):
 
 def test_over_https_the_cookie_stays_there(app, trading):
     with TestClient(app, base_url="https://pi.example") as client:
-        answer = client.post("/api/session", json={"code": code(trading.community.store)})
+        answer = client.post("/api/session", json={"code": code(trading.community.sink.store)})
     assert "secure" in answer.headers["set-cookie"].lower()
 
 
 def test_a_session_ends_with_its_link(tmp_path):
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
     with TestClient(app_at(trading.path, trading.clock)) as client:
         client.post("/api/session", json={"code": code(store)})
         assert client.get("/api/session").json()["role"] == "operator"
@@ -189,7 +189,7 @@ def test_a_session_ends_with_its_link(tmp_path):
     ],
 )
 def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers, status):
-    body = json.dumps({"code": code(trading.community.store)}) if method == "POST" else ""
+    body = json.dumps({"code": code(trading.community.sink.store)}) if method == "POST" else ""
     more = {"content-type": "application/json"}
     with TestClient(app) as client:
         answer = client.request(method, "/api/session", content=body, headers={**more, **headers})
@@ -198,8 +198,8 @@ def test_another_sites_page_signs_nobody_in_or_out(app, trading, method, headers
 
 
 def test_a_form_of_another_site_cannot_carry_a_code(app, trading):
-    """What a browser sends without asking first: form types, and text that looks like JSON."""
-    text = code(trading.community.store)
+    """What a browser sends without a preflight request: form types, and text that looks like JSON."""
+    text = code(trading.community.sink.store)
     with TestClient(app) as client:
         for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
             answer = client.post("/api/session", content=json.dumps({"code": text}), headers={"content-type": kind})
@@ -215,10 +215,10 @@ def test_what_was_sent_for_a_code_is_not_repeated(app, body):
     assert answer.json()["detail"].endswith(".")
 
 
-def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog):
-    trading = TradingCommunity(tmp_path)
+def test_a_wrong_code_is_rejected_and_counted_and_named_nowhere(tmp_path, caplog):
+    trading = Trading(tmp_path)
     community = trading.community
-    node = Node(community.store, community.root.public_key, community.host, community.issuer, trading.clock)
+    node = Node(community.sink.store, community.root.public_key, community.host, community.issuer, trading.clock)
     guess = access_links.text_of(b"\x55" * 16)
     with caplog.at_level(logging.DEBUG), TestClient(create_app(node)) as client:
         for answer in (
@@ -236,9 +236,9 @@ def test_a_wrong_code_is_refused_and_counted_and_named_nowhere(tmp_path, caplog)
 
 
 def test_a_link_that_expired_is_no_guess(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     counted = []
-    text = code(trading.community.store, None, trading.now_s - 60, 60)
+    text = code(trading.community.sink.store, None, trading.now_s - 60, 60)
     with TestClient(app_at(trading.path, trading.clock, refused=counted.append)) as client:
         answer = client.get("/api/meters", headers=by(text))
         assert answer.status_code == 401 and "has expired" in answer.json()["detail"] and counted == []
@@ -276,25 +276,25 @@ MEASURED = ("import_wh", "export_wh", "power_w", "register_time_s", "relay")
 CAME_OF_IT = ("carried_wh", "short_wh", "unused_wh", "attributed_wh", "due_nano", "flow_w")
 
 
-def test_a_meter_is_its_owners(asked, trading):
-    everything = {row["kid"]: row for row in asked("operator", "meters").json()}
+def test_a_meter_is_its_owners(answer_of, trading):
+    everything = {row["kid"]: row for row in answer_of("operator", "meters").json()}
     assert {row["sealed"] for row in everything.values()} == {None}
     for who in ("nobody", *trading.meters, trading.onlooker):
-        for row in asked(who, "meters").json():
+        for row in answer_of(who, "meters").json():
             models.Meter.model_validate(row)
             if who != "nobody" and row["kid"] == who.kid.hex():
                 assert row == everything[row["kid"]]
             else:
                 assert row == {**everything[row["kid"]], **dict.fromkeys(MEASURED), "sealed": "viewer"}
-            assert asked(who, f"meters/{row['kid']}").json() == row
+            assert answer_of(who, f"meters/{row['kid']}").json() == row
 
 
-def test_what_came_of_a_contract_is_for_both_its_sides(asked, trading):
-    everything = {row["id"]: row for row in asked("operator", "contracts").json()}
+def test_what_came_of_a_contract_is_for_both_its_sides(answer_of, trading):
+    everything = {row["id"]: row for row in answer_of("operator", "contracts").json()}
     sides = {"nobody": 0, trading.solar: 1, trading.battery: 1, trading.wallbox: 2, trading.onlooker: 0}
     for who, count in sides.items():
         seen = 0
-        for row in asked(who, "contracts").json():
+        for row in answer_of(who, "contracts").json():
             models.Contract.model_validate(row)
             whole = everything[row["id"]]
             if who != "nobody" and who.kid.hex() in (row["supplier"], row["consumer"]):
@@ -305,41 +305,41 @@ def test_what_came_of_a_contract_is_for_both_its_sides(asked, trading):
         assert seen == count
 
 
-def test_readings_are_their_owners(asked, trading):
+def test_readings_are_their_owners(answer_of, trading):
     for meter in trading.meters:
         for who in ("operator", "nobody", *trading.meters, trading.onlooker):
-            answer = asked(who, "readings", meter=meter.kid.hex())
+            answer = answer_of(who, "readings", meter=meter.kid.hex())
             if who in ("operator", meter):
                 assert answer.status_code == 200 and set(answer.json()) == set(models.Readings.model_fields)
             else:
-                label = meter.certificate["label"]
+                label = meter.certificate.body["label"]
                 assert answer.status_code == 403
                 assert answer.json() == {
                     "detail": f"Readings of {label} are for its owner and the operator: open your own link."
                 }
 
 
-def test_a_bill_is_its_owners(asked, trading):
-    everything = {row["owner"]: row for row in asked("operator", "bills").json()}
+def test_a_bill_is_its_owners(answer_of, trading):
+    everything = {row["owner"]: row for row in answer_of("operator", "bills").json()}
     assert len(everything) == 4
-    assert asked(trading.landlord, "bills").json() == []
-    assert asked(trading.landlord, "bills", owner=trading.landlord.owner.kid.hex()).status_code == 404
-    assert asked("nobody", "bills").json() == []
+    assert answer_of(trading.landlord, "bills").json() == []
+    assert answer_of(trading.landlord, "bills", owner=trading.landlord.owner.kid.hex()).status_code == 404
+    assert answer_of("nobody", "bills").json() == []
     for meter in (*trading.meters, trading.onlooker):
         own = meter.owner.kid.hex()
-        assert asked(meter, "bills").json() == [everything[own]] == asked(meter, "bills", owner=own).json()
+        assert answer_of(meter, "bills").json() == [everything[own]] == answer_of(meter, "bills", owner=own).json()
         for other in everything:
-            assert (asked(meter, "bills", owner=other).status_code == 200) == (other == own)
-            assert asked("nobody", "bills", owner=other).status_code == 403
+            assert (answer_of(meter, "bills", owner=other).status_code == 200) == (other == own)
+            assert answer_of("nobody", "bills", owner=other).status_code == 403
 
 
-def test_of_others_private_entries_only_their_kind_is_told(asked, trading):
+def test_of_others_private_entries_only_their_kind_is_shown(answer_of, trading):
     private = set(visible.PRIVATE)
-    everything = {row["id"]: row for row in asked("operator", "log", limit=200).json()["entries"]}
+    everything = {row["id"]: row for row in answer_of("operator", "log", limit=200).json()["entries"]}
     assert {row["kind"] for row in everything.values()} >= private - {"statement"}
     for who in ("nobody", trading.solar, trading.onlooker):
         mine = set() if who == "nobody" else {who.kid.hex(), who.owner.kid.hex()}
-        rows = asked(who, "log", limit=200).json()["entries"]
+        rows = answer_of(who, "log", limit=200).json()["entries"]
         assert len(rows) == len(everything)
         for row in rows:
             models.LogRow.model_validate(row)
@@ -359,7 +359,7 @@ def test_of_others_private_entries_only_their_kind_is_told(asked, trading):
 
 
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     community, owner = trading.community, trading.solar.owner
     fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
     roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
@@ -368,40 +368,40 @@ def test_a_statement_is_for_whom_it_is_about(tmp_path):
     with TestClient(app_at(trading.path, trading.clock)) as client:
         told = {}
         for who in (None, owner.kid, trading.battery.owner.kid):
-            headers = by(code(community.store, who))
+            headers = by(code(community.sink.store, who))
             told[who] = client.get("/api/log?kind=statement", headers=headers).json()["entries"][0]["text"]
     assert told[None] == told[owner.kid] != told[trading.battery.owner.kid] == "A statement of a bill"
     assert "House 1" in told[None]
     trading.close()
 
 
-def test_a_supplier_hears_what_was_used_and_not_the_consumers_register(asked, trading):
-    rows = asked(trading.solar, "log", meter=trading.wallbox.kid.hex(), limit=200).json()["entries"]
+def test_a_supplier_sees_what_was_used_and_not_the_consumers_register(answer_of, trading):
+    rows = answer_of(trading.solar, "log", meter=trading.wallbox.kid.hex(), limit=200).json()["entries"]
     told = [row["text"] for row in rows if row["sealed"] is None and row["kind"] in visible.PRIVATE]
     assert "Used 10 Wh of 40 Wh under the contract with House 1 solar" in told
     assert not [text for text in told if "register" in text or "House 2" in text]
 
 
-def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(asked, trading):
+def test_no_figure_of_a_meter_is_anywhere_in_what_nobody_gets(answer_of, trading):
     """Powers, sums, and the registers that are like no other number here, looked for in every answer."""
     figures = {meter.registers[side] for meter in trading.meters for side in (0, 1) if meter.registers[side] > 50}
-    figures |= {7200, 7920} | {row["net_nano"] for row in asked("operator", "bills").json() if row["net_nano"]}
+    figures |= {7200, 7920} | {row["net_nano"] for row in answer_of("operator", "bills").json() if row["net_nano"]}
     assert len(figures) >= 6
     questions = ("meters", "contracts", "log", "bills")
     places = r'"(cursor|sequence|next_sequence|rated_w)":\d+'
-    known = " ".join(asked("operator", question).text for question in questions)
-    shown = " ".join(re.sub(places, "", asked("nobody", question).text) for question in questions)
+    known = " ".join(answer_of("operator", question).text for question in questions)
+    shown = " ".join(re.sub(places, "", answer_of("nobody", question).text) for question in questions)
     for figure in figures:
         assert re.search(rf"\b{abs(figure)}\b", known)
         assert not re.search(rf"\b{abs(figure)}\b", shown), figure
 
 
 def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.run(slots=4)
     community, meter, moved_s = trading.community, trading.solar, trading.now_s
     tenant = community.person("Tenant")
-    certificate = {**meter.certificate, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
+    certificate = {**meter.certificate.body, "version": 2, "owner": tenant.kid, "not_before_s": moved_s}
     community.now_s = moved_s
     community.publish(community.issuer, "certificate", certificate)
     trading.run(slots=4)
@@ -409,7 +409,7 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
     with TestClient(app_at(trading.path, trading.clock)) as client:
 
         def exported(person):
-            answer = client.get("/api/readings", params=values, headers=by(code(community.store, person)))
+            answer = client.get("/api/readings", params=values, headers=by(code(community.sink.store, person)))
             return [point["export_wh"] for point in answer.json()["points"]]
 
         assert exported(None) == [0, 11, 22, 33, 44, 55, 66, 77, 88]
@@ -418,21 +418,23 @@ def test_a_new_owner_sees_what_came_after_and_the_old_one_what_was_before(tmp_pa
 
         def texts(person):
             params = {"meter": meter.kid.hex(), "kind": "reading", "limit": 200}
-            rows = client.get("/api/log", params=params, headers=by(code(community.store, person))).json()["entries"]
+            rows = client.get("/api/log", params=params, headers=by(code(community.sink.store, person))).json()[
+                "entries"
+            ]
             return [row["sealed"] is None for row in rows]
 
         assert texts(tenant.kid).count(True) >= 4 and texts(meter.owner.kid).count(True) >= 4
         assert not any(one and other for one, other in zip(texts(tenant.kid), texts(meter.owner.kid), strict=True))
         for person, sees in ((meter.owner.kid, False), (tenant.kid, True)):
-            row = client.get(f"/api/meters/{meter.kid.hex()}", headers=by(code(community.store, person))).json()
+            row = client.get(f"/api/meters/{meter.kid.hex()}", headers=by(code(community.sink.store, person))).json()
             assert (row["export_wh"] is not None) == sees
         late = {**values, "from": moved_s + SLOT_S, "to": moved_s + 3 * SLOT_S}
-        answer = client.get("/api/readings", params=late, headers=by(code(community.store, meter.owner.kid)))
+        answer = client.get("/api/readings", params=late, headers=by(code(community.sink.store, meter.owner.kid)))
         assert answer.status_code == 403
     trading.close()
 
 
-def test_why_a_reading_counts_for_nothing_tells_what_it_said():
+def test_why_a_reading_counts_for_nothing_shows_what_it_measured():
     row = {"kind": "reading", "text": "x", "void_reason": "falling_register", "audience": {b"owner"}, "sealed": False}
     assert visible.log_rows(NOBODY, [row])[0]["void_reason"] is None
     assert visible.log_rows(Viewer(False, b"owner"), [row])[0]["void_reason"] == "falling_register"
@@ -458,11 +460,11 @@ def test_tenures_decide_which_points_are_shown():
 
 
 def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
-    trading = TradingCommunity(tmp_path, readers=[])
+    trading = Trading(tmp_path, readers=[])
     trading.trade()
     trading.run(slots=3)
     app = app_at(trading.path, trading.clock, signers=())
-    with TestClient(app, headers=by(code(trading.community.store))) as client:
+    with TestClient(app, headers=by(code(trading.community.sink.store))) as client:
         for row in client.get("/api/meters").json():
             models.Meter.model_validate(row)
             assert row["sealed"] == "host" and row["relay"] is not None
@@ -487,10 +489,10 @@ def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
 # Events
 
 
-def test_each_page_hears_what_its_viewer_may(tmp_path):
-    trading = TradingCommunity(tmp_path)
+def test_each_page_receives_what_its_viewer_may(tmp_path):
+    trading = Trading(tmp_path)
     trading.trade()
-    store = trading.community.store
+    store = trading.community.sink.store
     headers = {"nobody": {}, "House 1": by(code(store, trading.solar.owner.kid))}
     found = {}
     with served(app_at(trading.path, trading.clock)) as base:
@@ -514,8 +516,8 @@ def test_each_page_hears_what_its_viewer_may(tmp_path):
 
 def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.CHECKED_EVERY_S", 0.1)
-    trading = TradingCommunity(tmp_path)
-    store = trading.community.store
+    trading = Trading(tmp_path)
+    store = trading.community.sink.store
     app = app_at(trading.path, trading.clock)
     with served(app) as base:
         with httpx.stream("GET", f"{base}/api/events", headers=by(code(store)), timeout=10) as answer:
@@ -528,11 +530,11 @@ def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
 
 def test_an_answer_is_computed_once_for_all_viewers(trading, monkeypatch):
     views = app_at(trading.path, trading.clock).state.views
-    asked = []
-    whole = ANSWERS[0]._replace(answer=lambda views: asked.append(1) or views.meters())
+    answer_of = []
+    whole = ANSWERS[0]._replace(answer=lambda views: answer_of.append(1) or views.meters())
     viewers = [OPERATOR, NOBODY, *(Viewer(False, meter.owner.kid) for meter in trading.meters)]
     _, texts = computed(views, whole, viewers)
-    assert asked == [1] and len(set(texts.values())) == len(viewers)
+    assert answer_of == [1] and len(set(texts.values())) == len(viewers)
 
 
 def test_a_viewers_answers_are_dropped_with_their_last_page(trading):
@@ -571,7 +573,7 @@ def test_fuzzed(app, method):
     @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(case=one_of(strategies))
     def check(case):
-        # That a code must be one that was given out no schema can say.
+        # That a code must be one that was given out no schema can state.
         excluded = [schemathesis.specs.openapi.checks.positive_data_acceptance]
         answered.append(case.call_and_validate(excluded_checks=excluded).status_code)
 
@@ -579,7 +581,7 @@ def test_fuzzed(app, method):
     assert answered and max(answered) < 500
 
 
-def test_the_description_says_that_a_code_may_be_sent(app):
+def test_the_description_states_that_a_code_may_be_sent(app):
     with TestClient(app) as client:
         described = client.get("/openapi.json").json()
     assert described["security"] == [{}, {"code": []}]
@@ -631,28 +633,28 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), NONSENSE)
-def test_nonsense_gets_one_line(founded, words, said):
-    done = run("--data", founded, "access", *words)
-    assert done.status in (1, 2) and done.out == "" and said in done.errors and done.errors.count("\n") == 1
+@pytest.mark.parametrize(("typed", "shown"), NONSENSE)
+def test_nonsense_gets_one_line(founded, typed, shown):
+    done = run("--data", founded, "access", *typed)
+    assert done.status in (1, 2) and done.out == "" and shown in done.errors and done.errors.count("\n") == 1
 
 
 def test_the_demo_gives_the_operator_and_each_house_a_link(tmp_path):
-    of = demo.prepare(tmp_path / "demo", T0)
+    of = demo.prepare(tmp_path / "demo", START_S)
     with of.store() as store:
-        found = demo.links(of, store, "http://localhost:8080", T0)
-        again = demo.links(of, store, "http://localhost:8080", T0 + 60)
-    opened = Access(of.database, lambda: T0 + access_links.DAY_S - 1)
+        found = demo.links(of, store, "http://localhost:8080", START_S)
+        again = demo.links(of, store, "http://localhost:8080", START_S + 60)
+    opened = Access(of.database, lambda: START_S + access_links.DAY_S - 1)
     names = [(who, opened.enter(link.removeprefix("http://localhost:8080/#code=")).name) for who, link in found]
     assert names == [("Operator", None), ("House 1", "House 1"), ("House 2", "House 2"), ("House 3", "House 3")]
     assert not {link for _, link in found} & {link for _, link in again}
     with pytest.raises(BadCode, match="expired"):
-        Access(of.database, lambda: T0 + access_links.DAY_S).enter(found[0][1][-26:])
+        Access(of.database, lambda: START_S + access_links.DAY_S).enter(found[0][1][-26:])
 
 
 def test_a_proxy_with_tls_keeps_the_cookie_to_https(app, trading):
-    """As a web server on the same machine passes a request on; another machine's word for it counts nothing."""
-    body = {"code": code(trading.community.store)}
+    """As a web server on the same machine passes a request on; another machine's claim of it counts nothing."""
+    body = {"code": code(trading.community.sink.store)}
     with served(app) as base:
         plain = httpx.post(f"{base}/api/session", json=body)
         proxied = httpx.post(f"{base}/api/session", json=body, headers={"x-forwarded-proto": "https"})

@@ -45,7 +45,7 @@ def test_ccm_is_openssls(
         sealed = ccm.seal(key, nonce, aad, text, tag_length)
         assert sealed == AESCCM(key, tag_length).encrypt(nonce, text, aad)
         assert ccm.open(key, nonce, aad, sealed, tag_length) == text
-        # A tag of four bytes may fit by chance, once in 2**32.
+        # A tag of four bytes may fit by accident, once in 2**32.
         with pytest.raises(ccm.CcmError):
             ccm.open(key, nonce, aad, flipped(data, sealed), tag_length)
 
@@ -74,7 +74,7 @@ def flipped(data: Any, sealed: bytes) -> bytes:
 
 @every_backend
 @pytest.mark.parametrize("size", [0, 1, 16, 33, 96])
-def test_every_byte_changed_is_refused(backend: tuple[Any, ...], size: int) -> None:
+def test_every_byte_changed_is_rejected(backend: tuple[Any, ...], size: int) -> None:
     key, nonce, aad, text = bytes(16), bytes(13), b"aad", bytes(size)
     with using(backend):
         for module, error in ((ccm, ccm.CcmError), (gcm, gcm.GcmError)):

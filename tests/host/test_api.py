@@ -1,9 +1,10 @@
-"""The HTTP API over a real store: its figures, its refusals, its headers, its events, and a fuzzer's worst."""
+"""The HTTP API over a real store: its figures, its rejections, its headers, its events, and a fuzzer's worst."""
 
 import asyncio
 import logging
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -15,7 +16,7 @@ from hypothesis.strategies import one_of
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
-from simulator.trading import SLOT_S, WH, TradingCommunity
+from simulator.trading import SLOT_S, WH, Trading
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
@@ -34,7 +35,7 @@ REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """Two contracts agreed; one used up, the other half."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=6)
     yield made
@@ -54,7 +55,7 @@ def app(trading, tmp_path_factory):
 @pytest.fixture(scope="module")
 def client(app, trading):
     """The operator's."""
-    with TestClient(app, headers=by(code(trading.community.store))) as made:
+    with TestClient(app, headers=by(code(trading.community.sink.store))) as made:
         yield made
 
 
@@ -75,7 +76,7 @@ def test_community(client, trading):
     )
     assert found["community_id"] == trading.community.id.hex()
     assert found["tariff"] == {"import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000}
-    assert found["counts"]["entries"] == trading.community.store.last_cursor()
+    assert found["counts"]["entries"] == trading.community.sink.store.last_cursor()
 
 
 def test_meters(client, trading):
@@ -136,7 +137,7 @@ def test_contracts(client, trading):
 
 def test_flow_follows_priority_limit_and_export(tmp_path):
     """7,200 W are drawn: the first contract carries all, since its supplier exports 7,920 W; the second waits."""
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     trading.run(slots=2)
     rows = {row["priority"]: row for row in StoredViews(trading.path, trading.clock).contracts()}
@@ -144,7 +145,7 @@ def test_flow_follows_priority_limit_and_export(tmp_path):
     assert (rows[1]["flow_w"], rows[2]["flow_w"], rows[2]["state"]) == (7200, 0, "granted")
 
 
-def test_log_tells_each_entry_in_a_sentence(client, trading):
+def test_log_shows_each_entry_in_a_sentence(client, trading):
     rows = get(client, "log", limit=200)["entries"]
     texts = [row["text"] for row in rows]
     for row in rows:
@@ -173,7 +174,7 @@ def test_log_pages_through_everything_once(client, trading):
         before = page["next"]
         if before is None:
             break
-    assert seen == list(range(trading.community.store.last_cursor(), 0, -1))
+    assert seen == list(range(trading.community.sink.store.last_cursor(), 0, -1))
 
 
 def test_log_by_author_and_kind(client, trading):
@@ -185,8 +186,8 @@ def test_log_by_author_and_kind(client, trading):
 
 def test_bills_are_the_ledgers(client, trading):
     ledger = Ledger()
-    for row in trading.community.store.entries():
-        ledger.apply([trading.community.open_entry(row)])
+    for row in trading.community.sink.store.entries():
+        ledger.apply([trading.community.sink.unsealed(row)])
     ledger.settle(trading.now_s)
     bills = get(client, "bills")
     month = bill.month_of(trading.now_s, "Europe/Berlin")
@@ -222,9 +223,9 @@ INVALID = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("question", "status"), INVALID)
-def test_nonsense_is_refused_in_a_sentence(client, trading, question, status):
-    answer = client.get("/api/" + question.replace("KID", trading.wallbox.kid.hex()))
+@pytest.mark.parametrize(("query", "status"), INVALID)
+def test_nonsense_is_rejected_in_a_sentence(client, trading, query, status):
+    answer = client.get("/api/" + query.replace("KID", trading.wallbox.kid.hex()))
     assert answer.status_code == status, answer.text
     assert list(answer.json()) == ["detail"]
     sentence = answer.json()["detail"]
@@ -258,7 +259,7 @@ def test_every_answer_is_guarded(client, path):
     assert not [name for name in headers if name.startswith("access-control")]
 
 
-def test_named_by_content_lasts_and_the_rest_is_asked_for_again(client):
+def test_named_by_content_lasts_and_the_rest_is_requested_again(client):
     assert "immutable" in client.get("/assets/page-1a2b.js").headers["cache-control"]
     for path in ("/", "/assets/none.js"):
         assert client.get(path).headers["cache-control"] == "no-cache"
@@ -271,7 +272,7 @@ def test_files_outside_are_not_served(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_without_a_built_page_the_api_says_so(trading, tmp_path):
+def test_without_a_built_page_the_api_gives_the_reason(trading, tmp_path):
     with TestClient(app_at(trading.path, trading.clock, tmp_path)) as client:
         answer = client.get("/")
         assert answer.status_code == 503 and "make web" in answer.json()["detail"]
@@ -289,14 +290,14 @@ def test_every_kind_of_entry_is_described():
     assert sorted(models.Kind.__args__) == sorted(kinds.KINDS)
 
 
-def test_the_description_loads_nothing_and_names_every_question(client):
+def test_the_description_loads_nothing_and_names_every_request(client):
     described = client.get("/openapi.json").json()
     assert set(described["paths"]) == {*REQUESTS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
 
 
 def test_an_old_power_is_not_now(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.run(slots=2)
     late = StoredViews(trading.path, lambda: trading.now_s + 60)
     assert {(row["power_w"], row["online"]) for row in late.meters()} == {(None, False)}
@@ -305,16 +306,16 @@ def test_an_old_power_is_not_now(tmp_path):
 
 
 def test_power_without_the_register_is_the_last_intervals(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.community.now_s = trading.now_s + 30
-    trading.community.stored(trading.wallbox.reading(trading.now_s, [(3, 0), (10, 1)], 15))
+    trading.community.sink.stored(trading.wallbox.reading(trading.now_s, [(3, 0), (10, 1)], 15))
     rows = {row["label"]: row for row in StoredViews(trading.path, lambda: trading.now_s + 30).meters()}
     trading.close()
     assert rows["House 3 wallbox"]["power_w"] == 9 * 3600 // 15
 
 
 def test_the_wait_of_an_open_relay(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     trading.run(slots=8)
     opened_s = trading.now_s
@@ -325,17 +326,17 @@ def test_the_wait_of_an_open_relay(tmp_path):
     trading.close()
     assert relay == {
         "closed": False, "reason": "no_contract", "since_s": opened_s, "wait_until_s": opened_s + 60,
-        "text": "No contract has energy left. It stays open for a while before it may close again.",
+        "text": "No contract has energy left. The relay stays open for a while before it may close again.",
     }  # fmt: skip
     assert (rested["text"], rested["wait_until_s"]) == ("No contract has energy left.", None)
     assert ready["text"] == (
-        "A contract with House 1 solar is ready. It stays open for a while before it may close again."
+        "A contract with House 1 solar is ready. The relay stays open for a while before it may close again."
     )
 
 
 def test_answers_follow_the_store(tmp_path):
     """What another program stores shows in the next answer, and costs what is new."""
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     views = StoredViews(trading.path, trading.clock, signers=[trading.community.issuer])
     assert views.contracts() == []
     trading.trade()
@@ -346,10 +347,10 @@ def test_answers_follow_the_store(tmp_path):
 
 
 def test_a_node_serves_it(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     community = trading.community
     keys = (community.root.public_key, community.host, community.issuer)
-    node = Node(community.store, *keys, trading.clock)
+    node = Node(community.sink.store, *keys, trading.clock)
     with TestClient(create_app(node)) as client:
         assert len(client.get("/api/meters").json()) == 3
     node.pipeline.close()
@@ -360,10 +361,10 @@ def test_a_node_serves_it(tmp_path):
 
 
 def test_events_give_the_whole_picture_then_what_changes(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     trading.trade()
     app = app_at(trading.path, trading.clock, tmp_path)
-    headers = by(code(trading.community.store))
+    headers = by(code(trading.community.sink.store))
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         stream = events(answer.iter_lines())
@@ -377,10 +378,10 @@ def test_events_give_the_whole_picture_then_what_changes(tmp_path):
     trading.close()
 
 
-def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
-    trading = TradingCommunity(tmp_path)
+def test_a_page_that_comes_back_is_sent_what_it_missed(tmp_path):
+    trading = Trading(tmp_path)
     trading.run(slots=1)
-    newest = trading.community.store.last_cursor()
+    newest = trading.community.sink.store.last_cursor()
     app = app_at(trading.path, trading.clock, tmp_path)
     headers = {"last-event-id": str(newest - 2)}
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", headers=headers, timeout=10) as answer:
@@ -390,7 +391,7 @@ def test_a_page_that_comes_back_is_told_what_it_missed(tmp_path):
 
 
 def test_a_server_stops_although_pages_are_open(tmp_path):
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base:
         opened = httpx.stream("GET", f"{base}/api/events", timeout=10)
@@ -401,15 +402,46 @@ def test_a_server_stops_although_pages_are_open(tmp_path):
     trading.close()
 
 
-def test_pages_beyond_the_bound_are_refused(tmp_path, monkeypatch):
+def test_pages_beyond_the_bound_are_rejected(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
-    trading = TradingCommunity(tmp_path)
+    trading = Trading(tmp_path)
     app = app_at(trading.path, trading.clock, tmp_path)
     with served(app) as base, httpx.stream("GET", f"{base}/api/events", timeout=10) as first:
         lines = first.iter_lines()
         next(lines)
         assert httpx.get(f"{base}/api/events").status_code == 503
     trading.close()
+
+
+def test_pages_that_come_at_once_are_no_more_than_there_is_room_for(monkeypatch):
+    """Each looked for room before any of them was there."""
+    monkeypatch.setattr("wattpact.api.feed.MAX_PAGES", 1)
+
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        first, second = (feed.stream(OPERATOR, None, None) for _ in range(2))
+        waiting = asyncio.ensure_future(anext(first))
+        while not feed.pages:
+            await asyncio.sleep(0)
+        assert [event async for event in second] == []
+        assert len(feed.pages) == 1
+        waiting.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_page_gets_its_first_picture_while_answers_are_added_to_it():
+    async def run():
+        feed = Feed(SimpleNamespace(last_cursor=lambda: 0), None, Events())
+        feed._newest = {"meters": [], "contracts": []}
+        page = feed.stream(OPERATOR, None, None)
+        seen = [(await anext(page)).event]
+        feed.channels[OPERATOR].update("bills", "[]")
+        seen += [(await anext(page)).event for _ in range(2)]
+        await page.aclose()
+        return seen
+
+    assert asyncio.run(run()) == ["meters", "contracts", "bills"]
 
 
 def test_a_slow_page_is_cut_off_and_others_are_not():
@@ -468,7 +500,7 @@ async def names_of(stream, count):
     return [(await asyncio.wait_for(anext(stream), 5)).event for _ in range(count)]
 
 
-def test_answers_are_computed_after_events_and_not_by_asking_again_and_again():
+def test_answers_are_computed_after_events_and_not_by_polling():
     async def traded():
         views, changes = CountedViews(), Events()
         feed = Feed(views, None, changes)
@@ -527,16 +559,16 @@ def operations(app):
     return found
 
 
-@pytest.mark.parametrize("asker", ["operator", "nobody"])
+@pytest.mark.parametrize("viewer", ["operator", "nobody"])
 @pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
-def test_fuzzed(app, trading, path, asker):
-    """Whatever a generator of requests thinks of is answered as /openapi.json says, and never by a 5xx."""
+def test_fuzzed(app, trading, path, viewer):
+    """Whatever a generator of requests thinks of is answered as in /openapi.json, and never by a 5xx."""
     operation = operations(app)[path]
     modes = (schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE)
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
-    headers = by(code(trading.community.store)) if asker == "operator" else {}
+    headers = by(code(trading.community.sink.store)) if viewer == "operator" else {}
     answered = []
-    # That `from` lies before `to` no schema can say.
+    # That `from` is before `to` no schema can state.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []
 
     @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))

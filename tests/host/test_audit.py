@@ -1,4 +1,4 @@
-"""The auditor believes nothing that is not signed, linked and computed again, and names the entry that shows it."""
+"""The auditor accepts nothing that is not signed, linked and computed again, and names the entry that shows it."""
 
 import io
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import case
 import pytest
+from simulator.authors import REAL
 from simulator.community import Community
 from simulator.generated import Generated
 from simulator.month import HOUR, MONTH, S, TradedMonth
@@ -36,7 +37,7 @@ def check(data: bytes, traded: TradedMonth) -> audit.Report:
     return audit.audit(io.BytesIO(data), traded.community.root.public_key, traded.keys)
 
 
-def refuse(data: bytes, traded: TradedMonth) -> audit.Refuted:
+def reject(data: bytes, traded: TradedMonth) -> audit.Refuted:
     with pytest.raises(audit.Refuted) as caught:
         check(data, traded)
     return caught.value
@@ -63,12 +64,12 @@ def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(traded, good):
     assert report.counts["entries"] == len(split(good)) == 1 + sum(list(report.counts.values())[1:])
 
 
-def test_every_kind_of_evidence_is_in_the_month(good):
+def test_every_kind_of_entry_that_a_bundle_has_is_in_the_month(good):
     found = {kinds.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in split(good)}
     assert found == set(kinds.NAMES.values()) - {"policy", "receipt"}
 
 
-def test_a_report_says_what_is_missing_estimated_void_or_doubtful(traded):
+def test_a_report_shows_what_is_missing_estimated_void_or_doubtful(traded):
     report = check(traded.bundle(traded.north), traded)
     assert any("pump" in text and "2 gaps" in text for text in report.missing)
     assert any("pump" in text and "899 Wh" in text for text in report.estimated)
@@ -77,12 +78,12 @@ def test_a_report_says_what_is_missing_estimated_void_or_doubtful(traded):
     assert any("supplier's mandate" in text for text in report.doubtful) is False
 
 
-def test_any_flipped_byte_is_refused_and_its_entry_named(traded, good):
+def test_any_flipped_byte_is_rejected_and_its_entry_named(traded, good):
     bits = case.Bits("flips")
     for _ in range(case.cases(2000, 200)):
         position, flip = bits.below(len(good)), 1 + bits.below(255)
         data = good[:position] + bytes((good[position] ^ flip,)) + good[position + 1 :]
-        refuted = refuse(data, traded)
+        refuted = reject(data, traded)
         assert refuted.entry and refuted.entry["number"] == number_at(good, position), (position, refuted.sentence())
         assert refuted.entry["offset"] <= position
 
@@ -118,49 +119,49 @@ def test_every_field_of_every_kind_is_covered_by_the_signature(traded, good):
         for other in changed(payload):
             forged = cose.sign1(envelope.kid, cbor.encode(other), b"", lambda _, raw=raw: raw[-64:])
             data = b"".join([*raws[: number - 1], forged, *raws[number:]])
-            refuted = refuse(data, traded)
+            refuted = reject(data, traded)
             assert refuted.entry and refuted.entry["number"] == number, refuted.sentence()
             cases += 1
     assert len(seen) == 18 and cases > 250
 
 
-def test_an_entry_removed_repeated_or_moved_is_refused(traded, good):
+def test_an_entry_removed_repeated_or_moved_is_rejected(traded, good):
     raws = split(good)
     for number in range(len(raws)):
-        assert refuse(b"".join(raws[:number] + raws[number + 1 :]), traded)
-        repeated = refuse(b"".join([*raws[: number + 1], *raws[number:]]), traded)
+        assert reject(b"".join(raws[:number] + raws[number + 1 :]), traded)
+        repeated = reject(b"".join([*raws[: number + 1], *raws[number:]]), traded)
         assert repeated.entry and repeated.entry["number"] == number + 2
         if number + 1 < len(raws):
             moved = [*raws[:number], raws[number + 1], raws[number], *raws[number + 2 :]]
-            assert refuse(b"".join(moved), traded)
+            assert reject(b"".join(moved), traded)
 
 
-def test_a_cut_bundle_is_refused(traded, good):
+def test_a_cut_bundle_is_rejected(traded, good):
     offsets = [offset for offset, _ in format.read(io.BytesIO(good))]
     bits = case.Bits("cuts")
     for size in [*offsets, *(bits.below(len(good)) for _ in range(200))]:
-        assert refuse(good[:size], traded)
+        assert reject(good[:size], traded)
 
 
-def test_what_is_no_bundle_is_refused(traded, good):
-    assert "no entries" in refuse(b"", traded).sentence() or "0 entries" in refuse(b"", traded).sentence()
+def test_what_is_no_bundle_is_rejected(traded, good):
+    assert "no entries" in reject(b"", traded).sentence() or "0 entries" in reject(b"", traded).sentence()
     bits = case.Bits("noise")
     for size in (1, 19, 20, 21, 500, 5000):
-        assert refuse(bits.bytes(size), traded).entry["number"] == 1
-    assert refuse(bytes(5000), traded).entry["number"] == 1
+        assert reject(bits.bytes(size), traded).entry["number"] == 1
+    assert reject(bytes(5000), traded).entry["number"] == 1
 
 
-def test_another_communitys_entries_are_refused(traded, good):
+def test_another_communitys_entries_are_rejected(traded, good):
     other = TradedMonth("elsewhere")
-    assert refuse(other.bundle(), traded).entry["number"] == 1
+    assert reject(other.bundle(), traded).entry["number"] == 1
     theirs, ours = split(other.bundle()), split(good)
     for number in (3, 20, len(ours) - 2):
-        refuted = refuse(b"".join([*ours[:number], theirs[number], *ours[number + 1 :]]), traded)
+        refuted = reject(b"".join([*ours[:number], theirs[number], *ours[number + 1 :]]), traded)
         assert refuted.entry["number"] == number + 1
 
 
-def test_a_statement_from_another_month_is_refused(traded, good):
-    refuted = refuse(b"".join([*split(good)[:-1], split(traded.bundle(month="2026-09"))[-1]]), traded)
+def test_a_statement_from_another_month_is_rejected(traded, good):
+    refuted = reject(b"".join([*split(good)[:-1], split(traded.bundle(month="2026-09"))[-1]]), traded)
     assert refuted.entry["kind"] == "statement"
 
 
@@ -168,7 +169,7 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
     """The closure of a statement is enough: the auditor sees a part of the community and finds the same."""
     waiting = partial = 0
     for seed in range(60):
-        made = Generated(seed, ed25519, 3600)
+        made = Generated(seed, REAL, 3600)
         community, bits = made.community, made.bits
         lasts = {meter.kid: bits.choice([0, 0, 1, 2, 5]) for meter in made.meters}
         entries = [new for new in community.entries if not lasts.get(new.kid)]
@@ -201,7 +202,7 @@ class Liar:
     def bundle(self, keep, change=None) -> bytes:
         ledger = self.traded.ledger()
         made = bill.make(ledger, self.traded.west.kid, MONTH)
-        entries = list(self.traded.opened)
+        entries = list(self.traded.unsealed)
         host = self.traded.community.host.kid
         picked = [new for new in collect.collect(entries, ledger.inputs, made.statement, host) if keep(new)]
         fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
@@ -213,20 +214,20 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(traded):
     assert check(liar.bundle(lambda new: True), traded)
     readings = [new for new in traded.community.entries if new.kind == kinds.READING and new.kid == traded.wallbox.kid]
     for left_out in readings[1:-1]:
-        refuted = refuse(liar.bundle(lambda new, left_out=left_out: new.id != left_out.id), traded)
+        refuted = reject(liar.bundle(lambda new, left_out=left_out: new.id != left_out.id), traded)
         assert refuted.entry["author"] == traded.wallbox.kid.hex()
         assert left_out.sequence < refuted.entry["sequence"] <= left_out.sequence + 3
-    refuted = refuse(liar.bundle(lambda new: new.id != readings[0].id), traded)
+    refuted = reject(liar.bundle(lambda new: new.id != readings[0].id), traded)
     assert refuted.entry["kind"] == "reading"
 
 
-def test_a_host_that_orders_its_evidence_otherwise_is_refuted_though_it_signs(traded):
+def test_a_host_that_orders_its_entries_otherwise_is_refuted_though_it_signs(traded):
     made = bill.make(traded.ledger(), traded.west.kid, MONTH).statement
-    picked = collect.collect(traded.opened, traded.ledger().inputs, made, traded.community.host.kid)
+    picked = collect.collect(traded.unsealed, traded.ledger().inputs, made, traded.community.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
         stated = traded.publish(kinds.STATEMENT, made.fields([new.id for new in moved]))
-        refuted = refuse(format.write(moved, stated), traded)
+        refuted = reject(format.write(moved, stated), traded)
         assert refuted.entry and refuted.entry["number"] in (number + 1, number + 2)
 
 
@@ -238,31 +239,31 @@ def test_a_host_that_signs_other_figures_is_refuted_on_each(traded):
         if name in ("subject", "from_s", "to_s", "evidence", "evidence_root"):
             continue
         other = bytes(32) if isinstance(value, bytes) else value + 1
-        refuted = refuse(liar.bundle(lambda new: True, {name: other}), traded)
+        refuted = reject(liar.bundle(lambda new: True, {name: other}), traded)
         assert refuted.entry["kind"] == "statement" and name in refuted.reason
     for name, value in (("from_s", S + 3600), ("from_s", fields["from_s"] + 1), ("to_s", 0)):
-        assert refuse(liar.bundle(lambda new: True, {name: value}), traded)
-    assert refuse(liar.bundle(lambda new: True, {"subject": bytes(8)}), traded)
+        assert reject(liar.bundle(lambda new: True, {name: value}), traded)
+    assert reject(liar.bundle(lambda new: True, {"subject": bytes(8)}), traded)
 
 
-def test_only_the_root_that_is_pinned_is_believed(traded, good):
+def test_only_the_root_that_is_pinned_is_trusted(traded, good):
     with pytest.raises(audit.Refuted):
         audit.audit(io.BytesIO(good), traded.community.host.public_key)
 
 
 @pytest.mark.parametrize("who", ["east", "roof", "host"])
-def test_nobody_says_what_its_role_does_not_allow(traded, who):
+def test_nobody_publishes_what_its_role_does_not_allow(traded, who):
     liar = TradedMonth("rogue")
     rogue = liar.community.by_name[who]
     new = liar.community.publish(
         rogue, kinds.TARIFF, {"from_s": 0, "import_micro_per_kwh": 1, "export_micro_per_kwh": 1}
     )
-    refuted = refuse(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
+    refuted = reject(b"".join([*split(liar.bundle())[:-1], new.raw]), liar)
     assert refuted.entry["kind"] == "tariff" and "may not publish" in refuted.reason
 
 
 def forked(traded: TradedMonth) -> None:
-    """The issuer says two things in one place of its log."""
+    """The issuer publishes two entries in one place of its log."""
     issuer = traded.community.issuer
     place = issuer.place
     traded.community.tariff(S, 1, 1)
@@ -303,7 +304,7 @@ def another_root(traded: TradedMonth) -> None:
 
 
 def too_early(traded: TradedMonth) -> None:
-    """The issuer speaks before its certificate begins."""
+    """The issuer publishes before its certificate begins."""
     traded.community.tariff(0, 1, 1, unix_s=S - 10 * 86400)
 
 
@@ -328,7 +329,7 @@ def back_again(traded: TradedMonth) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "kind", "says"),
+    ("act", "kind", "shows"),
     [
         (forked, "tariff", "same place"), (unlinked("issuer"), "tariff", "does not name the entry before it"),
         (unlinked("pump"), "event", "does not name the entry before it"),
@@ -338,9 +339,9 @@ def back_again(traded: TradedMonth) -> None:
         (own_role, "certificate", "another role"), (back_again, "certificate", "an earlier generation"),
     ],
 )  # fmt: skip
-def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):
-    """Whoever holds the key: a host may have taken in and signed for what it should have refused."""
-    traded = TradedMonth(says)
+def test_what_is_signed_and_still_wrong_is_refuted(act, kind, shows):
+    """Whoever holds the key: a host may have ingested and signed for what it should have rejected."""
+    traded = TradedMonth(shows)
     ledger = traded.ledger()
     act(traded)
     made = bill.make(ledger, traded.west.kid, MONTH).statement
@@ -351,19 +352,19 @@ def test_what_is_signed_and_still_wrong_is_refuted(act, kind, says):
             roles.setdefault(ids.kid_of(new.body["public_key"]), new.body["role"])
     wrong = sorted(community.entries, key=lambda new: format.order_of(new, roles[new.kid]))
     stated = traded.publish(kinds.STATEMENT, made.fields([new.id for new in wrong]))
-    refuted = refuse(format.write(wrong, stated), traded)
-    assert refuted.entry and refuted.entry["kind"] == kind and says in refuted.reason, refuted.sentence()
+    refuted = reject(format.write(wrong, stated), traded)
+    assert refuted.entry and refuted.entry["kind"] == kind and shows in refuted.reason, refuted.sentence()
 
 
 def test_nothing_follows_the_statement_and_its_period_is_whole_slots(traded, good):
     other = traded.publish(kinds.STATEMENT, entry.decode(split(good)[-1], traded.community.id).body)
-    refuted = refuse(good + other.raw, traded)
+    refuted = reject(good + other.raw, traded)
     assert "after the statement" in refuted.reason and refuted.entry["number"] == len(split(good)) + 1
 
 
 def test_a_window_after_the_slot_that_waits_waits_too():
-    """What holds a meter back may lie before the window, with a partner that the window knows nothing of."""
-    community = Community(900, ed25519=ed25519)
+    """What holds a meter back may be before the window, with a partner that the window knows nothing of."""
+    community = Community(crypto=REAL)
     west = community.person("west")
     roof, wallbox = community.meter("roof"), community.meter("wallbox", west)
     community.agree(roof, wallbox, 200_000, 900, 9000, S, S + 1800)
@@ -385,7 +386,7 @@ def test_a_window_after_the_slot_that_waits_waits_too():
 def test_a_meter_that_is_waited_for_is_named():
     traded = TradedMonth("late")
     dropped = [new for new in traded.community.entries if new.kid == traded.roof.kid and new.kind == kinds.READING]
-    traded.community.entries = [new for new in traded.community.entries if new not in dropped[2:]]
+    traded.community.sink.entries = [new for new in traded.community.entries if new not in dropped[2:]]
     traded.now_s = S + 5 * HOUR
     report = check(traded.bundle(), traded)
     assert report.fields["settled_to_s"] == S + 2 * HOUR and report.fields["unsettled_meters"] == 3
@@ -395,8 +396,8 @@ def test_a_meter_that_is_waited_for_is_named():
 def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(traded, good, tmp_path):
     program = (
         "import sys, socket\n"
-        "def refuse(*_): raise SystemExit('a socket was opened')\n"
-        "socket.socket = refuse\n"
+        "def reject(*_): raise SystemExit('a socket was opened')\n"
+        "socket.socket = reject\n"
         "from wattpact import audit\n"
         "import wattpact.audit.program\n"
         "from wattpact.bundle import disclosure\n"
@@ -438,7 +439,7 @@ def test_entries_are_named_as_far_as_they_can_be_read(traded, good):
     raw = split(good)[-2]
     new = entry.decode(raw, traded.community.id)
     for broken in (raw[:17] + b"\x00" + raw[18:], raw[:2] + b"\x00" + raw[3:], raw[:-70]):
-        refuted = refuse(b"".join([*split(good)[:-2], broken]), traded)
+        refuted = reject(b"".join([*split(good)[:-2], broken]), traded)
         assert refuted.entry["kind"] == new.name and refuted.entry["sequence"] == new.sequence
         assert new.kid.hex() in refuted.sentence()
 

@@ -1,12 +1,12 @@
-"""Bundles: where one entry ends and the next begins, one order, and evidence that is enough and no more."""
+"""Bundles: where one entry ends and the next begins, one order, and entries that are enough and no more."""
 
 import io
 
 import case
 import pytest
-from simulator.community import Community
+from simulator.community import DAILY, Community
 from simulator.month import HOUR, MONTH, S, TradedMonth
-from simulator.sealing import SealedCommunity
+from wattpact.audit import program
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
 from wattpact.ledger import Ledger
@@ -25,7 +25,7 @@ def split(data: bytes) -> list[bytes]:
 def collected(traded: TradedMonth, owner, entries=None, month=MONTH):
     ledger = traded.ledger()
     made = bill.make(ledger, owner.kid, month)
-    return collect.collect(entries or traded.opened, ledger.inputs, made.statement, traded.community.host.kid)
+    return collect.collect(entries or traded.unsealed, ledger.inputs, made.statement, traded.community.host.kid)
 
 
 def test_a_bundle_is_whole_entries_and_nothing_else(traded):
@@ -36,10 +36,10 @@ def test_a_bundle_is_whole_entries_and_nothing_else(traded):
     assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 
 
-def test_the_same_evidence_in_whatever_order_makes_the_same_bundle(traded):
+def test_the_same_entries_in_whatever_order_make_the_same_bundle(traded):
     expected = [new.id for new in collected(traded, traded.west)]
     for seed in range(20):
-        entries = list(traded.opened)
+        entries = list(traded.unsealed)
         case.Bits(seed).shuffle(entries)
         assert [new.id for new in collected(traded, traded.west, entries)] == expected
 
@@ -60,7 +60,7 @@ def test_nothing_of_others_and_other_times_is_in_it():
 
 
 def test_a_run_brackets_its_window():
-    community = Community(900)
+    community = Community()
     meter = community.meter("meter")
     community.publish(meter, kinds.EVENT, {"code": event_codes.BOOT})
     log = [community.entries[-1]]
@@ -82,11 +82,11 @@ def test_a_run_brackets_its_window():
 
 
 def test_a_reading_that_nobody_opened_bounds_no_run():
-    community = SealedCommunity(900)
+    community = Community(seals=DAILY)
     meter = community.meter("meter", community.person("owner"))
     for i in range(6):
         community.reading(meter, S + 900 * i, [i, i + 1])
-    log = [new for new in community.opened() if new.kid == meter.kid]
+    log = [new for new in community.unsealed() if new.kid == meter.kid]
     shut = [new for new in community.entries if new.kid == meter.kid]
     assert [new.kind for new in log[:2]] == [kinds.KEY_EPOCH, kinds.KEY_OPEN]
 
@@ -102,7 +102,7 @@ def test_a_reading_that_nobody_opened_bounds_no_run():
 
 
 def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
-    community = Community(900)
+    community = Community()
     east = community.person("east")
     meter = community.meter("meter", east)
     for day in range(70):
@@ -137,3 +137,11 @@ def test_reading_stays_small_whatever_it_is_given():
     with pytest.raises(format.BundleError):
         list(format.read(file))
     assert file.taken <= 1024
+
+
+@pytest.mark.parametrize("data", [b"root:x:0:0", b"\xd2", b"\x00" * 99, b"PK\x03\x04"])
+def test_a_file_that_is_no_bundle_refutes_no_bill(tmp_path, data):
+    path, errors = tmp_path / "keys", io.StringIO()
+    path.write_bytes(data)
+    assert program.run(str(path), "00" * 32, [], False, io.StringIO(), errors) == program.UNREADABLE
+    assert errors.getvalue() == f"wattpact: {str(path)!r} is not a bundle\n"

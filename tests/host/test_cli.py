@@ -1,4 +1,4 @@
-"""The command line: every piece of nonsense gets one line and a status; what is asked sensibly is done."""
+"""The command line: every piece of nonsense gets one line and a status; a sensible command is carried out."""
 
 import io
 import json
@@ -12,7 +12,9 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import click
 import pytest
-from simulator.host import Deal, key
+from simulator.authors import Author
+from simulator.deal import Deal
+from simulator.host import key
 from wattpact import cli
 from wattpact.cli import frame
 from wattpact.membership import members
@@ -28,11 +30,11 @@ class Result:
         self.status, self.out, self.errors = status, out, errors
 
 
-def run(*words):
+def run(*typed):
     """What `wattpact WORDS` prints and returns."""
     out, errors = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(errors), pytest.raises(SystemExit) as ended:
-        cli.main(list(map(str, words)))
+        cli.main(list(map(str, typed)))
     return Result(ended.value.code or 0, out.getvalue(), errors.getvalue())
 
 
@@ -57,10 +59,10 @@ ENROL = ("meter", "enrol", "--label", "House 9", "--owner", "East", "--rated-w",
 OFFER = ("contract", "offer", "--meter", "House 1", "--wh", "50", "--price", "0.20", "--max-w", "5000", "--hours", "2")
 
 
-def changed(words, option, value):
-    words = list(words)
-    words[words.index(option) + 1] = value
-    return words
+def changed(typed, option, value):
+    typed = list(typed)
+    typed[typed.index(option) + 1] = value
+    return typed
 
 
 NONSENSE = [
@@ -121,10 +123,10 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "part"), NONSENSE)
-def test_nonsense_gets_one_line_and_a_status(founded, words, part):
+@pytest.mark.parametrize(("typed", "part"), NONSENSE)
+def test_nonsense_gets_one_line_and_a_status(founded, typed, part):
     before = sorted(founded.path.rglob("*.key"))
-    result = run("--data", founded.path, *words)
+    result = run("--data", founded.path, *typed)
     assert result.status in (1, 2), result.errors
     if part is not None:
         assert result.errors.startswith("wattpact: ") and result.errors.count("\n") == 1, result.errors
@@ -136,17 +138,17 @@ def test_nonsense_gets_one_line_and_a_status(founded, words, part):
 def test_a_port_that_is_taken_is_one_line(founded):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        words = ("node", "--listen", "127.0.0.1", "--port", "0", "--http-port", port)
-        result = run("--data", founded.path, *words)
+        typed = ("node", "--listen", "127.0.0.1", "--port", "0", "--http-port", port)
+        result = run("--data", founded.path, *typed)
     assert result.status == 1 and result.errors.count("\n") == 1
     assert f"port {port}: another program uses it; choose another port" in result.errors
 
 
 @pytest.mark.parametrize(
-    "words", [["meter", "list"], ["contract", "list"], ["keys", "list"], ["node"], ["keys", "person", "x"]]
+    "typed", [["meter", "list"], ["contract", "list"], ["keys", "list"], ["node"], ["keys", "person", "x"]]
 )
-def test_without_a_data_directory_it_says_how_to_make_one(tmp_path, words):
-    result = run("--data", tmp_path / "absent", *words)
+def test_without_a_data_directory_it_shows_how_to_make_one(tmp_path, typed):
+    result = run("--data", tmp_path / "absent", *typed)
     assert result.status == 1
     assert re.fullmatch(
         r"wattpact: \S+absent is not a data directory; make one with `wattpact keys init`, .*\n", result.errors
@@ -183,11 +185,11 @@ def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    "words", [["--name", ""], ["--name", "x" * 33], ["--name", "x", "--currency", "too long a one"]]
+    "typed", [["--name", ""], ["--name", "x" * 33], ["--name", "x", "--currency", "too long a one"]]
 )
-def test_terms_that_cannot_be_said_leave_nothing_behind(words, tmp_path):
+def test_terms_that_cannot_be_published_leave_nothing_behind(typed, tmp_path):
     path = tmp_path / "data"
-    refused = run("keys", "init", *words, path)
+    refused = run("keys", "init", *typed, path)
     assert refused.status == 1 and "is out of range" in refused.errors
     assert not path.exists()
     assert run("keys", "init", "--name", "Sun Street", path).status == 0
@@ -211,17 +213,17 @@ def test_founding_makes_private_keys_and_never_twice(tmp_path):
     assert said[kinds.TARIFF] == {"from_s": 0, "import_micro_per_kwh": 312_500, "export_micro_per_kwh": 80_000}
 
 
-@pytest.mark.parametrize("words", [["meter", "list"], ["meter", "show", "House 1"]])
-def test_meters_are_shown_as_stored_with_their_age_and_nothing_is_written(founded, monkeypatch, words):
+@pytest.mark.parametrize("typed", [["meter", "list"], ["meter", "show", "House 1"]])
+def test_meters_are_shown_as_stored_with_their_age_and_nothing_is_written(founded, monkeypatch, typed):
     with founded.reader() as reader:
         stored_s = reader.entries(limit=1, newest_first=True)[0].received_s
     monkeypatch.setattr(data_directory, "clock", lambda: stored_s + 7 * 60)
     monkeypatch.setattr(data_directory.DataDirectory, "store", lambda self: pytest.fail("opened for writing"))
     idle = "The newest entry was stored 7 min ago.\nNo node is running on this data directory"
-    assert idle in run("--data", founded.path, *words).out
+    assert idle in run("--data", founded.path, *typed).out
     with founded.lock():
         assert founded.has_node()
-        running = run("--data", founded.path, *words)
+        running = run("--data", founded.path, *typed)
     assert "stored 7 min ago." in running.out and "No node is running" not in running.out
     assert not founded.has_node()
 
@@ -247,8 +249,8 @@ def test_lists_fit_80_columns_and_have_json(founded):
 def test_no_command_ever_shows_a_seed(founded):
     seeds = [json.loads(found.read_text())["seed"] for found in founded.path.rglob("*.key")]
     shown = "".join(
-        run("--data", founded.path, *words).out
-        for words in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "East", "--json"])
+        run("--data", founded.path, *typed).out
+        for typed in (["keys", "list"], ["keys", "list", "--json"], ["keys", "show", "East", "--json"])
     )
     assert shown and not any(seed in shown for seed in seeds)
 
@@ -262,13 +264,13 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
         proof = enrolment.proof(bytes(range(16)), store.community, meter.public_key)
         store.keep_pending(meter.public_key, proof, "10.0.0.5", data_directory.clock())
     assert "1 meter waits to be enrolled" in run("--data", path, "meter", "list").out
-    words = ["meter", "enrol", "--label", "House 9", "--owner", "west", "--rated-w", "7400", "--supply-point", "SP 9",
+    typed = ["meter", "enrol", "--label", "House 9", "--owner", "west", "--rated-w", "7400", "--supply-point", "SP 9",
              "--assurance", "open flash", "--code"]  # fmt: skip
-    wrong = run("--data", path, *words, enrolment.format_code(bytes(16)))
+    wrong = run("--data", path, *typed, enrolment.format_code(bytes(16)))
     assert wrong.status == 1 and "none with this code" in wrong.errors
-    nobody = run("--data", path, *changed(words, "--owner", "carl"), CODE)
+    nobody = run("--data", path, *changed(typed, "--owner", "carl"), CODE)
     assert nobody.status == 1 and "there is no person 'carl'" in nobody.errors
-    right = run("--data", path, *words, CODE.lower().replace("-", " "))
+    right = run("--data", path, *typed, CODE.lower().replace("-", " "))
     assert (right.status, right.out) == (0, "House 9 is enrolled; its owner is West B..\n"), right.errors
     with made.reader() as reader:
         body = members.find(reader.certificates(), roles.METER, "House 9").body
@@ -279,10 +281,10 @@ def test_a_meter_is_enrolled_by_its_code(tmp_path):
 
 
 @pytest.mark.parametrize(("verb", "side"), [("offer", kinds.SELL), ("ask", kinds.BUY)])
-def test_an_order_says_exactly_what_was_typed(founded, verb, side):
+def test_an_order_has_exactly_what_was_typed(founded, verb, side):
     before = data_directory.clock()
-    words = ["contract", verb, *OFFER[2:]]
-    result = run("--data", founded.path, *changed(changed(words, "--price", "0.187654"), "--hours", "0.5"))
+    typed = ["contract", verb, *OFFER[2:]]
+    result = run("--data", founded.path, *changed(changed(typed, "--price", "0.187654"), "--hours", "0.5"))
     assert result.status == 0, result.errors
     with founded.reader() as reader:
         row = reader.entries(of_kinds=[kinds.MANDATE], newest_first=True, limit=1)[0]
@@ -323,11 +325,9 @@ class Side:
     """A meter and its owner, as Deal uses them."""
 
     def __init__(self, store, signer, certificate, owner):
-        from simulator.host import EnrolledAuthor
-
         found = {known.kid: known for known in store.certificates()}
-        self.meter = EnrolledAuthor(store.community, signer, certificate.body, certificate.id)
-        self.owner = EnrolledAuthor(store.community, owner, found[owner.kid].body, found[owner.kid].id)
+        self.meter = Author.certified(signer, store.community, certificate)
+        self.owner = Author.certified(owner, store.community, found[owner.kid])
         self.kid, self.publish = self.meter.kid, self.meter.publish
 
 
@@ -381,7 +381,7 @@ def commands(group, path=()):
             yield from commands(found, (*path, name))
 
 
-def test_every_command_and_option_says_what_it_is_for():
+def test_every_command_and_option_states_what_it_is_for():
     for path, command in commands(cli.main):
         assert command.help, path
         result = run(*path, "--help")
@@ -400,8 +400,8 @@ def test_help_does_not_wait_for_the_web_framework():
     source = "import sys; from wattpact.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     source += "print(sorted({'fastapi', 'uvicorn'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    words = [sys.executable, "-c", source]
-    shown = subprocess.run(words, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
+    typed = [sys.executable, "-c", source]
+    shown = subprocess.run(typed, capture_output=True, text=True, env=environment, check=True, timeout=60).stdout
     assert shown.splitlines()[-1] == "[]"
 
 
@@ -427,3 +427,9 @@ def test_wide_tables_are_cut_where_they_are_widest(capsys):
     frame.show_table(("name", "text"), [("a" * 30, "b" * 90), ("c", "d")])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) == frame.WIDTH and "…" in lines[1] and lines[2].split() == ["c", "d"]
+
+
+def test_a_table_cuts_names_and_no_time(capsys):
+    frame.show_table(("meter", "from"), [("House 1 " * 12, "2026-11-30 14:08")])
+    line = capsys.readouterr().out.splitlines()[1]
+    assert len(line) == frame.WIDTH and line.endswith("…  2026-11-30 14:08")

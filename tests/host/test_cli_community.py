@@ -1,11 +1,12 @@
-"""`wattpact community` and the table of everybody's bills: what the issuer says, and what comes of it."""
+"""`wattpact community` and the table of everybody's bills: what the issuer publishes, and what comes of it."""
 
 import datetime
 import json
 import zoneinfo
 
 import pytest
-from simulator.host import EnrolledAuthor, key
+from simulator.authors import Author
+from simulator.host import key
 from test_cli import run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms
@@ -65,23 +66,23 @@ NONSENSE = [
 ]
 
 
-@pytest.mark.parametrize(("words", "part"), NONSENSE)
-def test_nonsense_gets_one_line_and_says_nothing(founded, words, part):
+@pytest.mark.parametrize(("typed", "part"), NONSENSE)
+def test_nonsense_gets_one_line_and_publishes_nothing(founded, typed, part):
     def count():
         with founded.reader() as reader:
             return reader.last_cursor()
 
     before = count()
-    result = run("--data", founded.path, *words)
+    result = run("--data", founded.path, *typed)
     assert result.status in (1, 2) and result.errors.count("\n") == 1 and part in result.errors, result.errors
     assert count() == before
 
 
-def test_only_the_issuer_may_say_it(founded):
+def test_only_the_issuer_may_publish_it(founded):
     founded.keyring.path("issuer").unlink()
-    words = (["tariff", "--import", "1", "--export", "0"], ["policy", "--protected"],
+    typed = (["tariff", "--import", "1", "--export", "0"], ["policy", "--protected"],
              ["default-supply", "--meter", "House 1", "--until", "2999-01-01"])  # fmt: skip
-    for command in words:
+    for command in typed:
         result = run("--data", founded.path, "community", *command)
         assert result.status == 1 and "only the issuer's key can sign this" in result.errors
     assert shown(founded)["name"] == "Sun Street"
@@ -123,11 +124,11 @@ def test_a_policy_keeps_what_is_not_changed(founded):
     assert (house["meter"], house["protected"], house["emergency_credit_wh"]) == ("House 2", True, 500)
 
 
-def test_an_order_to_open_stands_until_it_is_taken_back(founded):
+def test_an_order_to_open_holds_until_it_is_withdrawn(founded):
     change = ("--data", founded.path, "community", "policy", "--meter", "House 1")
     before_s = data_directory.clock()
-    for words in (["--open"], ["--rest-s", "61"], ["--no-open"]):
-        assert run(*change, *words).status == 0
+    for typed in (["--open"], ["--rest-s", "61"], ["--no-open"]):
+        assert run(*change, *typed).status == 0
     opened, kept, withdrawn = published(founded, kinds.POLICY)
     assert before_s <= opened["operator_open_at_s"] <= data_directory.clock()
     assert kept["operator_open_at_s"] == opened["operator_open_at_s"] and "operator_open_at_s" not in withdrawn
@@ -167,8 +168,8 @@ def test_every_field_of_a_policy_has_its_option(founded):
 
 def test_default_supply_is_a_grant_with_the_next_number(founded):
     for meter in ("House 1", "House 2"):
-        words = ("--meter", meter, "--until", "2999-12-01T12:00")
-        assert run("--data", founded.path, "community", "default-supply", *words).status == 0
+        typed = ("--meter", meter, "--until", "2999-12-01T12:00")
+        assert run("--data", founded.path, "community", "default-supply", *typed).status == 0
     first, second = published(founded, kinds.GRANT)
     assert (first["number"], second["number"]) == (1, 2) and first["contract"] != second["contract"]
     assert first["default_supply"] and first["to_s"] == int(NOON.timestamp()) and first["max_w"] == 11000
@@ -177,14 +178,14 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
         assert terms.supplied_until(reader)[key("House 2").kid] == first["to_s"]
 
 
-def test_the_table_of_bills_says_what_each_bill_says(founded):
+def test_the_table_of_bills_shows_what_each_bill_shows(founded):
     slot_s = data_directory.clock() // 900 * 900 - 1800
     with founded.store() as store:
         known = {one.kid: one for one in store.certificates()}
         entries = []
         for label, step in (("House 1", (1500, 0)), ("House 2", (0, 700))):
             signer = key(label)
-            meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
+            meter = Author.certified(signer, store.community, known[signer.kid])
             entries.append(meter.reading(slot_s, [step] * 2, step_s=900))
         ingest = Ingest(store, founded.root_public_key, data_directory.clock)
         assert {verdict.reason for verdict in ingest.ingest([new.raw for new in entries])} == {"stored"}

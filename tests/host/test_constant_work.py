@@ -54,7 +54,7 @@ AGREEMENT_LEAKS = {
     "numbers that are exchanged only where they have to be": mutated(
         "exchange", "    blocks = 2", "    blocks = 2 & mask"
     ),
-    "a step of the ladder that asks for a bit": """
+    "a step of the ladder that reads a bit": """
 exchange = scalar.exchange
 def leaky(numbers, s, secret, place):
     if secret[place >> 3] >> (place & 7) & 1:

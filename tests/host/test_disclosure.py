@@ -9,9 +9,11 @@ import case
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from simulator.community import START_S
+from simulator import bodies
+from simulator.authors import REAL
+from simulator.community import DAILY, START_S, Community
+from simulator.disclosed import disclosed
 from simulator.month import HOUR, MONTH, S, TradedMonth
-from simulator.sealing import SealedCommunity
 from test_cli import run
 from wattpact import audit
 from wattpact.audit import page
@@ -20,7 +22,6 @@ from wattpact.bundle import disclosure, format
 from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
 from wattpact.ledger import Ledger
 from wattpact.node import data_directory
-from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import entry, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
 
@@ -97,7 +98,7 @@ def changed(**fields):
         changed(from_s=10), changed(to_s=1 << 63), changed(from_s="5"),
     ],
 )  # fmt: skip
-def test_what_is_no_disclosure_is_refused_in_one_sentence(content):
+def test_what_is_no_disclosure_is_rejected_in_one_sentence(content):
     with pytest.raises(DisclosureError) as caught:
         disclosure.decode(json.dumps(content).encode(), "x")
     assert KEY.hex() not in str(caught.value) and "\n" not in str(caught.value)
@@ -117,12 +118,12 @@ def test_what_is_no_disclosure_is_refused_in_one_sentence(content):
     ],
     ids=range(13),
 )  # fmt: skip
-def test_bytes_that_are_no_disclosure_are_refused(data):
+def test_bytes_that_are_no_disclosure_are_rejected(data):
     with pytest.raises(DisclosureError):
         disclosure.decode(data)
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_what_is_no_file_is_rejected(tmp_path):
     for path in (str(tmp_path), str(tmp_path / "absent"), "\0", "", "x" * 5000):
         with pytest.raises(DisclosureError):
             disclosure.read(path)
@@ -144,7 +145,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=case.cases(400, 60), deadline=None)
 @given(VALUES | st.builds(lambda keys: {**GOOD, "keys": keys}, st.lists(VALUES, max_size=3)))
-def test_any_json_is_a_disclosure_or_refused(content):
+def test_any_json_is_a_disclosure_or_rejected(content):
     try:
         found = disclosure.decode(json.dumps(content).encode())
     except DisclosureError as error:
@@ -155,7 +156,7 @@ def test_any_json_is_a_disclosure_or_refused(content):
 
 @settings(max_examples=case.cases(400, 60), deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 255), st.integers(0, 10_000), st.binary(max_size=30))
-def test_any_bytes_are_a_disclosure_or_refused(position, flip, cut, more):
+def test_any_bytes_are_a_disclosure_or_rejected(position, flip, cut, more):
     good = disclosure.encode(some())
     at = position % len(good)
     for data in (good[:at] + bytes((good[at] ^ flip,)) + good[at + 1 :], good[: cut % len(good)] + more, more):
@@ -211,7 +212,7 @@ def test_nothing_is_measured_in_the_open(good):
         assert not any(name in new.body for name in hidden)
 
 
-def test_without_keys_nobody_can_say_and_what_is_missing_is_named(traded, good):
+def test_without_keys_nothing_is_decided_and_what_is_missing_is_named(traded, good):
     found = undecided(good, traded)
     expected = [(name, number) for name in ("pump", "roof", "wallbox") for number in (1, 2)]
     assert sorted(key_periods(found.missing)) == expected and found.unsealed == found.misfits == []
@@ -248,7 +249,7 @@ def test_a_flip_in_the_keys_never_changes_a_figure(traded, good):
 
 
 def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(traded, good):
-    day = traded.community.disclosure(places(traded, "pump", "roof", "wallbox", key_no=1))
+    day = disclosed(traded.community, places(traded, "pump", "roof", "wallbox", key_no=1))
     found = undecided(good, traded, day)
     assert sorted(key_periods(found.missing)) == [("pump", 2), ("roof", 2), ("wallbox", 2)]
     assert sorted(key_periods(found.unsealed)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
@@ -256,12 +257,12 @@ def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(traded, good):
     assert (wallbox["import_wh"], wallbox["export_wh"]) == (450 * 15, 0)
     hours = stated_for(traded, traded.west, S, S + 2 * HOUR)
     assert check(hours, traded, day).fields["to_s"] == S + 2 * HOUR
-    other = traded.community.disclosure(places(traded, "pump", "roof", "wallbox", key_no=2))
+    other = disclosed(traded.community, places(traded, "pump", "roof", "wallbox", key_no=2))
     assert sorted(key_periods(undecided(hours, traded, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
 
 
 def test_keys_of_another_meter_do_not_help(traded, good):
-    found = undecided(good, traded, traded.community.disclosure(places(traded, "roof", "wallbox")))
+    found = undecided(good, traded, disclosed(traded.community, places(traded, "roof", "wallbox")))
     assert sorted(key_periods(found.missing)) == [("pump", 1), ("pump", 2)]
     mixed = [
         PeriodKey(*place, traded.community.keys[place[0], 0, 3 - place[2]]) for place in sorted(traded.community.keys)
@@ -291,7 +292,7 @@ def test_a_key_that_was_not_committed_to_is_named(traded, good):
     assert check(good, traded, *traded.keys, *traded.keys).keys == []
 
 
-def test_a_report_says_what_was_opened(traded, good):
+def test_a_report_shows_what_was_unsealed(traded, good):
     extra = Disclosure(traded.community.id, [PeriodKey(bytes(8), 0, 1, KEY)], "extra.keys")
     report = check(good, traded, *traded.keys, extra)
     assert sorted(key_periods(report.unsealed)) == [(name, no) for name in ("pump", "roof", "wallbox") for no in (1, 2)]
@@ -301,12 +302,12 @@ def test_a_report_says_what_was_opened(traded, good):
     assert "key periods 1 to 2, 17 readings" in text and "1 keys are for key periods" in text
 
 
-def test_keys_of_another_community_are_refused(traded, good):
+def test_keys_of_another_community_are_rejected(traded, good):
     with pytest.raises(DisclosureError, match="another community"):
         check(good, traded, Disclosure(COMMUNITY, [], "foreign.keys"))
 
 
-def test_open_readings_go_on_working():
+def test_plain_readings_go_on_working():
     traded = TradedMonth("open", sealed=False)
     report = check(traded.bundle(), traded)
     assert report.unsealed == report.keys == [] and report.counts["reading"] == 27
@@ -319,21 +320,18 @@ def test_open_readings_go_on_working():
 def resealed(traded, key, kind, body, key_no=None):
     """A body that pump sealed with a key, under the number that it opened last or another."""
     community, pump = traded.community, traded.pump
-    number = community._sealing[pump.kid].key_no if key_no is None else key_no
+    number = pump.key_no if key_no is None else key_no
     return content.seal_body(key, number, (community.id, pump.kid, 0), kind, body)
 
 
 def reading_body(t0_s, values):
-    return {
-        "register_generation": 0, "t0_s": t0_s, "step_s": 900, "quality": 0, "calibration": None,
-        "registers": {1: [values[0], [values[1] - values[0]]], 2: [0, [0]]}, "bad_mask": 0,
-    }  # fmt: skip
+    return bodies.reading_at(t0_s, values)
 
 
 def ledger_of(traded):
     """The operator's, which holds void what does not open."""
     ledger = Ledger()
-    for new in traded.opened:
+    for new in traded.unsealed:
         if new.kind == kinds.READING and new.is_sealed:
             ledger.inputs.voids.append((new.id, "bad_seal"))
         else:
@@ -346,20 +344,20 @@ def stated_for(traded, person, from_s, to_s, leave_out=lambda new: False, added=
     """A host's bundle for any time, from which it may leave things out, and to which it may add."""
     ledger = ledger_of(traded)
     made = ledger.statement(person.kid, from_s, to_s)
-    picked = collect.collect(traded.opened, ledger.inputs, made, traded.community.host.kid)
+    picked = collect.collect(traded.unsealed, ledger.inputs, made, traded.community.host.kid)
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)
     return format.write(picked, traded.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
 
 
-def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
+def test_a_second_key_that_unseals_an_entry_is_rejected_by_the_commitment():
     traded = TradedMonth("two keys")
     community, pump = traded.community, traded.pump
     end_s = traded.now_s - 7200
     committed = bytes(reversed(KEY))
-    community.seal(pump, kinds.READING, reading_body(end_s + 900, (2000, 2100)), {"unix_s": end_s + 900})
-    community.open_key(pump, {"unix_s": end_s + 900}, key=committed)
+    community.open_due_key(pump, end_s + 900)
+    community.open_key(pump, end_s + 900, key=committed)
     body = resealed(traded, KEY, kinds.READING, reading_body(end_s + 900, (2000, 2100)))
     lie = community.publish(pump, kinds.READING, body, end_s + 1800)
     place = (pump.kid, 0, lie.body[kinds.SEALED].key_no)
@@ -367,7 +365,7 @@ def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
     traded.now_s += 30 * 86400
     data = stated_for(traded, traded.north, S, end_s + 3600)
     assert lie.raw in split(data)
-    first = community.disclosure([one for one in sorted(community.keys) if one != place])
+    first = disclosed(community, [one for one in sorted(community.keys) if one != place])
     other = Disclosure(community.id, [*first.keys, PeriodKey(*place, KEY)], "other.keys")
     found = undecided(data, traded, other)
     assert key_periods(found.misfits) == key_periods(found.missing) == [("pump", place[2])]
@@ -380,11 +378,12 @@ def test_a_second_key_that_opens_an_entry_is_refused_by_the_commitment():
 def test_of_two_that_open_one_number_the_first_counts():
     traded = TradedMonth("opened twice")
     community = traded.community
-    state = community._sealing[traded.pump.kid]
+    state = traded.pump
     kept = dict(community.keys)
     state.key_no -= 1
-    again = community.open_key(traded.pump, {"unix_s": traded.now_s - 7000}, key=KEY)
+    again = community.open_key(state, traded.now_s - 7000, key=KEY)
     community.keys.update(kept)
+    state.period_key = kept[state.kid, 0, state.key_no]
     community.reading(traded.pump, traded.now_s - 6300, [2000, 2000])
     assert again.body["key_no"] == 2
     data = stated_for(traded, traded.north, S, traded.now_s - 5400)
@@ -393,7 +392,7 @@ def test_of_two_that_open_one_number_the_first_counts():
 
 
 def test_an_entry_that_is_sealed_anew_breaks_the_log(traded, good):
-    """The meter may have changed its mind: what it says instead is another entry, and the one after denies it."""
+    """The meter may have changed its mind: what it publishes instead is another entry, and the one after denies it."""
     community, wallbox = traded.community, traded.wallbox
     raws = split(good)
     said = [entry.decode(raw, community.id) for raw in raws]
@@ -456,7 +455,7 @@ def never_opened():
     return traded, lie
 
 
-def test_a_meter_that_never_opened_its_key_spoils_its_own_word():
+def test_a_meter_that_never_opened_its_key_spoils_its_own_entry():
     traded, lie = never_opened()
     end_s = traded.now_s - 86400 - 7200
     data = stated_for(traded, traded.north, end_s, end_s + 1800)
@@ -470,19 +469,18 @@ def test_a_key_that_is_opened_afterwards_opens_nothing():
     traded = TradedMonth("too late")
     community, pump = traded.community, traded.pump
     end_s = traded.now_s - 7200
-    state = community._sealing[pump.kid]
-    key = period_keys.period_key(state.secrets[state.epoch], pump.kid, state.key_no + 1)
-    body = resealed(traded, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), state.key_no + 1)
+    key = period_keys.period_key(pump.secret, pump.kid, pump.key_no + 1)
+    body = resealed(traded, key, kinds.READING, reading_body(end_s + 900, (2000, 2100)), pump.key_no + 1)
     early = community.publish(pump, kinds.READING, body, end_s + 1800)
-    community.open_key(pump, {"unix_s": end_s + 1800})
+    community.open_key(pump, end_s + 1800)
     community.reading(pump, end_s + 900, [2000, 2050])
     traded.now_s += 86400
-    assert next(new for new in traded.opened if new.id == early.id).is_sealed
+    assert next(new for new in traded.unsealed if new.id == early.id).is_sealed
     report = check(stated_for(traded, traded.north, end_s, end_s + 1800), traded, *traded.keys)
     assert [text for text in report.void if "bad_seal" in text] and report.fields["grid_import_wh"] == 50
 
 
-def test_what_is_said_of_use_counts_though_its_seal_is_bad():
+def test_an_entry_about_usage_counts_though_its_seal_is_bad():
     """The contract, the grant and the time are open, and no figure rests on the rest."""
     traded = TradedMonth("bad usage")
     community, pump = traded.community, traded.pump
@@ -495,7 +493,7 @@ def test_what_is_said_of_use_counts_though_its_seal_is_bad():
     assert any("the sealed part of entry" in text and "usage_end of pump" in text for text in report.void)
 
 
-def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
+def test_a_key_period_in_which_no_reading_is_needs_no_key(tmp_path):
     traded = TradedMonth("no reading")
     community, pump = traded.community, traded.pump
     begin_s = traded.now_s - 7200 + 2 * 86400
@@ -509,7 +507,7 @@ def test_a_stretch_in_which_no_reading_is_needs_no_key(tmp_path):
     asked = disclose(node, "--bundle", tmp_path / "north.bundle", "--dry-run", "--json")
     shown = [row["key_no"] for row in json.loads(asked.out)["key_periods"] if row["label"] == "pump"]
     assert shown == [1, 2, 4]
-    given_files = community.disclosure([one for one in sorted(community.keys) if one[::2] != (pump.kid, 3)])
+    given_files = disclosed(community, [one for one in sorted(community.keys) if one[::2] != (pump.kid, 3)])
     report = check(data, traded, given_files)
     assert any("pump" in text and "no key for key period 3;" in text for text in report.missing)
     assert report.fields == check(data, traded, *traded.keys).fields
@@ -573,7 +571,7 @@ def test_times_are_the_communitys_or_unix_seconds(traded, node, tmp_path):
     )
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(node, tmp_path):
+def test_a_dry_run_shows_the_same_and_writes_nothing(node, tmp_path):
     before = sorted(node.rglob("*"))
     shown = disclose(node, "--meter", "roof", *FIRST_DAY, "--dry-run")
     written = disclose(node, "--meter", "roof", *FIRST_DAY, "-o", tmp_path / "x")
@@ -597,7 +595,7 @@ def test_for_a_bundle_all_that_it_rests_on_is_disclosed(traded, node, exported, 
     assert [one.place for one in disclosure.read(str(keys)).keys] == places(traded, "pump", "roof", "wallbox")
 
 
-def test_a_wrong_key_is_told_from_a_missing_one(traded, exported, tmp_path):
+def test_a_wrong_key_is_distinguished_from_a_missing_one(traded, exported, tmp_path):
     first, *others = traded.keys[0].keys
     wrong = PeriodKey(*first.place, bytes(48))
     disclosure.write(tmp_path / "bad.keys", Disclosure(traded.community.id, [wrong, *others]))
@@ -637,7 +635,7 @@ def test_an_owner_discloses_the_own_meter_and_no_other(traded, node, exported, t
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("typed", "shows"),
     [
         ([], "choose what to disclose"),
         (["--meter", "roof"], "choose what to disclose"),
@@ -656,14 +654,14 @@ def test_an_owner_discloses_the_own_meter_and_no_other(traded, node, exported, t
         (["--bundle", os.devnull, "--dry-run"], "was not signed by a host of this community"),
     ],
 )
-def test_a_wrong_order_gets_one_line(words, says, node, tmp_path):
-    result = disclose(node, *words)
+def test_a_wrong_order_gets_one_line(typed, shows, node, tmp_path):
+    result = disclose(node, *typed)
     assert result.status in (1, 2) and result.errors.count("\n") == 1 and result.out == ""
-    assert says in result.errors, result.errors
+    assert shows in result.errors, result.errors
 
 
 def test_a_bundle_that_no_host_signed_is_not_disclosed_for(traded, node, exported, tmp_path):
-    """Who asks for keys may not add to what a bill rests on."""
+    """Who requests keys may not add to what a bill rests on."""
     raws = split(exported.read_bytes())
     unsigned = raws[-1][:-1] + bytes([raws[-1][-1] ^ 1])
     for name, data in (("cut", raws[:-2] + raws[-1:]), ("unsigned", [*raws[:-1], unsigned])):
@@ -691,7 +689,7 @@ def test_who_moves_in_cannot_show_what_was_before(tmp_path):
     community, pump = traded.community, traded.pump
     moved_s = traded.now_s
     community.certify(pump, community.issuer, roles.METER, 2, begin_s=moved_s, owner=traded.west.kid, rated_w=12000)
-    community.begin_epoch(pump, {"unix_s": moved_s})
+    community.begin_epoch(pump, moved_s)
     community.reading(pump, moved_s, [2000, 2020])
     traded.now_s += 86400
     node = traded.fill(tmp_path)
@@ -732,7 +730,7 @@ def test_a_meter_that_sealed_nothing_has_nothing_to_disclose(tmp_path):
 
 def test_a_community_seals_for_owner_and_operator_alone():
     """The tests' own meters are what they stand for."""
-    community = SealedCommunity(900, ed25519=ed25519)
+    community = Community(crypto=REAL, seals=DAILY)
     owner = community.person("owner")
     meter = community.meter("meter", owner)
     community.reading(meter, START_S, [0, 5])
@@ -742,4 +740,4 @@ def test_a_community_seals_for_owner_and_operator_alone():
         period_keys.sealing_secret(owner.key.seed), owner.kid, (community.id, meter.kid), epoch.body
     )  # fmt: skip
     assert period_keys.commitment(period_keys.period_key(secret, meter.kid, 1)) == opened.body["commitment"]
-    assert reading.is_sealed and community.opened()[-1].body["registers"][1] == [0, [5]]
+    assert reading.is_sealed and community.unsealed()[-1].body["registers"][1] == [0, [5]]

@@ -76,7 +76,7 @@ def test_mixed_and_small_order_get_libsodiums_verdict() -> None:
     assert valid > 4 * rounds
 
 
-def test_small_order_and_unreduced_encodings_are_refused_alike() -> None:
+def test_small_order_and_unreduced_encodings_are_rejected_alike() -> None:
     rng = random.Random("encodings")
     encodings = [portable._compress(point) for point in small_order_points()]
     encodings += [(y | sign).to_bytes(32, "little") for y in range(PRIME, 1 << 255) for sign in (0, 1 << 255)]
@@ -99,7 +99,7 @@ def test_random_bytes_as_keys_get_the_same_verdict() -> None:
         same_verdict(rng.randbytes(32), b"", rng.randbytes(32) + rng.randrange(ORDER).to_bytes(32, "little"))
 
 
-def test_s_beyond_the_order_is_refused_alike() -> None:
+def test_s_beyond_the_order_is_rejected_alike() -> None:
     seed = bytes(range(32))
     key, signature = host.public_key(seed), host.sign(seed, b"m")
     s = int.from_bytes(signature[32:], "little")

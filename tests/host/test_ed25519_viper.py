@@ -46,7 +46,7 @@ def signing(rng: random.Random) -> Iterator[Case]:
         yield "sign", seed, message, host.sign(seed, message)
 
 
-def judged(key: bytes, message: bytes, signature: bytes) -> Case:
+def checked(key: bytes, message: bytes, signature: bytes) -> Case:
     return "valid" if host.verify(key, message, signature) else "invalid", key, message, signature
 
 
@@ -56,7 +56,7 @@ def damage(rng: random.Random) -> Iterator[Case]:
         parts = [bytearray(host.public_key(seed)), bytearray(message), bytearray(host.sign(seed, message))]
         part = rng.choice(parts)
         part[rng.randrange(len(part))] ^= 1 << rng.randrange(8)
-        yield judged(bytes(parts[0]), bytes(parts[1]), bytes(parts[2]))
+        yield checked(bytes(parts[0]), bytes(parts[1]), bytes(parts[2]))
 
 
 def torsion(rng: random.Random) -> Iterator[Case]:
@@ -70,7 +70,7 @@ def torsion(rng: random.Random) -> Iterator[Case]:
                 r = portable._compress(portable._add(portable._multiply_base(nonce), r_point))
                 message = rng.randbytes(8)
                 challenge = portable._hash_to_scalar(r + key + message)
-                yield judged(key, message, r + ((nonce + challenge * scalar) % ORDER).to_bytes(32, "little"))
+                yield checked(key, message, r + ((nonce + challenge * scalar) % ORDER).to_bytes(32, "little"))
 
 
 def encodings(rng: random.Random) -> Iterator[Case]:
@@ -85,9 +85,9 @@ def encodings(rng: random.Random) -> Iterator[Case]:
         for number in range(case.cases(3, 1)):
             message, nonce = b"%d" % number, rng.randrange(ORDER)
             r = portable._compress(portable._multiply_base(nonce))
-            yield judged(encoding, message, r + nonce.to_bytes(32, "little"))
+            yield checked(encoding, message, r + nonce.to_bytes(32, "little"))
             challenge = portable._hash_to_scalar(encoding + honest + message)
-            yield judged(honest, message, encoding + (challenge * scalar % ORDER).to_bytes(32, "little"))
+            yield checked(honest, message, encoding + (challenge * scalar % ORDER).to_bytes(32, "little"))
 
 
 def beyond_the_order(rng: random.Random) -> Iterator[Case]:
@@ -96,7 +96,7 @@ def beyond_the_order(rng: random.Random) -> Iterator[Case]:
     s = int.from_bytes(signature[32:], "little")
     for multiple in range(16):
         if s + multiple * ORDER < 1 << 256:
-            yield judged(key, b"m", signature[:32] + (s + multiple * ORDER).to_bytes(32, "little"))
+            yield checked(key, b"m", signature[:32] + (s + multiple * ORDER).to_bytes(32, "little"))
 
 
 KINDS = [signing, damage, torsion, encodings, beyond_the_order]

@@ -1,29 +1,54 @@
-"""Enrolment: the sticker's code proves one key, labels are unique, and certificates stand on the root."""
+"""Enrolment: the sticker's code proves one key, labels are unique, and certificates rest on the root."""
 
 import pytest
-from simulator.host import T0, Community, key
+from simulator.authors import Author
+from simulator.community import START_S
+from simulator.host import TERMS, key
 from wattpact.membership import members
 from wattpact.membership.members import EnrolError
 from wattpact.store.records import Pending
+from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sync import enrolment
 
 CODE = bytes(range(16))
 
 
+class Founded:
+    """A community that the node's own code founded and enrols for."""
+
+    def __init__(self, directory):
+        self.keys = {name: key(name) for name in ("root", "issuer", "host")}
+        self.root, self.issuer = self.keys["root"], self.keys["issuer"]
+        self.id = ids.community_id(self.root.public_key)
+        self.store = Store(directory / "wattpact.db", self.id)
+        members.found_community(self.store, self.keys, TERMS, START_S)
+
+    def person(self, label):
+        signer = key(f"person {label}")
+        return Author.certified(signer, self.id, members.enrol_person(self.store, self.issuer, signer, label, START_S))
+
+    def meter(self, label, owner=None):
+        owner = self.person(f"owner of {label}") if owner is None else owner
+        arguments = (self.store, self.issuer, key(label).public_key, label, owner.kid, START_S)
+        made = Author.certified(key(label), self.id, members.enrol_meter(*arguments, rated_w=11_000))
+        made.owner = owner
+        return made
+
+
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = Founded(tmp_path)
     yield made
-    made.close()
+    made.store.close()
 
 
-def asking(community, name, code=CODE):
+def pending_of(community, name, code=CODE):
     public_key = key(name).public_key
-    return Pending(public_key, enrolment.proof(code, community.id, public_key), "10.0.0.1", T0, T0)
+    return Pending(public_key, enrolment.proof(code, community.id, public_key), "10.0.0.1", START_S, START_S)
 
 
-def test_a_community_stands_on_its_root(community):
+def test_a_community_rests_on_its_root(community):
     by_label = {known.body["label"]: known for known in community.store.certificates()}
     rows = {row.id: row for row in community.store.entries()}
     says = {label: rows[known.id].author for label, known in by_label.items()}
@@ -52,23 +77,23 @@ def test_every_entry_of_a_founding_verifies_from_the_root_key_alone(community):
 
 
 def test_a_code_proves_one_key_among_those_waiting(community):
-    waiting = [asking(community, "a", bytes(16)), asking(community, "b"), asking(community, "c", b"x" * 16)]
+    waiting = [pending_of(community, "a", bytes(16)), pending_of(community, "b"), pending_of(community, "c", b"x" * 16)]
     assert members.with_code(waiting, CODE, community.id) == key("b").public_key
 
 
 def test_a_code_proves_nothing_for_another_key_or_community(community):
-    stolen = asking(community, "a")._replace(public_key=key("thief").public_key)
-    for waiting, code in (([stolen], CODE), ([asking(community, "a")], bytes(16))):
+    stolen = pending_of(community, "a")._replace(public_key=key("thief").public_key)
+    for waiting, code in (([stolen], CODE), ([pending_of(community, "a")], bytes(16))):
         with pytest.raises(EnrolError, match="1 meter waits to be enrolled, none with this code"):
             members.with_code(waiting, code, community.id)
     with pytest.raises(EnrolError, match="none with this code"):
-        members.with_code([asking(community, "a")], CODE, bytes(16))
+        members.with_code([pending_of(community, "a")], CODE, bytes(16))
     with pytest.raises(EnrolError, match="no meter waits to be enrolled"):
         members.with_code([], CODE, community.id)
 
 
-def test_an_enrolled_meter_no_longer_asks(community):
-    pending = asking(community, "House 1")
+def test_an_enrolled_meter_waits_no_longer(community):
+    pending = pending_of(community, "House 1")
     community.store.keep_pending(*pending[:4])
     community.meter("House 1")
     assert community.store.pending() == []
@@ -78,28 +103,28 @@ def test_labels_and_keys_are_enrolled_once(community):
     owner = community.person("House 1")
     community.meter("House 1", owner=owner)
     with pytest.raises(EnrolError, match="there is a meter 'House 1' already"):
-        members.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("other").public_key, "House 1", owner.kid, START_S)
     with pytest.raises(EnrolError, match="this key is enrolled already, as 'House 1'"):
-        members.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, key("House 1").public_key, "House 2", owner.kid, START_S)
     with pytest.raises(EnrolError, match="there is a person 'House 1' already"):
-        members.enrol_person(community.store, community.issuer, key("other"), "House 1", T0)
+        members.enrol_person(community.store, community.issuer, key("other"), "House 1", START_S)
 
 
-def test_a_second_key_with_the_same_kid_is_refused(community, monkeypatch):
+def test_a_second_key_with_the_same_kid_is_rejected(community, monkeypatch):
     """Whoever makes 2^32 keys has two with one kid: 8 bytes are a name, and a name belongs to one."""
     real = ids.kid_of
     house, twin = community.meter("House 1"), key("twin")
     monkeypatch.setattr(ids, "kid_of", lambda made: house.kid if made == twin.public_key else real(made))
     with pytest.raises(members.EnrolError, match="key id"):
-        members.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, T0)
+        members.enrol_meter(community.store, community.issuer, twin.public_key, "Twin", house.owner.kid, START_S)
     with pytest.raises(members.EnrolError, match="key id"):
-        members.enrol_person(community.store, community.issuer, twin, "Twin", T0)
+        members.enrol_person(community.store, community.issuer, twin, "Twin", START_S)
 
 
-def test_a_label_that_the_protocol_cannot_carry_is_refused(community):
+def test_a_label_that_the_protocol_cannot_carry_is_rejected(community):
     for label in ("", "x" * 33):
         with pytest.raises(entry.EntryError, match="label"):
-            members.enrol_person(community.store, community.issuer, key("p"), label, T0)
+            members.enrol_person(community.store, community.issuer, key("p"), label, START_S)
 
 
 def test_an_author_is_found_by_label_or_the_start_of_its_key(community):

@@ -1,4 +1,4 @@
-"""Generated histories of the guard, a hundred thousand of them, each step judged by tests/simulator/guard_history.py.
+"""Generated histories of the guard, a hundred thousand of them, each step checked by tests/simulator/guard_history.py.
 
 The chunks let them run on several cores; each names the history that failed by its seed.
 """

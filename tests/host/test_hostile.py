@@ -4,7 +4,9 @@ import pytest
 from case import Bits, cases
 from fastapi.testclient import TestClient
 from simulator import damage
-from simulator.host import T0, Community, Deal
+from simulator.community import START_S
+from simulator.deal import Deal
+from simulator.host import hosted
 from simulator.http import app_at, by, code
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED
@@ -24,14 +26,14 @@ QUESTIONS = ("community", "meters", "contracts", "log", "bills", "bills?month=19
 
 def node_of(community):
     clock = lambda: community.now_s  # noqa: E731
-    return Node(community.store, community.root.public_key, community.host, community.issuer, clock)
+    return Node(community.sink.store, community.root.public_key, community.host, community.issuer, clock)
 
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = hosted(tmp_path)
     yield made
-    made.close()
+    made.sink.close()
 
 
 def deal(community, bits, meters, n):
@@ -47,7 +49,7 @@ def deal(community, bits, meters, n):
     taken["wh"] = max(1, min(taken["wh"], offer["wh"]))
     supplier, consumer = meters[n % 3], meters[(n + 1) % 3]
     made = Deal(
-        supplier, consumer, 1000 + n, now_s, {**wide, "limit_micro_per_kwh": 0},
+        supplier, consumer, now_s, {**wide, "limit_micro_per_kwh": 0},
         {**wide, "limit_micro_per_kwh": kinds.MAX_U32}, {**offer, "valid_until_s": kinds.MAX_UINT}, taken,
     )  # fmt: skip
     started = {"contract": made.contract.id, "grant": 1, "import_wh": 0}
@@ -58,9 +60,9 @@ def deal(community, bits, meters, n):
 @pytest.mark.parametrize("seed", range(cases(8, 1)))
 @pytest.mark.timeout(60)
 def test_no_values_that_the_table_allows_stop_a_node(community, seed):
-    """It takes in, grants, settles, bills, answers and starts again, and an honest pair trades as before."""
+    """It ingests, grants, settles, bills, answers and starts again, and an honest pair trades as before."""
     bits = Bits(f"hostile {seed}")
-    meters = [community.meter(f"House {n}") for n in range(3)]
+    meters = [community.owned_meter(f"House {n}") for n in range(3)]
     people = [meter.owner for meter in meters]
     kids = [author.kid for author in meters + people]
     node = node_of(community)
@@ -77,9 +79,9 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
                 del made["meter"]
         before = author.place
         try:
-            new = author.publish(kind, made, bits.choice([community.now_s, T0 - 3600, community.now_s + 299]))
+            new = author.publish(kind, made, bits.choice([community.now_s, START_S - 3600, community.now_s + 299]))
         except entry.EntryError:
-            continue  # too long to be said
+            continue  # too long to be published
         if node.ingest([(new.raw, ("10.0.0.1", 1))])[0].reason == STORED:
             stored += 1
             ids.append(new.id)
@@ -90,17 +92,17 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
             stored += sum(verdict.reason == STORED for verdict in node.ingest(deal(community, bits, meters, n)))
     assert stored > 100
     assert len(node.granting.agreements.confirmed) > 0
-    honest = Deal(community.meter("House 8"), community.meter("House 9"), t=community.now_s)
+    honest = Deal(community.owned_meter("House 8"), community.owned_meter("House 9"), t=community.now_s)
     for restarted in (node, node_of(community)):
         restarted.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
-    grants = [entry.decode(row.raw, community.id).body for row in community.store.entries(of_kinds=[kinds.GRANT])]
+    grants = [entry.decode(row.raw, community.id).body for row in community.sink.store.entries(of_kinds=[kinds.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
-    reader = community.store.reader()
+    reader = community.sink.store.reader()
     ledger = ledger_feed.ledger_of(reader, community.now_s)
     figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
-    app = app_at(community.path, lambda: community.now_s)
-    with TestClient(app, headers=by(code(community.store))) as client:
+    app = app_at(community.sink.path, lambda: community.now_s)
+    with TestClient(app, headers=by(code(community.sink.store))) as client:
         for question in QUESTIONS:
             answer = client.get(f"/api/{question}")
             assert answer.status_code == 200, (question, answer.text)
@@ -114,9 +116,10 @@ SEALS = [kinds.READING, kinds.EVENT, kinds.USAGE_START, kinds.USAGE, kinds.USAGE
 def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     """Epochs for nobody, keys of no epoch, ciphertexts of nothing: honest neighbours are billed as before."""
     bits = Bits(f"sealed and hostile {seed}")
-    bad, seller, buyer = (community.meter(f"House {n}") for n in range(3))
+    bad, seller, buyer = (community.owned_meter(f"House {n}") for n in range(3))
     kids = [bad.kid, bad.owner.kid, community.issuer.kid, seller.owner.kid]
     node = node_of(community)
+    community.now_s += 800  # a slot ends in between
     honest = Deal(seller, buyer, t=community.now_s)
     node.ingest([(new.raw, ("10.0.0.1", 1)) for new in honest.entries])
     key_nos = [1, 2, 3, 4, 5, kinds.MAX_U32]
@@ -131,7 +134,7 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
         try:
             said.append(bad.publish(kind, made, community.now_s))
         except entry.EntryError:
-            continue  # too long to be said
+            continue  # too long to be published
         if n % 10 == 0:
             said += [meter.reading(community.now_s, [(n % 7, 0)]) for meter in (seller, buyer)]
             community.now_s += 15
@@ -140,16 +143,16 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
             said = []
             if bits.below(3) == 0:
                 node = node_of(community)
-    assert not [row for row in community.store.registers() if row.meter == bad.kid]
-    voids = [row.void_reason for row in community.store.entries(author=bad.kid, of_kinds=(kinds.READING,))]
-    assert voids.count("bad_seal") + community.store.sealing()[bad.kid] == len(voids) > 10
+    assert not [row for row in community.sink.store.registers() if row.meter == bad.kid]
+    voids = [row.void_reason for row in community.sink.store.entries(author=bad.kid, of_kinds=(kinds.READING,))]
+    assert voids.count("bad_seal") + community.sink.store.sealing()[bad.kid] == len(voids) > 10
     assert voids.count("bad_seal") > 3
-    reader = community.store.reader()
+    reader = community.sink.store.reader()
     ledger = ledger_feed.ledger_of(reader, community.now_s + 86400)
     month = bill.month_of(community.now_s, "UTC")
     assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
-    app = app_at(community.path, lambda: community.now_s)
-    with TestClient(app, headers=by(code(community.store))) as client:
+    app = app_at(community.sink.path, lambda: community.now_s)
+    with TestClient(app, headers=by(code(community.sink.store))) as client:
         for question in QUESTIONS[:4]:
             assert client.get(f"/api/{question}").status_code == 200, question
         mine = client.get(f"/api/bills?owner={buyer.owner.kid.hex()}&month={month}")

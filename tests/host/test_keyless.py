@@ -1,10 +1,11 @@
-"""A host without any key: it checks, keeps and passes on what it cannot read, says so, and catches up with a key."""
+"""A host without any key: it checks, keeps and passes on what it cannot read, and catches up with a key."""
 
 import pytest
 from fastapi.testclient import TestClient
-from simulator.host import EnrolledAuthor, key
+from simulator.authors import Author
+from simulator.host import TERMS, key
 from simulator.http import app_at, by, code
-from simulator.trading import TERMS, WH, TradingCommunity
+from simulator.trading import WH, Trading
 from wattpact import cli, keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import Ingest
@@ -20,8 +21,8 @@ SENTENCE = "are sealed, and this host has no key to them: put issuer.key back, o
 
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
-    """A whole trade, taken in by a host that has the key."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"))
+    """A whole trade, ingested by a host that has the key."""
+    made = Trading(tmp_path_factory.mktemp("trading"))
     made.trade()
     made.run(slots=10)
     yield made
@@ -29,7 +30,7 @@ def trading(tmp_path_factory):
 
 
 class Keyless:
-    """A node of the same community with none of its keys but a host's, and what is said to it."""
+    """A node of the same community with none of its keys but a host's, and what is sent to it."""
 
     def __init__(self, directory, trading, readers=()):
         self.trading, self.community = trading, trading.community
@@ -53,7 +54,7 @@ class Keyless:
 @pytest.fixture
 def keyless(tmp_path, trading):
     made = Keyless(tmp_path, trading)
-    theirs = [row for row in trading.community.store.entries() if row.author != trading.community.host.kid]
+    theirs = [row for row in trading.community.sink.store.entries() if row.author != trading.community.host.kid]
     verdicts = made.take(theirs)
     assert {(verdict.reason, verdict.void_reason) for verdict in verdicts} == {("stored", None)}
     yield made
@@ -73,14 +74,14 @@ def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, trading):
     """Byte for byte, with one receipt a meter that names the end of its log."""
     for meter in trading.meters:
         held = [row.raw for row in keyless.store.entries(author=meter.kid)]
-        assert held == [row.raw for row in trading.community.store.entries(author=meter.kid)]
+        assert held == [row.raw for row in trading.community.sink.store.entries(author=meter.kid)]
     rows = keyless.store.entries(of_kinds=(kinds.RECEIPT,))
     receipts = [entry.decode(row.raw, trading.community.id).body for row in rows]
     ends = {body["author"]: body["sequence"] for body in receipts}
     assert ends == {meter.kid: meter.sequence - 1 for meter in trading.meters}
 
 
-def test_it_refuses_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, trading):
+def test_it_rejects_forks_gaps_and_forgeries_of_what_it_cannot_read(keyless, trading):
     meter = trading.wallbox
     row = next(row for row in keyless.store.entries(author=meter.kid) if row.kind == kinds.READING)
     body = entry.decode(row.raw, trading.community.id).body
@@ -103,7 +104,7 @@ def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, tra
     assert [new.body["contract"] for new in told if new.kind == kinds.GRANT] == trading.contracts
 
 
-def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, trading):
+def test_it_shows_no_registers_and_makes_no_bill_and_gives_the_reason(keyless, trading):
     assert keyless.store.registers() == []
     assert keyless.store.sealing() == {meter.kid: 10 for meter in trading.meters}
     ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
@@ -124,7 +125,7 @@ def test_it_shows_no_registers_and_makes_no_bill_and_says_why(keyless, trading):
 
 
 def test_when_the_key_comes_everything_is_there(keyless, trading):
-    whole = trading.community.store
+    whole = trading.community.sink.store
     keyless.start([trading.community.issuer])
     for meter in trading.meters:
         assert keyless.store.points(meter.kid) == whole.points(meter.kid) != []
@@ -148,7 +149,7 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, tradi
         bill.make(ledger, owner.kid, month_of(trading))
 
 
-def test_the_command_line_says_so_too(tmp_path, capsys):
+def test_the_command_line_gives_the_reason_too(tmp_path, capsys):
     """A data directory whose issuer.key is taken away and put back."""
     now_s = data_directory.clock()
     data = tmp_path / "data"
@@ -181,7 +182,7 @@ def test_the_command_line_says_so_too(tmp_path, capsys):
 
 
 class Meter:
-    """A meter of a data directory, that opens a key and says one reading, straight into its store."""
+    """A meter of a data directory, that opens a key and publishes one reading, straight into its store."""
 
     def __init__(self, made, owner, now_s):
         self.made = made
@@ -190,12 +191,12 @@ class Meter:
         with made.store() as store:
             arguments = (store, issuer, signer.public_key, "House 1", owner.kid, now_s)
             certificate = members.enrol_meter(*arguments, rated_w=11_000)
-        self.speaker = EnrolledAuthor(made.community, signer, certificate.body, certificate.id)
+        self.author = Author.certified(signer, made.community, certificate)
         self.readers = [issuer, owner]
 
     def measure(self, now_s):
-        said = [self.speaker.begin_epoch(self.readers, now_s), self.speaker.open_key(now_s)]
-        said.append(self.speaker.reading(now_s - 15, [(7, 0)]))
+        said = [self.author.begin_epoch(self.readers, now_s), self.author.open_key(now_s)]
+        said.append(self.author.reading(now_s - 15, [(7, 0)]))
         with self.made.store() as store:
             ingest = Ingest(store, self.made.root_public_key, data_directory.clock)
             assert {verdict.reason for verdict in ingest.ingest([new.raw for new in said])} == {"stored"}

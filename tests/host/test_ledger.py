@@ -30,7 +30,7 @@ worlds = st.fixed_dictionaries({
 })  # fmt: skip
 
 
-def village_of(world) -> Community:
+def community_of(world) -> Community:
     community = Community(SLOT)
     community.tariff(0, 300_000, 70_000)
     community.tariff(S + 2000, 250_000, 90_000)
@@ -67,7 +67,7 @@ def statements(ledger: Ledger):
 @settings(max_examples=case.cases(150, 25), deadline=None)
 @given(worlds)
 def test_nothing_is_lost_or_made_up(world):
-    community = village_of(world)
+    community = community_of(world)
     ledger = Ledger()
     ledger.apply(community.entries)
     ledger.settle(S + SLOTS * SLOT)
@@ -94,7 +94,7 @@ def test_nothing_is_lost_or_made_up(world):
 @settings(max_examples=case.cases(200, 25), deadline=None)
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
-    community = village_of(world)
+    community = community_of(world)
     whole, pieces = Ledger(), Ledger()
     whole.apply(community.entries)
     whole.settle(S + SLOTS * SLOT)
@@ -110,7 +110,7 @@ def test_entries_that_come_in_pieces_give_the_same(world, piece):
 @given(worlds, st.lists(st.integers(1, SLOTS - 1), max_size=3))
 def test_the_parts_of_a_window_add_up(world, cuts):
     ledger = Ledger()
-    ledger.apply(village_of(world).entries)
+    ledger.apply(community_of(world).entries)
     ledger.settle(S + SLOTS * SLOT)
     edges = [S + SLOT * cut for cut in sorted({0, SLOTS, *cuts})]
     summed = [name for name in bill._FIGURES if name != "settled_to_s"]
@@ -144,7 +144,7 @@ def test_a_meter_without_an_owner_answers_for_itself():
     assert ledger.statement(meter.kid, S, S + SLOT).fields([])["net_nano"] == 3_000_000
 
 
-def test_what_cannot_be_said_is_refused_with_a_sentence():
+def test_what_cannot_be_stated_is_rejected_with_a_sentence():
     with pytest.raises(LedgerError, match="no community"):
         Ledger().settle(S)
     with pytest.raises(LedgerError, match="no community"):

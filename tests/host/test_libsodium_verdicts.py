@@ -84,19 +84,19 @@ def each_backend(algorithm: str) -> Iterator[Callable[[bytes, bytes, bytes], boo
 
 
 @every_algorithm
-def test_the_host_asks_libsodium(algorithm: str) -> None:
+def test_the_host_uses_libsodium(algorithm: str) -> None:
     assert {"ed25519": ed25519, "x25519": x25519}[algorithm]._backend is BACKENDS[algorithm][0]
 
 
 @every_algorithm
-def test_libsodium_and_big_integers_judge_as_written(algorithm: str) -> None:
+def test_libsodium_and_big_integers_decide_as_written(algorithm: str) -> None:
     expected = written(algorithm)
     for verdict in each_backend(algorithm):
         assert {number: verdict(*values) for number, values in wycheproof(algorithm).items()} == expected
 
 
 @every_algorithm
-def test_machine_code_judges_as_written(algorithm: str, tmp_path: Path) -> None:
+def test_machine_code_decides_as_written(algorithm: str, tmp_path: Path) -> None:
     cases = wycheproof(algorithm)
     lines = [" ".join("-" + value.hex() for value in values) for values in cases.values()]
     (tmp_path / "cases").write_text("\n".join(lines))
@@ -107,7 +107,7 @@ def test_machine_code_judges_as_written(algorithm: str, tmp_path: Path) -> None:
     assert dict(zip(cases, judged, strict=True)) == written(algorithm)
 
 
-def test_what_is_valid_by_wycheproof_is_accepted_and_invalid_refused() -> None:
+def test_what_is_valid_by_wycheproof_is_accepted_and_invalid_rejected() -> None:
     """Wycheproof leaves some of X25519 to the implementation; of those, what shares nothing alone is refused."""
     for algorithm in NUMBERS:
         suite = json.loads(Path(case.data(f"crypto/wycheproof/{algorithm}_test.json")).read_text())

@@ -4,7 +4,9 @@ import asyncio
 import socket
 
 import pytest
-from simulator.host import T0, Community, Deal, key, mandate
+from simulator.community import START_S
+from simulator.deal import Deal, mandate
+from simulator.host import hosted, key
 from simulator.udp import NOWHERE, Wire
 from wattpact.node.node import Node, NodeError
 from wattpact.store.records import StoreError
@@ -17,16 +19,16 @@ A, B = ("10.0.0.1", 4001), ("10.0.0.2", 4002)
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
-    made.node = Node(made.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
+    made = hosted(tmp_path)
+    made.node = Node(made.sink.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
     yield made
     made.node.pipeline.close()
-    made.close()
+    made.sink.close()
 
 
 @pytest.fixture
 def meter(community):
-    made = community.meter("House 1")
+    made = community.owned_meter("House 1")
     community.node.catch_up()
     return made
 
@@ -44,8 +46,8 @@ def receive(community, data, address=A, now_ms=0):
 
 
 def counted(community):
-    community.store.count_rejections(community.node.pipeline.rejections.drain(community.now_s))
-    return community.store.rejected()
+    community.sink.store.count_rejections(community.node.pipeline.rejections.drain(community.now_s))
+    return community.sink.store.rejected()
 
 
 @pytest.mark.parametrize(
@@ -120,13 +122,13 @@ def test_a_meter_that_comes_back_from_another_address_is_answered_and_pushed_to_
     assert [(kind, to) for kind, _, to in resent] == [(datagram.HEAD, B), (datagram.INBOX, B)]
 
 
-def test_a_meter_that_asks_again_after_its_enrolment_is_pushed_to_where_it_asks_from(community):
-    receive(community, ask(community, "House 7"))
-    community.meter("House 7")
+def test_a_meter_that_enrols_again_after_its_enrolment_is_pushed_to_where_it_sends_from(community):
+    receive(community, enrol_by_code(community, "House 7"))
+    community.owned_meter("House 7")
     community.node._catch_up()
     community.node.link.push(0)
     later_ms = host_link.RESEND_MS
-    receive(community, ask(community, "House 7"), B, later_ms)
+    receive(community, enrol_by_code(community, "House 7"), B, later_ms)
     community.publish(community.issuer, "policy", {"version": 1})
     community.node._catch_up()
     assert {to for _, to in community.node.link.push(later_ms)} == {B}
@@ -154,50 +156,50 @@ def test_a_flood_of_digests_is_answered_within_a_budget(community, meter):
     assert 0 < sent <= 3 * peer.BUDGET
 
 
-def ask(community, name, code=bytes(16)):
+def enrol_by_code(community, name, code=bytes(16)):
     public_key = key(name).public_key
     body = [public_key, enrolment.proof(code, community.id, public_key)]
     return datagram.encode(datagram.ENROL, community.id, body)
 
 
-def test_a_meter_that_asks_is_remembered_and_written_down_once(community):
+def test_a_meter_that_would_enrol_is_remembered_and_stored_once(community):
     for n in range(3):
-        assert receive(community, ask(community, "new"), now_ms=5000 * n) == []
+        assert receive(community, enrol_by_code(community, "new"), now_ms=5000 * n) == []
         community.now_s += 5
-    (pending,) = community.store.pending()
+    (pending,) = community.sink.store.pending()
     assert (pending.public_key, pending.source, pending.first_s, pending.last_s) == (
         key("new").public_key,
         A[0],
-        T0,
-        T0,
+        START_S,
+        START_S,
     )
     community.now_s += host_link.ENROL_AGAIN_S
-    receive(community, ask(community, "new"))
-    assert community.store.pending()[0].last_s == community.now_s
+    receive(community, enrol_by_code(community, "new"))
+    assert community.sink.store.pending()[0].last_s == community.now_s
 
 
 def test_a_flood_of_requests_costs_few_writes(community):
     for n in range(500):
-        receive(community, ask(community, f"new {n}"))
-    assert len(community.store.pending()) == host_link.ENROLS_PER_S
+        receive(community, enrol_by_code(community, f"new {n}"))
+    assert len(community.sink.store.pending()) == host_link.ENROLS_PER_S
     assert counted(community) == {"too_many_enrolments": 500 - host_link.ENROLS_PER_S}
 
 
-def test_a_meter_that_asked_is_sent_its_inbox_as_soon_as_it_is_enrolled(community):
-    receive(community, ask(community, "House 7"))
-    community.meter("House 7")
+def test_a_meter_that_waited_is_sent_its_inbox_as_soon_as_it_is_enrolled(community):
+    receive(community, enrol_by_code(community, "House 7"))
+    community.owned_meter("House 7")
     community.node._catch_up()
     pushed = [(*datagram.decode(raw, community.id), to) for raw, to in community.node.link.push(10)]
     assert [body[1] for _, body, _ in pushed][0] == 0 and {to for _, _, to in pushed} == {A}
-    assert receive(community, ask(community, "House 7"), now_ms=20) == []
+    assert receive(community, enrol_by_code(community, "House 7"), now_ms=20) == []
 
 
 def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter):
-    two = community.meter("House 2")
+    two = community.owned_meter("House 2")
     said = [
-        (meter.publish("event", {"code": 1}, T0), A),
-        (meter.publish("event", {"code": 2}, T0), A),
-        (two.publish("event", {"code": 1}, T0), B),
+        (meter.publish("event", {"code": 1}, START_S), A),
+        (meter.publish("event", {"code": 2}, START_S), A),
+        (two.publish("event", {"code": 1}, START_S), B),
     ]
     for new, address in said:
         assert receive(community, datagram.encode(datagram.ENTRY, community.id, new.raw), address) == []
@@ -210,7 +212,7 @@ def test_entries_wait_for_a_batch_and_each_author_gets_one_head(community, meter
 
 
 def test_a_forged_entry_gets_no_answer(community, meter):
-    new = meter.publish("event", {"code": 1}, T0)
+    new = meter.publish("event", {"code": 1}, START_S)
     forged = new.raw[:-1] + bytes([new.raw[-1] ^ 1])
     verdicts = community.node.ingest([(forged, B), (b"junk", B)])
     assert community.node.link.answer(verdicts, [B, B]) == []
@@ -221,8 +223,8 @@ def entries_of(community, found):
 
 
 def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
-    """From the supplier's confirmation to the grant in the consumer's hands: well below the 100 ms asked for."""
-    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    """From the supplier's confirmation to the grant in the consumer's hands: well below the 100 ms required."""
+    supplier, consumer = community.owned_meter("House 1"), community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
 
     async def play():
@@ -254,7 +256,7 @@ def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
         await close(community)
 
     asyncio.run(play())
-    community.store, community.ingest = community.node.store, community.node.ingest
+    community.sink.store, community.ingest = community.node.store, community.node.ingest
 
 
 async def close(community):
@@ -266,7 +268,7 @@ async def close(community):
 
 
 def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, meter):
-    entries = [meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(40)]
+    entries = [meter.publish("event", {"code": 1, "detail": n}, START_S) for n in range(40)]
 
     async def play():
         port = await community.node.start("127.0.0.1", 0)
@@ -278,7 +280,7 @@ def test_over_real_sockets_each_entry_is_acknowledged_once_durable(community, me
         for new in entries[3:]:
             wire.send(datagram.ENTRY, new.raw)
         found = await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == 2 + 40)
-        with community.store.reader() as reader:
+        with community.sink.store.reader() as reader:
             assert reader.head(meter.kid, 0) == (2 + 39, entries[-1].id)
         assert len(found) < 40
         wire.socket.close()
@@ -297,7 +299,7 @@ def test_a_port_that_is_taken_is_a_sentence(community):
     asyncio.run(play())
 
 
-# What a budget, a window and a request come to, at their edges
+# What a budget, a window and a request amount to, at their edges
 
 
 def positions(answers):
@@ -333,20 +335,20 @@ def test_a_budget_is_earned_with_time_and_is_never_more_than_a_second_of_it():
 
 
 def test_a_meter_that_waits_to_be_enrolled_is_no_unknown_author_until_it_is_forgotten(community):
-    def ask_all(names):
+    def enrol_all(names):
         for name in names:
             community.now_s += 1
-            assert receive(community, ask(community, name)) == []
+            assert receive(community, enrol_by_code(community, name)) == []
 
     def unknown():
         return counted(community).get("unknown_author", 0)
 
     waiting = digest_of(community, "new 0")
-    ask_all(["new 0"])
+    enrol_all(["new 0"])
     assert receive(community, waiting) == [] and unknown() == 0
-    ask_all(f"new {n}" for n in range(1, host_link.MAX_ENROLLING))
+    enrol_all(f"new {n}" for n in range(1, host_link.MAX_ENROLLING))
     assert receive(community, waiting) == [] and unknown() == 0
-    ask_all(["one more"])
+    enrol_all(["one more"])
     assert receive(community, waiting) == [] and unknown() == 1
     assert receive(community, digest_of(community, "new 1")) == [] and unknown() == 1
 
@@ -356,39 +358,39 @@ def digest_of(community, name):
 
 
 def test_another_code_is_written_down_at_once(community):
-    receive(community, ask(community, "new"))
+    receive(community, enrol_by_code(community, "new"))
     community.now_s += 1
-    receive(community, ask(community, "new", b"another code.16b"))
-    (pending,) = community.store.pending()
+    receive(community, enrol_by_code(community, "new", b"another code.16b"))
+    (pending,) = community.sink.store.pending()
     proof = enrolment.proof(b"another code.16b", community.id, key("new").public_key)
-    assert (pending.last_s, pending.proof) == (T0 + 1, proof)
+    assert (pending.last_s, pending.proof) == (START_S + 1, proof)
 
 
 def test_requests_beyond_those_of_a_second_are_counted_by_where_they_came_from(community):
     for n in range(host_link.ENROLS_PER_S + 1):
-        receive(community, ask(community, f"new {n}"))
+        receive(community, enrol_by_code(community, f"new {n}"))
     community.now_s += 1
-    receive(community, ask(community, "new in the next second"), B)
+    receive(community, enrol_by_code(community, "new in the next second"), B)
     rejected = community.node.pipeline.rejections.drain(community.now_s)
     assert [(row.reason, row.source, row.times) for row in rejected] == [("too_many_enrolments", A[0], 1)]
-    assert len(community.store.pending()) == host_link.ENROLS_PER_S + 1
+    assert len(community.sink.store.pending()) == host_link.ENROLS_PER_S + 1
 
 
-def test_an_enrolled_meter_that_asks_is_sent_its_inbox_from_where_it_asks(community, meter):
-    """It has not heard that it is enrolled; while that is under way it is not sent again."""
+def test_an_enrolled_meter_that_enrols_again_is_sent_its_inbox_to_where_it_sends_from(community, meter):
+    """It has not received that it is enrolled; while that is under way it is not sent again."""
     link = community.node.link
-    first = positions(receive(community, ask(community, "House 1"), now_ms=100))
+    first = positions(receive(community, enrol_by_code(community, "House 1"), now_ms=100))
     assert first == [told.position for told in community.node.inbox.after(meter.kid, 0, host_link.WINDOW)]
-    assert (link.contacts, link.last_contact_s()) == (1, {meter.kid: T0})
-    assert receive(community, ask(community, "House 1"), now_ms=200) == []
+    assert (link.contacts, link.last_contact_s()) == (1, {meter.kid: START_S})
+    assert receive(community, enrol_by_code(community, "House 1"), now_ms=200) == []
     assert positions(receive(community, digest(community, meter), B, now_ms=300)) == []
     assert link.peers[meter.kid].address == B and link.contacts == 3
 
 
 def test_orders_and_forgeries_bring_no_head(community, meter):
     """A person has no log; of what is not genuine nobody learns a thing."""
-    order = meter.owner.publish("mandate", mandate(meter, kinds.SELL), T0)
-    event = meter.publish("event", {"code": 1}, T0)
+    order = meter.owner.publish("mandate", mandate(meter, kinds.SELL), START_S)
+    event = meter.publish("event", {"code": 1}, START_S)
     forged = event.raw[:-1] + bytes([event.raw[-1] ^ 1])
     verdicts = community.node.ingest([(order.raw, A), (forged, B), (event.raw, A), (event.raw, B)])
     answers = community.node.link.answer(verdicts, [A, B, A, B])
@@ -410,7 +412,7 @@ def test_nothing_is_sent_by_an_edge_that_has_no_socket_or_a_closing_one(communit
         def sendto(self, data, address):
             self.sent.append((data, address))
 
-    edge, transport = udp.Edge(community.node.link, None, lambda: T0), Transport()
+    edge, transport = udp.Edge(community.node.link, None, lambda: START_S), Transport()
     edge.send([(b"1", A)])
     edge.connection_made(transport)
     edge.send([(b"2", A), (b"3", B)])
@@ -419,9 +421,9 @@ def test_nothing_is_sent_by_an_edge_that_has_no_socket_or_a_closing_one(communit
     assert transport.sent == [(b"2", A), (b"3", B)]
 
 
-def test_a_full_batch_is_taken_in_at_once_and_others_after_a_moment(community):
+def test_a_full_batch_is_ingested_at_once_and_others_after_a_moment(community):
     batches = []
-    edge = udp.Edge(community.node.link, batches.append, lambda: T0)
+    edge = udp.Edge(community.node.link, batches.append, lambda: START_S)
     raw = datagram.encode(datagram.ENTRY, community.id, b"an entry")
 
     async def play():
@@ -443,11 +445,11 @@ def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, meter, monkey
     def full(*_):
         raise StoreError("there is no space left")
 
-    monkeypatch.setattr(community.store, "keep_pending", full)
-    edge = udp.Edge(community.node.link, None, lambda: T0)
-    edge.datagram_received(ask(community, "new"), A)
+    monkeypatch.setattr(community.sink.store, "keep_pending", full)
+    edge = udp.Edge(community.node.link, None, lambda: START_S)
+    edge.datagram_received(enrol_by_code(community, "new"), A)
     assert "there is no space left" in caplog.text
-    assert community.store.pending() == []
+    assert community.sink.store.pending() == []
 
 
 def test_the_edge_counts_whole_milliseconds(monkeypatch):

@@ -13,7 +13,9 @@ import urllib.request
 
 import pytest
 from case import Bits, cases
-from simulator.host import T0, TERMS, Community, Deal, key
+from simulator.community import START_S
+from simulator.deal import Deal
+from simulator.host import TERMS, hosted, key
 from simulator.udp import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory, granting
@@ -28,16 +30,16 @@ from wattpact_protocol.sync import datagram
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
+    made = hosted(tmp_path)
     made.node = node_of(made)
     yield made
     made.node.pipeline.close()
-    made.close()
+    made.sink.close()
 
 
 def node_of(community, issuer=True):
     issuer = community.issuer if issuer else None
-    return Node(community.store, community.root.public_key, community.host, issuer, lambda: community.now_s)
+    return Node(community.sink.store, community.root.public_key, community.host, issuer, lambda: community.now_s)
 
 
 def take(community, *entries):
@@ -45,17 +47,17 @@ def take(community, *entries):
 
 
 def published(community, kind):
-    return [entry.decode(row.raw, community.id) for row in community.store.entries(of_kinds=[kind])]
+    return [entry.decode(row.raw, community.id) for row in community.sink.store.entries(of_kinds=[kind])]
 
 
 def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
-    one, two = community.meter("House 1"), community.meter("House 2")
+    one, two = community.owned_meter("House 1"), community.owned_meter("House 2")
     entries = [
-        one.publish("event", {"code": 1}, T0),
-        two.publish("event", {"code": 1}, T0),
-        one.publish("event", {"code": 2}, T0),
+        one.publish("event", {"code": 1}, START_S),
+        two.publish("event", {"code": 1}, START_S),
+        one.publish("event", {"code": 2}, START_S),
     ]
-    order = one.owner.publish("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, T0)
+    order = one.owner.publish("mandate", Deal(one, two).sell.body | {"order_id": b"unchained"[:8]}, START_S)
     take(community, *entries, order)
     receipts = {new.body["author"]: new.body for new in published(community, kinds.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
@@ -65,7 +67,7 @@ def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
 
 
 def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(community):
-    deal = Deal(community.meter("House 1"), community.meter("House 2"))
+    deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     community.node = node_of(community, issuer=False)
     take(community, *deal.entries)
     assert published(community, kinds.GRANT) == []
@@ -77,16 +79,16 @@ def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(com
 def test_no_terms_of_a_contract_stop_the_node(community):
     """Times and energy at the ends of their ranges: every contract is decided, and those after it too."""
     most = kinds.MAX_UINT
-    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    supplier, consumer = community.owned_meter("House 1"), community.owned_meter("House 2")
     wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
     sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": kinds.MAX_U32}
     late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": kinds.MAX_U32}
     early = {**late, "start_s": 0, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
     wanted = {"start_timeout_s": kinds.MAX_U32}
     deals = [
-        Deal(supplier, consumer, 1, sell=sell, buy=buy, offer=late, acceptance=wanted),
-        Deal(supplier, consumer, 2, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": kinds.MAX_U32}),
-        Deal(supplier, consumer, 3),
+        Deal(supplier, consumer, sell=sell, buy=buy, offer=late, acceptance=wanted),
+        Deal(supplier, consumer, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": kinds.MAX_U32}),
+        Deal(supplier, consumer),
     ]
     for deal in deals:
         take(community, *deal.entries)
@@ -97,7 +99,7 @@ def test_no_terms_of_a_contract_stop_the_node(community):
 
 
 def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(community, monkeypatch):
-    supplier, consumer = community.meter("House 1"), community.meter("House 2")
+    supplier, consumer = community.owned_meter("House 1"), community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
     take(community, *deal.entries[:-1])
     real = granting.publish
@@ -124,15 +126,15 @@ def drained(queue):
 
 def test_each_batch_is_one_event_and_what_is_new_is_in_the_store(community):
     async def play():
-        queue, meter = community.node.events.subscribe(), community.meter("House 1")
-        take(community, *[meter.publish("event", {"code": 1, "detail": n}, T0) for n in range(5)])
-        take(community, meter.reading(T0, [(5, 0)]))
+        queue, meter = community.node.events.subscribe(), community.owned_meter("House 1")
+        take(community, *[meter.publish("event", {"code": 1, "detail": n}, START_S) for n in range(5)])
+        take(community, meter.reading(START_S, [(5, 0)]))
         community.node.catch_up()
         first, second = drained(queue)
-        assert (first.name, second) == (ENTRIES, Event(ENTRIES, community.store.last_cursor()))
+        assert (first.name, second) == (ENTRIES, Event(ENTRIES, community.sink.store.last_cursor()))
         assert first.cursor < second.cursor
         community.node.events.unsubscribe(queue)
-        take(community, meter.publish("event", {"code": 2}, T0))
+        take(community, meter.publish("event", {"code": 2}, START_S))
         assert queue.empty()
 
     asyncio.run(play())
@@ -152,12 +154,12 @@ def test_a_slow_subscriber_loses_the_oldest_events_and_holds_up_nobody():
 
 def test_a_batch_that_was_not_stored_is_no_event(community, monkeypatch):
     async def play():
-        meter = community.meter("House 1")
+        meter = community.owned_meter("House 1")
         community.node.catch_up()
         queue = community.node.events.subscribe()
         monkeypatch.setattr(community.node.inbox, "commit", lambda cursor: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            take(community, meter.publish("event", {"code": 1}, T0))
+            take(community, meter.publish("event", {"code": 1}, START_S))
         assert queue.empty()
 
     asyncio.run(play())
@@ -165,7 +167,7 @@ def test_a_batch_that_was_not_stored_is_no_event(community, monkeypatch):
 
 def test_contacts_rejections_and_the_end_are_events(community, monkeypatch):
     monkeypatch.setattr("wattpact.node.node.TICK_S", 0.02)
-    meter = community.meter("House 1")
+    meter = community.owned_meter("House 1")
 
     async def play():
         community.node.catch_up()
@@ -177,18 +179,18 @@ def test_contacts_rejections_and_the_end_are_events(community, monkeypatch):
         assert await asyncio.wait_for(queue.get(), 5) == Event(METERS)
         wire.socket.send(b"rubbish")
         assert await asyncio.wait_for(queue.get(), 5) == Event(REJECTIONS)
-        assert community.store.rejected() == {"malformed": 1}
+        assert community.sink.store.rejected() == {"malformed": 1}
         wire.socket.close()
         await community.node.stop()
         assert drained(queue) == [Event(STOP)]
 
     asyncio.run(play())
-    community.open()
+    community.sink.open()
     community.node = node_of(community)
 
 
 def test_what_another_program_appends_is_pushed_to_the_meter(community):
-    meter = community.meter("House 1")
+    meter = community.owned_meter("House 1")
 
     async def play():
         community.node.catch_up()
@@ -197,8 +199,8 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
         cursor = community.node.inbox.last(meter.kid)
         wire.send(datagram.DIGEST, [meter.kid, 0, 0, community.node.inbox.id, cursor])
         assert (await wire.receive())[0] == datagram.HEAD
-        with Store(community.path) as other:
-            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
+        with Store(community.sink.path) as other:
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, START_S)
         began = time.monotonic()
         kind, body = await wire.receive()
         assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
@@ -207,13 +209,13 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
         await community.node.stop()
 
     asyncio.run(play())
-    community.open()
+    community.sink.open()
     community.node = node_of(community)
 
 
 def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, caplog):
-    """The entries that it met stay in the store; the next turn takes up where the last one stood."""
-    deal = Deal(community.meter("House 1"), community.meter("House 2"))
+    """The entries that it met stay in the store; the next turn takes up where the last one ended."""
+    deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     publish_due = community.node.granting.publish_due
 
     def fail():
@@ -224,8 +226,8 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
         community.node.catch_up()
         await community.node.start("127.0.0.1", 0)
         monkeypatch.setattr(community.node.granting, "publish_due", fail)
-        with Store(community.path) as other:
-            publish(other, community.issuer, kinds.POLICY, {"version": 5}, T0)
+        with Store(community.sink.path) as other:
+            publish(other, community.issuer, kinds.POLICY, {"version": 5}, START_S)
         await asyncio.sleep(0.3)
         assert "a case that was forgotten" in caplog.text
         community.node._ingest_safely([(new.raw, ("10.0.0.1", 1)) for new in deal.entries])
@@ -234,12 +236,12 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
         await community.node.stop()
 
     asyncio.run(play())
-    community.open()
+    community.sink.open()
     community.node = node_of(community)
 
 
 def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
-    meter = community.meter("House 1")
+    meter = community.owned_meter("House 1")
     bits = Bits("rubbish")
 
     async def play():
@@ -253,15 +255,15 @@ def test_rubbish_on_the_socket_is_counted_and_harms_nothing(community):
             wire.socket.send(bytes(raw) if n % 3 else bits.bytes(bits.below(1300)))
             if n % 20 == 0:
                 await asyncio.sleep(0.005)
-        wire.send(datagram.ENTRY, meter.publish("event", {"code": 1}, T0).raw)
+        wire.send(datagram.ENTRY, meter.publish("event", {"code": 1}, START_S).raw)
         await wire.until(lambda kind, body: kind == datagram.HEAD and body[2] == meter.sequence)
         wire.socket.close()
         await community.node.stop()
 
     asyncio.run(play())
-    community.open()
+    community.sink.open()
     community.node = node_of(community)
-    counted = community.store.rejected()
+    counted = community.sink.store.rejected()
     assert counted["malformed"] > 50 and counted["oversize"] > 1 and counted["wrong_community"] > 1
 
 

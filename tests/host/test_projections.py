@@ -100,6 +100,16 @@ def test_rated_power_is_that_of_the_certificate_that_holds_then_and_had_come():
     assert [rated_w(known, 21, unix_s) for unix_s in (50, 499, 500)] == [5000, 5000, 7000]
 
 
+def test_before_any_certificate_has_begun_the_first_to_begin_holds_in_whatever_order_they_came():
+    known = [
+        Certified(bytes(8), bytes(32), 10, {"version": 3, "not_before_s": 900, "rated_w": 2000}),
+        Certified(bytes(8), bytes(32), 20, {"version": 4, "not_before_s": 500, "rated_w": 9000}),
+    ]
+    assert [rated_w(known, 21, unix_s) for unix_s in (100, 600, 1000)] == [9000, 9000, 9000]
+    assert [rated_w(known[::-1], 21, unix_s) for unix_s in (100, 600, 1000)] == [9000, 9000, 9000]
+    assert rated_w(known, 11, 100) == 2000
+
+
 def contract(name, **more):
     row = {
         "id": name, "offer": b"o", "acceptance": b"a", "supplier": b"s", "consumer": b"c", "wh": 100, "max_w": 1000,

@@ -1,8 +1,8 @@
-"""What sizes, times and numbers of entries tell of a home: whether anybody is there is not among it.
+"""What sizes, times and numbers of entries show of a household: whether anybody is there is not among it.
 
 Real homes are measured by the meter's own code: days as they were lived, and days on which nobody was there and the
-home drew its least power all day. Who sees only how many entries came, when, how large and of which kind, is to tell
-one from the other. The same means find out at once where nothing is sealed, and where what is sealed is not padded.
+household drew its least power all day. Who sees only how many entries came, when, how large and of which kind, tries to
+distinguish them. The same means find out at once where nothing is sealed, and where what is sealed is not padded.
 """
 
 from decimal import Decimal
@@ -10,8 +10,10 @@ from pathlib import Path
 
 import case
 import pytest
+from simulator.community import BY_THEMSELVES, NEVER, START_S
 from simulator.driving import measure, power, receive, tick
-from simulator.network import START_S, Community, Household
+from simulator.household import Household
+from simulator.peer import with_peer
 from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds
@@ -34,16 +36,16 @@ def homes() -> "list[list[int]]":
 
 
 def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool = False) -> "list[entry.Entry]":
-    """The entries of a home's meter. supplied: a grant is in use from the first minute to the last."""
-    community = Community(sealed=sealed)
+    """The entries of a household's meter. supplied: a grant is in use from the first minute to the last."""
+    community = with_peer(seals=BY_THEMSELVES if sealed else NEVER)
     household = Household(community, name, lambda ms, closed: 0, step_s=STEP_S, intervals=INTERVALS)
     community.enrol(household, community.person("owner"))
-    community.demo_policy()
+    community.quick_policy()
     if supplied:
         community.give(household, 1_000_000, to_s=START_S + 40 * DAY_S, start_by_s=START_S + DAY_S, default_supply=True)
     household.boot(0)
     cursor = 0
-    for told in community.tell(household.kid, community.inbox, cursor, 99):
+    for told in community.sink.inbox_after(household.kid, community.sink.inbox, cursor, 99):
         receive(household.meter, household.now(0), told)
     closed = False
     for hour, power_mw in enumerate(hourly_mw):
@@ -65,7 +67,7 @@ def seen(entries: "list[entry.Entry]") -> "list[tuple[int, int, list[int | None]
 
 
 @pytest.mark.parametrize("supplied", [False, True], ids=["no contract", "a contract in use"])
-def test_a_busy_home_and_an_empty_one_say_the_same_to_strangers(homes: "list[list[int]]", supplied: bool):
+def test_a_busy_household_and_an_empty_one_show_strangers_the_same(homes: "list[list[int]]", supplied: bool):
     hours = homes[0][: 3 * 24]
     busy = seen(lived("busy", hours, supplied=supplied))
     for constant_mw in (0, min(hours), 9_000_000):
@@ -106,7 +108,7 @@ def features(entries: "list[entry.Entry]", day: int) -> "list[int]":
 
 
 def found_out(days: "list[tuple[bool, list[int]]]") -> int:
-    """How many days are told right by those most like them, each left out in its turn; ties are drawn by lot."""
+    """How many days are classified right by those most like them, each left out in its turn; ties are drawn by lot."""
     bits, right = case.Bits("lots"), 0
     columns = list(zip(*[values for _, values in days], strict=True))
     spans = [max(column) - min(column) or 1 for column in columns]
@@ -125,11 +127,11 @@ def test_nobody_finds_out_who_is_at_home(homes: "list[list[int]]"):
     days = home_days(homes)
     right, count = found_out(days), len(days)
     assert count >= case.cases(200, 70)
-    # Chance tells half of them right: four standard deviations of the binomial distribution above that.
+    # A coin classifies half of them right: four standard deviations of the binomial distribution above that.
     assert right <= count / 2 + 4 * (count / 4) ** 0.5, f"{right} of {count}"
 
 
-def test_open_readings_give_it_away(homes: "list[list[int]]"):
+def test_plain_readings_give_it_away(homes: "list[list[int]]"):
     days = home_days(homes, sealed=False)
     assert found_out(days) > FOUND * len(days), f"{found_out(days)} of {len(days)}"
 

@@ -38,7 +38,7 @@ def aad(kid: bytes, generation: int, key_no: int, kind: int) -> bytes:
 
 
 def open_part(key: bytes, kid: bytes, generation: int, kind: int, part: Any) -> Any:
-    """The content of a sealed part, as the specification's rules 7 to 11 say."""
+    """The content of a sealed part, as the specification's rules 7 to 11 give it."""
     key_no, (protected, unprotected, ciphertext) = part
     assert protected == bytes.fromhex("a1010a")
     bound = aad(kid, generation, key_no, kind)
@@ -49,7 +49,7 @@ def open_part(key: bytes, kid: bytes, generation: int, kind: int, part: Any) -> 
     return cbor2.loads(plain)
 
 
-def test_the_vectors_are_what_the_specification_says() -> None:
+def test_the_vectors_are_as_in_the_specification() -> None:
     (keys,) = VECTORS["keys"]
     own_secret = derived(bytes.fromhex(keys["seed"]), b"wattpact/sealing", 32)
     assert own_secret.hex() == keys["sealing_secret"]
@@ -74,7 +74,7 @@ def test_the_vectors_are_what_the_specification_says() -> None:
     assert reader == kid and AESCCM(made[:16], tag_length=8).decrypt(made[16:], wrapped, b"") == secret
 
 
-def test_the_refused_are_refused_by_both() -> None:
+def test_the_rejected_are_rejected_by_both() -> None:
     (keys,) = VECTORS["keys"]
     key, kid = bytes.fromhex(keys["key"]), bytes.fromhex(keys["kid"])
     for row in VECTORS["refused"]:

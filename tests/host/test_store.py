@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 import wattpact
 from case import Bits, cases
-from simulator.host import T0, Community, key
+from simulator.community import AT_ONCE, NEVER, START_S
+from simulator.host import hosted, key
 from wattpact.ingest.rejections import Rejections
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
+from wattpact.store.publishing import publish
 from wattpact.store.records import Accepted, StoreError
 from wattpact.store.sqlite import schema
 from wattpact.store.sqlite.reader import Reader
@@ -61,7 +63,7 @@ def test_no_database_appears_by_accident(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
+def test_a_file_that_is_no_database_is_rejected(tmp_path):
     path = tmp_path / "a.db"
     path.write_bytes(b"not a database, but long enough to be one" * 100)
     with pytest.raises(StoreError, match="damaged"):
@@ -69,13 +71,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
 
 def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
-    community = Community(tmp_path)
-    meter = community.meter("House 1")
-    community.now_s = T0 + 86400
-    community.stored(*[meter.reading(T0 + 15 * n, [(1, 0)]) for n in range(1000)])
-    community.store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-    community.close()
-    path = community.path
+    community = hosted(tmp_path)
+    meter = community.owned_meter("House 1")
+    community.now_s = START_S + 86400
+    community.sink.stored(*[meter.reading(START_S + 15 * n, [(1, 0)]) for n in range(1000)])
+    community.sink.store.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    community.sink.close()
+    path = community.sink.path
     data = bytearray(path.read_bytes())
     for place in range(4096 * 8, len(data), 4096):
         data[place : place + 64] = b"\xa5" * 64
@@ -86,7 +88,7 @@ def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
 
 
 @pytest.mark.parametrize("version", [2, 3, 99])
-def test_a_database_of_another_version_is_refused(tmp_path, version):
+def test_a_database_of_another_version_is_rejected(tmp_path, version):
     path = tmp_path / "a.db"
     Store(path, bytes(16)).close()
     with sqlite3.connect(path) as raw:
@@ -148,62 +150,62 @@ def test_sql_is_in_one_package_alone(tmp_path):
 
 
 def test_a_batch_is_stored_whole_or_not_at_all(tmp_path):
-    community = Community(tmp_path)
-    meter = community.meter("House 1")
-    one, two = meter.publish("event", {"code": 1}, T0), meter.publish("event", {"code": 2}, T0)
-    before = community.store.last_cursor()
+    community = hosted(tmp_path)
+    meter = community.owned_meter("House 1")
+    one, two = meter.publish("event", {"code": 1}, START_S), meter.publish("event", {"code": 2}, START_S)
+    before = community.sink.store.last_cursor()
     with pytest.raises(StoreError):
-        community.store.append([Accepted(one), Accepted(two), Accepted(one)], T0)
-    assert community.store.last_cursor() == before
-    assert community.store.append([Accepted(one), Accepted(two)], T0) == before + 2
-    community.close()
+        community.sink.store.append([Accepted(one), Accepted(two), Accepted(one)], START_S)
+    assert community.sink.store.last_cursor() == before
+    assert community.sink.store.append([Accepted(one), Accepted(two)], START_S) == before + 2
+    community.sink.close()
 
 
-def test_a_locked_database_is_said_to_be_in_use(tmp_path, monkeypatch):
+def test_a_locked_database_is_reported_as_in_use(tmp_path, monkeypatch):
     monkeypatch.setattr("wattpact.store.sqlite.connection.BUSY_TIMEOUT_S", 0)
-    community = Community(tmp_path)
-    with sqlite3.connect(community.path, isolation_level=None) as other:
+    community = hosted(tmp_path)
+    with sqlite3.connect(community.sink.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="in use by another program"):
             community.publish(community.issuer, "policy", {"version": 1})
         other.execute("ROLLBACK")
     other.close()
     community.publish(community.issuer, "policy", {"version": 1})
-    community.close()
+    community.sink.close()
 
 
 def test_reading_goes_on_while_another_writes(tmp_path):
-    community = Community(tmp_path)
-    count = len(community.store.entries())
-    with community.store.transaction():
+    community = hosted(tmp_path)
+    count = len(community.sink.store.entries())
+    with community.sink.store.transaction():
         community.publish(community.issuer, "policy", {"version": 1})
         seen = []
-        thread = threading.Thread(target=lambda: seen.append(len(community.store.reader().entries())))
+        thread = threading.Thread(target=lambda: seen.append(len(community.sink.store.reader().entries())))
         thread.start()
         thread.join()
     assert seen == [count]
-    community.close()
+    community.sink.close()
 
 
 def test_a_reader_cannot_write(tmp_path):
-    community = Community(tmp_path)
-    with Reader(community.path) as reader, pytest.raises(StoreError):
+    community = hosted(tmp_path)
+    with Reader(community.sink.path) as reader, pytest.raises(StoreError):
         reader.rows("DELETE FROM entries")
-    community.close()
+    community.sink.close()
 
 
-def test_saying_needs_a_certificate(tmp_path):
-    community = Community(tmp_path)
+def test_publishing_needs_a_certificate(tmp_path):
+    community = hosted(tmp_path)
     with pytest.raises(StoreError, match="no certificate"):
-        community.publish(key("stranger"), "policy", {"version": 1})
+        publish(community.sink.store, key("stranger"), kinds.POLICY, {"version": 1}, START_S)
     with pytest.raises(entry.EntryError):
-        community.publish(community.issuer, "policy", {"version": -1})
-    community.close()
+        publish(community.sink.store, key("issuer"), kinds.POLICY, {"version": -1}, START_S)
+    community.sink.close()
 
 
 SAY = """
     import sys
-    from simulator.host import Community, key
+    from simulator.host import hosted, key
     from wattpact.store.publishing import publish
     from wattpact.store.sqlite.store import Store
     from wattpact_protocol.log import kinds
@@ -211,39 +213,40 @@ SAY = """
     with Store(Path(sys.argv[1])) as store:
         print("ready", flush=True)
         for n in range(int(sys.argv[2])):
-            publish(store, key("issuer"), kinds.POLICY, {"version": n}, 1_790_000_000)
+            publish(store, key("issuer"), kinds.POLICY, {"version": n}, 1_800_000_000)
 """
 
 
-def test_two_processes_saying_in_one_log_never_use_a_place_twice(tmp_path):
-    community = Community(tmp_path)
-    sequence = community.store.head(community.issuer.kid, 0)[0]
-    talkers = [spawn(SAY, community.path, 60) for _ in range(3)]
+def test_two_processes_publishing_in_one_log_never_use_a_place_twice(tmp_path):
+    community = hosted(tmp_path)
+    sequence = community.sink.store.head(community.issuer.kid, 0)[0]
+    talkers = [spawn(SAY, community.sink.path, 60) for _ in range(3)]
     for talker in talkers:
         _, errors = talker.communicate(timeout=60)
         assert talker.returncode == 0, errors
     head = None
-    said = [entry.decode(row.raw, community.id) for row in community.store.entries(author=community.issuer.kid)]
+    said = [entry.decode(row.raw, community.id) for row in community.sink.store.entries(author=community.issuer.kid)]
     for new in said:
         assert (new.sequence, new.previous) == ((0, new.previous) if head is None else (head.sequence + 1, head.id))
         head = new
     assert head.sequence == sequence + 180
-    community.pipeline.directory.refresh()
-    assert community.pipeline.directory.get(community.issuer.kid).head.next_sequence == head.sequence + 1
-    community.close()
+    community.sink.pipeline.directory.refresh()
+    assert community.sink.pipeline.directory.get(community.issuer.kid).head.next_sequence == head.sequence + 1
+    community.sink.close()
 
 
 COMMIT = """
     import sys
     from pathlib import Path
-    from simulator.host import T0, key
+    from simulator.community import START_S
+    from simulator.host import key
     from wattpact.ingest.pipeline import Ingest
     from wattpact.projections.follow import Projections
     from wattpact.projections.unsealing import Unsealer
     from wattpact.store.sqlite.store import Store
     store = Store(Path(sys.argv[1]))
-    ingest = Ingest(store, key("root").public_key, lambda: T0 + 10**7)
-    measuring = Projections(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: T0)
+    ingest = Ingest(store, key("root").public_key, lambda: START_S + 10**7)
+    measuring = Projections(store, Unsealer(store, [key("issuer")]), ingest.rejections, lambda: START_S)
     measuring.catch_up()
     lines = Path(sys.argv[2]).read_text().split()
     start = int(sys.argv[3])
@@ -261,16 +264,16 @@ DEATHS = cases(20, 3)
 @pytest.mark.parametrize("seals", [True, False])
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
     """DEATHS at seeded moments, each in the midst of committing batches and measuring them."""
-    community = Community(tmp_path, seals=seals)
-    meter = community.meter("House 1")
+    community = hosted(tmp_path, seals=AT_ONCE if seals else NEVER)
+    meter = community.owned_meter("House 1")
     first = meter.sequence
-    entries = [meter.reading(T0 + 15 * n, [(5, 1)]) for n in range(350 * DEATHS)]
+    entries = [meter.reading(START_S + 15 * n, [(5, 1)]) for n in range(350 * DEATHS)]
     (tmp_path / "entries").write_text("\n".join(new.raw.hex() for new in entries))
-    community.close()
+    community.sink.close()
     moments = random.Random(47800)
     acknowledged = -1
     for _ in range(DEATHS):
-        writer = spawn(COMMIT, community.path, tmp_path / "entries", acknowledged + 1)
+        writer = spawn(COMMIT, community.sink.path, tmp_path / "entries", acknowledged + 1)
         for _ in range(moments.randrange(1, 40)):
             line = writer.stdout.readline()
             assert line, writer.stderr.read()
@@ -279,8 +282,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path, seals):
         writer.send_signal(signal.SIGKILL)
         rest, _ = writer.communicate(timeout=30)
         acknowledged = max([acknowledged, *(int(line) - first for line in rest.split())])
-        with Store(community.path) as store:
-            Projections(store, Unsealer(store, [community.issuer]), Rejections(), lambda: T0).catch_up()
+        with Store(community.sink.path) as store:
+            Projections(store, Unsealer(store, [community.issuer]), Rejections(), lambda: START_S).catch_up()
             held = store.entries(author=meter.kid, of_kinds=(kinds.READING,))
             assert len(held) > acknowledged
             assert [row.raw for row in held] == [new.raw for new in entries[: len(held)]]
@@ -297,21 +300,23 @@ def test_pending_requests_are_bounded_and_the_silent_go_first(tmp_path):
     with Store(tmp_path / "a.db", bytes(16)) as store:
         keys = [bits.bytes(32) for _ in range(300)]
         for n, public_key in enumerate(keys):
-            store.keep_pending(public_key, bytes(32), "10.0.0.1", T0 + n)
-        store.keep_pending(keys[100], b"p" * 32, "10.0.0.2", T0 + 400)
+            store.keep_pending(public_key, bytes(32), "10.0.0.1", START_S + n)
+        store.keep_pending(keys[100], b"p" * 32, "10.0.0.2", START_S + 400)
         kept = {row.public_key: row for row in store.pending()}
     assert set(kept) == set(keys[44:])
-    assert kept[keys[100]][1:] == (b"p" * 32, "10.0.0.2", T0 + 100, T0 + 400)
+    assert kept[keys[100]][1:] == (b"p" * 32, "10.0.0.2", START_S + 100, START_S + 400)
 
 
-def test_questions_find_what_they_name(tmp_path):
-    community = Community(tmp_path)
-    meter = community.meter("House 1")
-    community.now_s = T0 + 100
-    community.stored(
-        meter.publish("event", {"code": 1}, T0), meter.reading(T0, [(5, 0)]), meter.publish("event", {"code": 2}, T0)
+def test_queries_find_what_they_name(tmp_path):
+    community = hosted(tmp_path)
+    meter = community.owned_meter("House 1")
+    community.now_s = START_S + 100
+    community.sink.stored(
+        meter.publish("event", {"code": 1}, START_S),
+        meter.reading(START_S, [(5, 0)]),
+        meter.publish("event", {"code": 2}, START_S),
     )
-    reader = community.store.reader()
+    reader = community.sink.store.reader()
     rows = reader.entries(author=meter.kid)[2:]
     assert [row.kind for row in rows] == [kinds.EVENT, kinds.READING, kinds.EVENT]
     assert reader.entries(of_kinds=[kinds.EVENT], newest_first=True, limit=1) == [rows[2]]
@@ -323,4 +328,19 @@ def test_questions_find_what_they_name(tmp_path):
     assert {known.body["label"] for known in reader.certificates()} == {
         "root", "issuer", "host", "House 1", "owner of House 1",
     }  # fmt: skip
-    community.close()
+    community.sink.close()
+
+
+def test_what_is_read_of_one_moment_does_not_change_while_others_write(tmp_path):
+    community = hosted(tmp_path)
+    meter = community.owned_meter("House 1")
+    with Reader(community.sink.path) as reader:
+        with reader.moment():
+            before = reader.last_cursor()
+            community.publish(meter, "event", {"code": 1})
+            assert reader.last_cursor() == before
+        assert reader.last_cursor() > before
+        with pytest.raises(KeyError), reader.moment():
+            raise KeyError
+        assert reader.last_cursor() > before
+    community.sink.close()

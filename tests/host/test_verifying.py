@@ -49,7 +49,7 @@ def processes(pool: signature_pool.SignaturePool) -> list[signature_pool._Proces
     return pool._processes
 
 
-def test_verdicts_are_those_of_libsodium_whoever_is_asked_first(pool: signature_pool.SignaturePool) -> None:
+def test_verdicts_are_those_of_libsodium_whoever_verifies_first(pool: signature_pool.SignaturePool) -> None:
     rng = random.Random(3)
     asked = [claims(count, rng) for count in (32, 1, 256, 32, 7)]
     groups = [(pool.submit(made), genuine) for made, genuine in asked]

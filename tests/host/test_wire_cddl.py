@@ -49,7 +49,7 @@ def test_every_kind_of_entry_fits_the_schema() -> None:
         schema_of("header").validate_cbor(envelope.protected)
 
 
-def test_every_field_past_its_range_is_refused_by_the_schema_too() -> None:
+def test_every_field_past_its_range_is_rejected_by_the_schema_too() -> None:
     author = Author(Key(ROOT_SEED))
     compared = 0
     for kind, body in bodies.all_bodies(author):

@@ -20,7 +20,7 @@ MODULES = aes, ccm, gcm
 
 
 def on_every_backend(test):
-    """The test, run once for each of them; a failure says where."""
+    """The test, run once for each of them; a failure shows where."""
 
     def run():
         chosen = [module._backend for module in MODULES]

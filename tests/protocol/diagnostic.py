@@ -1,4 +1,4 @@
-"""Reads CBOR diagnostic notation (RFC 8949, 8) as the public test files use it, far enough to judge each item.
+"""Reads CBOR diagnostic notation (RFC 8949, 8) as the public test files use it, far enough to check each item.
 
 What the profile has no type for reads as OUTSIDE, or as a container that holds it. Arrays read as lists, maps as Pairs.
 """
@@ -40,7 +40,7 @@ def parse(text):
 
 
 def levels(value):
-    """How many arrays and maps lie one in the other."""
+    """How many arrays and maps are one in the other."""
     if isinstance(value, Pairs):
         return 1 + max([0] + [max(levels(key), levels(item)) for key, item in value.pairs])
     if isinstance(value, list):

@@ -116,7 +116,7 @@ def test_xor_in_place():
 
 
 @on_every_backend
-def test_wrong_keys_and_data_are_refused():
+def test_wrong_keys_and_data_are_rejected():
     key, block = bytes(16), bytes(16)
     for function in (aes.ecb, aes.cbc_mac):
         for wrong in (b"", bytes(15), bytes(17), bytes(31), bytes(33), bytes(64), None, "k" * 16, bytearray(16), 16):

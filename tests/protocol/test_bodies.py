@@ -35,7 +35,7 @@ def test_required_fields_are_required_and_optional_ones_are_not():
                 assert field not in kinds.decode(kind, without)
 
 
-def test_a_value_of_another_type_or_beyond_its_range_is_refused():
+def test_a_value_of_another_type_or_beyond_its_range_is_rejected():
     strangers = (None, True, -(1 << 70), 1 << 63, b"", b"123", "x" * 65, [], [1], {}, {1: "x"}, {0: 1}, [b"1234567"])
     for kind, body in _bodies():
         if kind == kinds.READING:
@@ -70,7 +70,7 @@ def test_bounds_are_inclusive():
                 case.raises(kinds.BodyError, kinds.decode, kind, raw)
 
 
-def test_unknown_keys_kinds_and_fields_are_refused():
+def test_unknown_keys_kinds_and_fields_are_rejected():
     case.raises(kinds.BodyError, kinds.decode, 99, {})
     case.raises(kinds.BodyError, kinds.encode, 99, {})
     case.raises(kinds.BodyError, kinds.decode, kinds.CONTRACT, {1: bodies.ID, 2: 0})

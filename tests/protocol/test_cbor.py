@@ -1,4 +1,4 @@
-"""CBOR: the profile's own vectors, every item of RFC 8949's Appendix A and edge cases, and what encode refuses."""
+"""CBOR: the profile's own vectors, every item of RFC 8949's Appendix A and edge cases, and what encode rejects."""
 
 import case
 import diagnostic
@@ -48,7 +48,7 @@ def test_every_good_vector_encodes_and_decodes():
             assert same(decode(data, 2048), value), vector["name"]
 
 
-def test_every_bad_vector_is_refused():
+def test_every_bad_vector_is_rejected():
     for vector in case.vectors("cbor")["bad"]:
         for decode in DECODERS:
             case.raises(cbor.DecodeError, decode, bytes.fromhex(vector["hex"]))
@@ -73,7 +73,7 @@ def expected_value(item):
     return item
 
 
-def judge(test, fails):
+def check_one(test, fails):
     """Check one item of the public files against the profile; whether it was taken."""
     data = test.get("encoded")
     value = diagnostic.OUTSIDE if fails else expected_value(test.get("decoded"))
@@ -90,7 +90,7 @@ def judge(test, fails):
 
 
 def test_public_items_get_the_verdict_of_their_diagnostic_type():
-    # How many items of each file the profile takes: counted by hand, so that a rule that refuses all would show.
+    # How many items of each file the profile takes: counted by hand, so that a rule that rejects all would show.
     taken = {
         "rfc8949-appendix-a/mt0": 11,
         "rfc8949-appendix-a/mt1": 5,
@@ -110,7 +110,7 @@ def test_public_items_get_the_verdict_of_their_diagnostic_type():
             document = diagnostic.parse(file.read())
         tests = document.get("tests")
         assert len(tests) > 1, name
-        verdicts = [judge(test, document.get("fail") is True) for test in tests]
+        verdicts = [check_one(test, document.get("fail") is True) for test in tests]
         assert verdicts.count(True) == taken[name], (name, verdicts)
 
 
@@ -148,7 +148,7 @@ def test_encode_takes_buffers_and_tuples_and_sorts_keys_bytewise():
     assert cbor.encode({"aaa": 1, "aa": 1, "z": 1, -1: 1, 100: 1, 10: 1}).hex() == expected
 
 
-def test_encode_refuses_what_the_profile_has_not():
+def test_encode_rejects_what_the_profile_has_not():
     loop = []
     loop.append(loop)
     values = [2**64, -(2**64) - 1, {True: 1}, {None: 1}, {b"a": 1}, {(1,): 1}, {2**64: 1}]

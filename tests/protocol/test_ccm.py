@@ -8,7 +8,7 @@ from wattpact_protocol.crypto import ccm
 
 VECTORS = case.vectors("ccm")
 # Wycheproof's verdicts, by tcId: no case is "acceptable" there, and no backend here differs from another. All other
-# cases are valid. Sizes are refused before anything is computed.
+# cases are valid. Sizes are rejected before anything is computed.
 INVALID_NONCE = list(range(487, 526))
 INVALID_TAG = list(range(526, 553))
 CHANGED_TAG = list(range(52, 79)) + list(range(130, 157)) + list(range(208, 235))
@@ -64,7 +64,7 @@ def test_the_default_tag_has_8_bytes():
 
 
 @on_every_backend
-def test_every_flipped_bit_is_refused():
+def test_every_flipped_bit_is_rejected():
     bits = case.Bits("flips")
     key, nonce, aad, plaintext = bits.bytes(16), bits.bytes(13), bits.bytes(7), bits.bytes(21)
     parts = [key, nonce, aad, ccm.seal(key, nonce, aad, plaintext)]
@@ -78,7 +78,7 @@ def test_every_flipped_bit_is_refused():
 
 
 @on_every_backend
-def test_every_truncation_is_refused():
+def test_every_truncation_is_rejected():
     key, nonce, aad = bytes(16), bytes(13), b"aad"
     sealed = ccm.seal(key, nonce, aad, bytes(40))
     for length in range(len(sealed)):
@@ -86,7 +86,7 @@ def test_every_truncation_is_refused():
 
 
 @on_every_backend
-def test_wrong_types_and_sizes_are_refused():
+def test_wrong_types_and_sizes_are_rejected():
     good = [bytes(16), bytes(13), b"aad", bytes(30), 8]
     ccm.seal(*good)
     no_bytes = (None, 0, 16, "text" * 4, [0] * 16, (0,) * 16, bytearray(16), memoryview(bytes(16)), True, 1.5)
@@ -121,12 +121,12 @@ def test_verdicts_of_wycheproof():
     for group in groups:
         for test in group["tests"]:
             count += 1
-            judge(test, group["tagSize"] // 8)
+            check_one(test, group["tagSize"] // 8)
     assert count == 552
 
 
-def judge(test, tag_length):
-    """One case of Wycheproof's: it seals and opens as it says, or does not open and does not seal to this."""
+def check_one(test, tag_length):
+    """One case of Wycheproof's: it seals and opens as stated, or does not open and does not seal to this."""
     name = test["tcId"]
     refused = name in INVALID_NONCE or name in INVALID_TAG
     changed = name in CHANGED_TAG

@@ -1,4 +1,4 @@
-"""Contracts: what binds, what is refused and why, how a contract starts and ends, whatever arrives first."""
+"""Contracts: what binds, what is rejected and why, how a contract starts and ends, whatever arrives first."""
 
 import case
 from simulator import bodies
@@ -51,7 +51,7 @@ def test_no_energy_is_carried_from_before_the_confirmation():
     assert traded.agreements().contracts[confirmed.id].used_from_s == S + 1801
 
 
-def test_an_offer_is_taken_in_parts_and_never_beyond_its_energy():
+def test_an_offer_is_accepted_in_parts_and_never_beyond_its_energy():
     traded = TradedMonth()
     taken = [traded.match(600), traded.match(401, traded.pump), traded.match(400, traded.pump)]
     agreements = traded.agreements()
@@ -74,7 +74,7 @@ def test_the_suppliers_order_decides_who_gets_the_rest_whatever_arrives_first():
     assert agreements.changed_from_s == S
 
 
-def test_what_does_not_fit_is_refused_with_its_reason():
+def test_what_does_not_fit_is_rejected_with_its_reason():
     for change, reason in (
         (lambda s: s.community.confirm(s.pump, s.community.accept(s.wallbox, s.offer, 1)), "not_the_supplier"),
         (lambda s: s.community.confirm(s.roof, s.community.accept(s.roof, s.offer, 1)), "supplier_is_consumer"),
@@ -126,7 +126,7 @@ def test_who_may_end_a_contract_and_for_whom():
         assert agreements.refused == ({} if party else {ended.id: "not_a_party"})
 
 
-def test_the_earliest_end_counts_and_in_one_second_the_one_that_asks_least_of_the_consumer():
+def test_the_earliest_end_counts_and_in_one_second_the_one_that_costs_the_consumer_least():
     for ends, party in (
         ((("wallbox", 90), ("roof", 80)), "supplier"),
         ((("wallbox", 70), ("roof", 80)), "consumer"),
@@ -158,7 +158,7 @@ def test_states_follow_one_another():
     agreements = traded.agreements()
     contract = agreements.contracts[confirmed.id]
     assert contract.state(S) == contracts.MATCHED
-    agreements.apply(traded.community.grant(traded.wallbox, confirmed, traded.offer, acceptance))
+    agreements.apply(traded.community.grant(confirmed, traded.offer, acceptance))
     assert contract.state(S + 600) == contracts.GRANTED
     assert contract.state(S + 601) == contracts.VOID
     agreements.apply(traded.community.start(traded.wallbox, confirmed, S + 600))
@@ -182,7 +182,7 @@ def test_a_contract_over_before_it_was_used_is_void():
 
 
 def picture(agreements):
-    """All that a agreements says of its contracts."""
+    """All that agreements hold of their contracts."""
     rows = []
     for contract in agreements.contracts.values():
         rows.append((

@@ -39,7 +39,7 @@ def parts(envelope):
 
 
 def verdict(decode, data):
-    """The parts, or None where the bytes are refused."""
+    """The parts, or None where the bytes are rejected."""
     try:
         return decode(data)
     except cbor.DecodeError:
@@ -82,7 +82,7 @@ def test_bad_vectors():
 
 
 def test_working_group_examples():
-    """By file: does the signature hold (None: not Ed25519). No example has our headers: every envelope is refused."""
+    """By file: does the signature hold (None: not Ed25519). No example has our headers: every envelope is rejected."""
     signature_holds = {
         "eddsa-examples/eddsa-sig-01": True,
         "eddsa-examples/eddsa-sig-02": None,  # Ed448

@@ -1,4 +1,4 @@
-"""datagram: five types, one shape each; everything else is refused with the reason that is counted."""
+"""datagram: five types, one shape each; everything else is rejected with the reason that is counted."""
 
 import case
 from simulator import bodies

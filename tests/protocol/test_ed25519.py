@@ -75,7 +75,7 @@ def test_a_key_that_is_not_reduced_is_no_point():
             assert _ed25519_portable._compress(reduced) == y.to_bytes(32, "little")
 
 
-def test_every_changed_bit_is_refused():
+def test_every_changed_bit_is_rejected():
     seed = bytes(range(32))
     key, message = ed25519.public_key(seed), b"reading"
     signature = ed25519.sign(seed, message)
@@ -87,7 +87,7 @@ def test_every_changed_bit_is_refused():
             assert verify(key, message, bytes(changed)) is False, bit
 
 
-def test_a_seed_of_another_length_or_type_is_refused():
+def test_a_seed_of_another_length_or_type_is_rejected():
     for seed in (b"", bytes(31), bytes(33), bytes(64), "0" * 32, None, 32):
         case.raises(ed25519.SeedError, ed25519.public_key, seed)
         case.raises(ed25519.SeedError, ed25519.sign, seed, b"")

@@ -88,12 +88,12 @@ def test_clock_status():
     assert entry.decode(_entry_of(good), bytes(16)).stamp.doubtful
 
 
-def test_oversize_and_other_types_are_refused():
+def test_oversize_and_other_types_are_rejected():
     for junk in (bytes(1025), b"", b"\xd2", None, "text", 5):
         case.raises(entry.EntryError, entry.decode, junk, bytes(16))
 
 
-def test_what_may_not_be_said_is_not_signed():
+def test_what_may_not_be_published_is_not_signed():
     author = Author(Key(ROOT_SEED))
     case.raises(entry.EntryError, author.publish, kinds.CONTRACT, {"acceptance": b"short"})
     case.raises(entry.EntryError, author.publish, 77, {})

@@ -1,4 +1,4 @@
-"""AES-GCM on every backend: McGrew and Viega's test cases; what is bad is refused, and nothing else raised."""
+"""AES-GCM on every backend: McGrew and Viega's test cases; what is bad is rejected, and nothing else raised."""
 
 import case
 from aead import on_every_backend
@@ -111,7 +111,7 @@ def test_products_are_those_of_the_definition():
 
 
 @on_every_backend
-def test_every_flipped_bit_and_truncation_is_refused():
+def test_every_flipped_bit_and_truncation_is_rejected():
     bits = case.Bits("flips")
     for nonce_length in (12, 16):
         parts = [bits.bytes(16), bits.bytes(nonce_length), bits.bytes(7)]
@@ -126,7 +126,7 @@ def test_every_flipped_bit_and_truncation_is_refused():
 
 
 @on_every_backend
-def test_wrong_types_and_sizes_are_refused():
+def test_wrong_types_and_sizes_are_rejected():
     good = [bytes(16), bytes(12), b"aad", bytes(30)]
     gcm.seal(*good)
     no_bytes = (None, 0, 16, "text" * 4, [0] * 16, bytearray(16), memoryview(bytes(16)), True, 1.5)

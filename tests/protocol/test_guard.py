@@ -92,7 +92,7 @@ def true_rows(meter):
     return [row.name for row in guard.ROWS if row.condition(meter.guard, meter.inputs)]
 
 
-def says(decision, reason, closed, operate=False):
+def shows(decision, reason, closed, operate=False):
     got = (decision.reason, decision.closed, decision.operate)
     assert got == (reason, closed, operate), got
 
@@ -100,7 +100,7 @@ def says(decision, reason, closed, operate=False):
 # The table.
 
 
-def test_rows_stand_in_the_order_of_the_specification():
+def test_rows_are_in_the_order_of_the_specification():
     assert tuple(row.name for row in guard.ROWS) == ORDER
     assert set(RECIPES) == set(ORDER)
 
@@ -116,7 +116,7 @@ def test_each_row_decides_where_it_alone_is_true():
             if name == "hold" and not closed:
                 decision = meter.after(60_000)  # with corrupt state it rests first
             stays = closed if name == "weld" else name in CLOSING
-            says(decision, name, stays, operate=stays != closed)
+            shows(decision, name, stays, operate=stays != closed)
             assert decision.control_state == int(stays)
 
 
@@ -156,7 +156,7 @@ def test_closed_on_doubtful_knowledge_is_flagged_whatever_the_row():
     assert meter_in("default_supply").now(sensor_dead=True).flagged
     assert meter_in("grant").now(state_corrupt=True).flagged
     decision = meter_in("default_supply").now(unix_s=None)
-    says(decision, "default_supply", True)
+    shows(decision, "default_supply", True)
     assert decision.flagged
     assert not meter_in("owner").now(sensor_dead=True).flagged
 
@@ -182,36 +182,36 @@ def test_the_table_in_the_specification_is_this_one():
 def test_a_fault_opens_at_once_and_until_reset_on_site():
     for fault in ("over_current", "over_temperature"):
         meter = Meter(closed=True, grants=[GRANT])
-        says(meter.now(), "grant", True)
-        says(meter.now(**{fault: True}), fault, False, operate=True)
-        says(meter.after(3_600_000, **{fault: False}), fault, False)
+        shows(meter.now(), "grant", True)
+        shows(meter.now(**{fault: True}), fault, False, operate=True)
+        shows(meter.after(3_600_000, **{fault: False}), fault, False)
         meter = meter.reset(closed=False)
-        says(meter.now(), fault, False)
-        says(meter.now(reset_on_site=True, **{fault: True}), fault, False)
-        says(meter.now(reset_on_site=False, **{fault: False}), fault, False)
-        says(meter.now(reset_on_site=True), "grant", True, operate=True)
+        shows(meter.now(), fault, False)
+        shows(meter.now(reset_on_site=True, **{fault: True}), fault, False)
+        shows(meter.now(reset_on_site=False, **{fault: False}), fault, False)
+        shows(meter.now(reset_on_site=True), "grant", True, operate=True)
 
 
 def test_a_reset_button_that_is_stuck_resets_nothing():
     meter = Meter(closed=True, grants=[GRANT], reset_on_site=True, over_current=True)
-    says(meter.now(), "over_current", False, operate=True)
-    says(meter.after(60_000, over_current=False), "over_current", False)
+    shows(meter.now(), "over_current", False, operate=True)
+    shows(meter.after(60_000, over_current=False), "over_current", False)
     meter = meter.reset(closed=False, reset_on_site=True)
-    says(meter.now(), "over_current", False)
-    says(meter.now(reset_on_site=False), "over_current", False)
-    says(meter.after(60_000, reset_on_site=True), "grant", True, operate=True)
+    shows(meter.now(), "over_current", False)
+    shows(meter.now(reset_on_site=False), "over_current", False)
+    shows(meter.after(60_000, reset_on_site=True), "grant", True, operate=True)
 
 
 def test_contacts_weld_after_two_seconds_of_difference():
     meter = Meter(closed=True, sensed_closed=True)
     decision = meter.now()
-    says(decision, "no_contract", False, operate=True)
+    shows(decision, "no_contract", False, operate=True)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 1_000
     decision = meter.after(100)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 2_000 and not decision.alarm
-    says(meter.after(1_999), "no_contract", False)
+    shows(meter.after(1_999), "no_contract", False)
     decision = meter.after(1)
-    says(decision, "weld", False)
+    shows(decision, "weld", False)
     assert decision.alarm and decision.save
 
 
@@ -221,17 +221,17 @@ def test_a_difference_that_passes_is_no_weld():
         meter.now()
         meter.after(1_999, sensed_closed=between)
         meter.after(1, sensed_closed=True)
-        says(meter.after(1_999), "no_contract", False)
-        says(meter.after(1), "weld", False)
+        shows(meter.after(1_999), "no_contract", False)
+        shows(meter.after(1), "weld", False)
 
 
 def test_an_operation_begins_the_two_seconds_anew():
     meter = Meter(closed=True, grants=[GRANT], sensed_closed=False)
     meter.now()
-    says(meter.after(1_500, grants=[]), "no_contract", False, operate=True)
-    says(meter.after(1_000, sensed_closed=True), "no_contract", False)
-    says(meter.after(1_999), "no_contract", False)
-    says(meter.after(1), "weld", False)
+    shows(meter.after(1_500, grants=[]), "no_contract", False, operate=True)
+    shows(meter.after(1_000, sensed_closed=True), "no_contract", False)
+    shows(meter.after(1_999), "no_contract", False)
+    shows(meter.after(1), "weld", False)
 
 
 def test_welded_contacts_are_neither_operated_nor_reasserted_until_reset():
@@ -241,28 +241,28 @@ def test_welded_contacts_are_neither_operated_nor_reasserted_until_reset():
     meter.after(2_000)
     for _ in range(3):
         decision = meter.after(60_000, grants=[GRANT], sensed_closed=False)
-        says(decision, "weld", False)
+        shows(decision, "weld", False)
         assert not decision.reassert
     meter = meter.reset(closed=False)
-    says(meter.now(), "weld", False)
-    says(meter.now(reset_on_site=True), "grant", True, operate=True)
+    shows(meter.now(), "weld", False)
+    shows(meter.now(reset_on_site=True), "grant", True, operate=True)
 
 
 def test_after_a_weld_the_position_is_the_sensed_one():
     meter = Meter(closed=False, kept=saved(welded=True), sensed_closed=True)
-    says(meter.now(), "weld", False)
-    says(meter.now(reset_on_site=True), "no_contract", False, operate=True)
+    shows(meter.now(), "weld", False)
+    shows(meter.now(reset_on_site=True), "no_contract", False, operate=True)
     meter = Meter(closed=True, kept=saved(welded=True), sensed_closed=False, grants=[GRANT])
-    says(meter.now(), "weld", True)
-    says(meter.now(reset_on_site=True), "resting", False)
-    says(meter.after(60_000), "grant", True, operate=True)
+    shows(meter.now(), "weld", True)
+    shows(meter.now(reset_on_site=True), "resting", False)
+    shows(meter.after(60_000), "grant", True, operate=True)
 
 
 def test_a_fault_opens_even_what_is_thought_welded():
     meter = Meter(closed=True, kept=saved(welded=True), grants=[GRANT])
-    says(meter.now(), "weld", True)
-    says(meter.now(over_current=True), "over_current", False, operate=True)
-    says(meter.after(60_000), "over_current", False)
+    shows(meter.now(), "weld", True)
+    shows(meter.now(over_current=True), "over_current", False, operate=True)
+    shows(meter.after(60_000), "over_current", False)
 
 
 # Owner, operator, protection.
@@ -270,9 +270,9 @@ def test_a_fault_opens_even_what_is_thought_welded():
 
 def test_the_owner_opens_at_once_even_when_protected():
     meter = Meter({"protected": True}, closed=True)
-    says(meter.now(), "protected", True)
-    says(meter.now(owner_open=True), "owner", False, operate=True)
-    says(meter.after(60_000, owner_open=False), "protected", True, operate=True)
+    shows(meter.now(), "protected", True)
+    shows(meter.now(owner_open=True), "owner", False, operate=True)
+    shows(meter.after(60_000, owner_open=False), "protected", True, operate=True)
 
 
 def test_an_order_counts_while_fresh():
@@ -283,20 +283,20 @@ def test_an_order_counts_while_fresh():
 
 def test_an_order_taken_outlasts_its_clock_and_a_reset():
     meter = Meter(closed=True, grants=[SUPPLY[:3] + (NOON_S + 100_000, True)], operator_open_at_s=NOON_S)
-    says(meter.now(), "operator", False, operate=True)
+    shows(meter.now(), "operator", False, operate=True)
     meter = meter.reset(closed=False, unix_s=None, operator_open_at_s=NOON_S)
-    says(meter.now(), "operator", False)
-    says(meter.now(unix_s=NOON_S - 500), "operator", False)
+    shows(meter.now(), "operator", False)
+    shows(meter.now(unix_s=NOON_S - 500), "operator", False)
     decision = meter.now(unix_s=NOON_S + 86_399)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 2_000
-    says(meter.after(60_000), "default_supply", True, operate=True)
+    shows(meter.after(60_000), "default_supply", True, operate=True)
 
 
 def test_an_order_of_unknown_age_is_not_taken_and_a_withdrawn_one_ends():
     meter = Meter(closed=True, unix_s=None, grants=[SUPPLY], operator_open_at_s=NOON_S)
-    says(meter.now(), "default_supply", True)
-    says(meter.now(unix_s=NOON_S), "operator", False, operate=True)
-    says(meter.after(60_000, operator_open_at_s=None), "default_supply", True, operate=True)
+    shows(meter.now(), "default_supply", True)
+    shows(meter.now(unix_s=NOON_S), "operator", False, operate=True)
+    shows(meter.after(60_000, operator_open_at_s=None), "default_supply", True, operate=True)
 
 
 # Grants.
@@ -319,14 +319,14 @@ def test_a_grant_without_wh_gives_way_to_the_next():
     used_up, second = (OTHER,) + (0,) + GRANT[2:], (b"e" * 32,) + GRANT[1:]
     meter = Meter(closed=True, grants=[used_up, GRANT, second])
     assert meter.now().contract == ID
-    says(meter.now(grants=[used_up]), "no_contract", False, operate=True)
+    shows(meter.now(grants=[used_up]), "no_contract", False, operate=True)
 
 
 def test_next_call_is_when_a_grant_starts_or_ends():
     meter = Meter(grants=[(ID, 1, NOON_S + 7, NOON_S + 12, False)])
     assert meter.now().next_at_ms == meter.inputs.uptime_ms + 7_000
     decision = meter.after(7_000)
-    says(decision, "grant", True, operate=True)
+    shows(decision, "grant", True, operate=True)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 5_000
 
 
@@ -336,17 +336,17 @@ def test_next_call_is_when_a_grant_starts_or_ends():
 def test_hold_lasts_for_its_seconds():
     meter = Meter({"hold_budget_s": 50}, saved(held=True), True, unix_s=None, grants=[GRANT])
     decision = meter.now()
-    says(decision, "hold", True)
+    shows(decision, "hold", True)
     assert decision.save and decision.next_at_ms == meter.inputs.uptime_ms + 50_000
-    says(meter.after(49_999), "hold", True)
-    says(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.after(49_999), "hold", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
 
 
 def test_hold_lasts_for_its_wh():
     meter = Meter({"hold_budget_wh": 50}, saved(held=True), True, unix_s=None, grants=[GRANT])
-    says(meter.now(), "hold", True)
-    says(meter.after(30_000, import_wh=1049), "hold", True)
-    says(meter.after(1, import_wh=1050), "no_contract", False, operate=True)
+    shows(meter.now(), "hold", True)
+    shows(meter.after(30_000, import_wh=1049), "hold", True)
+    shows(meter.after(1, import_wh=1050), "no_contract", False, operate=True)
 
 
 def test_hold_counts_wh_over_a_reset_and_seconds_ahead_of_it():
@@ -354,11 +354,11 @@ def test_hold_counts_wh_over_a_reset_and_seconds_ahead_of_it():
     meter.now()
     kept = meter.guard.saved()
     meter = meter.reset(True, kept, import_wh=1049)
-    says(meter.now(), "hold", True)
-    says(meter.after(379_999), "hold", True)
-    says(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.now(), "hold", True)
+    shows(meter.after(379_999), "hold", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
     meter = Meter(meter.policy, kept, True, unix_s=None, grants=[GRANT], import_wh=1050)
-    says(meter.now(), "no_contract", False, operate=True)
+    shows(meter.now(), "no_contract", False, operate=True)
 
 
 def test_resets_in_a_row_use_the_hold_budget_up():
@@ -381,46 +381,46 @@ def test_hold_needs_a_grant_that_was_held_and_may_still_hold():
             assert (decision.reason == "hold") == may_hold, (doubt, held, decision.reason)
     expired = (ID, 100, NOON_S - 60, NOON_S, False)
     meter = Meter(kept=saved(held=True), closed=True, sensor_dead=True, grants=[expired])
-    says(meter.now(), "no_contract", False, operate=True)
-    says(Meter(kept=saved(held=True), closed=True, grants=[expired]).now(unix_s=None), "hold", True)
-    says(Meter(kept=saved(held=True), closed=True, unix_s=None).now(), "boot_hold", True)
+    shows(meter.now(), "no_contract", False, operate=True)
+    shows(Meter(kept=saved(held=True), closed=True, grants=[expired]).now(unix_s=None), "hold", True)
+    shows(Meter(kept=saved(held=True), closed=True, unix_s=None).now(), "boot_hold", True)
 
 
 def test_a_grant_beyond_doubt_gives_the_hold_budget_back():
     meter = Meter({"hold_budget_s": 50}, saved(held=True, hold_spent_ms=49_000), True, grants=[GRANT])
-    says(meter.now(sensor_dead=True), "hold", True)
-    says(meter.after(0, sensor_dead=False, unix_s=None), "hold", True)
-    says(meter.after(1_000), "no_contract", False, operate=True)
-    says(meter.after(60_000, unix_s=NOON_S), "grant", True, operate=True)
-    says(meter.after(0, unix_s=None), "hold", True)
-    says(meter.after(49_999), "hold", True)
+    shows(meter.now(sensor_dead=True), "hold", True)
+    shows(meter.after(0, sensor_dead=False, unix_s=None), "hold", True)
+    shows(meter.after(1_000), "no_contract", False, operate=True)
+    shows(meter.after(60_000, unix_s=NOON_S), "grant", True, operate=True)
+    shows(meter.after(0, unix_s=None), "hold", True)
+    shows(meter.after(49_999), "hold", True)
 
 
 def test_a_grant_is_not_endless_where_nothing_is_measured():
     meter = Meter({"hold_budget_s": 100}, closed=True, grants=[GRANT])
-    says(meter.now(), "grant", True)
+    shows(meter.now(), "grant", True)
     decision = meter.after(10_000, sensor_dead=True)
-    says(decision, "hold", True)
+    shows(decision, "hold", True)
     assert decision.flagged and decision.contract is None
-    says(meter.after(99_999), "hold", True)
-    says(meter.after(1), "no_contract", False, operate=True)
-    says(meter.after(60_000, sensor_dead=False), "grant", True, operate=True)
-    says(Meter(closed=False, sensor_dead=True, grants=[GRANT]).now(), "no_contract", False)  # none begins so
-    says(Meter(closed=True, sensor_dead=True, grants=[SUPPLY]).now(), "default_supply", True)  # bound by time alone
+    shows(meter.after(99_999), "hold", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.after(60_000, sensor_dead=False), "grant", True, operate=True)
+    shows(Meter(closed=False, sensor_dead=True, grants=[GRANT]).now(), "no_contract", False)  # none begins so
+    shows(Meter(closed=True, sensor_dead=True, grants=[SUPPLY]).now(), "default_supply", True)  # bound by time alone
 
 
 def test_boot_hold_lasts_thirty_seconds_and_spends_the_budget():
     meter = Meter(closed=True, unix_s=None)
     decision = meter.now()
-    says(decision, "boot_hold", True)
+    shows(decision, "boot_hold", True)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 30_000
-    says(meter.after(29_999), "boot_hold", True)
-    says(meter.after(1), "no_contract", False, operate=True)
-    says(Meter({"hold_budget_s": 0}, closed=True, unix_s=None).now(), "no_contract", False, operate=True)
-    says(Meter(closed=False, unix_s=None).now(), "no_contract", False)
+    shows(meter.after(29_999), "boot_hold", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
+    shows(Meter({"hold_budget_s": 0}, closed=True, unix_s=None).now(), "no_contract", False, operate=True)
+    shows(Meter(closed=False, unix_s=None).now(), "no_contract", False)
     meter = Meter({"hold_budget_s": 100}, closed=True, unix_s=None)
     meter.now()
-    says(meter.reset(True).now(), "no_contract", False, operate=True)
+    shows(meter.reset(True).now(), "no_contract", False, operate=True)
 
 
 # Credit and quiet hours.
@@ -428,35 +428,35 @@ def test_boot_hold_lasts_thirty_seconds_and_spends_the_budget():
 
 def test_credit_is_spent_wh_by_wh():
     meter = Meter({"emergency_credit_wh": 100}, closed=True)
-    says(meter.now(), "credit", True)
-    says(meter.after(1, import_wh=1050), "credit", True)
+    shows(meter.now(), "credit", True)
+    shows(meter.after(1, import_wh=1050), "credit", True)
     meter = meter.reset(True, import_wh=1099)
-    says(meter.now(), "credit", True)
-    says(meter.after(1, import_wh=1100), "no_contract", False, operate=True)
-    says(meter.after(60_000), "no_contract", False)
+    shows(meter.now(), "credit", True)
+    shows(meter.after(1, import_wh=1100), "no_contract", False, operate=True)
+    shows(meter.after(60_000), "no_contract", False)
 
 
 def test_energy_under_a_grant_gives_credit_back_wh_for_wh():
     meter = Meter({"emergency_credit_wh": 100}, saved(credit_spent_wh=100, import_wh=1000), True, grants=[GRANT])
-    says(meter.now(), "grant", True)
-    says(meter.after(1, grants=[]), "no_contract", False, operate=True)
-    says(meter.after(60_000, grants=[GRANT]), "grant", True, operate=True)
-    says(meter.after(1, import_wh=1030, grants=[]), "credit", True)
-    says(meter.after(1, import_wh=1059), "credit", True)
-    says(meter.after(1, import_wh=1060), "no_contract", False, operate=True)
+    shows(meter.now(), "grant", True)
+    shows(meter.after(1, grants=[]), "no_contract", False, operate=True)
+    shows(meter.after(60_000, grants=[GRANT]), "grant", True, operate=True)
+    shows(meter.after(1, import_wh=1030, grants=[]), "credit", True)
+    shows(meter.after(1, import_wh=1059), "credit", True)
+    shows(meter.after(1, import_wh=1060), "no_contract", False, operate=True)
 
 
 def test_credit_cannot_be_given_where_import_is_not_measured():
     for unmeasured in ({"sensor_dead": True}, {"import_wh": None}):
-        says(Meter({"emergency_credit_wh": 100}, closed=True).now(**unmeasured), "no_contract", False, operate=True)
+        shows(Meter({"emergency_credit_wh": 100}, closed=True).now(**unmeasured), "no_contract", False, operate=True)
 
 
 def test_a_register_that_falls_is_counted_from_where_it_is():
     meter = Meter({"emergency_credit_wh": 100}, closed=True)
     meter.now()
-    says(meter.after(1, import_wh=10), "credit", True)
-    says(meter.after(1, import_wh=109), "credit", True)
-    says(meter.after(1, import_wh=110), "no_contract", False, operate=True)
+    shows(meter.after(1, import_wh=10), "credit", True)
+    shows(meter.after(1, import_wh=109), "credit", True)
+    shows(meter.after(1, import_wh=110), "no_contract", False, operate=True)
 
 
 def test_registers_of_two_generations_are_never_subtracted():
@@ -467,24 +467,24 @@ def test_registers_of_two_generations_are_never_subtracted():
         unix_s = NOON_S if reason == "credit" else None
         grants = [] if reason == "credit" else [GRANT]
         meter = Meter(fields, saved(**kept), True, unix_s=unix_s, register_generation=1, grants=grants)
-        says(meter.now(), reason, True)
-        says(meter.after(1, import_wh=1060), reason, True)
-        says(meter.after(1, import_wh=5_000_000, register_generation=2), reason, True)
-        says(meter.after(1, import_wh=5_000_020), reason, True)
+        shows(meter.now(), reason, True)
+        shows(meter.after(1, import_wh=1060), reason, True)
+        shows(meter.after(1, import_wh=5_000_000, register_generation=2), reason, True)
+        shows(meter.after(1, import_wh=5_000_020), reason, True)
         again = meter.reset(True, unix_s=unix_s, import_wh=7, register_generation=3)
-        says(again.now(), reason, True)
-        says(again.after(1, import_wh=26), reason, True)
-        says(again.after(1, import_wh=27), "no_contract", False, operate=True)
+        shows(again.now(), reason, True)
+        shows(again.after(1, import_wh=26), reason, True)
+        shows(again.after(1, import_wh=27), "no_contract", False, operate=True)
     meter = Meter({"emergency_credit_wh": 100}, saved(credit_spent_wh=100), True, grants=[GRANT])
     meter.now()
-    says(meter.after(1, import_wh=90_000, register_generation=1, grants=[]), "no_contract", False, operate=True)
+    shows(meter.after(1, import_wh=90_000, register_generation=1, grants=[]), "no_contract", False, operate=True)
 
 
 def test_the_first_registers_are_no_energy():
     meter = Meter({"emergency_credit_wh": 100, "quiet_hours": True}, closed=True, unix_s=QUIET_S, import_wh=None)
-    says(meter.now(), "quiet_hours", True)
-    says(meter.after(1, import_wh=5_000_000, register_generation=1), "credit", True)
-    says(meter.after(1, import_wh=5_000_039), "credit", True)
+    shows(meter.now(), "quiet_hours", True)
+    shows(meter.after(1, import_wh=5_000_000, register_generation=1), "credit", True)
+    shows(meter.after(1, import_wh=5_000_039), "credit", True)
     assert meter.guard.memory.credit_spent_wh == 39
 
 
@@ -496,11 +496,11 @@ def test_quiet_hours_are_local_and_open_at_their_end():
         assert ahead.is_quiet(BORN_S + 86_400 + hour_s + 5_400) == quiet, hour_s
     meter = Meter(fields, closed=True, unix_s=BORN_S + 35_995)
     decision = meter.now()
-    says(decision, "quiet_hours", True)
+    shows(decision, "quiet_hours", True)
     assert decision.next_at_ms == meter.inputs.uptime_ms + 5_000
-    says(meter.after(5_000), "no_contract", False, operate=True)
-    says(meter.now(unix_s=BORN_S + 57_599), "no_contract", False)
-    says(meter.after(60_000), "quiet_hours", True, operate=True)
+    shows(meter.after(5_000), "no_contract", False, operate=True)
+    shows(meter.now(unix_s=BORN_S + 57_599), "no_contract", False)
+    shows(meter.after(60_000), "quiet_hours", True, operate=True)
 
 
 def test_weekends_and_holidays_are_quiet_days():
@@ -541,51 +541,51 @@ def test_warning_waits_as_long_as_was_drawn():
 
     meter = Meter({"warn_wait_max_s": 300}, closed=True, draw=draw)
     decision = meter.now()
-    says(decision, "warning", True)
+    shows(decision, "warning", True)
     assert decision.warned and decision.arrears and decision.wait_until_ms == meter.inputs.uptime_ms + 12_345
     assert decision.next_at_ms == decision.wait_until_ms
-    says(meter.after(12_344), "warning", True)
-    says(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.after(12_344), "warning", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
     assert asked == [300_001]
 
 
 def test_warning_is_never_longer_than_300_s():
     meter = Meter({"warn_wait_max_s": 300}, closed=True)
-    says(meter.now(), "warning", True)
-    says(meter.after(299_999), "warning", True)
-    says(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.now(), "warning", True)
+    shows(meter.after(299_999), "warning", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
 
 
 def test_a_grant_ends_a_warning_and_the_next_is_drawn_anew():
     meter = Meter({"warn_wait_max_s": 300}, closed=True)
-    says(meter.now(), "warning", True)
-    says(meter.after(299_000, grants=[GRANT]), "grant", True)
-    says(meter.after(2_000, grants=[]), "warning", True)
-    says(meter.after(299_999), "warning", True)
+    shows(meter.now(), "warning", True)
+    shows(meter.after(299_000, grants=[GRANT]), "grant", True)
+    shows(meter.after(2_000, grants=[]), "warning", True)
+    shows(meter.after(299_999), "warning", True)
 
 
 def test_a_reset_does_not_lengthen_a_warning():
     meter = Meter({"warn_wait_max_s": 300}, closed=True)
     meter.now()
     meter = meter.reset(True)
-    says(meter.now(), "warning", True)
-    says(meter.after(179_999), "warning", True)
-    says(meter.after(1), "no_contract", False, operate=True)
+    shows(meter.now(), "warning", True)
+    shows(meter.after(179_999), "warning", True)
+    shows(meter.after(1), "no_contract", False, operate=True)
     for _ in range(3):
         meter = Meter({"warn_wait_max_s": 300}, meter.guard.saved(), True)
         meter.now()
-    says(meter.reset(True).now(), "no_contract", False, operate=True)
+    shows(meter.reset(True).now(), "no_contract", False, operate=True)
 
 
 def test_rest_is_sixty_seconds_from_each_opening():
     for rest_s in (60, 61, 120):
         meter = Meter({"rest_s": rest_s}, closed=True)
-        says(meter.now(), "no_contract", False, operate=True)
+        shows(meter.now(), "no_contract", False, operate=True)
         decision = meter.after(0, grants=[GRANT])
-        says(decision, "resting", False)
+        shows(decision, "resting", False)
         assert decision.wait_until_ms == meter.inputs.uptime_ms + rest_s * 1000
-        says(meter.after(rest_s * 1000 - 1), "resting", False)
-        says(meter.after(1), "grant", True, operate=True)
+        shows(meter.after(rest_s * 1000 - 1), "resting", False)
+        shows(meter.after(1), "grant", True, operate=True)
 
 
 def test_rest_goes_on_after_a_reset_and_begins_anew_where_the_opening_was_not_seen():
@@ -599,45 +599,45 @@ def test_rest_goes_on_after_a_reset_and_begins_anew_where_the_opening_was_not_se
         (Meter(closed=False, grants=[GRANT], state_corrupt=True), 60_000),
     )
     for other, rest_ms in others:
-        says(other.now(), "resting", False)
-        says(other.after(rest_ms - 1), "resting", False)
-        says(other.after(1), "grant", True, operate=True)
+        shows(other.now(), "resting", False)
+        shows(other.after(rest_ms - 1), "resting", False)
+        shows(other.after(1), "grant", True, operate=True)
 
 
 def test_a_new_meter_need_not_rest():
-    says(Meter(grants=[GRANT]).now(), "grant", True, operate=True)
+    shows(Meter(grants=[GRANT]).now(), "grant", True, operate=True)
 
 
 def test_a_closing_after_an_outage_waits():
     meter = Meter({"reconnect_wait_max_s": 600}, closed=False, grants=[GRANT], power_failed=True)
     decision = meter.now()
-    says(decision, "outage_wait", False)
+    shows(decision, "outage_wait", False)
     assert decision.wait_until_ms == meter.inputs.uptime_ms + 600_000
-    says(meter.after(599_999), "outage_wait", False)
-    says(meter.after(1), "grant", True, operate=True)
-    says(Meter({"reconnect_wait_max_s": 600}, grants=[GRANT]).now(), "grant", True, operate=True)
-    says(Meter({"reconnect_wait_max_s": 600}, closed=True, grants=[GRANT], power_failed=True).now(), "grant", True)
+    shows(meter.after(599_999), "outage_wait", False)
+    shows(meter.after(1), "grant", True, operate=True)
+    shows(Meter({"reconnect_wait_max_s": 600}, grants=[GRANT]).now(), "grant", True, operate=True)
+    shows(Meter({"reconnect_wait_max_s": 600}, closed=True, grants=[GRANT], power_failed=True).now(), "grant", True)
 
 
 def test_the_longer_of_rest_and_outage_counts():
     meter = Meter({"reconnect_wait_max_s": 70}, saved(rest_left_ms=60_000), grants=[GRANT], power_failed=True)
     decision = meter.now()
-    says(decision, "resting", False)
+    shows(decision, "resting", False)
     assert decision.wait_until_ms == meter.inputs.uptime_ms + 70_000
-    says(meter.after(60_000), "outage_wait", False)
+    shows(meter.after(60_000), "outage_wait", False)
     meter = meter.reset(False)
-    says(meter.now(), "outage_wait", False)
-    says(meter.after(10_000), "grant", True, operate=True)
+    shows(meter.now(), "outage_wait", False)
+    shows(meter.after(10_000), "grant", True, operate=True)
 
 
 def test_closing_awaits_consent():
     meter = Meter({"consent_required": True}, grants=[GRANT])
     for _ in range(2):
         decision = meter.after(60_000)
-        says(decision, "awaiting_consent", False)
+        shows(decision, "awaiting_consent", False)
         assert decision.control_state == 2 and decision.wait_until_ms is None
     decision = meter.now(consent=True)
-    says(decision, "grant", True, operate=True)
+    shows(decision, "grant", True, operate=True)
     assert decision.control_state == 1
 
 
@@ -645,19 +645,19 @@ def test_consent_is_kept_through_a_wait_and_lost_with_the_reason():
     meter = Meter({"consent_required": True}, saved(rest_left_ms=60_000), grants=[GRANT])
     assert meter.now().control_state == 2
     assert meter.after(1, consent=True).control_state == 0
-    says(meter.after(1, consent=False, grants=[]), "no_contract", False)
-    says(meter.after(60_000, grants=[GRANT]), "awaiting_consent", False)
+    shows(meter.after(1, consent=False, grants=[]), "no_contract", False)
+    shows(meter.after(60_000, grants=[GRANT]), "awaiting_consent", False)
     meter = Meter({"consent_required": True}, saved(rest_left_ms=60_000), consent=True)
-    says(meter.now(grants=[GRANT]), "resting", False)
-    says(meter.after(60_000, consent=False), "grant", True, operate=True)
-    says(meter.now(owner_open=True), "owner", False, operate=True)
-    says(meter.after(60_000, owner_open=False), "awaiting_consent", False)
+    shows(meter.now(grants=[GRANT]), "resting", False)
+    shows(meter.after(60_000, consent=False), "grant", True, operate=True)
+    shows(meter.now(owner_open=True), "owner", False, operate=True)
+    shows(meter.after(60_000, owner_open=False), "awaiting_consent", False)
 
 
 def test_consent_to_nothing_is_not_kept():
     meter = Meter({"consent_required": True})
     meter.now(consent=True)
-    says(meter.now(consent=False, grants=[GRANT]), "awaiting_consent", False)
+    shows(meter.now(consent=False, grants=[GRANT]), "awaiting_consent", False)
 
 
 def test_the_position_is_reasserted_every_sixty_seconds():
@@ -676,19 +676,19 @@ def test_the_position_is_reasserted_every_sixty_seconds():
 def test_uptime_that_runs_backwards_moves_nothing():
     meter = Meter(closed=True)
     meter.now()
-    says(meter.after(-4_000, grants=[GRANT]), "resting", False)
-    says(meter.after(63_999), "resting", False)
-    says(meter.after(1), "grant", True, operate=True)
+    shows(meter.after(-4_000, grants=[GRANT]), "resting", False)
+    shows(meter.after(63_999), "resting", False)
+    shows(meter.after(1), "grant", True, operate=True)
     meter = Meter({"consent_required": True}, saved(rest_left_ms=60_000), grants=[GRANT])
     meter.now()
-    says(meter.after(60_000), "awaiting_consent", False)
-    says(meter.after(-50_000, consent=True), "grant", True, operate=True)
+    shows(meter.after(60_000), "awaiting_consent", False)
+    shows(meter.after(-50_000, consent=True), "grant", True, operate=True)
 
 
 def test_clocks_that_jump_shorten_no_wait():
     meter = Meter(closed=True)
     meter.now()
-    says(meter.after(59_999, unix_s=NOON_S + 80_000, grants=[GRANT]), "resting", False)
+    shows(meter.after(59_999, unix_s=NOON_S + 80_000, grants=[GRANT]), "resting", False)
 
 
 # Resets.
@@ -717,26 +717,26 @@ def test_a_reset_without_clock_moves_the_relay_only_for_a_fault():
 def test_a_stop_between_saving_and_operating_is_survived():
     meter = Meter(closed=True)
     assert meter.now().save
-    says(meter.reset(True).now(), "no_contract", False, operate=True)
+    shows(meter.reset(True).now(), "no_contract", False, operate=True)
     meter = Meter(grants=[GRANT])
     assert meter.now().save
     meter = meter.reset(False)
-    says(meter.now(), "resting", False)
-    says(meter.after(60_000), "grant", True, operate=True)
+    shows(meter.now(), "resting", False)
+    shows(meter.after(60_000), "grant", True, operate=True)
 
 
 def test_where_the_position_is_unknown_it_is_driven_once():
     decision = Meter(closed=None).now()
-    says(decision, "no_contract", False, operate=True)
+    shows(decision, "no_contract", False, operate=True)
     meter = Meter({"consent_required": True}, closed=None, grants=[GRANT])
-    says(meter.now(), "awaiting_consent", False)
+    shows(meter.now(), "awaiting_consent", False)
     assert not meter.after(60_000).reassert
-    says(meter.now(consent=True), "grant", True, operate=True)
+    shows(meter.now(consent=True), "grant", True, operate=True)
     meter = Meter({"warn_wait_max_s": 300}, closed=None)
-    says(meter.now(), "warning", False)
-    says(meter.after(299_999), "warning", False)
-    says(meter.after(1), "no_contract", False, operate=True)
-    says(Meter(closed=None, sensed_closed=True, grants=[GRANT]).now(), "grant", True)
+    shows(meter.now(), "warning", False)
+    shows(meter.after(299_999), "warning", False)
+    shows(meter.after(1), "no_contract", False, operate=True)
+    shows(Meter(closed=None, sensed_closed=True, grants=[GRANT]).now(), "grant", True)
 
 
 def test_what_is_saved_comes_back():
@@ -759,27 +759,27 @@ def test_memory_that_is_not_one_is_corrupt():
     for one in garbage:
         meter = Meter({"emergency_credit_wh": 100}, one, True)
         decision = meter.now()
-        says(decision, "hold", True)
+        shows(decision, "hold", True)
         assert decision.flagged, one
         meter = Meter({"emergency_credit_wh": 100}, one, False)
-        says(meter.now(), "no_contract", False)
+        shows(meter.now(), "no_contract", False)
 
 
-def test_after_corrupt_memory_the_first_closing_is_asked_for():
+def test_after_corrupt_memory_the_first_closing_needs_consent():
     meter = Meter(kept="garbage", closed=False, grants=[GRANT])
     meter.now()
-    says(meter.after(60_000), "awaiting_consent", False)
-    says(meter.reset(False).now(), "awaiting_consent", False)
-    says(meter.now(consent=True), "grant", True, operate=True)
+    shows(meter.after(60_000), "awaiting_consent", False)
+    shows(meter.reset(False).now(), "awaiting_consent", False)
+    shows(meter.now(consent=True), "grant", True, operate=True)
     assert not meter.after(1).flagged
     meter.now(owner_open=True, consent=False)
-    says(meter.after(60_000, owner_open=False), "grant", True, operate=True)
+    shows(meter.after(60_000, owner_open=False), "grant", True, operate=True)
 
 
 def test_corrupt_memory_ends_with_a_reset_on_site():
     meter = Meter(kept="garbage", closed=True)
-    says(meter.now(), "hold", True)
-    says(meter.now(reset_on_site=True), "no_contract", False, operate=True)
+    shows(meter.now(), "hold", True)
+    shows(meter.now(reset_on_site=True), "no_contract", False, operate=True)
 
 
 def test_a_lost_policy_protects_whom_the_last_protected():
@@ -787,16 +787,16 @@ def test_a_lost_policy_protects_whom_the_last_protected():
     meter.now()
     lost = guard.Guard(None, meter.guard.saved(), True)
     decision = lost.decide(meter.inputs)
-    says(decision, "protected", True)
+    shows(decision, "protected", True)
     assert decision.flagged
     lost.adopt(policy())
-    says(lost.decide(meter.inputs), "no_contract", False, operate=True)
+    shows(lost.decide(meter.inputs), "no_contract", False, operate=True)
     meter.inputs.grants = []
     held = guard.Guard(None, saved(held=True), True)
-    says(held.decide(meter.inputs), "hold", True)
+    shows(held.decide(meter.inputs), "hold", True)
 
 
-def test_save_is_asked_for_when_what_is_kept_changes_and_not_otherwise():
+def test_save_is_requested_when_what_is_kept_changes_and_not_otherwise():
     meter = Meter(closed=True, grants=[GRANT])
     assert meter.now().save
     for _ in range(5):
@@ -823,7 +823,7 @@ def test_defaults_are_the_practice_they_follow():
     assert guard.Policy.from_fields(one.fields()).fields() == one.fields()
 
 
-def test_a_policy_out_of_range_is_refused():
+def test_a_policy_out_of_range_is_rejected():
     bad = [{"rest_s": 59}, {"rest_s": 60.0}, {"rest_s": None}, {"rest_s": True}, {"warn_wait_max_s": -1}, {"x": 1}]
     bad += [{"protected": 1}, {"protected": None}, {"holidays": 5}, {"holidays": [1] * 33}, {"holidays": ["1"]}]
     bad += [{"warn_wait_max_s": 301}, {"reconnect_wait_max_s": 601}, {"holidays": [True]}, {1: 2}, {b"rest_s": 60}]

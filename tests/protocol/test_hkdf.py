@@ -65,7 +65,7 @@ def test_lengths_that_there_are_not():
 
 
 @on_both_backends
-def test_what_is_not_bytes_is_refused():
+def test_what_is_not_bytes_is_rejected():
     for wrong in (None, "text", 7, [1], bytearray(32), memoryview(bytes(32))):
         for function, count in ((hkdf.hmac_sha256, 2), (hkdf.extract, 2), (hkdf.equal, 2)):
             for place in range(count):

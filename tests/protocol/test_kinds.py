@@ -1,4 +1,4 @@
-"""The registry of kinds: every kind has a full row, texts included, and no other place has facts of it."""
+"""The registry of kinds: every kind has a full row, texts included, and no other place has any of it."""
 
 import case
 from simulator import bodies

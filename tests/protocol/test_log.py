@@ -43,7 +43,7 @@ def test_time_may_not_run_ahead():
     assert chain.judge_time(author.publish(kinds.READING, body, 1000), 1060) is None
 
 
-def test_of_a_sealed_reading_only_the_stamp_is_judged():
+def test_of_a_sealed_reading_only_the_stamp_is_checked():
     author = Author(Key(ROOT_SEED))
     part = sealed_part.Sealed(1, bytes(13), bytes(40))
     said = author.publish(kinds.READING, {"sealed": part}, 1000)
@@ -83,7 +83,7 @@ def test_certificates_have_their_time():
     assert [roles.valid_at(span, t) for t in (9, 10, 20, 21, None)] == [False, True, True, False, True]
 
 
-def test_a_persons_order_stands_outside_a_chain():
+def test_a_persons_order_is_outside_a_chain():
     author = Author(Key(ROOT_SEED))
     mandate = bodies.BODIES["mandate"]
     for place, problem in (

@@ -13,7 +13,7 @@ def _raw(**changes):
         "register_generation", "t0_s", "step_s", "quality", "calibration", "registers", "bad_mask")]]  # fmt: skip
 
 
-def _refused(raw):
+def _rejected(raw):
     return str(case.raises(kinds.BodyError, kinds.decode, kinds.READING, raw))
 
 
@@ -29,13 +29,13 @@ def test_ends():
 def test_shape_is_strict():
     assert kinds.decode(kinds.READING, _raw())["t0_s"] == 600
     for raw in (None, {}, [], [0], [0, None], [0, []], [1, _raw()[1]], [False, _raw()[1]], [0, _raw()[1] + [0]]):
-        _refused(raw)
+        _rejected(raw)
     for name, value in (
         ("register_generation", -1), ("t0_s", None), ("t0_s", -1), ("step_s", 0), ("step_s", 86401), ("quality", 256),
         ("calibration", -1), ("calibration", b""), ("bad_mask", 8), ("bad_mask", -1), ("registers", {}),
         ("registers", []),
     ):  # fmt: skip
-        _refused(_raw(**{name: value}))
+        _rejected(_raw(**{name: value}))
 
 
 def test_registers_are_strict():
@@ -48,16 +48,16 @@ def test_registers_are_strict():
     ):  # fmt: skip
         registers = dict(good)
         registers[number] = value
-        _refused(_raw(registers=registers))
-    _refused(_raw(registers={1: [5, [1] * 61], 2: [5, [1] * 61]}))
-    _refused(_raw(registers={1: [5, [1, 2]], 3: [0, [0, 0]]}))
+        _rejected(_raw(registers=registers))
+    _rejected(_raw(registers={1: [5, [1] * 61], 2: [5, [1] * 61]}))
+    _rejected(_raw(registers={1: [5, [1, 2]], 3: [0, [0, 0]]}))
     longest = {1: [5, [1] * 60], 2: [5, [1] * 60], 64: [-5, []]}
     kinds.decode(kinds.READING, _raw(registers=longest, bad_mask=(1 << 60) - 1))
 
 
 def test_a_reading_is_open_or_sealed_and_nothing_else():
     for raw in ([1, b"ciphertext"], [1], [1, 2, 3], [None, []], [-1, []], [True, []], {0: 1}, b"sealed"):
-        assert "reading: n" in _refused(raw), raw
+        assert "reading: n" in _rejected(raw), raw
 
 
 def _state(rated_w=3000):

@@ -88,7 +88,7 @@ def test_every_changed_bit_is_noticed():
         case.raises(period_keys.SealError, content.unseal_body, KEY, PLACE, kind, other)
 
 
-def test_a_nonce_is_the_contents_and_whoever_chooses_one_is_refused():
+def test_a_nonce_is_the_contents_and_whoever_chooses_one_is_rejected():
     """The tag alone would let a meter use any nonce, and so the same one twice."""
     where = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.USAGE)
     padded = cbor.encode({2: 10, 3: 22}) + b"\x80" + bytes(20)
@@ -133,7 +133,7 @@ def test_the_length_follows_from_the_shape_alone():
     assert usage == {40}
 
 
-def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_refused():
+def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_rejected():
     author = Author(Key(ROOT_SEED))
     place = (author.community_id, author.kid, 0)
     key = period_keys.period_key(SECRET, author.kid, 7)
@@ -148,7 +148,7 @@ def test_the_largest_reading_that_is_sealed_fits_an_entry_and_a_larger_one_is_re
     case.raises(period_keys.SealError, content.seal_body, key, 7, place, kinds.READING, large)
 
 
-def test_contents_that_no_honest_meter_seals_are_refused_when_opened():
+def test_contents_that_no_honest_meter_seals_are_rejected_when_unsealed():
     where = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.USAGE)
     reading = period_keys.context(COMMUNITY, bodies.KID, 0, 7, kinds.READING)
     wrong = (
@@ -179,7 +179,7 @@ def test_arguments_of_other_types_and_sizes_raise_the_documented_error():
         case.raises(period_keys.SealError, content.unseal, KEY, where, sealed_part.Sealed(7, part.nonce, ciphertext))
 
 
-def test_sealed_parts_that_are_none_are_refused():
+def test_sealed_parts_that_are_none_are_rejected():
     part = seal(KEY, b"where", 7, b"content", 32)
     good = sealed_part.encode(part)
     assert sealed_part.decode(good) == part
@@ -219,7 +219,7 @@ def _opening(keys):
 
 
 def _log():
-    """A meter that opens key 7 and says a sealed reading."""
+    """A meter that opens key 7 and publishes a sealed reading."""
     meter = Author(Key(ROOT_SEED), COMMUNITY)
     key = period_keys.period_key(SECRET, meter.kid, 7)
     opened = meter.publish(kinds.KEY_OPEN, {"key_no": 7, "epoch": 1, "commitment": period_keys.commitment(key)})
@@ -246,7 +246,7 @@ def _following(opened, keys):
     return opening
 
 
-def test_a_second_key_is_refused_by_the_commitment_even_where_it_opens():
+def test_a_second_key_is_rejected_by_the_commitment_even_where_it_unseals():
     """A meter sealed with a key of its own choice, and opened one number twice: the hash decides, not the cipher."""
     meter, key, opened, said, body = _log()
     second = period_keys.period_key(bytes(32), meter.kid, 7)

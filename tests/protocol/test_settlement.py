@@ -1,7 +1,7 @@
 """Settlement: registers at boundaries, one slot's allocation, waiting for late meters, statements that add up."""
 
 import case
-from simulator.community import START_S, Community, facts_of
+from simulator.community import START_S, Community, inputs_of
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sealing import content
 from wattpact_protocol.settlement import allocation, slots, statement
@@ -48,8 +48,8 @@ def test_a_register_between_points_is_rounded_down_and_flat_outside():
     assert LoadProfile(900).at(S) == (0, 0)
 
 
-def test_a_meter_answers_the_same_in_whatever_order_it_is_asked():
-    bits = case.Bits("asked")
+def test_a_meter_answers_the_same_in_whatever_order_it_is_queried():
+    bits = case.Bits("queried")
     values, times = [0], [S]
     for _ in range(200):
         values.append(values[-1] + bits.below(50))
@@ -74,13 +74,13 @@ def test_energy_is_estimated_where_a_boundary_was_not_measured():
     assert load.estimated_wh(S + 1800, S + 3600) == 30
     assert load.estimated_wh(S, S + 4500) == 30
     assert load.gaps(S, S + 4500) == [(S + 1800, S + 3600)]
-    # A gap that ends with the slot it began in hides no boundary: registers say what was used.
+    # A gap that ends with the slot it began in hides no boundary: registers show what was used.
     exact = load_of(reading(S, [0, 10]), reading(S + 1800, [30, 35]))
     assert exact.estimated_wh(S, S + 2700) == 0
     assert exact.gaps(S, S + 2700) == []
 
 
-def test_energy_is_estimated_where_the_meter_says_so():
+def test_energy_is_estimated_where_the_meter_marks_it():
     load = load_of(reading(S, [0, 10, 30], bad_mask=2), reading(S + 1800, [30, 60], quality=1))
     assert load.estimated_wh(S, S + 900) == 0
     assert load.estimated_wh(S, S + 2700) == 20 + 30
@@ -114,19 +114,19 @@ def test_consumption_fills_contracts_in_order_and_the_rest_goes_on():
     assert short == {b"1": 0, b"2": 30, b"3": 45}
 
 
-def test_contracts_of_one_priority_go_by_id():
+def test_contracts_of_one_priority_follow_ids():
     claims = [(Terms(b"b", b"S", b"C"), 50), (Terms(b"a", b"S", b"C"), 50)]
     assert allocation.allocate({b"C": 60}, {b"S": 99}, claims)[0] == {b"a": 50, b"b": 10}
 
 
-def test_consumers_that_ask_at_once_share_what_there_is():
+def test_consumers_that_claim_at_once_share_what_there_is():
     claims = [(Terms(b"1", b"S", b"C"), 30), (Terms(b"2", b"S", b"D"), 60), (Terms(b"3", b"T", b"C", 2), 99)]
     carried, short = allocation.allocate({b"C": 30, b"D": 60}, {b"S": 30, b"T": 15}, claims)
     assert carried == {b"1": 10, b"2": 20, b"3": 15}
     assert short == {b"1": 20, b"2": 40, b"3": 5}
 
 
-def test_nobody_asks_for_nothing():
+def test_nobody_claims_nothing():
     claims = [(Terms(b"1", b"S", b"C"), 30)]
     assert allocation.allocate({b"C": 0}, {b"S": 30}, claims) == ({}, {})
     assert allocation.allocate({b"C": 3}, {}, claims) == ({b"1": 0}, {b"1": 3})
@@ -154,7 +154,7 @@ def two_houses(silence_s=None):
 
 
 def settle(community, now_s=S + 7200):
-    inputs, folded = facts_of(community.entries)
+    inputs, folded = inputs_of(community.entries)
     folded.advance(now_s, now_s)
     return inputs, folded
 
@@ -242,7 +242,7 @@ def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
     folded.advance(S + 7200, S + 7200)
     totals = figures(inputs, folded, west)[1]
     assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
-    # What was asked and not delivered is not owed.
+    # What was claimed and not delivered is not owed.
     assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
     inputs.apply(community.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
     folded.advance(S + 7200, S + 7200)
@@ -262,7 +262,7 @@ def test_a_supplier_waits_until_it_is_known_whether_the_consumer_started():
     assert folded.settled_to(roof.kid, S + 3600) == S + 3600
 
 
-def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
+def test_a_consumer_with_a_first_reading_is_waited_for_from_then_on():
     for used_s in (S, -1):
         community, east, west, roof, wallbox = two_houses()
         community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 900, used_s=used_s)
@@ -274,7 +274,7 @@ def test_a_consumer_heard_for_the_first_time_is_waited_for_from_then_on():
         assert folded.settled_to(roof.kid, S + 7200) == S
 
 
-def test_late_words_change_what_they_would_have_changed_in_time():
+def test_late_entries_change_what_they_would_have_changed_in_time():
     """Whatever the order in which authors' logs arrive, and however often the fold runs meanwhile."""
     community, east, west, roof, wallbox = two_houses()
     tree = community.meter("tree", east)
@@ -298,7 +298,7 @@ def test_late_words_change_what_they_would_have_changed_in_time():
         for new in community.entries:
             if new not in founding:
                 logs.setdefault(new.kid, []).append(new)
-        inputs, folded = facts_of(founding)
+        inputs, folded = inputs_of(founding)
         while logs:
             author = bits.choice(sorted(logs))
             inputs.apply(logs[author].pop(0))
@@ -321,7 +321,7 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
         community.reading(roof, S, [0, 0, 0], [0, 50, 100])
         if is_seen:
             community.reading(wallbox, S, [0, 40, 80])
-        inputs, folded = facts_of(community.entries)
+        inputs, folded = inputs_of(community.entries)
         slots = []
         settle_slot = folded._settle_slot
 
@@ -335,7 +335,7 @@ def test_a_contract_from_long_ago_costs_no_more_than_one_from_today():
         assert figures(inputs, folded, west, S, S + 1800)[1]["bought_wh"] == (80 if used_s >= 0 else 0)
 
 
-def test_a_tariff_holds_from_the_next_slot_and_the_later_word_counts():
+def test_a_tariff_holds_from_the_next_slot_and_the_later_entry_counts():
     community, _, west, _, wallbox = two_houses()
     community.tariff(S + 1000, 400_000, 0)
     community.tariff(S + 3600, 999_999, 0)
@@ -369,7 +369,7 @@ def test_the_closure_reaches_every_contract_and_moment_that_a_window_depends_on(
     community.agree(roof, pump, 1, 10, 4000, S + 1000, S + 2000)
     community.agree(barn, pump, 1, 10, 4000, S, S + 1900)
     community.agree(barn, far, 1, 10, 4000, S + 5400, S + 7200)
-    inputs, folded = facts_of(community.entries)
+    inputs, folded = inputs_of(community.entries)
     found = statement.closure(inputs.agreements, folded, [wallbox.kid], S + 3600, S + 4500)
     assert found == (sorted([roof.kid, wallbox.kid, pump.kid, barn.kid]), S)
     assert statement.closure(inputs.agreements, folded, [wallbox.kid], S + 5400, S + 6300) == ([wallbox.kid], S + 5400)
@@ -396,7 +396,7 @@ def test_a_new_register_generation_goes_on_both_ways_and_without_a_gap_is_measur
     assert late.estimated_wh(S, S + 1800) == 4 + 7
 
 
-def test_what_breaks_the_rules_counts_for_nothing_and_says_why():
+def test_what_breaks_the_rules_counts_for_nothing_and_has_its_reason():
     community, _, west, _, wallbox = two_houses()
     community.reading(wallbox, S, [10, 20])
     fallen = community.reading(wallbox, S + 900, [5, 6])
@@ -490,7 +490,7 @@ def test_a_meter_that_waits_makes_its_next_partners_wait_from_the_same_slot_on()
     assert inputs.agreements.changed_from_s is None
 
 
-def test_a_statement_has_every_figure_of_its_entry_and_counts_its_evidence():
+def test_a_statement_has_every_figure_of_its_entry_and_counts_its_entries():
     community, _, west, roof, wallbox = two_houses()
     community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 3600)
     community.reading(roof, S, [0] * 9, [100 * n for n in range(9)])

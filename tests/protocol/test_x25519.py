@@ -75,21 +75,21 @@ def test_iterated_a_thousand_times_in_machine_code():
             check_iterated(vector, 1000)
 
 
-def check_refused(secret, public):
+def check_rejected(secret, public):
     for function in (x25519.shared, lambda *keys: finish(x25519.shared_steps(*keys))):
         error = case.raises(x25519.AgreementError, function, secret, public)
         assert "7707" not in str(error) and "7707" not in repr(error)
 
 
-def test_small_orders_and_lengths_are_refused():
+def test_small_orders_and_lengths_are_rejected():
     for vector in case.vectors("x25519")["refused"]:
-        on_each_backend(check_refused, *values(vector, "secret", "public"))
+        on_each_backend(check_rejected, *values(vector, "secret", "public"))
 
 
 def check_only_bytes(key):
     good = bytes(range(32))
-    check_refused(key, good)
-    check_refused(good, key)
+    check_rejected(key, good)
+    check_rejected(good, key)
     case.raises(x25519.AgreementError, x25519.public_key, key)
     case.raises(x25519.AgreementError, finish, x25519.public_key_steps(key))
 

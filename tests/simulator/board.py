@@ -1,4 +1,4 @@
-"""A board of stand-ins for the application: what it measures, hears and how time goes on is what a test says."""
+"""A board of stand-ins for the application: what it measures, receives and how time goes on is up to the test."""
 
 import asyncio
 import binascii
@@ -23,7 +23,7 @@ class Relay:
 
 
 class Source:
-    """Gives what `next` holds; raises instead as many times as `fails` says."""
+    """Gives what `next` holds; raises instead as many times as `fails`."""
 
     pause_ms = 100
 

@@ -1,150 +1,262 @@
-"""A community in memory, for tests: its authors, and the entries they say, in order.
+"""The simulated community: who is in it, and what they publish. Runs on both Pythons.
 
-Keys and signatures are stand-ins unless `ed25519` is given, so that rules can be tested where signing is slow.
+community = Community()                             entries are kept in community.entries; stand-in signatures
+community = Community(crypto=REAL, seals=DAILY)     Ed25519, and meters that seal what they measure
+community = Community(sink=...)                     entries go to a peer of meters under test (simulator.peer), or
+                                                    to a host with a store (simulator.host)
+roof = community.meter("roof", community.person("east"))
+offer = community.offer(roof, 180_000, 40, 8000, START_S, START_S + 3600)
+
+Every key follows from its name, so the same test signs the same bytes each time. Grant numbers are counted
+here, order ids by their author. Times default to `now_s`.
 """
 
-import hashlib
+from wattpact_protocol.log import ids, kinds, roles
 
-from wattpact_protocol.log import kinds, roles
+from simulator import bodies
+from simulator.authors import Author, StandIn, is_to_be_sealed, named
+from simulator.unsealing import Unsealer
 
-from simulator.authors import REAL, Author, Key, StandIn
+START_S = 1_790_812_800  # 2026-10-01 00:00 UTC, a multiple of every slot used here
+DAY_S = 86_400
+YEAR_S = 365 * DAY_S
+NOW = object()
 
-START_S = 1_790_812_800  # a multiple of every slot used here
+# What meters seal: nothing; what they measure, with a key for each day that opens when it is due; or with one that is
+# open from the start, for tests that let a meter sign without publishing. Meters under test seal by themselves, for
+# readers that have sealing keys here.
+NEVER, DAILY, AT_ONCE, BY_THEMSELVES = range(4)
+
+
+class InMemory:
+    """A sink that keeps entries. Every sink has these two methods."""
+
+    def __init__(self):
+        self.entries = []
+
+    def append(self, new):
+        self.entries.append(new)
+
+    def catch_up(self, author):
+        """Called before an author signs: others may have published with its key. Here nobody has."""
 
 
 class Community:
-    def __init__(self, slot_s=900, silence_s=None, ed25519=None, name="village"):
-        self.entries = []
+    """slot_s: None where no terms are published; sink: makes what entries go to, of this community; key: makes a key of
+    a name; prices: of the first tariff."""
+
+    def __init__(
+        self, slot_s=900, silence_s=None, crypto=StandIn, name="", seals=NEVER, sink=None, key=None, prices=None,
+        now_s=START_S,
+    ):  # fmt: skip
+        self.crypto = crypto
+        self.now_s = now_s
+        self.slot_s = slot_s
+        self.seals = seals
         self.by_name = {}
-        self._crypto = StandIn if ed25519 is None else REAL
-        self._name = name
+        self.authors = {}  # kid: an author with a certificate
+        self.keys = {}  # (kid, generation, key_no): the key of a key period
+        self.key = key or (lambda label: named(name + label, crypto))
+        self._grants = 0
         self.id = None
         self.root = self.author("root")
         self.id = self.root.community_id
+        self.issuer, self.host = self.author("issuer"), self.author("host")
+        self.sink = InMemory() if sink is None else sink(self)
         self.certify(self.root, self.root, roles.ROOT)
-        self.issuer = self.certify(self.author("issuer"), self.root, roles.ISSUER)
-        self.host = self.certify(self.author("host"), self.issuer, roles.HOST)
-        body = {"version": 1, "name": "Test", "currency": "EUR", "slot_s": slot_s, "timezone": "Europe/Amsterdam"}
-        if silence_s is not None:
-            body["silence_s"] = silence_s
-        self.slot_s = slot_s
-        self.publish(self.issuer, kinds.COMMUNITY, body)
-        self._orders = 0
-        self._grants = 0
+        self.certify(self.issuer, self.root, roles.ISSUER)
+        self.certify(self.host, self.issuer, roles.HOST)
+        if slot_s is not None:
+            more = {} if silence_s is None else {"silence_s": silence_s}
+            self.publish(self.issuer, kinds.COMMUNITY, bodies.community(slot_s, **more))
+        if prices is not None:
+            self.tariff(0, *prices)
 
-    def author(self, name):
-        key = Key(hashlib.sha256((self._name + name).encode()).digest(), self._crypto)
-        made = self.by_name[name] = Author(key, self.id, name)
+    @property
+    def entries(self):
+        """In order of arrival, where the sink keeps them."""
+        return self.sink.entries
+
+    @property
+    def certificates(self):
+        return [new for new in self.entries if new.kind == kinds.CERTIFICATE]
+
+    def publish(self, who, kind, body, unix_s=NOW, clock_status=None):
+        """The next entry of `who`, to where entries go; before it the key that it is sealed with, where one is due."""
+        unix_s = self.now_s if unix_s is NOW else unix_s
+        if self.seals == DAILY and is_to_be_sealed(kind, body) and _is_meter(who):
+            self.open_due_key(who, unix_s or START_S)
+        self.sink.catch_up(who)
+        return self._append(who.publish(kind, body, unix_s, clock_status))
+
+    def _append(self, new):
+        self.sink.append(new)
+        return new
+
+    # Members
+
+    def author(self, name, key=None):
+        """Nobody certified it yet; its key is that of its name, where none is given."""
+        made = self.by_name[name] = Author(key or self.key(name), self.id, name)
         return made
 
-    def certify(self, who, by, role, version=1, begin_s=START_S - 86400, generation=0, **more):
-        body = {
-            "version": version, "public_key": who.public_key, "role": role, "label": who.name,
-            "generation": generation, "epoch": 0, "not_before_s": begin_s, "not_after_s": START_S + 20 * 365 * 86400,
-            "assurance": 0,
-        }  # fmt: skip
-        body.update(more)
-        new = self.publish(by, kinds.CERTIFICATE, body)
-        if version == 1 or generation != who.generation:
-            if who is not by:
-                who.begin(generation, new.id)
-        if version == 1:
-            who.certificate_id = new.id
-        who.chained = role != roles.PERSON
+    def certify(self, who, by, role, version=1, begin_s=None, **more):
+        """A certificate for `who`, whom it gives; begin_s: its not_before_s."""
+        begin_s = self.now_s - DAY_S if begin_s is None else begin_s
+        if self.seals != NEVER and role in (roles.ISSUER, roles.PERSON):
+            more.setdefault("sealing_key", who.sealing_key)
+        body = bodies.certificate(
+            who, role, who.name, version=version, not_before_s=begin_s, not_after_s=self.now_s + 10 * YEAR_S, **more
+        )
+        who.accept(self.publish(by, kinds.CERTIFICATE, body))
+        who.owner = self.authors.get(more.get("owner"), who.owner)
+        self.authors[who.kid] = who
         return who
 
     def person(self, name):
         return self.certify(self.author(name), self.issuer, roles.PERSON)
 
-    def meter(self, name, owner=None, rated_w=0):
-        more = {"rated_w": rated_w}
+    def meter(self, name, owner=None, rated_w=bodies.RATED_W, seals=True, key=None, **more):
+        """Without an owner it pays for itself; one that `seals` does so as this community's meters do."""
         if owner is not None:
             more["owner"] = owner.kid
-        return self.certify(self.author(name), self.issuer, roles.METER, **more)
+        made = self.certify(self.author(name, key), self.issuer, roles.METER, rated_w=rated_w, **more)
+        if self.seals == AT_ONCE and seals:
+            self.begin_epoch(made)
+            self.open_key(made)
+        return made
 
-    def publish(self, who, kind, body, unix_s=START_S, clock_status=0):
-        """The next entry of `who`, stamped unix_s."""
-        new = who.publish(kind, body, unix_s, clock_status)
-        self.entries.append(new)
-        return new
+    def owned_meter(self, name, **more):
+        """A meter with an owner of its own."""
+        return self.meter(name, self.person(("owner of " + name)[:32]), **more)
 
-    def tariff(self, from_s, import_price, export_price, unix_s=START_S):
-        body = {"from_s": from_s, "import_micro_per_kwh": import_price, "export_micro_per_kwh": export_price}
-        return self.publish(self.issuer, kinds.TARIFF, body, unix_s)
+    def enrol(self, meter, owner=None, **more):
+        """A meter under test: whatever has a name, and the key of that name."""
+        return self.meter(meter.name, owner, 10_000, **more)
 
-    def reading(self, meter, t0_s, imports, exports=None, step_s=None, deltas=True, **more):
-        """Registers at t0 and after each step: lists of values."""
-        exports = exports or [0] * len(imports)
+    def enrol_again(self, meter, owner, **more):
+        """A newer certificate for a meter, with another owner."""
+        author = self.authors[meter.kid]
+        version = author.certificate.body["version"] + 1
+        return self.certify(author, self.issuer, roles.METER, version, owner=owner.kid, rated_w=10_000, **more)
+
+    # Sealing
+
+    def begin_epoch(self, meter, unix_s=NOW):
+        """A new secret for the issuer and the owner; a key of it opens when it is due."""
+        unix_s = self.now_s if unix_s is NOW else unix_s
+        meter.key_day = None
+        readers = [self.issuer] + ([] if meter.owner is None else [meter.owner])
+        return self._append(meter.begin_epoch(readers, unix_s))
+
+    def open_key(self, meter, unix_s=NOW, key=None):
+        """The next key of the meter's epoch, or another that is given."""
+        new = meter.open_key(self.now_s if unix_s is NOW else unix_s, key)
+        self.keys[meter.kid, meter.generation, meter.key_no] = meter.period_key
+        return self._append(new)
+
+    def open_due_key(self, meter, unix_s):
+        """The key of that day, and the epoch before it, where they are not open yet."""
+        if not meter.epoch:
+            self.begin_epoch(meter, unix_s)
+        if meter.key_day != unix_s // DAY_S:
+            meter.key_day = unix_s // DAY_S
+            self.open_key(meter, unix_s)
+
+    def unsealed(self):
+        """All entries, as whoever has every key reads them."""
+        return Unsealer(self.id, keys=self.keys).all(self.entries)
+
+    # What they publish
+
+    def tariff(self, from_s, import_price, export_price, unix_s=NOW):
+        return self.publish(self.issuer, kinds.TARIFF, bodies.tariff(from_s, import_price, export_price), unix_s)
+
+    def quick_policy(self, **more):
+        return self.publish(self.issuer, kinds.POLICY, bodies.quick_policy(**more))
+
+    def reading(self, meter, t0_s, imports, exports=None, step_s=None, **more):
+        """Registers at t0_s and after each step: lists of values."""
         step_s = step_s or self.slot_s
-        body = {
-            "register_generation": 0, "t0_s": t0_s, "step_s": step_s, "quality": 0, "calibration": None,
-            "registers": {1: _steps(imports), 2: _steps(exports)}, "bad_mask": 0,
-        }  # fmt: skip
-        body.update(more)
+        body = bodies.reading_at(t0_s, imports, exports, step_s, **more)
         return self.publish(meter, kinds.READING, body, t0_s + step_s * (len(imports) - 1))
 
-    def mandate(self, person, meter, side, limit, wh, max_w, start_s, end_s, unix_s=START_S):
-        body = {
-            "order_id": self._order_id(), "expires_s": end_s, "meter": meter.kid, "side": side,
-            "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": start_s, "end_s": end_s,
-        }  # fmt: skip
+    def order(self, person, kind, body, unix_s=NOW, **more):
+        """An order of a person, who has no log: it has an id, and expires after a day where nothing else is given."""
+        body = dict(body)
+        body.setdefault("order_id", person.order_id())
+        body.setdefault("expires_s", (self.now_s if unix_s is NOW else unix_s) + DAY_S)
+        body.update(more)
+        return self.publish(person, kind, body, unix_s)
+
+    def mandate(
+        self, person, meter, side, limit, wh, max_w=8000, start_s=None, end_s=None, unix_s=NOW, **more
+    ):  # fmt: skip
+        """Half an hour from now where no times are given."""
+        start_s = self.now_s if start_s is None else start_s
+        end_s = start_s + 1800 if end_s is None else end_s
+        body = bodies.mandate(meter.kid, side, person.order_id(), start_s, end_s, limit, wh, max_w, **more)
         return self.publish(person, kinds.MANDATE, body, unix_s)
 
-    def _order_id(self):
-        self._orders += 1
-        return self._orders.to_bytes(8, "big")
-
-    def offer(self, supplier, price, wh, max_w, start_s, end_s, mandate=bytes(32), unix_s=START_S):
-        body = {
-            "price_micro_per_kwh": price, "wh": wh, "max_w": max_w, "start_s": start_s, "end_s": end_s,
-            "valid_until_s": end_s, "mandate": mandate,
-        }  # fmt: skip
+    def offer(self, supplier, price, wh, max_w, start_s, end_s, mandate=bytes(32), unix_s=NOW, **more):
+        body = bodies.offer(start_s, end_s, price, wh, max_w, mandate, **more)
         return self.publish(supplier, kinds.OFFER, body, unix_s)
 
-    def accept(self, consumer, offer, wh, priority=1, timeout_s=600, unix_s=START_S):
-        body = {"offer": offer.id, "wh": wh, "priority": priority, "start_timeout_s": timeout_s}
+    def demand(self, consumer, price, wh, max_w, start_s, end_s, mandate=bytes(32), unix_s=NOW, **more):
+        body = bodies.offer(start_s, end_s, price, wh, max_w, mandate, **more)
+        return self.publish(consumer, kinds.DEMAND, body, unix_s)
+
+    def accept(self, consumer, offer, wh, priority=1, timeout_s=600, unix_s=NOW, **more):
+        body = bodies.acceptance(offer.id, wh, priority, timeout_s, **more)
         return self.publish(consumer, kinds.ACCEPTANCE, body, unix_s)
 
-    def confirm(self, supplier, acceptance, unix_s=START_S):
+    def confirm(self, supplier, acceptance, unix_s=NOW):
         return self.publish(supplier, kinds.CONTRACT, {"acceptance": acceptance.id}, unix_s)
 
-    def start(self, consumer, contract, unix_s, import_wh=0):
-        body = {"contract": contract.id, "grant": 1, "import_wh": import_wh}
-        return self.publish(consumer, kinds.USAGE_START, body, unix_s)
-
-    def terminate(self, who, contract, unix_s):
-        body = {"contract": contract.id, "reason": "enough"}
-        if not who.chained:
-            body["order_id"], body["expires_s"] = self._order_id(), unix_s + 86400
-        return self.publish(who, kinds.TERMINATE, body, unix_s)
-
-    def grant(self, consumer, contract, offer, acceptance, unix_s=START_S):
+    def grant(self, contract, offer, acceptance, unix_s=NOW, **more):
         self._grants += 1
-        terms = offer.body
-        body = {
-            "number": self._grants, "meter": consumer.kid, "contract": contract.id, "wh": acceptance.body["wh"],
-            "max_w": terms["max_w"], "from_s": terms["start_s"], "to_s": terms["end_s"],
-            "price_micro_per_kwh": terms["price_micro_per_kwh"], "priority": acceptance.body["priority"],
-            "start_by_s": terms["start_s"] + acceptance.body["start_timeout_s"], "default_supply": False,
-        }  # fmt: skip
+        body = bodies.grant_of(self._grants, contract, offer, acceptance, **more)
         return self.publish(self.issuer, kinds.GRANT, body, unix_s)
 
+    def give(self, meter, wh, **more):
+        """A grant of ten minutes by itself, of whose contract nobody knows."""
+        self._grants += 1
+        contract = ids.sha256(b"%d" % self._grants)
+        body = bodies.grant(self._grants, meter.kid, contract, self.now_s, self.now_s + 600, wh)
+        body.update(more)
+        return self.publish(self.issuer, kinds.GRANT, body)
+
+    def start(self, consumer, contract, unix_s, import_wh=0):
+        return self.publish(consumer, kinds.USAGE_START, bodies.usage_start(contract.id, import_wh), unix_s)
+
+    def use(self, consumer, contract, attributed_wh, import_wh, unix_s=NOW, **more):
+        body = bodies.usage(contract.id, attributed_wh, import_wh)
+        return self.publish(consumer, kinds.USAGE, body, unix_s, **more)
+
+    def end_use(self, consumer, contract, attributed_wh, import_wh, reason, unix_s=NOW, **more):
+        body = bodies.usage(contract.id, attributed_wh, import_wh, reason=reason)
+        return self.publish(consumer, kinds.USAGE_END, body, unix_s, **more)
+
+    def terminate(self, who, contract, unix_s=NOW):
+        publish = self.publish if who.chained else self.order
+        return publish(who, kinds.TERMINATE, bodies.terminate(contract.id), unix_s)
+
     def agree(self, supplier, consumer, price, wh, max_w, start_s, end_s, priority=1, used_s=None, offer_wh=None):
-        """A whole contract, used from `used_s` (its start unless said; -1: never)."""
+        """A whole contract, used from `used_s`: its start where none is given, never with -1."""
         offer = self.offer(supplier, price, offer_wh or wh, max_w, start_s, end_s)
         acceptance = self.accept(consumer, offer, wh, priority)
         contract = self.confirm(supplier, acceptance)
-        self.grant(consumer, contract, offer, acceptance)
+        self.grant(contract, offer, acceptance)
         if used_s != -1:
             self.start(consumer, contract, start_s if used_s is None else used_s)
         return contract
 
 
-def _steps(values):
-    return [values[0], [values[i + 1] - values[i] for i in range(len(values) - 1)]]
+def _is_meter(who):
+    return who.certificate is not None and who.certificate.body["role"] == roles.METER
 
 
-def facts_of(entries):
+def inputs_of(entries):
     """(SettlementInputs, Settlement) of those entries; nothing is settled yet."""
     from wattpact_protocol.settlement.inputs import SettlementInputs
     from wattpact_protocol.settlement.slots import Settlement

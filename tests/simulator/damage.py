@@ -28,29 +28,29 @@ def _mangle(bits, raw):
 
 def _verdict(head, ids, author, raw):
     try:
-        said = entry.decode(raw, author.community_id)
+        new = entry.decode(raw, author.community_id)
     except entry.EntryError:
         return "malformed"
-    if said.kid != author.kid:
+    if new.kid != author.kid:
         return "unknown_author"
-    if not entry.verify(said, author.public_key, author.key.verify):
+    if not entry.verify(new, author.public_key, author.key.verify):
         return "bad_signature"
-    known = ids[said.sequence] if said.sequence < len(ids) else None
-    return chain.judge(head, said, known)
+    known = ids[new.sequence] if new.sequence < len(ids) else None
+    return chain.judge(head, new, known)
 
 
 def verdicts(count, real, seed):
     """SHA-256 over the verdicts on `count` mangled entries of a log that is half known, and how often each fell."""
     bits = case.Bits(seed)
     author = authors.Author(authors.Key(authors.ROOT_SEED, authors.REAL if real else authors.StandIn))
-    said = [author.publish(kind, body) for kind, body in bodies.all_bodies(author)]
+    published = [author.publish(kind, body) for kind, body in bodies.all_bodies(author)]
     head = chain.start(author.kid, 0, entry.NO_PREVIOUS)
-    half = said[: len(said) // 2]
+    half = published[: len(published) // 2]
     for known in half:
         head.accept(known)
     digest, counts = hashlib.sha256(), {}
     for _ in range(count):
-        verdict = _verdict(head, [known.id for known in half], author, _mangle(bits, bits.choice(said).raw))
+        verdict = _verdict(head, [known.id for known in half], author, _mangle(bits, bits.choice(published).raw))
         counts[verdict] = counts.get(verdict, 0) + 1
         digest.update(verdict.encode())
     return digest.digest().hex(), counts
@@ -91,11 +91,10 @@ def reading(bits, near, start_wh):
     for register in (1, 2, 11, 64):
         deltas = [number(bits, 0, 1 << 31, ()) for _ in range(count)] if bits.below(2) else [0] * count
         values[register] = [number(bits, 0, 1 << 40, (start_wh,)), deltas if register < 64 else []]
-    return {
-        "register_generation": number(bits, 0, kinds.MAX_U32, (1, 1)), "t0_s": number(bits, 0, 1 << 40, near),
-        "step_s": number(bits, 1, 86400, (60,)), "quality": bits.below(256), "calibration": None,
-        "registers": values, "bad_mask": bits.below(1 << count) if count else 0,
-    }  # fmt: skip
+    return bodies.reading_with(
+        values, register_generation=number(bits, 0, kinds.MAX_U32, (1, 1)), t0_s=number(bits, 0, 1 << 40, near),
+        step_s=number(bits, 1, 86400, (60,)), quality=bits.below(256), bad_mask=bits.below(1 << count) if count else 0,
+    )  # fmt: skip
 
 
 def any_sealed_part(bits, key_nos):

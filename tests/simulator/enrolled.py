@@ -1,6 +1,4 @@
-"""An enrolled meter: the application on a board of stand-ins, and a community whose host answers it."""
-
-import hashlib
+"""An enrolled meter: the application on a board of stand-ins, and a community whose peer answers it."""
 
 import case
 from wattpact_meter.app import App
@@ -9,31 +7,32 @@ from wattpact_protocol.log import chain, entry
 
 from simulator.authors import REAL
 from simulator.board import Board
-from simulator.network import START_S, Community
+from simulator.community import START_S
+from simulator.peer import with_peer
 
 ROUND_MS = 250
 
 
 class EnrolledApp:
-    """An application on a stand-in board, enrolled in a community whose host answers it."""
+    """An application on a stand-in board, enrolled in a community whose peer answers it."""
 
     def __init__(self, folder, board=Board):
-        self.community = Community(REAL)
+        self.community = with_peer(REAL)
         self.name = "enrolled"
-        self.seed = hashlib.sha256(self.name.encode()).digest()
+        self.seed = self.community.key(self.name).seed
         self.folder = folder
         self.kind = board
         self.round = 0
         self.answers = []
-        self.drawn = [self.seed, self.seed]  # for who it is; then comes chance
-        self.chance = case.Bits("chance")
+        self.drawn = [self.seed, self.seed]  # for who it is; after that what is random
+        self.randomness = case.Bits("randomness")
         self.start()
         self.community.enrol(self, self.community.person("owner"))
-        self.community.demo_policy()
+        self.community.quick_policy()
 
     def start(self):
         self.board = self.kind(self.folder, self.community.root.public_key, step_s=1)
-        self.board.urandom = lambda n: self.drawn.pop()[:n] if self.drawn else self.chance.bytes(n)
+        self.board.urandom = lambda n: self.drawn.pop()[:n] if self.drawn else self.randomness.bytes(n)
         self.board.start_s = START_S
         self.board.uptime_ms = self.round * ROUND_MS
         self.app = App(self.board)
@@ -50,10 +49,10 @@ class EnrolledApp:
         finally:
             work.close()
         for data in self.app.meter.pop_datagrams():
-            self.answers += self.community.receive_datagram(data, self.kid)
+            self.answers += self.community.sink.receive_datagram(data, self.kid)
 
     def rest(self):
-        """Rounds until nothing more is to be said or heard."""
+        """Rounds until nothing more is to be sent or received."""
         for _ in range(60):
             while self.answers and self.app.waiting.has_room:
                 self.app.waiting.datagrams.append(self.answers.pop(0))

@@ -6,6 +6,7 @@ import case
 from settlement_oracle import WH, Agreement
 from wattpact.ledger import Ledger
 
+from simulator.authors import StandIn
 from simulator.community import START_S, Community
 
 S = START_S
@@ -16,10 +17,10 @@ MICRO = Fraction(1, 1_000_000)
 class Generated:
     """A generated community: as entries for the ledger, as numbers for the oracle."""
 
-    def __init__(self, seed: int, ed25519=None, silence_s: "int | None" = None) -> None:
+    def __init__(self, seed: int, crypto=StandIn, silence_s: "int | None" = None) -> None:
         self.bits = case.Bits(f"community {seed}")
         self.slot_s = SLOT
-        self.community = Community(SLOT, silence_s, ed25519, name=str(seed))
+        self.community = Community(SLOT, silence_s, crypto, name=str(seed))
         self.slots = 4 + self.bits.below(12)
         self.end = S + self.slots * SLOT
         self.tariffs = []
@@ -55,9 +56,9 @@ class Generated:
             start, end, start + timeout, None,
         )  # fmt: skip
         if bits.below(6):
-            said = start - 30 + bits.below(timeout + 60)
-            community.start(consumer, confirmed, said)
-            made.used_from = max(said, start)
+            started_s = start - 30 + bits.below(timeout + 60)
+            community.start(consumer, confirmed, started_s)
+            made.used_from = max(started_s, start)
         for _ in range(bits.choice([0, 0, 0, 1, 2])):
             self.end_one(made, confirmed, supplier, consumer)
         return made

@@ -1,8 +1,8 @@
-"""Generated histories of a guard, and a judge that re-derives from the same inputs what each decision may be.
+"""Generated histories of a guard, and a checker that re-derives from the same inputs what each decision may be.
 
-The judge is written from docs/spec/guard.md and shares no code with the guard: it keeps its own latches and tallies,
+The checker is written from docs/spec/guard.md and shares no code with the guard: it keeps its own latches and tallies,
 in true time, over resets. The world has one relay (which may weld), one register, clocks that jump, and flash that
-holds what the guard last asked to have saved.
+holds what the guard last wanted to have saved.
 """
 
 import json
@@ -30,7 +30,7 @@ class Dice:
         return (self._state >> 8) % n
 
 
-class Judge:
+class Checker:
     """Asserts that each decision is one the rules allow. See `rule`."""
 
     def __init__(self, policy):
@@ -48,7 +48,7 @@ class Judge:
         self.seen = {}
 
     def start(self, true_ms, position, corrupt, power_failed, fresh):
-        """A guard starts. corrupt: its memory is not one; fresh: it has none, and is told that state is lost."""
+        """A guard starts. corrupt: its memory is not one; fresh: it has none, and knows that state is lost."""
         if corrupt or fresh:
             self.latched = set()
             self.order_s = self.import_wh = self.source = self.warned_ms = None
@@ -76,8 +76,8 @@ class Judge:
         if not self._fits(row, decision) and self.hold_ms != self.hold_most_ms:
             row = self._first(true_ms, inputs, decision.reason, self.hold_most_ms)
         assert self._fits(row, decision), (row, decision.reason)
-        self._judge_position(true_ms, inputs, row, decision)
-        self._judge_flags(inputs, decision)
+        self._check_position(true_ms, inputs, row, decision)
+        self._check_flags(inputs, decision)
         self.seen[decision.reason] = self.seen.get(decision.reason, 0) + 1
         if decision.operate and not decision.closed:
             self.opened_ms = true_ms
@@ -161,7 +161,7 @@ class Judge:
             self.held = False
 
     def _first(self, true_ms, inputs, reason, hold_ms):
-        """The first row that is true by the judge's own account."""
+        """The first row that is true by the checker's own account."""
         policy, unix_s = self.policy, inputs.unix_s
         budget = hold_ms < policy.hold_budget_s * 1000 and self.hold_wh < policy.hold_budget_wh
         unsure = unix_s is None or inputs.sensor_dead or inputs.state_corrupt or self.corrupt
@@ -194,7 +194,7 @@ class Judge:
             return row in CLOSING
         return decision.reason == row
 
-    def _judge_position(self, true_ms, inputs, row, decision):
+    def _check_position(self, true_ms, inputs, row, decision):
         reason, was = decision.reason, self.position
         if row in CLOSING and was:
             assert decision.closed, "opened although " + row
@@ -213,19 +213,19 @@ class Judge:
             assert not decision.reassert
             assert not decision.operate or row.startswith("over_") and not decision.closed
         if reason in ("resting", "outage_wait", "awaiting_consent"):
-            self._judge_wait(true_ms, inputs, decision)
+            self._check_wait(true_ms, inputs, decision)
         if decision.closed and decision.operate:
-            self._judge_closing(true_ms, inputs)
+            self._check_closing(true_ms, inputs)
         asks = self.policy.consent_required or self.corrupt
         self.agreed = row in CLOSING and not decision.closed and (self.agreed or inputs.consent or not asks)
 
-    def _judge_closing(self, true_ms, inputs):
+    def _check_closing(self, true_ms, inputs):
         rest_ms = self.policy.rest_s * 1000
         assert self.opened_ms is None or true_ms - self.opened_ms >= rest_ms, true_ms - self.opened_ms
         asks = self.policy.consent_required or self.corrupt
         assert inputs.consent or self.agreed or not asks, "closed unasked"
 
-    def _judge_wait(self, true_ms, inputs, decision):
+    def _check_wait(self, true_ms, inputs, decision):
         up_ms = true_ms - self.start_ms
         if decision.reason == "resting":
             since_ms = up_ms if self.opened_ms is None else min(up_ms, true_ms - self.opened_ms)
@@ -236,7 +236,7 @@ class Judge:
             assert not inputs.consent and (self.policy.consent_required or self.corrupt)
             assert decision.control_state == 2
 
-    def _judge_flags(self, inputs, decision):
+    def _check_flags(self, inputs, decision):
         assert decision.alarm == bool(self.latched)
         assert (decision.control_state == 1) == decision.closed
         if decision.reason == "grant" and decision.closed:
@@ -267,12 +267,12 @@ def yearday(month, day):
 
 
 class World:
-    """One meter's life: steps of time and events, resets now and then; every decision goes before the judge."""
+    """One meter's life: steps of time and events, resets now and then; every decision is given to the checker."""
 
     def __init__(self, seed, policies):
         self.dice = dice = Dice(seed)
         self.policy = policies[dice(len(policies))]
-        self.judge = Judge(self.policy)
+        self.checker = Checker(self.policy)
         self.true_ms = 0
         self.closed = dice(2) == 0
         self.stuck = dice(12) == 0
@@ -295,7 +295,7 @@ class World:
         self.guard = guard.Guard(self.policy, saved, sensed, dice)
         self.inputs.sensed_closed = sensed
         position = saved[3] if sensed is None and saved else sensed
-        self.judge.start(self.true_ms, position, corrupt, self.inputs.power_failed, saved is None)
+        self.checker.start(self.true_ms, position, corrupt, self.inputs.power_failed, saved is None)
         self.decide()
 
     def step(self):
@@ -329,7 +329,7 @@ class World:
 
     def reset(self):
         """The meter stops between two decisions, and starts from flash: as it should be, damaged, or empty."""
-        self.judge.run(self.true_ms) if self.true_ms <= self.due_ms else self.decide()
+        self.checker.run(self.true_ms) if self.true_ms <= self.due_ms else self.decide()
         self.true_ms += self.dice(3) * 30_000
         kind = self.dice(12)
         if kind == 0:
@@ -337,7 +337,7 @@ class World:
         self.boot(None if kind == 1 else json.loads(self.flash), False)
 
     def decide(self):
-        inputs, judge = self.inputs, self.judge
+        inputs, checker = self.inputs, self.checker
         inputs.uptime_ms = self.uptime_ms()
         inputs.unix_s = BORN_S + self.offset_s + self.true_ms // 1000 if self.clock else None
         inputs.import_wh = self.import_wh
@@ -345,7 +345,7 @@ class World:
         inputs.grants = self.grants
         inputs.sensed_closed = self.closed if self.senses else None
         decision = self.decision = self.guard.decide(inputs)
-        judge.rule(self.true_ms, inputs, decision)
+        checker.rule(self.true_ms, inputs, decision)
         self.due_ms = self.true_ms + decision.next_at_ms - inputs.uptime_ms
         if decision.save:
             self.flash = json.dumps(self.guard.saved())
@@ -440,4 +440,4 @@ def live(seed, policies, steps):
     world = World(seed, policies)
     for _ in range(steps):
         world.step()
-    return world.judge.seen
+    return world.checker.seen

@@ -57,11 +57,11 @@ class MeterProcess:
 
     def outcome(self) -> str:
         """The last lines, and what there is to know of one that ended."""
-        told = "\n".join(json.dumps(event) for event in self.events[-3:])
+        last = "\n".join(json.dumps(event) for event in self.events[-3:])
         if self.process.poll() is None:
-            return told + "\n(running)"
+            return last + "\n(running)"
         assert self.process.stderr is not None
-        return f"{told}\nstatus {self.process.returncode}: {self.process.stderr.read()}"
+        return f"{last}\nstatus {self.process.returncode}: {self.process.stderr.read()}"
 
     def press(self, **buttons: bool) -> None:
         assert self.process.stdin is not None

@@ -1,4 +1,4 @@
-"""A small community with real signatures and a month's dealings, every kind of evidence among them, for tests.
+"""A small community with real signatures and a month's dealings, every kind of entry among them that a bundle has.
 
 Its meters seal what they measure, unless `sealed` is False."""
 
@@ -9,11 +9,11 @@ from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ledger import Ledger
 from wattpact.store.sqlite.store import Store
-from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.log import event_codes, kinds
 
-from simulator.community import START_S, Community
-from simulator.sealing import SealedCommunity
+from simulator.authors import REAL
+from simulator.community import DAILY, NEVER, START_S, Community
+from simulator.disclosed import disclosed
 
 S = START_S  # 2026-10-01 00:00 UTC; bills here are for October in Amsterdam
 HOUR = 3600
@@ -21,10 +21,10 @@ MONTH = "2026-10"
 
 
 class TradedMonth:
-    """Three houses; contracts with a shortfall, a termination by a person, a gap, a doubtful clock, a void reading."""
+    """Three owners; contracts with a shortfall, a termination by a person, a gap, a doubtful clock, a void reading."""
 
-    def __init__(self, name: str = "scene", sealed: bool = True):
-        self.community = community = (SealedCommunity if sealed else Community)(900, ed25519=ed25519, name=name)
+    def __init__(self, name: str = "month", sealed: bool = True):
+        self.community = community = Community(crypto=REAL, name=name, seals=DAILY if sealed else NEVER)
         self.east, self.west, self.north = (community.person(each) for each in ("east", "west", "north"))
         self.roof = community.meter("roof", self.east, 9000)
         self.wallbox = community.meter("wallbox", self.west, 12000)
@@ -39,18 +39,13 @@ class TradedMonth:
         sell = community.mandate(self.east, self.roof, kinds.SELL, 180_000, 9000, 9000, S, S + 4 * HOUR)
         buy = community.mandate(self.west, self.wallbox, kinds.BUY, 250_000, 5000, 9000, S, S + 4 * HOUR)
         offer = community.offer(self.roof, 180_000, 3000, 8000, S, S + 4 * HOUR, sell.id, S + 5)
-        body = {
-            "price_micro_per_kwh": 250_000, "wh": 2000, "max_w": 8000, "start_s": S, "end_s": S + 4 * HOUR,
-            "valid_until_s": S + 4 * HOUR, "mandate": buy.id,
-        }  # fmt: skip
-        demand = community.publish(self.wallbox, kinds.DEMAND, body, S + 6)
-        body = {"offer": offer.id, "wh": 2000, "priority": 1, "start_timeout_s": 1800, "demand": demand.id}
-        acceptance = community.publish(self.wallbox, kinds.ACCEPTANCE, body, S + 7)
+        demand = community.demand(self.wallbox, 250_000, 2000, 8000, S, S + 4 * HOUR, buy.id, S + 6)
+        acceptance = community.accept(self.wallbox, offer, 2000, timeout_s=1800, unix_s=S + 7, demand=demand.id)
         self.first = community.confirm(self.roof, acceptance, S + 8)
-        community.grant(self.wallbox, self.first, offer, acceptance, S + 9)
+        community.grant(self.first, offer, acceptance, S + 9)
         acceptance = community.accept(self.pump, offer, 1000, timeout_s=1800, unix_s=S + 10)
         self.second = community.confirm(self.roof, acceptance, S + 11)
-        community.grant(self.pump, self.second, offer, acceptance, S + 12)
+        community.grant(self.second, offer, acceptance, S + 12)
         community.reading(self.wallbox, S - 900, [0, 0, 0])
         community.reading(self.pump, S, [0, 0])
         community.start(self.wallbox, self.first, S + 900)
@@ -71,10 +66,9 @@ class TradedMonth:
                 event = {"code": event_codes.RELAY_CLOSED, "contract": first.id, "registers": {1: used[i]}}
                 community.publish(self.wallbox, kinds.EVENT, event, S + 900 * i + 5)
             if i == 5:
-                body = {"contract": first.id, "attributed_wh": 800, "import_wh": used[i]}
-                community.publish(self.wallbox, kinds.USAGE, body, S + 900 * i + 901)
-        body = {"contract": first.id, "attributed_wh": 2000, "import_wh": used[14], "reason": kinds.END_USED_UP}
-        community.publish(self.wallbox, kinds.USAGE_END, body, S + 900 * 15, 2)
+                community.use(self.wallbox, first, 800, used[i], S + 900 * i + 901)
+        end_s = S + 900 * 15
+        community.end_use(self.wallbox, first, 2000, used[14], kinds.END_USED_UP, end_s, clock_status=2)
         community.reading(self.wallbox, S + 900 * 15, [used[14], used[15]])
         community.reading(self.pump, S + 900, [0, 300, 700])
         community.reading(self.pump, S + 900 * 3, [100, 200])  # falls: counts for nothing
@@ -87,19 +81,19 @@ class TradedMonth:
 
     def ledger(self) -> Ledger:
         ledger = Ledger()
-        ledger.apply(self.opened)
+        ledger.apply(self.unsealed)
         ledger.settle(self.now_s)
         return ledger
 
     @property
-    def opened(self):
-        """All entries, as who has the keys reads them."""
-        return self.community.opened() if isinstance(self.community, SealedCommunity) else self.community.entries
+    def unsealed(self):
+        """All entries, as whoever has the keys reads them."""
+        return self.community.unsealed()
 
     @property
     def keys(self):
         """What an auditor gets besides the bundle."""
-        return [self.community.disclosure()] if isinstance(self.community, SealedCommunity) else []
+        return [disclosed(self.community)] if self.community.keys else []
 
     def publish(self, kind, body):
         return self.community.publish(self.community.host, kind, body, self.now_s)
@@ -107,10 +101,10 @@ class TradedMonth:
     def bundle(self, owner=None, month=MONTH) -> bytes:
         ledger = self.ledger()
         made = bill.make(ledger, (owner or self.west).kid, month)
-        return bill.export(made, ledger, list(self.opened), self.community.host.kid, self.publish)
+        return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, self.publish)
 
     def fill(self, folder):
-        """A data directory of the operator's, with west's and north's keys too, that took in all that was said."""
+        """A data directory of the operator's, with west's and north's keys too, that ingested all of it."""
         community = self.community
         content = {"wattpact_data": 1, "root_public_key": community.root.public_key.hex()}
         (folder / "settings.json").write_text(json.dumps(content))

@@ -1,8 +1,8 @@
-"""A live of real processes, for tests: a node, and meters in MicroPython that speak to it over a wire of the test's.
+"""A community of real processes, for tests: a node, and meters in MicroPython joined to it by a wire of the test's.
 
     async with LiveCommunity(folder) as live:
-        await live.start_node()                        `wattpact node`, or start_node_here(clock)
-        roof = await live.move_in("roof", watts=-8000)  a person and a meter, enrolled with its sticker's code
+        await live.start_node()                         `wattpact node`, or start_node_here(clock)
+        roof = await live.add("roof", watts=-8000)      a person and a meter, enrolled with its sticker's code
         live.sell(roof, wh=40, price=180_000)
 
 Everything it starts it ends, whatever happens. The rules that must hold afterwards are in `rules`.
@@ -31,6 +31,7 @@ from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.sync import enrolment
 
+from simulator import bodies
 from simulator.wire import Rough, Wire, faithful
 
 CHECKOUT = Path(__file__).parents[2]
@@ -44,7 +45,7 @@ class NodeProcess:
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "node.log"
-        self._words = [
+        self._command = [
             sys.executable, "-c", "from wattpact.cli import main; main()", "--data", str(folder), "node",
             "--listen", "127.0.0.1", "--port", "0", "--no-http",
         ]  # fmt: skip
@@ -64,7 +65,7 @@ class NodeProcess:
         """Start, and give the port once meters reach it; it may be killed before, then it is 0."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._words, stdout=asyncio.subprocess.PIPE, stderr=log, env=ENVIRONMENT, start_new_session=True
+                *self._command, stdout=asyncio.subprocess.PIPE, stderr=log, env=ENVIRONMENT, start_new_session=True
             )
         self.starts += 1
         assert self._process.stdout is not None
@@ -99,7 +100,7 @@ class NodeProcess:
 
 
 class Household:
-    """A household with one meter, and every line that its meter has said with the moment it came."""
+    """A household with one meter, and every line of its meter with the moment it came."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -117,12 +118,12 @@ class Household:
 
     @property
     def is_closed(self) -> bool:
-        told = self.of("relay")
-        return bool(told) and bool(told[-1][1]["closed"])
+        moves = self.of("relay")
+        return bool(moves) and bool(moves[-1][1]["closed"])
 
     @property
     def next_sequence(self) -> int:
-        """As the meter said last."""
+        """As the meter reported last."""
         return int(([0] + [event["next_sequence"] for _, event in self.events if "next_sequence" in event])[-1])
 
 
@@ -133,17 +134,17 @@ class LiveCommunity:
         self, folder: Path, slot_s: int = 1, clock: Callable[[], int] = data_directory.clock, rough: Rough = faithful
     ) -> None:
         self.clock = clock
-        self.home = data_directory.create(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
+        self.data = data_directory.create(folder / "data", demo.TERMS._replace(slot_s=slot_s), clock())
         self.folder = folder
         self.slot_s = slot_s
         self.households: dict[str, Household] = {}
         self.node: Node | None = None
-        self.process = NodeProcess(self.home.path)
+        self.process = NodeProcess(self.data.path)
         self._rough = rough
         self.publish(self.issuer, kinds.POLICY, demo.POLICY)
 
     async def __aenter__(self) -> Self:
-        self.wire = Wire(self.home.community, self._rough)
+        self.wire = Wire(self.data.community, self._rough)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -153,7 +154,7 @@ class LiveCommunity:
 
     @property
     def issuer(self) -> keys.Signer:
-        found = self.home.issuer()
+        found = self.data.issuer()
         assert found is not None
         return found
 
@@ -162,9 +163,9 @@ class LiveCommunity:
         self.wire.node_port = await self.process.start() or None
 
     async def start_node_here(self) -> Node:
-        """In this process, by the live's clock."""
-        host = self.home.keyring.load(keys.HOST)
-        self.node = Node(self.home.store(), self.home.root_public_key, host, self.issuer, self.clock)
+        """In this process, by the community's clock."""
+        host = self.data.keyring.load(keys.HOST)
+        self.node = Node(self.data.store(), self.data.root_public_key, host, self.issuer, self.clock)
         self.wire.node_port = await self.node.start("127.0.0.1", 0)
         return self.node
 
@@ -175,11 +176,11 @@ class LiveCommunity:
         await self.process.stop()
         self.wire.node_port = None
 
-    async def move_in(
+    async def add(
         self, name: str, watts: int, load: str = "always", kind: str = "synthetic", **configuration: object
     ) -> Household:
         """A person and a meter; the meter runs, and is enrolled when this returns."""
-        data_directory.add_person(self.home, name, name, self.clock())
+        data_directory.add_person(self.data, name, name, self.clock())
         household = self.households[name] = Household(name)
         source: dict[str, object] = {"kind": kind, "watts": watts, "load": load}
         if kind == "profile":
@@ -187,8 +188,9 @@ class LiveCommunity:
             profile.write_text(f"0,{watts}\n")
             source = {"kind": kind, "file": str(profile), "load": load}
         household.meter = VirtualMeter(self.folder / name, {
-            "host": ["127.0.0.1", self.wire.port], "root_public_key": self.home.root_public_key.hex(),
-            "rated_w": 11000, "step_s": self.slot_s, "seed": len(self.households), "source": source, **configuration,
+            "host": ["127.0.0.1", self.wire.port], "root_public_key": self.data.root_public_key.hex(),
+            "rated_w": bodies.RATED_W, "step_s": self.slot_s, "seed": len(self.households), "source": source,
+            **configuration,
         }, household.receive)  # fmt: skip
         await household.meter.start()
         await self.until(lambda: bool(household.of("started")), f"{name} to start")
@@ -197,19 +199,21 @@ class LiveCommunity:
         return household
 
     def _enrol(self, household: Household, code: bytes) -> bool:
-        with self.home.store() as store:
+        with self.data.store() as store:
             owner = members.find(store.certificates(), roles.PERSON, household.name)
             try:
                 key = members.with_code(store.pending(), code, store.community)
             except members.EnrolError:
                 return False
-            members.enrol_meter(store, self.issuer, key, household.name, owner.kid, self.clock(), rated_w=11000)
+            members.enrol_meter(
+                store, self.issuer, key, household.name, owner.kid, self.clock(), rated_w=bodies.RATED_W
+            )
         return True
 
     # What people sign, through a connection of their own, as the commands do
 
     def publish(self, signer: keys.Signer, kind: int, body: dict[str, Any]) -> None:
-        with self.home.store() as store:
+        with self.data.store() as store:
             publish(store, signer, kind, body, self.clock())
 
     def sell(self, household: Household, wh: int, price: int, expires_s: int = HOUR_S, for_s: int = HOUR_S) -> None:
@@ -220,10 +224,11 @@ class LiveCommunity:
 
     def _mandate(self, household: Household, side: int, wh: int, price: int, expires_s: int, for_s: int) -> None:
         now_s = self.clock()
-        self.publish(self.home.keyring.person(household.name), kinds.MANDATE, {
-            "order_id": secrets.token_bytes(8), "expires_s": now_s + expires_s, "meter": household.kid, "side": side,
-            "limit_micro_per_kwh": price, "wh": wh, "max_w": 11000, "start_s": now_s, "end_s": now_s + for_s,
-        })  # fmt: skip
+        body = bodies.mandate(
+            household.kid, side, secrets.token_bytes(8), now_s, now_s + for_s, price, wh, bodies.RATED_W,
+            expires_s=now_s + expires_s,
+        )  # fmt: skip
+        self.publish(self.data.keyring.person(household.name), kinds.MANDATE, body)
 
     # What the test waits for
 
@@ -234,12 +239,12 @@ class LiveCommunity:
             await asyncio.sleep(0.05)
 
     async def converge(self, timeout_s: float = 20) -> None:
-        """Wait until the store has all that each meter has said by now."""
+        """Wait until the store has all that each meter has published by now."""
         households = list(self.households.values())
-        said = {household.name: len(household.of("status")) for household in households}
-        await self.until(lambda: all(len(h.of("status")) > said[h.name] for h in households), "a status of each")
+        reported = {household.name: len(household.of("status")) for household in households}
+        await self.until(lambda: all(len(h.of("status")) > reported[h.name] for h in households), "a status of each")
         heads = {household.kid: household.next_sequence for household in households}
-        with self.home.reader() as reader:
+        with self.data.reader() as reader:
             await self.until(
                 lambda: all(self.head(reader, kid) >= heads[kid] for kid in heads), f"heads {heads}", timeout_s
             )
@@ -263,9 +268,9 @@ class LiveCommunity:
 def journal(household: Household, flash_bytes: int = 1 << 20) -> dict[int, bytes]:
     """What is in the flash of a meter that was stopped: sequence -> entry."""
     image = household.meter.folder / "flash.img"
-    words = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
+    command = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
     environment = {**os.environ, "MICROPYPATH": "protocol:firmware:.frozen"}
-    done = subprocess.run(words, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
     return {int(sequence): bytes.fromhex(raw) for sequence, raw in rows}

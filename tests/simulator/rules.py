@@ -1,4 +1,4 @@
-"""What must hold of a store, whatever its node and its meters went through. Each rule says whom it found at fault."""
+"""What must hold of a store, whatever its node and its meters went through. Each rule names whom it found at fault."""
 
 from collections.abc import Iterable, Sequence
 
@@ -42,7 +42,7 @@ def logs_are_whole(held: Held) -> None:
     """Every log follows from its certificate without a gap, nothing in it is void, and nobody forked."""
     for kid, entries in held.logs.items():
         head = chain.start(kid, 0, held.certificates[kid].id)
-        assert entries, f"{kid.hex()} has said nothing"
+        assert entries, f"{kid.hex()} has published nothing"
         for new in entries:
             assert chain.judge(head, new, None) == chain.NEXT, (new, head.next_sequence)
             head.accept(new)
@@ -53,7 +53,7 @@ def logs_are_whole(held: Held) -> None:
 def nothing_acknowledged_is_lost(
     held: Held, acknowledged: "dict[bytes, int]", receipts: "dict[tuple[bytes, int], bytes]"
 ) -> None:
-    """What a HEAD or a receipt told a meter is in the store, the very entry."""
+    """What a HEAD or a receipt acknowledged is in the store, the very entry."""
     assert acknowledged and receipts
     for kid, next_sequence in acknowledged.items():
         assert len(held.logs[kid]) >= next_sequence, (kid.hex(), len(held.logs[kid]), next_sequence)
@@ -63,13 +63,13 @@ def nothing_acknowledged_is_lost(
 
 
 def no_sequence_is_used_twice(
-    held: Held, said: "dict[tuple[bytes, int], set[bytes]]", journals: "dict[bytes, dict[int, bytes]]"
+    held: Held, sent: "dict[tuple[bytes, int], set[bytes]]", journals: "dict[bytes, dict[int, bytes]]"
 ) -> None:
     """Wire, flash and store know one entry for each place."""
-    assert [place for place, ids in said.items() if len(ids) != 1] == []
+    assert [place for place, ids in sent.items() if len(ids) != 1] == []
     for kid, entries in held.logs.items():
         for new in entries:
-            assert said.get((kid, new.sequence), {new.id}) == {new.id}, new
+            assert sent.get((kid, new.sequence), {new.id}) == {new.id}, new
         journal = journals[kid]
         assert list(journal) == list(range(min(journal), max(journal) + 1))
         assert len(entries) >= min(journal), f"{kid.hex()} freed {min(journal)} entries, {len(entries)} are stored"
@@ -80,7 +80,7 @@ def no_sequence_is_used_twice(
 
 
 def registers_only_rise(held: Held) -> "dict[bytes, tuple[int, int]]":
-    """In readings and in all other words of a meter, in one register generation; the last (import, export) Wh."""
+    """In readings and in all other entries of a meter, in one register generation; the last (import, export) Wh."""
     last = {}
     for kid, entries in held.logs.items():
         kept, floor_wh = RegisterRules(held.certificates[kid].body["rated_w"]), 0

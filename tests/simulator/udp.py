@@ -5,7 +5,7 @@ import socket
 
 from wattpact_protocol.sync import datagram
 
-NOWHERE = bytes(8)  # the inbox of a meter that has heard nothing yet
+NOWHERE = bytes(8)  # the inbox of a meter that has received nothing yet
 
 
 class Wire:

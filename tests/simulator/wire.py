@@ -1,6 +1,6 @@
 """The wire between meters and a node, for tests: it may lose, repeat, delay and damage, and it knows all that passed.
 
-wire = Wire(community); wire.node_port = ...; meters speak to wire.port
+wire = Wire(community); wire.node_port = ...; meters send to wire.port
 """
 
 import asyncio
@@ -66,12 +66,12 @@ class Wire:
         self._loop = asyncio.get_running_loop()
         self._socket = _bound()
         self._ends: dict[tuple[str, int], socket.socket] = {}
-        self._loop.add_reader(self._socket, self._hear_meters)
+        self._loop.add_reader(self._socket, self._receive_meters)
         self.port: int = self._socket.getsockname()[1]
         self.node_port: int | None = None  # None: nobody is there
         self.passed = 0
-        self.said: dict[tuple[bytes, int], set[bytes]] = {}  # (meter, sequence): ids of entries that it sent
-        self.said_at_s: dict[tuple[bytes, int], float] = {}  # and when first, by the monotonic clock
+        self.sent: dict[tuple[bytes, int], set[bytes]] = {}  # (meter, sequence): ids of entries that it sent
+        self.sent_at_s: dict[tuple[bytes, int], float] = {}  # and when first, by the monotonic clock
         self.acknowledged: dict[bytes, int] = {}  # meter: the highest next_sequence of a HEAD
         self.receipts: dict[tuple[bytes, int], bytes] = {}  # (meter, sequence): id that a receipt names
         self.granted: list[Granted] = []
@@ -81,7 +81,7 @@ class Wire:
             self._loop.remove_reader(end)
             end.close()
 
-    def _hear_meters(self) -> None:
+    def _receive_meters(self) -> None:
         for data, address in _received(self._socket):
             self._note_up(data)
             end = self._ends.get(address) or self._open(address)
@@ -93,10 +93,10 @@ class Wire:
 
     def _open(self, address: tuple[str, int]) -> socket.socket:
         end = self._ends[address] = _bound()
-        self._loop.add_reader(end, self._hear_node, end, address)
+        self._loop.add_reader(end, self._receive_node, end, address)
         return end
 
-    def _hear_node(self, end: socket.socket, address: tuple[str, int]) -> None:
+    def _receive_node(self, end: socket.socket, address: tuple[str, int]) -> None:
         for data, _ in _received(end):
             self._note_down(data)
             self._carry(data, lambda moved: _send(self._socket, moved, address))
@@ -113,8 +113,8 @@ class Wire:
         kind, body = datagram.decode(data, self._community)
         if kind == datagram.ENTRY:
             new = entry.decode(body, self._community)
-            self.said.setdefault((new.kid, new.sequence), set()).add(new.id)
-            self.said_at_s.setdefault((new.kid, new.sequence), time.monotonic())
+            self.sent.setdefault((new.kid, new.sequence), set()).add(new.id)
+            self.sent_at_s.setdefault((new.kid, new.sequence), time.monotonic())
 
     def _note_down(self, data: bytes) -> None:
         kind, body = datagram.decode(data, self._community)

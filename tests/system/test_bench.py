@@ -7,12 +7,12 @@ from tools.bench import audit, heap, ingest, slices, wire
 
 
 @pytest.mark.parametrize(("cores", "seals"), [(1, True), (2, True), (2, False)])
-def test_ingest_stores_and_measures_all_and_says_so(cores: int, seals: bool) -> None:
+def test_ingest_stores_and_measures_all_and_reports_it(cores: int, seals: bool) -> None:
     result = ingest.measure(intervals=2, cores=cores, entries=300, rounds=1, seals=seals)
     assert min(*result.stored, *result.measured, result.verifications_per_s) > 0
 
 
-def test_a_refused_entry_is_no_result() -> None:
+def test_a_rejected_entry_is_no_result() -> None:
     with pytest.raises(AssertionError, match="only 0 of 3 were stored"):
         ingest.store_all(*ingest_of_strangers(), cores=1)
 
@@ -67,7 +67,7 @@ def test_the_sampler_waits_for_no_long_slice_of_cryptography() -> None:
         assert 10_000 < found.longest[name] <= slices.BAR, found
 
 
-def test_an_unknown_part_is_refused_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_part_is_rejected_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         program.main(["speed"])
     assert ended.value.code == 2

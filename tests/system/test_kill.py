@@ -52,7 +52,7 @@ async def keep_node_running(live: LiveCommunity) -> None:
         await live.start_node()
         await live.process.wait()
         await asyncio.sleep(0)  # what it sent last is on the wire
-        with live.home.reader() as reader:
+        with live.data.reader() as reader:
             for kid, next_sequence in live.wire.acknowledged.items():
                 assert live.head(reader, kid) >= next_sequence, (kid.hex(), next_sequence)
             for (kid, sequence), name in live.wire.receipts.items():
@@ -60,12 +60,12 @@ async def keep_node_running(live: LiveCommunity) -> None:
                 assert held is not None and held.id == name, (kid.hex(), sequence)
 
 
-def what_was_said_was_kept(live: LiveCommunity, household: Household) -> None:
+def what_was_published_was_kept(live: LiveCommunity, household: Household) -> None:
     """Whenever its meter died, what it had sent was in its flash: it goes on behind it."""
-    said = [(at_s, sequence) for (kid, sequence), at_s in live.wire.said_at_s.items() if kid == household.kid]
+    sent = [(at_s, sequence) for (kid, sequence), at_s in live.wire.sent_at_s.items() if kid == household.kid]
     ends, starts = household.of("ended"), household.of("started")[1:]
     for (ended_s, _), (_, started) in zip(ends, starts, strict=False):
-        last = max([sequence for at_s, sequence in said if at_s < ended_s], default=-1)
+        last = max([sequence for at_s, sequence in sent if at_s < ended_s], default=-1)
         assert started["next_sequence"] > last, (household.name, started)
     assert len(starts) >= KILLS // 8
 
@@ -80,7 +80,7 @@ async def keep_trading(live: LiveCommunity, sellers: "list[Household]", buyer: H
 
 
 @pytest.mark.timeout(240)
-def test_killed_two_hundred_times_nothing_is_lost_and_nothing_said_twice(
+def test_killed_two_hundred_times_nothing_is_lost_and_nothing_published_twice(
     tmp_path: Path, record_property: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(virtual_meter, "RESTART_AFTER_S", RESTART_AFTER_S)
@@ -91,9 +91,9 @@ async def _play(folder: Path, record_property: Any) -> None:
     async with LiveCommunity(folder) as live:
         async with asyncio.TaskGroup() as beside:
             node = beside.create_task(keep_node_running(live))
-            roof = await live.move_in("roof", -9000, kind="profile")
-            battery = await live.move_in("battery", -9000, kind="profile")
-            wallbox = await live.move_in("wallbox", 7200, "relay")
+            roof = await live.add("roof", -9000, kind="profile")
+            battery = await live.add("battery", -9000, kind="profile")
+            wallbox = await live.add("wallbox", 7200, "relay")
             trading = beside.create_task(keep_trading(live, [roof, battery], wallbox))
             await live.until(lambda: len(live.wire.granted) >= 2 * AT_FIRST, "the first grants")
             killer, began_s = Killer(live, KILLS), time.monotonic()
@@ -114,21 +114,21 @@ async def _play(folder: Path, record_property: Any) -> None:
 
 def _check(live: LiveCommunity, wallbox: Household) -> str:
     journals = {household.kid: journal(household) for household in live.households.values()}
-    with live.home.reader() as reader:
-        held = rules.Held(reader, journals, live.home.readers())
+    with live.data.reader() as reader:
+        held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         import_wh = rules.registers_only_rise(held)[wallbox.kid][0]
         used = rules.attributed_once(held, wallbox.kid)
         # A use may have ended since the last reading.
         told = [new.body["import_wh"] for new in held.logs[wallbox.kid] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
         import_wh = max(import_wh, *told)
         carried = rules.settled(held, live.clock())
-        refused = reader.rejected()
+        rejected = reader.rejected()
     for household in live.households.values():
-        what_was_said_was_kept(live, household)
-    assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(refused), refused
+        what_was_published_was_kept(live, household)
+    assert not {reasons.FORK, reasons.BROKEN_CHAIN, reasons.BAD_SIGNATURE} & set(rejected), rejected
     done = [new for new in held.of_kind(kinds.USAGE_END) if new.body["reason"] == kinds.END_USED_UP]
     assert len(done) >= 3 and len(held.of_kind(kinds.USAGE)) >= 10, "there was little to lose"
     # While no grant was in use the relay was open: no more than a second's energy at each opening is nobody's.
@@ -138,5 +138,5 @@ def _check(live: LiveCommunity, wallbox: Household) -> str:
     entries = sum(map(len, held.logs.values()))
     return (
         f": {entries} entries, {len(used)} contracts, {len(done)} used up, {sum(used.values())} Wh attributed and "
-        f"{sum(carried.values())} settled of {import_wh} imported, refused {refused}"
+        f"{sum(carried.values())} settled of {import_wh} imported, rejected {rejected}"
     )

@@ -36,7 +36,7 @@ class Lockstep:
             self.waiting += self.host.receive(b64decode(data))
         return answer
 
-    def tell(self, text: str) -> dict[str, Any]:
+    def write_line(self, text: str) -> dict[str, Any]:
         assert self.process.stdin is not None
         self.process.stdin.write(text + "\n")
         self.process.stdin.flush()
@@ -46,7 +46,7 @@ class Lockstep:
         self.t_ms += ms
         data, self.waiting = self.waiting, []
         line = {"to": [self.t_ms, self.start_s + self.t_ms // 1000], **more}
-        return self.tell(json.dumps({**line, "in": [b64encode(one).decode() for one in data]}))
+        return self.write_line(json.dumps({**line, "in": [b64encode(one).decode() for one in data]}))
 
     def close(self) -> None:
         self.process.kill()
@@ -76,7 +76,7 @@ def started(host: SmallHost, folder: Path, load: str, **more: object) -> Lockste
     return meter
 
 
-def test_hours_pass_and_every_wh_is_said(host: SmallHost, tmp_path: Path):
+def test_hours_pass_and_every_wh_is_published(host: SmallHost, tmp_path: Path):
     meter = started(host, tmp_path, "always", flash=None)
     try:
         for _ in range(3 * 60):
@@ -114,10 +114,10 @@ def test_a_reboot_keeps_key_registers_sequence_and_relay(host: SmallHost, tmp_pa
         for _ in range(8):
             before = meter.go(30_000, watts=6000)
         assert before["closed"]
-        again = meter.tell('{"do": "reboot"}')
+        again = meter.write_line('{"do": "reboot"}')
         for name in ("public_key", "kid", "code"):
             assert again[name] == meter.greeting[name]
-        assert again["next_sequence"] == before["next_sequence"] + 1 and again["closed"]  # it says that it booted
+        assert again["next_sequence"] == before["next_sequence"] + 1 and again["closed"]  # it publishes that it booted
         after = meter.go(60_000, watts=6000)
         assert after["registers"]["1"] >= before["registers"]["1"]
         meter.go(5_000, watts=0)
@@ -152,8 +152,8 @@ def test_nonsense_is_answered_and_the_meter_goes_on(host: SmallHost, tmp_path: P
             '{"to": [2000, -1]}', '{"to": [2000, 1], "power": [[1]]}', '{"to": [2000, 1], "watts": 1.5}',
             '{"to": [2000, 1], "press": {"fire": true}}', '{"to": [2000, 1], "in": [5]}',
         ):  # fmt: skip
-            assert list(meter.tell(line)) == ["error"], line
+            assert list(meter.write_line(line)) == ["error"], line
         assert meter.go(2000, watts=10)["next_sequence"] == 0
-        assert meter.tell('{"do": "heap"}')["heap"] > 10_000
+        assert meter.write_line('{"do": "heap"}')["heap"] > 10_000
     finally:
         meter.close()

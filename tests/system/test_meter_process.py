@@ -29,21 +29,21 @@ def host() -> Iterator[SmallHost]:
 
 def enrolled(host: SmallHost, meter: MeterProcess) -> None:
     host.enrol(meter.wait_for("started"))
-    assert host.serve(15, lambda: len(host.entries) > 0), host.heard
+    assert host.serve(15, lambda: len(host.entries) > 0), host.received
 
 
-def registers_said(host: SmallHost) -> "list[int]":
+def registers_published(host: SmallHost) -> "list[int]":
     return [readings.end_value(held.body, readings.EXPORT_WH) for held in host.of_kind(kinds.READING)]
 
 
-def test_it_says_who_it_is_and_ends_on_ctrl_c(host: SmallHost, tmp_path: Path):
+def test_it_reports_who_it_is_and_ends_on_ctrl_c(host: SmallHost, tmp_path: Path):
     path = configure(tmp_path, "house", host.port, host.root.public_key, ROOF)
     with MeterProcess(path) as meter:
         started = meter.wait_for("started")
         assert meter.events == [started] and started["next_sequence"] == 0
         assert (len(started["public_key"]), len(started["kid"]), len(started["code"])) == (64, 16, 31)
         assert meter.wait_for("status")["enrolled"] is False
-        assert host.serve(5, lambda: datagram.ENROL in host.heard)
+        assert host.serve(5, lambda: datagram.ENROL in host.received)
         assert meter.interrupt() == 0
         meter.wait_for("stopped")
 
@@ -59,7 +59,7 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
             sequences.append(started["next_sequence"])
             if round_ == 0:
                 host.enrol(started)
-                assert host.serve(15, lambda: len(host.entries) > 0), host.heard
+                assert host.serve(15, lambda: len(host.entries) > 0), host.received
             acknowledged = len(host.entries)
             assert started["next_sequence"] >= acknowledged if round_ else True
             host.serve(moments.uniform(0.02, 0.6) if round_ % 5 else 2.5)
@@ -71,7 +71,7 @@ def test_killed_twenty_times_it_goes_on_where_it_was(host: SmallHost, tmp_path: 
     assert sequences == sorted(sequences) and host.faults == []
     boots = [held.stamp.boot for held in host.of_kind(kinds.EVENT) if held.body["code"] == event_codes.BOOT]
     assert len(boots) >= 10 and boots == sorted(set(boots))
-    said = registers_said(host)
+    said = registers_published(host)
     assert said == sorted(said) and len(said) > 3 and said[-1] > 5
 
 
@@ -96,12 +96,12 @@ def test_a_grant_closes_the_relay_within_a_second_and_its_end_opens_it(host: Sma
     assert host.faults == []
 
 
-def test_what_was_said_without_a_host_is_heard_when_it_is_back(host: SmallHost, tmp_path: Path):
+def test_what_was_published_without_a_host_is_received_when_it_is_back(host: SmallHost, tmp_path: Path):
     path = configure(tmp_path, "house", host.port, host.root.public_key, ROOF)
     with MeterProcess(path) as meter:
         enrolled(host, meter)
         before = len(host.entries)
-        time.sleep(4)  # it speaks, and nobody hears
+        time.sleep(4)  # it sends, and nobody receives
         meter.kill()
     with MeterProcess(path) as meter:
         held = meter.wait_for("started")["next_sequence"]
@@ -116,10 +116,10 @@ def test_nobody_reads_its_console_and_it_goes_on(host: SmallHost, tmp_path: Path
     path = configure(tmp_path, "house", host.port, host.root.public_key, source, speed=5000)
     with MeterProcess(path, read=False):
         host.serve(4)
-        assert host.heard.get(datagram.DIGEST, 0) > 10
-        heard = dict(host.heard)
+        assert host.received.get(datagram.DIGEST, 0) > 10
+        received = dict(host.received)
         host.serve(1.5)
-        assert host.heard[datagram.DIGEST] > heard[datagram.DIGEST]
+        assert host.received[datagram.DIGEST] > received[datagram.DIGEST]
 
 
 def test_a_pty_is_a_p1_port(host: SmallHost, tmp_path: Path):
@@ -153,7 +153,7 @@ def test_buttons_are_pressed_at_the_console(host: SmallHost, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "shows"),
     [
         ({"rated_w": 0}, "rated_w"),
         ({"colour": 1}, "colour"),
@@ -166,7 +166,7 @@ def test_buttons_are_pressed_at_the_console(host: SmallHost, tmp_path: Path):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("program", ["main.py", "lockstep.py"])
-def test_a_configuration_it_cannot_use_is_one_line(change: dict[str, object], says: str, program: str, tmp_path: Path):
+def test_a_configuration_it_cannot_use_is_one_line(change: dict[str, object], shows: str, program: str, tmp_path: Path):
     if program == "lockstep.py" and ("source" in change or "speed" in change):
         return  # it uses neither
     path = configure(tmp_path, "house", 9, bytes(32), ROOF, **change) if "source" not in change else None
@@ -177,10 +177,10 @@ def test_a_configuration_it_cannot_use_is_one_line(change: dict[str, object], sa
         env=ENVIRONMENT, timeout=20,
     )  # fmt: skip
     assert result.returncode == 1 and result.stdout == ""
-    assert says in result.stderr and result.stderr.count("\n") == 1
+    assert shows in result.stderr and result.stderr.count("\n") == 1
 
 
-def test_a_flash_that_is_no_littlefs_is_refused_and_left_alone(tmp_path: Path):
+def test_a_flash_that_is_no_littlefs_is_rejected_and_left_alone(tmp_path: Path):
     path = configure(tmp_path, "house", 9, bytes(32), ROOF)
     image = tmp_path / "house.img"
     image.write_bytes(b"precious" * (1 << 17))
@@ -192,7 +192,7 @@ def test_a_flash_that_is_no_littlefs_is_refused_and_left_alone(tmp_path: Path):
     assert image.read_bytes() == b"precious" * (1 << 17)
 
 
-def test_json_of_the_wrong_kind_is_refused(tmp_path: Path):
+def test_json_of_the_wrong_kind_is_rejected(tmp_path: Path):
     path = tmp_path / "list.json"
     path.write_text(json.dumps([1]))
     result = subprocess.run(

@@ -62,11 +62,11 @@ async def _play(folder: Path, record_property: Any) -> None:
 
 
 async def move_in(live: LiveCommunity, name: str, watts: int, load: str = "always") -> Household:
-    return await live.move_in(name, watts, load, "profile", speed=SPEED, unix_s=live.clock())
+    return await live.add(name, watts, load, "profile", speed=SPEED, unix_s=live.clock())
 
 
 def entries_stored(live: LiveCommunity) -> int:
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         return reader.last_cursor()
 
 
@@ -81,11 +81,11 @@ def _check_relays(one: Household, other: Household, away_s: float, back_s: float
 
 def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: int, back_s: int) -> int:
     journals = {household.kid: journal(household) for household in live.households.values()}
-    with live.home.reader() as reader:
-        held = rules.Held(reader, journals, live.home.readers())
+    with live.data.reader() as reader:
+        held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
         carried = rules.settled(held, live.clock())

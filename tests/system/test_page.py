@@ -1,4 +1,4 @@
-"""The built page in a real browser, on a real store: it lives, it reads well, and it asks nobody but its node."""
+"""The built page in a real browser, on a real store: it lives, it reads well, and requests go to its node alone."""
 
 import asyncio
 import gzip
@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from simulator.host import Community
+from simulator.host import hosted
 from simulator.http import ISSUER, app_at, code
 from simulator.live_events import watch
-from simulator.trading import TERMS, TradingCommunity
+from simulator.trading import PRICES, SLOT_S, Trading
 from wattpact.api import page
 from wattpact.api.server import WebServer
 from wattpact.membership import access_links
@@ -36,7 +36,7 @@ class Served:
     """A community's application on a port, from a thread of its own; it can stop and come back on the same port."""
 
     def __init__(self, community, clock, seen_s=dict, signers=ISSUER):
-        self._store, self._clock, self._seen_s, self._signers = community.store, clock, seen_s, signers
+        self._store, self._clock, self._seen_s, self._signers = community.sink.store, clock, seen_s, signers
         self.port = 0
         self.start()
 
@@ -75,7 +75,7 @@ def browser():
     assert (DIST / "index.html").is_file(), "the page is not built: run `make web`"
     found = subprocess.run([CHECKOUT / "tools/fetch_chromium.sh"], capture_output=True, text=True, timeout=250)
     if found.returncode:
-        # Where a change is judged, the page is not left out.
+        # Where a change is checked, the page is not left out.
         (pytest.fail if os.environ.get("WATTPACT_REQUIRE_DATA") == "1" else pytest.skip)(found.stderr.strip())
     with playwright.sync_playwright() as started:
         opened = started.chromium.launch(executable_path=found.stdout.strip(), args=list(ARGUMENTS))
@@ -86,7 +86,7 @@ def browser():
 @pytest.fixture(scope="module")
 def trading(tmp_path_factory):
     """Half way through the first of two contracts."""
-    made = TradingCommunity(tmp_path_factory.mktemp("trading"), int(time.time()) // 5 * 5 - 60)
+    made = Trading(tmp_path_factory.mktemp("trading"), int(time.time()) // 5 * 5 - 60)
     made.run(slots=4)
     made.trade()
     made.run(slots=2)
@@ -96,10 +96,10 @@ def trading(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(trading):
-    def heard():
+    def received():
         return {meter.kid: int(time.time()) for meter in trading.meters}
 
-    made = Served(trading.community, lambda: max(trading.now_s, int(time.time())), heard)
+    made = Served(trading.community, lambda: max(trading.now_s, int(time.time())), received)
     yield made
     made.stop()
 
@@ -129,7 +129,7 @@ class Watched:
         if route.request.url.startswith("http://localhost:"):
             route.continue_()
         else:
-            self.problems.append(f"asked for {route.request.url}")
+            self.problems.append(f"a request for {route.request.url}")
             route.abort()
 
     def __enter__(self):
@@ -305,7 +305,7 @@ def test_the_chart_can_be_read_by_keyboard_and_as_a_table(browser, served, tradi
         assert watched.problems == []
 
 
-def test_dates_that_make_no_sense_are_refused_in_words(browser, served):
+def test_dates_that_make_no_sense_are_rejected_with_a_sentence(browser, served):
     with Watched(browser, link=served.link()) as watched:
         watched.page.goto(f"{served.base}/#/usage?span=days&from=2026-02-03&to=2026-02-01")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("must not be after")
@@ -350,20 +350,20 @@ def test_a_node_that_goes_and_comes_back(browser, trading):
             served.stop()
 
 
-def test_a_community_without_meters_says_what_to_do(browser, tmp_path):
-    community = Community(tmp_path, int(time.time()), TERMS)
+def test_a_community_without_meters_shows_what_to_do(browser, tmp_path):
+    community = hosted(tmp_path, int(time.time()), SLOT_S, PRICES)
     served = Served(community, lambda: int(time.time()))
     try:
         with Watched(browser, "phone") as watched:
             watched.page.goto(served.base)
             playwright.expect(watched.page.locator("main")).to_contain_text("wattpact meter enrol --code")
             assert watched.page.evaluate(AUDIT) == []
-            community.meter("House 9")
+            community.owned_meter("House 9")
             playwright.expect(watched.page.locator("main")).to_contain_text("House 9")
             assert watched.problems == []
     finally:
         served.stop()
-        community.close()
+        community.sink.close()
 
 
 SEALED = "Sealed: only its owner and the operator can see this."
@@ -449,7 +449,7 @@ def test_a_link_is_pasted_or_opened_in_a_page_that_is_there_already(browser, ser
         assert watched.problems == []
 
 
-def test_a_link_that_opens_nothing_says_so(browser, served):
+def test_a_link_that_opens_nothing_gives_the_reason(browser, served):
     with Watched(browser) as watched:
         shown = watched.page
         for fragment, words in (("code=" + "a" * 26, "not known here"), ("code=short", "is damaged")):
@@ -465,7 +465,7 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, mo
     kid = trading.battery.owner.kid
     with Watched(browser, link=served.link(kid)) as watched:
         playwright.expect(watched.page.locator(".who")).to_have_text("House 2")
-        store = trading.community.store
+        store = trading.community.sink.store
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
         playwright.expect(watched.page.get_by_role("alert")).to_contain_text("your link has expired or was revoked")
@@ -473,8 +473,8 @@ def test_a_page_whose_link_is_revoked_is_signed_out(browser, served, trading, mo
 
 
 def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, trading):
-    """Between the question who looks and the stream, which is nobody's then."""
-    kid, store = trading.battery.owner.kid, trading.community.store
+    """Between the request who looks and the stream, which is nobody's then."""
+    kid, store = trading.battery.owner.kid, trading.community.sink.store
 
     def revoke_first(route):
         access_links.revoke(store, [row.digest for row in access_links.listed(store) if row.person == kid])
@@ -487,9 +487,9 @@ def test_a_link_that_ends_before_the_stream_opens_is_noticed(browser, served, tr
         playwright.expect(watched.page.locator(".who")).to_have_text("Not signed in")
 
 
-def test_a_host_without_the_key_says_so(browser, tmp_path):
+def test_a_host_without_the_key_gives_the_reason(browser, tmp_path):
     """To the operator as to everyone; what is open it shows all the same."""
-    trading = TradingCommunity(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
+    trading = Trading(tmp_path, int(time.time()) // 5 * 5 - 20, readers=[])
     trading.trade()
     trading.run(slots=2)
     served = Served(trading.community, lambda: max(trading.now_s, int(time.time())), signers=())

@@ -135,7 +135,7 @@ def _check_store(held: rules.Held, kids: dict[str, bytes]) -> None:
     assert [used[grant["contract"]] for grant in (first, second)] == [first["wh"], second["wh"]] == [32, 32]
     _check_order(held, wallbox, first["contract"], second["contract"])
     carried = rules.settled(held, data_directory.clock())
-    # Settlement goes by readings: what was used before the meter's first one has no boundary to be settled from.
+    # Settlement follows readings: what was used before the meter's first one has no boundary to be settled from.
     unseen_wh = held.of_kind(kinds.READING, wallbox)[0].body["registers"][readings.IMPORT_WH][0]
     assert (carried[first["contract"]], carried[second["contract"]]) == (32, 32 - unseen_wh)
 
@@ -170,7 +170,7 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
     """How long each relay took: from the leaving of its grant from the node, and from the order to sign it."""
     async with LiveCommunity(folder, slot_s=5) as live:
         await live.start_node()
-        households = [await live.move_in(f"household-{n}", 7200, "relay", "profile") for n in range(METERS)]
+        households = [await live.add(f"household-{n}", 7200, "relay", "profile") for n in range(METERS)]
         await live.until(lambda: all(household.of("relay") for household in households), "the relays")
         pauses, signed_s = random.Random(METERS), {}
         for number, household in enumerate(households, 1):

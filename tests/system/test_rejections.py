@@ -1,4 +1,4 @@
-"""Everything that a node must refuse, over its real socket: counted by its reason, named in the log, and it goes on."""
+"""Everything that a node must reject, over its real socket: counted by its reason, named in the log, and it goes on."""
 
 import asyncio
 import os
@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 from simulator import rules
-from simulator.host import EnrolledAuthor, key, mandate, readings_body
+from simulator.authors import Author
+from simulator.bodies import reading_of
+from simulator.deal import mandate
+from simulator.host import key
 from simulator.processes import LiveCommunity
 from wattpact.membership import members
 from wattpact.store.sqlite.store import MAX_REJECTION_ROWS
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.log import entry, event_codes, kinds, roles
+from wattpact_protocol.log import entry, event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.sync import datagram
 
@@ -33,47 +36,47 @@ class Player:
 
     def __init__(self, live: LiveCommunity) -> None:
         self.live = live
-        self.community_id = live.home.community
+        self.community_id = live.data.community
         self.now_s = live.clock()
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.socket.connect(("127.0.0.1", live.wire.node_port))
-        self.here = self.meter("here")  # whose digests show that all before them was heard
+        self.here = self.meter("here")  # whose digests show that all before them was received
 
-    def meter(self, name: str) -> EnrolledAuthor:
+    def meter(self, name: str) -> Author:
         signer, person = key(name), key(f"owner of {name}")
-        with self.live.home.store() as store:
+        with self.live.data.store() as store:
             arguments = (store, self.live.issuer)
             owner = members.enrol_person(*arguments, person, name, self.now_s)
             made = members.enrol_meter(*arguments, signer.public_key, name, person.kid, self.now_s, rated_w=11000)
-        speaker = EnrolledAuthor(self.community_id, signer, made.body, made.id)
-        speaker.owner = EnrolledAuthor(self.community_id, person, owner.body, owner.id)
-        return speaker
+        meter = Author.certified(signer, self.community_id, made)
+        meter.owner = Author.certified(person, self.community_id, owner)
+        return meter
 
-    def stranger(self, name: str) -> EnrolledAuthor:
+    def stranger(self, name: str) -> Author:
         """Whom nobody has enrolled."""
-        return EnrolledAuthor(self.community_id, key(name), {"generation": 0, "role": roles.METER}, bytes(32))
+        return Author(key(name), self.community_id)
 
     def wrap(self, *entries: Entry) -> list[bytes]:
         return [datagram.encode(datagram.ENTRY, self.community_id, new.raw) for new in entries]
 
     async def send(self, datagrams: Iterable[bytes]) -> int:
-        """Send, so slowly that the node hears each, once it knows who was enrolled; how many."""
+        """Send, so slowly that the node receives each, once it knows who was enrolled; how many."""
         await self.live.until(self._is_caught_up, "the node to catch up")
         sent = 0
         for sent, data in enumerate(datagrams, 1):
             self.socket.send(data)
             if sent % AT_ONCE == 0:
-                await self.heard()
-        await self.heard()
+                await self.received()
+        await self.received()
         return sent
 
     def _is_caught_up(self) -> bool:
-        with self.live.home.reader() as reader:
+        with self.live.data.reader() as reader:
             return int.from_bytes(reader.meta("inbox_folded") or b"", "big") == reader.last_cursor()
 
-    async def heard(self) -> None:
-        """Wait until the node has heard all that was sent."""
+    async def received(self) -> None:
+        """Wait until the node has received all that was sent."""
         digest = [self.here.kid, 0, 0, bytes(8), 0]
         self.socket.send(datagram.encode(datagram.DIGEST, self.community_id, digest))
         loop, kind = asyncio.get_running_loop(), 0
@@ -82,15 +85,15 @@ class Player:
             kind, body = datagram.decode(data, self.community_id)
             kind = kind if body[0] == self.here.kid else 0
 
-    async def refused(self) -> Counter[str]:
+    async def rejections(self) -> Counter[str]:
         """All counts, once the node has put them into its store."""
         await asyncio.sleep(1.3)
-        with self.live.home.reader() as reader:
+        with self.live.data.reader() as reader:
             return Counter(reader.rejected())
 
 
 def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
-    """Reason: datagrams that must be refused for it, once those in `good` were taken."""
+    """Reason: datagrams that must be rejected for it, once those in `good` were taken."""
     now_s, wrap = player.now_s, player.wrap
     boot = {"code": event_codes.BOOT, "detail": 1}
     cases: dict[str, list[bytes]] = {}
@@ -114,7 +117,7 @@ def bad_entries(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
     return cases | bad_readings(player, good)
 
 
-def bad_orders(player: Player, meter: EnrolledAuthor, good: "list[Entry]") -> list[bytes]:
+def bad_orders(player: Player, meter: Author, good: "list[Entry]") -> list[bytes]:
     """A person's order again, and another one with its id."""
     good.append(meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s), player.now_s))
     other = meter.owner.publish("mandate", mandate(meter, kinds.SELL, 1, player.now_s, wh=41), player.now_s)
@@ -132,8 +135,8 @@ def bad_readings(player: Player, good: "list[Entry]") -> dict[str, list[bytes]]:
         ("old_register_generation", start_s + 15, (110, 0), {"register_generation": 1}),
     ):
         meter = player.meter(reason[:20])
-        first = readings_body(start_s, [(10, 0)], (100, 0), register_generation=2)
-        bad = readings_body(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
+        first = reading_of(start_s, [(10, 0)], (100, 0), register_generation=2)
+        bad = reading_of(at_s, [(1, 0)], registers, **{"register_generation": 2, **more})
         good.append(meter.publish("reading", first, start_s + 60))
         cases[reason] = player.wrap(meter.publish("reading", bad, start_s + 60))
     return cases
@@ -155,39 +158,39 @@ def bad_datagrams(player: Player) -> dict[str, list[bytes]]:
 
 
 @pytest.mark.timeout(60)
-def test_each_refusal_is_counted_and_named(tmp_path: Path) -> None:
-    asyncio.run(_refusals(tmp_path))
+def test_each_rejection_is_counted_and_named(tmp_path: Path) -> None:
+    asyncio.run(_rejections(tmp_path))
 
 
-async def _refusals(folder: Path) -> None:
+async def _rejections(folder: Path) -> None:
     async with LiveCommunity(folder) as live:
         await live.start_node()
         player = Player(live)
         good: list[Entry] = []
         cases = [*bad_entries(player, good).items(), *bad_datagrams(player).items()]
         await player.send(player.wrap(*good))
-        assert await player.refused() == {}
+        assert await player.rejections() == {}
         expected: Counter[str] = Counter()
         for reason, datagrams in cases:
             expected[reason] += await player.send(datagrams)
-        assert await player.refused() == expected
+        assert await player.rejections() == expected
         log = live.process.log.read_text()
         assert [reason for reason in expected if f"rejected: {reason}, author " not in log] == []
         assert f"rejected: fork, author {key('forked').kid.hex()}, from 127.0.0.1" in log
-        _check_evidence(live)
+        _check_forks(live)
         await player.send(player.wrap(player.here.publish("event", {"code": event_codes.BOOT}, player.now_s)))
-        assert await player.refused() == expected and live.process.is_running
-        with live.home.reader() as reader:
+        assert await player.rejections() == expected and live.process.is_running
+        with live.data.reader() as reader:
             assert live.head(reader, player.here.kid) == 1
         player.socket.close()
 
 
-def _check_evidence(live: LiveCommunity) -> None:
+def _check_forks(live: LiveCommunity) -> None:
     """Both entries of a fork are kept; void readings are in the log with their reason."""
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         found = reader.forks()
         assert [row.author for row in found] == [key("forked").kid]
-        held, other = (entry.decode(raw, live.home.community) for raw in (found[0].held, found[0].other))
+        held, other = (entry.decode(raw, live.data.community) for raw in (found[0].held, found[0].other))
         assert held.sequence == other.sequence == 0 and held.id != other.id
         void = sorted(row.void_reason for row in reader.stream() if row.void_reason)
         assert void == ["falling_register", "impossible_jump", "old_register_generation", "reading_time_ran_back"]
@@ -203,12 +206,12 @@ def test_damage_and_a_flood_do_not_keep_a_meter_from_being_served(tmp_path: Path
 async def _flood(folder: Path) -> str:
     async with LiveCommunity(folder) as live:
         await live.start_node()
-        roof = await live.move_in("roof", -8000, kind="profile")
+        roof = await live.add("roof", -8000, kind="profile")
         player = Player(live)
         dice = random.Random(4)
-        before = (await player.refused()).total()
+        before = (await player.rejections()).total()
         assert await player.send(_damaged(player, dice)) == DAMAGED
-        assert (await player.refused()).total() == before + DAMAGED
+        assert (await player.rejections()).total() == before + DAMAGED
         first_kb, began_s = _memory_kb(live.process.pid), time.monotonic()
         head = _head(live, roof.kid)
         assert await player.send(_anything(player, dice)) == FLOOD
@@ -216,19 +219,19 @@ async def _flood(folder: Path) -> str:
         assert _head(live, roof.kid) >= head + int(took_s) - 1, "the meter was not served meanwhile"
         assert last_kb - first_kb < GROWS_AT_MOST_KB, (first_kb, last_kb)
         assert live.process.log.stat().st_size < LOG_AT_MOST_BYTES
-        refused = await player.refused()
+        rejected = await player.rejections()
         await live.converge()
         await roof.meter.stop()
         assert await live.process.stop() == 0
-        with live.home.reader() as reader:
-            assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(refused)
-            rules.logs_are_whole(rules.Held(reader, [roof.kid], live.home.readers()))
+        with live.data.reader() as reader:
+            assert len(reader.rejections()) <= MAX_REJECTION_ROWS + len(rejected)
+            rules.logs_are_whole(rules.Held(reader, [roof.kid], live.data.readers()))
         player.socket.close()
-        return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, refused {dict(refused)}"
+        return f"{FLOOD} datagrams in {took_s:.1f} s, memory from {first_kb} to {last_kb} kB, rejected {dict(rejected)}"
 
 
 def _head(live: LiveCommunity, kid: bytes) -> int:
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         return live.head(reader, kid)
 
 
@@ -239,7 +242,7 @@ def _memory_kb(pid: int) -> int:
 
 def _damaged(player: Player, dice: random.Random) -> "list[bytes]":
     """Entries with bits turned over, cut, grown or replaced by noise: not one of them is one any more."""
-    body = readings_body(player.now_s, [(1, 0)] * 15)
+    body = reading_of(player.now_s, [(1, 0)] * 15)
     good = player.wrap(player.meter("damaged").publish("reading", body, player.now_s))[0]
     made = []
     for _ in range(DAMAGED):

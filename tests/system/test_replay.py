@@ -118,7 +118,7 @@ def test_a_recorded_waveform_is_measured_within_one_percent() -> None:
     assert len(found) == 12
 
 
-def test_the_week_fails_where_a_file_says_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_week_fails_where_a_file_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that cannot fail shows nothing: the meters are given a watt-hour that the reference does not know of."""
     source = Path(case.data(HOMES))
     play = homes.HomesReplay(source, 2, 1, 0, lambda text: None)
@@ -163,7 +163,7 @@ def test_homes_that_cannot_be_read_are_named(tmp_path: Path, name: str, text: st
         homes.HomesReplay(folder, 2, 1, 0, lambda text: None)
 
 
-def test_homes_are_read_as_the_decimals_that_stand_there(tmp_path: Path) -> None:
+def test_households_are_read_as_the_decimals_in_the_file(tmp_path: Path) -> None:
     rows = "non_shiftable_load,solar_generation\n" + "0.85116667,0\n" + "0.1,100\n" * 23
     home = homes.read_home(_folder(tmp_path, **{"Building_1.csv": rows}), "Building_1", homes.Decimal("4"), 0, 24)
     assert home.net_mw[:2] == [851_167, -300_000]

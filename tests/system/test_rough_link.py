@@ -34,9 +34,9 @@ def test_over_a_rough_link_everything_arrives_and_the_cycle_completes(tmp_path: 
 async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
     async with LiveCommunity(folder, slot_s=2, rough=rain) as live:
         await live.start_node()
-        roof = await live.move_in("roof", -9000, kind="profile")
-        battery = await live.move_in("battery", -9000, kind="profile")
-        wallbox = await live.move_in("wallbox", 7200, "relay", "profile")
+        roof = await live.add("roof", -9000, kind="profile")
+        battery = await live.add("battery", -9000, kind="profile")
+        wallbox = await live.add("wallbox", 7200, "relay", "profile")
         live.sell(roof, WH, 180_000)
         live.sell(battery, WH, 220_000)
         await live.until(lambda: wallbox.of("status")[-1][1]["offers"] == 2, "both offers", WITHIN_S)
@@ -45,7 +45,7 @@ async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
         await live.until(lambda: _ended(live) == 2, "both contracts to end", CYCLE_WITHIN_S)
         await live.until(lambda: not wallbox.is_closed, "the relay to open", WITHIN_S)
         await live.converge(WITHIN_S)
-        await live.until(lambda: _has_heard(live, wallbox), "the inbox to be heard", WITHIN_S)
+        await live.until(lambda: _has_received(live, wallbox), "the inbox to be received", WITHIN_S)
         for household in live.households.values():
             await household.meter.stop()
         assert await live.process.stop() == 0
@@ -55,13 +55,13 @@ async def _play(folder: Path, rain: Rain, record_property: Any) -> None:
 
 
 def _ended(live: LiveCommunity) -> int:
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         return len(reader.entries(of_kinds=[kinds.USAGE_END]))
 
 
-def _has_heard(live: LiveCommunity, household: Household) -> bool:
+def _has_received(live: LiveCommunity, household: Household) -> bool:
     """Whether the meter's cursor has been at the last entry for it that is no receipt, which come all the time."""
-    with live.home.reader() as reader:
+    with live.data.reader() as reader:
         told = reader.value(
             "SELECT max(i.position) FROM inbox i JOIN entries e ON e.cursor = i.entry"
             " WHERE i.meter = ? AND e.kind <> ?",
@@ -72,21 +72,21 @@ def _has_heard(live: LiveCommunity, household: Household) -> bool:
 
 def _check(live: LiveCommunity, wallbox: Household, rain: Rain) -> str:
     journals = {household.kid: journal(household) for household in live.households.values()}
-    with live.home.reader() as reader:
-        held = rules.Held(reader, journals, live.home.readers())
+    with live.data.reader() as reader:
+        held = rules.Held(reader, journals, live.data.readers())
         rules.logs_are_whole(held)
         rules.nothing_acknowledged_is_lost(held, live.wire.acknowledged, live.wire.receipts)
-        rules.no_sequence_is_used_twice(held, live.wire.said, journals)
+        rules.no_sequence_is_used_twice(held, live.wire.sent, journals)
         rules.registers_only_rise(held)
         grants, used = rules.granted_once(held), rules.attributed_once(held, wallbox.kid)
-        refused = reader.rejected()
+        rejected = reader.rejected()
     assert sorted(used.values()) == [WH, WH] and set(used) == set(grants)
     ends = [new.body["contract"] for new in held.of_kind(kinds.USAGE_END)]
     assert [grants[contract].body["priority"] for contract in ends] == [1, 2]
     assert min(rain.lost, rain.twice, rain.damaged, rain.late) > 10
-    assert refused.get("duplicate"), refused
-    assert [reason for reason in DAMAGED if refused.get(reason)], refused
+    assert rejected.get("duplicate"), rejected
+    assert [reason for reason in DAMAGED if rejected.get(reason)], rejected
     return (
         f"of {live.wire.passed} datagrams {rain.lost} lost, {rain.twice} repeated, {rain.damaged} damaged, "
-        f"{rain.late} late; {len(held.entries)} entries stored, refused {refused}"
+        f"{rain.late} late; {len(held.entries)} entries stored, rejected {rejected}"
     )

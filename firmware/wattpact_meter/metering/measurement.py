@@ -6,8 +6,6 @@ is added loses nothing.
 
 from wattpact_protocol.log import register_table
 
-from wattpact_meter.clock import plausible
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +37,7 @@ class Measurement:
         self.quality = quality
         self.serial = serial
         self.registers_wh = registers_wh or {}
-        self.unix_s = plausible(unix_s)
+        self.unix_s = unix_s
 
     @property
     def power_w(self) -> "int | None":

@@ -46,7 +46,7 @@ def app_of(views: Views, access: Access, changes: Events, dist: Path | None = No
         version=version("wattpact"),
         summary="Who produces and consumes, under which contracts, and what it costs. Read-only.",
         description="Integers only: energy in Wh, power in W, time in Unix seconds, prices in millionths of the "
-        "currency per kWh, amounts in billionths of the currency. Keys and ids are hexadecimal.",
+        "currency per kWh, amounts in thousand-millionths of the currency. Keys and ids are hexadecimal.",
         docs_url=None,  # the interactive pages load scripts from elsewhere
         redoc_url=None,
         redirect_slashes=False,

@@ -138,7 +138,10 @@ class Feed:
         return not crowded and len(self.pages) < MAX_PAGES
 
     async def stream(self, viewer: Viewer, digest: bytes | None, after: int | None) -> AsyncIterator[ServerSentEvent]:
-        """For one page: the rows after that cursor, the whole picture, then whatever changes."""
+        """For one page: the rows after that cursor, the whole picture, then whatever changes. Nothing where others came
+        since there was room, so that many at once are no more than one after another."""
+        if not self.has_room(viewer):
+            return
         page, channel = Page(digest), self._join(viewer)
         channel.pages.add(page)
         try:
@@ -146,7 +149,7 @@ class Feed:
                 self._cursor = await run_in_threadpool(self.views.last_cursor)
             for row in await run_in_threadpool(self.views.log_after, after, MAX_ROWS) if after is not None else ():
                 yield entry_event(viewer, row)
-            for name, text in channel.last.items():
+            for name, text in list(channel.last.items()):  # others are added meanwhile, and come behind
                 yield ServerSentEvent(raw_data=text, event=name)
             if self.watcher is None or self.watcher.done():
                 self.watcher = asyncio.create_task(self._watch())

@@ -1,7 +1,7 @@
 """The shapes of the HTTP API's answers: /openapi.json is made of them, and the page reads them.
 
 What always holds: energy is whole Wh, power whole W, time Unix seconds, a price millionths of the currency per kWh,
-an amount of money billionths of it; every name carries its unit. Keys and ids are lower-case hexadecimal.
+an amount of money thousand-millionths of it; every name carries its unit. Keys and ids are lower-case hexadecimal.
 """
 
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ EntryId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 t
 Seconds = Annotated[int, Field(description="Unix time, seconds")]
 Wh = Annotated[int, Field(description="energy, Wh")]
 Price = Annotated[int, Field(description="price, millionths of the currency per kWh")]
-Nano = Annotated[int, Field(description="money, billionths of the currency")]
+Nano = Annotated[int, Field(description="money, thousand-millionths of the currency")]
 
 Kind = Literal[
     "acceptance", "certificate", "community", "contract", "demand", "event", "grant", "key_epoch", "key_open",
@@ -154,7 +154,7 @@ class Contract(Model):
     used_from_s: Annotated[int | None, Field(description="when its use began, Unix seconds")]
     ended_s: Annotated[int | None, Field(description="when it ended, Unix seconds")]
     end_reason: Annotated[str | None, Field(description="why it ended: used up, expired, terminated or void")]
-    due_nano: Annotated[int | None, Field(description="what is due for it so far, billionths of the currency")]
+    due_nano: Annotated[int | None, Field(description="what is due for it so far, thousand-millionths of the currency")]
     flow_w: Annotated[int | None, Field(description="power delivered under it now, W")]
     sealed: Sealed
 
@@ -200,7 +200,9 @@ class BillLine(Model):
     price_micro_per_kwh: Price
     nano: Nano
     unused_wh: Annotated[int, Field(description="energy agreed and not taken, Wh")]
-    unused_nano: Annotated[int, Field(description="money for energy agreed and not taken, billionths of the currency")]
+    unused_nano: Annotated[
+        int, Field(description="for energy agreed and not taken, thousand-millionths of the currency")
+    ]
 
 
 class Backlog(Model):

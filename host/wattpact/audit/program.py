@@ -23,7 +23,7 @@ KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be 
 
 
 class Unreadable(ValueError):
-    """A file that is missing, empty or too large; the text is a sentence for a person."""
+    """A file that is missing, empty, too large or no bundle; the text is a sentence for a person."""
 
 
 def run(path: str, root: str, keys: Sequence[str], as_json: bool, out: TextIO, err: TextIO) -> int:
@@ -66,4 +66,9 @@ def _open(path: str) -> BinaryIO:
         raise Unreadable(f"{path!r} is empty, not a bundle")
     if status.st_size > format.MAX_BYTES:
         raise Unreadable(f"{path!r} is larger than {format.MAX_BYTES >> 20} MiB, the most that a bundle can have")
-    return open(path, "rb")
+    file = open(path, "rb")
+    if file.read(len(format.BEGIN)) != format.BEGIN:
+        file.close()
+        raise Unreadable(f"{path!r} is not a bundle")
+    file.seek(0)
+    return file

@@ -14,6 +14,7 @@ from wattpact_protocol.log import ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
 MAX_BYTES = 512 << 20
+BEGIN = b"\xd2\x84"  # of every entry: the tag and the array of COSE_Sign1
 
 # Where an entry's length is found: tag, array, protected header and unprotected header take 17 bytes, then the
 # payload's head (docs/spec/cose.md); after the payload, two bytes of head and the signature.
@@ -66,7 +67,7 @@ def read(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 
 def _length(head: bytes) -> int | None:
     """The bytes of the entry that begins so, None where none can."""
-    if len(head) < _HEAD or head[:2] != b"\xd2\x84":
+    if len(head) < _HEAD or head[: len(BEGIN)] != BEGIN:
         return None
     size = head[17]
     if size < 0x58:

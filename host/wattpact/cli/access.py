@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from wattpact.cli.frame import Session, as_json, moment, show_json, show_table
+from wattpact.cli import times
+from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.cli.node import HTTP_PORT
 from wattpact.membership import access_links, members
 from wattpact.membership.access_links import Pass
@@ -44,9 +45,10 @@ def new(session: Session, person: str | None, operator: bool, days: int, label: 
         known = members.find_person(store.certificates(), directory.keyring.people(), person) if person else None
         code, kid = secrets.token_bytes(access_links.CODE_BYTES), known.kid if known else None
         text = access_links.issue(store, code, kid, label, now_s, days * access_links.DAY_S)
+        until = times.day(now_s + days * access_links.DAY_S, times.zone_of(store))
     click.echo(access_links.link(url, text))
     content = f"what the meters of {known.body['label']} measure" if known else "everything"
-    click.echo(f"It shows {content} until {moment(now_s + days * access_links.DAY_S)[:10]}.")
+    click.echo(f"It shows {content} until {until}.")
 
 
 def _who(row: Pass) -> str:
@@ -67,14 +69,15 @@ def _row(row: Pass) -> dict[str, Any]:
 def list_links(session: Session, as_json: bool) -> None:
     """List links: whose they are, until when, when last used. The links themselves are not stored."""
     with session.data_directory().store() as store:
-        rows = access_links.listed(store)
+        rows, zone = access_links.listed(store), times.zone_of(store)
     if as_json:
         show_json([_row(row) for row in rows])
         return
     now_s, cells = data_directory.clock(), []
     for row in rows:
-        ends = f"{moment(row.expires_s)[:10]}{'' if row.expires_s > now_s else ' (expired)'}"
-        cells.append((row.id, _who(row), row.label, moment(row.created_s)[:10], ends, moment(row.last_used_s)[:16]))
+        ends = f"{times.day(row.expires_s, zone)}{'' if row.expires_s > now_s else ' (expired)'}"
+        made, used = times.day(row.created_s, zone), times.minute(row.last_used_s, zone)
+        cells.append((row.id, _who(row), row.label, made, ends, used))
     show_table(("id", "whose", "note", "made", "valid until", "last used"), cells)
 
 

@@ -10,14 +10,11 @@ import click
 
 from wattpact import keys
 from wattpact.billing import bill, disclose
-from wattpact.billing.bill import Bill
 from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Statements
 from wattpact.node import data_directory
 from wattpact.projections import follow, ledger_feed
-from wattpact.projections.unsealing import Unsealer
-from wattpact.store.interface import Store
 from wattpact.store.publishing import publish
 
 
@@ -41,41 +38,32 @@ def command(
         raise click.UsageError("the keys are for the readings of a bundle: write the bundle with --export")
     directory = session.data_directory()
     now_s = data_directory.clock()
-    with directory.store() as store:
-        unsealer = follow.bring_up(store, directory.readers(), now_s)
-        ledger = ledger_feed.ledger_of(store, now_s)
-        month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
-        if owner is None:
-            _show_all(ledger, month, as_json)
-            return
-        made = bill.make(ledger, _subject(directory, ledger, owner), month)
-        if target is not None:
-            data = _bundle(directory, store, made, ledger, unsealer, now_s)
-            shown, _ = disclose.for_bundle(store, unsealer, data)
-            given = None if keys_target is None else disclose.disclose(store, unsealer, shown)
-            _write(target, data)
-            if keys_target is not None and given is not None:
-                disclosure.write(keys_target, given)
+    with directory.store() as store, directory.reader() as reader:
+        unsealer = follow.bring_up(store, directory.readers(), now_s).on(reader)
+        with reader.moment():  # else what a node stores beside this is in one part of it and not in another
+            ledger = ledger_feed.ledger_of(reader, now_s)
+            month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
+            if owner is None:
+                _show_all(ledger, month, as_json)
+                return
+            made = bill.make(ledger, _subject(directory, ledger, owner), month)
+            if target is not None:
+                host = directory.keyring.load(keys.HOST)
+                held = ledger_feed.entries_for(reader, made.statement, unsealer)
+                data = bill.export(
+                    made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s)
+                )
+                shown, _ = disclose.for_bundle(reader, unsealer, data)
+                given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
+                _write(target, data)
+                if keys_target is not None and given is not None:
+                    disclosure.write(keys_target, given)
     if as_json:
         show_json(made.as_json())
         return
     click.echo(bill.text(made))
     if target is not None:
         _show_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), directory.root_public_key)
-
-
-def _bundle(
-    directory: data_directory.DataDirectory,
-    store: Store,
-    made: Bill,
-    ledger: Statements,
-    unsealer: Unsealer,
-    now_s: int,
-) -> bytes:
-    """The signed bundle; the statement in it is published in the host's log."""
-    host = directory.keyring.load(keys.HOST)
-    held = ledger_feed.entries_for(store, made.statement, unsealer)
-    return bill.export(made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s))
 
 
 def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:

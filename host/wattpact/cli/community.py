@@ -207,7 +207,7 @@ def policy(
         raise click.UsageError("nothing to change: give an option, or see the policies with `wattpact community show`")
     with directory.store() as store:
         known = _find_meter(store, meter) if meter else None
-        zone = terms.community(store)["timezone"]
+        zone = times.zone_of(store)
         body = terms.set_policy(store, issuer, known.kid if known else None, changes, now_s)
     whose = known.body["label"] if known else "all meters without one of their own"
     fields = "; ".join(_differences(_policy_row(None, body), zone))
@@ -238,7 +238,7 @@ def default_supply(session: Session, meter: str, until: str) -> None:
     issuer, now_s = _issuer(directory), data_directory.clock()
     with directory.store() as store:
         known = _find_meter(store, meter)
-        zone = terms.community(store)["timezone"]
+        zone = times.zone_of(store)
         to_s = times.unix_s(until, zone)
         if to_s <= now_s:
             raise click.BadParameter(f"{until!r} is in the past")

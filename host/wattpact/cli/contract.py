@@ -5,22 +5,21 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from wattpact_protocol.log import entry, kinds, roles
+from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, MATCHED, VOID, Contract
 
-from wattpact.cli.frame import Hours, Price, Session, as_json, energy, moment, price, show_fields, show_json, show_table
+from wattpact.cli import times
+from wattpact.cli.frame import Hours, Price, Session, as_json, energy, price, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
-from wattpact.market.grants import Grants
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
-from wattpact.projections.unsealing import Unsealer
+from wattpact.projections import follow
+from wattpact.projections.contracts import StoredContract
 from wattpact.store.interface import Reader
 from wattpact.store.publishing import publish
 
 _MAX_U32 = (1 << 32) - 1
-_KINDS = tuple(range(kinds.MANDATE, kinds.TERMINATE + 1))
-_USED = (kinds.USAGE, kinds.USAGE_END)
 _DAY_S = 86400
 _STATES = (MATCHED, GRANTED, ACTIVE, ENDED, VOID)
 
@@ -77,10 +76,11 @@ def _order(session: Session, side: int, meter: str, wh: int, limit: int, max_w: 
             "limit_micro_per_kwh": limit, "wh": wh, "max_w": max_w, "start_s": now_s, "end_s": now_s + hours,
         }  # fmt: skip
         made = publish(store, owner, kinds.MANDATE, body, now_s)
+        until = times.shown(now_s + hours, times.zone_of(store))
     verb = "sell" if side == kinds.SELL else "buy"
     bound = "at least" if side == kinds.SELL else "no more than"
     click.echo(f"{known.body['label']} may {verb} up to {energy(wh)} for {bound} {price(limit)} per kWh until "
-               f"{moment(now_s + hours)}. Order {made.id.hex()[:12]}.")  # fmt: skip
+               f"{until}. Order {made.id.hex()[:12]}.")  # fmt: skip
 
 
 def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
@@ -93,35 +93,32 @@ def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
     return found[0]
 
 
-class _Contracts:
-    """All contracts, and those whose use this host has no key to."""
-
-    def __init__(self, directory: DataDirectory, reader: Reader) -> None:
-        self.grants = Grants()
-        self.unreadable: set[bytes] = set()
-        unsealer = Unsealer(reader, directory.readers())
-        for row in reader.stream(of_kinds=(kinds.CERTIFICATE, *_KINDS)):
-            if row.void_reason is None:
-                new = unsealer.look(entry.decode(row.raw, reader.community))
-                self.grants.apply(new)
-                if new.is_sealed and new.kind in _USED:
-                    self.unreadable.add(new.body["contract"])
+def _bring_up(directory: DataDirectory, now_s: int) -> None:
+    """All that is stored is in the contracts: a node that runs sees to it, and then nothing is written here."""
+    if not directory.has_node():
+        with directory.store() as store:
+            follow.bring_up(store, directory.readers(), now_s)
 
 
-def _find(market: Grants, text: str) -> Contract:
-    found = [
-        contract for contract in market.agreements.contracts.values() if contract.id.hex().startswith(text.lower())
-    ]
+def _contracts(reader: Reader) -> list[Contract]:
+    """Those that their offer had energy left for, the newest first, as they are stored."""
+    return [StoredContract(row) for row, _ in reader.contracts() if row.void_reason is None]
+
+
+def _find(contracts: list[Contract], text: str) -> Contract:
+    found = [contract for contract in contracts if contract.id.hex().startswith(text.lower())]
     if len(text) < 4 or len(found) != 1:
         reason = "is more than one contract; write more of its id" if found and len(text) >= 4 else "is no contract"
         raise ContractError(f"{text!r} {reason}; see `wattpact contract list`")
     return found[0]
 
 
-def _row(contract: Contract, is_unreadable: bool, labels: dict[bytes, str], now_s: int) -> dict[str, Any]:
+def _row(contract: Contract, labels: dict[bytes, str], unread: set[bytes], now_s: int) -> dict[str, Any]:
+    """`attributed_wh` is None where nothing of it is known, of a meter with readings that this host has no key to."""
+    is_sealed = contract.consumer in unread and not contract.attributed_wh
     return {
         "id": contract.id.hex(), "state": contract.state(now_s), "wh": contract.wh,
-        "attributed_wh": None if is_unreadable else contract.attributed_wh,
+        "attributed_wh": None if is_sealed else contract.attributed_wh,
         "price_micro_per_kwh": contract.price_micro_per_kwh, "max_w": contract.max_w,
         "priority": contract.priority, "supplier": contract.supplier.hex(),
         "supplier_label": labels.get(contract.supplier), "consumer": contract.consumer.hex(),
@@ -145,24 +142,26 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
     """List contracts, the newest first."""
     now_s = data_directory.clock()
     directory = session.data_directory()
+    _bring_up(directory, now_s)
     with directory.reader() as reader:
-        labels, found = _labels(reader), _Contracts(directory, reader)
-    contracts = sorted(found.grants.agreements.contracts.values(), key=lambda c: (-c.start_s, c.id))
-    rows = [_row(contract, contract.id in found.unreadable, labels, now_s) for contract in contracts]
+        contracts, labels = _contracts(reader), _labels(reader)
+        unread, zone = set(reader.unread()), times.zone_of(reader)
+    rows = [_row(contract, labels, unread, now_s) for contract in contracts]
     rows = [row for row in rows if not state or row["state"] in state]
     if as_json:
         show_json(rows)
     elif rows:
         titles = ("contract", "state", "from", "to", "energy", "used", "price", "until")
-        show_table(titles, [_cells(row) for row in rows])
+        show_table(titles, [_cells(row, zone) for row in rows])
     else:
         click.echo("No contract is in this state." if state else "No contracts yet.")
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any], zone: str) -> tuple[str, ...]:
     return (
         row["id"][:8], row["state"], row["supplier_label"] or row["supplier"], row["consumer_label"] or row["consumer"],
-        energy(row["wh"]), _used(row["attributed_wh"]), price(row["price_micro_per_kwh"]), moment(row["end_s"])[5:16],
+        energy(row["wh"]), _used(row["attributed_wh"]), price(row["price_micro_per_kwh"]),
+        times.minute(row["end_s"], zone)[5:],
     )  # fmt: skip
 
 
@@ -176,21 +175,22 @@ def _used(wh: int | None) -> str:
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
-    directory = session.data_directory()
+    directory, now_s = session.data_directory(), data_directory.clock()
+    _bring_up(directory, now_s)
     with directory.reader() as reader:
-        known = _Contracts(directory, reader)
-        found = _find(known.grants, contract)
-        row = _row(found, found.id in known.unreadable, _labels(reader), data_directory.clock())
+        found, zone = _find(_contracts(reader), contract), times.zone_of(reader)
+        row = _row(found, _labels(reader), set(reader.unread()), now_s)
     if as_json:
         show_json(row)
         return
-    ended = f"{moment(row['terminated_s'])}, by the {row['terminated_by']}" if row["terminated_s"] else None
+    ended = f"{times.shown(row['terminated_s'], zone)}, by the {row['terminated_by']}" if row["terminated_s"] else None
+    used = None if row["used_from_s"] is None else times.shown(row["used_from_s"], zone)
     show_fields({
         "contract": row["id"], "state": row["state"], "from": row["supplier_label"], "to": row["consumer_label"],
         "energy": energy(row["wh"]), "used": _used(row["attributed_wh"]),
         "price": f"{price(row['price_micro_per_kwh'])} per kWh", "at most": f"{row['max_w']} W",
-        "priority": row["priority"], "grant": row["grant_number"], "starts": moment(row["start_s"]),
-        "ends": moment(row["end_s"]), "in use since": moment(row["used_from_s"]), "ended early": ended,
+        "priority": row["priority"], "grant": row["grant_number"], "starts": times.shown(row["start_s"], zone),
+        "ends": times.shown(row["end_s"], zone), "in use since": used, "ended early": ended,
     })  # fmt: skip
 
 
@@ -211,8 +211,9 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     If the consumer's owner ends it, the energy agreed and not taken is due all the same."""
     directory = session.data_directory()
     now_s = data_directory.clock()
+    _bring_up(directory, now_s)
     with directory.store() as store:
-        found = _find(_Contracts(directory, store).grants, contract)
+        found = _find(_contracts(store), contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):
             raise ContractError(f"contract {found.id.hex()[:8]} has ended already")
         signer, body = _ending(directory, store, found, party, now_s)

@@ -12,7 +12,6 @@ from wattpact.bundle import disclosure, format
 from wattpact.cli import times
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.keys import KeyFileError, Signer
-from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node.data_directory import DataDirectory
 from wattpact.projections.unsealing import Unsealer
@@ -101,7 +100,7 @@ def _in_time(
     label = known.body["label"]
     if own is not None and known.kid not in own:
         raise DisclosingError(f"{label} belongs to somebody else; its owner or the operator can disclose it")
-    zone = terms.community(reader)["timezone"]
+    zone = times.zone_of(reader)
     from_s, to_s = times.unix_s(since, zone), times.unix_s(until, zone)
     if from_s >= to_s:
         raise click.BadParameter(f"{since!r} is not before {until!r}")
@@ -146,17 +145,17 @@ def _show(
 
 def _show_periods(reader: Reader, found: Sequence[KeyPeriod]) -> None:
     """Everything that the keys show, a line for each."""
-    labels, zone = disclose.labels_of(reader), terms.community(reader)["timezone"]
+    labels, zone = disclose.labels_of(reader), times.zone_of(reader)
     if not found:
         click.echo("Nothing of this is sealed, so no key is needed.")
         return
     rows = [
-        (labels.get(one.meter, one.meter.hex()), _number(one), times.shown(one.from_s, zone)[:16],
-         times.shown(one.to_s, zone)[:16], str(one.readings), str(one.others))
+        (labels.get(one.meter, one.meter.hex()), _number(one), times.minute(one.from_s, zone),
+         times.minute(one.to_s, zone), str(one.readings), str(one.others))
         for one in found
     ]  # fmt: skip
-    show_table(("meter", "key period", "from", "to", "readings", "other entries"), rows)
-    click.echo(f"\nTimes are in {zone}. A key shows its whole key period: every reading, and in other entries the")
+    show_table(("meter", "key period", "from", "to", "readings", "others"), rows)
+    click.echo(f"\nTimes are in {zone}. A key shows its whole key period: every reading, and in the others the")
     click.echo("registers at events and how much of each contract was used.")
 
 

@@ -4,7 +4,6 @@ What always holds: an error that Wattpact raises itself is a sentence for a pers
 is an error in Wattpact, and is shown with how to find it.
 """
 
-import datetime
 import importlib
 import importlib.util
 import json
@@ -143,10 +142,12 @@ def show_json(value: Any) -> None:
 
 
 def show_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as narrow as its cells; where that is wider than WIDTH, the widest column is cut."""
+    """A table as narrow as its cells; where that is wider than WIDTH, the widest column of names is cut, and never a
+    time or a number."""
     widths = [max(len(cell) for cell in column) for column in zip(titles, *rows, strict=True)]
-    while sum(widths) + 2 * (len(widths) - 1) > WIDTH:
-        widths[widths.index(max(widths))] -= 1
+    names = [at for at in range(len(titles)) if any(row[at][:1].isalpha() for row in rows)] or [0]
+    while sum(widths) + 2 * (len(widths) - 1) > WIDTH and max(widths[at] for at in names) > 1:
+        widths[max(names, key=lambda at: widths[at])] -= 1
     for row in (titles, *rows):
         cells = (_cut(cell, width).ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
@@ -202,13 +203,6 @@ def price(micro_per_kwh: int) -> str:
     whole, rest = divmod(micro_per_kwh, MICRO)
     decimals = f"{rest:06}".rstrip("0")
     return f"{whole}.{decimals.ljust(2, '0')}"
-
-
-def moment(unix_s: int | None) -> str:
-    """A time for a person, in this machine's zone."""
-    if unix_s is None:
-        return "-"
-    return datetime.datetime.fromtimestamp(unix_s).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def age(seconds: int) -> str:

@@ -8,7 +8,8 @@ import click
 from wattpact_protocol.log import roles
 
 from wattpact import keys
-from wattpact.cli.frame import Price, Session, as_json, moment, price, show_fields, show_json, show_table
+from wattpact.cli import times
+from wattpact.cli.frame import Price, Session, as_json, price, show_fields, show_json, show_table
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.store.records import Certified
@@ -87,13 +88,14 @@ def _row(known: Certified, here: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _rows(session: Session) -> list[dict[str, Any]]:
+def _rows(session: Session) -> tuple[list[dict[str, Any]], str]:
+    """All certificates, and the community's time zone."""
     directory = session.data_directory()
     ring = directory.keyring
     signers = ring.people() + [ring.load(name) for name in (keys.ROOT, keys.ISSUER, keys.HOST) if ring.has(name)]
     here = {signer.kid for signer in signers}
     with directory.reader() as reader:
-        return [_row(known, known.kid in here) for known in reader.certificates()]
+        return [_row(known, known.kid in here) for known in reader.certificates()], times.zone_of(reader)
 
 
 @command.command("list")
@@ -101,14 +103,14 @@ def _rows(session: Session) -> list[dict[str, Any]]:
 @click.pass_obj
 def list_keys(session: Session, as_json: bool) -> None:
     """List all certificates, and which of their keys are in this data directory."""
-    rows = _rows(session)
+    rows, zone = _rows(session)
     if as_json:
         show_json(rows)
         return
     cells = []
     for row in rows:
         here = "yes" if row["key_is_here"] else ""
-        cells.append((row["role"], row["label"], row["kid"], _day(row["not_after_s"]), here))
+        cells.append((row["role"], row["label"], row["kid"], times.day(row["not_after_s"], zone), here))
     show_table(("role", "label", "key id", "valid until", "key here"), cells)
 
 
@@ -118,7 +120,7 @@ def list_keys(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def show(session: Session, who: str, as_json: bool) -> None:
     """Show one certificate; WHO is a label or the start of a key id. Secret keys are never shown."""
-    rows = _rows(session)
+    rows, zone = _rows(session)
     found = [row for row in rows if row["label"] == who] or [row for row in rows if row["kid"].startswith(who.lower())]
     if len(found) != 1:
         raise members.EnrolError(f"{who!r} names {'several keys' if found else 'no key'}; see `wattpact keys list`")
@@ -128,10 +130,7 @@ def show(session: Session, who: str, as_json: bool) -> None:
         return
     show_fields({
         "role": row["role"], "label": row["label"], "key id": row["kid"], "public key": row["public_key"],
-        "version": row["version"], "valid from": _day(row["not_before_s"]), "valid until": _day(row["not_after_s"]),
+        "version": row["version"], "valid from": times.day(row["not_before_s"], zone),
+        "valid until": times.day(row["not_after_s"], zone),
         "key is here": "yes" if row["key_is_here"] else "no",
     })  # fmt: skip
-
-
-def _day(unix_s: int) -> str:
-    return moment(unix_s)[:10]

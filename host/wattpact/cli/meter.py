@@ -7,7 +7,8 @@ import click
 from wattpact_protocol.log import entry, event_codes, kinds, reason_texts, roles
 from wattpact_protocol.sync import enrolment
 
-from wattpact.cli.frame import Session, age, as_json, energy, moment, show_fields, show_json, show_table
+from wattpact.cli import times
+from wattpact.cli.frame import Session, age, as_json, energy, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
 from wattpact.market import terms
 from wattpact.membership import members, renewal
@@ -149,14 +150,14 @@ def list_meters(session: Session, as_json: bool) -> None:
         if as_json:
             show_json(rows)
             return
-        _show_rows(rows, waiting)
+        _show_rows(rows, waiting, times.zone_of(reader))
         _show_age(directory, reader)
 
 
-def _show_rows(rows: list[dict[str, Any]], waiting: int) -> None:
+def _show_rows(rows: list[dict[str, Any]], waiting: int, zone: str) -> None:
     if rows:
         titles = ("meter", "key id", "owner", "import", "export", "relay", "last reading")
-        show_table(titles, [_cells(row) for row in rows])
+        show_table(titles, [_cells(row, zone) for row in rows])
     else:
         click.echo("No meters are enrolled yet.")
     unreadable = sum(1 for row in rows if row["unreadable"])
@@ -187,7 +188,7 @@ def show(session: Session, meter: str, as_json: bool) -> None:
         if as_json:
             show_json(row)
             return
-        _show_row(row)
+        _show_row(row, times.zone_of(reader))
         _show_age(directory, reader)
 
 
@@ -222,31 +223,32 @@ def _register_generation(reader: Reader, kid: bytes) -> int:
     return newest
 
 
-def _show_row(row: dict[str, Any]) -> None:
+def _show_row(row: dict[str, Any], zone: str) -> None:
     show_fields({
         "meter": row["label"], "key id": row["kid"], "owner": row["owner"], "supply point": row["supply_point"],
         "rated": f"{row['rated_w']} W" if row["rated_w"] else None, "key storage": row["assurance"],
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
-        "last reading": moment(row["reading_s"]), "relay": _relay_text(row["relay"]),
-        "log": f"reported lost, last at {moment(row['log_lost_s'])}" if row["log_lost_s"] else None,
+        "last reading": "-" if row["reading_s"] is None else times.shown(row["reading_s"], zone),
+        "relay": _relay_text(row["relay"], zone),
+        "log": f"reported lost, last at {times.shown(row['log_lost_s'], zone)}" if row["log_lost_s"] else None,
         "unreadable": f"{row['unreadable']} readings: {_NO_KEY}" if row["unreadable"] else None,
     })  # fmt: skip
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any], zone: str) -> tuple[str, ...]:
     registers = (_energy(row["import_wh"]), _energy(row["export_wh"]))
     relay = "-" if row["relay"] is None else _position(row["relay"])
-    return (row["label"], row["kid"][:8], row["owner"] or "-", *registers, relay, moment(row["reading_s"])[:16])
+    return (row["label"], row["kid"][:8], row["owner"] or "-", *registers, relay, times.minute(row["reading_s"], zone))
 
 
 def _position(relay: dict[str, Any]) -> str:
     return "closed" if relay["closed"] else "open"
 
 
-def _relay_text(relay: dict[str, Any] | None) -> str:
+def _relay_text(relay: dict[str, Any] | None, zone: str) -> str:
     if relay is None:
         return NO_RELAY
-    return f"since {moment(relay['since_s'])} {relay_text(relay['closed'], relay['reason'])}"
+    return f"since {times.shown(relay['since_s'], zone)} {relay_text(relay['closed'], relay['reason'])}"
 
 
 def relay_text(is_closed: bool, reason: str) -> str:

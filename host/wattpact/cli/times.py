@@ -1,4 +1,4 @@
-"""Times as people write and read them: in the community's time zone, unless they have an offset."""
+"""Times as people write and read them: in the community's time zone, as on the page, unless they have an offset."""
 
 import datetime
 import re
@@ -6,7 +6,15 @@ import zoneinfo
 
 import click
 
+from wattpact.market import terms
+from wattpact.store.interface import Reader
+
 _MOST_S = 1 << 40
+
+
+def zone_of(reader: Reader) -> str:
+    """The community's time zone."""
+    return str(terms.community(reader)["timezone"])
 
 
 def unix_s(text: str, zone: str) -> int:
@@ -36,3 +44,12 @@ def shown(unix_s: int | None, zone: str) -> str:
     except (ValueError, OverflowError, zoneinfo.ZoneInfoNotFoundError):
         local = datetime.datetime.fromtimestamp(min(unix_s, _MOST_S), datetime.UTC)
     return local.strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def minute(unix_s: int | None, zone: str) -> str:
+    """The same for a table, to the minute."""
+    return "-" if unix_s is None else shown(unix_s, zone)[:16]
+
+
+def day(unix_s: int, zone: str) -> str:
+    return shown(unix_s, zone)[:10]

@@ -12,7 +12,10 @@ from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE
 from wattpact_protocol.settlement.contracts import VOID, Agreements, Contract
+from wattpact_protocol.settlement.inputs import AGREED
 
+# What a grant rests on; how much of a contract was used since changes nothing, and is most of what meters publish.
+RESTS_ON = tuple(kind for kind in AGREED if kind not in (kinds.USAGE, kinds.USAGE_END))
 _FINAL = (TOO_LATE, TERMINATED)
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
-from wattpact_protocol.settlement.inputs import AGREED
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
+from wattpact.market.grants import RESTS_ON
 from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
 from wattpact.projections.follow import Projections
@@ -140,14 +140,12 @@ class Node:
 
     def _apply_new(self) -> bool:
         """Apply the stored entries that have not been; whether there were any. What is in the inboxes already is read
-        again, after a restart, as far as contracts rest on it."""
+        again, after a restart, as far as grants rest on it."""
         last, now_s = self.store.last_cursor(), self.clock()
         if last == self.cursor:
             return False
-        for row in self.store.stream(
-            self.cursor, before=self.inbox.folded + 1, of_kinds=AGREED
-        ):  # the rest has had its effect
-            self._apply(row, now_s)
+        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=RESTS_ON):
+            self._apply(row, now_s)  # the rest has had its effect
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
             self._apply(row, now_s)
         self.cursor = last

@@ -26,9 +26,10 @@ from wattpact.store.interface import Reader
 from wattpact.store.records import SILENT, Agreed, Totals
 
 FOUNDING = (kinds.COMMUNITY, kinds.TARIFF, kinds.CERTIFICATE)
-# A bundle has the logs of meters whole, so any kind that a meter publishes may be in one; readings are read by meter.
-_OF_METERS = [kind for kind in kinds.NAMES if "meter" in kinds.publishers(kind).split() and kind != kinds.READING]
-_BUNDLED = sorted({*FOUNDING, *AGREED, *_OF_METERS})
+# What is read of everybody for a bundle: terms, what contracts rest on, and the keys that parts of it are sealed with.
+_OF_ALL = sorted({*FOUNDING, *AGREED, kinds.KEY_OPEN} - {kinds.USAGE, kinds.USAGE_END})
+# A bundle has the logs of the meters in its closure whole, so any other kind that a meter publishes may be in one.
+_OF_CLOSURE = [kind for kind in kinds.NAMES if "meter" in kinds.publishers(kind).split() and kind not in _OF_ALL]
 _LAST_S = kinds.MAX_UINT
 
 
@@ -287,13 +288,13 @@ def ledger_of(reader: Reader, now_s: int) -> StoredLedger:
 
 
 def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
-    """What the bundle of a statement is picked from: every entry that could be in one, readings of the meters in its
-    closure alone, all unsealed; each keeps the bytes in which it was signed."""
+    """What the bundle of a statement is picked from, unsealed: of everybody what contracts rest on, and the logs of the
+    meters in its closure; each entry keeps the bytes in which it was signed."""
     unsealer = unsealer or Unsealer(reader)
-    for row in reader.stream(of_kinds=_BUNDLED):
+    for row in reader.stream(of_kinds=_OF_ALL):
         yield unsealer.look(entry.decode(row.raw, reader.community))
     for kid in statement.closure:
-        for row in reader.log(kid, of_kinds=(kinds.READING,)):
+        for row in reader.log(kid, of_kinds=_OF_CLOSURE):
             yield unsealer.look(entry.decode(row.raw, reader.community))
 
 

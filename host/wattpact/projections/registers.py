@@ -140,10 +140,16 @@ _INSTANTANEOUS = readings.FIRST_INSTANTANEOUS
 
 
 def rated_w(certified: list[Certified], cursor: int, unix_s: int) -> int:
-    """The rated power by the certificate that holds at a time, of those that had come before a cursor; 0 for none."""
-    known = [one.body for one in certified if one.cursor < cursor]
+    """The rated power by the certificate that holds at a time, of those that had come before a cursor; 0 for none.
+
+    Where none has begun it is the one that begins first, as for settlement (`SettlementInputs.certificate_at`)."""
+    known = sorted((one.body for one in certified if one.cursor < cursor), key=_begin_of)
     begun = [body for body in known if body["not_before_s"] <= unix_s] or known[:1]
     return int(max(begun, key=_version_of).get("rated_w", 0)) if begun else 0
+
+
+def _begin_of(body: dict[str, Any]) -> tuple[int, int]:
+    return int(body["not_before_s"]), int(body["version"])
 
 
 def _version_of(body: dict[str, Any]) -> int:

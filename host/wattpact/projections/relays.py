@@ -1,12 +1,13 @@
 """Relays: what each meter last reported of its own, and until when a wait that it is in lasts."""
 
+from wattpact_protocol.guard.policy import Policy
 from wattpact_protocol.log import entry, event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.store.interface import Store
 from wattpact.store.records import RelayState
 
-REST_S = 60  # the guard's own, where no policy sets another
+REST_S = Policy().rest_s  # where no policy sets another
 
 _SWITCHED = (event_codes.RELAY_CLOSED, event_codes.RELAY_OPENED)
 _EXPLAINED = (event_codes.WARNING, event_codes.WELD)

@@ -8,7 +8,9 @@ run continues with them.
 """
 
 import asyncio
+import contextlib
 import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,7 +42,7 @@ POLICY = {
 
 PAUSE_S = 4
 PATIENCE_S = 180
-HOUR_S = 3600
+ORDER_S = 480  # a meter holds eight orders of its owner that are not over, and a round takes some 100 s
 
 
 class House(NamedTuple):
@@ -216,15 +218,14 @@ class Demo:
 
     async def _until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for something that the meters do; where it takes long, report it and wait on."""
-        waited_s = 0
+        report_s = time.monotonic() + PATIENCE_S  # by the clock: meters report something every few seconds
         while not holds():
             self._changed.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), 10)
-            except TimeoutError:
-                waited_s += 10
-                if waited_s % PATIENCE_S == 0:
-                    self._report(f"still waiting for {what}")
+            if time.monotonic() >= report_s:
+                report_s += PATIENCE_S
+                self._report(f"still waiting for {what}")
             for task in self._tasks:
                 if task.done() and task.exception() is not None:
                     raise DemoError(str(task.exception()))
@@ -234,9 +235,9 @@ class Demo:
         now_s = self._node.clock()
         for order in orders:
             body = {
-                "order_id": secrets.token_bytes(8), "expires_s": now_s + HOUR_S, "meter": self._kids[order.house.name],
+                "order_id": secrets.token_bytes(8), "expires_s": now_s + ORDER_S, "meter": self._kids[order.house.name],
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
-                "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + HOUR_S,
+                "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + ORDER_S,
             }  # fmt: skip
             publish(self._store, self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb, bound = ("sell", "at least") if order.side == kinds.SELL else ("buy", "no more than")

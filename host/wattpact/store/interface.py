@@ -167,6 +167,9 @@ class Reader(Log, Projected, Protocol):
 
     def close(self) -> None: ...
 
+    def moment(self) -> AbstractContextManager[None]:
+        """All that is read inside is of one moment, whatever other programs write meanwhile."""
+
     def meta(self, name: str) -> bytes | None:
         """A value that `set_meta` kept."""
 

@@ -1,1 +1,1 @@
-"""The link to meters: datagrams, receipts and inboxes."""
+"""The connection to meters: datagrams, receipts and inboxes."""

@@ -1,4 +1,4 @@
-"""The link to meters: what a host answers to each datagram, and what it pushes. One class of rules, one thin edge.
+"""The connection to meters: what a host answers to each datagram, and what it pushes. Rules alone, and one thin edge.
 
     DIGEST -> HEAD, and up to WINDOW entries of the meter's inbox     ENTRY -> HEAD, once the batch is durable
     ENROL  -> stored until someone types in the sticker's code         new entries for a meter are pushed at once

@@ -1,4 +1,4 @@
-"""A peer of the link: a meter, as a host knows it."""
+"""A peer: a meter, as a host knows it."""
 
 Address = tuple[str, int]
 Datagrams = list[tuple[bytes, Address]]

@@ -1,4 +1,4 @@
-"""The socket of the link: datagrams in, batches of entries out, answers back."""
+"""The socket to meters: datagrams in, batches of entries out, answers back."""
 
 import asyncio
 import logging

@@ -13,9 +13,11 @@ from wattpact.views import contracts
 if TYPE_CHECKING:
     from wattpact.views.held import Held
 
-ONLINE_S = 15  # a meter on the link sends something every 2 s
+ONLINE_S = 15  # a meter that is connected sends something every 2 s
 
 _ENDED_SUPPLY = ("no_contract", "resting")
+# The sentence of "resting" behind another one, whose subject is not the relay.
+_RESTS = "The relay stays open for a while before it may close again."
 NO_RELAY = "No relay has been operated here."
 
 
@@ -35,7 +37,7 @@ def power_w(reader: Reader, registers: Registers, now_s: int) -> int | None:
 
 
 def rows(held: "Held", seen_s: Mapping[bytes, int]) -> list[dict[str, Any]]:
-    """All meters by label; `seen_s` is the link's last contact with each."""
+    """All meters by label; `seen_s` is the last contact with each."""
     found = [row(held, kid, seen_s.get(kid, 0)) for kid in held.inputs.meters]
     return sorted(found, key=lambda row: (row["label"], row["kid"]))
 
@@ -89,4 +91,4 @@ def _relay_text(held: "Held", kid: bytes, state: RelayState, waiting: bool) -> s
     ready = contracts.ready(held.live, kid, held.now_s) if state.reason in _ENDED_SUPPLY else None
     if ready is not None:
         text = f"A contract with {held.label(ready.contract.supplier)} is ready."
-    return f"{text} {reason_texts.relay_text('resting', False)}" if waiting and state.reason != "resting" else text
+    return f"{text} {_RESTS}" if waiting and state.reason != "resting" else text

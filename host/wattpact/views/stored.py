@@ -29,7 +29,7 @@ _USED = (kinds.USAGE, kinds.USAGE_END)
 
 
 class StoredViews:
-    """`seen_s` gives the link's last contact with each meter; `clock()` Unix seconds; `signers` unseal."""
+    """`seen_s` gives the last contact with each meter; `clock()` Unix seconds; `signers` unseal."""
 
     def __init__(
         self,

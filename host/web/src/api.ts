@@ -1,5 +1,5 @@
 // The node's answers, as /openapi.json describes them, and the requests. Integers: Wh, W, Unix seconds; prices in
-// millionths of the currency per kWh, amounts in billionths.
+// millionths of the currency per kWh, amounts in thousand-millionths.
 
 /** Why measured values are not shown: not for this viewer, or this host has no key. */
 export type Sealed = "viewer" | "host" | null;

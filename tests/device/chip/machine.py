@@ -43,14 +43,13 @@ class ADC:
 
     def __init__(self, pin, *, atten):
         assert atten == ADC.ATTN_11DB
-        self.pin = pin
+        self.amplitude = ADC.MILLIVOLTS[pin.number] * math.sqrt(2)
 
     def read_uv(self):
         """Held at the converter's rails, 142 and 3124 mV at 11 dB (esp-idf#1739)."""
         turn = chiptime.now_us % 20_000 / 20_000
         chiptime.now_us += 40
-        amplitude = ADC.MILLIVOLTS[self.pin.number] * math.sqrt(2)
-        return min(max(int(1000 * (1300 + amplitude * math.sin(2 * math.pi * turn))), 142_000), 3_124_000)
+        return min(max(int(1000 * (1300 + self.amplitude * math.sin(2 * math.pi * turn))), 142_000), 3_124_000)
 
 
 class UART:
@@ -69,7 +68,7 @@ class UART:
 
 
 class Timer:
-    """One that goes off when `go_off` says so."""
+    """One that goes off when `go_off` is true."""
 
     ONE_SHOT = 0
 

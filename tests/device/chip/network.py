@@ -1,4 +1,4 @@
-"""Stands in for MicroPython's network module: a station that is never connected, and remembers what it was told to do.
+"""Stands in for MicroPython's network module: a station that is never connected, and remembers what it did.
 
 `fails` has the kind of error that each of its functions raises, by its name.
 """

@@ -1,6 +1,8 @@
 """One connection to the database, and what a person can do about its errors."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -46,7 +48,7 @@ class Connection:
             self._db.close()
             raise StoreError(
                 f"{path} was made by another version of wattpact: its tables are version {found}, this program's "
-                f"{schema.VERSION}"
+                f"{schema.VERSION}; use the version that made it, or choose another data directory with --data"
             )
         self.community = self.meta("community") or b"" if found else b""
 
@@ -64,6 +66,22 @@ class Connection:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
+
+    def each(self, sql: str, *values: Any) -> Iterator[Any]:
+        """Rows as they are wanted, so that whoever stops early pays for no more."""
+        try:
+            yield from self._db.execute(sql, values)
+        except sqlite3.Error as error:
+            raise explain(error, self.path) from error
+
+    @contextmanager
+    def moment(self) -> Iterator[None]:
+        """All that is read inside is of one moment, whatever other programs write meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
 
     def value(self, sql: str, *values: Any) -> Any:
         """The first column of the first row, None where there is no row."""

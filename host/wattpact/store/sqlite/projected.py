@@ -62,16 +62,20 @@ class Projected(Connection):
         offer: bytes | None = None,
     ) -> Iterator[tuple[Agreed, Totals]]:  # fmt: skip
         where = "start_s < ?2 AND (end_s > ?1 OR ended_s > ?1)"
-        if meter is not None:  # a union, so that each side is found by its own index
-            sides = (f"SELECT * FROM contracts WHERE {side} = ?3 AND {where}" for side in ("supplier", "consumer"))
-            source, extra = f"({' UNION '.join(sides)})", [meter]
+        extra = [one for one in (meter, offer) if one is not None]
+        # Unions, so that each part is found by an index of its own; `+` keeps a part from that of all earlier starts.
+        if meter is not None:
+            parts = [f"{side} = ?3 AND {where}" for side in ("supplier", "consumer")]
         elif offer is not None:
-            source, extra = f"(SELECT * FROM contracts WHERE offer = ?3 AND {where})", [offer]
+            parts = [f"offer = ?3 AND {where}"]
+        elif ends_after_s:
+            parts = [f"{end} > ?1 AND +start_s < ?2" for end in ("end_s", "ended_s")]
         else:
-            source, extra = f"(SELECT * FROM contracts WHERE {where})", []
+            parts = ["start_s < ?2"]
+        source = " UNION ".join(f"SELECT * FROM contracts WHERE {part}" for part in parts)
         order = "ORDER BY start_s DESC, ifnull(matched_s, 0) DESC, id DESC"
-        for row in self.rows(f"SELECT {AGREED}, {TOTALS} FROM {source} {order}", ends_after_s, starts_before_s, *extra):
-            yield _contract(row)
+        sql = f"SELECT {AGREED}, {TOTALS} FROM ({source}) {order}"
+        return map(_contract, self.each(sql, ends_after_s, starts_before_s, *extra))
 
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         found = self.filled_before(contract_id, unix_s)

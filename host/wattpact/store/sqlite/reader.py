@@ -38,6 +38,8 @@ class Reader(Projected):
         if before is not None:
             where.append("cursor < ?")
             values.append(before)
+        if newest_first and author is not None:
+            return self._newest_of(author, " AND ".join(where), values, of_kinds or tuple(kinds.NAMES), limit)
         if author is not None:
             where.append("author = ?")
             values.append(author)
@@ -49,6 +51,20 @@ class Reader(Projected):
         order = "DESC" if newest_first else "ASC"
         sql = f"{_ENTRY} WHERE {' AND '.join(where)} ORDER BY cursor {order} LIMIT ?"
         return [Stored(*row) for row in self.rows(sql, *values, limit)]
+
+    def _newest_of(
+        self, author: bytes, where: str, values: list[Any], of_kinds: Sequence[int], limit: int
+    ) -> list[Stored]:
+        """An author's newest, each part by the index that has it in order; a log is in the order of its arrival."""
+        others = ", ".join(f"{kind:d}" for kind in of_kinds if kind != kinds.READING)
+        parts = [f"kind <> 2 AND +kind IN ({others}) ORDER BY cursor DESC"] if others else []
+        if kinds.READING in of_kinds:
+            parts.append("order_id IS NULL AND +kind = 2 ORDER BY generation DESC, sequence DESC")
+        newest = " UNION ALL ".join(
+            f"SELECT * FROM ({_ENTRY} WHERE author = ? AND {where} AND {part} LIMIT ?)" for part in parts
+        )
+        rows = self.rows(f"{newest} ORDER BY cursor DESC LIMIT ?", *[author, *values, limit] * len(parts), limit)
+        return [Stored(*row) for row in rows]
 
     def stream(
         self, after: int = 0, chunk: int = 1000, of_kinds: Sequence[int] = (), before: int | None = None

@@ -30,6 +30,7 @@ CREATE UNIQUE INDEX entries_by_order ON entries (author, order_id) WHERE order_i
 -- Readings (kind 2) are most of all entries and are never looked up by id.
 CREATE UNIQUE INDEX entries_by_id ON entries (id) WHERE kind <> 2;
 CREATE INDEX entries_by_kind ON entries (kind) WHERE kind <> 2;
+CREATE INDEX entries_by_author ON entries (author) WHERE kind <> 2;
 CREATE INDEX entries_void ON entries (void_reason) WHERE void_reason IS NOT NULL;
 
 CREATE TABLE certificates (
@@ -189,6 +190,7 @@ CREATE INDEX contracts_by_supplier ON contracts (supplier, end_s);
 CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
 CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
+CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
 
 -- What a contract carried and was short of, summed up to the end of each slot in which it did either.
 CREATE TABLE fills (

@@ -72,6 +72,10 @@ class Transactions(Reader):
         self.settle()
         return super().rows(sql, *values)
 
+    def each(self, sql: str, *values: Any) -> Iterator[Any]:
+        self.settle()
+        return super().each(sql, *values)
+
     @contextmanager
     def transaction(self, committer: Executor | None = None) -> Iterator[None]:
         """All or nothing, with the write lock held from the start; inside another it is part of that one.
