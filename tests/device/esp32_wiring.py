@@ -16,6 +16,7 @@ import machine  # noqa: E402
 import network  # noqa: E402
 from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
+from boards.esp32s3 import pins as s3_pins  # noqa: E402
 from simulator import flash  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
 from wattpact_meter.drivers import adc_pair, noise  # noqa: E402
@@ -162,8 +163,8 @@ def check_restart(folder):
 
 def check_pins():
     names = [name for name in dir(pins) if name.isupper()]
-    assert names and names == [name for name in dir(c3_pins) if name.isupper()]
-    for module in (pins, c3_pins):
+    for module in (pins, c3_pins, s3_pins):
+        assert names and names == [name for name in dir(module) if name.isupper()]
         numbers = [getattr(module, name) for name in names if name != "P1_UART"]
         assert len(set(numbers)) == len(numbers)
 

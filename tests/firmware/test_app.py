@@ -5,6 +5,7 @@ import asyncio
 from simulator import flash
 from simulator.board import Board
 from simulator.driving import power
+from wattpact_meter import app as application
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
@@ -283,3 +284,38 @@ def test_registers_that_never_move_while_power_is_shown_are_not_trusted():
                 app.sample(Now(now_ms, None))
                 steps.finish(app.tick_steps(Now(now_ms, None)))
             assert board.inputs.sensor_dead == is_dead, (minutes, power_w)
+
+
+class Collector:
+    def __init__(self):
+        self.collected = 0
+
+    def collect(self):
+        self.collected += 1
+
+
+def collected_in(app, count):
+    """How often garbage is collected within a work of so many steps."""
+
+    def work():
+        for _ in range(count):
+            yield
+        return 0
+
+    real, application.gc = application.gc, Collector()
+    try:
+        asyncio.run(app._drive(work()))
+        return application.gc.collected
+    finally:
+        application.gc = real
+
+
+def test_where_memory_is_short_garbage_is_collected_within_a_signature():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        app._is_tight = True
+        assert collected_in(app, 100) == 100 // application._TIGHT_STEPS > 2
+        rest = application._TIGHT_STEPS - 100 % application._TIGHT_STEPS
+        assert (collected_in(app, rest - 1), collected_in(app, 1)) == (0, 1)  # whichever work they belong to
+        app._is_tight = False
+        assert collected_in(app, 100) == 0

@@ -13,7 +13,7 @@ from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact_protocol.guard.guard import Policy
-from wattpact_protocol.guard.policy import NUMBERS, SWITCHES
+from wattpact_protocol.guard.policy import numbers, switches
 from wattpact_protocol.log import entry, event_codes, kinds
 
 NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
@@ -158,7 +158,7 @@ def test_a_new_register_generation_is_ordered_of_one_meter(founded):
 
 
 def test_every_field_of_a_policy_has_its_option(founded):
-    names = [name for name, *_ in (*NUMBERS, *SWITCHES)]
+    names = [name for name, *_ in (*numbers(), *switches())]
     help_text = run("community", "policy", "--help").out
     for name in names:
         assert f"--{name.replace('_', '-')}" in help_text

@@ -22,8 +22,8 @@ from wattpact_meter.drivers.sntp import Sntp
 from wattpact_meter.drivers.temperature import read_celsius
 from wattpact_meter.drivers.udp import Udp
 from wattpact_meter.drivers.wifi import Wifi
+from wattpact_meter.once import once
 from wattpact_meter.settings import Settings
-from wattpact_meter.sources import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Board:
         self._pins = pins
         self.settings = Settings(settings.read(flash + SETTINGS))
         self.relay = BistableRelay(pins.RELAY_CLOSE, pins.RELAY_OPEN, pins.RELAY_SENSE)
-        self.source = kinds.make(self.settings, _parts(pins))
+        self.source = once("wattpact_meter.sources.kinds").make(self.settings, _parts(pins))
         self.wifi = Wifi(self.settings.wifi, lambda error: self.report_error("wifi", error))
         self._resolver = Resolver(self.wifi.name_server, os.urandom)
         self.network = Udp(self.settings.host, self._resolver)

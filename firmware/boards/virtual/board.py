@@ -15,7 +15,8 @@ from wattpact_meter import settings
 from wattpact_meter.clock import EARLIEST_S, LATEST_S
 from wattpact_meter.drivers.dns import Resolver, is_numeric
 from wattpact_meter.drivers.udp import Udp
-from wattpact_meter.settings import Settings, SettingsError, number, text
+from wattpact_meter.setting_checks import number, text
+from wattpact_meter.settings import Settings, SettingsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ from wattpact_meter.control.relay import Relay  # noqa: E402
 from wattpact_meter.core.boot import start  # noqa: E402
 from wattpact_meter.log.identity import Identity  # noqa: E402
 from wattpact_meter.metering.measurement import Measurement  # noqa: E402
-from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
+from wattpact_meter.settings import Settings, SettingsError  # noqa: E402
 from wattpact_meter.sources.p1 import P1Source  # noqa: E402
 from wattpact_meter.storage.journal import Journal  # noqa: E402
 from wattpact_meter.storage.store import Store  # noqa: E402
@@ -229,6 +229,13 @@ class Lockstep:
             "register_generation": self._meter.recorder.bank.generation,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
+
+
+def number(name: str, value: object, low: int, high: int) -> int:
+    """A whole number in its range; raises SettingsError. Its like in setting_checks is let go after the start."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise SettingsError("%s must be a whole number from %d to %d" % (name, low, high))
+    return value
 
 
 def _draw(n: int) -> int:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "sealing"
 MAX_ENTRIES = 1_440  # of the log, under one key
-MAX_READERS = kinds.WRAPS[2]
+MAX_READERS = kinds.MAX_WRAPS
 DAY_S = 86_400
 _NOBODY = bytes(8)
 
@@ -248,7 +248,7 @@ class Sealer:
 
 
 def _is_to_be_sealed(kind: int, body: "dict[str, Any]") -> bool:
-    return kind == kinds.READING or any(name in body for name in kinds.SEALABLE.get(kind, ()))
+    return kind == kinds.READING or any(name in body for name in kinds.sealable(kind))
 
 
 def _is_sound(saved: object) -> bool:

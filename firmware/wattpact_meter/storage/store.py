@@ -90,7 +90,9 @@ class Store:
         self._check_name(name)
         try:
             with open(self._path(name), "rb") as file:
-                data = file.read(_HEAD_BYTES + MAX_VALUE_BYTES + 1)
+                size = min(file.seek(0, 2), _HEAD_BYTES + MAX_VALUE_BYTES + 1)
+                file.seek(0)
+                data = file.read(size)  # room for the most would be wanted in one piece
         except OSError as error:
             if error.errno != 2:  # ENOENT
                 self.corrupt.add(name)

@@ -10,7 +10,6 @@ Rules: docs/spec/meter.md, "Usage".
 """
 
 from wattpact_protocol.log import kinds, reasons
-from wattpact_protocol.settlement import contracts
 
 from wattpact_meter.trade.orders import Record
 
@@ -105,7 +104,9 @@ class Usage:
         return self._make_room(body["contract"])
 
     def _sort(self) -> None:
-        self.grants.sort(key=contracts.order_of)
+        self.grants.sort(
+            key=lambda grant: (grant.priority, grant.id)
+        )  # `contracts.order_of`, which would load all of it
 
     def _make_room(self, newest: bytes) -> "str | None":
         """Past the limit the grant that is used last goes, of those that are not in use."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from wattpact_protocol.guard.policy import MAX_HOLIDAYS, NUMBERS, SWITCHES, Policy
+from wattpact_protocol.guard.policy import MAX_HOLIDAYS, Policy, numbers, switches
 from wattpact_protocol.log import kinds, roles
 
 from wattpact.cli import times
@@ -163,11 +163,11 @@ def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
 
 
 def _policy_options(function: Callable[..., None]) -> Callable[..., None]:
-    for name, standard in reversed(SWITCHES):
+    for name, standard in reversed(switches()):
         flag = name.replace("_", "-")
         help_text = f"{_EXPLAINED[name]}  [default: {'yes' if standard else 'no'}]"
         function = click.option(f"--{flag}/--no-{flag}", name, default=None, help=help_text)(function)
-    for name, number, lowest, highest in reversed(NUMBERS):
+    for name, number, lowest, highest in reversed(numbers()):
         help_text = f"{_EXPLAINED[name]}  [default: {number}]"
         kind = click.IntRange(lowest, highest)
         function = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar="N", help=help_text)(function)
