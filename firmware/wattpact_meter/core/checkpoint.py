@@ -81,7 +81,7 @@ class Checkpoint:
         self._store.save(NAME, [self.boot, self.not_before_s])
 
     def lower_time(self, unix_s: int) -> int:
-        """The clock is behind `not_before_s`, which came from one that was ahead: what is older than now is refused,
+        """The clock is behind `not_before_s`, which came from one that was ahead: what is older than now is rejected,
         and what comes from now on is not; durable when this returns."""
         self._store.save(NAME, [self.boot, unix_s])
         self.not_before_s = unix_s
