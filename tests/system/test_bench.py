@@ -42,12 +42,13 @@ def test_the_month_under_audit_is_one_that_agrees() -> None:
 
 
 def test_every_form_of_the_firmware_does_the_same_work() -> None:
-    source, compiled, image = heap.measure(minutes=20)
-    assert source.entries == compiled.entries == image.entries > 0
+    source, compiled, bare, full = heap.measure(minutes=20)
+    assert source.entries == compiled.entries == bare.entries == full.entries > 0
     # 1.5 kW for 20 minutes, but for the seconds until the relay was closed by a grant.
-    assert 490 <= source.bought_wh == compiled.bought_wh == image.bought_wh <= 500
-    assert image.heap < compiled.heap - 40_000  # bytecode stays in the image
-    assert 50_000 < image.heap < source.heap < 1 << 20
+    assert 490 <= source.bought_wh == compiled.bought_wh == bare.bought_wh == full.bought_wh <= 500
+    assert bare.heap < compiled.heap - 40_000  # bytecode stays in the image
+    assert 50_000 < bare.heap < source.heap < 1 << 20
+    assert abs(full.heap - bare.heap) < 2_000
 
 
 def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]) -> None:
