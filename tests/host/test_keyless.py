@@ -1,6 +1,7 @@
 """A host without any key: it checks, keeps and passes on what it cannot read, and catches up with a key."""
 
 import itertools
+
 import pytest
 from fastapi.testclient import TestClient
 from simulator.authors import Author

@@ -144,7 +144,9 @@ def _shown(name: str, value: Any) -> str:
 @command.command()
 @click.option("--import", "taken", required=True, type=Price(), help="Price of a kWh bought from the grid.")
 @click.option("--export", "given", required=True, type=Price(), help="Price of a kWh sold to the grid.")
-@click.option("--from", "since", metavar="TIME", help="From when, in the community's time zone; the next slot if omitted.")
+@click.option(
+    "--from", "since", metavar="TIME", help="From when, in the community's time zone; the next slot if omitted."
+)
 @click.pass_obj
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
@@ -157,7 +159,9 @@ def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
         from_s = first_s if since is None else times.unix_s(since, body["timezone"])
         if from_s < first_s:
             shown_first = times.shown(first_s, body["timezone"])
-            raise terms.GovernanceError(f"prices hold from a slot that has not begun: from {shown_first} at the earliest")
+            raise terms.GovernanceError(
+                f"prices hold from a slot that has not begun: from {shown_first} at the earliest"
+            )
         terms.set_tariff(store, issuer, from_s, (taken, given), now_s)
     directory.bring_up(now_s)
     row = {"import_micro_per_kwh": taken, "export_micro_per_kwh": given}
