@@ -26,9 +26,9 @@ MAY_IMPORT = {
         "log": "encoding steps",
         "sealing": "log encoding crypto steps",
         "guard": "",
-        "settlement": "log encoding crypto",
-        "sync": "log encoding crypto",
         "ledger": "log encoding crypto",
+        "settlement": "ledger log encoding crypto",
+        "sync": "log encoding crypto",
     },
     METER: {
         "load_order": "",
