@@ -98,7 +98,7 @@ def test_a_termination_reaches_both_sides(running):
     assert [names(running.received(meter)).count("terminate") for meter in (supplier, consumer, other)] == [1, 1, 0]
 
 
-def test_what_the_ledger_refused_is_sent_to_nobody(running):
+def test_what_the_ledger_rejected_is_sent_to_nobody(running):
     """An acceptance before its offer is of no offer, and a contract of no acceptance."""
     supplier, consumer = running.community.owned_meter("House 1"), running.community.owned_meter("House 2")
     deal = Deal(supplier, consumer)

@@ -46,7 +46,7 @@ class Keyless:
         self.node = Node(self.store, root, self.community.host, issuer, self.trading.clock, people=people)
 
     def take(self, rows):
-        """At the times at which they came to the other host, which decide what the ledger makes of them."""
+        """At the times at which the other host received them, which decide what the ledger makes of them."""
         verdicts, now_s = [], self.trading.now_s
         for received_s, same in itertools.groupby(rows, key=lambda row: row.received_s):
             self.trading.now_s = received_s

@@ -78,7 +78,7 @@ def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(com
 
 
 def test_no_terms_of_a_contract_stop_the_node(community):
-    """Times and energy at the ends of their ranges: every contract is granted or refused, and those after it too."""
+    """Times and energy at the ends of their ranges: every contract is granted or rejected, and those after it too."""
     most = kinds.MAX_UINT
     supplier, consumer = community.owned_meter("House 1", rated_w=0), community.owned_meter("House 2")
     wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}

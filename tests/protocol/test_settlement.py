@@ -410,7 +410,7 @@ def test_the_payer_is_of_the_newest_certificate_that_has_begun_and_of_none_befor
         community.certify(wallbox, community.issuer, roles.METER, version, begin_s, owner=owner.kid)
     inputs, _ = settle(community)
     kid = wallbox.kid
-    assert inputs.payer_at(kid, S - 1) == b""  # none was ordered yet, whatever they say
+    assert inputs.payer_at(kid, S - 1) == b""  # none was ordered yet, whatever their begin is
     assert inputs.payer_at(kid, S) == east.kid  # the second version begins with its block, as the first does
     assert inputs.payers(kid, S, S + 2700) == [
         (S, S + 900, east.kid), (S + 900, S + 1800, west.kid), (S + 1800, S + 2700, east.kid),

@@ -111,7 +111,7 @@ class TradedMonth:
         return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, sink, self.publish)
 
     def state(self, made, picked, change=None) -> bytes:
-        """The bundle of a statement over these entries, as a host signs it that may lie."""
+        """The bundle of a statement over these entries, as a host signs it that may be dishonest."""
         sink = self.community.sink
         sink.refresh(self.now_s)
         return sink.bundle(made, picked, self.publish, change)
