@@ -66,7 +66,8 @@ MAY_IMPORT = {
         "api": "views node membership store",
         "device": "",
         "simulation": "device node sync billing audit projections ordering ledger membership store keys",
-        "cli": "api views simulation node billing audit bundle projections ordering ledger market membership store keys",
+        "cli":
+            "api views simulation node billing audit bundle projections ordering ledger market membership store keys",
     },
 }  # fmt: skip
 
