@@ -136,8 +136,10 @@ def settled(held: Held, now_s: int) -> "dict[bytes, int]":
         assert 0 <= fill.carried_wh <= fill.contract.wh
     for kid, load in ledger.inputs.load_profiles.items():
         to_s = ledger.settlement.settled_to(kid, ledger.inputs.ceil(now_s))
-        made = ledger.statement(held.certificates[kid].body["owner"], load.times[0], to_s)
-        balance, before, after = made.balance, load.at(ledger.inputs.ceil(load.times[0])), load.at(to_s)
+        # Before the block of its certificate nobody answers for a meter.
+        from_s = ledger.inputs.payers(kid, load.times[0], to_s)[0][0]
+        made = ledger.statement(held.certificates[kid].body["owner"], from_s, to_s)
+        balance, before, after = made.balance, load.at(ledger.inputs.ceil(from_s)), load.at(to_s)
         assert made.meters == [kid]
         assert balance.bought_wh + balance.grid_import_wh == after[0] - before[0]
         assert balance.sold_wh + balance.grid_export_wh == after[1] - before[1]
