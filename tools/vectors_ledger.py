@@ -1,7 +1,7 @@
 """The cases about the ledger: tree over blocks, map of the state, blocks that follow each other, and a signed head.
 
-Roots of the tree and of the map are computed here from their definitions (RFC 9162, 2.1.1; docs/spec/ledger.md, rule 9),
-not by the code under test.
+Roots of the tree and of the map are computed here from their definitions (RFC 9162, 2.1.1; docs/spec/ledger.md,
+rule 9), not by the code under test.
 """
 
 import hashlib

@@ -89,6 +89,7 @@ def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: 
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
         carried = rules.settled(held, live.clock())
+        contracts = held.ledger(live.clock()).inputs.contracts.by_id
     for kid in held.logs:
         _check_readings(held, kid, away_s, back_s)
     grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(kinds.GRANT)}
@@ -96,7 +97,7 @@ def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: 
     assert away_s < end.stamp.unix_s < back_s and end.body["reason"] == kinds.END_USED_UP
     unseen_wh = held.of_kind(kinds.READING, one.kid)[0].body["registers"][readings.IMPORT_WH][0]
     # What was used before the grant's block is the grid's, and the rate bounds the first slot from then on.
-    contract = held.ledger(live.clock()).inputs.contracts.by_id[grants[one.kid]]
+    contract = contracts[grants[one.kid]]
     started = next(new for new in held.of_kind(kinds.USAGE_START, one.kid) if new.body["contract"] == contract.id)
     late_wh = -(-(contract.used_from_s - started.stamp.unix_s) * LOAD_W // 3600)
     assert used[contract.id] == SHORT_WH and 0 <= SHORT_WH - carried[contract.id] - unseen_wh <= late_wh, late_wh
