@@ -96,13 +96,14 @@ class Month:
             for day in range(self.size.days):
                 start_s = START_S + day * DAY_S
                 begun = self._trade(start_s, day)
+                ends_s = start_s + DAY_S - 3600  # when the next day is traded
                 for entries, now_s in (
-                    (self._unstored, start_s - 3600 + 10), (begun, start_s + 10), (self._readings(start_s, day), 0),
+                    (self._unstored, start_s - 3600 + 10), (begun, start_s + 10), (self._readings(start_s, day), ends_s),
                 ):  # fmt: skip
                     for at in range(0, len(entries), BATCH):
                         batch = entries[at : at + BATCH]
                         store.append([Accepted(one, one.kind != kinds.MANDATE) for one in batch], self.now_s)
-                    follow.bring_up(store, signers, now_s or start_s + DAY_S + 3600, host)
+                    follow.bring_up(store, signers, now_s, host)
                 self._unstored = []
             follow.bring_up(store, signers, self.now_s, host)
 
