@@ -98,7 +98,8 @@ class Month:
                 begun = self._trade(start_s, day)
                 ends_s = start_s + DAY_S - 3600  # when the next day is traded
                 for entries, now_s in (
-                    (self._unstored, start_s - 3600 + 10), (begun, start_s + 10), (self._readings(start_s, day), ends_s),
+                    (self._unstored, start_s - 3600 + 10), (begun, start_s + 10),
+                    (self._readings(start_s, day), ends_s),
                 ):  # fmt: skip
                     for at in range(0, len(entries), BATCH):
                         batch = entries[at : at + BATCH]
