@@ -12,8 +12,8 @@ from simulator.community import InMemory
 
 
 class Ordered(InMemory):
-    """`blocks`: all of them as bytes; `ledger` wrote them, and proves as a host's does. Why an entry is in none is beside
-    them, by id."""
+    """`blocks`: all of them as bytes; `ledger` wrote them, and proves as a host's does. Why an entry is in none is
+    beside them, by id."""
 
     def __init__(self, community):
         super().__init__()
