@@ -609,6 +609,20 @@ def test_lost_state_is_published_and_nothing_old_is_used_again():
     assert sum(check_usage(household)[0].values()) == 20
 
 
+def test_damaged_registers_and_a_damaged_memory_of_the_guard_are_noticed_at_the_start():
+    for name in ("registers", "guard"):
+        with flash.Folder() as folder:
+            world, _, household = alone(lambda ms, closed: 3600, folder=folder)
+            world.run(20)
+            held = household.meter.registers()
+            household.journal.close()
+            flash.write(folder + "/state/" + name, bytes(40))
+            household.boot(household.at_ms)
+            assert household.meter.checkpoint.lost == [name] and household.meter.state_corrupt
+            assert household.meter.guard.memory.corrupt == (name == "guard")
+            assert sorted(household.meter.registers()) == sorted(held)
+
+
 def test_lost_state_with_a_wrong_clock_lets_no_grant_in_twice_and_keeps_none_out():
     for off_s in (-40_000, 40 * 86_400):
         world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
