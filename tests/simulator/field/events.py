@@ -7,10 +7,13 @@ from simulator.field.truth import WMS_PER_WH
 _DAY_S = 86_400
 _KEPT_FILES = ("identity",)  # the key: a meter that lost it is another meter
 _MOST_FAULTS = 2  # that wait on a line, or no telegram ever comes whole
-_AGREE = 12  # good telegrams of a new meter within which its registers must be trusted
+_AGREE = 12  # good telegrams of a new meter within which its registers must be accepted
 _WRONG_S = (
     -400, -3_000, -40_000, -30 * _DAY_S, -11 * 365 * _DAY_S, 3, 90, 3_700, _DAY_S, 40 * _DAY_S, 2_000_000_000,
 )  # fmt: skip
+
+
+# Power
 
 
 def reset(life):
@@ -145,6 +148,9 @@ def _let_agree(life, before_wms):
     missed = [wms + WMS_PER_WH for wms in life.truth.used_since(before_wms)]
     life.ledger.excuse(*missed)
     life.supply.unseen_wms += missed[0]
+
+
+# Time
 
 
 def wrong_time(life):

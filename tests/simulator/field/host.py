@@ -1,6 +1,6 @@
 """The community's host and its operator, for one meter: certificates, a policy, grants, receipts; and what it keeps.
 
-It uses the peer protocol on both sides of a link that loses datagrams, stores only what follows in the meter's log,
+It uses the protocol of peers on both sides of a link that loses datagrams, stores only what follows in the meter's log,
 and certifies a new generation for a meter whose log cannot go on.
 """
 
