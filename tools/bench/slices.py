@@ -89,7 +89,7 @@ def answer(sent):
 enrolled = EnrolledApp(FOLDER)
 community = enrolled.community
 owner = community.person("seller")
-sellers = [community.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
+sellers = [community.enrol(Neighbour("n%d" % n), owner).public_key for n in range(3)]
 with open(FOLDER + "/received", "w") as file:
     file.write("%s\n%d\n" % (community.root.public_key.hex(), enrolled.board.start_s))
     live(enrolled.app, enrolled.board, answer, begin, lambda name, function, *arguments: function(*arguments))
