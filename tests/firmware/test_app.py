@@ -262,10 +262,10 @@ def test_credit_is_never_spent_on_a_step():
             assert used_wh - 3 <= port.credit_wh() <= used_wh, (port.credit_wh(), used_wh)
 
 
-def test_telegrams_that_are_refused_keep_no_relay_closed():
-    for refused in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
+def test_telegrams_that_are_rejected_keep_no_relay_closed():
+    for rejected in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
         with flash.Folder() as folder:
-            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else refused(s)  # noqa: E731,B023
+            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else rejected(s)  # noqa: E731,B023
             port = Port(folder, plan).run(90)
             assert port.dead.index(True) in (69, 70) and port.relay()[-1] == (False, "no_contract")
             assert port.credit_wh() <= 6

@@ -609,6 +609,20 @@ def test_lost_state_is_published_and_nothing_old_is_used_again():
     assert sum(check_usage(household)[0].values()) == 20
 
 
+def test_damaged_registers_and_a_damaged_memory_of_the_guard_are_noticed_at_the_start():
+    for name in ("registers", "guard"):
+        with flash.Folder() as folder:
+            world, _, household = alone(lambda ms, closed: 3600, folder=folder)
+            world.run(20)
+            held = household.meter.registers()
+            household.journal.close()
+            flash.write(folder + "/state/" + name, bytes(40))
+            household.boot(household.at_ms)
+            assert household.meter.checkpoint.lost == [name] and household.meter.state_corrupt
+            assert household.meter.guard.memory.corrupt == (name == "guard")
+            assert sorted(household.meter.registers()) == sorted(held)
+
+
 def test_lost_state_with_a_wrong_clock_lets_no_grant_in_twice_and_keeps_none_out():
     for off_s in (-40_000, 40 * 86_400):
         world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
@@ -767,7 +781,7 @@ class Port:
             self.dead.append(household.meter.inputs(now).sensor_dead)
             household.closed = decision.closed
             for data in household.meter.pop_datagrams():
-                for answer in self.community.receive_datagram(data, household.kid):
+                for answer in self.community.sink.receive_datagram(data, household.kid):
                     receive(household.meter, now, answer)
         return self
 
@@ -832,7 +846,7 @@ def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
         assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), (outage_s, used_wh)
 
 
-def test_after_a_restart_it_waits_for_the_clock_to_judge_a_rise():
+def test_after_a_restart_it_waits_for_the_clock_to_check_a_rise():
     for wait_s, generation in ((20, 2), (90, 1)):  # where none comes, the longest outage is assumed
         port = Port().run(120)
         port.wh += 4000

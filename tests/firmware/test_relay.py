@@ -12,7 +12,7 @@ from wattpact_protocol.log import event_codes
 
 
 class Store:
-    """In memory; fails where it is told to."""
+    """In memory; fails while `fails` is set."""
 
     def __init__(self):
         self.values = {}

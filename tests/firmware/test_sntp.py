@@ -52,7 +52,7 @@ class Server:
 
     def __init__(self, *times):
         self.times = list(times)
-        self.asked = 0
+        self.requests = 0
 
     def address(self, name):
         return "192.0.2.1"
@@ -73,7 +73,7 @@ class Server:
         pass
 
     def send(self, data):
-        self.asked += 1
+        self.requests += 1
         self.number = data[40:]
 
     def recv(self, most):
@@ -84,7 +84,7 @@ class Server:
 
 
 def polled(*times):
-    """Each time that counted, and how often the server was asked in two hours."""
+    """Each time that counted, and the requests that were sent in two hours."""
     server, found, kept = Server(*times), [], sntp.socket
     sntp.socket = server
     try:
@@ -96,7 +96,7 @@ def polled(*times):
     finally:
         sntp.socket = kept
     assert all(later[0] - one[0] > EVERY_MS for one, later in zip(found, found[1:]))
-    return [unix_s for _, unix_s in found], server.asked
+    return [unix_s for _, unix_s in found], server.requests
 
 
 AT_S = EARLIEST_S + 1000
@@ -111,5 +111,5 @@ def test_an_answer_counts_once_another_agrees():
 def test_one_bad_answer_sets_no_clock():
     assert polled(AT_S + 600_000_000, AT_S + 15, AT_S + 30) == ([AT_S + 30], 3)
     assert polled(AT_S, AT_S + 600_000_000, AT_S + 30, AT_S + 45) == ([AT_S + 45], 4)
-    assert polled(AT_S, None, None, AT_S + 32) == ([AT_S + 32], 3)  # what was lost is asked again
+    assert polled(AT_S, None, None, AT_S + 32) == ([AT_S + 32], 3)  # what was lost is requested again
     assert polled(AT_S, 0, 0, AT_S + 32) == ([AT_S + 32], 3)  # so is what was no time

@@ -141,7 +141,7 @@ def test_a_new_register_generation_is_ordered_of_one_meter(founded):
     with founded.store() as store:
         known = {one.kid: one for one in store.certificates()}
         signer = key("House 1")
-        meter = EnrolledAuthor(store.community, signer, known[signer.kid].body, known[signer.kid].id)
+        meter = Author.certified(signer, store.community, known[signer.kid])
         ingest = Ingest(store, founded.root_public_key, data_directory.clock)
         for detail, number in ((1, 2), (4, 5)):
             body = {"code": event_codes.REGISTER_OPEN, "detail": detail, "text": "4530"}

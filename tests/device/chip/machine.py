@@ -12,7 +12,7 @@ pins = {}
 uarts = []
 timers = []
 watchdogs = []
-made = []  # what was made or told to do, in order
+made = []  # what was made and what was done with it, in order
 
 
 class Pin:

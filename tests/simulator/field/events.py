@@ -6,7 +6,8 @@ from simulator.field.truth import WMS_PER_WH
 
 _DAY_S = 86_400
 _KEPT_FILES = ("identity",)  # the key: a meter that lost it is another meter
-_AGREE = 12  # good telegrams of a new meter within which its registers must be believed
+_MOST_FAULTS = 2  # that wait on a line, or no telegram ever comes whole
+_AGREE = 12  # good telegrams of a new meter within which its registers must be accepted
 _WRONG_S = (
     -400, -3_000, -40_000, -30 * _DAY_S, -11 * 365 * _DAY_S, 3, 90, 3_700, _DAY_S, 40 * _DAY_S, 2_000_000_000,
 )  # fmt: skip
@@ -79,14 +80,14 @@ def failing_flash(life):
 
 
 def _fault(life, kind, most):
-    if life.has_p1:
+    if life.has_p1 and len(life.line.faults) < _MOST_FAULTS:
         count = 1 + life.draw.below(most)
         life.line.faults.append([kind, count])
         life.note("%d telegrams: %s" % (count, kind))
 
 
 def lost_telegrams(life):
-    _fault(life, "lost", 20)
+    _fault(life, "lost", 8)
 
 
 def late_telegram(life):
@@ -94,15 +95,15 @@ def late_telegram(life):
 
 
 def damaged_telegrams(life):
-    _fault(life, life.draw.choice(("flipped", "cut", "noise")), 8)
+    _fault(life, life.draw.choice(("flipped", "cut", "noise")), 4)
 
 
 def zero_registers(life):
-    _fault(life, "zeros", 3)
+    _fault(life, "zeros", 2)
 
 
 def foreign_text(life):
-    _fault(life, "text", 30)
+    _fault(life, "text", 8)
 
 
 def swapped_meter(life):

@@ -42,7 +42,7 @@ class Sequences:
         return len(self._written)
 
 
-class Opener:
+class Unsealer:
     """Unseals what the meter sealed, with the issuer's key."""
 
     def __init__(self, host):
@@ -74,21 +74,22 @@ class Opener:
 
 class Registers:
     """Registers as published: none falls within a generation; and what they charge. spans: generation -> register ->
-    [first, last]."""
+    [lowest, by the newest reading, highest]; events are ahead of the reading that runs."""
 
     def __init__(self):
         self.spans = {}
         self._shown = (0, {})  # what the running meter shows: (generation, registers)
 
-    def published(self, generation, values_wh):
+    def published(self, generation, values_wh, in_reading=True):
         span = self.spans.setdefault(generation, {})
         for number, wh in values_wh.items():
             if number >= readings.FIRST_INSTANTANEOUS:
                 continue
-            held = span.setdefault(number, [wh, wh])
+            held = span.setdefault(number, [wh, wh, wh])
             if wh < held[1]:
                 raise Violation("register", "%d of generation %d fell: %d, %d" % (number, generation, held[1], wh))
-            held[1] = wh
+            held[1] = wh if in_reading else held[1]
+            held[2] = max(held[2], wh)
 
     def shown(self, generation, values_wh):
         """By the running meter, between two starts."""
@@ -105,7 +106,7 @@ class Registers:
         self._shown = (0, {})
 
     def charged_wh(self, number):
-        return sum([span[number][1] - span[number][0] for span in self.spans.values() if number in span])
+        return sum([span[number][2] - span[number][0] for span in self.spans.values() if number in span])
 
 
 class Ledger:
@@ -114,7 +115,7 @@ class Ledger:
     def __init__(self, host, truth):
         self._host = host
         self._truth = truth
-        self._opener = Opener(host)
+        self._unsealer = Unsealer(host)
         self.sequences = Sequences()
         self.registers = Registers()
         self.attributed = {}  # contract -> Wh
@@ -127,7 +128,7 @@ class Ledger:
         """An entry is in the journal."""
         new = entry.decode(raw, self._host.community)
         self.sequences.written(new)
-        new = self._opener.unseal(new)
+        new = self._unsealer.unseal(new)
         self.counts[new.kind] = self.counts.get(new.kind, 0) + 1
         body = new.body
         if new.kind == kinds.READING:
@@ -135,9 +136,9 @@ class Ledger:
         elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_CLOSE:
             self._closing = body["registers"]
         elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_OPEN:
-            self.registers.published(body["detail"] - 1, self._closing)
+            self.registers.published(body["detail"] - 1, self._closing, False)
             self._closing = {}
-            self.registers.published(body["detail"], body["registers"])
+            self.registers.published(body["detail"], body["registers"], False)
         elif new.kind in (kinds.USAGE, kinds.USAGE_END):
             self._attribute(body)
 
