@@ -102,7 +102,7 @@ class Curve:
 
     def __init__(self, numbers: int) -> None:
         self.numbers = array("i", bytes(80 * numbers))
-        self._scratch = array("i", bytes(348))
+        self._scratch = bytearray(348)
         self._view = memoryview(self.numbers)
         self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 80]
         self._other_addend = self._view[20 * _OTHER_ADDEND : 20 * _OTHER_ADDEND + 60]
@@ -180,7 +180,9 @@ class Curve:
             self.run(_NEGATE_X)
         self.run(_AFFINE)
         yield
-        return self._multiples()
+        made = self._multiples()
+        yield
+        return made
 
     def _is_zero(self, index: int) -> bool:
         number = self._number(index)

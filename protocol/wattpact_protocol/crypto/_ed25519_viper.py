@@ -88,7 +88,6 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
     second = yield from curves.decompress_steps(commitment, v > 0)
     if second is None:
         return False
-    yield
     base_digits = recoded(scalar.limbs((v * s % _ORDER).to_bytes(32, "little"), 20))
     yield
     vanishes = yield from curves.vanishes_steps(base_digits, (first, second), _nonadjacent(u), _nonadjacent(abs(v)))
