@@ -102,7 +102,7 @@ class Curve:
 
     def __init__(self, numbers: int) -> None:
         self.numbers = array("i", bytes(80 * numbers))
-        self._scratch = bytearray(348)
+        self._scratch = array("i", bytes(348))
         self._view = memoryview(self.numbers)
         self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 80]
         self._other_addend = self._view[20 * _OTHER_ADDEND : 20 * _OTHER_ADDEND + 60]
