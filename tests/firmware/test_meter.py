@@ -755,6 +755,41 @@ def test_a_generation_that_a_clock_began_starts_with_what_is_measured_by_then():
     assert opened[-1]["detail"] == 2 and opened[-1]["registers"][1] <= first["registers"][1][0]
 
 
+def test_a_grant_that_cannot_be_published_is_counted_from_when_the_relay_closed():
+    """Its register is published when there is room again, and a restart before any boundary forgets nothing."""
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 500, step_s=300)
+    world.run(10)
+    household.flash.limit = len(household.flash.entries)
+    used_wh = household.meter.registers()[readings.IMPORT_WH]
+    grant = community.give(household, 40, to_s=community.now_s + 9000).body["contract"]
+    world.run_until(lambda: household.closed, 5)
+    world.run(10)
+    household.boot(world.ms, power_failed=True)
+    world.run_until(lambda: not household.closed, 40)
+    assert used_wh + 40 <= household.meter.registers()[readings.IMPORT_WH] <= used_wh + 41
+    assert not household.entries(kinds.USAGE_START)
+    household.flash.limit = 100_000
+    world.run(10)
+    bodies = [new.body for new in household.entries() if new.body.get("contract") == grant and new.kind != kinds.EVENT]
+    assert bodies[0] == {"contract": grant, "grant": 1, "import_wh": used_wh}
+    assert bodies[-1]["reason"] == kinds.END_USED_UP and bodies[-1]["attributed_wh"] == 40
+
+
+def test_a_clock_that_was_days_ahead_stops_no_grant_from_being_counted():
+    for off_s in (-1_800, 3 * 86_400):
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 500)
+        world.run(10)
+        now_s = community.now_s
+        community.give(household, 200, from_s=now_s - 3_600, to_s=now_s + 40 * 86_400)
+        world.run_until(lambda household=household: household.closed, 5)
+        world.run(20)
+        household.clock_off_s = off_s
+        world.run(20)
+        household.clock_off_s = min(off_s, 0)
+        world.run_until(lambda household=household: not household.closed, 200)
+        assert 200 <= household.meter.registers()[readings.IMPORT_WH] <= 203
+
+
 class Port:
     """A household behind a meter with registers of its own, that takes 3.6 kW while the relay is closed."""
 
