@@ -92,7 +92,7 @@ def check_p1(folder):
     uart = machine.uarts[0]
     assert uart.number == pins.P1_UART and uart.options["rx"] == pins.P1_RX
     assert (uart.options["baudrate"], uart.options["bits"], uart.options["invert"]) == (115200, 8, machine.UART.INV_RX)
-    uart.waiting = b"/noise!0000\r\n"
+    uart.waiting = b"/noise\r\n!0000\r\n"
     step(app, 1)
     assert app.status()["source_rejected"] == {"crc": 1}
     app.journal.close()

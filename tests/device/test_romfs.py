@@ -49,6 +49,6 @@ def test_the_tables_are_read_in_place(arch: str):
     assert build_image(arch).index(_ed25519_table.POINTS + _sha512_constants.ROUND) % 4 == 0
 
 
-def test_programs_stand_beside_the_device_files():
+def test_programs_are_beside_the_device_files():
     image = build_image("bytecode", {"main.py": "print('started')\n"})
     assert image.startswith(b"\xd2\xcd\x31") and b"print('started')" in image

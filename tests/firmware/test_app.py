@@ -56,6 +56,20 @@ def test_a_task_that_keeps_failing_restarts_the_meter():
         assert again.identity.public_key == app.identity.public_key
 
 
+def test_a_radio_that_keeps_failing_restarts_nothing():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        board.most_ms = 3000
+
+        def receive():
+            raise OSError("no radio")
+
+        board.network.receive = receive
+        assert asyncio.run(app.run()) is False
+        assert list(app.errors) == ["network"] and app.errors["network"] > 2 * FAILURES
+        assert board.inputs is not None and board.fed > 50
+
+
 def test_the_watchdog_is_fed_only_while_every_task_runs():
     with flash.Folder() as folder:
         app, board = made(folder)

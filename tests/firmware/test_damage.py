@@ -4,27 +4,34 @@ import os
 
 import case
 from simulator import flash
-from simulator.network import START_S, Community, Household, Network, World, alone, import_at_end
+from simulator.community import START_S
+from simulator.household import Household
+from simulator.network import Network, World, alone
+from simulator.peer import with_peer
 from simulator.snapshot import Snapshot
 from wattpact_meter.storage.journal import Journal
 from wattpact_meter.storage.store import Store, settle
-from wattpact_protocol.log import event_codes, kinds, reasons
+from wattpact_protocol.log import event_codes, kinds, readings, reasons
 
 
 def load(ms, closed):
     return 3600 if closed else 0
 
 
-def heard(world, kind):
+def received(world, kind):
     """The bodies of that kind that the host has of the meter, in its newest generation."""
     generation = world.community.authors[world.households[0].kid].head.generation
-    rows = [new for new in world.community.rows if new.kid == world.households[0].kid and new.kind == kind]
+    rows = [new for new in world.community.entries if new.kid == world.households[0].kid and new.kind == kind]
     return [new.body for new in rows if new.generation == generation]
+
+
+def import_at_end(body):
+    return readings.end_value(body, readings.IMPORT_WH)
 
 
 def reported(world):
     """What the meter reported to be lost."""
-    codes = heard(world, kinds.EVENT)
+    codes = received(world, kinds.EVENT)
     return [body["text"] for body in codes if body["code"] == event_codes.STATE_CORRUPT]
 
 
@@ -48,7 +55,7 @@ def until_delivered(world):
 
 def fatal(world):
     """Why the host rejected entries, but for what is repeated or came too early."""
-    return [name for name in world.community.refused if name not in (reasons.GAP, reasons.DUPLICATE)]
+    return [name for name in world.community.sink.rejected if name not in (reasons.GAP, reasons.DUPLICATE)]
 
 
 def renew(world):
@@ -76,10 +83,10 @@ def test_a_log_whose_newest_entries_are_gone_goes_on_behind_them_where_the_host_
         world.run(30)
         assert log.is_open and log.generation == 0 and head(world).next_sequence > before
         assert reported(world) and "journal" in reported(world)[0]
-        assert not community.refused, community.refused
+        assert not community.sink.rejected, community.sink.rejected
         household.boot(world.ms)
         world.run(10)
-        assert household.meter.log.is_open and household.meter.log.generation == 0 and not community.refused
+        assert household.meter.log.is_open and household.meter.log.generation == 0 and not community.sink.rejected
 
 
 def test_a_log_that_lost_what_no_host_has_begins_anew_when_it_is_renewed():
@@ -103,10 +110,10 @@ def test_a_log_that_lost_what_no_host_has_begins_anew_when_it_is_renewed():
         assert household.meter.log.is_lost
         renew(world)
         assert [text for text in reported(world) if text.startswith("log 0 ended")] and len(reported(world)) == 2
-        assert import_at_end(heard(world, kinds.READING)[-1]) >= used_wh, "the registers went on"
+        assert import_at_end(received(world, kinds.READING)[-1]) >= used_wh, "the registers went on"
         household.boot(world.ms, power_failed=True)
         world.run(10)
-        assert household.meter.log.is_open and not community.refused.get(reasons.GAP)
+        assert household.meter.log.is_open and not community.sink.rejected.get(reasons.GAP)
 
 
 def test_without_its_place_a_log_waits_for_the_host_and_never_falls_behind_it():
@@ -154,9 +161,8 @@ def test_state_that_is_older_than_the_journal_is_seen_and_no_grant_is_used_again
     with flash.Folder() as folder:
         world, community, household = traded(folder, 30)
         old = copied(folder, "state")
-        community.give(household, 5, to_s=community.now_s + 3000, priority=0)
+        spent = community.give(household, 5, to_s=community.now_s + 3000, priority=0).body["number"]
         world.run(120)
-        spent = community.grant_number
         key_no = household.meter.sealer.key_no
         household.journal.close()
         for name in flash.names(folder + "/state"):
@@ -166,7 +172,7 @@ def test_state_that_is_older_than_the_journal_is_seen_and_no_grant_is_used_again
         household.boot(world.ms, power_failed=True)
         meter = household.meter
         assert "state" in meter.checkpoint.lost and meter.state_corrupt and not meter.log.is_open
-        assert meter.registers()[1] >= import_at_end(heard(world, kinds.READING)[-1])
+        assert meter.registers()[1] >= import_at_end(received(world, kinds.READING)[-1])
         world.run(40)
         assert meter.log.is_open and meter.log.generation == 0 and not fatal(world)
         assert spent not in [grant.number for grant in meter.usage.grants]
@@ -203,7 +209,7 @@ def test_a_new_log_begins_with_the_register_generation_and_all_its_registers():
         world, _, household = traded(folder)
         renew(world)
         world.run(10)
-        opened = [body for body in heard(world, kinds.EVENT) if body["code"] == event_codes.REGISTER_OPEN]
+        opened = [body for body in received(world, kinds.EVENT) if body["code"] == event_codes.REGISTER_OPEN]
         held = household.meter.registers()
         assert [(body["detail"], sorted(body["registers"])) for body in opened] == [(1, sorted(held))]
 
@@ -274,13 +280,13 @@ if case.MICROPYTHON:
                 os.mkdir(mounted.path + "/state")
                 os.mkdir(mounted.path + "/journal")
                 settle(mounted.path, mounted.path + "/state", mounted.path + "/journal")
-                self.community = Community()
+                self.community = with_peer()
                 self.household = Household(self.community, "alone", load, folder=mounted.path)
                 self.world = World(self.community, [self.household], Dark(), step_ms=500)
                 self.world.network.blocks = self.blocks
                 self.world.owner = self.community.person("owner")
                 self.community.enrol(self.household, self.world.owner)
-                self.community.demo_policy()
+                self.community.quick_policy()
                 self.world.run(10)
                 self.community.give(self.household, 600, to_s=self.community.now_s + 3000)
                 self.world.run_until(lambda: self.household.journal.next_sequence >= 284, 1200)
@@ -312,7 +318,7 @@ if case.MICROPYTHON:
             """Start with that image, and go on until the host has more of the meter; whether a renewal was needed."""
             self.blocks.image, self.blocks.writes_left = image, None
             world, household, meter_head = self.world, self.household, head(self.world)
-            held, last = meter_head.next_sequence, import_at_end(heard(world, kinds.READING)[-1])
+            held, last = meter_head.next_sequence, import_at_end(received(world, kinds.READING)[-1])
             reports = len(reported(world))
             with flash.Mounted(self.blocks):
                 household.boot(world.ms, power_failed=True)
@@ -328,7 +334,7 @@ if case.MICROPYTHON:
                 else:
                     assert meter.log.is_open and head(world).next_sequence > held
                 assert (len(reported(world)) > reports) == (lost or is_lost), (lost, reported(world))
-                assert not fatal(world), self.community.refused
+                assert not fatal(world), self.community.sink.rejected
                 household.journal.close()
             return is_lost
 

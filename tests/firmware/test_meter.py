@@ -13,7 +13,7 @@ from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
 from wattpact_protocol.log import entry, event_codes, kinds, readings
-from wattpact_protocol.settlement import register_rules
+from wattpact_protocol.settlement import load_profile, register_rules
 from wattpact_protocol.sync import datagram
 
 SOLAR_W, BATTERY_W, WALLBOX_W = 8000, 9000, 7200
@@ -609,6 +609,20 @@ def test_lost_state_is_published_and_nothing_old_is_used_again():
     assert sum(check_usage(household)[0].values()) == 20
 
 
+def test_damaged_registers_and_a_damaged_memory_of_the_guard_are_noticed_at_the_start():
+    for name in ("registers", "guard"):
+        with flash.Folder() as folder:
+            world, _, household = alone(lambda ms, closed: 3600, folder=folder)
+            world.run(20)
+            held = household.meter.registers()
+            household.journal.close()
+            flash.write(folder + "/state/" + name, bytes(40))
+            household.boot(household.at_ms)
+            assert household.meter.checkpoint.lost == [name] and household.meter.state_corrupt
+            assert household.meter.guard.memory.corrupt == (name == "guard")
+            assert sorted(household.meter.registers()) == sorted(held)
+
+
 def test_lost_state_with_a_wrong_clock_lets_no_grant_in_twice_and_keeps_none_out():
     for off_s in (-40_000, 40 * 86_400):
         world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
@@ -741,11 +755,46 @@ def test_a_generation_that_a_clock_began_starts_with_what_is_measured_by_then():
     assert opened[-1]["detail"] == 2 and opened[-1]["registers"][1] <= first["registers"][1][0]
 
 
+def test_a_grant_that_cannot_be_published_is_counted_from_when_the_relay_closed():
+    """Its register is published when there is room again, and a restart before any boundary forgets nothing."""
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 500, step_s=300)
+    world.run(10)
+    household.flash.limit = len(household.flash.entries)
+    used_wh = household.meter.registers()[readings.IMPORT_WH]
+    grant = community.give(household, 40, to_s=community.now_s + 9000).body["contract"]
+    world.run_until(lambda: household.closed, 5)
+    world.run(10)
+    household.boot(world.ms, power_failed=True)
+    world.run_until(lambda: not household.closed, 40)
+    assert used_wh + 40 <= household.meter.registers()[readings.IMPORT_WH] <= used_wh + 41
+    assert not household.entries(kinds.USAGE_START)
+    household.flash.limit = 100_000
+    world.run(10)
+    bodies = [new.body for new in household.entries() if new.body.get("contract") == grant and new.kind != kinds.EVENT]
+    assert bodies[0] == {"contract": grant, "grant": 1, "import_wh": used_wh}
+    assert bodies[-1]["reason"] == kinds.END_USED_UP and bodies[-1]["attributed_wh"] == 40
+
+
+def test_a_clock_that_was_days_ahead_stops_no_grant_from_being_counted():
+    for off_s in (-1_800, 3 * 86_400):
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 500)
+        world.run(10)
+        now_s = community.now_s
+        community.give(household, 200, from_s=now_s - 3_600, to_s=now_s + 40 * 86_400)
+        world.run_until(lambda household=household: household.closed, 5)
+        world.run(20)
+        household.clock_off_s = off_s
+        world.run(20)
+        household.clock_off_s = min(off_s, 0)
+        world.run_until(lambda household=household: not household.closed, 200)
+        assert 200 <= household.meter.registers()[readings.IMPORT_WH] <= 203
+
+
 class Port:
     """A household behind a meter with registers of its own, that takes 3.6 kW while the relay is closed."""
 
-    def __init__(self, wh=5_000_000):
-        self.world, self.community, self.household = alone(step_s=5)
+    def __init__(self, wh=5_000_000, step_s=5):
+        self.world, self.community, self.household = alone(step_s=step_s)
         self.wh = wh
         self.used_wh = 0
         self.dead = []
@@ -798,6 +847,58 @@ def test_a_step_of_the_registers_is_charged_to_nobody():
         opened, closed = codes(port.household).count(event_codes.REGISTER_OPEN), event_codes.REGISTER_CLOSE
         assert opened == 2 and codes(port.household).count(closed) == 1
         check_readings(port.world)
+
+
+def settled_wh(household):
+    """The import that settlement finds in the meter's readings, and the register up to which."""
+    profile, rules = load_profile.LoadProfile(300), register_rules.RegisterRules(10_000)
+    for new in household.entries(kinds.READING):
+        if rules.apply(new.body) is None:
+            profile.add(new.body)
+    return profile.imports[-1] - profile.imports[0], rules.values[readings.IMPORT_WH]
+
+
+def test_what_is_used_around_a_change_of_register_generation_is_charged():
+    """To the last register before it and from the first one after it; also where the clock was lost meanwhile, and
+    where the log had no room and the meter started again."""
+    for has_clock, has_room in ((True, True), (False, True), (True, False)):
+        port = Port(step_s=300).run(10)
+        now_s, household = port.community.now_s, port.household
+        port.community.give(household, 3000, to_s=now_s + 9000, max_w=10_000)
+        port.run(700)
+        household.flash.limit = 100_000 if has_room else len(household.flash.entries)
+        port.run(100, clock=has_clock)
+        port.wh = 7
+        port.run(100, clock=has_clock)
+        assert household.meter.recorder.bank.generation == 2 and household.closed
+        if not has_room:
+            household.boot(port.world.ms)
+            port.run(50)
+            household.flash.limit = 100_000
+        port.run(700)
+        charged_wh, last_wh = settled_wh(household)
+        charged_wh += port.wh - last_wh
+        assert port.used_wh - 15 <= charged_wh <= port.used_wh, (has_clock, has_room, charged_wh, port.used_wh)
+        assert codes(household).count(event_codes.REGISTER_CLOSE) == 1
+        household.boot(port.world.ms)
+        port.run(20)
+        points = [new for new in household.entries(kinds.READING) if not readings.intervals(new.body)]
+        assert [new.body["register_generation"] for new in points] == [1, 1, 2], "once each"
+
+
+def test_what_was_used_when_a_clock_is_set_back_by_hours_is_charged():
+    world, _, household = alone(lambda ms, closed: 3600, 500, step_s=300)
+    world.run(10)
+    for _ in range(2):
+        used_wh = household.meter.registers()[readings.IMPORT_WH]
+        world.run(700)
+        household.clock_off_s -= 7_200
+        world.run(20)
+    charged = [new.body for new in household.entries(kinds.READING) if new.body["register_generation"] == 2]
+    assert household.meter.recorder.bank.generation == 3, "one for each time that it was set back"
+    closed_wh = readings.end_value(charged[-1], readings.IMPORT_WH)
+    assert closed_wh - charged[0]["registers"][readings.IMPORT_WH][0] >= 699, (used_wh, closed_wh)
+    check_readings(world)
 
 
 def test_a_restart_does_not_raise_registers_to_those_of_an_older_generation():

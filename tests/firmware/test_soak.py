@@ -103,7 +103,7 @@ DEFECTS = (
     ("relay", Usage, "shares", count_nothing, POWER, True),
     ("relay", Relay, "apply", never_open, POWER, True),
     ("task", Recorder, "idle", fail, POWER, False),
-    ("recovery", OwnLog, "open", nothing, POWER, True),
+    ("recovery", OwnLog, "open", nothing, POWER[:2], True),  # with a grant, nothing is counted against it
     ("start", Keeping, "__init__", nothing, POWER, False),
 )
 

@@ -87,7 +87,8 @@ class Consumer:
         for row in self.usage.guard_grants(self.now_s, self.wh):
             if which is None and row[1] > 0 and row[2] <= self.now_s < row[3]:
                 which = row[0]
-        body = self.usage.start(which, self.now_s, self.wh)
+        self.usage.begin(which, self.now_s, self.wh)
+        body = self.usage.start()
         if body:
             self.publish(kinds.USAGE_START, body)
         return self
@@ -154,10 +155,8 @@ def test_time_ends_a_grant():
 
 def test_a_grant_that_did_not_begin_in_time_is_void():
     consumer = Consumer().receive(grant(1, start_by_s=START_S + 60), grant(2, to_s=START_S + 50))
-    consumer.now_s += 60
-    assert consumer.usage.start(contract(1), consumer.now_s, consumer.wh) is not None
-    consumer.now_s += 1
-    assert consumer.usage.start(contract(1), consumer.now_s, consumer.wh) is None
+    consumer.now_s += 61
+    assert not consumer.usage.begin(contract(1), consumer.now_s, consumer.wh)
     assert not [row for row in consumer.usage.guard_grants(consumer.now_s, consumer.wh) if row[0] == contract(1)]
     consumer.use(0, 0)
     assert sorted(consumer.ends()) == [(1, kinds.END_VOID), (2, kinds.END_VOID)]
@@ -171,6 +170,45 @@ def test_termination_ends_a_grant_with_what_it_carried():
     consumer.use(0, 0)
     assert consumer.ends() == [(1, kinds.END_TERMINATED)] and consumer.attributed() == {1: 12}
     assert consumer.usage.apply_termination(contract(1)) == reasons.UNKNOWN_CONTRACT
+
+
+def test_a_grant_may_begin_until_its_last_second():
+    consumer = Consumer().receive(grant(1, start_by_s=START_S + 60))
+    assert consumer.usage.begin(contract(1), START_S + 60, consumer.wh)
+    assert not consumer.usage.begin(contract(1), START_S + 60, consumer.wh)
+
+
+def test_what_is_used_counts_before_its_start_can_be_published_and_that_comes_first():
+    consumer = Consumer().receive(grant(1))
+    assert consumer.usage.begin(contract(1), consumer.now_s, consumer.wh)
+    consumer.usage.end_step(consumer.now_s + 60, consumer.wh + 25)
+    kept = encoded(consumer.usage.to_list())
+    consumer.usage = Usage()
+    consumer.usage.restore(cbor.decode(kept, limit=8192))
+    assert consumer.usage.guard_grants(consumer.now_s + 90, consumer.wh + 45)[0][1] == 0
+    assert consumer.usage.end(consumer.now_s + 90, consumer.wh + 45) is None
+    start = consumer.usage.start()
+    assert start == {"contract": contract(1), "grant": 1, "import_wh": 1000}
+    consumer.now_s += 90
+    consumer.publish(kinds.USAGE_START, start)
+    assert consumer.usage.start() is None
+    assert consumer.usage.end(consumer.now_s, consumer.wh + 45)["attributed_wh"] == 40
+
+
+def test_after_a_clock_that_was_days_ahead_a_grant_is_counted_on():
+    consumer = Consumer().receive(grant(1, wh=100, max_w=3600, to_s=START_S + 40 * 86_400)).start()
+    consumer.use(3 * 86_400, 10, boundary=True)
+    consumer.now_s = START_S + 600
+    consumer.usage.follow_clock(consumer.now_s)
+    consumer.use(5, 5, boundary=True).use(5, 9)
+    assert consumer.attributed() == {1: 15}
+    assert consumer.usage.guard_grants(consumer.now_s, consumer.wh)[0][1] == 79, "6 s at 3,600 W"
+    late = Consumer()
+    late.now_s += 86_400
+    late.receive(grant(1, wh=100, max_w=3600, to_s=START_S + 40 * 86_400, start_by_s=START_S + 10 * 86_400)).start()
+    late.now_s = START_S + 600
+    late.usage.follow_clock(late.now_s)
+    assert late.use(5, 5, boundary=True).attributed() == {1: 5}, "its use began while the clock was ahead"
 
 
 def test_default_supply_does_not_end_by_energy():

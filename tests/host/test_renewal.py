@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from simulator.host import T0, Community, key
+from simulator.community import START_S
+from simulator.host import hosted, key
 from simulator.month import TradedMonth
 from test_audit import check
 from test_cli import run
@@ -17,63 +18,63 @@ from wattpact_protocol.sync import datagram
 
 @pytest.fixture
 def community(tmp_path):
-    made = Community(tmp_path)
-    made.node = Node(made.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
+    made = hosted(tmp_path)
+    made.node = Node(made.sink.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
     yield made
     made.node.pipeline.close()
-    made.close()
+    made.sink.close()
 
 
 def known(community, meter):
-    return members.find(community.store.certificates(), roles.METER, meter.kid.hex())
+    return members.find(community.sink.store.certificates(), roles.METER, meter.kid.hex())
 
 
 def report_lost(community, meter, generation=1, times=1):
     """The meter's DIGESTs, and what the node stores of them."""
     body = [meter.kid, generation, 0, community.node.inbox.id, 0]
     for _ in range(times):
-        community.node.link.receive(datagram.encode(datagram.DIGEST, community.id, body), ("10.0.0.1", 1), 0, T0)
-    community.store.count_rejections(community.node.pipeline.rejections.drain(community.now_s))
+        community.node.link.receive(datagram.encode(datagram.DIGEST, community.id, body), ("10.0.0.1", 1), 0, START_S)
+    community.sink.store.count_rejections(community.node.pipeline.rejections.drain(community.now_s))
 
 
 def test_a_lost_log_is_reported_once_and_shown_until_the_certificate_is_renewed(community):
-    meter, other = community.meter("House 1"), community.meter("House 2")
+    meter, other = community.owned_meter("House 1"), community.owned_meter("House 2")
     community.node.catch_up()
     community.now_s += 1
     report_lost(community, other, 0)
-    assert renewal.lost_logs(community.store) == {}
+    assert renewal.lost_logs(community.sink.store) == {}
     report_lost(community, meter, times=5)
-    assert renewal.lost_logs(community.store) == {meter.kid: community.now_s}
-    assert community.store.rejected() == {reasons.LOG_LOST: 1}
+    assert renewal.lost_logs(community.sink.store) == {meter.kid: community.now_s}
+    assert community.sink.store.rejected() == {reasons.LOG_LOST: 1}
     community.now_s += 1
-    renewal.renew_meter(community.store, community.issuer, known(community, meter), community.now_s)
-    assert renewal.lost_logs(community.store) == {}
+    renewal.renew_meter(community.sink.store, community.issuer, known(community, meter), community.now_s)
+    assert renewal.lost_logs(community.sink.store) == {}
     community.node.catch_up()
     community.now_s += 1
     report_lost(community, meter)
-    assert renewal.lost_logs(community.store) == {}, "a late datagram of the log before"
+    assert renewal.lost_logs(community.sink.store) == {}, "a late datagram of the log before"
     report_lost(community, meter, 2)
-    assert renewal.lost_logs(community.store) == {meter.kid: community.now_s}
+    assert renewal.lost_logs(community.sink.store) == {meter.kid: community.now_s}
 
 
 def test_a_renewed_meter_is_as_it_was_and_begins_its_log_anew(community):
-    meter = community.meter("House 1", supply_point="SP 1", epoch=3)
+    meter = community.owned_meter("House 1", supply_point="SP 1", epoch=3)
     before = known(community, meter).body
-    community.now_s = T0 + 10 * 365 * members.DAY_S
-    made = renewal.renew_meter(community.store, community.issuer, known(community, meter), community.now_s)
+    community.now_s = START_S + 10 * 365 * members.DAY_S
+    made = renewal.renew_meter(community.sink.store, community.issuer, known(community, meter), community.now_s)
     changed = {name for name in made.body if made.body[name] != before[name]}
     assert changed == {"version", "generation", "not_before_s", "not_after_s"}
     assert (made.body["version"], made.body["generation"]) == (2, 1)
-    community.stored(meter.sign_at("event", {"code": 1}, (1, 0, made.id), community.now_s))
+    community.sink.stored(meter.sign_at("event", {"code": 1}, (1, 0, made.id), community.now_s))
     late = meter.publish("event", {"code": 2}, community.now_s)
-    assert community.reasons([late]) == ["stale_generation"]
+    assert community.sink.reasons([late]) == ["stale_generation"]
 
 
 def test_a_renewal_does_not_reach_back_into_the_time_of_another_owner(community):
-    meter, new = community.meter("House 1"), community.person("new tenant")
+    meter, new = community.owned_meter("House 1"), community.person("new tenant")
     body = {**known(community, meter).body, "version": 2, "owner": new.kid, "not_before_s": community.now_s - 60}
     community.publish(community.issuer, "certificate", body)
-    made = renewal.renew_meter(community.store, community.issuer, known(community, meter), community.now_s)
+    made = renewal.renew_meter(community.sink.store, community.issuer, known(community, meter), community.now_s)
     assert (made.body["owner"], made.body["not_before_s"]) == (new.kid, community.now_s - 60)
 
 

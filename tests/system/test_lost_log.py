@@ -26,7 +26,7 @@ def test_a_meter_that_lost_its_journal_goes_on_once_it_is_renewed(tmp_path: Path
     async def lose_and_renew() -> None:
         async with LiveCommunity(tmp_path) as live:
             await live.start_node()
-            house = await live.move_in("house", 4000)
+            house = await live.add("house", 4000)
             await live.until(lambda: house.next_sequence > 8, "entries")
             await live.converge()
             await live.stop_node()
@@ -40,13 +40,13 @@ def test_a_meter_that_lost_its_journal_goes_on_once_it_is_renewed(tmp_path: Path
             await live.until(lambda: bool(house.of("started")), "the meter to start")
             assert house.next_sequence >= signed, "its place is stored elsewhere"
             await live.start_node()
-            with live.home.reader() as reader:
+            with live.data.reader() as reader:
                 await live.until(lambda: house.kid in renewal.lost_logs(reader), "the report of a lost log")
                 assert reader.head(house.kid, 0)[0] + 1 <= signed
-            with live.home.store() as store:
+            with live.data.store() as store:
                 known = members.find(store.certificates(), roles.METER, "house")
                 renewal.renew_meter(store, live.issuer, known, live.clock())
-            with live.home.reader() as reader:
+            with live.data.reader() as reader:
                 await live.until(lambda: (reader.head(house.kid, 1) or (0,))[0] > 8, "the new log")
                 rows = reader.entries(author=house.kid, of_kinds=(kinds.EVENT,), limit=200)
                 events = [entry.decode(row.raw, reader.community) for row in rows]

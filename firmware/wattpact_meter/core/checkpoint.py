@@ -51,6 +51,8 @@ class Checkpoint:
         log.at_least(max(trade_through, usage_through))
         if max(trade_through, usage_through) > log.next_sequence:
             trade_through = usage_through = 0  # of the generation before
+        for name in ("guard", REGISTERS):
+            self._store.load(name)  # whose damage shows when it is read, and must be known before it is used
         self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
         numbers = usage[-1][2] if usage else trader[2] if trader else []
         first = min(trade_through, usage_through)

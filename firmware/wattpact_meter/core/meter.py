@@ -180,8 +180,9 @@ class Meter:
             return
         for boundary_s, import_wh in crossed:
             yield
-            self._publisher.overflow = self.usage.overflow(boundary_s, import_wh) or self._publisher.overflow
+            more = self.usage.overflow(boundary_s, import_wh)
             self.usage.end_step(boundary_s, import_wh)
+            self.usage.begin(more, boundary_s, import_wh)
         yield
         self.recorder.checkpoint()
         yield
@@ -266,6 +267,8 @@ class Meter:
     def inputs(self, now: "Now") -> Inputs:
         """What the meter itself knows for the guard; contacts, faults and buttons are the caller's to add."""
         recorder, import_wh = self.recorder, self.recorder.import_wh
+        if now.unix_s is not None:
+            self.usage.follow_clock(now.unix_s)
         inputs = Inputs(now.uptime_ms, now.unix_s, None, self.usage.guard_grants(now.unix_s, import_wh))
         if recorder.bank.generation:
             inputs.import_wh = import_wh
@@ -280,12 +283,19 @@ class Meter:
         """The guard's decision, which the caller carries out at once. To be called when something came in, and at
         next_tick_ms at the latest; then `work_steps`. Gives way only while the guard's memory is stored."""
         decision = self.guard.decide(inputs)
+        if decision.closed and self.usage.begin(decision.contract, now.unix_s, self.recorder.import_wh):
+            yield from self._keeping.whole_steps(self._keep_begin_steps())
         if decision.save:
             yield from self._keeping.whole_steps(self._save_guard_steps())
         self.events.note_decision(decision, now, self.recorder.totals)
         self.decision = decision
         self._has_input = self._has_more = False
         return decision
+
+    def _keep_begin_steps(self) -> "Generator[None, None, None]":
+        """Under registers at or above those with which a use began."""
+        self.recorder.cover(self.recorder.totals())
+        yield from self.checkpoint.keep_usage_steps()
 
     def _save_guard_steps(self) -> "Generator[None, None, None]":
         yield
@@ -308,11 +318,11 @@ class Meter:
         decision = self.decision
         if decision is None or decision.operate:
             return False
-        yield from self._keeping.attempt_steps(self._publish_and_send_steps(now, decision))
+        yield from self._keeping.attempt_steps(self._publish_and_send_steps(now))
         return self._has_more
 
-    def _publish_and_send_steps(self, now: "Now", decision: "Decision") -> "Generator[None, None, None]":
-        self._has_more = yield from self._publisher.publish_steps(now, decision, self._host.is_seen(now.uptime_ms))
+    def _publish_and_send_steps(self, now: "Now") -> "Generator[None, None, None]":
+        self._has_more = yield from self._publisher.publish_steps(now, self._host.is_seen(now.uptime_ms))
         self._unsent += 1
         if not self._has_more:
             yield from self._prune_steps()

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any
 
-    from wattpact_protocol.guard.guard import Decision
     from wattpact_protocol.log import entry
 
     from wattpact_meter.clock import Now
@@ -42,15 +41,14 @@ class Publisher:
         self._recorder = recorder
         self._trader = trader
         self._usage = usage
-        self.overflow: bytes | None = None  # a grant to begin, since those in use could not carry the last step
 
-    def publish_steps(self, now: "Now", decision: "Decision", may_buy: bool) -> "Generator[None, None, bool]":
+    def publish_steps(self, now: "Now", may_buy: bool) -> "Generator[None, None, bool]":
         """Publish the entry that is due first, giving way while it is signed; whether there was one. may_buy: whether
         there is a host to pass an acceptance on. Raises FaultError."""
         is_published = (
             (yield from self._publish_key(now))
             or (yield from self._publish_event(now))
-            or (yield from self._publish_usage(now, decision))
+            or (yield from self._publish_usage(now))
             or (yield from self._publish_reading(now))
             or (yield from self._publish_trade(now, may_buy))
         )
@@ -101,8 +99,8 @@ class Publisher:
         del self._events[0]
         return True
 
-    def _publish_usage(self, now: "Now", decision: "Decision") -> "Generator[None, None, bool]":
-        due = self._usage_due(now, decision)
+    def _publish_usage(self, now: "Now") -> "Generator[None, None, bool]":
+        due = self._usage_due(now)
         yield
         if due is None:
             return False
@@ -111,16 +109,14 @@ class Publisher:
         new = yield from self._publish(kind, body, now)
         return new is not None
 
-    def _usage_due(self, now: "Now", decision: "Decision") -> "tuple[int, dict[str, Any]] | None":
-        usage, import_wh = self._usage, self._recorder.import_wh
-        body = usage.end(now.unix_s, import_wh)
+    def _usage_due(self, now: "Now") -> "tuple[int, dict[str, Any]] | None":
+        usage = self._usage
+        body = usage.end(now.unix_s, self._recorder.import_wh)
         if body is not None:
             return kinds.USAGE_END, body
-        used, also = decision.contract if decision.closed else None, self.overflow
-        body = usage.start(used, now.unix_s, import_wh) or usage.start(also, now.unix_s, import_wh)
+        body = usage.start()
         if body is not None:
             return kinds.USAGE_START, body
-        self.overflow = None
         body = usage.report()
         return None if body is None else (kinds.USAGE, body)
 

@@ -132,7 +132,13 @@ class Intervals:
         """The first second of a meter's life, with no step after it: what is measured from then on is accounted for."""
         first_s, self._first_s = self._first_s or 0, None
         if self._next_s is not None and first_s < self._next_s:
-            self._wait(first_s, {number: [wh, []] for number, wh in values.items()}, 0)
+            self.show(self._generation, first_s, values)
+
+    def show(self, generation: int, unix_s: int, values: "dict[int, int]") -> None:
+        """A reading of no intervals, behind the one in progress, which ends."""
+        self.close()
+        self._generation = generation
+        self._wait(max(unix_s, self.last_end_s), {number: [wh, []] for number, wh in values.items()}, 0)
 
     def _aim(self, unix_ms: int) -> None:
         """The first boundary from here on behind everything published."""
@@ -190,8 +196,8 @@ class Intervals:
         self.last_end_s = max(self.last_end_s, readings.end_s(body))
         self._quality = 0
         self._waiting.append(body)
-        if len(self._waiting) > MAX_WAITING:
-            del self._waiting[0]
+        if len(self._waiting) > MAX_WAITING:  # the next one carries the difference, but not to another generation
+            self._waiting.remove(([body for body in self._waiting if readings.intervals(body)] or self._waiting)[0])
             self.missed += self.count
 
     def lose_clock(self) -> None:

@@ -33,6 +33,7 @@ _PERIODS = 3
 _FIRST_PERIOD_MS = 10_000  # the slowest that DSMR allows, until it is known
 _LONGEST_PERIOD_MS = 3_600_000  # nobody gains by letting a telegram through now and then
 _GAPS = 5
+_MAX_ENDS = 8
 
 
 class Recorder:
@@ -58,6 +59,8 @@ class Recorder:
         self.power_w: int | None = None
         self.opened = 0  # the newest register generation whose start was published
         self.rebased: tuple[int, int] | None = None  # import where a generation ended, and where the next began
+        self._ends: list[list[Any]] = []  # [generation, registers] where one ended or began, until it is in a reading
+        self._shown = 0  # so many of them are in readings that wait
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
@@ -89,8 +92,8 @@ class Recorder:
         """Go on from the checkpoint, raised to what is known to have been published."""
         saved: Any = self._store.load(NAME)
         if saved is not None:
-            self.bank.restore(saved[:-2])
-            self.period_ms, self._adopted_s = saved[-2:]
+            self.bank.restore(saved[:-3])
+            self.period_ms, self._adopted_s, self._ends = saved[-3:]
             self.bank.outage_s = None if self._adopted_s else _LONGEST_OUTAGE_S
             self._saved = self.bank.snapshot()
         held = self.bank.snapshot()
@@ -98,7 +101,10 @@ class Recorder:
         if generation > self.bank.generation or (generation == self.bank.generation and below):
             self._raise_to(generation, floor_wh)
         if self.bank.generation > self.opened:
-            self.note_generation()
+            for i in range(1, len(self._ends), 2):
+                self._note_change(*self._ends[i - 1 : i + 1])
+            if not self._ends:
+                self.note_generation()
 
     def _raise_to(self, generation: int, floor_wh: "dict[int, int]") -> None:
         values = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}
@@ -193,24 +199,44 @@ class Recorder:
     def _opened(self, closing_wh: "dict[int, int]") -> None:
         closed_wh, _ = self.rebased or (closing_wh.get(readings.IMPORT_WH, 0), 0)
         self.rebased = (closed_wh, self.import_wh)
-        if closing_wh:
-            self._note(event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)})
         self._saved = {}
-        self.note_generation()
+        if not closing_wh:
+            self.note_generation()
+            return
+        generation = self.bank.generation
+        self._ends += [[generation - 1, closing_wh], [generation, self.bank.snapshot()]]
+        if len(self._ends) > _MAX_ENDS:
+            del self._ends[:2]
+            self._shown = max(0, self._shown - 2)
+        self._note_change(*self._ends[-2:])
 
-    def note_generation(self) -> None:
-        """Publish which register generation there is, and its registers."""
-        fields = {
-            "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
-        }  # fmt: skip
+    def _note_change(self, closing: "list[Any]", opening: "list[Any]") -> None:
+        self._note(event_codes.REGISTER_CLOSE, {"registers": _few(closing[1])})
+        self.note_generation(*opening)
+
+    def note_generation(self, number: int = 0, values_wh: "dict[int, int] | None" = None) -> None:
+        """Publish which register generation there is, and its registers, or those with which it began."""
+        values_wh = _few(values_wh or self.bank.snapshot())
+        fields = {"text": _short(self.bank.serial), "detail": number or self.bank.generation, "registers": values_wh}
         self._note(event_codes.REGISTER_OPEN, fields)
+
+    def _show_ends(self, unix_s: int) -> None:
+        """Readings of no intervals, so that what was used up to a generation's end, and from its start, counts."""
+        for generation, values_wh in self._ends[self._shown :]:
+            self.intervals.show(generation, unix_s, values_wh)
+        self._shown = len(self._ends)
 
     def published(self, new: "entry.Entry") -> None:
         """An entry of this meter is in its journal."""
         if new.kind == kinds.READING and new.is_sealed:  # its content was lost; it ended before it was signed
             self.intervals.last_end_s = max(self.intervals.last_end_s, new.stamp.unix_s or 0)
         elif new.kind == kinds.READING:
-            self.intervals.last_end_s = readings.end_s(new.body)
+            if new.body["register_generation"] >= self.bank.generation:
+                self.intervals.last_end_s = readings.end_s(new.body)
+            if self._shown and not readings.intervals(new.body) and new.body["register_generation"] == self._ends[0][0]:
+                del self._ends[0]
+                self._shown -= 1
+                self._unsaved_mj = self._counted_mj + 1  # a checkpoint with the next tick
         elif new.kind == kinds.EVENT and new.body["code"] == event_codes.REGISTER_OPEN:
             self.opened = max(self.opened, new.body.get("detail", 0))
 
@@ -250,8 +276,13 @@ class Recorder:
         self._had_clock = has_clock
         if now.unix_s is not None and self.bank.generation and now.unix_s + _RAN_BACK_S < self.intervals.last_end_s:
             self.intervals.close()
-            self.intervals.last_end_s = 0
             self._open(self.bank.serial, self.bank.snapshot())
+            opening = self._ends.pop()
+            self._show_ends(self.intervals.last_end_s + self.intervals.step_s)
+            self.intervals.last_end_s = 0
+            self._ends.append(opening)
+        if now.unix_s is not None:
+            self._show_ends(now.unix_s)
 
     # What is kept
 
@@ -271,7 +302,7 @@ class Recorder:
             self.checkpoint()
 
     def checkpoint(self) -> None:
-        self._store.save(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s])
+        self._store.save(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s, self._ends])
         self._unsaved_mj = 0
         self._saved = self.bank.snapshot()
 

@@ -25,11 +25,12 @@ _NOT_PUBLISHED = -1
 
 
 class Grant(Record):
-    """A grant and what was used of it. `number` of `issuer` is never accepted twice."""
+    """A grant and what was used of it; start_wh: the register when its use began, until that is published. `number` of
+    `issuer` is never accepted twice."""
 
     FIELDS = (
         "contract", "number", "wh", "max_w", "from_s", "to_s", "price_micro_per_kwh", "priority", "start_by_s",
-        "default_supply", "used_from_s", "counted_to_s", "attributed_wh", "published_wh", "terminated",
+        "default_supply", "used_from_s", "counted_to_s", "attributed_wh", "published_wh", "terminated", "start_wh",
     )  # fmt: skip
     contract: bytes
     number: int
@@ -46,6 +47,7 @@ class Grant(Record):
     attributed_wh: int
     published_wh: int
     terminated: bool
+    start_wh: "int | None"
 
     def __init__(self, values: "list[Any]") -> None:
         super().__init__(values)
@@ -99,7 +101,7 @@ class Usage:
         if self.find(body["contract"]) is not None:
             return reasons.OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
-        self.grants.append(Grant(values + [None, 0, 0, 0, False]))
+        self.grants.append(Grant(values + [None, 0, 0, 0, False, None]))
         self._sort()
         return self._make_room(body["contract"])
 
@@ -177,6 +179,26 @@ class Usage:
         """A register generation ended and another began: what is not allotted yet stays so."""
         self.base_wh += opening_wh - closing_wh
 
+    def follow_clock(self, now_s: int) -> None:
+        """A clock that was ahead is not any more: what is used from now on counts, at the rate from now on."""
+        for grant in self.grants:
+            if grant.used_from_s is not None and grant.counted_to_s > now_s:
+                grant.counted_to_s = now_s
+                grant.used_from_s = min(grant.used_from_s, now_s)
+
+    def begin(self, contract: "bytes | None", now_s: "int | None", import_wh: int) -> bool:
+        """The relay is closed for it, or those in use carry no more: it is used from now on, whether or not that can be
+        published; whether it was not before."""
+        grant = self.find(contract) if contract else None
+        if grant is None or grant.used_from_s is not None or now_s is None:
+            return False
+        if not grant.from_s <= now_s <= min(grant.to_s, grant.start_by_s):
+            return False
+        self.settle(import_wh)
+        grant.used_from_s = grant.counted_to_s = now_s
+        grant.start_wh = import_wh
+        return True
+
     def in_use(self) -> bool:
         return any(grant.used_from_s is not None for grant in self.grants)
 
@@ -198,14 +220,12 @@ class Usage:
 
     # What is to be published. `published` gets every such entry, and those of the journal after a restart.
 
-    def start(self, contract: "bytes | None", now_s: "int | None", import_wh: int) -> "dict[str, Any] | None":
-        """The body of USAGE_START for a grant that is used for the first time now; None where there is none."""
-        grant = self.find(contract) if contract else None
-        if grant is None or grant.used_from_s is not None or now_s is None:
-            return None
-        if not grant.from_s <= now_s <= min(grant.to_s, grant.start_by_s):
-            return None
-        return {"contract": grant.contract, "grant": grant.number, "import_wh": import_wh}
+    def start(self) -> "dict[str, Any] | None":
+        """The body of the next USAGE_START: a grant whose use began."""
+        for grant in self.grants:
+            if grant.start_wh is not None:
+                return {"contract": grant.contract, "grant": grant.number, "import_wh": grant.start_wh}
+        return None
 
     def overflow(self, now_s: "int | None", boundary_wh: int) -> "bytes | None":
         """The next grant to begin, where those in use cannot carry what was consumed."""
@@ -231,7 +251,7 @@ class Usage:
         for grant in self.grants:
             wh = grant.attributed_wh + running.get(grant.contract, 0)
             reason = _end_reason(grant, wh, now_s)
-            if reason:
+            if reason and grant.start_wh is None:
                 return {
                     "contract": grant.contract, "attributed_wh": wh, "import_wh": import_wh, "reason": reason,
                 }  # fmt: skip
@@ -256,6 +276,7 @@ class Usage:
             self.grants = [other for other in self.grants if other is not grant]
 
     def _began(self, grant: Grant, new: "entry.Entry") -> None:
+        grant.start_wh = None
         if grant.used_from_s is None and new.stamp.unix_s is not None:
             self.settle(new.body.get("import_wh", self.base_wh))
             grant.used_from_s = grant.counted_to_s = max(new.stamp.unix_s, grant.from_s)

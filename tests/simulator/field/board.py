@@ -13,7 +13,7 @@ START_S = 1_800_000_000
 
 
 class Clock:
-    """What time the meter believes it is: unknown, or off by off_s."""
+    """The time that the meter has: unknown, or off by off_s."""
 
     def __init__(self):
         self.is_known = True

@@ -7,7 +7,7 @@ from simulator.field.truth import WMS_PER_WH
 _DAY_S = 86_400
 _KEPT_FILES = ("identity",)  # the key: a meter that lost it is another meter
 _MOST_FAULTS = 2  # that wait on a line, or no telegram ever comes whole
-_AGREE = 12  # good telegrams of a new meter within which its registers must be believed
+_AGREE = 12  # good telegrams of a new meter within which its registers must be accepted
 _WRONG_S = (
     -400, -3_000, -40_000, -30 * _DAY_S, -11 * 365 * _DAY_S, 3, 90, 3_700, _DAY_S, 40 * _DAY_S, 2_000_000_000,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """The community's host and its operator, for one meter: certificates, a policy, grants, receipts; and what it keeps.
 
-It speaks the peer protocol on both sides of a link that loses datagrams, stores only what follows in the meter's log,
+It uses the protocol of peers on both sides of a link that loses datagrams, stores only what follows in the meter's log,
 and certifies a new generation for a meter whose log cannot go on.
 """
 
@@ -16,7 +16,7 @@ _BATCH = 8
 
 
 class Host:
-    """Host(now_s). rows: what is for the meter, in order; heads: generation -> the log's head; refused: by reason."""
+    """Host(now_s). rows: what is for the meter, in order; heads: generation -> the log's head; rejected: by reason."""
 
     def __init__(self, now_s):
         self.now_s = now_s
@@ -28,7 +28,7 @@ class Host:
         self.rows = []
         self.head = None
         self.known = {}  # (generation, sequence) -> id
-        self.refused = {}
+        self.rejected = {}
         self.grants = {}  # contract -> body
         self.kid = None
         self.version = 0
@@ -89,7 +89,7 @@ class Host:
         try:
             kind, body = datagram.decode(data, self.community)
         except datagram.DatagramError as error:
-            return self._refuse(str(error))
+            return self._reject(str(error))
         if kind == datagram.ENROL:
             self._enrol(meter)
             return []
@@ -102,8 +102,8 @@ class Host:
         answers = [datagram.encode(datagram.HEAD, self.community, [self.kid, self.generation, self.head.next_sequence])]
         return answers + (self._inbox(body[3], body[4]) if kind == datagram.DIGEST else [])
 
-    def _refuse(self, reason):
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+    def _reject(self, reason):
+        self.rejected[reason] = self.rejected.get(reason, 0) + 1
         return []
 
     def _enrol(self, meter):
@@ -125,13 +125,13 @@ class Host:
         try:
             new = entry.decode(raw, self.community)
         except entry.EntryError:
-            return self._refuse("entry_malformed")
+            return self._reject("entry_malformed")
         if new.kid != self.kid or not entry.verify(new, meter.public_key, StandIn.verify):
-            return self._refuse("bad_signature")
+            return self._reject("bad_signature")
         place = (new.generation, new.sequence)
         verdict = chain.judge(self.head, new, self.known.get(place))
         if verdict != chain.NEXT:
-            return self._refuse(verdict)
+            return self._reject(verdict)
         self.head.accept(new)
         self.known[place] = new.id
         if new.sequence % 16 == 15:

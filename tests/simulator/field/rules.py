@@ -42,7 +42,7 @@ class Sequences:
         return len(self._written)
 
 
-class Opener:
+class Unsealer:
     """Unseals what the meter sealed, with the issuer's key."""
 
     def __init__(self, host):
@@ -115,7 +115,7 @@ class Ledger:
     def __init__(self, host, truth):
         self._host = host
         self._truth = truth
-        self._opener = Opener(host)
+        self._unsealer = Unsealer(host)
         self.sequences = Sequences()
         self.registers = Registers()
         self.attributed = {}  # contract -> Wh
@@ -128,7 +128,7 @@ class Ledger:
         """An entry is in the journal."""
         new = entry.decode(raw, self._host.community)
         self.sequences.written(new)
-        new = self._opener.unseal(new)
+        new = self._unsealer.unseal(new)
         self.counts[new.kind] = self.counts.get(new.kind, 0) + 1
         body = new.body
         if new.kind == kinds.READING:
