@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.settlement.slots import Settlement
@@ -140,3 +140,14 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
             found.missing.append(f"{name}: no grant")
         if contract.used_from_s is None:
             found.missing.append(f"{name}: no start of use, so no energy was delivered")
+            closed = [
+                new for new in checker.named.about(contract.id, kinds.EVENT) if _is_closing(new, contract.consumer)
+            ]
+            if closed:
+                number = checker.numbers[closed[0].id][0]
+                who = label(found, contract.consumer)
+                found.doubtful.append(f"{name}: {who} closed its relay under it (entry {number}) and reported no start")
+
+
+def _is_closing(new: Entry, meter: bytes) -> bool:
+    return new.kid == meter and new.body["code"] == event_codes.RELAY_CLOSED

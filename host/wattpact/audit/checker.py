@@ -21,8 +21,9 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
-from wattpact.audit.proven import LedgerPart, Named, ProofProblem
+from wattpact.audit.proven import LedgerPart
 from wattpact.audit.seals import Seals
+from wattpact.audit.terms import Named, ProofProblem
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from wattpact_protocol.ledger import members, records
 from wattpact_protocol.ledger.blocks import Header
+from wattpact_protocol.log import kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
@@ -50,6 +51,8 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
             for name in (add(records.CONTRACTS, kid, period) or {"ids": []})["ids"]:
                 add(records.CONTRACT, name)
     for new in entries:
+        if new.kind == kinds.MANDATE:
+            add(records.MANDATE, new.id)
         key_no = collect.key_no_of(new)
         if key_no is not None:
             add(records.KEY, new.kid, new.generation, key_no)
