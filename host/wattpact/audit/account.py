@@ -140,9 +140,8 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
             found.missing.append(f"{name}: no grant")
         if contract.used_from_s is None:
             found.missing.append(f"{name}: no start of use, so no energy was delivered")
-            closed = [
-                new for new in checker.named.about(contract.id, kinds.EVENT) if _is_closing(new, contract.consumer)
-            ]
+            events = checker.named.about(contract.id, kinds.EVENT)
+            closed = [new for new in events if _is_closing(new, contract.consumer)]
             if closed:
                 number = checker.numbers[closed[0].id][0]
                 who = label(found, contract.consumer)

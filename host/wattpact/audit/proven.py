@@ -161,10 +161,8 @@ class LedgerPart:
         """`started_wh`: of the contracts under it that are shown and were started; others' Wh may be free again."""
         held = self.get(records.MANDATE, mandate.id)
         if held is None or held["wh"] != mandate.body["wh"] or not started_wh <= held["used_wh"] <= held["wh"]:
-            author = mandate.kid.hex()
-            raise ProofProblem(
-                f"contracts of {started_wh} Wh are beyond the mandate {mandate.id.hex()[:16]} by {author}"
-            )
+            shown = f"mandate {mandate.id.hex()[:16]} of {mandate.kid.hex()}"
+            raise ProofProblem(f"contracts of {started_wh} Wh are beyond the {shown}")
 
     def _check_tariffs(self, made: Statement, entries: Named) -> None:
         newest = self.get(records.TARIFFS)

@@ -1,17 +1,16 @@
 """What the ledger's records have of contracts, mandates and the community, against what their authors signed.
 
-What always holds of a contract that `wrong_of` finds nothing wrong with: its terms are its offer's and acceptance's; the
-owners of both meters at that time ordered it, at that price and for that much; it was granted, used and ended by whom
-the record names, and no end is dated back. docs/spec/bundle.md, "What an auditor checks".
+What always holds of a contract that `wrong_of` finds nothing wrong with: its terms are its offer's and acceptance's;
+the owners of both meters at that time ordered it, at that price and for that much; it was granted, used and ended by
+whom the record names, and no end is dated back. docs/spec/bundle.md, "What an auditor checks".
 """
 
 from collections.abc import Iterator
 from typing import Any
 
-from wattpact_protocol.ledger import members
+from wattpact_protocol.ledger import members, trades
 from wattpact_protocol.log import chain, kinds
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement import contracts
 
 Row = dict[str, Any]
 
@@ -124,13 +123,13 @@ def _is_end(contract: Contract, new: Entry) -> bool:
     signed, give or take a clock."""
     fields = contract.fields
     by, end_s = fields["terminated_by"], fields["terminated_s"]
-    sides = {contracts.BY_CONSUMER: kinds.BUY, contracts.BY_SUPPLIER: kinds.SELL}
+    sides = {trades.BY_CONSUMER: kinds.BUY, trades.BY_SUPPLIER: kinds.SELL}
     if by in sides:
         # The end of a supplier counts up to two slots after it was ordered, so its owner of either time may have it.
-        meter = fields["consumer" if by == contracts.BY_CONSUMER else "supplier"]
+        meter = fields["consumer" if by == trades.BY_CONSUMER else "supplier"]
         owners = {contract.owner_at(sides[by], unix_s) for unix_s in (end_s, new.stamp.unix_s or end_s)}
         if new.kid not in {meter, *owners}:
             return False
-    elif by != contracts.BY_OPERATOR or new.kid in (fields["consumer"], fields["supplier"]):
+    elif by != trades.BY_OPERATOR or new.kid in (fields["consumer"], fields["supplier"]):
         return False
-    return end_s >= max(fields["matched_s"], (new.stamp.unix_s or 0) - chain.MAX_AHEAD_S)
+    return bool(end_s >= max(fields["matched_s"], (new.stamp.unix_s or 0) - chain.MAX_AHEAD_S))

@@ -185,7 +185,7 @@ CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
 CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
 
--- What a contract carried, was short of and could have had besides, summed up to the end of each slot with any of these.
+-- What a contract carried, was short of and could have had besides, summed up to the end of each slot with any of it.
 CREATE TABLE fills (
     contract INTEGER NOT NULL REFERENCES contracts (number),
     start_s INTEGER NOT NULL,
