@@ -92,10 +92,8 @@ def one_slot(
             left[agreement.consumer] -= carried[agreement.name]
 
 
-def could_have(
-    left: dict[str, Fraction], room: list[tuple[Agreement, Fraction]]
-) -> dict[bytes, Fraction]:
-    """What each supplier could have delivered besides, of what nobody carried: shared among what may still be claimed."""
+def could_have(left: dict[str, Fraction], room: list[tuple[Agreement, Fraction]]) -> dict[bytes, Fraction]:
+    """What each supplier could have delivered of what nobody carried, shared among what may still be claimed."""
     found: dict[bytes, Fraction] = {}
     for supplier in {agreement.supplier for agreement, _ in room}:
         asks = {a.name: wh for a, wh in room if a.supplier == supplier and wh > 0}
