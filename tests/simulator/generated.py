@@ -86,9 +86,7 @@ class Generated:
         rows = [(S, values[0], values[1])]
         while when < self.end:
             boundary = (when // SLOT + 1) * SLOT
-            when = min(
-                self.end, bits.choice([boundary] * 9 + [boundary + SLOT, when + SLOT // 3, when + 450, when + 7])
-            )
+            when = min(self.end, bits.choice([boundary] * 16 + [boundary + SLOT, when + SLOT // 3, when + 450]))
             values = [values[0] + bits.choice([0, bits.below(700)]), values[1] + bits.choice([0, bits.below(900)])]
             rows.append((when, values[0], values[1]))
         for when, imported, exported in rows:
