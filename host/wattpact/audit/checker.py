@@ -87,8 +87,8 @@ class _Checker:
         except (entry.EntryError, ProofProblem) as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
-        if reason is None and new.kind == kinds.READING and self.inputs.community is None:
-            reason = "it comes before the community's entry"
+        if reason is None and new.kind == kinds.READING:
+            reason = self._unprepared(new)
         if reason is None and new.is_sealed:
             reason = self._uncommitted(new)
         if reason:
@@ -99,6 +99,16 @@ class _Checker:
             self._named = name_of(new, number, offset)
             return
         self._count(new, number, offset)
+
+    def _unprepared(self, new: Entry) -> str | None:
+        """A reading counts by the community's and its meter's records."""
+        if self.inputs.community is None:
+            return "it comes before the community's entry"
+        try:
+            self.proven.check_meter(new.kid)
+        except ProofProblem as problem:
+            return str(problem)
+        return None
 
     def _misplaced(self, new: Entry) -> str | None:
         if self.statement is not None:
@@ -209,7 +219,7 @@ class _Checker:
     def _check_proven(self, made: Statement) -> None:
         """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
         where its readings do not reach the end."""
-        self._check(lambda: self.proven.check_whole(made, self.named))
+        self._check(lambda: self.proven.check_whole(made, self.named, self.authors.by_kid))
         used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
         for opening, named in self._openings:
             if (opening.kid, opening.generation, opening.body["key_no"]) in used:

@@ -6,6 +6,7 @@ times and owners that the statement is about no contract, certificate, tariff or
 records that its authors did not sign. docs/spec/bundle.md, "Records".
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from wattpact_protocol.crypto import ed25519
@@ -15,6 +16,7 @@ from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
 
+from wattpact.audit.shapes import misshapen
 from wattpact.audit.terms import Contract, Named, ProofProblem, mandates_of, wrong_of
 from wattpact.bundle import format
 from wattpact.bundle.format import Head, Record
@@ -52,6 +54,11 @@ class LedgerPart:
         self._last = found.key
         self._records[found.key] = found
 
+    def check_meter(self, kid: bytes) -> None:
+        """Whether there is what readings of a meter are applied with."""
+        if self.get(records.COMMUNITY) is None or self.get(records.AUTHOR, kid) is None:
+            raise ProofProblem(f"the ledger does not have the community, or not the meter {kid.hex()}")
+
     def feed(self, inputs: SettlementInputs) -> None:
         """Apply the records that money rests on."""
         for name in self._records:
@@ -67,10 +74,16 @@ class LedgerPart:
             shown = " ".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
             raise ProofProblem(f"the ledger's record is left out: {records.ROWS[record][0]} {shown}")
         value = self._records[name].value
+        if value is None:
+            return None
         try:
-            return None if value is None else records.decode(record, value)
+            fields = records.decode(record, value)
         except (KeyError, ValueError) as error:
             raise ProofProblem(f"a record is malformed: {error}") from None
+        wrong = misshapen(fields)
+        if wrong:
+            raise ProofProblem(f"a record of {records.ROWS[record][0]} is malformed: {', '.join(wrong)}")
+        return fields
 
     def _parts(self, name: bytes) -> tuple[int, list[Any]]:
         try:
@@ -101,13 +114,14 @@ class LedgerPart:
         if (stated.stamp.unix_s or 0) > header.time_s + MAX_LATER_S:
             raise ProofProblem("the statement is dated long after the state that it rests on")
 
-    def check_whole(self, made: Statement, entries: Named) -> None:
-        """Whether all of the state that the statement depends on is here, and was signed by its authors."""
+    def check_whole(self, made: Statement, entries: Named, authors: Iterable[bytes]) -> None:
+        """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
+        all that the bundle certifies."""
         self._check_community(entries)
+        for kid in authors:
+            self._check_author(kid, entries)
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
             self._check_author(meter, entries)
-        for kid in made.closure:
-            self._check_author(kid, entries)
         self._check_contracts(made, entries)
         self._check_tariffs(made, entries)
 
