@@ -6,7 +6,9 @@ import io
 from wattpact import audit
 from wattpact.bundle import format
 from wattpact_protocol.crypto import merkle
-from wattpact_protocol.ledger import records
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.ledger import blocks, checkpoints, records
+from wattpact_protocol.ledger.state_map import StateMap
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sealing.period_keys import NoKeyError, SealError
 from wattpact_protocol.settlement import statement
@@ -42,6 +44,25 @@ class DishonestHost:
         stated = host.sign_at(kinds.STATEMENT, body, host.place, self.stated.stamp.unix_s)
         return b"".join([self.head if head is None else head, *proven, *entries, stated.raw])
 
+    def with_another_state(self, changed, **change):
+        """The honest bundle by a host that signed another ledger, of one block: `changed` has values of records by
+        their place; the others are proven beside them."""
+        rows = [format.decode_record(raw) for raw in self.records]
+        values = {row.key: changed.get(place, row.value) for place, row in enumerate(rows)}
+        held = StateMap({})
+        held.update({key: value for key, value in values.items() if value is not None})
+        before = blocks.decode_header(format.decode_head(self.head).header)
+        header = blocks.Header(0, before.time_s, blocks.NO_BLOCK, bytes(32), bytes(32), held.root())
+        host = self.community.host
+        point = checkpoints.Checkpoint(checkpoints.origin_of(self.community.id), 1, header.id)
+        checkpoints.sign(point, host.public_key, host.sign)
+        proven = []
+        for key, value in values.items():
+            proof = held.prove(key)
+            proven.append(cbor.encode(cbor.encode([key, value, proof.siblings, proof.other])))
+        head = cbor.encode(cbor.encode([point.text, header.raw, []]))
+        return self.bundle(proven=proven, head=head, height=0, state_root=header.state_root, **change)
+
     def audit(self, data):
         """The report, or what refutes the bundle."""
         try:
@@ -64,7 +85,7 @@ class DishonestHost:
             settled = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
             settled.advance(body["to_s"], self.stated.stamp.unix_s)
             made = statement.state(inputs, settled, body["subject"], body["from_s"], body["to_s"])
-        except (KeyError, ValueError, ZeroDivisionError, NoKeyError, SealError):
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, NoKeyError, SealError):
             return {}
         figures = made.figures()
         lines = [line.leaf() for line in made.lines]

@@ -6,12 +6,12 @@ times and owners that the statement is about no contract, certificate, tariff or
 records that its authors did not sign. docs/spec/bundle.md, "Records".
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, tree
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
@@ -90,7 +90,11 @@ class LedgerPart:
             record, key = records.parts_of(name)
         except (TypeError, ValueError):
             raise ProofProblem("the key of a record is malformed") from None
-        if record not in records.ROWS:
+        wanted = {records.AUTHOR: (bytes,), records.CONTRACT: (bytes,), records.COMMUNITY: ()}.get(record)
+        if record == records.TARIFFS:
+            wanted = (int,) if key else ()
+        shape = tuple(type(part) for part in key)
+        if record not in records.ROWS or not all(part in (bytes, int) for part in shape) or wanted not in (None, shape):
             raise ProofProblem("the key of a record is malformed")
         return record, key
 
@@ -114,7 +118,7 @@ class LedgerPart:
         if (stated.stamp.unix_s or 0) > header.time_s + MAX_LATER_S:
             raise ProofProblem("the statement is dated long after the state that it rests on")
 
-    def check_whole(self, made: Statement, entries: Named, authors: Iterable[bytes]) -> None:
+    def check_whole(self, made: Statement, entries: Named, authors: Collection[bytes]) -> None:
         """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
         all that the bundle certifies."""
         self._check_community(entries)
@@ -122,7 +126,8 @@ class LedgerPart:
             self._check_author(kid, entries)
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
             self._check_author(meter, entries)
-        self._check_contracts(made, entries)
+        issuers = {kid for kid in authors if (self.get(records.AUTHOR, kid) or {}).get("role") == roles.ISSUER}
+        self._check_contracts(made, entries, issuers)
         self._check_tariffs(made, entries)
 
     def _check_community(self, entries: Named) -> None:
@@ -146,7 +151,7 @@ class LedgerPart:
             if held["begin_s"] < body["not_before_s"]:
                 raise ProofProblem(f"a certificate of {kid.hex()} holds before it says")
 
-    def _check_contracts(self, made: Statement, entries: Named) -> None:
+    def _check_contracts(self, made: Statement, entries: Named, issuers: set[bytes]) -> None:
         """Every contract that is listed for a meter of the closure, and what they come to under each mandate."""
         bound: dict[Entry, int] = {}
         listed = {
@@ -162,7 +167,7 @@ class LedgerPart:
             sides = [self.get(records.AUTHOR, fields[party]) for party in ("supplier", "consumer")]
             if sides[0] is None or sides[1] is None:
                 raise ProofProblem(f"contract {name.hex()[:16]} is of meters that are in nobody's certificate")
-            contract = Contract(name, fields, sides[0], sides[1])
+            contract = Contract(name, fields, sides[0], sides[1], issuers)
             wrong = wrong_of(contract, entries)
             if wrong:
                 raise ProofProblem(f"{contract.shown} is not what was signed: {', '.join(wrong)}")

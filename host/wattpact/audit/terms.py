@@ -5,7 +5,7 @@ the owners of both meters at that time ordered it, at that price and for that mu
 whom the record names, and no end is dated back. docs/spec/bundle.md, "What an auditor checks".
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Any
 
 from wattpact_protocol.ledger import members, trades
@@ -42,11 +42,12 @@ class Named:
 
 
 class Contract:
-    """The record of a contract, and those of its meters as authors."""
+    """The record of a contract, and those of its meters as authors; `issuers` are the operator's kids."""
 
-    def __init__(self, name: bytes, fields: Row, supplier: Row, consumer: Row) -> None:
+    def __init__(self, name: bytes, fields: Row, supplier: Row, consumer: Row, issuers: Container[bytes]) -> None:
         self.name, self.fields = name, fields
         self.shown = f"contract {name.hex()[:16]}"
+        self.issuers = issuers
         self._authors = {kinds.SELL: supplier, kinds.BUY: consumer}
 
     def owner_at(self, side: int, unix_s: int) -> bytes:
@@ -105,6 +106,7 @@ def _bought(contract: Contract, entries: Named) -> Iterator[tuple[str, bool]]:
 def _lived(contract: Contract, entries: Named) -> Iterator[tuple[str, bool]]:
     """Grant, start and end."""
     fields, name = contract.fields, contract.name
+    yield "grant", (fields["granted_s"] is None) == (fields["grant"] == 0)
     if fields["granted_s"] is not None:
         grants = entries.about(name, kinds.GRANT)
         yield "grant", any(new.body["number"] == fields["grant"] for new in grants)
@@ -114,6 +116,7 @@ def _lived(contract: Contract, entries: Named) -> Iterator[tuple[str, bool]]:
         first_s = max(fields["start_s"], fields["granted_s"] or 0)
         starts = [new for new in entries.about(name, kinds.USAGE_START) if new.kid == fields["consumer"]]
         yield "time of the start", any(fields["used_from_s"] == max(new.stamp.unix_s or 0, first_s) for new in starts)
+    yield "end", (fields["terminated_s"] is None) == (fields["terminated_by"] == "")
     if fields["terminated_s"] is not None:
         yield "end", any(_is_end(contract, new) for new in entries.about(name, kinds.TERMINATE))
 
@@ -130,6 +133,6 @@ def _is_end(contract: Contract, new: Entry) -> bool:
         owners = {contract.owner_at(sides[by], unix_s) for unix_s in (end_s, new.stamp.unix_s or end_s)}
         if new.kid not in {meter, *owners}:
             return False
-    elif by != trades.BY_OPERATOR or new.kid in (fields["consumer"], fields["supplier"]):
+    elif by != trades.BY_OPERATOR or new.kid not in contract.issuers:
         return False
     return bool(end_s >= max(fields["matched_s"], (new.stamp.unix_s or 0) - chain.MAX_AHEAD_S))
