@@ -33,6 +33,7 @@ class LedgerPart:
         self.header: blocks.Header | None = None
         self._records: dict[bytes, Record] = {}
         self._last = b""
+        self.stated: dict[str, Any] | None = None  # what was ordered of the subject's statements
 
     def add_head(self, raw: bytes) -> None:
         try:
@@ -64,8 +65,11 @@ class LedgerPart:
         for name in self._records:
             record, key = self._parts(name)
             fields = self.get(record, *key)
-            if fields is not None:
-                inputs.follow(record, key, fields)
+            if fields is None:
+                continue
+            if record == records.CONTRACT and not 0 < fields["end_s"] - fields["start_s"] <= members.PERIOD_S:
+                raise ProofProblem(f"contract {key[0].hex()[:16]} lasts longer than any that a ledger has")
+            inputs.follow(record, key, fields)
 
     def get(self, record: int, *key: bytes | int) -> dict[str, Any] | None:
         """A record that the state has, None where it has none. Raises ProofProblem where the bundle leaves it out."""
@@ -90,7 +94,8 @@ class LedgerPart:
             record, key = records.parts_of(name)
         except (TypeError, ValueError):
             raise ProofProblem("the key of a record is malformed") from None
-        wanted = {records.AUTHOR: (bytes,), records.CONTRACT: (bytes,), records.COMMUNITY: ()}.get(record)
+        one: tuple[type, ...] = (bytes,)
+        wanted = {records.AUTHOR: one, records.CONTRACT: one, records.COMMUNITY: ()}.get(record)
         if record == records.TARIFFS:
             wanted = (int,) if key else ()
         shape = tuple(type(part) for part in key)
@@ -121,6 +126,7 @@ class LedgerPart:
     def check_whole(self, made: Statement, entries: Named, authors: Collection[bytes]) -> None:
         """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
         all that the bundle certifies."""
+        self.stated = self.get(records.STATED, made.subject)
         self._check_community(entries)
         for kid in authors:
             self._check_author(kid, entries)

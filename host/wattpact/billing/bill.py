@@ -200,7 +200,8 @@ def _state(made: Bill) -> list[str]:
     statement = made.statement
     rows = []
     if made.fields["estimated_wh"]:
-        rows.append(f"Estimated between readings: {money.energy(made.fields['estimated_wh'])}.")
+        energy = money.energy(made.fields["estimated_wh"])
+        rows.append(f"Estimated between readings: {energy}. Contracts carry measured energy only; this is the grid's.")
     if statement.settled_to_s >= statement.to_s:
         return [*rows, "Settled until the end of the month."]
     until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))

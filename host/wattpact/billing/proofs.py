@@ -42,6 +42,7 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
     entries = list(picked)
     add(records.COMMUNITY)
     _add_tariffs(add, statement.from_s)
+    add(records.STATED, statement.subject)
     owned = add(records.OWNED, statement.subject) or {"meters": []}
     certified = [ids.kid_of(new.body["public_key"]) for new in entries if new.kind == kinds.CERTIFICATE]
     for kid in sorted({*owned["meters"], *statement.closure, *certified}):
