@@ -151,7 +151,7 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
 
 
 def _look_at_orders(checker: "_Checker", stated: Entry, found: Report) -> None:
-    """What the bundle shows that its authors signed, and that the ledger did not count: it was refused, or is left out
+    """What the bundle shows that its authors signed, and that the ledger did not count: it was rejected, or is left out
     of the ledger."""
     contracts = checker.inputs.contracts.by_id
     for number, new in sorted(checker.numbers.values(), key=lambda row: row[0]):

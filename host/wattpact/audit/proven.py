@@ -158,7 +158,7 @@ class LedgerPart:
                 raise ProofProblem(f"a certificate of {kid.hex()} holds before it says")
 
     def _check_contracts(self, made: Statement, entries: Named, issuers: set[bytes]) -> None:
-        """Every contract that is listed for a meter of the closure, and what they come to under each mandate."""
+        """Every contract that is listed for a meter of the closure, and what they amount to under each mandate."""
         bound: dict[Entry, int] = {}
         listed = {
             name for kid in made.closure for period in members.periods_of(made.evidence_from_s, made.to_s)
