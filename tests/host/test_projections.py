@@ -16,8 +16,8 @@ from wattpact_protocol.log import kinds
 
 def arrived(entries, bits):
     """As they may arrive: founding entries first, each author's in order, authors in any; what blocks order mostly in
-    the order in which it was signed, since most of it is refused otherwise."""
-    first = [new for new in entries if new.kind in (kinds.COMMUNITY, kinds.CERTIFICATE)]
+    the order in which it was signed, since most of it is rejected otherwise."""
+    first = [new for new in entries if new.kind in (kinds.COMMUNITY, kinds.CERTIFICATE, kinds.TARIFF)]
     is_mixed = not bits.below(4)
     logs: dict[bytes, list] = {}
     for new in entries:

@@ -2,7 +2,7 @@
 Runs on both Pythons.
 
 community = Community(sink=Ordered)
-community.sink.refused[new.id]                   why an entry was refused
+community.sink.refused[new.id]                   why an entry was rejected
 community.sink.record_of(records.CONTRACT, id)   what the state has
 """
 

@@ -55,11 +55,6 @@ class LedgerPart:
         self._last = found.key
         self._records[found.key] = found
 
-    def check_meter(self, kid: bytes) -> None:
-        """Whether there is what readings of a meter are applied with."""
-        if self.get(records.COMMUNITY) is None or self.get(records.AUTHOR, kid) is None:
-            raise ProofProblem(f"the ledger does not have the community, or not the meter {kid.hex()}")
-
     def feed(self, inputs: SettlementInputs) -> None:
         """Apply the records that money rests on."""
         for name in self._records:
@@ -155,7 +150,7 @@ class LedgerPart:
             if stated != (held["version"], held["end_s"], held["owner"], held["rated_w"]):
                 raise ProofProblem(f"the record of a certificate of {kid.hex()} is not what was signed")
             if held["begin_s"] < body["not_before_s"]:
-                raise ProofProblem(f"a certificate of {kid.hex()} holds before it says")
+                raise ProofProblem(f"a certificate of {kid.hex()} holds before its own begin")
 
     def _check_contracts(self, made: Statement, entries: Named, issuers: set[bytes]) -> None:
         """Every contract that is listed for a meter of the closure, and what they amount to under each mandate."""

@@ -72,6 +72,11 @@ class Record(NamedTuple):
     proof: Proof
 
 
+def is_begin(data: bytes) -> bool:
+    """Whether a bundle may begin so: with a byte string of hundreds of bytes around an array of three, the head."""
+    return len(data) > 3 and data[0] == 0x59 and data[3] == 0x83
+
+
 def read(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """(offset, bytes) of each item: what begins as an entry is one, else `decode_head` and `decode_record` read it.
     Holds one item in memory. Raises BundleError."""

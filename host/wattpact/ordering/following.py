@@ -38,7 +38,7 @@ class Follower:
         try:
             return self.ledger.append(raw, ed25519.verify)
         except BlockError as error:
-            raise FollowingError(f"block {self.ledger.size} is refused: {error}") from None
+            raise FollowingError(f"block {self.ledger.size} is rejected: {error}") from None
 
     def check_head(self, text: str) -> Checkpoint:
         """Whether a head is signed by a host of the community and is of the blocks applied; raises FollowingError."""
@@ -85,12 +85,12 @@ def prove(reader: Reader, name: bytes) -> bytes:
     row = reader.entry_with_id(name)
     place = None if row is None else reader.place(row.cursor)
     if row is None or place is None or place.height is None or place.position is None:
-        reason = f": it was refused ({place.reason})" if place and place.reason else ""
+        reason = f": it was rejected ({place.reason})" if place and place.reason else ""
         raise FollowingError(f"entry {name.hex()[:16]} is in no block{reason}")
     ledger = Ledger(StoredLedger(reader), reader.community, last_header(reader))
     block = reader.block(place.height)
     head = reader.meta(CHECKPOINT)
-    assert block is not None and head is not None  # the place says so
+    assert block is not None and head is not None  # as the place shows
     ordered = [one.id for one in reader.ordered_in(place.height)]
     built = tree.Tree({})
     for one in ordered:
