@@ -113,7 +113,12 @@ def make(ledger: Statements, subject: bytes, month: str) -> Bill:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
     _check_readable(ledger, made)
-    return Bill(month, made, made.figures(), community, dict(ledger.inputs.labels))
+    figures = made.figures()
+    if any(type(figure) is int and abs(figure) > kinds.MAX_UINT for figure in figures.values()):
+        raise BillError(
+            "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
+        )
+    return Bill(month, made, figures, community, dict(ledger.inputs.labels))
 
 
 def _check_readable(ledger: Statements, made: Statement) -> None:
