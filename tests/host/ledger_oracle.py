@@ -29,13 +29,13 @@ def sha(data):
     return hashlib.sha256(data).digest()
 
 
-class Refusal(Exception):
+class Rejected(Exception):
     pass
 
 
-def refuse_if(wrong, reason):
+def reject_if(wrong, reason):
     if wrong:
-        raise Refusal(reason)
+        raise Rejected(reason)
 
 
 class Oracle:
@@ -61,8 +61,8 @@ class Oracle:
         try:
             self.check_author(new, now)
             rules[new.kind](new, new.body, now)
-        except Refusal as refusal:
-            return str(refusal)
+        except Rejected as rejection:
+            return str(rejection)
         author = self.authors[new.kid]
         if author["role"] == PERSON:
             self.orders[new.kid, new.body["order_id"]] = new.id
@@ -74,7 +74,7 @@ class Oracle:
         author = self.authors.get(new.kid)
         if author is None:
             own = new.kind == k.CERTIFICATE and new.body["role"] == ROOT and new.kid == sha(new.body["public_key"])[:8]
-            refuse_if(not own, "unknown_author")
+            reject_if(not own, "unknown_author")
             return
         role = author["role"]
         allowed = role in ROLES_OF[new.kind]
@@ -82,17 +82,17 @@ class Oracle:
             gives = new.body["role"]
             allowed = gives in ({ROOT, ISSUER} if role == ROOT else {HOST, METER, PERSON, 6})
             allowed = allowed and (gives != ROOT or sha(new.body["public_key"])[:8] == new.kid)
-        refuse_if(not allowed, "not_allowed")
+        reject_if(not allowed, "not_allowed")
         newest = author["certificates"][-1]
-        refuse_if(now < newest[2] or now > newest[3], "certificate_expired")
-        refuse_if(new.stamp.unix_s is not None and new.stamp.unix_s > now + 300, "future_time")
+        reject_if(now < newest[2] or now > newest[3], "certificate_expired")
+        reject_if(new.stamp.unix_s is not None and new.stamp.unix_s > now + 300, "future_time")
         if role == PERSON:
-            refuse_if("order_id" not in new.body or "expires_s" not in new.body, "no_order_id")
-            refuse_if(new.body["expires_s"] < now, "order_expired")
-            refuse_if((new.kid, new.body["order_id"]) in self.orders, "duplicate")
+            reject_if("order_id" not in new.body or "expires_s" not in new.body, "no_order_id")
+            reject_if(new.body["expires_s"] < now, "order_expired")
+            reject_if((new.kid, new.body["order_id"]) in self.orders, "duplicate")
         else:
-            refuse_if(new.generation != author["generation"], "stale_generation")
-            refuse_if(new.sequence <= author["ordered"], "duplicate")
+            reject_if(new.generation != author["generation"], "stale_generation")
+            reject_if(new.sequence <= author["ordered"], "duplicate")
 
     # Members
 
@@ -107,9 +107,9 @@ class Oracle:
             }  # fmt: skip
         else:
             last = author["certificates"][-1]
-            refuse_if(author["role"] != body["role"], "role_changed")
-            refuse_if(body["version"] <= last[1] or body["generation"] < author["generation"], "stale_version")
-            refuse_if(len(author["certificates"]) == 64, "authors_full")
+            reject_if(author["role"] != body["role"], "role_changed")
+            reject_if(body["version"] <= last[1] or body["generation"] < author["generation"], "stale_version")
+            reject_if(len(author["certificates"]) == 64, "authors_full")
             begin = max(begin, last[2])
             if body["generation"] > author["generation"]:
                 author.update(generation=body["generation"], ordered=-1)
@@ -124,15 +124,15 @@ class Oracle:
     def found(self, new, body, now):
         if self.founded is None:
             self.founded = {"slot": body["slot_s"], "silence": body.get("silence_s", 0), "since": now, "version": -1}
-        refuse_if(body["version"] <= self.founded["version"], "stale_version")
+        reject_if(body["version"] <= self.founded["version"], "stale_version")
         same = (body["slot_s"], body.get("silence_s", 0)) == (self.founded["slot"], self.founded["silence"])
-        refuse_if(not same, "slot_changed")
+        reject_if(not same, "slot_changed")
         self.founded.update(id=new.id, version=body["version"])
 
     def tariff(self, new, body, now):
-        refuse_if(self.founded is None, "not_founded")
+        reject_if(self.founded is None, "not_founded")
         since, slot = body["from_s"], self.founded["slot"]
-        refuse_if(self.tariffs_top is not None and since < -(-now // slot) * slot, "slot_begun")
+        reject_if(self.tariffs_top is not None and since < -(-now // slot) * slot, "slot_begun")
         period = since // PERIOD
         top = -1 if self.tariffs_top is None else self.tariffs_top
         later = []
@@ -140,7 +140,7 @@ class Oracle:
             later.append(top)
             top = self.tariffs_before[top]
         kept = [row for row in self.rows.get(period, []) if row[0] < since] if top == period else []
-        refuse_if(len(kept) >= 1024, "too_many_tariffs")
+        reject_if(len(kept) >= 1024, "too_many_tariffs")
         for one in later:
             self.rows[one] = []
         if top != period:
@@ -150,17 +150,17 @@ class Oracle:
 
     def policy(self, new, body, now):
         meter = body.get("meter", b"")
-        refuse_if(meter in self.policies and body["version"] <= self.policies[meter][1], "stale_version")
+        reject_if(meter in self.policies and body["version"] <= self.policies[meter][1], "stale_version")
         self.policies[meter] = [new.id, body["version"]]
 
     def key_open(self, new, body, now):
         place = (new.kid, new.generation, body["key_no"])
-        refuse_if(place in self.keys, "key_opened_twice")
+        reject_if(place in self.keys, "key_opened_twice")
         self.keys[place] = [new.id, body["commitment"]]
 
     def statement(self, new, body, now):
         last = self.stated.get(body["subject"])
-        refuse_if(last is not None and body["from_s"] not in last[1:3], "stated_before")
+        reject_if(last is not None and body["from_s"] not in last[1:3], "stated_before")
         self.stated[body["subject"]] = [new.id, body["from_s"], body["to_s"], now]
 
     def note(self, kid, place, now):
@@ -182,9 +182,9 @@ class Oracle:
         return mandate if good and mandate["owner"] == self.owner(meter) else None
 
     def mandate(self, new, body, now):
-        refuse_if(self.owner(body["meter"]) != new.kid, "not_owner")
-        refuse_if(body["end_s"] <= body["start_s"], "no_period")
-        refuse_if(body["end_s"] <= now, "begun_before")
+        reject_if(self.owner(body["meter"]) != new.kid, "not_owner")
+        reject_if(body["end_s"] <= body["start_s"], "no_period")
+        reject_if(body["end_s"] <= now, "begun_before")
         self.mandates[new.id] = {
             "owner": new.kid, "meter": body["meter"], "side": body["side"], "limit": body["limit_micro_per_kwh"],
             "wh": body["wh"], "used": 0, "max_w": body["max_w"], "start": body["start_s"], "end": body["end_s"],
@@ -193,19 +193,19 @@ class Oracle:
 
     @staticmethod
     def check_period(body, now):
-        refuse_if(body["end_s"] <= body["start_s"], "no_period")
-        refuse_if(body["end_s"] - body["start_s"] > PERIOD, "period_too_long")
-        refuse_if(body["start_s"] < now - HOUR or body["end_s"] <= now, "begun_before")
+        reject_if(body["end_s"] <= body["start_s"], "no_period")
+        reject_if(body["end_s"] - body["start_s"] > PERIOD, "period_too_long")
+        reject_if(body["start_s"] < now - HOUR or body["end_s"] <= now, "begun_before")
 
     def offer(self, new, body, now):
         self.check_period(body, now)
-        refuse_if(body["valid_until_s"] < now, "offer_expired")
+        reject_if(body["valid_until_s"] < now, "offer_expired")
         mandate = self.in_force(body["mandate"], new.kid, k.SELL, now)
-        refuse_if(mandate is None or body["price_micro_per_kwh"] < mandate["limit"], "no_sell_mandate")
+        reject_if(mandate is None or body["price_micro_per_kwh"] < mandate["limit"], "no_sell_mandate")
         apart = body["end_s"] <= mandate["start"] or mandate["end"] <= body["start_s"]
-        refuse_if(apart or body["wh"] > mandate["wh"], "mandate_exceeded")
+        reject_if(apart or body["wh"] > mandate["wh"], "mandate_exceeded")
         rated = self.authors[new.kid]["certificates"][-1][5]
-        refuse_if(rated and body["max_w"] > rated, "above_rating")
+        reject_if(rated and body["max_w"] > rated, "above_rating")
         self.offers[new.id] = {
             "meter": new.kid, "mandate": body["mandate"], "price": body["price_micro_per_kwh"], "wh": body["wh"],
             "bound": 0, "max_w": body["max_w"], "start": body["start_s"], "end": body["end_s"],
@@ -215,7 +215,7 @@ class Oracle:
     def demand(self, new, body, now):
         self.check_period(body, now)
         mandate = self.in_force(body["mandate"], new.kid, k.BUY, now)
-        refuse_if(mandate is None or body["price_micro_per_kwh"] > mandate["limit"], "no_buy_mandate")
+        reject_if(mandate is None or body["price_micro_per_kwh"] > mandate["limit"], "no_buy_mandate")
         self.demands[new.id] = [new.kid, body["mandate"]]
 
     def reserving(self, place, now):
@@ -233,20 +233,20 @@ class Oracle:
 
     def acceptance(self, new, body, now):
         offer = self.offers.get(body["offer"])
-        refuse_if(offer is None, "unknown_offer")
-        refuse_if(offer["meter"] == new.kid, "supplier_is_consumer")
-        refuse_if(now > offer["until"] or now >= offer["end"], "offer_expired")
+        reject_if(offer is None, "unknown_offer")
+        reject_if(offer["meter"] == new.kid, "supplier_is_consumer")
+        reject_if(now > offer["until"] or now >= offer["end"], "offer_expired")
         demand = self.demands.get(body.get("demand"))
         mandate = demand and demand[0] == new.kid and self.in_force(demand[1], new.kid, k.BUY, now)
         good = mandate and offer["price"] <= mandate["limit"]
-        refuse_if(not good or offer["end"] <= mandate["start"] or mandate["end"] <= offer["start"], "no_buy_mandate")
+        reject_if(not good or offer["end"] <= mandate["start"] or mandate["end"] <= offer["start"], "no_buy_mandate")
         of_offer, of_meter = self.reserving(body["offer"], now), self.reserving(new.kid, now)
-        refuse_if(len(of_offer) >= 16 or len(of_meter) >= 16, "too_many_acceptances")
-        refuse_if(body["wh"] * offer["price"] > 1 << 50, "worth_too_much")
+        reject_if(len(of_offer) >= 16 or len(of_meter) >= 16, "too_many_acceptances")
+        reject_if(body["wh"] * offer["price"] > 1 << 50, "worth_too_much")
         held = sum(self.accepted[name]["wh"] for name in of_offer)
-        refuse_if(body["wh"] > offer["wh"] - offer["bound"] - held, "offer_exceeded")
+        reject_if(body["wh"] > offer["wh"] - offer["bound"] - held, "offer_exceeded")
         held = sum(self.accepted[name]["wh"] for name in of_meter if self.accepted[name]["mandate"] == demand[1])
-        refuse_if(body["wh"] > self.left(deepcopy(mandate), now) - held, "mandate_exceeded")
+        reject_if(body["wh"] > self.left(deepcopy(mandate), now) - held, "mandate_exceeded")
         self.accepted[new.id] = {
             "meter": new.kid, "offer": body["offer"], "mandate": demand[1], "wh": body["wh"],
             "priority": body["priority"], "by": min(offer["start"] + body["start_timeout_s"], offer["end"]),
@@ -257,21 +257,21 @@ class Oracle:
 
     def contract(self, new, body, now):
         accepted = self.accepted.get(body["acceptance"])
-        refuse_if(accepted is None, "unknown_acceptance")
+        reject_if(accepted is None, "unknown_acceptance")
         offer = self.offers[accepted["offer"]]
-        refuse_if(offer["meter"] != new.kid, "not_the_supplier")
-        refuse_if(accepted["contract"], "confirmed_twice")
-        refuse_if(now > accepted["lapses"], "stale_acceptance")
+        reject_if(offer["meter"] != new.kid, "not_the_supplier")
+        reject_if(accepted["contract"], "confirmed_twice")
+        reject_if(now > accepted["lapses"], "stale_acceptance")
         sells = self.in_force(offer["mandate"], new.kid, k.SELL, now)
         buys = self.in_force(accepted["mandate"], accepted["meter"], k.BUY, now)
-        refuse_if(sells is None, "no_sell_mandate")
-        refuse_if(buys is None, "no_buy_mandate")
+        reject_if(sells is None, "no_sell_mandate")
+        reject_if(buys is None, "no_buy_mandate")
         sells, buys = deepcopy(sells), deepcopy(buys)
-        refuse_if(accepted["wh"] > min(self.left(sells, now), self.left(buys, now)), "mandate_exceeded")
-        refuse_if(len(sells["unstarted"]) >= 16 or len(buys["unstarted"]) >= 16, "too_many_contracts")
+        reject_if(accepted["wh"] > min(self.left(sells, now), self.left(buys, now)), "mandate_exceeded")
+        reject_if(len(sells["unstarted"]) >= 16 or len(buys["unstarted"]) >= 16, "too_many_contracts")
         period = offer["start"] // PERIOD
         lists = [self.listed.setdefault((kid, period), []) for kid in (new.kid, accepted["meter"])]
-        refuse_if(max(len(rows) for rows in lists) >= 4096, "too_many_contracts")
+        reject_if(max(len(rows) for rows in lists) >= 4096, "too_many_contracts")
         for rows in lists:
             rows.append(new.id)
         for name, mandate in ((offer["mandate"], sells), (accepted["mandate"], buys)):
@@ -290,30 +290,30 @@ class Oracle:
         }  # fmt: skip
 
     def grant(self, new, body, now):
-        refuse_if(body["number"] <= self.granted.get(body["meter"], -1), "old_grant")
+        reject_if(body["number"] <= self.granted.get(body["meter"], -1), "old_grant")
         if not body["default_supply"]:
             contract = self.contracts.get(body["contract"])
-            refuse_if(contract is None, "unknown_contract")
-            refuse_if(contract["granted"] is not None, "old_grant")
-            refuse_if(contract["over"] is not None, "terminated")
-            refuse_if(now > contract["by"] or now >= contract["end"], "too_late")
+            reject_if(contract is None, "unknown_contract")
+            reject_if(contract["granted"] is not None, "old_grant")
+            reject_if(contract["over"] is not None, "terminated")
+            reject_if(now > contract["by"] or now >= contract["end"], "too_late")
             terms = [body[name] for name in ("meter", "wh", "max_w", "from_s", "to_s", "price_micro_per_kwh")]
             terms += [body["priority"], body["start_by_s"]]
             names = ("consumer", "wh", "max_w", "start", "end", "price", "priority", "by")
-            refuse_if(terms != [contract[name] for name in names], "other_terms")
+            reject_if(terms != [contract[name] for name in names], "other_terms")
             contract.update(grant=body["number"], granted=now)
         self.granted[body["meter"]] = body["number"]
 
     def start(self, new, body, now):
         contract = self.contracts.get(body["contract"])
-        refuse_if(contract is None, "unknown_contract")
-        refuse_if(contract["consumer"] != new.kid, "not_the_consumer")
-        refuse_if(contract["granted"] is None, "not_granted")
-        refuse_if(contract["used"] is not None, "started_before")
-        refuse_if(new.stamp.unix_s is None, "no_time")
+        reject_if(contract is None, "unknown_contract")
+        reject_if(contract["consumer"] != new.kid, "not_the_consumer")
+        reject_if(contract["granted"] is None, "not_granted")
+        reject_if(contract["used"] is not None, "started_before")
+        reject_if(new.stamp.unix_s is None, "no_time")
         used = max(new.stamp.unix_s, contract["start"], contract["granted"])
         over = contract["end"] if contract["over"] is None else contract["over"]
-        refuse_if(used > contract["by"] or now > contract["by"] + HOUR or used >= over, "too_late")
+        reject_if(used > contract["by"] or now > contract["by"] + HOUR or used >= over, "too_late")
         contract["used"] = used
         for name in (self.offers[contract["offer"]]["mandate"], self.accepted[contract["accepted"]]["mandate"]):
             if body["contract"] in self.mandates[name]["unstarted"]:
@@ -321,14 +321,14 @@ class Oracle:
 
     def end_of_use(self, new, body, now):
         contract = self.contracts.get(body["contract"])
-        refuse_if(contract is None, "unknown_contract")
-        refuse_if(contract["consumer"] != new.kid, "not_the_consumer")
-        refuse_if(contract["ended"] is not None, "ended_before")
+        reject_if(contract is None, "unknown_contract")
+        reject_if(contract["consumer"] != new.kid, "not_the_consumer")
+        reject_if(contract["ended"] is not None, "ended_before")
         contract["ended"] = now
 
     def terminate(self, new, body, now):
         contract = self.contracts.get(body["contract"])
-        refuse_if(contract is None, "unknown_contract")
+        reject_if(contract is None, "unknown_contract")
         slot = self.founded["slot"]
         noticed = (now + slot + slot - 1) // slot * slot
         if new.kid in (contract["consumer"], self.owner(contract["consumer"])):
@@ -336,9 +336,9 @@ class Oracle:
         elif new.kid in (contract["supplier"], self.owner(contract["supplier"])):
             party, when = "supplier", noticed
         else:
-            refuse_if(self.authors[new.kid]["role"] != ISSUER, "not_a_party")
+            reject_if(self.authors[new.kid]["role"] != ISSUER, "not_a_party")
             party, when = "operator", noticed
-        refuse_if(when >= (contract["end"] if contract["over"] is None else contract["over"]), "ended_before")
+        reject_if(when >= (contract["end"] if contract["over"] is None else contract["over"]), "ended_before")
         contract.update(over=when, over_by=party)
 
     # What it amounts to

@@ -37,7 +37,7 @@ class Followed:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_two_implementations_agree_on_state_and_refusals(seed):
+def test_two_implementations_agree_on_state_and_reasons(seed):
     """And so do a ledger that is restarted at any height, and one that orders each entry in a block of its own."""
     generated = Transactions(seed)
     community = generated.community.id
@@ -56,7 +56,7 @@ def test_two_implementations_agree_on_state_and_refusals(seed):
         if bits.below(20) == 0:
             whole.reopen()
         orders += len(entries)
-        generated.refused(refused)
+        generated.rejected(refused)
         for why in expected:
             reasons[why] = reasons.get(why, 0) + 1
     assert records_of(whole) == oracle.records()

@@ -1,6 +1,6 @@
-"""Members, owners and operators that sign whatever suits them, with valid keys: what each try comes to.
+"""Members, owners and operators that sign whatever suits them, with valid keys: what each try amounts to.
 
-Refused with a reason, or harmless: the bill is what honest play gives."""
+Rejected with a reason, or harmless: the bill is what honest play gives."""
 
 from simulator.community import DAY_S, START_S
 from simulator.market import HOUR_S, HOURS, PRICE, SLOT_S, Market
@@ -110,7 +110,7 @@ def test_a_start_that_was_kept_back_counts_for_an_hour_and_no_longer():
         assert bill["bought_wh"] + bill["grid_import_wh"] == 2400
 
 
-def test_an_offer_from_1970_is_refused():
+def test_an_offer_from_1970_is_rejected():
     market = Market()
     community = market.community
     sells = community.mandate(market.east, market.roof, kinds.SELL, 1, 1, start_s=0, end_s=S + HOUR_S)
@@ -372,7 +372,7 @@ def test_slots_are_stated_once():
 
 
 def test_ends_without_number_change_a_contract_once():
-    """Each that is not earlier than the one before is refused, so that none costs more than the first."""
+    """Each that is not earlier than the one before is rejected, so that none costs more than the first."""
     market = Market()
     contract = market.agreed()
     market.at(1)

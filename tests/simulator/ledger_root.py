@@ -11,6 +11,6 @@ def run(seed, count):
     ledger = Ledger(Storage({}, {}, {}), generated.community.id)
     while count > 0:
         now_s, entries, heads = generated.block()
-        generated.refused(ledger.propose(entries, heads, now_s)[1])
+        generated.rejected(ledger.propose(entries, heads, now_s)[1])
         count -= len(entries)
     return ledger.last.state_root

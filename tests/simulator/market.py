@@ -1,4 +1,4 @@
-"""A roof that sells to a wallbox under a ledger in memory, and what the month comes to. Runs on both Pythons.
+"""A roof that sells to a wallbox under a ledger in memory, and what the month amounts to. Runs on both Pythons.
 
 market = Market(wh=4000)                  east's roof, west's wallbox; 10:00 to 14:00 at 0.20, the grid at 0.30 and 0.08
 contract = market.agreed()                granted, and used from its start
@@ -35,7 +35,7 @@ class Market:
         self.community.now_s = START_S + int(hours * HOUR_S)
 
     def reason(self, new):
-        """Why it was refused, None where it took effect."""
+        """Why it was rejected, None where it took effect."""
         return self.sink.refused.get(new.id)
 
     def record(self, new):
@@ -88,7 +88,7 @@ class Market:
         return statement.state(inputs, settled, person.kid, from_s, to_s).figures()
 
     def state_of(self, person, from_s, to_s):
-        """A statement by the host; why it was refused."""
+        """A statement by the host; why it was rejected."""
         names = [name for _, name, _, required in kinds.fields(kinds.STATEMENT) if required]
         body = {name: bytes(32) if name.endswith("root") else 0 for name in names}
         body.update(subject=person.kid, from_s=from_s, to_s=to_s)

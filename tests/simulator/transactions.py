@@ -2,7 +2,7 @@
 
 transactions = Transactions(seed)
 now_s, entries, heads = transactions.block()      what the next block is offered, in that order
-transactions.refused(names)                       what of it was refused
+transactions.rejected(names)                      what of it was rejected
 """
 
 import case
@@ -41,8 +41,8 @@ class Transactions:
             heads.append((meter.kid, meter.generation, meter.sequence - bits.below(3), meter.previous))
         return self.community.now_s, new, [head for head in heads if head[2] >= 0]
 
-    def refused(self, names):
-        """The ids of what was refused: little of it is referred to any more."""
+    def rejected(self, names):
+        """The ids of what was rejected: little of it is referred to any more."""
         for kind in sorted(self.recent):
             self.recent[kind] = [new for new in self.recent[kind] if new.id not in names or self.bits.below(20) == 0]
 
