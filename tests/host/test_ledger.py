@@ -188,9 +188,6 @@ def test_every_payment_of_a_window_by_name():
         Posting(west.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
         Posting(east.kid, GRID, GRID_IMPORT, 5, 5 * 300_000, None),
         Posting(north.kid, east.kid, CARRIED, 50, 50 * 200_000, contract.id),
-        Posting(
-            north.kid, east.kid, UNUSED, 130, 130 * 200_000, contract.id
-        ),  # less 20 Wh that the roof failed to give
         Posting(north.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
         Posting(GRID, north.kid, GRID_EXPORT, 4, 4 * 70_000, None),
     }

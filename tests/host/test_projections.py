@@ -90,7 +90,7 @@ def assert_same(store, batches, now_s, to_s):
         kept = (one.used_from_s, one.terminated_s, one.terminated_by, one.attributed_wh, one.grant_number)
         assert kept == (row.used_from_s, row.terminated_s, row.terminated_by, row.attributed_wh, row.grant_number)
         if fill is not None:
-            assert (fill.carried_wh, fill.short_wh, fill.closed_s, fill.unused_wh) == totals
+            assert (fill.carried_wh, fill.short_wh, fill.spare_wh, fill.closed_s, fill.unused_wh) == totals
     for entries, _ in batches:
         for new in entries:
             row = store.entry_with_id(new.id)
@@ -104,7 +104,7 @@ def contract(name, **more):
         "grant_number": 1, "used_from_s": 10, "terminated_s": None, "terminated_by": None, "attributed_wh": 0,
         "end_reason": None, "ended_s": None, **more,
     }  # fmt: skip
-    return next(contracts.shown([(Agreed(**row), Totals(0, 0, None, 0))]))
+    return next(contracts.shown([(Agreed(**row), Totals(0, 0, 0, None, 0))]))
 
 
 def supplying(*live: Shown) -> "bytes | None":

@@ -82,7 +82,7 @@ def test_whole_settlements_agree():
             carried += fill.carried_wh > 0
             unused += fill.unused_wh > 0
         agree_on_statements(made, ledger, oracle)
-    assert carried > count * 3 // 4 and unused > count // 4
+    assert carried > count // 2 and unused > count // 4, (carried, unused)
 
 
 def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None:

@@ -245,8 +245,8 @@ def test_who_is_silent_for_long_blocks_nobody_and_may_come_back():
     folded.advance(S + 7200, S + 7200)
     totals = figures(inputs, folded, west)[1]
     assert (totals["bought_wh"], totals["settled_to_s"]) == (100, S + 7200)
-    # What was claimed and not delivered is not owed.
-    assert totals["unused_nano"] == (1000 - 100 - 300) * 200_000
+    # Nor is it owed what its meter does not show that it had.
+    assert totals["unused_nano"] == 0
     inputs.apply(community.reading(roof, S + 900, [0] * 8, [100 * (i + 1) for i in range(8)]))
     folded.advance(S + 7200, S + 7200)
     assert figures(inputs, folded, west)[1]["bought_wh"] == 400
@@ -338,7 +338,7 @@ def test_a_meter_that_changes_hands_is_paid_for_by_each_owner_in_turn():
     community.agree(roof, wallbox, 200_000, 500, 4000, S, S + 3600)
     more = {"owner": east.kid, "rated_w": 0}
     community.certify(wallbox, community.issuer, roles.METER, 2, S + 1700, **more)
-    community.reading(roof, S, [0] * 9, [100 * i for i in range(9)])
+    community.reading(roof, S, [0] * 9, [125 * i for i in range(9)])
     community.reading(wallbox, S, [100 * i for i in range(9)])
     inputs, folded = settle(community)
     assert inputs.payers(wallbox.kid, S, S + 7200) == [(S, S + 1800, west.kid), (S + 1800, S + 7200, east.kid)]
@@ -438,7 +438,7 @@ def test_a_community_may_be_renamed_and_counts_energy_as_before():
 def test_a_contract_that_ends_with_a_slot_is_closed_in_that_slot():
     community, east, west, roof, wallbox = two_houses()
     contract = community.agree(roof, wallbox, 200_000, 1000, 4000, S, S + 1800)
-    community.reading(roof, S, [0] * 5, [0, 100, 200, 200, 200])
+    community.reading(roof, S, [0] * 5, [0, 550, 1100, 1100, 1100])
     community.reading(wallbox, S, [0, 50, 100, 100, 100])
     inputs, folded = settle(community, S + 3600)
     fill = folded.fills[contract.id]

@@ -85,7 +85,8 @@ class Generated:
         values, when = [bits.below(10_000), bits.below(10_000)], S
         rows = [(S, values[0], values[1])]
         while when < self.end:
-            when = min(self.end, when + bits.choice([SLOT, SLOT, SLOT, SLOT // 3, 2 * SLOT, 3 * SLOT + 7, 450]))
+            boundary = (when // SLOT + 1) * SLOT
+            when = min(self.end, bits.choice([boundary] * 16 + [boundary + SLOT, when + SLOT // 3, when + 450]))
             values = [values[0] + bits.choice([0, bits.below(700)]), values[1] + bits.choice([0, bits.below(900)])]
             rows.append((when, values[0], values[1]))
         for when, imported, exported in rows:

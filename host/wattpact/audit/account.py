@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
+from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Line, Statement
 
@@ -29,6 +30,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     found.lines = [_line(line, found) for line in made.lines]
     _look_at_meters(checker, made, settlement, found)
     _look_at_contracts(checker, made, found)
+    _look_at_orders(checker, stated, found)
     _look_at_keys(checker, found)
     void = [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + void, key=lambda row: row[0]):
@@ -144,3 +146,40 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
             found.missing.append(f"{name}: no grant")
         if contract.used_from_s is None:
             found.missing.append(f"{name}: no start of use, so no energy was delivered")
+            events = checker.named.about(contract.id, kinds.EVENT)
+            closed = [new for new in events if _is_closing(new, contract.consumer)]
+            if closed:
+                number = checker.numbers[closed[0].id][0]
+                who = label(found, contract.consumer)
+                found.doubtful.append(f"{name}: {who} closed its relay under it (entry {number}) and reported no start")
+
+
+def _look_at_orders(checker: "_Checker", stated: Entry, found: Report) -> None:
+    """What the bundle shows that its authors signed, and that the ledger did not count: it was rejected, or is left out
+    of the ledger."""
+    contracts = checker.inputs.contracts.by_id
+    for number, new in sorted(checker.numbers.values(), key=lambda row: row[0]):
+        contract = contracts.get(new.body.get("contract", b""))
+        if new.kind == kinds.USAGE_START and (contract is None or contract.used_from_s is None):
+            what = "a start of use"
+        elif (
+            new.kind == kinds.TERMINATE and contract is not None and _is_early_end(new, contract, checker.inputs.slot_s)
+        ):
+            what = "an end"
+        else:
+            continue
+        about = f"contract {new.body['contract'].hex()[:16]}"
+        found.doubtful.append(f"{about}: {what} by {label(found, new.kid)} (entry {number}) that no block counts")
+    last = checker.proven.stated
+    if last is not None and stated.body["from_s"] not in (last["from_s"], last["to_s"]):
+        times = f"{utc(last['from_s'])} to {utc(last['to_s'])}"
+        found.doubtful.append(f"{label(found, stated.kid)} stated {times} before; this does not follow it")
+
+
+def _is_early_end(new: Entry, contract: Contract, slot_s: int) -> bool:
+    """Whether it would have ended the contract, had it been ordered when it was signed."""
+    return contract.terminated_s is None and (new.stamp.unix_s or 0) + 2 * slot_s < contract.end_s
+
+
+def _is_closing(new: Entry, meter: bytes) -> bool:
+    return new.kid == meter and new.body["code"] == event_codes.RELAY_CLOSED

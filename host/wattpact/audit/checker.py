@@ -22,8 +22,9 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
-from wattpact.audit.proven import LedgerPart, Named, ProofProblem
+from wattpact.audit.proven import LedgerPart
 from wattpact.audit.seals import Seals
+from wattpact.audit.terms import Named, ProofProblem
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure
 
@@ -224,7 +225,7 @@ class _Checker:
     def _check_proven(self, made: Statement) -> None:
         """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
         where its readings do not reach the end."""
-        self._check(lambda: self.proven.check_whole(made, self.named))
+        self._check(lambda: self.proven.check_whole(made, self.named, self.authors.by_kid))
         used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
         for opening, named in self._openings:
             if (opening.kid, opening.generation, opening.body["key_no"]) in used:

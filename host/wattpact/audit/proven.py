@@ -6,24 +6,22 @@ times and owners that the statement is about no contract, certificate, tariff or
 records that its authors did not sign. docs/spec/bundle.md, "Records".
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection
 from typing import Any
 
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, tree
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
 
+from wattpact.audit.shapes import misshapen
+from wattpact.audit.terms import Contract, Named, ProofProblem, mandates_of, wrong_of
 from wattpact.bundle import format
 from wattpact.bundle.format import Head, Record
 
 MAX_LATER_S = 3600  # a statement is at most so much younger than the state that it rests on
-
-
-class ProofProblem(ValueError):
-    """What is wrong with the ledger's part of a bundle."""
 
 
 class LedgerPart:
@@ -35,6 +33,7 @@ class LedgerPart:
         self.header: blocks.Header | None = None
         self._records: dict[bytes, Record] = {}
         self._last = b""
+        self.stated: dict[str, Any] | None = None  # what was ordered of the subject's statements
 
     def add_head(self, raw: bytes) -> None:
         try:
@@ -61,8 +60,11 @@ class LedgerPart:
         for name in self._records:
             record, key = self._parts(name)
             fields = self.get(record, *key)
-            if fields is not None:
-                inputs.follow(record, key, fields)
+            if fields is None:
+                continue
+            if record == records.CONTRACT and not 0 < fields["end_s"] - fields["start_s"] <= members.PERIOD_S:
+                raise ProofProblem(f"contract {key[0].hex()[:16]} lasts longer than any that a ledger has")
+            inputs.follow(record, key, fields)
 
     def get(self, record: int, *key: bytes | int) -> dict[str, Any] | None:
         """A record that the state has, None where it has none. Raises ProofProblem where the bundle leaves it out."""
@@ -71,17 +73,28 @@ class LedgerPart:
             shown = " ".join(part.hex() if isinstance(part, bytes) else str(part) for part in key)
             raise ProofProblem(f"the ledger's record is left out: {records.ROWS[record][0]} {shown}")
         value = self._records[name].value
+        if value is None:
+            return None
         try:
-            return None if value is None else records.decode(record, value)
+            fields = records.decode(record, value)
         except (KeyError, ValueError) as error:
             raise ProofProblem(f"a record is malformed: {error}") from None
+        wrong = misshapen(fields)
+        if wrong:
+            raise ProofProblem(f"a record of {records.ROWS[record][0]} is malformed: {', '.join(wrong)}")
+        return fields
 
     def _parts(self, name: bytes) -> tuple[int, list[Any]]:
         try:
             record, key = records.parts_of(name)
         except (TypeError, ValueError):
             raise ProofProblem("the key of a record is malformed") from None
-        if record not in records.ROWS:
+        one: tuple[type, ...] = (bytes,)
+        wanted = {records.AUTHOR: one, records.CONTRACT: one, records.COMMUNITY: ()}.get(record)
+        if record == records.TARIFFS:
+            wanted = (int,) if key else ()
+        shape = tuple(type(part) for part in key)
+        if record not in records.ROWS or not all(part in (bytes, int) for part in shape) or wanted not in (None, shape):
             raise ProofProblem("the key of a record is malformed")
         return record, key
 
@@ -105,18 +118,28 @@ class LedgerPart:
         if (stated.stamp.unix_s or 0) > header.time_s + MAX_LATER_S:
             raise ProofProblem("the statement is dated long after the state that it rests on")
 
-    def check_whole(self, made: Statement, entries: "Named") -> None:
-        """Whether all of the state that the statement depends on is here, and was signed by its authors."""
+    def check_whole(self, made: Statement, entries: Named, authors: Collection[bytes]) -> None:
+        """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
+        all that the bundle certifies."""
+        self.stated = self.get(records.STATED, made.subject)
+        self._check_community(entries)
+        for kid in authors:
+            self._check_author(kid, entries)
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
             self._check_author(meter, entries)
-        for kid in made.closure:
-            self._check_author(kid, entries)
-            for period in members.periods_of(made.evidence_from_s, made.to_s):
-                for name in (self.get(records.CONTRACTS, kid, period) or {"ids": []})["ids"]:
-                    self._check_contract(name, made, entries)
+        issuers = {kid for kid in authors if (self.get(records.AUTHOR, kid) or {}).get("role") == roles.ISSUER}
+        self._check_contracts(made, entries, issuers)
         self._check_tariffs(made, entries)
 
-    def _check_author(self, kid: bytes, entries: "Named") -> None:
+    def _check_community(self, entries: Named) -> None:
+        held = self.get(records.COMMUNITY)
+        if held is None:
+            raise ProofProblem("the ledger has no community")
+        body = entries.named(held["id"], kinds.COMMUNITY, "the community's entry").body
+        if (body["slot_s"], body.get("silence_s", 0)) != (held["slot_s"], held["silence_s"]):
+            raise ProofProblem("the record of the community is not what was signed")
+
+    def _check_author(self, kid: bytes, entries: Named) -> None:
         author = self.get(records.AUTHOR, kid)
         if author is None:
             raise ProofProblem(f"{kid.hex()} is in nobody's certificate")
@@ -129,18 +152,39 @@ class LedgerPart:
             if held["begin_s"] < body["not_before_s"]:
                 raise ProofProblem(f"a certificate of {kid.hex()} holds before its own begin")
 
-    def _check_contract(self, name: bytes, made: Statement, entries: "Named") -> None:
-        fields = self.get(records.CONTRACT, name)
-        if fields is None:
-            raise ProofProblem(f"contract {name.hex()[:16]} is listed and not recorded")
-        if fields["start_s"] >= made.to_s or fields["end_s"] <= made.evidence_from_s:
-            return
-        shown = f"contract {name.hex()[:16]}"
-        wrong = [what for what, good in _signed(name, fields, entries, shown) if not good]
-        if wrong:
-            raise ProofProblem(f"{shown} is not what was signed: {', '.join(wrong)}")
+    def _check_contracts(self, made: Statement, entries: Named, issuers: set[bytes]) -> None:
+        """Every contract that is listed for a meter of the closure, and what they amount to under each mandate."""
+        bound: dict[Entry, int] = {}
+        listed = {
+            name for kid in made.closure for period in members.periods_of(made.evidence_from_s, made.to_s)
+            for name in (self.get(records.CONTRACTS, kid, period) or {"ids": []})["ids"]
+        }  # fmt: skip
+        for name in sorted(listed):
+            fields = self.get(records.CONTRACT, name)
+            if fields is None:
+                raise ProofProblem(f"contract {name.hex()[:16]} is listed and not recorded")
+            if fields["start_s"] >= made.to_s or fields["end_s"] <= made.evidence_from_s:
+                continue
+            sides = [self.get(records.AUTHOR, fields[party]) for party in ("supplier", "consumer")]
+            if sides[0] is None or sides[1] is None:
+                raise ProofProblem(f"contract {name.hex()[:16]} is of meters that are in nobody's certificate")
+            contract = Contract(name, fields, sides[0], sides[1], issuers)
+            wrong = wrong_of(contract, entries)
+            if wrong:
+                raise ProofProblem(f"{contract.shown} is not what was signed: {', '.join(wrong)}")
+            for mandate in mandates_of(contract, entries):
+                bound[mandate] = bound.get(mandate, 0) + (0 if fields["used_from_s"] is None else fields["wh"])
+        for mandate, wh in bound.items():
+            self._check_mandate(mandate, wh)
 
-    def _check_tariffs(self, made: Statement, entries: "Named") -> None:
+    def _check_mandate(self, mandate: Entry, started_wh: int) -> None:
+        """`started_wh`: of the contracts under it that are shown and were started; others' Wh may be free again."""
+        held = self.get(records.MANDATE, mandate.id)
+        if held is None or held["wh"] != mandate.body["wh"] or not started_wh <= held["used_wh"] <= held["wh"]:
+            shown = f"mandate {mandate.id.hex()[:16]} of {mandate.kid.hex()}"
+            raise ProofProblem(f"contracts of {started_wh} Wh are beyond the {shown}")
+
+    def _check_tariffs(self, made: Statement, entries: Named) -> None:
         newest = self.get(records.TARIFFS)
         period = -1 if newest is None else newest["before"]
         while period >= 0:
@@ -168,71 +212,3 @@ class LedgerPart:
         """(generation, next sequence) up to which the log of a meter is known to exist."""
         held = self.get(records.HEAD, kid)
         return None if held is None else (held["generation"], held["next_sequence"])
-
-
-class Named:
-    """The entries of a bundle but its readings, by id and by the contract that they are about."""
-
-    def __init__(self) -> None:
-        self._by_id: dict[bytes, Entry] = {}
-        self._about: dict[tuple[bytes, int], list[Entry]] = {}
-
-    def add(self, new: Entry) -> None:
-        self._by_id[new.id] = new
-        if "contract" in new.body:
-            self._about.setdefault((new.body["contract"], new.kind), []).append(new)
-
-    def named(self, name: bytes, kind: int, what: str) -> Entry:
-        found = self._by_id.get(name)
-        if found is None or found.kind != kind:
-            raise ProofProblem(f"{what} is left out of the bundle")
-        return found
-
-    def about(self, contract: bytes, kind: int) -> list[Entry]:
-        return self._about.get((contract, kind), [])
-
-
-def _signed(name: bytes, fields: dict[str, Any], entries: Named, shown: str) -> Iterator[tuple[str, bool]]:
-    """(what, whether the record of a contract has it as it was signed)."""
-    bound = entries.named(name, kinds.CONTRACT, shown)
-    acceptance = entries.named(bound.body["acceptance"], kinds.ACCEPTANCE, f"the acceptance of {shown}")
-    offer = entries.named(acceptance.body["offer"], kinds.OFFER, f"the offer of {shown}")
-    terms, taken = offer.body, acceptance.body
-    yield "parties", (fields["supplier"], fields["consumer"]) == (offer.kid, acceptance.kid) and bound.kid == offer.kid
-    yield "names", (fields["offer"], fields["acceptance"]) == (offer.id, acceptance.id)
-    for field in ("price_micro_per_kwh", "max_w", "start_s", "end_s"):
-        yield field, fields[field] == terms[field]
-    yield "wh", fields["wh"] == taken["wh"] <= terms["wh"]
-    yield "priority", fields["priority"] == taken["priority"]
-    yield "start_by_s", fields["start_by_s"] == min(terms["start_s"] + taken["start_timeout_s"], terms["end_s"])
-    yield from _bought(fields, offer, acceptance, entries, shown)
-    yield from _lived(name, fields, entries)
-
-
-def _bought(
-    fields: dict[str, Any], offer: Entry, acceptance: Entry, entries: Named, shown: str
-) -> Iterator[tuple[str, bool]]:
-    """The mandates of both owners."""
-    sells = entries.named(offer.body["mandate"], kinds.MANDATE, f"the supplier's mandate of {shown}")
-    demand = entries.named(acceptance.body.get("demand", b""), kinds.DEMAND, f"the demand of {shown}")
-    buys = entries.named(demand.body["mandate"], kinds.MANDATE, f"the consumer's mandate of {shown}")
-    for mandate, meter, side in ((sells, fields["supplier"], kinds.SELL), (buys, fields["consumer"], kinds.BUY)):
-        body, price = mandate.body, fields["price_micro_per_kwh"]
-        limit = body["limit_micro_per_kwh"]
-        within = price >= limit if side == kinds.SELL else price <= limit
-        covers = (body["meter"], body["side"]) == (meter, side) and within and fields["wh"] <= body["wh"]
-        yield ("supplier's mandate" if side == kinds.SELL else "consumer's mandate"), covers
-
-
-def _lived(name: bytes, fields: dict[str, Any], entries: Named) -> Iterator[tuple[str, bool]]:
-    """Grant, start and end."""
-    if fields["granted_s"] is not None:
-        grants = entries.about(name, kinds.GRANT)
-        yield "grant", any(new.body["number"] == fields["grant"] for new in grants)
-        yield "time of the grant", fields["granted_s"] >= fields["matched_s"]
-    if fields["used_from_s"] is not None:
-        first_s = max(fields["start_s"], fields["granted_s"] or 0)
-        starts = [new for new in entries.about(name, kinds.USAGE_START) if new.kid == fields["consumer"]]
-        yield "start", any(fields["used_from_s"] == max(new.stamp.unix_s or 0, first_s) for new in starts)
-    if fields["terminated_s"] is not None:
-        yield "end", bool(entries.about(name, kinds.TERMINATE)) and fields["terminated_s"] >= fields["matched_s"]

@@ -113,7 +113,12 @@ def make(ledger: Statements, subject: bytes, month: str) -> Bill:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
     _check_readable(ledger, made)
-    return Bill(month, made, made.figures(), community, dict(ledger.inputs.labels))
+    figures = made.figures()
+    if any(type(figure) is int and abs(figure) > kinds.MAX_UINT for figure in figures.values()):
+        raise BillError(
+            "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
+        )
+    return Bill(month, made, figures, community, dict(ledger.inputs.labels))
 
 
 def _check_readable(ledger: Statements, made: Statement) -> None:
@@ -200,7 +205,8 @@ def _state(made: Bill) -> list[str]:
     statement = made.statement
     rows = []
     if made.fields["estimated_wh"]:
-        rows.append(f"Estimated between readings: {money.energy(made.fields['estimated_wh'])}.")
+        energy = money.energy(made.fields["estimated_wh"])
+        rows.append(f"Estimated between readings: {energy}. Contracts carry measured energy only; this is the grid's.")
     if statement.settled_to_s >= statement.to_s:
         return [*rows, "Settled until the end of the month."]
     until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))

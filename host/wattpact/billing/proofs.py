@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from wattpact_protocol.ledger import members, records
 from wattpact_protocol.ledger.blocks import Header
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import ids, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
@@ -42,9 +42,10 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
     entries = list(picked)
     add(records.COMMUNITY)
     _add_tariffs(add, statement.from_s)
+    add(records.STATED, statement.subject)
     owned = add(records.OWNED, statement.subject) or {"meters": []}
-    measured = {new.kid for new in entries if new.kind == kinds.READING}
-    for kid in sorted({*owned["meters"], *statement.closure, *measured}):
+    certified = [ids.kid_of(new.body["public_key"]) for new in entries if new.kind == kinds.CERTIFICATE]
+    for kid in sorted({*owned["meters"], *statement.closure, *certified}):
         add(records.AUTHOR, kid)
     for kid in statement.closure:
         add(records.HEAD, kid)
@@ -52,6 +53,8 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
             for name in (add(records.CONTRACTS, kid, period) or {"ids": []})["ids"]:
                 add(records.CONTRACT, name)
     for new in entries:
+        if new.kind == kinds.MANDATE:
+            add(records.MANDATE, new.id)
         key_no = collect.key_no_of(new)
         if key_no is not None:
             add(records.KEY, new.kid, new.generation, key_no)

@@ -282,11 +282,14 @@ def ledger_of(reader: Reader, now_s: int) -> StoredLedger:
 
 
 def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
-    """What the bundle of a statement is picked from, unsealed: of everybody what contracts rest on, and the logs of the
-    meters in its closure; each entry keeps the bytes in which it was signed."""
+    """What the bundle of a statement is picked from, unsealed: of everybody what contracts rest on, if it took effect,
+    and the logs of the meters in its closure; each entry keeps the bytes in which it was signed."""
     unsealer = unsealer or Unsealer(reader)
     for row in reader.stream(of_kinds=_OF_ALL):
-        yield unsealer.look(entry.decode(row.raw, reader.community))
+        new = entry.decode(row.raw, reader.community)
+        place = reader.place(row.cursor)
+        if (place is not None and place.height is not None) or new.kid in statement.closure:
+            yield unsealer.look(new)
     for kid in statement.closure:
         for row in reader.log(kid, of_kinds=_OF_CLOSURE):
             yield unsealer.look(entry.decode(row.raw, reader.community))

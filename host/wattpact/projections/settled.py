@@ -108,9 +108,9 @@ class _Run(Settlement):
         fills, changed = [], []
         for name, fill in self.fills.items():
             totals, known = before[name]
-            slots = list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]
-            fills += [(name, start_s, carried, _bounded(short)) for start_s, carried, short in slots]
-            new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.closed_s, fill.unused_wh)
+            slots = list(zip(fill.starts, fill.carried, fill.short, fill.spare, strict=True))[known:]
+            fills += [(name, start_s, carried, _bounded(short), spare) for start_s, carried, short, spare in slots]
+            new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.spare_wh, fill.closed_s, fill.unused_wh)
             if new != totals:
                 changed.append((name, new))
         waiting = [Waiting(kid, STUCK, slot, self._end_s(kid)) for kid, slot in self.stuck.items()]
@@ -133,7 +133,7 @@ class _Run(Settlement):
         fill = self.fill(contract)
         fill.closed_s, fill.unused_wh = totals.closed_s, totals.unused_wh
         if found is not None:
-            fill.starts, fill.carried, fill.short = ([value] for value in found)
+            fill.starts, fill.carried, fill.short, fill.spare = ([value] for value in found)
         return len(fill.starts)
 
 

@@ -138,7 +138,7 @@ class Projected(Protocol):
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         """Wh that a contract carried in slots that start before that time."""
 
-    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int] | None:
+    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int, int] | None:
         """(start of slot, Wh carried, Wh short) of a contract's last slot before that time with either."""
 
     def progress(self) -> Progress:
@@ -273,7 +273,7 @@ class Store(Reader, Protocol):
     def keep_settled(
         self,
         waiting: Iterable[Waiting],
-        fills: Iterable[tuple[bytes, int, int, int]],
+        fills: Iterable[tuple[bytes, int, int, int, int]],
         totals: Iterable[tuple[bytes, Totals]],
     ) -> None:
         """All that settlement waits for now; slots as (contract, start, Wh carried, Wh short), both summed up to the

@@ -96,6 +96,7 @@ class Totals(NamedTuple):
 
     carried_wh: int
     short_wh: int
+    spare_wh: int
     closed_s: int | None
     unused_wh: int
 

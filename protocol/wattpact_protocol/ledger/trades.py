@@ -23,6 +23,7 @@ LATE_S = 3600  # what it offers, orders or starts may have begun so long before 
 LAPSES_S = 600  # an acceptance that is not confirmed reserves so long
 MAX_HELD = 16  # acceptances that reserve at once: of one offer, and of one consumer's meter
 MAX_CONTRACTS = 4096  # of one meter that start within one period
+MAX_WORTH_NANO = 1 << 50  # of one acceptance; so a meter's contracts of a period are worth less than 64 bits
 START_LATE_S = 3600  # a start that is ordered so long after it was due counts still: its meter had no link
 
 BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
@@ -98,6 +99,8 @@ def accept(state: "State", new: "Entry", now_s: int) -> "str | None":
     of_meter = _release_lapsed(state, new.kid, now_s)
     if len(of_offer) >= MAX_HELD or len(of_meter) >= MAX_HELD:
         return reasons.TOO_MANY_ACCEPTANCES
+    if body["wh"] * held["price_micro_per_kwh"] > MAX_WORTH_NANO:
+        return reasons.WORTH_TOO_MUCH
     if body["wh"] > held["wh"] - held["taken_wh"] - _reserved_wh(state, of_offer):
         return reasons.OFFER_EXCEEDED
     if body["wh"] > _left_wh(state, mandate, now_s) - _reserved_wh(state, of_meter, mandate_id):

@@ -59,6 +59,7 @@ TEXTS = {
     reasons.PERIOD_TOO_LONG: "It is for more than 31 days.",
     reasons.BEGUN_BEFORE: "It began too long ago, or is over.",
     reasons.ABOVE_RATING: "Its power is above the meter's rated power.",
+    reasons.WORTH_TOO_MUCH: "It is worth more than the ledger counts.",
     reasons.TOO_MANY_ACCEPTANCES: "Too many acceptances wait to be confirmed.",
     reasons.TOO_MANY_CONTRACTS: "The meter has too many contracts at once.",
     reasons.NOT_GRANTED: "The contract has no grant.",

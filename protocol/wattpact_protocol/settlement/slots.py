@@ -9,7 +9,7 @@ Specification: docs/spec/settlement.md.
 """
 
 from wattpact_protocol.ledger import trades
-from wattpact_protocol.settlement.allocation import allocate
+from wattpact_protocol.settlement.allocation import allocate, spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,14 +34,15 @@ def most_wh(contract: "Contract", carried_wh: int, from_s: int, to_s: int) -> in
     return int(min(contract.wh - carried_wh, by_rate))
 
 
-def unused_wh(contract: "Contract", carried_wh: int, short_wh: int) -> int:
+def unused_wh(contract: "Contract", carried_wh: int, short_wh: int, spare_wh: int) -> int:
     """What the consumer owes without having taken it, once the contract has ended.
 
     Run out or left early by the consumer: the whole allocation is due, less what the supplier failed to export when the
-    consumer needed it. Ended by the supplier or the operator, or void: nothing beyond what was carried."""
+    consumer needed it, and no more than what the supplier's meter showed that it could have delivered. Ended by the
+    supplier or the operator, or void: nothing beyond what was carried."""
     if contract.is_void or contract.terminated_by in (trades.BY_SUPPLIER, trades.BY_OPERATOR):
         return 0
-    return int(max(0, contract.wh - carried_wh - short_wh))
+    return int(max(0, min(contract.wh - carried_wh - short_wh, spare_wh)))
 
 
 class Fill:
@@ -52,6 +53,7 @@ class Fill:
         self.starts: list[int] = []
         self.carried: list[int] = []
         self.short: list[int] = []
+        self.spare: list[int] = []
         self.closed_s: int | None = None  # start of the slot in which it ended
         self.unused_wh = 0
 
@@ -63,20 +65,25 @@ class Fill:
     def short_wh(self) -> int:
         return self.short[-1] if self.short else 0
 
-    def add(self, start_s: int, carried_wh: int, short_wh: int) -> None:
-        if carried_wh or short_wh:
+    @property
+    def spare_wh(self) -> int:
+        return self.spare[-1] if self.spare else 0
+
+    def add(self, start_s: int, carried_wh: int, short_wh: int, spare_wh: int) -> None:
+        if carried_wh or short_wh or spare_wh:
             self.carried.append(self.carried_wh + carried_wh)
             self.short.append(self.short_wh + short_wh)
+            self.spare.append(self.spare_wh + spare_wh)
             self.starts.append(start_s)
 
     def close(self, start_s: int) -> None:
         self.closed_s = start_s
-        self.unused_wh = unused_wh(self.contract, self.carried_wh, self.short_wh)
+        self.unused_wh = unused_wh(self.contract, self.carried_wh, self.short_wh, self.spare_wh)
 
     def rewind(self, start_s: int) -> None:
         """Forget slots from start_s on."""
         while self.starts and self.starts[-1] >= start_s:
-            del self.starts[-1], self.carried[-1], self.short[-1]
+            del self.starts[-1], self.carried[-1], self.short[-1], self.spare[-1]
         if self.closed_s is not None and self.closed_s >= start_s:
             self.closed_s, self.unused_wh = None, 0
 
@@ -274,17 +281,25 @@ class Settlement:
                 claims.append((contract, most))
                 imports[contract.consumer] = exports[contract.supplier] = 0
         for kid in imports:
-            imports[kid] = self._risen(kid, start_s, end_s)[0]
+            imports[kid] = self._measured(kid, start_s, end_s)[0]
         for kid in exports:
-            exports[kid] = self._risen(kid, start_s, end_s)[1]
+            exports[kid] = self._measured(kid, start_s, end_s)[1]
         carried, short = allocate(imports, exports, claims)
-        for contract_id, wh in carried.items():
-            self.fills[contract_id].add(start_s, wh, short[contract_id])
+        left: list[Claim] = []
+        for contract, most in claims:
+            fill, wh = self.fills[contract.id], carried.get(contract.id, 0)
+            exports[contract.supplier] -= wh
+            left.append((contract, min(most, contract.wh - fill.carried_wh - fill.spare_wh) - wh))
+        could = spare(exports, left)
+        for contract, _ in claims:
+            name = contract.id
+            self.fills[name].add(start_s, carried.get(name, 0), short.get(name, 0), could.get(name, 0))
 
-    def _risen(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
-        """(import, export) of the slot."""
+    def _measured(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
+        """(import, export) of the slot for contracts: nothing where it is estimated, so that nobody gains by readings
+        that are left out."""
         load = self.load_profiles.get(kid)
-        if load is None:
+        if load is None or load.estimated_wh(start_s, end_s):
             return 0, 0
         before = load.at(start_s)
         after = load.at(end_s)

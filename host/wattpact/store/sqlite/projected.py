@@ -82,9 +82,10 @@ class Projected(Connection):
         found = self.filled_before(contract_id, unix_s)
         return 0 if found is None else found[1]
 
-    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int] | None:
+    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int, int] | None:
         found = self.rows(
-            "SELECT f.start_s, f.carried_wh, f.short_wh FROM fills f JOIN contracts c ON c.number = f.contract"
+            "SELECT f.start_s, f.carried_wh, f.short_wh, f.spare_wh"
+            " FROM fills f JOIN contracts c ON c.number = f.contract"
             " WHERE c.id = ? AND f.start_s < ? ORDER BY f.start_s DESC LIMIT 1", contract_id, unix_s,
         )  # fmt: skip
         return tuple(found[0]) if found else None

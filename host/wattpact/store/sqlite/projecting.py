@@ -82,7 +82,7 @@ class Projecting(Transactions):
                 "UPDATE contracts SET closed_s = NULL, unused_wh = 0 WHERE end_s > ? AND closed_s >= ?",
                 [(slot_s, slot_s)],
             )
-            for name in ("carried_wh", "short_wh"):
+            for name in ("carried_wh", "short_wh", "spare_wh"):
                 last = f"SELECT f.{name} FROM fills f WHERE f.contract = number ORDER BY f.start_s DESC LIMIT 1"
                 self.execute(f"UPDATE contracts SET {name} = ifnull(({last}), 0) WHERE end_s > ?", [(slot_s,)])
             self.execute("DELETE FROM waiting WHERE slot_s >= ?", [(slot_s,)])
@@ -91,13 +91,14 @@ class Projecting(Transactions):
     def keep_settled(
         self,
         waiting: Iterable[Waiting],
-        fills: Iterable[tuple[bytes, int, int, int]],
+        fills: Iterable[tuple[bytes, int, int, int, int]],
         totals: Iterable[tuple[bytes, Totals]],
     ) -> None:
         with self.transaction():
-            self.execute(f"INSERT INTO fills VALUES ({_NUMBER}, ?, ?, ?)", fills)
+            self.execute(f"INSERT INTO fills VALUES ({_NUMBER}, ?, ?, ?, ?)", fills)
             self.execute(
-                "UPDATE contracts SET carried_wh = ?, short_wh = ?, closed_s = ?, unused_wh = ? WHERE id = ?",
+                "UPDATE contracts SET carried_wh = ?, short_wh = ?, spare_wh = ?, closed_s = ?, unused_wh = ?"
+                " WHERE id = ?",
                 [(*total, contract_id) for contract_id, total in totals],
             )
             self.execute("DELETE FROM waiting", [()])

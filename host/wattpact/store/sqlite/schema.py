@@ -174,6 +174,7 @@ CREATE TABLE contracts (
     ended_s INTEGER,
     carried_wh INTEGER NOT NULL DEFAULT 0,
     short_wh INTEGER NOT NULL DEFAULT 0,
+    spare_wh INTEGER NOT NULL DEFAULT 0,
     closed_s INTEGER,
     unused_wh INTEGER NOT NULL DEFAULT 0
 );
@@ -184,12 +185,13 @@ CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
 CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
 
--- What a contract carried and was short of, summed up to the end of each slot in which it did either.
+-- What a contract carried, was short of and could have had besides, summed up to the end of each slot with any of it.
 CREATE TABLE fills (
     contract INTEGER NOT NULL REFERENCES contracts (number),
     start_s INTEGER NOT NULL,
     carried_wh INTEGER NOT NULL,
     short_wh INTEGER NOT NULL,
+    spare_wh INTEGER NOT NULL,
     PRIMARY KEY (contract, start_s)
 ) WITHOUT ROWID;
 
