@@ -26,7 +26,7 @@ MAY_IMPORT = {
         "log": "encoding steps",
         "sealing": "log encoding crypto steps",
         "guard": "",
-        "settlement": "log encoding crypto",
+        "settlement": "ledger log encoding crypto",
         "sync": "log encoding crypto",
         "ledger": "log encoding crypto",
     },
@@ -53,8 +53,9 @@ MAY_IMPORT = {
         "market": "store keys",
         "ingest": "membership store",
         "ledger": "",
-        "ordering": "store keys",
-        "projections": "ingest ledger store keys",
+        "ordering": "bundle store keys",
+        "witness": "ordering bundle store keys",
+        "projections": "ordering ingest ledger store keys",
         "sync": "ingest membership store",
         "bundle": "",
         "billing": "projections ledger bundle store",
@@ -63,8 +64,9 @@ MAY_IMPORT = {
         "views": "billing projections ledger bundle store keys",
         "api": "views node membership store",
         "device": "",
-        "simulation": "device node sync billing audit projections ledger membership store keys",
-        "cli": "api views simulation node billing audit bundle projections ledger market membership store keys",
+        "simulation": "device node sync billing audit projections ordering ledger membership store keys",
+        "cli": "api views simulation node witness billing audit bundle projections ordering ledger market membership store"
+        " keys",
     },
 }  # fmt: skip
 

@@ -1,5 +1,6 @@
 """`wattpact bill`: what a person has to pay or to receive for a month, the bundle that proves it and its keys."""
 
+import asyncio
 import os
 import shlex
 from datetime import datetime
@@ -14,6 +15,7 @@ from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Statements
 from wattpact.node import data_directory
+from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.proven import Proven
 from wattpact.projections import follow, ledger_feed
 from wattpact.store.publishing import publish
@@ -41,6 +43,8 @@ def command(
     now_s = data_directory.clock()
     with directory.store() as store, directory.reader() as reader:
         unsealer = follow.bring_up(store, directory.readers(), now_s, directory.host(), fresh=True).on(reader)
+        if target is not None:
+            asyncio.run(Cosigning(store, data_directory.clock).submit())  # what the bundle rests on
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
             ledger = ledger_feed.ledger_of(reader, now_s)
             month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
