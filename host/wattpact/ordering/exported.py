@@ -88,8 +88,9 @@ def _string(file: BinaryIO, kind: int, limit: int) -> bytes:
         return b""
     more = first[0] & 31
     size = _SIZES.get(more, 0)
-    length = int.from_bytes(file.read(size), "big") if size else more
+    counted = file.read(size)
+    length = int.from_bytes(counted, "big") if size else more
     raw = file.read(min(length, limit))
-    if first[0] >> 5 != kind or more > max(_SIZES) or len(raw) < length:
+    if first[0] >> 5 != kind or more > max(_SIZES) or len(counted) < size or not 0 < length == len(raw):
         raise FollowingError("this is no file that `wattpact ledger export` wrote, or its end is missing")
     return raw

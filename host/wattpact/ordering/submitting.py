@@ -10,6 +10,7 @@ the address that it was given and follows no redirect.
 """
 
 import base64
+import contextlib
 import http.client
 import socket
 import ssl
@@ -42,7 +43,15 @@ def check_url(url: str) -> str:
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         good = False
-    if not good or parts.username is not None or parts.query or parts.fragment or not url.isascii() or " " in url:
+    if (
+        not good
+        or parts.username is not None
+        or parts.query
+        or parts.fragment
+        or not url.isascii()
+        or not url.isprintable()
+        or " " in url
+    ):
         raise SubmissionError(f"{url!r} is no address of a witness; write it like https://witness.example/path")
     return url.rstrip("/")
 
@@ -75,14 +84,19 @@ def post(url: str, body: bytes) -> Answer:
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=DEADLINE_S)
-    ending = threading.Timer(DEADLINE_S, _cut, [connection])
+    connected: list[socket.socket] = []
+    ending = threading.Timer(DEADLINE_S, _cut, [connection, connected])
     ending.daemon = True
     ending.start()
     try:
+        connection.connect()
+        connected.append(connection.sock)  # which a connection lets go of once an answer begins
         headers = {"Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
         connection.request("POST", parts.path + PATH, body, headers)
         response = connection.getresponse()
         text = response.read(MAX_ANSWER_BYTES + 1).decode()
+        if ending.finished.is_set():
+            raise TimeoutError(f"it did not end within {DEADLINE_S} s")
     except (TimeoutError, socket.gaierror, ssl.SSLError, OSError, http.client.HTTPException, ValueError) as error:
         raise SubmissionError(f"no answer from {url}: {_reason(error)}") from None
     finally:
@@ -93,14 +107,12 @@ def post(url: str, body: bytes) -> Answer:
     return Answer(response.status, text)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """End a connection in the thread that waits for it."""
-    held = connection.sock
+def _cut(connection: http.client.HTTPConnection, connected: list[socket.socket]) -> None:
+    """End a connection for the thread that waits for it."""
+    held = connected[0] if connected else connection.sock
     if held is not None:
-        try:
+        with contextlib.suppress(OSError):
             held.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
 
 
 def _reason(error: Exception) -> str:
