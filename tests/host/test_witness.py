@@ -1,6 +1,7 @@
 """Who cosigns a ledger's head: a witness signs one history alone, and a host keeps what its witnesses signed."""
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -15,10 +16,14 @@ import pytest
 from simulator.authors import REAL
 from simulator.community import START_S, Community
 from simulator.host import hosted
+from simulator.month import TradedMonth
 from simulator.proving import Proving
 from simulator.witnessing import Direct, Log
+from wattpact import audit
 from wattpact.api.server import WebServer
-from wattpact.bundle import cosigned
+from wattpact.audit import page, program
+from wattpact.bundle import cosigned, disclosure
+from wattpact.bundle import format as bundle_format
 from wattpact.keys import Signer
 from wattpact.ordering import cosigning, exported, following, submitting
 from wattpact.ordering.cosigning import Cosigning
@@ -28,6 +33,7 @@ from wattpact.witness import keeper as keeping
 from wattpact.witness import serving
 from wattpact.witness.keeper import Keeper, Pinned
 from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger import checkpoints
 from wattpact_protocol.log import ids
 
@@ -597,3 +603,69 @@ def test_the_state_of_a_witness_is_json_that_a_person_can_read(keeper, log, tmp_
     keeper.add_checkpoint(log.submission(0), NOW_S)
     found = json.loads((tmp_path / "witness" / "witness.json").read_text())
     assert found["name"] == NAME and found["head"].startswith(checkpoints.origin_of(log.community.id))
+
+
+# What an auditor can require
+
+
+@pytest.fixture(scope="module")
+def traded():
+    return TradedMonth("cosigned")
+
+
+WITNESSES = [(f"w{number}.example", Signer(ids.sha256(bytes([number])))) for number in range(3)]
+KEYS = tuple(cosigned.WitnessKey(name, signer.public_key) for name, signer in WITNESSES)
+
+
+def cosigned_bundle(traded, signed_by):
+    """The bundle of a month with cosignatures of its head."""
+    data = traded.bundle()
+    first = next(raw for _, raw in bundle_format.read(io.BytesIO(data)))
+    head = bundle_format.decode_head(first)
+    point = checkpoints.decode(head.checkpoint)
+    for name, signer in signed_by:
+        checkpoints.cosign(point, name, signer.public_key, NOW_S, signer.sign)
+    return cbor.encode(cbor.encode(list(head._replace(checkpoint=point.text)))) + data[len(first) :]
+
+
+def audited(traded, data, least):
+    wanted = cosigned.Required(KEYS, least)
+    return audit.audit(io.BytesIO(data), traded.community.root.public_key, traded.keys, wanted)
+
+
+def test_an_auditor_can_require_cosignatures(traded):
+    data = cosigned_bundle(traded, WITNESSES[:2])
+    assert audited(traded, data, 2).cosigned == {"w0.example": NOW_S, "w1.example": NOW_S}
+    assert "Cosigned: by w0.example at " in page.text(audited(traded, data, 0))
+    with pytest.raises(audit.Refuted, match=r"2 of the 3 cosignatures that are required; missing: w2\.example$"):
+        audited(traded, data, 3)
+    assert "Cosigned" not in page.text(audited(traded, traded.bundle(), 0))
+
+
+def test_a_cosignature_of_another_head_or_by_a_stranger_does_not_count(traded):
+    stranger = [(name, Signer(bytes(32))) for name, _ in WITNESSES]
+    with pytest.raises(audit.Refuted, match=r"0 of the 1 .* missing: w0.example, w1.example, w2.example"):
+        audited(traded, cosigned_bundle(traded, stranger), 1)
+    twice = cosigned_bundle(traded, [WITNESSES[0], WITNESSES[0]])
+    with pytest.raises(audit.Refuted, match="1 of the 2"):
+        audited(traded, twice, 2)
+
+
+def test_the_audit_as_a_program_has_the_same_demands(traded, tmp_path, capsys):
+    file, keys = tmp_path / "west.bundle", tmp_path / "west.keys"
+    file.write_bytes(cosigned_bundle(traded, WITNESSES[:1]))
+    for given in traded.keys:
+        disclosure.write(keys, given)
+    root = traded.community.root.public_key.hex()
+
+    def status(*texts, least=None):
+        return program.run(str(file), root, [str(keys)], False, sys.stdout, sys.stderr, texts, least)
+
+    assert status(KEYS[0].text) == program.AGREES
+    assert "by w0.example" in capsys.readouterr().out
+    assert status(KEYS[0].text, KEYS[1].text, least=1) == program.AGREES
+    assert status(KEYS[0].text, KEYS[1].text) == program.REFUTED
+    assert "missing: w1.example" in capsys.readouterr().err
+    assert status("nonsense") == program.UNREADABLE
+    assert status(least=1) == program.UNREADABLE
+    assert "name each with --witness" in capsys.readouterr().err

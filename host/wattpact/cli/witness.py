@@ -24,7 +24,7 @@ from wattpact.witness import keeper, serving
 PORT = 47880
 
 
-@click.group(short_help="Who cosigns the head; and cosign another's.")
+@click.group("witness", short_help="Who cosigns the head; and cosign another's.")
 def command() -> None:
     """Witnesses cosign the head while the ledger only grows, so that a host cannot show two people two ledgers.
 
