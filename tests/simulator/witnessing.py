@@ -6,6 +6,9 @@ other = log.branch(2)                      another history from block 2 on, by t
 answer = keeper.add_checkpoint(log.submission(old), now_s)
 """
 
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
 from wattpact.ordering import submitting
 from wattpact_protocol.ledger import checkpoints, tree
 
@@ -56,3 +59,30 @@ class Direct:
     def __call__(self, url, body):
         self.bodies.append(body)
         return self.keeper.add_checkpoint(body, self.clock())
+
+
+def served_by(behave):
+    """(server, its address): each request is treated as `behave(handler)` does; `server.shutdown()` ends it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            behave(self)
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, f"http://127.0.0.1:{server.server_port}"
+
+
+def answering(keeper, clock):
+    """A server's behaviour: what a witness answers."""
+
+    def behave(handler):
+        answer = keeper.add_checkpoint(handler.rfile.read(int(handler.headers["Content-Length"])), clock())
+        handler.send_response(answer.status)
+        handler.end_headers()
+        handler.wfile.write(answer.text.encode())
+
+    return behave

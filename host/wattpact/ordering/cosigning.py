@@ -9,7 +9,7 @@ a person removes it. docs/spec/ledger.md, "Head and witnesses".
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from wattpact_protocol.ledger import checkpoints
@@ -25,6 +25,7 @@ from wattpact.store.records import StoreError, Witness
 EVERY_S = 3
 LONGEST_WAIT_S = 600
 MAX_WITNESSES = 12
+KNOWN_HEADS = 64
 CONFLICTS_AGAIN_S = 3600  # a conflict is logged again so often
 
 _LOG = logging.getLogger("wattpact.witnesses")
@@ -68,7 +69,7 @@ def remove(store: Store, name: str) -> None:
         store.remove_witness(name)
 
 
-def best_head(reader: Reader, height: int, known: int = 64) -> str | None:
+def best_head(reader: Reader, height: int, known: int = KNOWN_HEADS) -> str | None:
     """The newest of the heads with most cosignatures, among the last `known`, that covers a block; without any the
     host's own. None where nothing is ordered."""
     own = reader.meta(CHECKPOINT)
@@ -78,9 +79,9 @@ def best_head(reader: Reader, height: int, known: int = 64) -> str | None:
     return None if own is None else own.decode()
 
 
-def seen_by(reader: Reader, height: int, known: int = 64) -> dict[str, int]:
+def seen_by(reader: Reader, height: int, known: int = KNOWN_HEADS) -> dict[str, int]:
     """When each witness first cosigned a head that covers a block, by name; looked for in the first `known` of them."""
-    keys = [WitnessKey(one.name, one.public_key) for one in reader.witnesses()]
+    keys = _keys(reader.witnesses())
     found: dict[str, int] = {}
     for text in reader.cosigned_heads(height + 1, known):
         new = [key for key in keys if key.name not in found]
@@ -88,6 +89,12 @@ def seen_by(reader: Reader, height: int, known: int = 64) -> dict[str, int]:
             break
         found.update(cosigners(checkpoints.decode(text), new))
     return found
+
+
+def cosigners_of(reader: Reader, text: str) -> dict[str, int] | None:
+    """Who of the witnesses cosigned a head, and when; None where there are no witnesses."""
+    held = reader.witnesses()
+    return cosigners(checkpoints.decode(text), _keys(held)) if held else None
 
 
 class Cosigning:
@@ -196,6 +203,10 @@ _EXPLAINED = {
     submitting.FORBIDDEN: "it has another key for this ledger (status 403) than `wattpact ledger head` shows",
     submitting.NOT_FOUND: "it does not know this ledger (status 404); its operator has to add it",
 }
+
+
+def _keys(held: Sequence[Witness]) -> list[WitnessKey]:
+    return [WitnessKey(one.name, one.public_key) for one in held]
 
 
 def _own_signature(witness: Witness, head: Checkpoint, text: str) -> tuple[str, bytes, bytes]:
