@@ -92,6 +92,11 @@ def read(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         offset += length
 
 
+def may_begin(raw: bytes) -> bool:
+    """Whether these can be the first four bytes of a bundle: a head in a byte string of 256 bytes or more."""
+    return raw[:1] == b"\x59" and raw[3:4] == b"\x83"
+
+
 def entries_of(file: BinaryIO) -> Iterator[bytes]:
     """The entries alone. Raises BundleError."""
     return (raw for _, raw in read(file) if is_entry(raw))
