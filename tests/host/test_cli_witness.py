@@ -3,16 +3,20 @@
 import io
 import json
 from contextlib import redirect_stderr, redirect_stdout
+from types import SimpleNamespace
 
 import pytest
-from simulator.witnessing import answering, served_by
+from simulator.witnessing import Log, answering, served_by
 from wattpact import cli
 from wattpact.bundle.cosigned import WitnessKey
 from wattpact.keys import Signer
 from wattpact.node import data_directory
+from wattpact.witness import forks
 from wattpact.witness.keeper import Keeper
+from wattpact_protocol.ledger import checkpoints
 
 KEY = WitnessKey("pi.example", Signer(bytes(32)).public_key).text
+LOG_KEY = checkpoints.verifier_key("wattpact/00", bytes(32), checkpoints.ED25519)
 
 
 def run(*typed):
@@ -65,6 +69,8 @@ NONSENSE = [
     (["ledger", "witness", "run", "{data}"], "no witness's directory"),
     (["ledger", "witness", "init", "{tmp}/w", "--name", "a b", "--root", "{root}"], "cannot name a witness"),
     (["ledger", "witness", "init", "{tmp}/w", "--name", "x", "--root", "{root}", "--log-key", KEY], "is of type 4"),
+    (["ledger", "witness", "fork", "{root}", "--log-key", KEY], "is of type 4"),
+    (["ledger", "witness", "fork", "{root}", "--log-key", LOG_KEY], "not two signed heads"),
     (["ledger", "follow", "{data}", "--root", "{root}", "--witness", KEY], "missing: pi.example"),
     (["ledger", "follow", "{data}", "--root", "{root}", "--cosigned", "1"], "0 witnesses are given"),
     (["ledger", "follow", "{root}", "--root", "{root}"], "no file that `wattpact ledger export` wrote"),
@@ -113,3 +119,15 @@ def test_what_an_export_proves_can_be_required(data, root, witness, tmp_path):
     assert "blocks are in" in good("--data", data, "ledger", "export", "-o", blocks)
     assert "AGREES" in good("ledger", "follow", blocks, "--root", root)
     assert "AGREES" in good("ledger", "follow", data, "--root", root)
+
+
+def test_two_heads_are_a_proof_for_everybody(data, tmp_path):
+    directory = data_directory.DataDirectory(data)
+    one = Log(SimpleNamespace(id=directory.community, host=directory.host()))
+    one.append(4)
+    other = one.branch(3)
+    other.append(1, "another block")
+    (tmp_path / "fork-4.txt").write_text(forks.encode(one.head(), other.head()))
+    log_key = json.loads(good("--data", data, "ledger", "head", "--json"))["key"]
+    shown = good("ledger", "witness", "fork", tmp_path / "fork-4.txt", "--log-key", log_key)
+    assert shown.startswith("PROVEN") and "two histories of 4 blocks" in shown

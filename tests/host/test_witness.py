@@ -28,8 +28,8 @@ from wattpact.ordering import cosigning, exported, following, submitting
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.proven import Proven
 from wattpact.ordering.submitting import Answer, SubmissionError
+from wattpact.witness import forks, serving
 from wattpact.witness import keeper as keeping
-from wattpact.witness import serving
 from wattpact.witness.keeper import Keeper, Pinned
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.encoding import cbor
@@ -101,13 +101,23 @@ def test_two_heads_of_one_size_are_kept_for_everybody_to_see(keeper, log, tmp_pa
     other.append(1, "another block")
     for old in (5, 0):
         assert keeper.add_checkpoint(other.submission(old), NOW_S) == Answer(submitting.CONFLICT, "5\n")
-    shown = (tmp_path / "witness" / "fork-5.txt").read_text().split("\n\nwattpact/")
-    points = [
-        checkpoints.decode(text + "\n" * (not text.endswith("\n"))) for text in (shown[0], "wattpact/" + shown[1])
-    ]
-    assert {point.root for point in points} == {log.point().root, other.point().root}
-    for point in points:
-        assert point.size == 5 and checkpoints.is_signed(point, community.host.public_key, ed25519.verify)
+    origin, key = checkpoints.origin_of(community.id), community.host.public_key
+    text = (tmp_path / "witness" / "fork-5.txt").read_text()
+    assert forks.verify(text, origin, key).root == log.point().root
+    longer = log.branch(5)
+    longer.append(1)
+    unsigned = log.point().text
+    for changed, match in (
+        (forks.encode(log.head(), log.head()), "one history"),
+        (forks.encode(log.head(), longer.head()), "one history"),
+        (forks.encode(log.head(), other.head(host=Signer(bytes(32)))), "did not sign both"),
+        (f"{unsigned}\n{other.head().text}", "not two signed heads"),
+        (log.head().text, "not two signed heads"),
+        ("", "not two signed heads"),
+        (text.replace(origin, "wattpact/" + "0" * 32), "another ledger"),
+    ):
+        with pytest.raises(forks.ForkError, match=match):
+            forks.verify(changed, origin, key)
     assert keeper.head.root == log.point().root
 
 
@@ -457,6 +467,29 @@ def test_witnesses_are_bounded_and_have_one_name_each(host):
         cosigning.add(store, cosigned.WitnessKey("w0", bytes(32)), "http://x.example", START_S)
     with pytest.raises(cosigning.CosigningError, match="at most 12"):
         cosigning.add(store, cosigned.WitnessKey("more", bytes(32)), "http://x.example", START_S)
+
+
+def test_the_node_goes_on_while_a_witness_takes_its_time(host):
+    store, ticks, release = host.sink.store, [], threading.Event()
+
+    def slow(url, body):
+        release.wait(10)
+        raise RuntimeError("and something nobody thought of")
+
+    async def live():
+        cosigning.add(store, cosigned.WitnessKey("me.example", bytes(32)), "http://me.example", START_S)
+        running = asyncio.create_task(Cosigning(store, host.sink.clock, slow).run())
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+            host.person(f"person {len(ticks)}")  # the store is free meanwhile
+            ticks.append(time.monotonic())
+        release.set()
+        await asyncio.sleep(0.2)
+        assert not running.done()
+        running.cancel()
+
+    asyncio.run(live())
+    assert len(ticks) == 20 and ticks[-1] - ticks[0] < 5
 
 
 # Keys and addresses

@@ -51,10 +51,15 @@ def read_key(text: str) -> WitnessKey:
 
 def read_log_key(text: str, community: bytes) -> bytes:
     """The public key of a community's ledger, as `wattpact ledger head` shows it. Raises WitnessKeyError."""
-    name, public_key = _read(text, checkpoints.ED25519, "a ledger")
+    name, public_key = read_any_log_key(text)
     if name != checkpoints.origin_of(community):
         raise WitnessKeyError(f"{name} is not the ledger of the community with that root key")
     return public_key
+
+
+def read_any_log_key(text: str) -> tuple[str, bytes]:
+    """(origin, public key) of a ledger. Raises WitnessKeyError."""
+    return _read(text, checkpoints.ED25519, "a ledger")
 
 
 def check_name(name: str) -> str:

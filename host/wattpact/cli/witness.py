@@ -19,7 +19,7 @@ from wattpact.node import data_directory
 from wattpact.ordering import cosigning, submitting
 from wattpact.store.interface import Reader
 from wattpact.store.records import Witness
-from wattpact.witness import keeper, serving
+from wattpact.witness import forks, keeper, serving
 
 PORT = 47880
 
@@ -28,7 +28,7 @@ PORT = 47880
 def command() -> None:
     """Witnesses cosign the head while the ledger only grows, so that a host cannot show two people two ledgers.
 
-    `add`, `list` and `remove` are for who runs the node; `init` and `run` for who is a witness."""
+    `add`, `list` and `remove` are for who runs the node; `init`, `run` and `fork` for who is a witness."""
 
 
 class WitnessState(NamedTuple):
@@ -162,3 +162,15 @@ async def _run(held: keeper.Keeper, listen: str, port: int) -> None:
     await stopping.wait()
     await server.stop()
     click.echo("Stopped.")
+
+
+@command.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--log-key", required=True, metavar="KEY", help="The ledger's key, as `wattpact ledger head` shows it.")
+def fork(file: Path, log_key: str) -> None:
+    """Check FILE, two heads that a witness kept: does it prove that the host signed two histories?"""
+    origin, public_key = cosigned.read_any_log_key(log_key)
+    with file.open("rb") as read:
+        text = read.read(forks.MAX_BYTES).decode(errors="replace")
+    point = forks.verify(text, origin, public_key)
+    click.echo(f"PROVEN: the key of {origin} signed two histories of {point.size} blocks.")

@@ -31,6 +31,7 @@ from wattpact.ordering import exported, submitting
 from wattpact.ordering.following import Follower, FollowingError
 from wattpact.ordering.submitting import Answer, SubmissionError
 from wattpact.store.records import StoreError
+from wattpact.witness import forks
 
 KEY, STATE, LOCK = "witness", "witness.json", "witness.lock"
 MAX_FORKS = 64
@@ -164,15 +165,15 @@ class Keeper:
         if root is None or root == point.root:
             return False
         first = held if point.size == held.size else Checkpoint(point.origin, point.size, root)
-        self._keep_fork(first.text, point)
+        self._keep_fork(first, point)
         return True
 
-    def _keep_fork(self, held: str, point: Checkpoint) -> None:
+    def _keep_fork(self, first: Checkpoint, point: Checkpoint) -> None:
         """Both heads over one number of blocks, the one that was first here above."""
         path = self._directory / f"fork-{point.size}.txt"
         _LOG.critical("THE HOST SIGNED ANOTHER HEAD over %d blocks; both are in %s", point.size, path)
         if not path.exists() and len(list(self._directory.glob("fork-*.txt"))) < MAX_FORKS:
-            _write(path, f"{held}\n{point.text}")
+            _write(path, forks.encode(first, point))
 
 
 def _state_of(pinned: Pinned, head: Checkpoint | None) -> str:
