@@ -364,7 +364,7 @@ def test_a_bundle_and_a_proof_have_the_newest_head_that_is_cosigned(host, witnes
     post = everybody(witnesses, host.sink.clock)
     asyncio.run(Cosigning(store, host.sink.clock, post).submit())
     entry = next(row.id for row in store.ordered_in(0))
-    host.owned_meter("House 2")
+    host.person("East")  # one block: the head over all before it does not cover it
     wanted = cosigned.Required(tuple(one.key for one in witnesses), 2)
     proven = following.verify(following.prove(store, entry), host.root.public_key, wanted)
     assert len(proven.cosigned) == 3 and proven.head.size < store.last_block().height + 1

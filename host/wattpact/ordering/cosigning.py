@@ -153,8 +153,6 @@ class Cosigning:
                     f"it saw a ledger of {has} blocks, and this one has {head.size}: is the data directory older than"
                     " what was published from it?", is_conflict=True,
                 )  # fmt: skip
-            if int(has) == old:
-                raise _Failed(f"it saw another head over {old} blocks", is_conflict=True)
             old = int(has)
             answer = await self._send(witness, head, old)
         if answer.status in (submitting.UNPROCESSABLE, submitting.CONFLICT):
