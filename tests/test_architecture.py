@@ -65,8 +65,8 @@ MAY_IMPORT = {
         "api": "views node membership store",
         "device": "",
         "simulation": "device node sync billing audit projections ordering ledger membership store keys",
-        "cli": "api views simulation node witness billing audit bundle projections ordering ledger market membership store"
-        " keys",
+        "cli": "api views simulation node witness billing audit bundle projections ordering ledger market membership"
+        " store keys",
     },
 }  # fmt: skip
 
