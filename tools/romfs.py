@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mpremote.romfs import make_romfs
 from wattpact_protocol.crypto._ed25519_table import POINTS
+from wattpact_protocol.crypto._sha512_constants import ROUND
 
 from tools.compile_device import ARCHITECTURES, CompileError, compile_device
 from tools.device_files import device_files
@@ -23,31 +24,30 @@ from tools.device_files import device_files
 PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
 
 
-def build_image(arch: str, extra: "dict[str, Path] | None" = None) -> bytes:
-    """The image, with `extra` files (name on the device -> file here) beside the device files."""
+def build_image(arch: str, programs: "dict[str, str] | None" = None, links: bool = True) -> bytes:
+    """The image as a meter has it, or with each module by itself; `programs` are more files, name -> source."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         if arch == "source":
             for name, source in device_files():
                 copy_file(source, root / name)
         else:
-            compile_device(arch, root)
-        for name, source in (extra or {}).items():
-            copy_file(source, root / name)
-        return _aligned(root)
+            compile_device(arch, root, links, programs)
+        return image_of(root)
 
 
-def _aligned(root: Path) -> bytes:
-    """The image, in which the table that machine code reads by words does not make a meter keep a copy of it in RAM."""
+def image_of(root: Path) -> bytes:
+    """An image of the files in a folder, in which the tables that machine code reads by words cost a meter no copy in
+    RAM."""
     for sizes in product(range(4), range(2)):
         for name, size in zip(PADDING, sizes, strict=True):
             (root / name).write_bytes(bytes(size))
         with redirect_stdout(io.StringIO()):  # it lists every file
             image = bytes(make_romfs(str(root), mpy_cross=False))
-        at = image.find(POINTS)
+        at = image.find(POINTS + ROUND)
         if at < 0 or at % 4 == 0:
             return image
-    raise CompileError("the comb's table cannot be aligned")
+    raise CompileError("the tables cannot be aligned")
 
 
 def copy_file(source: Path, target: Path) -> None:

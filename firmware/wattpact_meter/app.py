@@ -25,7 +25,7 @@ from wattpact_meter.core.backlog import Backlog
 from wattpact_meter.core.boot import start
 from wattpact_meter.log.identity import Identity
 from wattpact_meter.storage.journal import Journal
-from wattpact_meter.storage.store import Store
+from wattpact_meter.storage.store import Store, settle
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ TICK_MS = 20
 _NETWORK_MS = 20
 _STATUS_MS = 3_000
 _LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
+_ROOMY_ROUNDS = 8 * _LIGHT_ROUNDS  # where there is room for the garbage of many signatures
+_TIGHT_BYTES = 256 * 1024  # free after the start; with less, garbage is collected within a signature too
+_TIGHT_STEPS = 24  # of a signature: with its longest they leave less than a chip's threshold (boards/esp32/boot.py)
 
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
@@ -57,10 +60,11 @@ class App:
 
     def __init__(self, board: "Any") -> None:
         self.board = board
-        self.relay = Relay(board.relay)
         store = Store(board.flash + "/state")
         self.journal = Journal(board.flash + "/journal", limit_bytes=board.journal_bytes)
         self.identity = Identity(store, board.urandom)
+        if self.identity.is_new:
+            settle(board.flash, board.flash + "/state", board.flash + "/journal")
         self.errors: dict[str, int] = {}
         self.restarting = False
         self._running = True
@@ -71,13 +75,18 @@ class App:
         self._closed: bool | None = None
         self._reason = ""
         self._light_rounds = 0
+        self._steps = 0  # since garbage was collected
         now = board.now()
+        self.relay = Relay(board.relay, store, now.uptime_ms)
         self._faults = Faults(board.settings.rated_w)
         self._ran: dict[str, int] = {}
         parts = (self.identity, self.journal, store, board.settings)
         self.meter = start(parts, board.draw, board.urandom, now, board.power_failed, self.relay.sensed())
+        self.meter.rest_relay(self.relay.rest_ms)
+        self._is_tight = False
         if _COLLECTS:
             gc.collect()
+            self._is_tight = gc.mem_free() < _TIGHT_BYTES  # type: ignore[attr-defined]
         self._report("started", now, {
             "public_key": self.identity.public_key.hex(), "kid": self.identity.kid.hex(),
             "code": enrolment.format_code(self.identity.code), "next_sequence": self.journal.next_sequence,
@@ -125,12 +134,23 @@ class App:
             while True:
                 next(work)
                 await self.board.sleep_ms(0)
+                if self._must_collect():
+                    gc.collect()
+                    await self.board.sleep_ms(0)
                 if (self._urgent or not self._running) and not self.meter.must_end:
                     return 0
         except StopIteration as done:
             return int(done.value)
         finally:
             work.close()
+
+    def _must_collect(self) -> bool:
+        """After a step: whether memory is short, and the steps since the last collection may have left too little."""
+        self._steps += 1
+        if not self._is_tight or self._steps < _TIGHT_STEPS:
+            return False
+        self._steps = 0
+        return True
 
     def _note(self, name: str, error: Exception) -> None:
         self.errors[name] = self.errors.get(name, 0) + 1
@@ -190,9 +210,9 @@ class App:
 
     def _tidy_steps(self, was_heavy: bool) -> "Generator[None, None, None]":
         """Collect garbage when the others just had their turn, so that memory never runs out within a step."""
-        self._light_rounds += 1
-        if _COLLECTS and (was_heavy or self._light_rounds >= _LIGHT_ROUNDS):
-            self._light_rounds = 0
+        self._light_rounds += _LIGHT_ROUNDS if was_heavy else 1
+        if _COLLECTS and self._light_rounds >= (_LIGHT_ROUNDS if self._is_tight else _ROOMY_ROUNDS):
+            self._light_rounds = self._steps = 0
             yield
             gc.collect()
             yield
@@ -220,7 +240,7 @@ class App:
         inputs.over_current = self._faults.over_current
         inputs.sensed_closed = self.relay.sensed()
         decision = yield from self.meter.decide_steps(now, inputs)
-        self.relay.apply(decision)
+        self.relay.apply(decision, now.uptime_ms)
         if decision.closed != self._closed or decision.reason != self._reason:
             self._closed, self._reason = decision.closed, decision.reason
             contract = decision.contract.hex() if decision.contract else None

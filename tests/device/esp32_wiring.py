@@ -16,20 +16,22 @@ import machine  # noqa: E402
 import network  # noqa: E402
 from boards.esp32 import board, chip_clock, pins  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
+from boards.esp32s3 import pins as s3_pins  # noqa: E402
 from simulator import flash  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
-from wattpact_meter.drivers import adc_pair  # noqa: E402
+from wattpact_meter.drivers import adc_pair, noise  # noqa: E402
 from wattpact_meter.drivers.relay_pin import PULSE_MS  # noqa: E402
 from wattpact_protocol import steps  # noqa: E402
+from wattpact_protocol.log import readings  # noqa: E402
 
-for module in (adc_pair, board, chip_clock):
+for module in (adc_pair, board, chip_clock, noise):
     module.time = chiptime
 
 SETTINGS = {
     "host": ["127.0.0.1", 9], "root_public_key": "ab" * 32, "rated_w": 11000, "source": {"kind": "ct"},
     "wifi": {"ssid": "house", "password": "secret"},
     "calibration": {
-        "id": 1, "voltage_uv_per_count": 210000, "current_ua_per_count": 88900, "voltage_midpoint": 1625,
+        "id": 1, "voltage_uv_per_count": 280000, "current_ua_per_count": 88900, "voltage_midpoint": 1625,
         "current_midpoint": 1625,
     },
 }  # fmt: skip
@@ -84,13 +86,71 @@ def check_current_transformer(folder):
 
 def check_p1(folder):
     write_settings(folder, source={"kind": "p1"})
+    machine.made = []
     app = App(board.Board(pins, folder))
+    assert machine.made[:2] == ["UART", "WLAN.WLAN"]  # the other way round it crashes with PSRAM: micropython#18544
     uart = machine.uarts[0]
     assert uart.number == pins.P1_UART and uart.options["rx"] == pins.P1_RX
     assert (uart.options["baudrate"], uart.options["bits"], uart.options["invert"]) == (115200, 8, machine.UART.INV_RX)
     uart.waiting = b"/noise!0000\r\n"
     step(app, 1)
     assert app.status()["source_rejected"] == {"crc": 1}
+    app.journal.close()
+
+
+def check_radio(folder):
+    """Whatever the radio raises (micropython#12750, #17661), it measures and guards, and tries again ever later."""
+    write_settings(folder)
+    for what in ("WLAN", "active", "connect", "disconnect", "isconnected"):
+        network.fails = {what: RuntimeError}
+        made = board.Board(pins, folder)
+        app = App(made)
+        start_wh = app.meter.registers()[1]
+        step(app, 3)
+        for _ in range(60):
+            chiptime.sleep_ms(60_000)
+            step(app, 1)
+        status = app.status()
+        made.report(dict(status, event="status"))
+        assert app.errors == {} and status["relay"]["reason"] == "over_temperature" and 4500 < status["power_w"] < 4700
+        assert app.meter.registers()[1] > start_wh and 3 <= made.wifi.failed <= 10, (what, made.wifi.failed)
+        network.fails = {}
+        connects = len(network.connects)
+        chiptime.sleep_ms(600_000)
+        step(app, 1)
+        assert made.wifi.is_on and len(network.connects) == connects + 1, what
+        app.journal.close()
+
+
+class Dull:
+    """Stands in for os on a chip whose own randomness is none."""
+
+    @staticmethod
+    def urandom(n):
+        return bytes(n)
+
+
+def check_randomness(folder):
+    """Without a radio the chip's own is not enough."""
+    network.fails = {"active": OSError}
+    dull = board.Board(pins, folder)
+    noise.os = Dull
+    drawn = [dull.urandom(n) for n in (32, 32, 16)]
+    network.fails = {}
+    assert [len(one) for one in drawn] == [32, 32, 16] and len(set([one[:16] for one in drawn] + [bytes(16)])) == 4
+
+
+def check_clipping(folder):
+    """What the current transformer gives beyond the converter's rails is seen."""
+    write_settings(folder)
+    app = App(board.Board(pins, folder))
+    converter = app.board.source._adc._current
+    for amps, clips in ((90, False), (110, True), (200, True)):
+        converter.amplitude = amps * 1_000_000 * 0.8 / 88_900 * 2**0.5
+        found = []
+        for _ in range(4):
+            found += app.board.source.read(app.board.now().uptime_ms * 1000)
+        assert len(found) >= 2 and all(bool(one.quality & readings.CLIPPED) == clips for one in found), amps
     app.journal.close()
 
 
@@ -103,8 +163,8 @@ def check_restart(folder):
 
 def check_pins():
     names = [name for name in dir(pins) if name.isupper()]
-    assert names and names == [name for name in dir(c3_pins) if name.isupper()]
-    for module in (pins, c3_pins):
+    for module in (pins, c3_pins, s3_pins):
+        assert names and names == [name for name in dir(module) if name.isupper()]
         numbers = [getattr(module, name) for name in names if name != "P1_UART"]
         assert len(set(numbers)) == len(numbers)
 
@@ -112,6 +172,9 @@ def check_pins():
 with flash.Mounted(flash.Blocks(), fresh=True) as mounted:
     check_current_transformer(mounted.path)
     check_p1(mounted.path)
+    check_radio(mounted.path)
+    check_randomness(mounted.path)
+    check_clipping(mounted.path)
     check_restart(mounted.path)
 check_pins()
 print("wired up")

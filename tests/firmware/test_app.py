@@ -5,6 +5,7 @@ import asyncio
 from simulator import flash
 from simulator.board import Board
 from simulator.driving import power
+from wattpact_meter import app as application
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
 from wattpact_meter.metering.measurement import Measurement
@@ -261,10 +262,10 @@ def test_credit_is_never_spent_on_a_step():
             assert used_wh - 3 <= port.credit_wh() <= used_wh, (port.credit_wh(), used_wh)
 
 
-def test_telegrams_that_are_refused_keep_no_relay_closed():
-    for refused in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
+def test_telegrams_that_are_rejected_keep_no_relay_closed():
+    for rejected in (lambda s: ("4530", 7 + 50 * (s % 2)), lambda s: ("4530", (90_000_000, 7, 80_000_000)[s % 3])):
         with flash.Folder() as folder:
-            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else refused(s)  # noqa: E731,B023
+            plan = lambda s: ("4530", 5_000_000 + s // 10) if s < 60 else rejected(s)  # noqa: E731,B023
             port = Port(folder, plan).run(90)
             assert port.dead.index(True) in (69, 70) and port.relay()[-1] == (False, "no_contract")
             assert port.credit_wh() <= 6
@@ -283,3 +284,38 @@ def test_registers_that_never_move_while_power_is_shown_are_not_trusted():
                 app.sample(Now(now_ms, None))
                 steps.finish(app.tick_steps(Now(now_ms, None)))
             assert board.inputs.sensor_dead == is_dead, (minutes, power_w)
+
+
+class Collector:
+    def __init__(self):
+        self.collected = 0
+
+    def collect(self):
+        self.collected += 1
+
+
+def collected_in(app, count):
+    """How often garbage is collected within a work of so many steps."""
+
+    def work():
+        for _ in range(count):
+            yield
+        return 0
+
+    real, application.gc = application.gc, Collector()
+    try:
+        asyncio.run(app._drive(work()))
+        return application.gc.collected
+    finally:
+        application.gc = real
+
+
+def test_where_memory_is_short_garbage_is_collected_within_a_signature():
+    with flash.Folder() as folder:
+        app, board = made(folder)
+        app._is_tight = True
+        assert collected_in(app, 100) == 100 // application._TIGHT_STEPS > 2
+        rest = application._TIGHT_STEPS - 100 % application._TIGHT_STEPS
+        assert (collected_in(app, rest - 1), collected_in(app, 1)) == (0, 1)  # whichever work they belong to
+        app._is_tight = False
+        assert collected_in(app, 100) == 0

@@ -36,7 +36,7 @@ class Line:
     def poll(self, ms=0):
         """(kind, body) of what is sent now."""
         self.ms += ms
-        steps.finish(self.outbox.send_steps(self.ms, 0, True))
+        steps.finish(self.outbox.send_steps(self.ms, (0, self.journal.next_sequence)))
         return [datagram.decode(data, COMMUNITY) for data in self.outbox.pop_datagrams()]
 
     def head(self, next_sequence, ms=0):
@@ -194,7 +194,7 @@ def test_only_the_newest_datagrams_wait_to_be_sent():
     line = Line(outbox.WINDOW)
     for _ in range(5):
         line.head(0, outbox.RESEND_MS)
-        steps.finish(line.outbox.send_steps(line.ms, 0, True))
+        steps.finish(line.outbox.send_steps(line.ms, (0, line.journal.next_sequence)))
     sent = [datagram.decode(data, COMMUNITY) for data in line.outbox.pop_datagrams()]
     assert len(sent) == outbox.MAX_DATAGRAMS and sent[-1][0] == datagram.DIGEST and sent[-2][1] == b"entry 15"
 

@@ -412,6 +412,7 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
     world.run(4)
     community.give(household, 20)
     world.run_until(lambda: household.closed, 4)
+    world.run(1)  # the start of use is published
 
     def fail(*_):
         raise StateError("flash failed")
@@ -608,6 +609,27 @@ def test_lost_state_is_published_and_nothing_old_is_used_again():
     assert sum(check_usage(household)[0].values()) == 20
 
 
+def test_lost_state_with_a_wrong_clock_lets_no_grant_in_twice_and_keeps_none_out():
+    for off_s in (-40_000, 40 * 86_400):
+        world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
+        world.run(5)
+        community.give(household, 10, to_s=START_S + 86_400, start_by_s=START_S + 86_400)
+        world.run(25)
+        assert not household.closed and household.operations
+        household.clock_off_s = off_s
+        world.run(30)
+        household.flash.values["usage"] = None
+        household.boot(world.ms)
+        household.clock_off_s = 0
+        world.run(70)
+        assert not household.closed, "a grant is used twice, the clock was %d s off" % off_s
+        for _ in range(2):  # and over another start
+            community.give(household, 10)
+            world.run(80)
+            household.boot(world.ms)
+        assert sorted(check_usage(household)[0].values()) == [10, 10, 10]
+
+
 def test_events_are_published_before_usage_and_usage_before_readings():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0)
     world.run(4)
@@ -689,6 +711,36 @@ def test_a_replaced_source_opens_a_generation_and_grants_go_on():
         assert held.apply(new.body) is None
 
 
+def test_after_a_restart_registers_are_those_of_the_newest_generation():
+    """Whatever was published of the one before, whose registers were higher, and where the checkpoint is lost too."""
+    for is_lost in (False, True):
+        world, community, household = alone(lambda ms, closed: 36_000 if closed else 0)
+        world.run(4)
+        community.give(household, 2_000, max_w=40_000)
+        world.run(16)
+        assert household.meter.registers()[readings.IMPORT_WH] > 100
+        for second in range(20):
+            world.ms += 1000
+            now = household.now(world.ms)
+            measure(household.meter, now, p1(2 + second))
+            tick(household.meter, now, household.around)
+        if is_lost:
+            household.flash.values["registers"] = None
+        household.boot(world.ms)
+        assert household.meter.recorder.bank.generation == 2
+        assert 2 <= household.meter.registers()[readings.IMPORT_WH] <= 21, household.meter.registers()
+
+
+def test_a_generation_that_a_clock_began_starts_with_what_is_measured_by_then():
+    world, community, household = alone(lambda ms, closed: 36_000, step_ms=3_000)
+    world.run(21)
+    household.clock_off_s = -7_200
+    world.run(20)
+    opened = [new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN]
+    first = [new.body for new in household.entries(kinds.READING) if new.body["register_generation"] == 2][0]
+    assert opened[-1]["detail"] == 2 and opened[-1]["registers"][1] <= first["registers"][1][0]
+
+
 class Port:
     """A household behind a meter with registers of its own, that takes 3.6 kW while the relay is closed."""
 
@@ -715,7 +767,7 @@ class Port:
             self.dead.append(household.meter.inputs(now).sensor_dead)
             household.closed = decision.closed
             for data in household.meter.pop_datagrams():
-                for answer in self.community.receive_datagram(data, household.kid):
+                for answer in self.community.sink.receive_datagram(data, household.kid):
                     receive(household.meter, now, answer)
         return self
 
@@ -780,7 +832,7 @@ def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
         assert (bank.generation, bank.snapshot()[1]) == (generation, port.wh), (outage_s, used_wh)
 
 
-def test_after_a_restart_it_waits_for_the_clock_to_judge_a_rise():
+def test_after_a_restart_it_waits_for_the_clock_to_check_a_rise():
     for wait_s, generation in ((20, 2), (90, 1)):  # where none comes, the longest outage is assumed
         port = Port().run(120)
         port.wh += 4000
@@ -882,3 +934,20 @@ def test_usage_agrees_with_settlement():
                 carried[contract] += wh
                 rest -= wh
     assert carried == attributed, (carried, attributed)
+
+
+def test_a_time_that_is_none_ends_no_grant():
+    """For a minute the clock shows a year in which no meter lives."""
+    for off_s in (3_800_000_000, -1_000_000_000):
+        world, community, house = alone(lambda ms, closed: 3600 if closed else 0, step_ms=250)
+        world.run(10)
+        community.give(house, 600, to_s=community.now_s + 3000, start_by_s=community.now_s + 3000)
+        world.run_until(lambda house=house: house.closed, 10)
+        world.run(60)
+        house.clock_off_s = off_s
+        world.run(60)
+        assert house.closed and len(house.meter.usage.grants) == 1, house.meter.decision.reason
+        house.clock_off_s = 0
+        world.run(60)
+        assert house.closed and house.meter.decision.reason == "grant" and house.meter.recorder.bank.generation == 1
+        assert not house.entries(kinds.USAGE_END) and [row[1] for row in house.operations] == [True]

@@ -229,7 +229,7 @@ def test_a_step_that_stays_begins_a_new_generation_and_is_no_energy():
         assert bank.generation == 2 and bank.closing_wh == OLD and bank.snapshot()[1] == step[1] + 59
 
 
-def test_a_refused_jump_is_no_energy_however_much_time_passes():
+def test_a_rejected_jump_is_no_energy_however_much_time_passes():
     for pause_s in (10, 3600, 86400):
         bank = Bank(11000)
         for now_s in (0, 1):

@@ -3,6 +3,7 @@
 import gc
 import math
 import sys
+from array import array
 
 import case
 from boards.virtual import comtrade
@@ -10,7 +11,7 @@ from wattpact_meter.metering import power
 from wattpact_meter.metering.calibration import Calibration, CalibrationError
 from wattpact_meter.metering.fixedpoint import ONE, TURN, isqrt, round_div, sin_cos
 from wattpact_meter.metering.registers import Bank
-from wattpact_meter.metering.sampler import Sampler
+from wattpact_meter.metering.sampler import SLACK_NJ, Sampler
 from wattpact_protocol.log import readings
 
 UV = 200000  # 0.2 V a count: +-410 V
@@ -158,7 +159,9 @@ def test_the_ion7650_recording_at_2_khz_and_12_bits():
             amps = found.channels["I" + phase].micro * repeats
             for first in range(0, step, case.scale(1, 5)):
                 taken = range(first, len(volts), step)
-                sampler = Sampler(Calibration(uv, ua, nominal_mv=347000, nominal_mhz=60000), cycles)
+                sampler = Sampler(
+                    Calibration(uv, ua, lowest=0, highest=4095, nominal_mv=347000, nominal_mhz=60000), cycles
+                )
                 one = sampler.feed_block(
                     [found.time_us(k) for k in taken],
                     [quantised(volts[k], uv) for k in taken],
@@ -233,6 +236,162 @@ def test_a_cycle_with_missing_peaks_is_left_out():
     keep = [k for k in range(len(times)) if not (k % 160 < 40 and 4 <= k % 20 < 14)]  # of every fourth cycle
     for one in Sampler(calibration()).feed_block(*[[row[k] for k in keep] for row in (times, voltages, currents)]):
         assert near(one.active_mw, 2300000, 3) and near(one.vrms_mv, 230000, 3) and one.flags == power.GAP
+
+
+def sampled_at(times, degrees=0, amps=10, peaky=False):
+    """Counts of a load at these times; a peaky one draws all of its current at the tops of the voltage."""
+    voltages, currents = [], []
+    for t in times:
+        angle = 2 * math.pi * t / 20000 + 0.3
+        i = math.sqrt(2) * math.sin(angle - math.radians(degrees))
+        if peaky:
+            i = 10 * i * max(0, abs(i) - 1.2)
+        voltages.append(2048 + math.floor(math.sqrt(2) * 230 * math.sin(angle) * 1000000 / UV + 0.5))
+        currents.append(2048 + math.floor(amps * i * 1000000 / UA + 0.5))
+    return times, voltages, currents
+
+
+def stalled(stall_us, every_us, first_us, seconds=0.7):
+    """Times 500 us apart, but for a stall of stall_us every so often."""
+    times, t = [], 0
+    while t < seconds * 1000000:
+        times.append(t)
+        if t >= first_us:
+            first_us += every_us
+            t += stall_us
+        else:
+            t += 500
+    return times
+
+
+def charged(block, fields):
+    """What is charged over what was used, and whether all of it is estimated; used is what 100 kHz see. In the first
+    period the stalls may begin; where no period ends, nothing is charged."""
+    found = Sampler(calibration()).feed_block(*block)[1:]
+    if not found:
+        return 0, True
+    exact = sampled_at(range(0, 40000, 10), **fields)
+    used = sum((v - 2048) * (i - 2048) for v, i in zip(*exact[1:])) * UV * UA // (4000 * 10**9)  # mW
+    time_us = found[-1].end_us - found[0].start_us
+    return sum(one.energy_nj for one in found) / (used * time_us), all(one.estimated for one in found)
+
+
+def test_stalls_in_every_cycle_are_bridged_or_estimated_and_never_charged_above_what_was_used():
+    for stall_us in (1000, 2500, 4000, 6500, 9000):
+        for every_us in (20000, 10000):
+            for first_us in range(0, every_us, case.scale(1500, 5000)):
+                block = stalled(stall_us, every_us, 10000 + first_us)
+                for degrees in case.scale((0, 60, -60, 180), (0, 60)):
+                    part, estimated = charged(sampled_at(block, degrees), {"degrees": degrees})
+                    where = (stall_us, every_us, first_us, degrees, part)
+                    if stall_us <= 2500:
+                        assert abs(part - 1) <= 0.01 and not estimated, where
+                    else:
+                        assert estimated and -0.001 <= part <= 1.001, where
+
+
+def test_a_wide_stall_in_the_peaks_of_a_current_is_never_charged_above_what_was_used():
+    for stall_us in (3000, 4500, 6000):
+        for first_us in range(0, 10000, case.scale(700, 3000)):
+            part, estimated = charged(
+                sampled_at(stalled(stall_us, 10000, 10000 + first_us), peaky=True), {"peaky": True}
+            )
+            assert estimated and -0.001 <= part <= 1.01, (stall_us, first_us, part)
+
+
+def late_times(bits, seconds):
+    """Every fifth sample is up to 2 ms late, and so are those behind it."""
+    times = [0]
+    while times[-1] < seconds * 1000000:
+        times.append(times[-1] + 500 + (bits.below(2001) if bits.below(5) == 0 else 0))
+    return times
+
+
+def test_late_samples_weigh_as_the_time_they_stand_for():
+    bits = case.Bits("late")
+    seconds = case.scale(8, 2)
+    for degrees in (0, 60, -37, 180):
+        for late_us in (0, 111):
+            block = sampled_at(late_times(bits, seconds), degrees + late_us * 360 / 20000)
+            found = Sampler(calibration(phase_error_us=late_us)).feed_block(*block)[1:]
+            time_us = found[-1].end_us - found[0].start_us
+            energy = sum(one.energy_nj for one in found)
+            assert near(energy, 2300000 * math.cos(math.radians(degrees)) * time_us, 10), (degrees, late_us)
+            assert not [one for one in found if one.estimated or one.flags], (degrees, late_us)
+
+
+def test_without_a_voltage_channel_stalls_do_not_raise_the_current():
+    for stall_us, bound in ((2000, 10), (5000, 10)):
+        for first_us in range(0, 10000, 1000):
+            times, _, currents = sampled_at(stalled(stall_us, 10000, 10000 + first_us))
+            for one in Sampler(Calibration(0, UA)).feed_block(times, None, currents)[1:]:
+                assert one.estimated and near(one.irms_ma, 10000, bound), (stall_us, first_us, one.irms_ma)
+    times, _, currents = sampled_at(stalled(9000, 10000, 10000, 2))
+    found = Sampler(Calibration(0, UA)).feed_block(times, None, currents)
+    assert len(found) >= 2 and not [one for one in found if one.energy_nj or not one.quality & readings.SENSOR_FAULT]
+    block = samples(seconds=0.2)
+    sampler, found = Sampler(Calibration(0, UA)), []
+    for burst in range(20):  # as an ESP32 takes them
+        found += sampler.feed_block(block[0], None, block[2], burst * 270000)
+    assert len(found) >= 10 and not [one for one in found if not near(one.active_mw, 2300000, 5)]
+    assert sum(one.end_us - one.start_us for one in found) == found[-1].end_us - found[0].start_us
+
+
+def noisy(bits, counts, amps=0.0, ua=88900, uv=210000):
+    """A block of ten cycles as an ESP32 takes it, with about so many counts of noise on both channels."""
+    rows = [array("i", range(0, 200000, 500)), array("h"), array("h")]
+    for k in range(400):
+        sine = math.sqrt(2) * math.sin(math.pi * k / 20 + 0.1)
+        for row, amplitude in ((rows[1], 230 * 1000000 / uv), (rows[2], amps * 1000000 / ua)):
+            four = bits.bytes(4)  # the sum of four is nearly normal, with a deviation of 148
+            spread = (four[0] + four[1] + four[2] + four[3] - 510) * counts / 148
+            row.append(1625 + math.floor(amplitude * sine + spread + 0.5))
+    return rows
+
+
+def test_noise_cancels_before_it_is_import_or_export():
+    """Five minutes of 10 counts of noise, in blocks drawn at random from some. A day of it is at most 1 Wh each way."""
+    bits = case.Bits("noise")
+    fields = {"voltage_midpoint": 1625, "current_midpoint": 1625}
+    for amps, count in ((0, case.scale(120, 40)), (0.04, case.scale(120, 40))):
+        sampler, bank = Sampler(Calibration(210000, 88900, **fields)), Bank(11000)
+        bank.open_generation("ct", {})
+        blocks = [noisy(bits, 10, amps) for _ in range(count)]
+        watts = sum(sum((v - 1625) * (i - 1625) for v, i in zip(*rows[1:])) for rows in blocks) * 210e3 * 88.9e3
+        watts /= 400e12 * count  # of these blocks
+        end_us, net_nj = 0, 0
+        for _ in range(case.scale(1500, 300)):
+            for one in sampler.feed_block(*bits.choice(blocks), end_us):
+                bank.add_energy((one.energy_nj,))
+                net_nj += one.active_mw * (one.end_us - one.start_us)
+            end_us += 200000
+        kept, rest = bank.snapshot(), bank.remainders_nj()
+        imported, exported = [kept[n] + rest[n] / 3600e9 for n in (readings.IMPORT_WH, readings.EXPORT_WH)]
+        assert abs(imported - exported - net_nj / 3600e9) <= 0.26  # the slack of 900 J
+        if amps:
+            assert 4 < watts < 15 and exported <= 0.01, (watts, exported)  # a first period may begin at the other end
+        else:
+            drift = abs(watts) * end_us / 3600e6  # of the blocks that are there, over and over
+            assert imported + exported <= 0.5 + drift, (imported, exported, drift)
+
+
+def test_energy_that_turns_loses_no_more_than_the_slack():
+    """The first period is charged whole, either way; import and export differ by what flowed, but for the slack."""
+    for degrees, sign in ((0, 1), (180, -1)):
+        sampler, total = Sampler(calibration()), 0
+        for one in sampler.feed_block(*samples(seconds=0.6, degrees=degrees)):
+            assert near(one.energy_nj, one.active_mw * (one.end_us - one.start_us), 1)
+            total += one.energy_nj
+        assert total * sign > 0
+    sampler, net, counted = Sampler(calibration()), 0, [0, 0]
+    blocks = [samples(seconds=1, degrees=degrees) for degrees in (0, 180)]
+    for k in range(20):
+        for one in sampler.feed_block(*blocks[k % 2], k * 1000000):
+            net += one.active_mw * (one.end_us - one.start_us)
+            counted[one.energy_nj < 0] += one.energy_nj
+    assert abs(sum(counted) - net) <= SLACK_NJ + 10**9
+    for each in counted:  # ten times a second of 2300 W, but for the periods that have some of both
+        assert 10 * (1800 * 10**9 - SLACK_NJ) <= abs(each) <= 10 * 2300 * 10**9
 
 
 def test_one_cycle_of_twenty_samples_and_a_quarter_is_whole():
@@ -324,6 +483,24 @@ def test_clipped_and_stuck_channels_are_flagged():
     assert one.flags == power.CURRENT_FLAT and one.quality == readings.SENSOR_FAULT and one.energy_nj == 0
     (one,) = Sampler(calibration()).feed_block(times, voltages, [4095] * len(times))
     assert one.flags == power.CURRENT_FLAT | power.CURRENT_CLIPPED
+
+
+def test_a_converter_clips_at_its_own_rails():
+    """142 and 3,124 mV at 800 uV a count, unless the calibration has others."""
+    for low, high, middle in ((177, 3905, 1625), (500, 3000, 1750)):
+        rails = {} if low == 177 else {"lowest": low, "highest": high}
+        times, voltages, currents = samples(seconds=0.3, amps=60)
+        for volts, amps, flag in ((0, 0, 0), (0, 1, power.CURRENT_CLIPPED), (1, 0, power.VOLTAGE_CLIPPED)):
+            held = [
+                [min(max(count - 2048 + middle, low + 1 - (side == here)), high - 1) for count in row]
+                for side, here, row in ((1, volts, voltages), (1, amps, currents))
+            ]
+            sampler = Sampler(calibration(voltage_midpoint=middle, current_midpoint=middle, **rails))
+            (one,) = sampler.feed_block(times, *held)
+            assert one.flags == flag, (low, volts, amps, one.flags)
+            assert bool(one.quality & readings.CLIPPED) == bool(flag)
+    for fields in ({"lowest": 2048}, {"highest": 2048}, {"lowest": -1}, {"highest": 1 << 24}):
+        case.raises(CalibrationError, lambda fields=fields: calibration(**fields))
 
 
 def test_below_the_starting_current_nothing_is_counted():

@@ -317,6 +317,7 @@ class Log:
     def __init__(self, generation=0):
         self.generation = generation
         self.is_open = True
+        self.is_state_old = False
         self.entries = []
 
     @property

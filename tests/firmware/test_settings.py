@@ -5,7 +5,7 @@ import json
 import case
 from case import raises
 from simulator import flash
-from wattpact_meter import settings
+from wattpact_meter import setting_checks, settings
 from wattpact_meter.settings import Settings, SettingsError
 from wattpact_protocol.log import ids
 
@@ -86,7 +86,7 @@ def test_nonsense_raises_nothing_else():
         for _ in range(1 + bits.below(3)):
             data[bits.below(len(data))] = bits.below(256)
         try:
-            Settings(settings.decode(bytes(data)))
+            Settings(setting_checks.decode(bytes(data)))
         except SettingsError:
             pass
 
@@ -98,7 +98,7 @@ def test_the_password_is_not_shown():
         assert password not in repr(error) + str(error)
     text = json.dumps(changed("wifi", {"ssid": "x", "password": password}))
     for broken in ("{" + text, "[" + text + "]"):
-        error = raises(SettingsError, settings.decode, broken.encode())
+        error = raises(SettingsError, setting_checks.decode, broken.encode())
         assert password not in repr(error) + str(error)
     kept = Settings(changed("wifi", {"ssid": "x", "password": password}))
     assert password not in repr(kept) + "%r %s" % (kept, kept)

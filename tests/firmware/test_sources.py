@@ -2,7 +2,8 @@
 
 import case
 from wattpact_meter.metering.measurement import Measurement
-from wattpact_meter.settings import Settings, SettingsError, choice, flag, number, text
+from wattpact_meter.setting_checks import choice, flag, number, text
+from wattpact_meter.settings import Settings, SettingsError
 from wattpact_meter.sources import kinds, p1_frame
 from wattpact_meter.sources.ct import CtSource
 from wattpact_meter.sources.p1 import P1Source

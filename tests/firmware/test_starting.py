@@ -10,13 +10,27 @@ from simulator.driving import measure, power, tick  # noqa: E402
 from wattpact_meter import status  # noqa: E402
 from wattpact_meter.clock import Now  # noqa: E402
 from wattpact_meter.core.boot import KEPT, start  # noqa: E402
-from wattpact_meter.log import sealer  # noqa: E402
+from wattpact_meter.log import own_log, sealer  # noqa: E402
 from wattpact_meter.log.identity import Identity  # noqa: E402
 from wattpact_meter.settings import Settings  # noqa: E402
 from wattpact_meter.storage.journal import Journal  # noqa: E402
 from wattpact_meter.storage.store import Store  # noqa: E402
 
-STRANGE = [0, -1, True, "text", b"\xff" * 40, [], [1], [1, 2, 3, 4, 5, 6, 7, 8], [[]], [None, None, None], {}, {"a": 1}]
+STRANGE = [
+    0,
+    -1,
+    True,
+    "text",
+    b"\xff" * 40,
+    [],
+    [1],
+    [1, 2, 3, 4],
+    [1, 2, 3, 4, 5, 6, 7, 8],
+    [[]],
+    [None, None, None],
+    {},
+    {"a": 1},
+]
 SETTINGS = {"host": ["h", 1], "root_public_key": "07" * 32, "rated_w": 5000, "source": {"kind": "none"}, "step_s": 5}
 
 
@@ -45,7 +59,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
         kid = status.of(meter)["kid"]
         for _ in range(case.scale(60, 15)):
             store = Store(folder + "/state")
-            for name in KEPT + (sealer.NAME,):
+            for name in KEPT + (sealer.NAME, own_log.NAME):
                 if bits.below(2):
                     store.save(name, bits.choice(STRANGE))
             meter = _boot(folder, Now(0, 1_760_000_000))
@@ -57,7 +71,7 @@ def test_strange_values_are_given_up_and_the_meter_goes_on():
 def test_each_value_strange_by_itself():
     with flash.Folder() as folder:
         _run(_boot(folder, Now(0, 1_760_000_000)), 12)
-        for name in KEPT + (sealer.NAME,):
+        for name in KEPT + (sealer.NAME, own_log.NAME):
             for strange in STRANGE:
                 Store(folder + "/state").save(name, strange)
                 _run(_boot(folder, Now(0, 1_760_000_000)), 2)

@@ -6,6 +6,7 @@ from wattpact_meter.trade.usage import Usage
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
 from wattpact_protocol.log import entry, kinds, reasons
+from wattpact_protocol.settlement import contracts
 
 KID = b"consumer"
 ISSUER = b"issuer!!"
@@ -246,3 +247,10 @@ def test_grants_come_from_signed_entries_as_they_are():
     held = Usage()
     assert held.apply_grant(new, Somebody.kid) is None
     assert held.grants[0].wh == 7 and held.grants[0].number == 1 and held.grants[0].used_from_s is None
+
+
+def test_grants_fill_in_the_order_in_which_settlement_fills_contracts():
+    held = Usage()
+    for number, (name, priority) in enumerate(((3, 1), (1, 2), (4, 1), (2, 0))):
+        held.apply_grant(grant(number, priority=priority, contract=contract(name)), KID)
+    assert len(held.grants) == 4 and held.grants == sorted(held.grants, key=contracts.order_of)

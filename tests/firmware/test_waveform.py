@@ -71,7 +71,8 @@ def test_samples_repeat_and_stay_in_range():
     taken = [next(one) for _ in range(400)]
     times, voltages, currents, base_us = other.block(400)
     assert taken == list(zip(times, voltages, currents)) and base_us == 0
-    assert min(currents) == 0 and max(currents) == 4095 and min(voltages) >= 0 and max(voltages) <= 4095
+    low, high = calibration.lowest, calibration.highest
+    assert min(currents) == low and max(currents) == high and min(voltages) >= low and max(voltages) <= high
     spacing = [b[0] - a[0] for a, b in zip(taken, taken[1:])]
     assert min(spacing) >= 200 and max(spacing) <= 800 and max(spacing) != min(spacing)
     assert taken != [next(Waveform(calibration, seed=2, **settings)) for _ in range(400)]

@@ -36,7 +36,7 @@ def reason(community, new):
     return community.sink.store.place(row.cursor).reason
 
 
-def test_a_grant_says_what_the_contract_says(community, houses):
+def test_a_grant_repeats_the_contract(community, houses):
     deal = order(community, Deal(*houses))
     (grant,) = due(community)
     assert grant == {
@@ -60,7 +60,7 @@ def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
 
 
 @pytest.mark.parametrize(
-    ("changed", "refused"),
+    ("changed", "rejected"),
     [
         ({"sell": {"limit_micro_per_kwh": 180_001}}, {"offer": reasons.NO_SELL_MANDATE}),
         ({"sell": {"wh": 39}}, {"offer": reasons.MANDATE_EXCEEDED}),
@@ -83,7 +83,7 @@ def test_what_no_mandate_or_offer_covers_is_no_contract(community, houses, chang
 
 
 def test_a_strangers_mandate_covers_nothing(community, houses):
-    """An ingest lets no such mandate in; a ledger that is fed otherwise refuses it all the same."""
+    """An ingest lets no such mandate in; a ledger that is fed otherwise rejects it all the same."""
     deal = Deal(*houses)
     forged = community.person("stranger").publish("mandate", deal.sell.body, START_S)
     _, refused = community.sink.writer.ledger.propose([forged], [], START_S)

@@ -5,7 +5,12 @@ import diagnostic
 from wattpact_protocol import steps
 from wattpact_protocol.encoding import _cbor_portable, cbor
 
-DECODERS = (cbor.decode, _cbor_portable.decode)
+
+def decode_in_steps(data, limit=_cbor_portable.MAX_LENGTH):
+    return steps.finish(cbor.decode_steps(data, 3, limit))
+
+
+DECODERS = (cbor.decode, _cbor_portable.decode, decode_in_steps)
 
 
 def from_json(value):
@@ -234,3 +239,9 @@ def test_encoding_in_steps_gives_the_same_bytes_and_gives_way():
             longest = max(longest, given)
     assert longest > 3
     case.raises(cbor.EncodeError, steps.finish, cbor.encode_steps([1, {b"no key": 1}], 2))
+
+
+def test_decoding_in_steps_gives_way():
+    data = cbor.encode([1, {17: [20_000 + day for day in range(32)], 18: b"x" * 40}])
+    assert len(list(cbor.decode_steps(data, 3))) >= 3
+    assert not list(cbor.decode_steps(data, 0))

@@ -7,7 +7,7 @@ from wattpact_protocol.crypto import _ed25519_portable, ed25519
 
 BACKENDS = [ed25519, _ed25519_portable]
 if case.MICROPYTHON:
-    from wattpact_protocol.crypto import _curve25519_viper, _ed25519_viper, _scalar25519_viper
+    from wattpact_protocol.crypto import _ed25519_viper, _scalar25519_viper, _tables_viper
 
     BACKENDS.append(_ed25519_viper)
 
@@ -163,5 +163,5 @@ def test_a_faulty_signature_is_withheld():
 
 def test_a_table_at_an_odd_address_is_moved():
     if case.MICROPYTHON:
-        assert _curve25519_viper._misaligned(_curve25519_viper._POINTS) == 0
-        assert _curve25519_viper._misaligned(memoryview(_curve25519_viper._POINTS)[1:]) == 1
+        assert _tables_viper._misaligned(_tables_viper.POINTS) == _tables_viper._misaligned(_tables_viper.ROUND) == 0
+        assert _tables_viper._misaligned(memoryview(_tables_viper.POINTS)[1:]) == 1

@@ -1,4 +1,4 @@
-"""A ledger as a whole: blocks that are followed, damaged and refused; proofs; heads that are signed and cosigned."""
+"""A ledger as a whole: blocks that are followed, damaged and rejected; proofs; heads that are signed and cosigned."""
 
 import case
 from simulator.authors import REAL, StandIn
@@ -90,7 +90,7 @@ def snapshot(ledger):
     return (ledger.size, ledger.root(), ledger.last and ledger.last.raw, dict(ledger.state.changes))
 
 
-def test_a_block_that_lies_about_any_part_is_refused():
+def test_a_block_that_is_wrong_in_any_part_is_rejected():
     community = grown()
     sink = community.sink
     other = follower(community)

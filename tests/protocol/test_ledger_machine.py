@@ -1,4 +1,4 @@
-"""The ledger's rules: what takes effect, when, and what is refused with which reason."""
+"""The ledger's rules: what takes effect, when, and what is rejected with which reason."""
 
 from simulator.community import DAY_S, START_S, Community
 from simulator.ordered import Ordered
@@ -218,7 +218,7 @@ def test_a_start_counts_once_in_time_and_by_the_consumer():
     assert market.reason(start(market.wallbox, other, START_S + 100)) == reasons.TOO_LATE
 
 
-def test_times_that_make_no_sense_are_refused_at_the_door():
+def test_times_that_make_no_sense_are_rejected_at_the_door():
     market = Market()
     cases = (
         (market.offer(start_s=0), reasons.BEGUN_BEFORE),

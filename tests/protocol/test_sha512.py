@@ -70,7 +70,7 @@ def test_constants_are_fractions_of_roots_of_primes():
     mask = (1 << 64) - 1
     square, cube = [integer_root(prime << 128, 2) for prime in primes[:8]], [integer_root(p << 192, 3) for p in primes]
     for roots, constants in ((square, _sha512_constants.START), (cube, _sha512_constants.ROUND)):
-        assert b"".join([(root & mask).to_bytes(8, "big") for root in roots]) == constants
+        assert b"".join([(root & mask).to_bytes(8, "little") for root in roots]) == constants
 
 
 def test_machine_code_does_the_work_where_it_runs():

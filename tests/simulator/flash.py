@@ -56,6 +56,20 @@ class Blocks:
         return 0
 
 
+DAMAGE = ("ff", "00", "half", "random")
+
+
+def damaged(image, block, how, bits):
+    """A copy of the image in which one block is erased, zeroed, half erased or full of anything."""
+    at = block * BLOCK_BYTES
+    copy = bytearray(image)
+    if how == "half":
+        at += BLOCK_BYTES // 2
+    end = (block + 1) * BLOCK_BYTES
+    copy[at:end] = bits.bytes(end - at) if how == "random" else (b"\0" if how == "00" else b"\xff") * (end - at)
+    return copy
+
+
 class Mounted:
     """littlefs on a block device, as a context; .path is where it is mounted."""
 

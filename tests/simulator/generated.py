@@ -75,7 +75,7 @@ class Generated:
         # The supplier's and the operator's count from the second slot boundary after.
         counts = when if party == "consumer" else -(-(when + SLOT) // SLOT) * SLOT
         if counts in [end for end, _ in made.ends]:
-            return  # which of two ends of one second counts is the order's to say, and the oracle has none
+            return  # which of two ends of one second counts is by their order, and the oracle has none
         self.community.terminate(who, confirmed, when)
         made.ends.append((counts, party))
 

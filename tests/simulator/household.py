@@ -87,7 +87,9 @@ class Household:
     def entries(self, kind=None):
         """What this meter has published and still holds, as the operator reads it."""
         raws = [self.journal.read(number) for number in range(self.journal.first, self.journal.next_sequence)]
-        unsealed = [self.community.sink.unsealed(entry.decode(raw, self.community.id)) for raw in raws]
+        unsealed = [
+            self.community.sink.unsealed(entry.decode(raw, self.community.id)) for raw in raws if raw is not None
+        ]
         return [new for new in unsealed if kind is None or new.kind == kind]
 
     def last_reading(self):

@@ -41,6 +41,8 @@ class Journal:
     def __init__(self, flash):
         self._flash = flash
         self.corrupt = False
+        self.missing = []
+        self.lost_to = 0
 
     @property
     def first(self):
@@ -62,6 +64,19 @@ class Journal:
 
     def last(self):
         return self._flash.entries[-1] if self._flash.entries else None
+
+    def drop_broken(self):
+        pass
+
+    def skip_to(self, sequence):
+        assert sequence == self.next_sequence
+
+    def clear(self):
+        def drop():
+            self._flash.entries = []
+            self._flash.first = 0
+
+        self._flash.write(drop)
 
     def prune(self, before):
         count = min(before - self._flash.first, len(self._flash.entries) - 1)

@@ -8,6 +8,7 @@ from wattpact import keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ledger import Ledger
+from wattpact.ordering.writer import ORDERED, Writer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import event_codes, kinds
 
@@ -109,6 +110,12 @@ class TradedMonth:
         sink.refresh(self.now_s)
         return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, sink, self.publish)
 
+    def state(self, made, picked, change=None) -> bytes:
+        """The bundle of a statement over these entries, as a host signs it that may be dishonest."""
+        sink = self.community.sink
+        sink.refresh(self.now_s)
+        return sink.bundle(made, picked, self.publish, change)
+
     def fill(self, folder):
         """A data directory of the operator's, with west's and north's keys too, that ingested all of it."""
         community = self.community
@@ -122,8 +129,11 @@ class TradedMonth:
         now_s = 0
         with Store(folder / "wattpact.db", community.id) as store:
             ingest = Ingest(store, community.root.public_key, lambda: now_s)
+            writer = Writer(store, community.host.key, lambda: now_s)
             for new in community.entries:
                 now_s = max(now_s, new.stamp.unix_s or 0)
                 assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
+                if new.kind in ORDERED:
+                    writer.order()
             ingest.close()
         return folder

@@ -2,7 +2,6 @@
 Runs on both Pythons.
 
 community = Community(sink=Ordered)
-community.sink.refused[new.id]                   why an entry was refused
 community.sink.record_of(records.CONTRACT, id)   what the state has
 """
 
@@ -13,7 +12,7 @@ from simulator.community import InMemory
 
 
 class Ordered(InMemory):
-    """`blocks`: all of them as bytes; `ledger` wrote them. It proves as a host's ledger does."""
+    """`blocks`: all of them as bytes; `ledger` wrote them; why an entry is in none, by id, is beside them. It proves as a host's ledger does."""
 
     def __init__(self, community):
         super().__init__()

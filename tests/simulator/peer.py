@@ -46,7 +46,7 @@ class Peer(InMemory):
     def append(self, new):
         new = self.unsealed(new)
         super().append(new)
-        self._ids[new.kid, new.sequence] = new.id
+        self._ids[new.kid, new.generation, new.sequence] = new.id
         if new.kind == kinds.OFFER:
             self.offers[new.id] = new
         elif new.kind == kinds.ACCEPTANCE:
@@ -68,7 +68,7 @@ class Peer(InMemory):
         author = self.community.authors.get(new.kid)
         if author is None:
             return self.reject(reasons.UNKNOWN_AUTHOR)
-        verdict = chain.judge(author.head, new, self._ids.get((new.kid, new.sequence)))
+        verdict = chain.judge(author.head, new, self._ids.get((new.kid, new.generation, new.sequence)))
         if verdict in (chain.NEXT, reasons.FORK) and not self._is_signed(author, new):
             return self.reject(reasons.BAD_SIGNATURE)
         assert verdict != reasons.FORK, "two entries at %r" % new

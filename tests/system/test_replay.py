@@ -96,7 +96,7 @@ def test_a_swapped_meter_is_shown_and_charged_nothing(tmp_path: Path) -> None:
     assert found["import at the end"].startswith("66 Wh")
 
 
-def test_a_port_whose_registers_are_refused_to_the_end_fails(tmp_path: Path) -> None:
+def test_a_port_whose_registers_are_rejected_to_the_end_fails(tmp_path: Path) -> None:
     recording = tmp_path.joinpath("frozen.txt")
     values = [*range(5_000_000, 5_000_020)] + [7, 900_000] * 10
     recording.write_bytes(b"".join(telegram(f"1-0:1.8.0({wh}*Wh)") for wh in values))

@@ -103,12 +103,23 @@ def month_rows(quick: bool) -> Iterator[Row]:
 
 def heap_rows(quick: bool) -> Iterator[Row]:
     span = "4 minutes" if quick else "a day"
-    names = {"py": "source files", "mpy": "compiled files", "romfs": "ROMFS image"}
+    names = {
+        "py": "source files", "mpy": "compiled files", heap.BARE: f"image, bare ({heap.BARE_BYTES // 1024} KiB)",
+        heap.FULL: f"image, full ({heap.FULL_BYTES // 1024} KiB)",
+    }  # fmt: skip
     for result in heap.measure(4 if quick else 1440):
+        is_bare = result.form == heap.BARE
         yield Row(
-            f"firmware's heap after {span}, {names[result.form]}", f"{result.heap:,} bytes",
+            f"heap after {span}, {names[result.form]}", f"{result.heap:,} bytes",
             f"{ESP32_HEAP_BYTES:,} in an ESP32 (stated)", f"{result.heap / ESP32_HEAP_BYTES:.2f}",
+            f"<= {heap.LIVE_BAR_BYTES // 1000} kB" if is_bare else "",
+            result.heap <= heap.LIVE_BAR_BYTES if is_bare else None,
         )  # fmt: skip
+    size = heap.least(4 if quick else 240, 16 * heap.KIB if quick else 4 * heap.KIB)
+    yield Row(
+        "   the least in which one starts and lives", f"{size // heap.KIB} KiB",
+        f"{heap.BARE_BYTES // heap.KIB} KiB", f"{size / heap.BARE_BYTES:.2f}",
+    )  # fmt: skip
 
 
 def crypto_rows(quick: bool) -> Iterator[Row]:

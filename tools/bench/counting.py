@@ -51,7 +51,7 @@ def printed_counts(program: str, heap: str = HEAP) -> tuple[list[str], list[int]
     _make_countable()
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        compile_device("x86", place / "device")
+        compile_device("x86", place / "device", links=False)
         (place / "program.py").write_text(HEAD + program)
         printed, marks = _run(place, heap)
     # A program begins with three marks, the first two with nothing between. After those every other period is measured.

@@ -1,11 +1,13 @@
-"""The firmware's heap after a simulated day on 32-bit MicroPython: source files, compiled files, a ROMFS image.
+"""The firmware's heap on 32-bit MicroPython: what lives in it after a simulated day, and the least one that will do.
 
-Four meters in virtual time beside a real node: a producer, and three consumers that differ in how their code is loaded
-and in nothing else. Each measures every minute, publishes a reading every fifteen, and buys under contracts all day. At
-the end each collects its garbage and reports what is left: what is in use, not the most that a heap would have to hold.
+Meters in virtual time beside a real node: a producer, and up to three consumers that differ in how their code is
+loaded, or in the size of their heap, and in nothing else. Each measures every minute, publishes a reading every
+fifteen, and buys under contracts all day. At the end each collects its garbage and reports what is left. A ROMFS image
+is outside of the heap, as a chip has it in mapped flash, so that the heap of a form is the size that is named.
 """
 
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,18 +17,27 @@ from typing import Any, NamedTuple
 
 from wattpact.device.virtual_meter import micropython
 from wattpact.membership import members
-from wattpact.simulation.lockstep import Lockstep
+from wattpact.simulation.lockstep import Lockstep, LockstepError
 from wattpact.simulation.simulator import Simulator
 from wattpact.store.publishing import publish
 from wattpact_protocol.log import kinds
 
 from tools import compile_device, romfs
-from tools.device_files import device_files
+from tools.device_files import ROOTS, device_files
+
+BOOT = ROOTS["boards"] / "esp32" / "boot.py"
 
 START_S = 1_783_900_800  # a Monday, 00:00 UTC
 MINUTE_S, HOUR_S, DAY_S = 60, 3600, 86_400
-FORMS = ("py", "mpy", "romfs")
-COLLECTS = 12  # garbage is collected after as much of the heap was taken: 16 KiB of 192, as the board of a chip has it
+ORDERS_EVERY_H = 4
+KIB = 1024
+BARE, FULL = "bare", "full"
+BARE_BYTES = 112 * KIB  # a chip without PSRAM, with MicroPython, Wi-Fi and its buffers started
+FULL_BYTES = 2 * KIB * KIB  # the least PSRAM that a module has
+PLAIN_BYTES = 4 * KIB * KIB  # for code that is loaded into the heap
+FORMS = {"py": PLAIN_BYTES, "mpy": PLAIN_BYTES, BARE: BARE_BYTES, FULL: FULL_BYTES}  # both profiles from an image
+CONSUMERS = 3  # at once, which is how many acceptances of an offer a supplier remembers
+LIVE_BAR_BYTES = 72_000
 POLICY = {
     "version": 1, "emergency_credit_wh": 0, "quiet_hours": False, "quiet_weekends": False, "warn_wait_max_s": 0,
     "reconnect_wait_max_s": 0, "consent_required": False,
@@ -34,20 +45,15 @@ POLICY = {
 
 TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
-# The image is read into the heap here, and is in mapped flash on a chip: its size in the heap is reported, to be
-# subtracted.
 _LAUNCHER = """
 import gc, sys
 image, path = {image!r}, {path!r}
 if image:
-    import vfs
-    gc.collect()
-    before = gc.mem_alloc()
+    import ffi, os, uctypes, vfs
+    size = os.stat(image)[6]
+    data = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
     with open(image, "rb") as file:
-        data = file.read()
-    gc.collect()
-    with open(image + ".heap", "w") as file:
-        file.write(str(gc.mem_alloc() - before))
+        file.readinto(data)
     vfs.mount(vfs.VfsRom(data), "/rom")
     path = "/rom"
 sys.path[:] = path.split(":") + [".frozen"]
@@ -63,12 +69,10 @@ class Form(NamedTuple):
     name: str
     size: int
     program: Path
-    image: Path | None
 
     def heap(self, meter: Lockstep) -> int:
-        """Bytes in use in a meter of this form, without an image that a chip would have in flash."""
-        heap = int(meter.do(do="heap")["heap"])
-        return heap - (int(Path(f"{self.image}.heap").read_text()) if self.image else 0)
+        """Bytes in use in a meter of this form."""
+        return int(meter.do(do="heap")["heap"])
 
 
 def architecture() -> str:
@@ -80,10 +84,16 @@ def architecture() -> str:
     return compile_device.ARCHITECTURES[int(printed.stdout)]
 
 
+def collect_bytes() -> int:
+    """After how many bytes garbage is collected, as the boot.py of a chip sets it."""
+    found = re.search(r"^COLLECT_BYTES = (\d+) \* 1024$", BOOT.read_text(), re.MULTILINE)
+    assert found, BOOT
+    return int(found[1]) * KIB
+
+
 def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
-    """Build what the form loads, and a program that runs lockstep.py in it, with so much heap beside an image."""
+    """Build what the form loads, and a program that runs lockstep.py in it, with exactly so much heap."""
     folder.mkdir(parents=True)
-    collect_bytes = heap_bytes // COLLECTS
     image, path = None, str(folder / "code")
     if name == "py":
         size = sum(source.stat().st_size for _, source in device_files())
@@ -94,9 +104,8 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     else:
         image = folder / "image.romfs"
         size = image.write_bytes(romfs.build_image(architecture()))
-        heap_bytes += size + 16
     launcher = folder / "launcher.py"
-    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes))
+    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes()))
     program = folder / "micropython"
     # A program in MicroPython's place: of the arguments it is given, only the configuration matters.
     program.write_text(
@@ -104,7 +113,7 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
         f'"{micropython()}" -X heapsize={heap_bytes} "{launcher}" "$last"\n'
     )  # fmt: skip
     program.chmod(0o755)
-    return Form(name, size, program, image)
+    return Form(name, size, program)
 
 
 @contextmanager
@@ -138,7 +147,7 @@ class Day:
 
     def _add(self, label: str, folder: Path) -> Lockstep:
         self.simulator.add_person(f"owner-of-{label}")
-        source = {"kind": "profile", "load": "relay" if label in FORMS else "always"}
+        source = {"kind": "profile", "load": "always" if label == "roof" else "relay"}
         return self.simulator.add_meter(label, f"owner-of-{label}", {
             "rated_w": 9000, "step_s": MINUTE_S, "intervals": 15, "source": source,
             "flash": str(folder / f"{label}.flash"), "flash_bytes": 1 << 20,
@@ -172,12 +181,12 @@ class Day:
         powers["roof"] = [(-6_000_000, seconds * 1_000_000)]
         self.simulator.advance(seconds, powers)
 
-    def live(self, minutes: int) -> None:
+    def live(self, minutes: int, pace_s: int = MINUTE_S) -> None:
         """So many minutes, with new orders every four hours."""
-        for minute in range(minutes):
-            if minute % 240 == 0:
-                self.trade(4)
-            self._go(MINUTE_S - (self.simulator.now_s - START_S) % MINUTE_S)
+        for second in range(0, minutes * MINUTE_S, pace_s):
+            if second % (ORDERS_EVERY_H * HOUR_S) == 0:
+                self.trade(ORDERS_EVERY_H)
+            self._go(pace_s - (self.simulator.now_s - START_S) % pace_s)
 
     def __enter__(self) -> "Day":
         return self
@@ -187,24 +196,50 @@ class Day:
 
 
 class Result(NamedTuple):
-    """Of one form: bytes loaded, bytes of heap in use at the end, entries published, Wh bought."""
+    """Of one form: bytes loaded, bytes of heap in use at the end, entries published, Wh bought, what was rejected."""
 
     form: str
     size: int
     heap: int
     entries: int
     bought_wh: int
+    rejected: "dict[str, int]"
 
 
-def measure(minutes: int = 1440, heap_bytes: int = 4 << 20) -> list[Result]:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        forms = [make_form(form, folder / form, heap_bytes) for form in FORMS]
-        with Day(folder / "node", forms) as day:
-            day.live(minutes)
-            return [_result(form, meter) for form, meter in zip(forms, day.meters, strict=True)]
+def measure(minutes: int = 1440, forms: "dict[str, int] | None" = None, pace_s: int = MINUTE_S) -> list[Result]:
+    """Each form, with so many bytes of heap, after so many minutes; raises LockstepError where one does not live."""
+    results = []
+    sizes = list((forms or FORMS).items())
+    while sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            made = [make_form(form, folder / form, size) for form, size in sizes[:CONSUMERS]]
+            with Day(folder / "node", made) as day:
+                day.live(minutes, pace_s)
+                results += [_result(form, meter) for form, meter in zip(made, day.meters, strict=True)]
+        del sizes[:CONSUMERS]
+    return results
 
 
 def _result(form: Form, meter: Lockstep) -> Result:
     state: dict[str, Any] = meter.state
-    return Result(form.name, form.size, form.heap(meter), state["next_sequence"], meter.registers[1])
+    return Result(
+        form.name, form.size, form.heap(meter), state["next_sequence"], meter.registers[1], state["rejected"]
+    )  # fmt: skip
+
+
+def least(minutes: int, step: int = 4 * KIB) -> int:
+    """The smallest heap, in steps, in which a meter starts from an image and lives so long under contracts."""
+    size = BARE_BYTES
+    while lives(size - step, minutes):
+        size -= step
+    return size
+
+
+def lives(heap_bytes: int, minutes: int) -> bool:
+    """Whether a meter starts from an image, and lives so long under contracts, in a heap of that size."""
+    try:
+        measure(minutes, {BARE: heap_bytes})
+    except LockstepError:
+        return False
+    return True

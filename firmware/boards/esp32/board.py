@@ -22,8 +22,8 @@ from wattpact_meter.drivers.sntp import Sntp
 from wattpact_meter.drivers.temperature import read_celsius
 from wattpact_meter.drivers.udp import Udp
 from wattpact_meter.drivers.wifi import Wifi
+from wattpact_meter.once import once
 from wattpact_meter.settings import Settings
-from wattpact_meter.sources import kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,10 +47,11 @@ class Board:
 
     def __init__(self, pins: "Any", flash: str = "") -> None:
         self.flash = flash
+        self._pins = pins
         self.settings = Settings(settings.read(flash + SETTINGS))
-        self.wifi = Wifi(self.settings.wifi)
         self.relay = BistableRelay(pins.RELAY_CLOSE, pins.RELAY_OPEN, pins.RELAY_SENSE)
-        self.source = kinds.make(self.settings, _parts(pins))
+        self.source = once("wattpact_meter.sources.kinds").make(self.settings, _parts(pins))
+        self.wifi = Wifi(self.settings.wifi, lambda error: self.report_error("wifi", error))
         self._resolver = Resolver(self.wifi.name_server, os.urandom)
         self.network = Udp(self.settings.host, self._resolver)
         self.power_failed = machine.reset_cause() == machine.PWRON_RESET
@@ -63,7 +64,11 @@ class Board:
         return self._clock.now()
 
     def urandom(self, n: int) -> bytes:
-        return os.urandom(n)
+        if self.wifi.is_on:
+            return os.urandom(n)
+        from wattpact_meter.drivers import noise
+
+        return noise.urandom(n, self._pins.CURRENT)
 
     def draw(self, n: int) -> int:
         return int.from_bytes(os.urandom(4), "big") % n
@@ -84,6 +89,8 @@ class Board:
             self._clock.set(unix_s)
 
     def report(self, event: "dict[str, Any]") -> None:
+        if event["event"] == "status":
+            event["wifi_failed"] = self.wifi.failed
         print(json.dumps(event))
 
     def report_error(self, where: str, error: Exception) -> None:

@@ -6,7 +6,7 @@ import gc
 
 import micropython
 
-COLLECT_BYTES = 16 * 1024
+COLLECT_BYTES = 20 * 1024
 
 micropython.alloc_emergency_exception_buf(100)
 gc.threshold(COLLECT_BYTES)  # type: ignore[attr-defined]

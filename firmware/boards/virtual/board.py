@@ -12,9 +12,11 @@ from boards.virtual.console import Console
 from boards.virtual.relay_file import FileRelay
 from boards.virtual.virtual_clock import Clock
 from wattpact_meter import settings
+from wattpact_meter.clock import EARLIEST_S, LATEST_S
 from wattpact_meter.drivers.dns import Resolver, is_numeric
 from wattpact_meter.drivers.udp import Udp
-from wattpact_meter.settings import Settings, SettingsError, number, text
+from wattpact_meter.setting_checks import number, text
+from wattpact_meter.settings import Settings, SettingsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Board:
         flash_bytes = number("flash_bytes", own.get("flash_bytes", 1 << 20), 1 << 17, 1 << 26)
         speed = number("speed", own.get("speed", 1), 1, MAX_SPEED)
         unix_s = own.get("unix_s")
-        self.clock = Clock(speed, None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40))
+        self.clock = Clock(speed, None if unix_s is None else number("unix_s", unix_s, EARLIEST_S, LATEST_S - 1))
         self.power_failed = own.get("power_failed", False) is True
         self._attended = own.get("attended", False) is True
         self.journal_bytes = flash_bytes // 2

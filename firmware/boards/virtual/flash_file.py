@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 BLOCK_BYTES = 4096
 LEAST_BLOCKS = 32
-_BLANK = b"\xff" * BLOCK_BYTES
+_BLANK = b"\xff" * 256  # a part of a block: whole ones would take 4 KB of the heap in one piece
+_PARTS = BLOCK_BYTES // len(_BLANK)
 # The requests of ioctl in MicroPython's block device protocol: library/os, "Block devices".
 _COUNT, _SIZE, _ERASE = 4, 5, 6
 
@@ -54,7 +55,9 @@ class FileBlocks:
         if operation == _SIZE:
             return BLOCK_BYTES
         if operation == _ERASE:
-            self.writeblocks(argument, _BLANK)  # type: ignore[arg-type]
+            self._file.seek(argument * BLOCK_BYTES)
+            for _ in range(_PARTS):
+                self._file.write(_BLANK)
         return 0
 
 
@@ -67,13 +70,14 @@ class MemoryBlocks:
         self._blocks: "list[bytearray | None]" = [None] * (size_bytes // BLOCK_BYTES)
 
     def readblocks(self, block: int, buffer: "bytearray", offset: int = 0) -> int:
-        buffer[:] = memoryview(self._blocks[block] or _BLANK)[offset : offset + len(buffer)]
+        held = self._blocks[block]
+        buffer[:] = b"\xff" * len(buffer) if held is None else memoryview(held)[offset : offset + len(buffer)]
         return 0
 
     def writeblocks(self, block: int, buffer: "bytearray", offset: int = 0) -> int:
         held = self._blocks[block]
         if held is None:
-            held = self._blocks[block] = bytearray(_BLANK)
+            held = self._blocks[block] = bytearray(_BLANK * _PARTS)
         held[offset : offset + len(buffer)] = buffer
         return 0
 
@@ -82,8 +86,8 @@ class MemoryBlocks:
             return len(self._blocks)
         if operation == _SIZE:
             return BLOCK_BYTES
-        if operation == _ERASE and self._blocks[argument] is not None:
-            self.writeblocks(argument, _BLANK)  # type: ignore[arg-type]
+        if operation == _ERASE:
+            self._blocks[argument] = None
         return 0
 
 
@@ -102,12 +106,12 @@ def _make_blank(path: str, count: int) -> bool:
     """Make the image where there is none, in one step; whether it was blank, that is, never formatted."""
     try:
         with open(path, "rb") as file:
-            return file.read(2 * BLOCK_BYTES) == _BLANK + _BLANK
+            return all(file.read(len(_BLANK)) == _BLANK for _ in range(2 * _PARTS))
     except OSError as error:
         if error.errno != 2:  # ENOENT
             raise
     with open(path + ".new", "wb") as file:
-        for _ in range(count):
+        for _ in range(count * _PARTS):
             file.write(_BLANK)
     os.rename(path + ".new", path)
     return True

@@ -38,12 +38,12 @@ from binascii import a2b_base64, b2a_base64  # noqa: E402
 from boards.virtual import flash_file  # noqa: E402
 from boards.virtual.console import BUTTONS  # noqa: E402
 from wattpact_meter import settings  # noqa: E402
-from wattpact_meter.clock import Now  # noqa: E402
+from wattpact_meter.clock import EARLIEST_S, LATEST_S, Now  # noqa: E402
 from wattpact_meter.control.relay import Relay  # noqa: E402
 from wattpact_meter.core.boot import start  # noqa: E402
 from wattpact_meter.log.identity import Identity  # noqa: E402
 from wattpact_meter.metering.measurement import Measurement  # noqa: E402
-from wattpact_meter.settings import Settings, SettingsError, number  # noqa: E402
+from wattpact_meter.settings import Settings, SettingsError  # noqa: E402
 from wattpact_meter.sources.p1 import P1Source  # noqa: E402
 from wattpact_meter.storage.journal import Journal  # noqa: E402
 from wattpact_meter.storage.store import Store  # noqa: E402
@@ -100,7 +100,6 @@ class Lockstep:
         self._require_crc = self._settings.source.get("crc", True) is not False
         self._checksum = self._settings.source.get("checksum", "arc")
         self._contacts = Contacts()
-        self._relay = Relay(self._contacts)
         self._pressed: dict[str, bool] = {}
         self._t_ms = self._boot_ms = 0
         self._unix_ms: int | None = None  # Unix time less t_ms
@@ -116,7 +115,10 @@ class Lockstep:
         self._journal = Journal(FLASH + "/journal", limit_bytes=self._flash_bytes // 2)
         self._identity = Identity(store, os.urandom)
         parts = (self._identity, self._journal, store, self._settings)
-        self._meter = start(parts, _draw, os.urandom, self._now(self._t_ms), power_failed, self._relay.sensed())
+        now = self._now(self._t_ms)
+        self._relay = Relay(self._contacts, store, now.uptime_ms)
+        self._meter = start(parts, _draw, os.urandom, now, power_failed, self._relay.sensed())
+        self._meter.rest_relay(self._relay.rest_ms)
         self._decide()
 
     def greeting(self) -> "dict[str, Any]":
@@ -146,7 +148,7 @@ class Lockstep:
         to_ms, unix_s = line["to"]
         number("to", to_ms, self._t_ms, 1 << 60)
         self._status = number("clock_status", line.get("clock_status", 0), 0, 255)
-        self._unix_ms = None if unix_s is None else number("unix_s", unix_s, 0, 1 << 40) * 1000 - to_ms
+        self._unix_ms = None if unix_s is None else number("unix_s", unix_s, EARLIEST_S, LATEST_S - 1) * 1000 - to_ms
         for name, value in line.get("press", {}).items():
             if name not in _PRESSED:
                 raise SettingsError("press knows %s" % ", ".join(_PRESSED))
@@ -205,7 +207,7 @@ class Lockstep:
         inputs.sensed_closed = self._relay.sensed()
         self._decision = steps.finish(self._meter.decide_steps(now, inputs))
         steps.finish(self._meter.work_steps(now))
-        self._relay.apply(self._decision)
+        self._relay.apply(self._decision, now.uptime_ms)
 
     def _now(self, t_ms: int) -> Now:
         unix_s = None if self._unix_ms is None else (t_ms + self._unix_ms) // 1000
@@ -227,6 +229,13 @@ class Lockstep:
             "register_generation": self._meter.recorder.bank.generation,
             "verdicts": self._meter.recorder.bank.verdicts, "next_ms": self._next_ms(),
         }  # fmt: skip
+
+
+def number(name: str, value: object, low: int, high: int) -> int:
+    """A whole number in its range; raises SettingsError. Its like in setting_checks is let go after the start."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise SettingsError("%s must be a whole number from %d to %d" % (name, low, high))
+    return value
 
 
 def _draw(n: int) -> int:

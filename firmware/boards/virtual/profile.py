@@ -1,7 +1,8 @@
 """A load profile: rows of second,watts in a CSV file. Each holds until the next, the last to the end."""
 
 from wattpact_meter.metering.measurement import Measurement
-from wattpact_meter.settings import SettingsError, number
+from wattpact_meter.setting_checks import number
+from wattpact_meter.settings import SettingsError
 from wattpact_protocol.log import register_table
 
 TYPE_CHECKING = False

@@ -60,7 +60,7 @@ def _channel(recording: "Recording", name: str, quantity: str) -> "list[int]":
 
 
 def _count(micro: int, per_count: int, middle: int, calibration: "Calibration") -> int:
-    return min(max(round_div(micro, per_count) + middle, 0), calibration.full_scale)
+    return min(max(round_div(micro, per_count) + middle, calibration.lowest), calibration.highest)
 
 
 def make(settings: "Settings", plan: "dict[str, Any]") -> Recorded:

@@ -6,7 +6,8 @@ behind the relay draws nothing while the relay is open.
 
 from boards.virtual.profile import MAX_W
 from boards.virtual.serial_file import open_serial
-from wattpact_meter.settings import SettingsError, choice, number, text
+from wattpact_meter.setting_checks import choice, number, text
+from wattpact_meter.settings import SettingsError
 from wattpact_meter.sources import kinds
 
 TYPE_CHECKING = False

@@ -154,7 +154,7 @@ class Waveform:
     def _count(self, value: int, channel: int) -> int:
         """Quantise: the converter's counts, held at its rails."""
         value = (value // _SCALE + self._offsets[channel] + self._noise.around(self._noise_subcounts)) // _SUBCOUNTS
-        return min(max(value, 0), self._calibration.full_scale)
+        return min(max(value, self._calibration.lowest), self._calibration.highest)
 
     def _advance(self) -> None:
         modulus = self._rate_hz * 1000

@@ -47,7 +47,7 @@ class Policies:
         if not self.is_newer(body):
             return reasons.STALE_VERSION
         try:
-            Policy.from_fields(body)
+            yield from Policy.from_fields_steps(body)
         except PolicyError:
             return reasons.POLICY_OUT_OF_RANGE
         yield

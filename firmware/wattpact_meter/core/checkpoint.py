@@ -5,11 +5,13 @@ What always holds: state and journal together are what was known when the last o
 or overtaken by more than _REPLAY_ENTRIES. Rules: docs/spec/meter.md, "Restart".
 """
 
-from wattpact_protocol.log import entry, event_codes, kinds, readings
+from wattpact_protocol.log import event_codes, kinds, readings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from wattpact_protocol.log import entry
 
     from wattpact_meter.log.own_log import OwnLog
     from wattpact_meter.log.sealer import Sealer
@@ -42,30 +44,48 @@ class Checkpoint:
         self.not_before_s = 0  # orders older than this were known to a state that was lost
         self.lost: list[str] = []
 
-    def restore(self, community: bytes) -> None:
-        """Go on from what was stored, and count this boot; its number is durable when this returns."""
+    def restore(self, log: "OwnLog") -> None:
+        """Go on from what was stored, as far as the journal has what followed."""
         trader, usage = self._store.load(TRADER), self._store.load(USAGE)
+        trade_through, usage_through = trader[0] if trader else 0, usage[0] if usage else 0
+        log.at_least(max(trade_through, usage_through))
+        if max(trade_through, usage_through) > log.next_sequence:
+            trade_through = usage_through = 0  # of the generation before
+        self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
+        numbers = usage[-1][2] if usage else trader[2] if trader else []
+        first = min(trade_through, usage_through)
+        if first < max(self._journal.lost_to, self._journal.first):
+            trader = usage = None
+            self.lost += [name for name in (TRADER, USAGE) if name not in self.lost]
         if trader is not None:
-            self._trade_through = trader[0]
+            self._trade_through = trade_through
             self._trader.restore(trader[1])
         if usage is not None:
-            self._usage_through, last_end_s, self._recorder.opened, self._generation, rows = usage
+            _, last_end_s, self._recorder.opened, self._generation, rows = usage
+            self._usage_through = usage_through
             self._recorder.intervals.last_end_s = last_end_s
             self._usage.restore(rows)
-        self.lost = [name for name in RECEIVED + ("guard", REGISTERS) if name in self._store.corrupt]
-        self._count_boot(community)
+        self._usage.numbers = numbers  # whatever else of the grants was lost, none is accepted again
+        if log.is_state_old:
+            self.lost.append("state")
 
-    def _count_boot(self, community: bytes) -> None:
-        """One more than any boot before, by the store and by the newest entry."""
+    def count_boot(self, log: "OwnLog") -> None:
+        """One more than any boot before, by the store and by the newest entry; durable when this returns."""
         self.boot, self.not_before_s = self._store.load(NAME) or [0, 0]
-        raw = self._journal.last() if self._journal.next_sequence else None
-        if raw is not None:
-            last = entry.decode(raw, community)
+        last = log.newest
+        if last is not None:
             self.boot = max(self.boot, last.stamp.boot)
-            if TRADER in self.lost or USAGE in self.lost:
-                self.not_before_s = (last.stamp.unix_s or 0) + 1
+        if TRADER in self.lost or USAGE in self.lost or log.is_state_old:
+            self.not_before_s = ((last.stamp.unix_s if last else None) or 0) + 1
         self.boot += 1
         self._store.save(NAME, [self.boot, self.not_before_s])
+
+    def lower_time(self, unix_s: int) -> int:
+        """The clock is behind `not_before_s`, which came from one that was ahead: what is older than now is rejected,
+        and what comes from now on is not; durable when this returns."""
+        self._store.save(NAME, [self.boot, unix_s])
+        self.not_before_s = unix_s
+        return unix_s
 
     def replay(self, log: "OwnLog", sealer: "Sealer") -> "tuple[int, dict[int, int]]":
         """Bring trader and usage up to the own entries published after they were stored; the registers that were
@@ -100,7 +120,7 @@ class Checkpoint:
     def keep_trade_steps(self) -> "Generator[None, None, None]":
         """The trader as it is now is durable when this ends."""
         through = self._journal.next_sequence
-        yield from self._store.save_steps(TRADER, [through, self._trader.to_list()])
+        yield from self._store.save_steps(TRADER, [through, self._trader.to_list(), self._usage.numbers])
         self._trade_through = through
 
     def keep_usage_steps(self) -> "Generator[None, None, None]":
@@ -137,7 +157,7 @@ def _higher(
     return known[0], floor_wh
 
 
-def _raise_floor(new: entry.Entry, generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
+def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
     """The highest register values in what was published, of the newest register generation."""
     body = new.body
     if new.kind == kinds.READING:

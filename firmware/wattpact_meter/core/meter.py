@@ -9,6 +9,7 @@ What signs, verifies or stores is a generator that gives way. Until one of these
 of the meter may be called. It may be closed early, except while `must_end`: it has published and applied nothing then.
 """
 
+from wattpact_protocol import steps
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.guard.guard import Guard, Inputs
 from wattpact_protocol.log import event_codes, ids, readings, reasons
@@ -51,6 +52,7 @@ GUARD = "guard"
 TICK_MS = 1_000
 _BATCH_MS = 100  # how long the rest of a batch may take
 _GAP_MS = 500
+_MAX_TEXT = 64  # of an event
 _UNSENT = 4  # entries that wait for others to be published, so that one digest names all of them
 
 
@@ -108,38 +110,54 @@ class Meter:
         """Go on where the journal and the store end. Nothing is decided yet and the relay is not moved."""
         self._power_failed = power_failed
         self.recorder.trusted_ms = now.uptime_ms
-        self.checkpoint.restore(self.trust.community)
+        self.log = OwnLog(self._identity, self.trust.community, self._journal, self._store)
+        self.checkpoint.restore(self.log)
+        self._keeping.attempt(self.checkpoint.count_boot, self.log)
+        self.log.boot = self.checkpoint.boot
         self.inbox.not_before_s = self.checkpoint.not_before_s
-        self.log = OwnLog(self._identity, self.trust.community, self._journal, self.checkpoint.boot)
         self.sealer.restore(self.log, self.checkpoint.boot)
         generation, floor_wh = self.checkpoint.replay(self.log, self.sealer)
         self.recorder.restore(generation, floor_wh)
         self.checkpoint.settle()
+        missing = self._journal.missing[:]
+        self._keeping.attempt(self.log.drop_broken)
         count = self._keeping.count
         self._publisher = Publisher(self.log, self.sealer, self.events, self.recorder, self.trader, self.usage, count)
         self._retention = Retention(self._journal, self.log, self.trust, count)
-        self._begin_log()
-        saved = "lost" if GUARD in self._store.corrupt else self._store.load(GUARD)
+        steps.finish(self._keeping.attempt_steps(self._begin_log_steps()))
+        saved = "lost" if self.log.is_state_old else self._store.load(GUARD)
+        saved = "lost" if GUARD in self._store.corrupt else saved
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
-        self._note_boot(power_failed)
+        self._note_boot(power_failed, missing)
 
-    def _note_boot(self, power_failed: bool) -> None:
+    def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
         if power_failed:
             self.events.note(event_codes.POWER_FAILURE, {})
             self.recorder.intervals.mark(readings.POWER_FAILURE)
-        lost = self.checkpoint.lost + (["journal"] if self._journal.corrupt else [])
+        lost = self.checkpoint.lost + ["journal %d-%d" % (first, after - 1) for first, after in missing]
         lost += [sealer.NAME] if self.sealer.lost else []
         if [name for name in lost if name in checkpoint.RECEIVED]:
             self.inbox.forget()
         if lost:
             self.state_corrupt = bool(self.checkpoint.lost)
-            self.events.note(event_codes.STATE_CORRUPT, {"text": " ".join(lost)})
+            self.events.note(event_codes.STATE_CORRUPT, {"text": " ".join(lost)[:_MAX_TEXT]})
 
-    def _begin_log(self) -> None:
-        own = None if self.log.is_open else self.trust.author(self.kid)
-        if own is not None:
-            self.log.open(own["generation"], own["id"])
+    def rest_relay(self, rest_ms: int) -> None:
+        """After boot: closings that the chip did not survive have the relay rest for so long."""
+        if rest_ms:
+            self.guard.rest(rest_ms)
+            self.events.note(event_codes.POWER_FAILURE, {"text": "while the relay closed", "detail": rest_ms // 1000})
+
+    def _begin_log_steps(self) -> "Generator[None, None, None]":
+        """As the newest certificate has it: at first, or where a new generation is to begin."""
+        own = self.trust.author(self.kid)
+        ended = (self.log.generation, self.log.next_sequence)
+        if own is not None and self.log.open(own["generation"], own["id"]):
+            self.events.note(event_codes.STATE_CORRUPT, {"text": "log %d ended at %d" % ended})
+            self.recorder.note_generation()  # which nothing else in the new log shows yet
+            yield from self.checkpoint.keep_trade_steps()
+            yield from self.checkpoint.keep_usage_steps()
 
     # What comes in
 
@@ -189,6 +207,7 @@ class Meter:
             if body[0] != self.kid:
                 return reasons.NOT_FOR_THIS_METER
             self._host.receive(now.uptime_ms)
+            self.log.on_head(body[1], body[2])
             reason = self.outbox.on_head(body[1], body[2], self.log.generation, now.uptime_ms)
             yield
             yield from self._send_steps(now)
@@ -205,6 +224,8 @@ class Meter:
             if reason == reasons.INBOX_GAP:
                 self._host.hasten_digest(now.uptime_ms + _GAP_MS)
             return reason
+        if now.unix_s is not None and now.unix_s < self.inbox.not_before_s:
+            self.inbox.not_before_s = self.checkpoint.lower_time(now.unix_s)
         is_other = body[0] != self.inbox.id
         verdict = yield from self.inbox.apply_steps(body[3], now.unix_s, is_other)
         result = yield from self._keeping.whole_steps(self._applied_steps(now, body, is_other, verdict))
@@ -215,7 +236,7 @@ class Meter:
     ) -> "Generator[None, None, str | None]":
         """What was applied is stored, and then the inbox moves; the digest that names its cursor waits for the rest of
         a batch."""
-        self._begin_log()
+        yield from self._begin_log_steps()
         if verdict.changed:
             yield
             yield from self.checkpoint.keep_trade_steps()
@@ -275,7 +296,7 @@ class Meter:
         """Uptime at which the guard is to decide again, if nothing comes in before."""
         if self.decision is None or self.decision.operate or self._has_input or self._has_more:
             return now.uptime_ms
-        host_ms = max(now.uptime_ms, self._host.next_at_ms(self.log.is_open))
+        host_ms = max(now.uptime_ms, self._host.next_at_ms(self.log.is_begun))
         return min(now.uptime_ms + TICK_MS, self.decision.next_at_ms, host_ms)
 
     # What goes out
@@ -312,11 +333,11 @@ class Meter:
 
     def _send_steps(self, now: "Now") -> "Generator[None, None, None]":
         self._unsent = 0
-        if not self.log.is_open:
+        if not self.log.is_begun:
             proof = enrolment.proof(self._identity.code, self.trust.community, self._identity.public_key)
             self.outbox.enrol(now.uptime_ms, self._identity.public_key, proof)
             yield
-        yield from self.outbox.send_steps(now.uptime_ms, self.log.generation, self.log.is_open)
+        yield from self.outbox.send_steps(now.uptime_ms, self.log.claim())
 
     def registers(self) -> "dict[int, int]":
         """Register id -> whole Wh."""

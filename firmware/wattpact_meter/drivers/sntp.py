@@ -1,13 +1,15 @@
 """The time from a server in the network, without waiting for it: SNTP, RFC 4330 section 5.
 
-The server is not authenticated. An answer counts only from the server of the request, within a second, and only if it
-repeats the random number of the request; the time in it is off by at most that second.
+The server is not authenticated. An answer is one only from the server of the request, within a second, and only if it
+repeats the random number of the request; the time in it is off by at most that second. It counts once the answer
+before agrees with it: a single slip of years must not end every grant.
 """
 
 import os
 import socket
 import struct
 
+from wattpact_meter.clock import EARLIEST_S, plausible
 from wattpact_meter.drivers.dns import socket_address
 
 TYPE_CHECKING = False
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 PORT = 123
 ANSWER_MS = 1_000
 EVERY_MS = 3_600_000
-RETRY_MS = 15_000
+RETRY_MS = 15_000  # no server gets another request sooner (RFC 4330 section 10)
+AGREE_S = 2
 FROM_1900_S = 2_208_988_800
 _ERA_S = 1 << 32
-_EARLIEST_S = 1_735_689_600  # 2025-01-01: no meter is older
 _FORMAT = ">BBbb11I"
 _BYTES = 48
 _CLIENT = 0x23  # version 4, mode 3
@@ -38,9 +40,11 @@ class Sntp:
         self._number = b""
         self._sent_ms = 0
         self._due_ms = 0
+        self._before_s: int | None = None  # Unix time at uptime 0, by the answer before
 
     def poll(self, now_ms: int) -> "int | None":
-        """Unix seconds as of now, whenever the server's answer has just come; raises nothing and does not wait."""
+        """Unix seconds as of now, whenever an answer has just come that the one before agrees with; raises nothing and
+        does not wait."""
         try:
             if self._socket is not None:
                 return self._receive(now_ms)
@@ -69,8 +73,16 @@ class Sntp:
         except OSError:  # nothing yet
             return None
         unix_s = decode(data, self._number)
-        if unix_s is not None:
-            self._end(now_ms + EVERY_MS)
+        return None if unix_s is None else self._confirm(unix_s, now_ms)
+
+    def _confirm(self, unix_s: int, now_ms: int) -> "int | None":
+        before_s, start_s = self._before_s, unix_s - now_ms // 1000
+        if before_s is None or abs(start_s - before_s) > AGREE_S:
+            self._before_s = start_s
+            self._end(now_ms + RETRY_MS)
+            return None
+        self._before_s = None
+        self._end(now_ms + EVERY_MS)
         return unix_s
 
     def _end(self, due_ms: int) -> None:
@@ -81,7 +93,8 @@ class Sntp:
 
 
 def decode(data: bytes, number: bytes) -> "int | None":
-    """Unix seconds in an answer to the request with that number; None where it is none, or the server has no time."""
+    """Unix seconds in an answer to the request with that number, of the era that makes them plausible (RFC 4330 section
+    3); None where it is no answer, or the server has no time."""
     if len(data) != _BYTES or data[24:32] != number:
         return None
     head, stratum = struct.unpack(_FORMAT, data)[:2]
@@ -89,4 +102,4 @@ def decode(data: bytes, number: bytes) -> "int | None":
     if head & 7 != 4 or head >> 6 == 3 or not 1 <= stratum <= 15 or not seconds:
         return None
     unix_s = seconds - FROM_1900_S
-    return int(unix_s if unix_s >= _EARLIEST_S else unix_s + _ERA_S)
+    return plausible(unix_s if unix_s >= EARLIEST_S else unix_s + _ERA_S)

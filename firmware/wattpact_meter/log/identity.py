@@ -24,10 +24,11 @@ class IdentityError(Exception):
 
 
 class Identity:
-    """Identity(store, urandom): the one in the store, or a new one where the store never held any."""
+    """Identity(store, urandom): the one in the store, or a new one (`is_new`) where the store never held any."""
 
     def __init__(self, store: "Store", urandom: "Callable[[int], bytes]") -> None:
         saved = store.load(NAME)
+        self.is_new = saved is None
         if saved is None:
             if NAME in store.corrupt:
                 raise IdentityError("the identity in flash is damaged: this meter must be enrolled anew")

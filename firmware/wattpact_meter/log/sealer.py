@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 NAME = "sealing"
 MAX_ENTRIES = 1_440  # of the log, under one key
-MAX_READERS = kinds.WRAPS[2]
+MAX_READERS = kinds.MAX_WRAPS
 DAY_S = 86_400
 _NOBODY = bytes(8)
 
@@ -71,10 +71,11 @@ class Sealer:
         if _is_sound(saved):
             self._generation, self._made_for, self._epochs, self.key_no, self._day, self._sequence = saved
             self._number = self._epochs[0][0]
-            self._is_begun = self._epochs[0][2] <= self.key_no
+            self._is_begun = self._epochs[0][2] <= self.key_no and not log.is_state_old
             if self._is_begun and self._is_in_journal(log):
                 self._key = self._period_key(self.key_no)
-            return
+            if not log.is_state_old:
+                return
         self.lost = saved is not None or NAME in self._store.corrupt
         if log.next_sequence:
             # A number costs an entry or, where power went before that, a boot: none was above this.
@@ -247,7 +248,7 @@ class Sealer:
 
 
 def _is_to_be_sealed(kind: int, body: "dict[str, Any]") -> bool:
-    return kind == kinds.READING or any(name in body for name in kinds.SEALABLE.get(kind, ()))
+    return kind == kinds.READING or any(name in body for name in kinds.sealable(kind))
 
 
 def _is_sound(saved: object) -> bool:

@@ -15,7 +15,8 @@ _RANGES = (
     ("current_midpoint", 0, 1 << 24),
     ("phase_error_us", -2000, 2000),
     ("starting_ma", 0, 10**6),
-    ("full_scale", 15, (1 << 24) - 1),
+    ("lowest", 0, (1 << 24) - 1),
+    ("highest", 15, (1 << 24) - 1),
     ("nominal_mv", 1000, 10**6),
     ("nominal_mhz", 45000, 65000),
 )
@@ -29,7 +30,8 @@ class Calibration:
     phase_error_us: how late the current's signal is against the voltage's, from sensors and from converting one after
         the other; negative when it is early
     starting_ma: below this RMS current nothing is counted (starting current, IEC 62053-21 8.3.3)
-    full_scale: the highest count of the converter; a sample at 0 or full_scale is clipped
+    lowest, highest: the counts of the converter's rails; a sample at one of them or beyond is clipped. An ESP32's
+        converter at 11 dB gives nothing below 142 mV and above 3,124 mV, 0.8 mV a count (esp-idf#1739)
     nominal_mv, nominal_mhz: what is assumed where nothing was measured, always marked estimated
     """
 
@@ -41,7 +43,8 @@ class Calibration:
         current_midpoint: int = 2048,
         phase_error_us: int = 0,
         starting_ma: int = 20,
-        full_scale: int = 4095,
+        lowest: int = 177,
+        highest: int = 3905,
         nominal_mv: int = 230000,
         nominal_mhz: int = 50000,
     ) -> None:
@@ -51,7 +54,8 @@ class Calibration:
         self.current_midpoint = current_midpoint
         self.phase_error_us = phase_error_us
         self.starting_ma = starting_ma
-        self.full_scale = full_scale
+        self.lowest = lowest
+        self.highest = highest
         self.nominal_mv = nominal_mv
         self.nominal_mhz = nominal_mhz
         for name, low, high in _RANGES:
@@ -60,6 +64,8 @@ class Calibration:
                 raise CalibrationError("%s must be an integer from %d to %d" % (name, low, high))
         if current_ua_per_count == 0:
             raise CalibrationError("current_ua_per_count must not be 0")
+        if not lowest < min(voltage_midpoint, current_midpoint) <= max(voltage_midpoint, current_midpoint) < highest:
+            raise CalibrationError("midpoints must be between lowest and highest")
 
     @property
     def has_voltage(self) -> bool:

@@ -16,7 +16,7 @@ class Measurement:
     None. A pulse is energy too: [pulses * nJ of one pulse].
 
     Of a meter with registers: its serial, and registers_wh as register id -> Wh; energy_nj is empty. unix_s is the time
-    by its own clock, None where it has none.
+    by its own clock, None where it has none that is plausible.
 
     Of both: instantaneous is register id -> value for display, quality the quality bits of a reading.
     """

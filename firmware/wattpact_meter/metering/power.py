@@ -24,8 +24,11 @@ VOLTAGE_CLIPPED = 8
 CURRENT_FLAT = 16  # not one count of change: a working converter has noise
 CURRENT_CLIPPED = 32
 GAP = 64  # samples were missing
+BRIDGED = 128  # they were too far apart for more than an estimate
 
 _FLAT_PART = 10
+_FINE = 1 << 16
+_4_PI2 = 2587242  # 4·pi^2 scaled by _FINE
 
 
 class Period:
@@ -75,16 +78,64 @@ def _phase_weights(lag: int, spacing: int) -> "tuple[int, int]":
     return cos_lag - round_div(before * cos_spacing, ONE), before
 
 
+def bridge(
+    ends: "tuple[int, int, int, int]", wide_us: int, spacing_us: int, cycle_us: int, share: int, is_wide: bool
+) -> "list[int]":
+    """What the sums lack, in parts of `share`, where two samples (v, i, v, i) are wide_us apart instead of spacing_us.
+
+    In between is taken to be the one sine of the mains' frequency that goes through both: with x the distance as an
+    angle, ∫v·i is (v₀i₀ + v₁i₁)·α + (v₀i₁ + v₁i₀)·β of the distance and ∫v is (v₀ + v₁)·γ, with
+    α = (x − sin x·cos x) / 2x·sin² x, β = (sin x − x·cos x) / 2x·sin² x, γ = (1 − cos x) / x·sin x, here as series in
+    x². That is the straight line for small x, and exact for sines of any phase.
+    """
+    v0, i0, v1, i1 = ends
+    x2 = _4_PI2 * wide_us * wide_us // (cycle_us * cycle_us)
+    x4 = x2 * x2 // _FINE
+    x6 = x4 * x2 // _FINE
+    sine = _FINE - x2 // 6 + x4 // 120 - x6 // 5040  # sin x / x
+    alpha = (_FINE // 3 - x2 // 15 + 2 * x4 // 315 - x6 // 2835) * _FINE * _FINE // (sine * sine)
+    beta = (_FINE // 6 - x2 // 60 + x4 // 1680 - x6 // 90720) * _FINE * _FINE // (sine * sine)
+    gamma = (_FINE // 2 - x2 // 24 + x4 // 720) * _FINE // sine
+    parts, over = share * wide_us, spacing_us * _FINE
+
+    def between(a0: int, a1: int, b0: int, b1: int) -> int:
+        return parts * (alpha * (a0 * b0 + a1 * b1) + beta * (a0 * b1 + a1 * b0)) // over
+
+    half = share // 2
+    v = (parts * gamma // over - half) * (v0 + v1)
+    i = (parts * gamma // over - half) * (i0 + i1)
+    put_in = between(v0, v1, i0, i1)
+    iv = put_in - half * (v0 * i0 + v1 * i1)
+    # The voltage one spacing earlier, to second order; and the sample after has the one before it much earlier.
+    ip = iv - put_in * x2 * spacing_us // (2 * _FINE * wide_us) * spacing_us // wide_us
+    ip += half * (i1 - i0) * (v1 - v0) * (wide_us - spacing_us) // wide_us
+    vv = between(v0, v1, v0, v1) - half * (v0 * v0 + v1 * v1)
+    ii = between(i0, i1, i0, i1) - half * (i0 * i0 + i1 * i1)
+    return [parts // spacing_us - share, v, i, vv, ii, iv, ip, v, 0, 0, put_in if is_wide else 0]
+
+
 def _active_pw(c: "Calibration", sums: "list[int]", share: int, good_us: int, cycles: int) -> "tuple[int, int]":
-    """Active power in picowatts as numerator and denominator."""
+    """Active power in picowatts as numerator and denominator.
+
+    What wide bridges put in is a guess, which is right for sines alone: nobody is charged more for it, or given more,
+    than had nothing flown there.
+    """
     n, v, i, _, _, iv, ip, p = sums[:8]
     now = n * iv - i * v
+    before = n * ip - i * p
+    put_in = n * sums[10]
+    if now > 0:
+        put_in = min(max(put_in, 0), now)
+    else:
+        put_in = max(min(put_in, 0), now)
     scale = c.voltage_uv_per_count * c.current_ua_per_count
+    now -= put_in
+    before -= put_in
     if not c.phase_error_us:
         return scale * now, n * n
     lag = round_div(c.phase_error_us * TURN * cycles, good_us)
     weight_now, weight_before = _phase_weights(lag, round_div(TURN * cycles * share, n))
-    return scale * (weight_now * now + weight_before * (n * ip - i * p)), n * n * ONE
+    return scale * (weight_now * now + weight_before * before), n * n * ONE
 
 
 def _rms_micro(per_count: int, n: int, total: int, squares: int) -> int:
@@ -116,7 +167,8 @@ def measure(
     good_cycles: int,
     flags: int,
 ) -> Period:
-    """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us.
+    """A period from start_us to end_us whose power is that of `sums` (in parts of `share`) over good_cycles in good_us;
+    good_cycles is 0 for cycles by the clock.
 
     Without a whole cycle of voltage to multiply with, the nominal one and a power factor of 1 stand in and the period
     is estimated: at nominal voltage more import is charged than was used, never less.
@@ -126,7 +178,7 @@ def measure(
     duration_us = end_us - start_us
     n = sums[0]
     period.flags = flags
-    period.estimated = bool(flags & (NO_VOLTAGE | NO_CROSSING)) or duration_us > 2 * good_us
+    period.estimated = bool(flags & (NO_VOLTAGE | NO_CROSSING | BRIDGED)) or duration_us > 2 * good_us
     if n <= 0:
         period.flags |= CURRENT_FLAT
         return period
@@ -137,7 +189,7 @@ def measure(
     assumed = not good_cycles or bool(period.flags & VOLTAGE_FLAT)
     period.estimated = period.estimated or assumed
     period.vrms_mv = round_div(v_uv, 1000)
-    if good_us > 0:
+    if good_cycles:
         period.frequency_mhz = round_div(good_cycles * 10**9, good_us)
     if i_ua < c.starting_ma * 1000:
         return period

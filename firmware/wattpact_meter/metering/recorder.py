@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "registers"
 _CHECKPOINT_MS = 60_000
+_PARTS = 128  # a checkpoint where one of so many of the energy since the start is in none
 _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
 _MAX_TEXT_BYTES = 64
 _WAIT_FOR_CLOCK_MS = 60_000
@@ -60,6 +61,7 @@ class Recorder:
         self._had_clock: bool | None = None
         self._saved: dict[int, int] = {}  # registers of the newest checkpoint
         self._saved_ms = 0
+        self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
         self._adopted_ms: int | None = None
         self._adopted_s = 0  # Unix time; 0 where it is not known
         self._doubted = False
@@ -96,7 +98,7 @@ class Recorder:
         if generation > self.bank.generation or (generation == self.bank.generation and below):
             self._raise_to(generation, floor_wh)
         if self.bank.generation > self.opened:
-            self._note_opened()
+            self.note_generation()
 
     def _raise_to(self, generation: int, floor_wh: "dict[int, int]") -> None:
         values = {readings.IMPORT_WH: 0, readings.EXPORT_WH: 0}
@@ -119,6 +121,9 @@ class Recorder:
             self._open(self._serial, {})
         before = self.bank.snapshot()
         self.bank.add_energy(measurement.energy_nj)
+        moved_mj = abs(sum(measurement.energy_nj)) // 1_000_000
+        self._counted_mj += moved_mj
+        self._unsaved_mj += moved_mj
         return self._follow(now, before, measurement.duration_us // 1000, measurement)
 
     def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "list[tuple[int, int]]":
@@ -191,9 +196,10 @@ class Recorder:
         if closing_wh:
             self._note(event_codes.REGISTER_CLOSE, {"registers": _few(closing_wh)})
         self._saved = {}
-        self._note_opened()
+        self.note_generation()
 
-    def _note_opened(self) -> None:
+    def note_generation(self) -> None:
+        """Publish which register generation there is, and its registers."""
         fields = {
             "text": _short(self.bank.serial), "detail": self.bank.generation, "registers": _few(self.bank.snapshot()),
         }  # fmt: skip
@@ -220,11 +226,14 @@ class Recorder:
     ) -> "list[tuple[int, int]]":
         power_w = measurement.power_w
         self.power_w = self.power_w if power_w is None else power_w
+        before_generation = self.bank.generation
         self._follow_clock(now)
         if not self.time.is_known:
             return []
         unix_ms, quality, shown = self.time.at_ms(now.uptime_ms), measurement.quality, measurement.instantaneous
         after, generation = self.bank.snapshot(), self.bank.generation
+        if generation != before_generation:  # the clock began it, with what is measured by now
+            before, duration_ms = after, 0
         return self.intervals.follow(unix_ms, before, after, duration_ms, quality, shown, generation)
 
     def _follow_clock(self, now: "Now") -> None:
@@ -247,8 +256,11 @@ class Recorder:
     # What is kept
 
     def keep_up(self, now: "Now") -> None:
-        """A checkpoint now and then, so that power lost without warning loses little."""
-        if now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
+        """A checkpoint now and then, so that power lost without warning loses little: soon after a start often, so that
+        many starts together lose little too."""
+        if self._unsaved_mj * _PARTS > self._counted_mj:
+            self.checkpoint()
+        elif now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
             self._saved_ms = now.uptime_ms
             if self.bank.snapshot() != self._saved:
                 self.checkpoint()
@@ -260,6 +272,7 @@ class Recorder:
 
     def checkpoint(self) -> None:
         self._store.save(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s])
+        self._unsaved_mj = 0
         self._saved = self.bank.snapshot()
 
 

@@ -12,7 +12,8 @@ whose parts are missing is none of that board's. Only the module of the chosen k
 
 import sys
 
-from wattpact_meter.settings import SettingsError, choice, flag
+from wattpact_meter.setting_checks import choice, flag
+from wattpact_meter.settings import SettingsError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

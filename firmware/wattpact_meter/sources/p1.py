@@ -3,6 +3,7 @@
 `serial` has read() -> bytes, what has come since, without waiting; b"" when that is nothing.
 """
 
+from wattpact_meter.clock import plausible
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_meter.sources import p1_frame
 
@@ -50,7 +51,9 @@ class P1Source:
 
 def measurement(telegram: "Telegram") -> Measurement:
     """What a telegram shows of the meter that sent it."""
-    return Measurement((), 0, telegram.instantaneous, 0, telegram.serial, telegram.registers, telegram.unix_s)
+    return Measurement(
+        (), 0, telegram.instantaneous, 0, telegram.serial, telegram.registers, plausible(telegram.unix_s)
+    )
 
 
 def make(settings: "Settings", plan: "dict[str, Any]", serial: "Callable[[dict[str, Any]], Serial]") -> P1Source:

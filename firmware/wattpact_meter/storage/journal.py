@@ -5,9 +5,10 @@ A folder of segments, each named by the sequence of its first record; all but th
     record = "WJ" | length (2) | sequence (8) | CRC-32 (4) | entry          numbers big-endian, the CRC over all else
 
 What always holds: sequences follow one another, and nothing that `append` returned from is lost to a power cut at any
-byte. Unsealing drops what was being written when power went. A record that does not check anywhere else is damage: it
-sets `corrupt` and is named in `missing`, and the records after it that check are kept. A segment ends where the next
-begins, so that a record whose append failed gives way to the one that was appended in its place.
+byte. Unsealing drops what was being written when power went. A record that does not check anywhere else, or that the
+flash cannot read, is damage: it is named in `missing`, and the records after it that check are kept; nothing is
+appended to a segment that has it. Whether the newest records are there only who appended them can know: `skip_to`.
+A segment ends where the next begins, so that a record whose append failed gives way to the one in its place.
 """
 
 import binascii
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SEGMENT_BYTES = 16 * 1024
 MAX_RECORD_BYTES = 1024
 _MAX_MISSING = 16  # ranges that are remembered
+_MAX_SEGMENTS = 32  # whose names fit half a block: littlefs splits a larger folder, and half of a new one has no twin
 _MAGIC = b"WJ"
 _HEAD_BYTES = 16
 _NO_SPACE = 28  # ENOSPC
@@ -36,13 +38,14 @@ class JournalFull(JournalError):
 
 
 class Segment:
-    """One file: records `first` to `end` - 1, in its `size` bytes."""
+    """One file: records `first` to `end` - 1, in its `size` bytes. is_broken: littlefs cannot follow it."""
 
     def __init__(self, path: str, first: int, end: int, size: int) -> None:
         self.path = path
         self.first = first
         self.end = end
         self.size = size
+        self.is_broken = False
 
 
 def flushed(file: "BinaryIO") -> None:
@@ -53,8 +56,8 @@ def flushed(file: "BinaryIO") -> None:
 class Journal:
     """Journal(directory): opens it, or makes it. `fsync(file)` makes what was written durable.
 
-    corrupt: damage was found; missing: [first, after) ranges of lost sequences, the first _MAX_MISSING of them;
-    dropped_bytes: what was cut off from writes that power cuts interrupted.
+    missing: [first, after) ranges of lost sequences, _MAX_MISSING of them, of which the last may cover more than was
+    lost; dropped_bytes: what was cut off from writes that power cuts interrupted.
     """
 
     def __init__(
@@ -62,17 +65,17 @@ class Journal:
         directory: str,
         fsync: "Callable[[BinaryIO], None]" = flushed,
         limit_bytes: int = 512 * 1024,
-        segment_bytes: int = SEGMENT_BYTES,
+        segment_bytes: int = 0,
     ) -> None:
         self._directory = directory
         self._fsync = fsync
         self._limit_bytes = limit_bytes
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = segment_bytes or max(SEGMENT_BYTES, limit_bytes // _MAX_SEGMENTS)
         self._segments: list[Segment] = []
         self._file: BinaryIO | None = None
         self._sealed = True  # nothing more may be written to the last segment
         self._after_read = ("", 0, 0)  # in that segment: the sequence after the one last read, and where it is
-        self.corrupt = False
+        self._next = 0  # as long as there is no segment
         self.missing: list[tuple[int, int]] = []
         self.dropped_bytes = 0
         _make_directory(directory)
@@ -81,11 +84,16 @@ class Journal:
     @property
     def first(self) -> int:
         """The lowest sequence that is held; next_sequence when none is."""
-        return self._segments[0].first if self._segments else 0
+        return self._segments[0].first if self._segments else self._next
 
     @property
     def next_sequence(self) -> int:
-        return self._segments[-1].end if self._segments else 0
+        return self._segments[-1].end if self._segments else self._next
+
+    @property
+    def corrupt(self) -> bool:
+        """Whether damage was found."""
+        return bool(self.missing)
 
     @property
     def size_bytes(self) -> int:
@@ -129,8 +137,8 @@ class Journal:
                         return raw
                     if found > sequence:
                         break
-        except OSError as error:
-            raise JournalError("flash failed: %s" % error)
+        except OSError:
+            segment.is_broken = True
         self._note_missing(sequence, sequence + 1)
         return None
 
@@ -138,47 +146,83 @@ class Journal:
         """The newest entry."""
         return self.read(self.next_sequence - 1)
 
+    @property
+    def lost_to(self) -> int:
+        """The sequence behind the last entry that was lost, 0 where none was."""
+        return max([after for _, after in self.missing] + [0])
+
     def prune(self, before_sequence: int) -> None:
         """Drop segments that hold nothing at or after that sequence; the last segment stays, whatever it holds."""
         while len(self._segments) > 1 and self._segments[0].end <= before_sequence:
-            try:
-                os.remove(self._segments[0].path)
-            except OSError as error:
-                raise JournalError("flash failed: %s" % error)
-            del self._segments[0]
+            self._remove(self._segments[0])
+        self.missing = [found for found in self.missing if found[1] > self.first]
+
+    def skip_to(self, sequence: int) -> None:
+        """Go on at that sequence: what is between here and there was appended, and is lost."""
+        self._seal()
+        if sequence > self.next_sequence:
+            self._note_missing(self.next_sequence, sequence)
+            self._next = sequence
+            if self._segments:
+                self._segments[-1].end = sequence
+
+    def drop_broken(self) -> None:
+        """Drop the segments that littlefs cannot follow: while it meets one it finds no free block to write to."""
+        after = self.next_sequence
+        for segment in [segment for segment in self._segments if segment.is_broken]:
+            self._seal()
+            self._note_missing(segment.first, segment.end)
+            self._remove(segment)
+        self.skip_to(after)
+
+    def clear(self) -> None:
+        """Drop everything, and begin again at sequence 0."""
+        self._seal()
+        while self._segments:
+            self._remove(self._segments[-1])
+        self.missing = []
+        self._next = 0
 
     def close(self) -> None:
         self._seal()
+
+    def _remove(self, segment: Segment) -> None:
+        try:
+            os.remove(segment.path)
+        except OSError as error:
+            raise JournalError("flash failed: %s" % error)
+        self._segments.remove(segment)
 
     def _open(self) -> None:
         firsts = sorted([int(name[: -len(_SUFFIX)]) for name in os.listdir(self._directory) if _is_segment(name)])
         for place, first in enumerate(firsts):
             limit = firsts[place + 1] if place + 1 < len(firsts) else None
             segment = Segment(self._path(first), first, first, 0)
-            torn = self._scan(segment, limit)
+            self._sealed = self._scan(segment, limit)
             self._segments.append(segment)
-            self._sealed = torn
             if limit is not None and segment.end < limit:
                 self._note_missing(segment.end, limit)
                 segment.end = limit
 
     def _scan(self, segment: Segment, limit: "int | None") -> bool:
-        """Find where the segment's records end; True if bytes follow the last of them."""
-        with open(segment.path, "rb") as file:
-            size = file.seek(0, 2)
-            end = 0
-            for sequence, at, raw in _records(file, size, 0):
-                if limit is not None and sequence >= limit:
-                    break
-                if at != end:
-                    self.corrupt = True
-                if sequence > segment.end:
-                    self._note_missing(segment.end, sequence)
-                segment.end = max(segment.end, sequence + 1)
-                end = at + _HEAD_BYTES + len(raw)
-        segment.size = size
-        self.dropped_bytes += size - end
-        return size > end
+        """Find where the segment's records end; True if nothing may follow them in it: it holds other bytes too."""
+        end, is_whole = 0, True
+        try:
+            with open(segment.path, "rb") as file:
+                segment.size = file.seek(0, 2)
+                for sequence, at, raw in _records(file, segment.size, 0):
+                    if limit is not None and sequence >= limit:
+                        break
+                    if sequence > segment.end:
+                        self._note_missing(segment.end, sequence)
+                    is_whole = is_whole and at == end
+                    segment.end = max(segment.end, sequence + 1)
+                    end = at + _HEAD_BYTES + len(raw)
+        except OSError:
+            segment.is_broken = True
+            is_whole = False
+        self.dropped_bytes += segment.size - end
+        return segment.size > end or not is_whole
 
     def _writable(self, length: int) -> "BinaryIO":
         """The file to append to: the last segment, or a new one where that is full or its tail was torn."""
@@ -216,9 +260,12 @@ class Journal:
         return None
 
     def _note_missing(self, first: int, after: int) -> None:
-        self.corrupt = True
-        if (first, after) not in self.missing and len(self.missing) < _MAX_MISSING:
-            self.missing.append((first, after))
+        if any(begin <= first and after <= end for begin, end in self.missing):
+            return
+        if len(self.missing) == _MAX_MISSING:
+            begin, end = self.missing.pop()
+            first, after = min(begin, first), max(end, after)
+        self.missing.append((first, after))
 
     def _path(self, first: int) -> str:
         return "%s/%010d%s" % (self._directory, first, _SUFFIX)

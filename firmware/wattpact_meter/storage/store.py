@@ -9,6 +9,11 @@ Encoding a long value takes long, so that `save_steps` gives way in it; the file
 
 There is one copy. A value that does not check is reported in `corrupt` and not replaced by an older one: an old
 register would be a falling one, and the guard would rather know.
+
+littlefs has a folder in two blocks, which take turns: one is written until it is full, then the other gets all that is
+left. Where one is damaged it goes on with the other, as of its last turn; of a new folder the other is empty, and of
+a folder that hardly changes it names what has been moved since. So folders are turned: at first, and the one above now
+and then.
 """
 
 import binascii
@@ -26,6 +31,9 @@ _MAGIC = b"WS"
 _HEAD_BYTES = 8
 _NEW = ".new"
 _LEVELS = 4  # of lists within lists that are encoded item by item
+_TURNING = "/" + 200 * "t"  # a long name, for few writes to fill a block
+_TURNS = 24  # that fill both blocks
+_TURN_EVERY = 16  # writes; littlefs moves a folder after some 1,000
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 
@@ -35,6 +43,23 @@ class StateError(Exception):
 
 def flushed(file: "BinaryIO") -> None:
     file.flush()
+
+
+def turn(folder: str) -> None:
+    """Write something into a folder, and remove it: a step towards its other block."""
+    try:
+        with open(folder + _TURNING, "wb") as file:
+            file.write(bytes(100))
+        os.remove(folder + _TURNING)
+    except OSError:
+        pass  # what matters is written elsewhere, and reported there
+
+
+def settle(*folders: str) -> None:
+    """Both blocks of these new folders hold what is in them when this returns."""
+    for _ in range(_TURNS):
+        for folder in folders:
+            turn(folder)
 
 
 class Store:
@@ -49,6 +74,7 @@ class Store:
         self._fsync = fsync
         self.corrupt: set[str] = set()
         self.is_saving = False
+        self._writes = 0
         self._names: set[str] = set()  # that are sound
         try:
             os.mkdir(directory)
@@ -57,17 +83,20 @@ class Store:
                 raise StateError("%s cannot be made: %s" % (directory, error))
         for name in os.listdir(directory):
             if name.endswith(_NEW):
-                os.remove(self._path(name))
+                self._remove(self._path(name))
 
     def load(self, name: str) -> "Any":
         """The value last saved under the name; None where there is none, or it is damaged."""
         self._check_name(name)
         try:
             with open(self._path(name), "rb") as file:
-                data = file.read(_HEAD_BYTES + MAX_VALUE_BYTES + 1)
+                size = min(file.seek(0, 2), _HEAD_BYTES + MAX_VALUE_BYTES + 1)
+                file.seek(0)
+                data = file.read(size)  # room for the most would be wanted in one piece
         except OSError as error:
             if error.errno != 2:  # ENOENT
                 self.corrupt.add(name)
+                self._remove(self._path(name))
             return None
         body = data[_HEAD_BYTES:]
         try:
@@ -113,6 +142,9 @@ class Store:
         except OSError as error:
             raise StateError("%s: flash failed: %s" % (name, error))
         self.corrupt.discard(name)
+        self._writes += 1
+        if self._writes % _TURN_EVERY == 0:
+            turn(self._directory.rsplit("/", 1)[0])
 
     def condemn(self, name: str) -> None:
         """Give a value up that is sound but of no use: it is gone, and `corrupt` from now on."""
@@ -123,6 +155,13 @@ class Store:
             except OSError as error:
                 raise StateError("%s: flash failed: %s" % (name, error))
             self.corrupt.add(name)
+
+    def _remove(self, path: str) -> None:
+        """While littlefs meets a file that it cannot follow, it finds no free block to write to."""
+        try:
+            os.remove(path)
+        except OSError:
+            pass
 
     def _check_name(self, name: str) -> None:
         if name in self._names:

@@ -49,10 +49,11 @@ class Outbox:
             self._sent = next_sequence
         return None
 
-    def send_steps(self, now_ms: int, generation: int, has_certificate: bool) -> "Generator[None, None, None]":
-        """Put the datagrams that are due into the queue, giving way behind each; it may be emptied in between."""
+    def send_steps(self, now_ms: int, claim: "tuple[int, int]") -> "Generator[None, None, None]":
+        """Put the datagrams that are due into the queue, giving way behind each; it may be emptied in between.
+        claim: generation and next sequence of the own log, for a DIGEST."""
         is_idle = self._sent == self.acknowledged
-        for raw in self._push() if has_certificate else ():
+        for raw in self._push():
             if is_idle:
                 self._moved_ms = now_ms
             if self._host.is_seen(now_ms):
@@ -60,8 +61,7 @@ class Outbox:
             self._put(datagram.encode(datagram.ENTRY, self._community, raw))
             yield
         if self._host.is_digest_due(now_ms):
-            next_sequence = self._journal.next_sequence if has_certificate else 0
-            body = [self._kid, generation, next_sequence, self._inbox.id, self._inbox.cursor]
+            body = [self._kid, claim[0], claim[1], self._inbox.id, self._inbox.cursor]
             self._put(datagram.encode(datagram.DIGEST, self._community, body))
             self._host.digested(now_ms)
 
@@ -91,6 +91,7 @@ class Outbox:
         self._sent = max(self._sent, self._journal.first)
         while self._sent < end:
             raw = self._journal.read(self._sent)
+            if raw is None:
+                return  # it was lost, and what follows it is of no use to the host
             self._sent += 1
-            if raw is not None:
-                yield raw
+            yield raw

@@ -10,7 +10,6 @@ Rules: docs/spec/meter.md, "Usage".
 """
 
 from wattpact_protocol.log import kinds, reasons
-from wattpact_protocol.settlement import contracts
 
 from wattpact_meter.trade.orders import Record
 
@@ -81,7 +80,7 @@ class Usage:
         self.base_wh = 0
         self.beyond_wh = 0
         self.dropped = 0
-        self._numbers: list[list[Any]] = []  # [issuer, newest grant number]
+        self.numbers: list[list[Any]] = []  # [issuer, newest grant number]
 
     # What is received
 
@@ -90,13 +89,13 @@ class Usage:
         body = new.body
         if body["meter"] != kid:
             return reasons.NOT_FOR_THIS_METER
-        for row in self._numbers:
+        for row in self.numbers:
             if row[0] == new.kid:
                 if body["number"] <= row[1]:
                     return reasons.OLD_GRANT
-                self._numbers.remove(row)
+                self.numbers.remove(row)
                 break
-        self._numbers = self._numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
+        self.numbers = self.numbers[-(_MAX_ISSUERS - 1) :] + [[new.kid, body["number"]]]
         if self.find(body["contract"]) is not None:
             return reasons.OLD_GRANT
         values = [body[name] for name in Grant.FIELDS[:10]]
@@ -105,7 +104,9 @@ class Usage:
         return self._make_room(body["contract"])
 
     def _sort(self) -> None:
-        self.grants.sort(key=contracts.order_of)
+        self.grants.sort(
+            key=lambda grant: (grant.priority, grant.id)
+        )  # `contracts.order_of`, which would load all of it
 
     def _make_room(self, newest: bytes) -> "str | None":
         """Past the limit the grant that is used last goes, of those that are not in use."""
@@ -272,10 +273,10 @@ class Usage:
 
     def to_list(self) -> "list[Any]":
         """What counts, and the grants, which are encoded one by one as they are kept."""
-        return [self.base_wh, self.beyond_wh, self._numbers, self.grants]
+        return [self.base_wh, self.beyond_wh, self.numbers, self.grants]
 
     def restore(self, saved: "list[Any]") -> None:
-        self.base_wh, self.beyond_wh, self._numbers, grants = saved
+        self.base_wh, self.beyond_wh, self.numbers, grants = saved
         self.grants = [Grant(values) for values in grants]
         self._sort()
 

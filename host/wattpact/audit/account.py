@@ -107,6 +107,10 @@ def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement
         name = label(found, kid)
         shown: dict[str, Any] = {"meter": kid.hex(), "label": found.labels.get(kid), "own": kid in made.meters}
         found.meters.append(shown)
+        for generation, unix_s in checker.links.begun.get(kid, []):
+            at = "an unknown time" if unix_s is None else utc(unix_s)
+            text = f"{name}: generation {generation} of its log begins at {at}; "
+            found.missing.append(text + "what it had not delivered of the one before is lost")
         shown["settled_to_s"] = settlement.settled_to(kid, made.to_s)
         if load is None or run is None or not load.times:
             found.missing.append(f"{name}: no readings")

@@ -92,6 +92,7 @@ class Links:
         self._broken: set[bytes] = set()
         self._whole: set[bytes] = set()  # meters whose generation is shown from its first entry on, so far
         self.runs: dict[bytes, Run] = {}
+        self.begun: dict[bytes, list[tuple[int, int | None]]] = {}  # later generations of a meter's log, and when
 
     def add(self, new: Entry, number: int, offset: int) -> str | None:
         """Why the entry cannot have the place that it claims; None if it can."""
@@ -125,6 +126,8 @@ class Links:
         self._last[new.kid] = new
         if new.sequence == 0:
             self._whole.add(new.kid)
+            if new.generation > min(author.certificates):
+                self.begun.setdefault(new.kid, []).append((new.generation, new.stamp.unix_s))
         elif not follows:
             self._whole.discard(new.kid)
         if not follows:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from wattpact_protocol.crypto import merkle
+from wattpact_protocol.ledger import records
 from wattpact_protocol.log import entry, ids, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
@@ -92,8 +93,8 @@ class _Checker:
         except (entry.EntryError, ProofProblem) as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
-        if reason is None and new.kind == kinds.READING and self.inputs.community is None:
-            reason = "it comes before the community's entry"
+        if reason is None and new.kind == kinds.READING:
+            reason = self._unfounded(new)
         if reason is None and new.is_sealed:
             reason = self._uncommitted(new)
         if reason:
@@ -113,6 +114,16 @@ class _Checker:
             return "it is out of order, or there twice"
         self._order = order
         return None
+
+    def _unfounded(self, new: Entry) -> str | None:
+        """A reading counts by the records of the community and of its meter."""
+        if self.inputs.community is None:
+            return "it comes before the community's entry"
+        try:
+            is_known = self.proven.get(records.COMMUNITY) and self.proven.get(records.AUTHOR, new.kid)
+        except ProofProblem as problem:
+            return str(problem)
+        return None if is_known else "the ledger has no record of its meter or of the community"
 
     def _uncommitted(self, new: Entry) -> str | None:
         """A part sealed with a key that no KEY_OPEN committed to is void. A host could make a part void by leaving its
@@ -140,9 +151,11 @@ class _Checker:
             self.places[new.kid] = name_of(new, number, offset)
 
     def _open_key(self, number: int, new: Entry, named: dict[str, Any]) -> None:
-        """An opening that is not the one that the ledger ordered first counts for nothing."""
-        self._void(number, new, self.seals.follow(new, named))
-        self._openings.append((new, named))
+        """The second of one number counts for nothing; whether the first is the ledger's is checked in the end."""
+        reason = self.seals.follow(new, named)
+        self._void(number, new, reason)
+        if reason is None:
+            self._openings.append((new, named))
 
     def _unsealed(self, new: Entry, number: int) -> Entry | None:
         """A sealed entry as far as it can be read; None for a reading that cannot be unsealed."""
@@ -193,6 +206,8 @@ class _Checker:
         body, slot_s = stated.body, self.inputs.slot_s
         if self.inputs.community is None:
             raise Refuted("the bundle has no community's entry", self._named)
+        if not slot_s:
+            raise Refuted("the bundle has no record of the community", self._named)
         if stated.stamp.unix_s is None:
             raise Refuted("the statement has no time", self._named)
         if body["from_s"] % slot_s or body["to_s"] % slot_s or body["from_s"] >= body["to_s"]:
@@ -212,11 +227,12 @@ class _Checker:
                 text = f"readings of this meter are left out before it: they are needed from {made.evidence_from_s} on"
                 raise Refuted(text, self.places[kid])
 
-    def _check(self, part: Callable[[], None]) -> None:
+    def _check(self, part: Callable[[], None], named: dict[str, Any] | None = None) -> None:
+        """`named`: the entry that shows it, if it is not the statement."""
         try:
             part()
         except ProofProblem as problem:
-            raise Refuted(str(problem), self._named) from None
+            raise Refuted(str(problem), named or self._named) from None
 
     def _check_proven(self, made: Statement) -> None:
         """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
@@ -225,8 +241,7 @@ class _Checker:
         used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
         for opening, named in self._openings:
             if (opening.kid, opening.generation, opening.body["key_no"]) in used:
-                self._named = named
-                self._check(lambda opening=opening: self.proven.check_key(opening))  # type: ignore[misc]
+                self._check(lambda opening=opening: self.proven.check_key(opening), named)  # type: ignore[misc]
         for kid in made.closure:
             self._check(lambda kid=kid: self._check_end(kid, made))  # type: ignore[misc]
 

@@ -75,7 +75,7 @@ def _open(path: str) -> BinaryIO:
     if status.st_size > format.MAX_BYTES:
         raise Unreadable(f"{path!r} is larger than {format.MAX_BYTES >> 20} MiB, the most that a bundle can have")
     file = open(path, "rb")
-    if not format.may_begin(file.read(4)):
+    if not format.is_begin(file.read(4)):
         file.close()
         raise Unreadable(f"{path!r} is not a bundle")
     file.seek(0)

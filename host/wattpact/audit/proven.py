@@ -135,7 +135,7 @@ class LedgerPart:
             if stated != (held["version"], held["end_s"], held["owner"], held["rated_w"]):
                 raise ProofProblem(f"the record of a certificate of {kid.hex()} is not what was signed")
             if held["begin_s"] < body["not_before_s"]:
-                raise ProofProblem(f"a certificate of {kid.hex()} holds before it says")
+                raise ProofProblem(f"a certificate of {kid.hex()} holds before its own begin")
 
     def _check_contract(self, name: bytes, made: Statement, entries: "Named") -> None:
         fields = self.get(records.CONTRACT, name)

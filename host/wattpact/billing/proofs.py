@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from wattpact_protocol.ledger import members, records
 from wattpact_protocol.ledger.blocks import Header
+from wattpact_protocol.log import kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
@@ -42,7 +43,8 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
     add(records.COMMUNITY)
     _add_tariffs(add, statement.from_s)
     owned = add(records.OWNED, statement.subject) or {"meters": []}
-    for kid in sorted({*owned["meters"], *statement.closure, *(new.kid for new in entries)}):
+    measured = {new.kid for new in entries if new.kind == kinds.READING}
+    for kid in sorted({*owned["meters"], *statement.closure, *measured}):
         add(records.AUTHOR, kid)
     for kid in statement.closure:
         add(records.HEAD, kid)

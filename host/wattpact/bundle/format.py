@@ -72,6 +72,11 @@ class Record(NamedTuple):
     proof: Proof
 
 
+def is_begin(data: bytes) -> bool:
+    """Whether a bundle may begin so: with a byte string of hundreds of bytes around an array of three, the head."""
+    return len(data) > 3 and data[0] == 0x59 and data[3] == 0x83
+
+
 def read(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """(offset, bytes) of each item: what begins as an entry is one, else `decode_head` and `decode_record` read it.
     Holds one item in memory. Raises BundleError."""
@@ -90,11 +95,6 @@ def read(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         file.seek(offset + length)
         yield offset, raw
         offset += length
-
-
-def may_begin(raw: bytes) -> bool:
-    """Whether these can be the first four bytes of a bundle: a head in a byte string of 256 bytes or more."""
-    return raw[:1] == b"\x59" and raw[3:4] == b"\x83"
 
 
 def entries_of(file: BinaryIO) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from wattpact.cli import times
 from wattpact.cli.frame import Session, age, as_json, energy, show_fields, show_json, show_table
 from wattpact.keys import KeyFileError
 from wattpact.market import terms
-from wattpact.membership import members
+from wattpact.membership import members, renewal
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
 from wattpact.store.interface import Reader, Store
@@ -79,6 +79,25 @@ def _proved(store: Store, code: bytes, wait_s: int) -> bytes:
             time.sleep(_POLL_S)
 
 
+@command.command("renew")
+@click.argument("meter")
+@click.option("--anyway", is_flag=True, help="Though it reported no lost log: what it has not delivered yet is lost.")
+@click.pass_obj
+def renew_meter(session: Session, /, meter: str, anyway: bool) -> None:
+    """Let a meter that lost its log begin a new one; METER is its label or the start of its key id. It gets a new
+    certificate and goes on by itself. What the old log had that was not delivered is lost, and audits show it."""
+    directory = session.data_directory()
+    issuer = directory.issuer()
+    if issuer is None:
+        raise KeyFileError("the issuer's key is not in this data directory, so nothing can be renewed here")
+    with directory.store() as store:
+        known = members.find(store.certificates(), roles.METER, meter)
+        if not (anyway or known.kid in renewal.lost_logs(store) or renewal.is_frozen(store, known)):
+            raise members.EnrolError(f"{known.body['label']!r} has not reported a lost log; renew it with --anyway?")
+        made = renewal.renew_meter(store, issuer, known, data_directory.clock())
+    click.echo(f"{made.body['label']} is certified anew and begins generation {made.body['generation']} of its log.")
+
+
 def _show_age(directory: DataDirectory, reader: Reader) -> None:
     """How old the newest of what is shown is, and whether anything newer can be expected."""
     (newest,) = reader.entries(limit=1, newest_first=True)
@@ -87,14 +106,14 @@ def _show_age(directory: DataDirectory, reader: Reader) -> None:
         click.echo("No node is running on this data directory, so no newer entries arrive.")
 
 
-def _row(reader: Reader, known: Certified, owners: dict[bytes, str]) -> dict[str, Any]:
+def _row(reader: Reader, known: Certified, owners: dict[bytes, str], lost: dict[bytes, int]) -> dict[str, Any]:
     body = known.body
     row: dict[str, Any] = {
         "kid": known.kid.hex(), "label": body["label"], "owner": owners.get(body.get("owner", b"")),
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
         "assurance": roles.ASSURANCES[body["assurance"]], "entries": 0,
         "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
-        "unreadable": reader.sealing().get(known.kid, 0),
+        "unreadable": reader.sealing().get(known.kid, 0), "log_lost_s": lost.get(known.kid),
     }  # fmt: skip
     head = reader.head(known.kid, body["generation"])
     row["entries"] = head[0] + 1 if head else 0
@@ -116,7 +135,8 @@ def _relay(reader: Reader, kid: bytes) -> dict[str, Any] | None:
 def _rows(reader: Reader) -> list[dict[str, Any]]:
     certified = reader.certificates()
     owners = {known.kid: known.body["label"] for known in certified}
-    return [_row(reader, known, owners) for known in certified if known.body["role"] == roles.METER]
+    lost = renewal.lost_logs(reader)
+    return [_row(reader, known, owners, lost) for known in certified if known.body["role"] == roles.METER]
 
 
 @command.command("list")
@@ -143,6 +163,9 @@ def _show_rows(rows: list[dict[str, Any]], waiting: int, zone: str) -> None:
     unreadable = sum(1 for row in rows if row["unreadable"])
     if unreadable:
         click.echo(f"Readings of {_count(unreadable)} are unreadable: {_NO_KEY}.")
+    for row in rows:
+        if row["log_lost_s"]:
+            click.echo(f'{row["label"]} lost its log: `wattpact meter renew "{row["label"]}"`')
     if waiting:
         verb = "waits" if waiting == 1 else "wait"
         click.echo(f"{_count(waiting)} {verb} to be enrolled: `wattpact meter enrol --code CODE ...`")
@@ -207,6 +230,7 @@ def _show_row(row: dict[str, Any], zone: str) -> None:
         "entries": row["entries"], "import": _energy(row["import_wh"]), "export": _energy(row["export_wh"]),
         "last reading": "-" if row["reading_s"] is None else times.shown(row["reading_s"], zone),
         "relay": _relay_text(row["relay"], zone),
+        "log": f"reported lost, last at {times.shown(row['log_lost_s'], zone)}" if row["log_lost_s"] else None,
         "unreadable": f"{row['unreadable']} readings: {_NO_KEY}" if row["unreadable"] else None,
     })  # fmt: skip
 

@@ -19,6 +19,7 @@ from wattpact.store.interface import Reader, Store
 from wattpact.store.publishing import publish
 
 _LAST = 65535  # the lowest priority: contracts come first
+_ORDERED_WITHIN_S = 10  # a node orders within a second
 _IDENTITY = ("version", "meter")
 
 
@@ -48,8 +49,14 @@ def tariffs(reader: Reader) -> Tariff:
     return prices
 
 
+def first_slot_s(reader: Reader, now_s: int) -> int:
+    """When the first slot begins that will not have begun once what is published now is ordered."""
+    slot_s = int(community(reader)["slot_s"])
+    return -(-(now_s + _ORDERED_WITHIN_S) // slot_s) * slot_s
+
+
 def set_tariff(store: Store, issuer: Signer, from_s: int, prices: tuple[int, int], now_s: int) -> None:
-    """(import, export) in micro-units per kWh, from a time on."""
+    """(import, export) in micro-units per kWh, from a time on that is not before `first_slot_s`."""
     body = {"from_s": from_s, "import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]}
     publish(store, issuer, kinds.TARIFF, body, now_s)
 

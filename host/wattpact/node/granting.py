@@ -22,7 +22,7 @@ class Granting:
         self._store = store
         self._issuer = issuer
         self._clock = clock
-        self._tried: set[bytes] = set()  # contracts, so that a grant that is refused is not published again and again
+        self._tried: set[bytes] = set()  # contracts, so that a grant that is rejected is not published again and again
 
     def publish_due(self, state: State) -> bool:
         """Publish a grant for each contract that is due one by the ledger's state; whether there were any. Raises

@@ -41,7 +41,7 @@ class Follower:
         try:
             return self.ledger.append(raw, ed25519.verify)
         except BlockError as error:
-            raise FollowingError(f"block {self.ledger.size} is refused: {error}") from None
+            raise FollowingError(f"block {self.ledger.size} is rejected: {error}") from None
 
     def check_head(self, text: str) -> Checkpoint:
         """Whether a head is signed by a host of the community and is of the blocks applied; raises FollowingError."""
@@ -92,7 +92,7 @@ def prove(reader: Reader, name: bytes) -> bytes:
     row = reader.entry_with_id(name)
     place = None if row is None else reader.place(row.cursor)
     if row is None or place is None or place.height is None or place.position is None:
-        reason = f": it was refused ({place.reason})" if place and place.reason else ""
+        reason = f": it was rejected ({place.reason})" if place and place.reason else ""
         raise FollowingError(f"entry {name.hex()[:16]} is in no block{reason}")
     ledger = Ledger(StoredLedger(reader), reader.community, last_header(reader))
     block = reader.block(place.height)

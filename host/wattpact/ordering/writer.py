@@ -2,7 +2,7 @@
 
     new entries that bind others -> blocks of what the state machine allows -> places, state, the signed head
 
-What always holds: how far this got is stored with its result, so an entry is ordered once or refused once, whenever
+What always holds: how far this got is stored with its result, so an entry is ordered once or rejected once, whenever
 the program dies; the head is signed for each block in the transaction that stores it, and never for two of one height.
 docs/spec/ledger.md.
 """

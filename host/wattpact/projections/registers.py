@@ -108,7 +108,7 @@ class _Made:
 
 
 class _Meter:
-    """Its last good registers, the end of its load profile, and its certificates, which say what it may carry."""
+    """Its last good registers, the end of its load profile, and its certificates, by which it may carry so much."""
 
     def __init__(self, store: Reader, kid: bytes, slot_s: int) -> None:
         self._kid = kid

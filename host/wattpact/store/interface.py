@@ -169,7 +169,7 @@ class Blocks(Protocol):
         """The entries of a block, in its order."""
 
     def place(self, cursor: int) -> Place | None:
-        """What the ledger made of an entry; None where it has not come to it, or never will."""
+        """What the ledger made of an entry; None where it has not looked at it yet, or never will."""
 
     def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
         """(author, generation, next sequence, id of the last entry) of each log with entries behind that cursor; costs

@@ -72,13 +72,16 @@ class Link:
         return author if author is not None and author.certificate["role"] == roles.METER else None
 
     def _digest(self, body: list[Any], address: Address, now_ms: int, now_s: int) -> Datagrams:
-        kid, _, _, inbox, cursor = body
+        kid, generation, _, inbox, cursor = body
         author = self._meter(kid)
         if author is None:
             if kid not in self._enrolling:
                 self._count(reasons.UNKNOWN_AUTHOR, kid, address[0])
             return []
         peer = self._contact(kid, address, now_ms, now_s)
+        if generation > author.head.generation and peer.asked != generation:
+            self._count(reasons.LOG_LOST, kid, address[0])  # once, though the meter repeats it
+            peer.asked = generation
         known = cursor if inbox == self._inbox.id and self._inbox.holds(kid, cursor) else 0
         if known != peer.cursor or now_ms - peer.sent_ms >= RESEND_MS:
             recent = now_ms - peer.sent_ms < RESEND_MS and known > peer.cursor

@@ -71,8 +71,8 @@ class Inboxes:
         self._meters: set[bytes] = set()
 
     def fold(self, row: Stored, new: Entry, known: Known, now_s: int) -> None:
-        """Put a stored entry, ordered or refused before, into the inboxes of those it concerns; in the caller's
-        transaction. What the ledger refused concerns nobody."""
+        """Put a stored entry, ordered or rejected before, into the inboxes of those it concerns; in the caller's
+        transaction. What the ledger rejected concerns nobody."""
         if row.cursor > self.folded and not self._is_refused(row):
             for meter in sorted(recipients(new, self._meters, known, now_s)):
                 self._add(meter, row.cursor)

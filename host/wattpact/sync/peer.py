@@ -10,7 +10,8 @@ class Peer:
     """Where a meter is, how much of its inbox it has, and what was sent to it since.
 
     `cursor` is the position in its inbox that it has acknowledged, `in_flight` the positions sent after that. Times are
-    the edge's monotonic milliseconds, `last_contact_s` Unix seconds."""
+    the edge's monotonic milliseconds, `last_contact_s` Unix seconds. `asked` is the generation of its log that it
+    reported to need, 0 for none."""
 
     def __init__(self, address: Address, now_ms: int) -> None:
         self.address = address
@@ -18,6 +19,7 @@ class Peer:
         self.cursor = 0
         self.in_flight: list[int] = []
         self.sent_ms = 0
+        self.asked = 0
         self._budget = BUDGET
         self._budget_ms = now_ms
 

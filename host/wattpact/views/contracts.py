@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kind_texts, kinds
 from wattpact_protocol.settlement.contracts import ACTIVE, ENDED, GRANTED, SETTLED, VOID, Contract, order_of
 
 from wattpact.projections.contracts import StoredContract
@@ -92,7 +92,7 @@ def end_reason_text(contract: Contract, state: str) -> str | None:
         return None
     if contract.terminated_s is not None and contract.terminated_s < contract.end_s:
         return f"ended early by the {contract.terminated_by}"
-    return kinds.ENDS.get(contract.end_reason or kinds.END_EXPIRED)
+    return kind_texts.ENDS.get(contract.end_reason or kinds.END_EXPIRED)
 
 
 def row(one: Shown, labels: Mapping[bytes, str], flow_w: int, now_s: int) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def _used(known: Sentences, new: Entry) -> str:
 
 
 def _end(known: Sentences, new: Entry) -> str:
-    return kinds.ENDS[new.body["reason"]]
+    return kind_texts.ENDS[new.body["reason"]]
 
 
 def _because(known: Sentences, new: Entry) -> str:

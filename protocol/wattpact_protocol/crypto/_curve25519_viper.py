@@ -7,11 +7,9 @@ four numbers: y + x, y - x and 2dxy, each times z, and 2z; or the first three wh
 
 from array import array
 
-import micropython
-
-from wattpact_protocol.crypto import _ed25519_table
 from wattpact_protocol.crypto import _scalar25519_viper as scalar
 from wattpact_protocol.crypto._field25519_viper import run
+from wattpact_protocol.crypto._tables_viper import POINTS
 
 FIRST, SECOND = 18, 34  # multiples of points: four of four numbers, and four again
 SIGNING, VERIFYING = 15, 50  # how many numbers each needs
@@ -99,15 +97,6 @@ _STORE = b"\x03\x09\x01\x00\x04\x0a\x01\x00\x01\x0b\x03\x11\x03\x0c\x02\x02\x00"
 _Y_MINUS_Z = b"\x06\x07\x01\x02\x00"
 
 
-@micropython.viper
-def _misaligned(data: ptr8) -> int:
-    return int(data) & 3
-
-
-# In an image that runs from flash, constants are at any address, and words are read at multiples of four alone.
-_POINTS = bytearray(_ed25519_table.POINTS) if _misaligned(_ed25519_table.POINTS) else _ed25519_table.POINTS
-
-
 class Curve:
     """Numbers for the machine to work on, and the point in the first four of them."""
 
@@ -135,8 +124,8 @@ class Curve:
         select, addend, other_addend = scalar.select, self._addend, self._other_addend
         for column in range(_COLUMNS - 1, -1, -1):
             place = (column // 13 << 4) + column % 13
-            select(_POINTS, place, addend, digits)
-            select(_POINTS, place + 32, other_addend, digits)
+            select(POINTS, place, addend, digits)
+            select(POINTS, place + 32, other_addend, digits)
             self.run(_COLUMN)
             if column % 2 == 0:
                 yield
@@ -242,7 +231,7 @@ class Curve:
             if column:
                 for block, more in blocks:
                     at = (place // 13 << 4) + place % 13 + block
-                    aim(add_comb, _ADDEND, look_up(_POINTS, at, addend, digits), more)
+                    aim(add_comb, _ADDEND, look_up(POINTS, at, addend, digits), more)
                     machine(work, 0, numbers, add_comb)
             if column or place & 3 == 0:
                 yield

@@ -4,7 +4,7 @@ from wattpact_protocol.crypto import _sha512_constants
 
 _MASK = (1 << 64) - 1
 _START, _ROUND = [
-    tuple([int.from_bytes(data[i : i + 8], "big") for i in range(0, len(data), 8)])
+    tuple([int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data), 8)])
     for data in (_sha512_constants.START, _sha512_constants.ROUND)
 ]
 

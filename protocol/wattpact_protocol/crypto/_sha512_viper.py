@@ -11,24 +11,12 @@ from array import array
 import micropython
 
 from wattpact_protocol.crypto import _sha512_constants
+from wattpact_protocol.crypto._tables_viper import ROUND
 
 if sys.maxsize != 0x7FFFFFFF:
     raise ImportError("needs 32-bit integers")
 
 BLOCK = 128
-
-
-def _words(data: bytes) -> "array[int]":
-    """64-bit big-endian words as pairs, lower half first."""
-    words = array("I", bytes(len(data)))
-    for at in range(0, len(data), 8):
-        words[at >> 2] = int.from_bytes(data[at + 4 : at + 8], "big")
-        words[(at >> 2) + 1] = int.from_bytes(data[at : at + 4], "big")
-    return words
-
-
-_START = _words(_sha512_constants.START)
-_ROUND = _words(_sha512_constants.ROUND)
 
 
 @micropython.viper
@@ -132,18 +120,18 @@ def _write(digest: ptr8, state: ptr32):
 def digest_steps(data: bytes):
     """A generator that gives way after each block; its value is the 64 bytes of SHA-512(data)."""
     length = len(data)
-    state = array("I", _START)
+    state = array("I", _sha512_constants.START)
     schedule = array("I", bytes(4 * 164))
     rounds = array("I", bytes(4 * 176))
     whole = length - length % BLOCK
     for at in range(0, whole, BLOCK):
         _expand(schedule, data, at)
-        _rounds(rounds, schedule, _ROUND, state)
+        _rounds(rounds, schedule, ROUND, state)
         yield
     tail = data[whole:] + b"\x80" + bytes((111 - length) % BLOCK + 8) + (length << 3).to_bytes(8, "big")
     for at in range(0, len(tail), BLOCK):
         _expand(schedule, tail, at)
-        _rounds(rounds, schedule, _ROUND, state)
+        _rounds(rounds, schedule, ROUND, state)
         yield
     result = bytearray(64)
     _write(result, state)

@@ -11,6 +11,7 @@ _HIGHEST = (1 << 64) - 1
 _LOWEST = -(1 << 64)
 _STEP_COST = 150  # between two moments at which others may: bytes, and as many more for each part
 _PART_COST = 48
+_STEP_BYTES = 32  # the same of what is decoded, whose parts are small
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,15 +63,28 @@ def encode_steps(value: "Any", levels: int) -> "Generator[None, None, bytes]":
 
 def decode(data: "bytes | bytearray | memoryview", limit: int = MAX_LENGTH) -> "Any":
     """The value of exactly one item of at most `limit` bytes; raises DecodeError."""
-    if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise DecodeError("not bytes")
-    if len(data) > limit:
-        raise DecodeError("longer than %d bytes" % limit)
-    reader = _Reader(bytes(data))
+    reader = _reader(data, limit)
     value = reader.item(MAX_DEPTH)
     if reader.at != reader.end:
         raise DecodeError("bytes after the item")
     return value
+
+
+def decode_steps(data: bytes, levels: int, limit: int = MAX_LENGTH) -> "Generator[None, None, Any]":
+    """As `decode`, giving way between the items of lists and maps down to so many levels."""
+    reader = _reader(data, limit)
+    value = yield from reader.item_steps(MAX_DEPTH, levels)
+    if reader.at != reader.end:
+        raise DecodeError("bytes after the item")
+    return value
+
+
+def _reader(data: "bytes | bytearray | memoryview", limit: int) -> "_Reader":
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise DecodeError("not bytes")
+    if len(data) > limit:
+        raise DecodeError("longer than %d bytes" % limit)
+    return _Reader(bytes(data))
 
 
 def is_unicode(text: str) -> bool:
@@ -87,7 +101,7 @@ class _Reader:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.at = 0
+        self.at = self.paused = 0
         self.end = len(data)
 
     def item(self, depth: int) -> "Any":
@@ -121,6 +135,30 @@ class _Reader:
         if argument != SIGN1_TAG:
             raise DecodeError("tag %d" % argument)
         return Tag(SIGN1_TAG, self.item(depth - 1))
+
+    def item_steps(self, depth: int, levels: int) -> "Generator[None, None, Any]":
+        """As `item`, giving way after some bytes."""
+        major = self.data[self.at] >> 5 if self.at < self.end else 0
+        if not levels or not depth or (major != 4 and major != 5):
+            if self.at - self.paused >= _STEP_BYTES:
+                self.paused = self.at
+                yield
+            return self.item(depth)
+        count = self.argument(self.data[self.at] & 31)
+        if count > self.end - self.at:
+            raise DecodeError("cut short")
+        items: list[Any] = []
+        pairs: dict[int | str, Any] = {}
+        before = b""
+        for _ in range(count):
+            if major == 5:
+                key, before = self.key(before)
+            value = yield from self.item_steps(depth - 1, levels - 1)
+            if major == 4:
+                items.append(value)
+            else:
+                pairs[key] = value
+        return items if major == 4 else pairs
 
     def argument(self, info: int) -> int:
         """The argument of the head here, in the shortest of its forms (RFC 8949, 3 and 4.2.1)."""
@@ -168,16 +206,20 @@ class _Reader:
         pairs = {}
         before = b""
         for _ in range(count):
-            start = self.at
-            if start < self.end and self.data[start] >> 5 not in (0, 1, 3):
-                raise DecodeError("map key is neither integer nor text")
-            key = self.item(0)
-            encoded = self.data[start : self.at]
-            if encoded <= before:
-                raise DecodeError("map keys repeat or are out of order")
-            before = encoded
+            key, before = self.key(before)
             pairs[key] = self.item(depth)
         return pairs
+
+    def key(self, before: bytes) -> "tuple[int | str, bytes]":
+        """The key of a map, and its encoding, which has to be above the one before."""
+        start = self.at
+        if start < self.end and self.data[start] >> 5 not in (0, 1, 3):
+            raise DecodeError("map key is neither integer nor text")
+        key = self.item(0)
+        encoded = self.data[start : self.at]
+        if encoded <= before:
+            raise DecodeError("map keys repeat or are out of order")
+        return key, encoded
 
 
 def _simple(initial: int) -> "bool | None":

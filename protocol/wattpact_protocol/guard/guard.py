@@ -1,6 +1,6 @@
 """The guard: from registers, contracts, policy and time it decides whether the relay may be closed, and why.
 
-It is pure: what it knows arrives in Inputs, what it wants leaves in a Decision, and the first matching row of ROWS
+It is pure: what it knows arrives in Inputs, what it wants leaves in a Decision, and the first matching row of `table`
 decides. The relay is never closed without a row that allows it, never closed again before it has rested, and nothing
 but a fault operates it once its contacts are welded. It is no protection against islanding. docs/spec/guard.md.
 """
@@ -12,9 +12,7 @@ from wattpact_protocol.guard.memory import HOLD, NOTHING
 from wattpact_protocol.guard.policy import Policy as Policy
 from wattpact_protocol.guard.policy import PolicyError as PolicyError
 from wattpact_protocol.guard.state import SETTLE_MS, GuardState
-from wattpact_protocol.guard.table import BOOT_HOLD_MS, CLOSED, KEEP, WARN_THEN_OPEN
-from wattpact_protocol.guard.table import ROWS as ROWS
-from wattpact_protocol.guard.table import Row as Row
+from wattpact_protocol.guard.table import BOOT_HOLD_MS, CLOSED, KEEP, WARN_THEN_OPEN, Row, true_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 STEP_MS = 60_000  # decides at least this often, and a running budget or wait is kept in flash this often
 AHEAD_MS = 2 * STEP_MS  # what is kept is ahead of what may be used before it is kept again
 WAITS = ("resting", "outage_wait", "awaiting_consent", "warning")
-REASONS = tuple(row.name for row in ROWS) + WAITS
 
 
 def longest(n: int) -> int:
@@ -50,27 +47,26 @@ class Guard(GuardState):
         self._asserted_ms: "int | None" = None
         self._is_consented = False
         self._mark: object = None
+        self._row = Row("no_contract")
 
     def decide(self, inputs: Inputs) -> Decision:
         """Called after the start, whenever an input changes, and at next_at_ms at the latest."""
         self.learn(inputs, self._draw)
-        for row in ROWS:
-            if row.condition(self, inputs):
-                break
-        decision = self._obey(row, inputs)
-        self._conclude(decision, row, inputs)
+        name = next(true_rows(self, inputs))
+        if name != self._row.name:
+            self._row = Row(name)
+        decision = self._obey(self._row, inputs)
+        self._conclude(decision, self._row, inputs)
         return decision
 
     def saved(self) -> "list[object]":
         """What the next Guard starts from: integers, truth values and None. A budget in use is charged ahead, a
         warning shortened, so that frequent resets gain nothing; a rest is not."""
         memory, now_ms, warn_until_ms = self.memory, self._now_ms, self._warn_until_ms
-        return memory.to_saved(
-            rest_left_ms=max(0, self._rest_until_ms - now_ms),
-            outage_left_ms=max(0, self._outage_until_ms - now_ms),
-            warn_left_ms=None if warn_until_ms is None else max(0, warn_until_ms - now_ms - AHEAD_MS),
-            hold_spent_ms=memory.hold_spent_ms + (AHEAD_MS if memory.use == HOLD else 0),
-        )
+        memory.rest_left_ms = max(0, self._rest_until_ms - now_ms)
+        memory.outage_left_ms = max(0, self._outage_until_ms - now_ms)
+        memory.warn_left_ms = None if warn_until_ms is None else max(0, warn_until_ms - now_ms - AHEAD_MS)
+        return memory.to_saved(AHEAD_MS if memory.use == HOLD else 0)
 
     def _obey(self, row: Row, inputs: Inputs) -> Decision:
         commanded = self.memory.commanded
@@ -137,9 +133,9 @@ class Guard(GuardState):
         decision.alarm = self.memory.welded or self.memory.faults != 0
         if not decision.closed:
             return
-        decision.flagged = row.flagged or self.is_unsure(inputs)
-        decision.warned = decision.warned or row.warned
-        decision.arrears = row.arrears or row.relay == WARN_THEN_OPEN
+        decision.flagged = "flagged" in row.flags or self.is_unsure(inputs)
+        decision.warned = decision.warned or "warned" in row.flags
+        decision.arrears = "arrears" in row.flags or row.relay == WARN_THEN_OPEN
         if row.name == "grant":
             decision.contract = self.contract
         elif row.name == "default_supply":

@@ -11,71 +11,61 @@ NOTHING, HOLD, CREDIT, CONTRACT = 0, 1, 2, 3  # what the import since the last d
 LARGEST = (1 << 63) - 1
 LONGEST_WAIT_MS = 86_400_000
 
-# name, default, largest (None: a truth value), whether None may stand for "not known" or "not running"
-FIELDS = (
-    ("faults", 0, OVER_CURRENT | OVER_TEMPERATURE, False),
-    ("welded", False, None, False),
-    ("commanded", None, None, True),
-    ("rest_left_ms", 0, LONGEST_WAIT_MS, False),
-    ("outage_left_ms", 0, LONGEST_WAIT_MS, False),
-    ("warn_left_ms", None, LONGEST_WAIT_MS, True),
-    ("held", False, None, False),
-    ("hold_spent_ms", 0, LARGEST, False),
-    ("hold_spent_wh", 0, LARGEST, False),
-    ("credit_spent_wh", 0, LARGEST, False),
-    ("use", NOTHING, CONTRACT, False),
-    ("import_wh", None, LARGEST, True),
-    ("register_generation", 0, LARGEST, False),
-    ("order_s", None, LARGEST, True),
-    ("corrupt", False, None, False),
-    ("protected", False, None, False),
-)
+# What each field of the list may be, in its order: a number up to 3, a truth value, a wait, a count; in capitals where
+# None may stand for "not known" or "not running".
+FIELDS = b"3tTwwWtccc3CcCtt"
 
 
 class Memory:
-    """The fields of FIELDS as attributes."""
-
-    faults: int
-    welded: bool
-    commanded: "bool | None"
-    rest_left_ms: int
-    outage_left_ms: int
-    warn_left_ms: "int | None"
-    held: bool
-    hold_spent_ms: int
-    hold_spent_wh: int
-    credit_spent_wh: int
-    use: int
-    import_wh: "int | None"
-    register_generation: int
-    order_s: "int | None"
-    corrupt: bool
-    protected: bool
+    """What is kept, as attributes."""
 
     def __init__(self) -> None:
-        for name, default, _, _ in FIELDS:
-            setattr(self, name, default)
+        self.faults = 0
+        self.welded = False
+        self.commanded: "bool | None" = None
+        self.rest_left_ms = 0
+        self.outage_left_ms = 0
+        self.warn_left_ms: "int | None" = None
+        self.held = False
+        self.hold_spent_ms = 0
+        self.hold_spent_wh = 0
+        self.credit_spent_wh = 0
+        self.use = NOTHING
+        self.import_wh: "int | None" = None
+        self.register_generation = 0
+        self.order_s: "int | None" = None
+        self.corrupt = False
+        self.protected = False
 
-    def to_saved(self, **waits: "int | None") -> "list[object]":
-        """The list to keep; waits are fields whose value at this moment only the guard knows."""
-        return [VERSION] + [waits[name] if name in waits else getattr(self, name) for name, _, _, _ in FIELDS]
+    def to_saved(self, ahead_ms: int = 0) -> "list[object]":
+        """The list to keep, with the hold budget charged so much ahead."""
+        return [
+            VERSION, self.faults, self.welded, self.commanded, self.rest_left_ms, self.outage_left_ms,
+            self.warn_left_ms, self.held, self.hold_spent_ms + ahead_ms, self.hold_spent_wh, self.credit_spent_wh,
+            self.use, self.import_wh, self.register_generation, self.order_s, self.corrupt, self.protected,
+        ]  # fmt: skip
 
 
 def from_saved(saved: object) -> "Memory | None":
     """The memory that to_saved wrote, or None where this is not one."""
     if not isinstance(saved, (list, tuple)) or len(saved) != len(FIELDS) + 1:
         return None
-    if not _fits(saved[0], VERSION) or saved[0] != VERSION:
+    if not _fits(saved[0], ord("3")) or saved[0] != VERSION:
         return None
-    memory = Memory()
-    for value, (name, _, largest, optional) in zip(saved[1:], FIELDS):
-        if not (_fits(value, largest) or (optional and value is None)):
+    for value, kind in zip(saved[1:], FIELDS):
+        if not (_fits(value, kind | 0x20) or (kind < ord("a") and kind != ord("3") and value is None)):
             return None
-        setattr(memory, name, value)
-    return memory
+    held = Memory()
+    (
+        held.faults, held.welded, held.commanded, held.rest_left_ms, held.outage_left_ms, held.warn_left_ms, held.held,
+        held.hold_spent_ms, held.hold_spent_wh, held.credit_spent_wh, held.use, held.import_wh,
+        held.register_generation, held.order_s, held.corrupt, held.protected,
+    ) = saved[1:]  # fmt: skip
+    return held
 
 
-def _fits(value: object, largest: "int | None") -> bool:
-    if largest is None or value is True or value is False:
-        return largest is None and (value is True or value is False)
-    return isinstance(value, int) and 0 <= value <= largest
+def _fits(value: object, kind: int) -> bool:
+    if kind == ord("t") or value is True or value is False:
+        return kind == ord("t") and (value is True or value is False)
+    most = LONGEST_WAIT_MS if kind == ord("w") else LARGEST if kind == ord("c") else 3
+    return isinstance(value, int) and 0 <= value <= most

@@ -4,26 +4,31 @@ Every field has a default and a range (the range of its field in a policy entry)
 A policy may demand more rest than 60 s, never less. docs/spec/guard.md, "Policy".
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
 MINUTES_A_DAY = 1440
 MAX_HOLIDAYS = 32
-MAX_U32 = (1 << 32) - 1
 
-# name, default, lowest, highest
-NUMBERS = (
-    ("emergency_credit_wh", 2_500, 0, MAX_U32),
-    ("quiet_start_min", 16 * 60, 0, MINUTES_A_DAY - 1),
-    ("quiet_end_min", 10 * 60, 0, MINUTES_A_DAY - 1),
-    ("utc_offset_min", 0, -840, 840),
-    ("warn_wait_max_s", 300, 0, 300),
-    ("reconnect_wait_max_s", 600, 0, 600),
-    ("rest_s", 60, 60, 86_400),
-    ("hold_budget_s", 43_200, 0, MAX_U32),
-    ("hold_budget_wh", 5_000, 0, MAX_U32),
-    ("reassert_s", 60, 1, 3_600),
-    ("operator_order_fresh_s", 86_400, 0, MAX_U32),
-)
-# name, default
-SWITCHES = (("quiet_hours", True), ("quiet_weekends", True), ("consent_required", True), ("protected", False))
+# Lowest and highest of each number; a field without is true or false. A constant, which a meter leaves in flash.
+FIELDS = b"""
+emergency_credit_wh 0 4294967295
+quiet_start_min 0 1439
+quiet_end_min 0 1439
+utc_offset_min -840 840
+warn_wait_max_s 0 300
+reconnect_wait_max_s 0 600
+rest_s 60 86400
+hold_budget_s 0 4294967295
+hold_budget_wh 0 4294967295
+reassert_s 1 3600
+operator_order_fresh_s 0 4294967295
+quiet_hours
+quiet_weekends
+consent_required
+protected
+"""
 # In the body of a policy entry, and not for the guard's policy: which policy it is, for whom, and orders.
 NOT_POLICY = ("version", "meter", "operator_open_at_s", "register_generation")
 
@@ -35,43 +40,54 @@ class PolicyError(ValueError):
 class Policy:
     """Policy(rest_s=120, protected=True): fields not named have their defaults. Raises PolicyError."""
 
-    emergency_credit_wh: int
-    quiet_start_min: int
-    quiet_end_min: int
-    utc_offset_min: int
-    warn_wait_max_s: int
-    reconnect_wait_max_s: int
-    rest_s: int
-    hold_budget_s: int
-    hold_budget_wh: int
-    reassert_s: int
-    operator_order_fresh_s: int
-    quiet_hours: bool
-    quiet_weekends: bool
-    consent_required: bool
-    protected: bool
-    holidays: "tuple[int, ...]"
-
     def __init__(self, **fields: object) -> None:
-        for name, number, lowest, highest in NUMBERS:
-            setattr(self, name, _number(name, fields.pop(name, number), lowest, highest))
-        for name, switch in SWITCHES:
-            setattr(self, name, _switch(name, fields.pop(name, switch)))
+        self.emergency_credit_wh = 2_500
+        self.quiet_start_min = 16 * 60
+        self.quiet_end_min = 10 * 60
+        self.utc_offset_min = 0
+        self.warn_wait_max_s = 300
+        self.reconnect_wait_max_s = 600
+        self.rest_s = 60
+        self.hold_budget_s = 43_200
+        self.hold_budget_wh = 5_000
+        self.reassert_s = 60
+        self.operator_order_fresh_s = 86_400
+        self.quiet_hours = self.quiet_weekends = self.consent_required = True
+        self.protected = False
         self.holidays = _holidays(fields.pop("holidays", ()))
-        if fields:
-            raise PolicyError("unknown policy field")
+        for name, value in fields.items():
+            setattr(self, name, _checked(name, value))
 
     @staticmethod
     def from_fields(fields: object) -> "Policy":
         """The policy in the body of a policy entry, {field name: value}, its signature verified. Raises PolicyError."""
+        made = Policy.from_fields_steps(fields)
+        while True:
+            try:
+                next(made)
+            except StopIteration as done:
+                policy: Policy = done.value
+                return policy
+
+    @staticmethod
+    def from_fields_steps(fields: object) -> "Generator[None, None, Policy]":
+        """As `from_fields`, giving way between fields."""
         if not isinstance(fields, dict) or not all(isinstance(name, str) for name in fields):
             raise PolicyError("a policy is a map from field names")
-        return Policy(**{name: value for name, value in fields.items() if name not in NOT_POLICY})
+        policy = Policy()
+        for number, (name, value) in enumerate(fields.items()):
+            if name == "holidays":
+                policy.holidays = _holidays(value)
+            elif name not in NOT_POLICY:
+                setattr(policy, name, _checked(name, value))
+            if number % 4 == 3:
+                yield
+        return policy
 
     def fields(self) -> "dict[str, object]":
         """All fields, as from_fields takes them."""
-        body: dict[str, object] = {name: getattr(self, name) for name, _, _, _ in NUMBERS}
-        body.update({name: getattr(self, name) for name, _ in SWITCHES})
+        body: dict[str, object] = {row[0]: getattr(self, row[0]) for row in numbers()}
+        body.update({name: getattr(self, name) for name, _ in switches()})
         body["holidays"] = list(self.holidays)
         return body
 
@@ -96,16 +112,35 @@ class Policy:
         return nearest
 
 
+def numbers() -> "list[tuple[str, int, int, int]]":
+    """(name, standard, lowest, highest) of each field that is a number."""
+    standard, rows = Policy(), [line.split() for line in FIELDS.strip().split(b"\n")]
+    names = [(str(row[0], "utf-8"), row) for row in rows if len(row) == 3]
+    return [(name, getattr(standard, name), int(row[1]), int(row[2])) for name, row in names]
+
+
+def switches() -> "list[tuple[str, bool]]":
+    """(name, standard) of each field that is true or false."""
+    names = [str(line, "utf-8") for line in FIELDS.strip().split(b"\n") if b" " not in line]
+    return [(name, getattr(Policy(), name)) for name in names]
+
+
+def _checked(name: str, value: object) -> "int | bool":
+    at = FIELDS.find(b"\n" + name.encode()) + 1
+    row = FIELDS[at : FIELDS.find(b"\n", at)].split()
+    if not at or len(name) != len(row[0]):
+        raise PolicyError("unknown policy field")
+    if len(row) == 3:
+        return _number(name, value, int(row[1]), int(row[2]))
+    if value is not True and value is not False:
+        raise PolicyError(name + " is neither true nor false")
+    return bool(value)
+
+
 def _number(name: str, value: object, lowest: int, highest: int) -> int:
     if not isinstance(value, int) or value is True or value is False or not lowest <= value <= highest:
         raise PolicyError(name + " is not a whole number from " + str(lowest) + " to " + str(highest))
     return value
-
-
-def _switch(name: str, value: object) -> bool:
-    if value is not True and value is not False:
-        raise PolicyError(name + " is neither true nor false")
-    return bool(value)
 
 
 def _holidays(value: object) -> "tuple[int, ...]":

@@ -44,6 +44,10 @@ class GuardState:
         self.policy = policy
         self._is_policy_lost = False
 
+    def rest(self, rest_ms: int) -> None:
+        """Before the first decision: close no sooner than so long after it."""
+        self._rest_until_ms = max(self._rest_until_ms, min(rest_ms, memory.LONGEST_WAIT_MS))
+
     def up_ms(self) -> int:
         return self._now_ms - self._start_ms
 

@@ -54,7 +54,7 @@ def origin_of(community: bytes) -> str:
 
 
 def key_hash(name: str, public_key: bytes, kind: int) -> bytes:
-    """Four bytes that tell keys of one name apart (signed-note, "Signatures")."""
+    """Four bytes by which keys of one name differ (signed-note, "Signatures")."""
     return hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public_key).digest()[:4]
 
 

@@ -1,7 +1,7 @@
 """A ledger: blocks that follow each other, the state after the last of them, and proofs of both.
 
     ledger = Ledger(Storage(values, state_nodes, tree_nodes), community, last_header)
-    block, refused = ledger.propose(entries, anchors, now_s)     as its writer: entries whose signatures were verified
+    block, rejected = ledger.propose(entries, anchors, now_s)     as its writer: entries whose signatures were verified
     header = ledger.append(block, verifier)                      as who follows: everything is verified again
     ledger.size; ledger.root(); ledger.prove(key)
 
@@ -96,7 +96,7 @@ class Ledger:
             for one in anchors:
                 reason = self._machine.anchor(one[0], one[1:], header.time_s)
                 if reason:
-                    raise BlockError("the anchor of %s is refused: %s" % (one[0].hex(), reason))
+                    raise BlockError("the anchor of %s is rejected: %s" % (one[0].hex(), reason))
             if header.entries_root != blocks.entries_root([new.id for new in ordered]):
                 raise BlockError("the header has another root of entries")
             self._check_state(header)
@@ -115,7 +115,7 @@ class Ledger:
             raise BlockError("%r is not signed by its author" % new)
         reason = self._machine.apply(new, time_s)
         if reason:
-            raise BlockError("%r is refused: %s" % (new, reason))
+            raise BlockError("%r is rejected: %s" % (new, reason))
         return new
 
     def _check_state(self, header: Header) -> None:

@@ -1,4 +1,4 @@
-"""The ledger's state machine: what an entry changes when a block orders it, and why it is refused.
+"""The ledger's state machine: what an entry changes when a block orders it, and why it is rejected.
 
     machine = Machine(State(values), community)
     machine.apply(entry, now_s)                     None, and the state has changed; or the reason why not
@@ -6,7 +6,7 @@
 
 What always holds: an entry takes effect only here, by the time of its block; its author is known and its newest
 certificate in force at that time; entries of one log are ordered as the log has them, an order of a person once. A
-refusal changes nothing. The same entries, times and order give the same state on every machine. Signatures are
+rejection changes nothing. The same entries, times and order give the same state on every machine. Signatures are
 verified before: see `author_key`. docs/spec/ledger.md.
 """
 

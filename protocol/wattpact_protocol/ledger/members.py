@@ -55,7 +55,7 @@ def owner_of(state: "State", meter: bytes) -> bytes:
 
 
 def certify(state: "State", new: "Entry", now_s: int) -> "str | None":
-    """A certificate takes effect with its block, or later where it says so: never for a time before."""
+    """A certificate takes effect with its block, or later where it begins later: never for a time before."""
     body = new.body
     kid = ids.kid_of(body["public_key"])
     author = state.get(records.AUTHOR, kid)
@@ -89,7 +89,7 @@ def certify(state: "State", new: "Entry", now_s: int) -> "str | None":
 
 
 def found(state: "State", new: "Entry", now_s: int) -> "str | None":
-    """The first community entry sets slots and silence for good; later ones may change what else it says."""
+    """The first community entry sets slots and silence for good; later ones may change the rest of it."""
     body = new.body
     held = state.get(records.COMMUNITY)
     if held is None:

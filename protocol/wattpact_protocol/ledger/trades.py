@@ -255,7 +255,7 @@ def terminate(state: "State", new: "Entry", now_s: int) -> "str | None":
 
 
 def _party(state: "State", contract: "dict[str, Any]", kid: bytes) -> "str | None":
-    """For whom that author may end the contract now; a former owner has no say."""
+    """For whom that author may end the contract now; a former owner may not."""
     if kid in (contract["consumer"], members.owner_of(state, contract["consumer"])):
         return BY_CONSUMER
     if kid in (contract["supplier"], members.owner_of(state, contract["supplier"])):

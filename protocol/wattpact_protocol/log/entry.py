@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def name(self) -> str:
-        return kinds.NAMES[self.kind]
+        return kinds.name(self.kind)
 
     @property
     def is_sealed(self) -> bool:
@@ -114,16 +114,26 @@ def decode(raw: bytes, community: bytes) -> Entry:
 
     Plain, and not `decode_steps` at once: a host decodes every entry that arrives, and a generator costs it time."""
     envelope = _envelope_of(raw)
-    return _checked(raw, community, envelope, _payload_of(envelope))
+    payload = _payload_of(envelope)
+    _check_payload(payload)
+    return _made(raw, community, envelope, payload, _fields_of(payload))
 
 
 def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]":
     """As `decode`, giving way between steps."""
     envelope = _envelope_of(raw)
     yield
-    payload = _payload_of(envelope)
+    try:
+        payload = yield from cbor.decode_steps(envelope.payload, 3)
+        yield
+        _check_payload(payload)
+        yield from kinds.load_steps(payload[0])
+    except ValueError as error:
+        raise EntryError(str(error))
     yield
-    return _checked(raw, community, envelope, payload)
+    fields = _fields_of(payload)
+    yield
+    return _made(raw, community, envelope, payload, fields)
 
 
 def _envelope_of(raw: bytes) -> cose.Sign1:
@@ -142,15 +152,23 @@ def _payload_of(envelope: cose.Sign1) -> "Any":
         raise EntryError(str(error))
 
 
-def _checked(raw: bytes, community: bytes, envelope: cose.Sign1, payload: "Any") -> Entry:
+def _check_payload(payload: "Any") -> None:
     if not isinstance(payload, list) or len(payload) != 6:
         raise EntryError("the payload is not an array of six")
-    kind, generation, sequence, previous, stamp, body = payload
-    _check_place(kind, generation, sequence, previous)
+    _check_place(*payload[:4])
+
+
+def _fields_of(payload: "list[Any]") -> "dict[str, object]":
     try:
-        fields = kinds.decode(kind, body)
+        return kinds.decode(payload[0], payload[5])
     except kinds.BodyError as error:
         raise EntryError(str(error))
+
+
+def _made(
+    raw: bytes, community: bytes, envelope: cose.Sign1, payload: "list[Any]", fields: "dict[str, object]"
+) -> Entry:
+    kind, generation, sequence, previous, stamp, _ = payload
     signed = cose.signed_part(raw, aad_of(community))
     place = (kind, generation, sequence, previous, _decode_stamp(stamp), fields)
     return Entry(raw, envelope.kid, signed, ids.sha256(signed), envelope.signature, place)
@@ -205,6 +223,8 @@ def _draft_steps(
     times = stamp.to_list()
     stamp = _decode_stamp(times)
     try:
+        yield from kinds.load_steps(kind)
+        yield
         part, fields = kinds.encode_checked(kind, body)
         yield
         payload = yield from cbor.encode_steps([kind, generation, sequence, previous, times, part], _LEVELS)

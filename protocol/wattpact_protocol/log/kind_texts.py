@@ -86,6 +86,8 @@ TEXTS = {
     ),
 }  # fmt: skip
 
+ENDS = {1: "used up", 2: "expired", 3: "terminated", 4: "void"}  # by the reason of a USAGE_END
+
 EVENTS = {
     event_codes.BOOT: "boot",
     event_codes.POWER_FAILURE: "power failure",

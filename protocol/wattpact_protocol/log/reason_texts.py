@@ -82,6 +82,7 @@ TEXTS = {
     reasons.INBOX_GAP: "An entry of the inbox before it is missing.",
     reasons.INBOX_NOT_PROVEN: "A new inbox has to begin with an entry that proves itself.",
     reasons.HEAD_AHEAD: "The host acknowledges entries that the meter has not published.",
+    reasons.LOG_LOST: "The meter lost its log and needs a new certificate: `wattpact meter renew`.",
     reasons.WRONG_HEAD: "The receipt names another entry than the meter's log has at that place.",
     reasons.NOT_SEALED: "The meter could not seal its measurements, so it did not publish them.",
     reasons.FLASH_FAILED: "The meter's flash could not be written.",

@@ -95,6 +95,7 @@ INBOX_DUPLICATE = "inbox_duplicate"
 INBOX_GAP = "inbox_gap"
 INBOX_NOT_PROVEN = "inbox_not_proven"
 HEAD_AHEAD = "head_ahead"
+LOG_LOST = "log_lost"
 WRONG_HEAD = "wrong_head"
 
 # What a meter could not do

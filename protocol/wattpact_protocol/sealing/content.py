@@ -98,7 +98,7 @@ def seal_body_steps(
     if kind == kinds.READING:
         content = raw[1]
     else:
-        hidden = kinds.SEALABLE.get(kind, ())
+        hidden = kinds.sealable(kind)
         content = {number: raw[number] for number in _numbers(kind) if number in raw}
         clear = {name: value for name, value in body.items() if name not in hidden}
     if not content:
@@ -143,5 +143,5 @@ def unseal_body(key: bytes, place: "tuple[bytes, bytes, int]", kind: int, body: 
 
 def _numbers(kind: int) -> "list[int]":
     """The fields of a kind that may be sealed."""
-    hidden = kinds.SEALABLE.get(kind, ())
+    hidden = kinds.sealable(kind)
     return [number for number, name, _, _ in kinds.fields(kind) if name in hidden]

@@ -6,10 +6,6 @@ What always holds: everything here follows from the ledger's records of contract
 the ledger's rules alone decide. Specification: docs/spec/contracts.md.
 """
 
-from wattpact_protocol.ledger.trades import BY_CONSUMER as BY_CONSUMER
-from wattpact_protocol.ledger.trades import BY_OPERATOR as BY_OPERATOR
-from wattpact_protocol.ledger.trades import BY_SUPPLIER as BY_SUPPLIER
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any

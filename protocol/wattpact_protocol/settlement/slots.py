@@ -8,7 +8,7 @@ none; the same entries and the same `now_s` give the same result, in however man
 Specification: docs/spec/settlement.md.
 """
 
-from wattpact_protocol.settlement import contracts
+from wattpact_protocol.ledger import trades
 from wattpact_protocol.settlement.allocation import allocate
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def unused_wh(contract: "Contract", carried_wh: int, short_wh: int) -> int:
 
     Run out or left early by the consumer: the whole allocation is due, less what the supplier failed to export when the
     consumer needed it. Ended by the supplier or the operator, or void: nothing beyond what was carried."""
-    if contract.is_void or contract.terminated_by in (contracts.BY_SUPPLIER, contracts.BY_OPERATOR):
+    if contract.is_void or contract.terminated_by in (trades.BY_SUPPLIER, trades.BY_OPERATOR):
         return 0
     return int(max(0, contract.wh - carried_wh - short_wh))
 

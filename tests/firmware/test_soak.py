@@ -1,0 +1,126 @@
+"""Meters in the field for hours of virtual time: whatever happens to them, the rules hold; and the rules see defects.
+
+`python -m tools.soak` runs as long as one likes, and prints the seed of what it finds.
+"""
+
+import case
+from simulator.field import events
+from simulator.field.flash import Folder
+from simulator.field.life import Life
+from simulator.field.rules import Violation
+from wattpact_meter.control.relay import Relay
+from wattpact_meter.core.keeping import Keeping
+from wattpact_meter.log.own_log import OwnLog
+from wattpact_meter.log.sealer import Sealer
+from wattpact_meter.metering.recorder import Recorder
+from wattpact_meter.metering.registers import Bank
+from wattpact_meter.trade.usage import Usage
+
+
+def live(seed, count, kinds=events.ALL, has_p1=None):
+    """The rule that a life breaks, with what happened before; None where every rule holds."""
+    with Folder() as folder:
+        life = Life(seed, folder, has_p1)
+        try:
+            life.run(count, kinds)
+        except Violation as violation:
+            print("\n".join(life.log[-15:]))
+            return violation
+    return None
+
+
+def test_every_rule_holds_whatever_happens():
+    for seed in range(case.scale(case.cases(40, 8), 1)):
+        violation = live("soak/%d" % seed, case.scale(150, 50))
+        assert violation is None, "seed soak/%d: %s" % (seed, violation)
+
+
+# Each rule sees a defect that breaks it, in a life in which it holds without that defect.
+
+POWER = (events.reset, events.brown_out, events.grant)
+LINE = (events.lost_telegrams, events.damaged_telegrams, events.zero_registers, events.grant)
+SWAPS = (events.swapped_meter, events.grant)
+
+
+def nothing(_):
+    return lambda *_: None
+
+
+def thrice(real):
+    return lambda bank, phases_nj: real(bank, [3 * nj for nj in phases_nj])
+
+
+def allot_twice(real):
+    def end_step(usage, boundary_s, import_wh):
+        real(usage, boundary_s, import_wh)
+        for grant in usage.grants:
+            if grant.used_from_s is not None and grant.attributed_wh:
+                grant.attributed_wh = min(grant.wh, 2 * grant.attributed_wh)
+
+    return end_step
+
+
+def repeat_the_last(real):
+    def follow(log, saved):
+        real(log, saved)
+        if log.is_open and log.next_sequence > log._journal.first + 1:
+            log._journal._segments[-1].end -= 1
+            log._previous = log.read(log.next_sequence - 1).id
+
+    return follow
+
+
+def forget_keys(_):
+    return lambda sealer, log, boot: setattr(sealer, "_log", log)
+
+
+def count_nothing(real):
+    return lambda usage, until_s, import_wh: [(grant, 0) for grant, _ in real(usage, until_s, import_wh)]
+
+
+def never_open(real):
+    def apply(relay, decision, now_ms):
+        return decision.closed and real(relay, decision, now_ms)
+
+    return apply
+
+
+def fail(_):
+    def idle(recorder, now):
+        raise ValueError("a defect")
+
+    return idle
+
+
+# rule, where, what is replaced, by what (made of the real one), events, P1
+DEFECTS = (
+    ("register", Recorder, "restore", nothing, POWER, False),
+    ("charged", Bank, "add_energy", thrice, POWER, False),
+    ("lost", Recorder, "keep_up", nothing, POWER, False),
+    ("attributed", Usage, "end_step", allot_twice, POWER, False),
+    ("sequence", OwnLog, "_follow", repeat_the_last, POWER, False),
+    ("keys", Sealer, "restore", forget_keys, POWER, False),
+    ("relay", Usage, "shares", count_nothing, POWER, True),
+    ("relay", Relay, "apply", never_open, POWER, True),
+    ("task", Recorder, "idle", fail, POWER, False),
+    ("recovery", OwnLog, "open", nothing, POWER, True),
+    ("start", Keeping, "__init__", nothing, POWER, False),
+)
+
+
+def test_each_rule_sees_a_defect():
+    for rule, where, name, made, kinds, has_p1 in DEFECTS:
+        real = getattr(where, name)
+        setattr(where, name, made(real))
+        try:
+            found = [live("defect/%d" % seed, 40, kinds, has_p1) for seed in range(case.scale(2, 1))]
+        finally:
+            setattr(where, name, real)
+        assert [violation for violation in found if violation is not None and violation.rule == rule], (name, found)
+
+
+def test_without_a_defect_those_lives_break_no_rule():
+    for kinds, has_p1 in ((POWER, False), (POWER, True), (LINE, True)):
+        for seed in range(case.scale(2, 1)):
+            violation = live("defect/%d" % seed, case.scale(40, 15), kinds, has_p1)
+            assert violation is None, "seed defect/%d: %s" % (seed, violation)
