@@ -57,6 +57,7 @@ MAY_IMPORT = {
         "ledger": "",
         "bundle": "",
         "ordering": "bundle store keys",
+        "witness": "ordering bundle store keys",
         "projections": "ordering ingest ledger store keys",
         "sync": "ingest membership store",
         "billing": "projections ledger bundle store",
@@ -66,8 +67,8 @@ MAY_IMPORT = {
         "api": "views node membership store",
         "device": "",
         "simulation": "device node sync billing audit projections ordering ledger membership store keys",
-        "cli":
-            "api views simulation node billing audit bundle projections ordering ledger market membership store keys",
+        "cli": "api views simulation node witness billing audit bundle projections ordering ledger market membership"
+        " store keys",
     },
 }  # fmt: skip
 

@@ -23,7 +23,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     inputs = checker.inputs
     found = Report(
         community=inputs.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
-        stated_by=stated.kid, labels=dict(inputs.labels),
+        stated_by=stated.kid, labels=dict(inputs.labels), cosigned=checker.cosigned,
     )  # fmt: skip
     counted = sorted(checker.kinds.items())
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}

@@ -26,13 +26,17 @@ from wattpact.audit.proven import LedgerPart
 from wattpact.audit.seals import Seals
 from wattpact.audit.terms import Named, ProofProblem
 from wattpact.bundle import format
+from wattpact.bundle.cosigned import NOBODY, MissingCosignaturesError, Required, check
 from wattpact.bundle.disclosure import Disclosure
 
 
-def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = ()) -> Report:
-    """A report on a bundle that agrees with its statement; raises Refuted on one that does not, Undecided where it
-    takes keys that `disclosures` do not have, DisclosureError for keys of another community."""
-    checker = _Checker(root_public_key, disclosures)
+def audit(
+    file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = (), wanted: Required = NOBODY
+) -> Report:
+    """A report on a bundle that agrees with its statement; raises Refuted on one that does not, or whose head has not
+    the cosignatures that are `wanted`, Undecided where it takes keys that `disclosures` do not have, DisclosureError
+    for keys of another community."""
+    checker = _Checker(root_public_key, disclosures, wanted)
     number = 0
     try:
         for number, (offset, raw) in enumerate(format.read(file), 1):
@@ -48,13 +52,15 @@ def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosu
 class _Checker:
     """What has been verified so far."""
 
-    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure]) -> None:
+    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure], wanted: Required) -> None:
         self.community = ids.community_id(root_public_key)
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
         self.proven = LedgerPart(self.community)
         self.named = Named()
+        self.wanted = wanted
+        self.cosigned: dict[str, int] = {}
         self.inputs = SettlementInputs()
         self.ids: list[bytes] = []
         self.places: dict[bytes, dict[str, Any]] = {}
@@ -177,6 +183,7 @@ class _Checker:
         body = stated.body
         self._check_window(stated)
         self._check(lambda: self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key))
+        self._check_cosigned()
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
         if self.seals.unreadable:
             raise Undecided(*account.keys_wanted(self))
@@ -189,6 +196,12 @@ class _Checker:
         assert self.proven.header is not None  # since the head was checked
         self._compare(made.fields(self.ids, self.proven.header), body)
         return account.report(self, stated, made, settlement)
+
+    def _check_cosigned(self) -> None:
+        try:
+            self.cosigned = check(self.proven.checkpoint(), self.wanted)
+        except MissingCosignaturesError as error:
+            raise Refuted(str(error)) from None
 
     def _check_window(self, stated: Entry) -> None:
         body, slot_s = stated.body, self.inputs.slot_s

@@ -42,6 +42,15 @@ class LedgerPart:
         except ValueError as error:
             raise ProofProblem(str(error)) from None
 
+    def checkpoint(self) -> checkpoints.Checkpoint:
+        """The head's; raises ProofProblem."""
+        if self._head is None:
+            raise ProofProblem("the bundle has no head of the ledger")
+        try:
+            return checkpoints.decode(self._head.checkpoint)
+        except ValueError as error:
+            raise ProofProblem(str(error)) from None
+
     def add_record(self, raw: bytes) -> None:
         if self.header is None:
             raise ProofProblem("a record comes before the head")
@@ -100,11 +109,10 @@ class LedgerPart:
 
     def check_head(self, stated: Entry, public_key: bytes) -> None:
         """Whether the host that made the statement signed the ledger's head, and the statement names this state."""
+        point = self.checkpoint()
+        assert self._head is not None and self.header is not None  # since it has a checkpoint
         header = self.header
-        if self._head is None or header is None:
-            raise ProofProblem("the bundle has no head of the ledger")
         try:
-            point = checkpoints.decode(self._head.checkpoint)
             if point.origin != checkpoints.origin_of(self._community):
                 raise ProofProblem("the checkpoint is of another ledger")
             if not checkpoints.is_signed(point, public_key, ed25519.verify):

@@ -18,6 +18,7 @@ from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
+from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
@@ -72,6 +73,7 @@ class Node:
         self._host = host
         self._issuer = issuer
         self.ordering = Writer(store, host, clock)
+        self._cosigning = Cosigning(store, clock)
         self._projections = Projections(
             store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
         )
@@ -173,7 +175,8 @@ class Node:
             reason = f"{error.strerror}; choose another port"
             raise NodeError(f"cannot listen on UDP {address} port {port}: {reason}") from None
         self.join(edge)
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
+        running = (self._watch(), self._tick(), self._cosigning.run())
+        self._tasks = [asyncio.create_task(one) for one in running]
         return int(self._transport.get_extra_info("sockname")[1])
 
     def join(self, edge: Sender) -> None:

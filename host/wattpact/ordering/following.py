@@ -15,8 +15,11 @@ from wattpact_protocol.ledger.ledger import Ledger, Storage
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
+from wattpact.bundle import cosigned
+from wattpact.bundle.cosigned import NOBODY, Required
+from wattpact.ordering.cosigning import best_head
 from wattpact.ordering.storage import StoredLedger
-from wattpact.ordering.writer import CHECKPOINT, last_header
+from wattpact.ordering.writer import last_header
 from wattpact.store.interface import Reader
 
 MAX_PROOF_BYTES = 1 << 20
@@ -43,12 +46,16 @@ class Follower:
     def check_head(self, text: str) -> Checkpoint:
         """Whether a head is signed by a host of the community and is of the blocks applied; raises FollowingError."""
         point = decode_head(text, self.ledger.community)
-        hosts = [author for author in self._authors() if author["role"] == roles.HOST]
-        if not any(checkpoints.is_signed(point, host["public_key"], ed25519.verify) for host in hosts):
+        if not self.is_signed(point):
             raise FollowingError("the head is not signed by a host of this community")
         if point.size > self.ledger.size or point.root != self.ledger.root(point.size):
             raise FollowingError(f"the head over {point.size} blocks is of other blocks than those that were given")
         return point
+
+    def is_signed(self, point: Checkpoint) -> bool:
+        """Whether a host of the community, as of the last block applied, signed a head."""
+        hosts = [author for author in self._authors() if author["role"] == roles.HOST]
+        return any(checkpoints.is_signed(point, host["public_key"], ed25519.verify) for host in hosts)
 
     def _authors(self) -> list[dict[str, Any]]:
         prefix = records.prefix_of(records.AUTHOR, 1)
@@ -89,14 +96,14 @@ def prove(reader: Reader, name: bytes) -> bytes:
         raise FollowingError(f"entry {name.hex()[:16]} is in no block{reason}")
     ledger = Ledger(StoredLedger(reader), reader.community, last_header(reader))
     block = reader.block(place.height)
-    head = reader.meta(CHECKPOINT)
-    assert block is not None and head is not None  # as the place shows
+    head = best_head(reader, place.height)
+    assert block is not None and head is not None  # the place is in a block
     ordered = [one.id for one in reader.ordered_in(place.height)]
     built = tree.Tree({})
     for one in ordered:
         built.append(tree.leaf_hash(one))
     return cbor.encode(list(Proof(
-        head.decode(), block.header, ledger.inclusion(place.height), place.position, len(ordered),
+        head, block.header, ledger.inclusion(place.height, checkpoints.decode(head).size), place.position, len(ordered),
         built.inclusion(place.position), row.raw, _certificates(reader),
     )))  # fmt: skip
 
@@ -115,10 +122,12 @@ class Proven(NamedTuple):
     entry: Entry
     header: Header
     head: Checkpoint
+    cosigned: dict[str, int]
 
 
-def verify(data: bytes, root_public_key: bytes) -> Proven:
-    """What a proof shows, by the root key alone; raises FollowingError."""
+def verify(data: bytes, root_public_key: bytes, wanted: Required = NOBODY) -> Proven:
+    """What a proof shows, by the root key and the keys of witnesses alone; raises FollowingError, and
+    MissingCosignaturesError where its head has not the cosignatures that are wanted."""
     community = ids.community_id(root_public_key)
     try:
         proof = Proof(*cbor.decode(data, limit=MAX_PROOF_BYTES))
@@ -136,7 +145,7 @@ def verify(data: bytes, root_public_key: bytes) -> Proven:
         raise FollowingError(f"this is no proof of this community's ledger: {error}") from None
     if not any(checkpoints.is_signed(point, key, ed25519.verify) for key in keys):
         raise FollowingError("the head is not signed by a host that the root key leads to")
-    return Proven(new, header, point)
+    return Proven(new, header, point, cosigned.check(point, wanted))
 
 
 def _host_keys(raws: list[bytes], root_public_key: bytes, community: bytes) -> list[bytes]:

@@ -28,6 +28,7 @@ from wattpact.store.records import (
     Stored,
     Totals,
     Waiting,
+    Witness,
     Written,
 )
 
@@ -186,6 +187,12 @@ class Blocks(Protocol):
     def tree_node(self, level: int, number: int) -> bytes | None:
         """A node of the tree over blocks."""
 
+    def witnesses(self) -> list[Witness]:
+        """Who cosigns the ledger's head, by name."""
+
+    def cosigned_heads(self, over: int, limit: int, newest_first: bool = False) -> list[str]:
+        """Heads over so many blocks or more, each with the signatures of host and witnesses; oldest first."""
+
 
 class Reader(Log, Projected, Blocks, Protocol):
     """One reading connection; it belongs to one thread, and `with` closes it."""
@@ -287,6 +294,15 @@ class Store(Reader, Protocol):
 
     def keep_block(self, block: Block, written: Written) -> None:
         """The next block, and what it changed."""
+
+    def keep_witness(self, witness: Witness) -> None:
+        """Keep a witness, in the place of what was kept under its name."""
+
+    def remove_witness(self, name: str) -> None:
+        """Forget a witness; the heads that it cosigned stay."""
+
+    def keep_cosigned(self, blocks: int, head: str) -> None:
+        """Keep the head over so many blocks with all signatures that it has by now."""
 
     def inbox_add(self, meter: bytes, cursor: int) -> None:
         """Put an entry at the end of a meter's inbox, if it is not in it yet."""

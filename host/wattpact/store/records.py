@@ -191,6 +191,20 @@ class Place(NamedTuple):
     reason: str | None
 
 
+class Witness(NamedTuple):
+    """Who cosigns the ledger's head at `url`: how many blocks the last head had that it cosigned, and since its last
+    cosignature, when the last try was and why it failed. `conflict`: it answered that it saw another history."""
+
+    name: str
+    public_key: bytes
+    url: str
+    added_s: int
+    blocks: int
+    tried_s: int | None
+    problem: str | None
+    conflict: str | None
+
+
 class Written(NamedTuple):
     """What a block changed: values of the state by key, nodes of its map (None: gone) and of the tree over blocks."""
 

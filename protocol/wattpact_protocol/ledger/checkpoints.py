@@ -8,7 +8,7 @@
     — pi.example/ledger Tm90aGlu...     cosigned by a witness, with a time
 
 The formats are C2SP's: signed-note, tlog-checkpoint, tlog-cosignature (cosignature/v1, Ed25519). A witness that was
-written for any log can follow this one. docs/spec/ledger.md, "Checkpoints".
+written for any log can follow this one. docs/spec/ledger.md, "Head and witnesses".
 """
 
 import binascii

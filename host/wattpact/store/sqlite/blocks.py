@@ -1,6 +1,6 @@
 """The ledger's blocks, state and proofs, read back."""
 
-from wattpact.store.records import Block, Place, Stored
+from wattpact.store.records import Block, Place, Stored, Witness
 from wattpact.store.sqlite.connection import Connection
 
 _BLOCK = "SELECT height, time_s, header, anchors FROM blocks"
@@ -48,6 +48,14 @@ class Blocks(Connection):
     def tree_node(self, level: int, number: int) -> bytes | None:
         found: bytes | None = self.value("SELECT node FROM ledger_tree WHERE (level, number) = (?, ?)", level, number)
         return found
+
+    def witnesses(self) -> list[Witness]:
+        return [Witness(*row) for row in self.rows(f"SELECT {', '.join(Witness._fields)} FROM witnesses ORDER BY name")]
+
+    def cosigned_heads(self, over: int, limit: int, newest_first: bool = False) -> list[str]:
+        order = "DESC" if newest_first else "ASC"
+        sql = f"SELECT head FROM cosigned_heads WHERE blocks >= ? ORDER BY blocks {order} LIMIT ?"
+        return [head for (head,) in self.rows(sql, over, limit)]
 
 
 def path_of(depth: int, prefix: int) -> bytes:

@@ -13,6 +13,7 @@ from wattpact.store.records import (
     RelayState,
     Totals,
     Waiting,
+    Witness,
     Written,
 )
 from wattpact.store.sqlite.blocks import path_of
@@ -123,3 +124,12 @@ class Projecting(Transactions):
                 "INSERT INTO ledger_tree VALUES (?, ?, ?)",
                 [(*place, node) for place, node in written.tree_nodes.items()],
             )
+
+    def keep_witness(self, witness: Witness) -> None:
+        self.execute("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [witness])
+
+    def remove_witness(self, name: str) -> None:
+        self.execute("DELETE FROM witnesses WHERE name = ?", [(name,)])
+
+    def keep_cosigned(self, blocks: int, head: str) -> None:
+        self.execute("INSERT OR REPLACE INTO cosigned_heads VALUES (?, ?)", [(blocks, head)])

@@ -233,6 +233,19 @@ CREATE UNIQUE INDEX ordered_by_height ON ordered (height, position) WHERE height
 CREATE TABLE ledger_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ledger_map (path BLOB PRIMARY KEY, node BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE ledger_tree (level INTEGER, number INTEGER, node BLOB NOT NULL, PRIMARY KEY (level, number)) WITHOUT ROWID;
+
+-- Who cosigns the ledger's head, and the heads that were cosigned, with their signatures in the text.
+CREATE TABLE witnesses (
+    name TEXT PRIMARY KEY,
+    public_key BLOB NOT NULL,
+    url TEXT NOT NULL,
+    added_s INTEGER NOT NULL,
+    blocks INTEGER NOT NULL,
+    tried_s INTEGER,
+    problem TEXT,
+    conflict TEXT
+) WITHOUT ROWID;
+CREATE TABLE cosigned_heads (blocks INTEGER PRIMARY KEY, head TEXT NOT NULL);
 """
 
 
