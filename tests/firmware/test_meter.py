@@ -860,8 +860,8 @@ def settled_wh(household):
 
 
 def test_what_is_used_around_a_change_of_register_generation_is_charged():
-    """To the last register before it and from the first one after it; also where the clock was lost meanwhile, and where
-    the log had no room and the meter started again."""
+    """To the last register before it and from the first one after it; also where the clock was lost meanwhile, and
+    where the log had no room and the meter started again."""
     for has_clock, has_room in ((True, True), (False, True), (True, False)):
         port = Port(step_s=300).run(10)
         now_s, household = port.community.now_s, port.household
