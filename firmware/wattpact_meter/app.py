@@ -8,8 +8,7 @@
 A task is a step without waiting, called again after as many ms as it returns. The core's alone is a generator, and the
 others get their turn whenever it gives way. What always holds: only that task touches the core, and while it is at work
 all that comes waits (`waiting`); an exception in a step is reported and counted, and the step is called again; where
-one but the network's fails FAILURES times running the meter restarts, and its watchdog is fed only while every task
-runs.
+one but the network's fails FAILURES times running the meter restarts. Its watchdog is fed only while every task runs.
 Nothing here decides; time, randomness and I/O come from the board.
 """
 

@@ -28,7 +28,7 @@ RECIPES = {
     "grant": ({}, {}, {"unix_s": QUIET_S, "grants": [GRANT]}),
     "default_supply": ({}, {}, {"grants": [SUPPLY]}),
     "hold": ({}, {"held": True}, {"state_corrupt": True}),
-    "credit": ({"emergency_credit_wh": 1}, {}, {}),
+    "credit": ({"emergency_credit_wh": 50}, {}, {}),
     "quiet_hours": ({"quiet_hours": True}, {}, {"unix_s": QUIET_S}),
     "boot_hold": ({}, {}, {"unix_s": None}),
     "no_contract": ({}, {}, {}),
@@ -353,8 +353,8 @@ def test_hold_lasts_for_its_wh():
     shows(meter.after(1, import_wh=1050), "no_contract", False, operate=True)
 
 
-def test_hold_counts_wh_over_a_reset_and_seconds_ahead_of_it():
-    meter = Meter({"hold_budget_s": 500, "hold_budget_wh": 50}, saved(held=True), True, unix_s=None, grants=[GRANT])
+def test_hold_counts_wh_over_a_reset_and_seconds_and_wh_ahead_of_it():
+    meter = Meter({"hold_budget_s": 500, "hold_budget_wh": 70}, saved(held=True), True, unix_s=None, grants=[GRANT])
     meter.now()
     kept = meter.guard.saved()
     meter = meter.reset(True, kept, import_wh=1049)
@@ -434,9 +434,9 @@ def test_credit_is_spent_wh_by_wh():
     meter = Meter({"emergency_credit_wh": 100}, closed=True)
     shows(meter.now(), "credit", True)
     shows(meter.after(1, import_wh=1050), "credit", True)
-    meter = meter.reset(True, import_wh=1099)
-    shows(meter.now(), "credit", True)
-    shows(meter.after(1, import_wh=1100), "no_contract", False, operate=True)
+    meter = meter.reset(True, import_wh=1079)
+    shows(meter.now(), "credit", True)  # charged 20 Wh ahead
+    shows(meter.after(1, import_wh=1080), "no_contract", False, operate=True)
     shows(meter.after(60_000), "no_contract", False)
 
 
@@ -465,8 +465,8 @@ def test_a_register_that_falls_is_counted_from_where_it_is():
 
 def test_registers_of_two_generations_are_never_subtracted():
     for fields, kept, reason in (
-        ({"emergency_credit_wh": 100}, {}, "credit"),
-        ({"hold_budget_wh": 100}, {"held": True}, "hold"),
+        ({"emergency_credit_wh": 120}, {}, "credit"),
+        ({"hold_budget_wh": 120}, {"held": True}, "hold"),
     ):
         unix_s = NOON_S if reason == "credit" else None
         grants = [] if reason == "credit" else [GRANT]

@@ -39,8 +39,8 @@ class Checker:
         self.latched = set()
         self.order_s = None
         self.held = False
-        self.hold_ms = self.hold_most_ms = self.hold_wh = 0
-        self.credit_wh = 0
+        self.hold_ms = self.hold_most_ms = self.hold_wh = self.hold_most_wh = 0
+        self.credit_wh = self.credit_most_wh = 0
         self.import_wh = self.generation = None
         self.source = None
         self.corrupt = False
@@ -53,11 +53,14 @@ class Checker:
             self.latched = set()
             self.order_s = self.import_wh = self.source = self.warned_ms = None
             self.held = corrupt and position is not False
-            self.hold_ms = self.hold_most_ms = self.hold_wh = 0
-            self.credit_wh = self.policy.emergency_credit_wh if corrupt else 0
+            self.hold_ms = self.hold_most_ms = self.hold_wh = self.hold_most_wh = 0
+            self.credit_wh = self.credit_most_wh = self.policy.emergency_credit_wh if corrupt else 0
             self.corrupt = corrupt
         if self.source == "hold":
             self.hold_most_ms += 120_000
+            self.hold_most_wh += 20
+        if self.source == "credit":
+            self.credit_most_wh += 20
         self.power_failed = power_failed
         self.start_ms = self.before_ms = true_ms
         self.position = position
@@ -72,9 +75,10 @@ class Checker:
     def rule(self, true_ms, inputs, decision):
         self._tally(true_ms, inputs.import_wh, inputs.register_generation)
         self._observe(true_ms, inputs)
-        row = self._first(true_ms, inputs, decision.reason, self.hold_ms)
-        if not self._fits(row, decision) and self.hold_ms != self.hold_most_ms:
-            row = self._first(true_ms, inputs, decision.reason, self.hold_most_ms)
+        for ahead in range(4):  # what was kept at a reset may be charged ahead: the hold, the credit
+            row = self._first(true_ms, inputs, ahead & 1, ahead & 2)
+            if self._fits(row, decision):
+                break
         assert self._fits(row, decision), (row, decision.reason)
         self._check_position(true_ms, inputs, row, decision)
         self._check_flags(inputs, decision)
@@ -102,10 +106,13 @@ class Checker:
             wh = import_wh - self.import_wh
             if self.source == "hold":
                 self.hold_wh += wh
+                self.hold_most_wh += wh
             if self.source == "credit":
                 self.credit_wh += wh
+                self.credit_most_wh += wh
             if self.source in ("grant", "default_supply"):
                 self.credit_wh = max(0, self.credit_wh - wh)
+                self.credit_most_wh = max(0, self.credit_most_wh - wh)
         self.import_wh, self.generation = import_wh, generation
 
     def _observe(self, true_ms, inputs):
@@ -156,14 +163,15 @@ class Checker:
             if now_s is not None and not inputs.sensor_dead and not inputs.state_corrupt:
                 self.corrupt = self.corrupt and not self.position
                 if not self.corrupt:
-                    self.hold_ms = self.hold_most_ms = self.hold_wh = 0
+                    self.hold_ms = self.hold_most_ms = self.hold_wh = self.hold_most_wh = 0
         elif not state_lost and not [g for g in in_time if g[1] > 0 or inputs.sensor_dead]:
             self.held = False
 
-    def _first(self, true_ms, inputs, reason, hold_ms):
+    def _first(self, true_ms, inputs, most_hold, most_credit):
         """The first row that is true by the checker's own account."""
         policy, unix_s = self.policy, inputs.unix_s
-        budget = hold_ms < policy.hold_budget_s * 1000 and self.hold_wh < policy.hold_budget_wh
+        hold_ms, hold_wh = (self.hold_most_ms, self.hold_most_wh) if most_hold else (self.hold_ms, self.hold_wh)
+        budget = hold_ms < policy.hold_budget_s * 1000 and hold_wh < policy.hold_budget_wh
         unsure = unix_s is None or inputs.sensor_dead or inputs.state_corrupt or self.corrupt
         for row, true in (
             ("over_current", "over_current" in self.latched),
@@ -175,7 +183,7 @@ class Checker:
             ("grant", self.paid),
             ("default_supply", self.supplies),
             ("hold", unsure and self.held and budget),
-            ("credit", self._has_credit(inputs)),
+            ("credit", self._has_credit(inputs, most_credit)),
             ("quiet_hours", unix_s is not None and is_quiet(policy, unix_s)),
             ("boot_hold", self.position and unix_s is None and true_ms < self.start_ms + 30_000 and budget),
         ):
@@ -183,8 +191,8 @@ class Checker:
                 return row
         return "no_contract"
 
-    def _has_credit(self, inputs):
-        left = self.credit_wh < self.policy.emergency_credit_wh
+    def _has_credit(self, inputs, most):
+        left = (self.credit_most_wh if most else self.credit_wh) < self.policy.emergency_credit_wh
         return left and inputs.import_wh is not None and not inputs.sensor_dead
 
     def _fits(self, row, decision):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 STEP_MS = 60_000  # decides at least this often, and a running budget or wait is kept in flash this often
 AHEAD_MS = 2 * STEP_MS  # what is kept is ahead of what may be used before it is kept again
+AHEAD_WH = 20  # and of what may be used between a reset and the first registers after it
 WAITS = ("resting", "outage_wait", "awaiting_consent", "warning")
 
 
@@ -66,7 +67,7 @@ class Guard(GuardState):
         memory.rest_left_ms = max(0, self._rest_until_ms - now_ms)
         memory.outage_left_ms = max(0, self._outage_until_ms - now_ms)
         memory.warn_left_ms = None if warn_until_ms is None else max(0, warn_until_ms - now_ms - AHEAD_MS)
-        return memory.to_saved(AHEAD_MS if memory.use == HOLD else 0)
+        return memory.to_saved(AHEAD_MS, AHEAD_WH)
 
     def _obey(self, row: Row, inputs: Inputs) -> Decision:
         commanded = self.memory.commanded

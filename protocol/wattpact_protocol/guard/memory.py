@@ -37,12 +37,14 @@ class Memory:
         self.corrupt = False
         self.protected = False
 
-    def to_saved(self, ahead_ms: int = 0) -> "list[object]":
-        """The list to keep, with the hold budget charged so much ahead."""
+    def to_saved(self, ahead_ms: int = 0, ahead_wh: int = 0) -> "list[object]":
+        """The list to keep, with the budget that is in use charged so much ahead."""
+        is_hold, is_credit = self.use == HOLD, self.use == CREDIT
         return [
             VERSION, self.faults, self.welded, self.commanded, self.rest_left_ms, self.outage_left_ms,
-            self.warn_left_ms, self.held, self.hold_spent_ms + ahead_ms, self.hold_spent_wh, self.credit_spent_wh,
-            self.use, self.import_wh, self.register_generation, self.order_s, self.corrupt, self.protected,
+            self.warn_left_ms, self.held, self.hold_spent_ms + is_hold * ahead_ms,
+            self.hold_spent_wh + is_hold * ahead_wh, self.credit_spent_wh + is_credit * ahead_wh, self.use,
+            self.import_wh, self.register_generation, self.order_s, self.corrupt, self.protected,
         ]  # fmt: skip
 
 
