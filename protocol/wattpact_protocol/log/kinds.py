@@ -198,7 +198,9 @@ def load_steps(kind: int) -> "Generator[None, None, None]":
     named, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
     sealed = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
     texts = _text(named.split()[1]), _text(roles), _text(concerned)
+    yield
     flat: "list[Any]" = rest.split()
+    yield
     shapes: dict[bytes, tuple[str, int, int]] = {}
     for at in range(0, len(flat), 3):
         flat[at], flat[at + 1], shape = int(flat[at]), _text(flat[at + 1]), flat[at + 2]
