@@ -64,14 +64,15 @@ class Writer:
             if (held and held.height) != (found and found.height):
                 self.reset()  # another program was here
             last = store.last_cursor(ORDERED)
+            heads = self._heads_due()
             while (cursor := _number(store, _CURSOR)) < last:
                 rows = store.entries(cursor, of_kinds=ORDERED, limit=blocks.MAX_ENTRIES)
                 decoded = [(row.cursor, entry.decode(row.raw, store.community)) for row in rows]
-                self._write(decoded, self._heads_due())
+                self._write(decoded, [])
                 _set_number(store, _CURSOR, rows[-1].cursor)
-            heads = self._heads_due()
-            if heads:
-                self._write([], heads)
+            while heads:
+                self._write([], heads[: blocks.MAX_ANCHORS])
+                heads = heads[blocks.MAX_ANCHORS :]
 
     def refresh(self) -> None:
         """See that the last block is of this time, so that what rests on it is of now; raises StoreError."""
@@ -89,7 +90,7 @@ class Writer:
         if last is None or now_s - _number(self._store, "anchored_s") < ANCHOR_EVERY_S:
             return []
         cursor = self._store.last_cursor()
-        heads = self._store.heads_since(_number(self._store, _ANCHORED))[: blocks.MAX_ANCHORS]
+        heads = self._store.heads_since(_number(self._store, _ANCHORED))
         _set_number(self._store, _ANCHORED, cursor)
         _set_number(self._store, "anchored_s", now_s)
         return heads
