@@ -17,13 +17,9 @@ _MULTIPLES = 18  # of a point, while they are made
 _COLUMNS = 26
 
 
-# Numbers 13 on: 0, 1, d and the root of -1 (RFC 8032, 5.1); the comb's points overwrite the first two.
-_CONSTANTS = (
-    array("i", bytes(80))
-    + scalar.limbs(b"\x01" + bytes(31), 20)
-    + scalar.limbs(bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352"), 20)
-    + scalar.limbs(bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b"), 20)
-)
+# Numbers 15 and 16 (RFC 8032, 5.1); 13 is 0 and 14 is 1, which the points of a comb overwrite.
+_D = bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352")
+_ROOT = bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b")
 
 _DOUBLE = (
     b"\x02\x04\x00\x01"  # A = X^2
@@ -106,8 +102,9 @@ class Curve:
         self._view = memoryview(self.numbers)
         self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 80]
         self._other_addend = self._view[20 * _OTHER_ADDEND : 20 * _OTHER_ADDEND + 60]
-        count = min(80, 20 * numbers - 260)
-        self.numbers[260 : 260 + count] = _CONSTANTS[:count]
+        self.numbers[280] = 1
+        if numbers > SIGNING:
+            self.numbers[300:340] = scalar.limbs(_D, 20) + scalar.limbs(_ROOT, 20)
 
     def run(self, program: bytes) -> None:
         """Have the machine work on the numbers."""
