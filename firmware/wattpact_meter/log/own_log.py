@@ -177,7 +177,7 @@ class OwnLog:
         return new
 
     def _keep(self) -> None:
-        """The place of the next entry is in the store when this returns; in one step, for no entry is ever half known."""
+        """The place of the next entry is in the store when this returns; in one step: no entry is half known."""
         self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
         self._is_kept = True
 

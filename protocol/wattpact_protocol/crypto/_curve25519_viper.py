@@ -177,8 +177,7 @@ class Curve:
             self.run(_NEGATE_X)
         self.run(_AFFINE)
         yield
-        made = self._multiples()
-        yield
+        made = yield from self._multiples_steps()
         return made
 
     def _is_zero(self, index: int) -> bool:
@@ -186,10 +185,11 @@ class Curve:
         scalar.canonical(number, 0)
         return not any(number)
 
-    def _multiples(self) -> "array[int]":
+    def _multiples_steps(self):
         """1, 3, 5 and 7 times the point, ready to be added: a piece of memory for itself, since a heap that is nearly
         full has no large one."""
         made = array("i", bytes(1280))
+        yield  # finding that much free memory takes its time
         store, add = bytearray(_STORE), bytearray(ADD)
         self._store(store, _MULTIPLES)
         made[:80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
@@ -201,6 +201,7 @@ class Curve:
             self._store(store, _MULTIPLES)
             made[at : at + 80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
             add = ADD
+            yield
         return made
 
     def _store(self, program: bytearray, at: int) -> None:
