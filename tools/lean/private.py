@@ -82,7 +82,7 @@ def _assigned(node: ast.ClassDef) -> "Iterator[str]":
 
 
 def _executed(module: Module) -> "Iterator[ast.AST]":
-    """All nodes but docstrings."""
+    """All nodes but the texts of what something is for."""
     waiting: list[ast.AST] = list(module.body)
     while waiting:
         node = waiting.pop()

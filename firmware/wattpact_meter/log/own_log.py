@@ -153,7 +153,8 @@ class OwnLog:
         before anything is signed."""
         if not self.is_open:
             return None
-        self._keep()
+        if not self._is_kept:
+            self._keep()
         sequence = self._journal.next_sequence
         stamp = entry.Stamp(self.boot, now.uptime_ms // 1000, now.unix_s, now.clock_status)
         place = (self.generation, sequence, self._previous)
@@ -170,20 +171,15 @@ class OwnLog:
         self._previous = new.id
         self._is_kept = False
         try:
-            yield from self._store.save_steps(NAME, self._place())
-            self._is_kept = True
+            self._keep()
         except StateError:
             pass  # tried again before the next
         return new
 
     def _keep(self) -> None:
-        """The place of the next entry is in the store when this returns."""
-        if not self._is_kept:
-            self._store.save(NAME, self._place())
-            self._is_kept = True
-
-    def _place(self) -> "list[Any]":
-        return [self.generation, self.next_sequence, self._previous, self._is_certain]
+        """The place of the next entry is in the store when this returns; in one step: no entry is half known."""
+        self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
+        self._is_kept = True
 
 
 def _is_place(saved: "Any") -> bool:

@@ -40,8 +40,7 @@ class JournalFull(JournalError):
 class Segment:
     """One file: records `first` to `end` - 1, in its `size` bytes. is_broken: littlefs cannot follow it."""
 
-    def __init__(self, path: str, first: int, end: int, size: int) -> None:
-        self.path = path
+    def __init__(self, first: int, end: int, size: int) -> None:
         self.first = first
         self.end = end
         self.size = size
@@ -74,7 +73,7 @@ class Journal:
         self._segments: list[Segment] = []
         self._file: BinaryIO | None = None
         self._sealed = True  # nothing more may be written to the last segment
-        self._after_read = ("", 0, 0)  # in that segment: the sequence after the one last read, and where it is
+        self._after_read = (-1, 0, 0)  # segment, the sequence after the one last read, and where it is
         self._next = 0  # as long as there is no segment
         self.missing: list[tuple[int, int]] = []
         self.dropped_bytes = 0
@@ -126,14 +125,14 @@ class Journal:
         segment = self._find(sequence)
         if segment is None:
             return None
-        path, known, start = self._after_read
-        if path != segment.path or known > sequence:
+        first, known, start = self._after_read
+        if first != segment.first or known > sequence:
             start = 0
         try:
-            with open(segment.path, "rb") as file:
+            with open(self._path(segment.first), "rb") as file:
                 for found, at, raw in _records(file, segment.size, start):
                     if found == sequence:
-                        self._after_read = (segment.path, sequence + 1, at + _HEAD_BYTES + len(raw))
+                        self._after_read = (segment.first, sequence + 1, at + _HEAD_BYTES + len(raw))
                         return raw
                     if found > sequence:
                         break
@@ -188,7 +187,7 @@ class Journal:
 
     def _remove(self, segment: Segment) -> None:
         try:
-            os.remove(segment.path)
+            os.remove(self._path(segment.first))
         except OSError as error:
             raise JournalError("flash failed: %s" % error)
         self._segments.remove(segment)
@@ -197,7 +196,7 @@ class Journal:
         firsts = sorted([int(name[: -len(_SUFFIX)]) for name in os.listdir(self._directory) if _is_segment(name)])
         for place, first in enumerate(firsts):
             limit = firsts[place + 1] if place + 1 < len(firsts) else None
-            segment = Segment(self._path(first), first, first, 0)
+            segment = Segment(first, first, 0)
             self._sealed = self._scan(segment, limit)
             self._segments.append(segment)
             if limit is not None and segment.end < limit:
@@ -208,7 +207,7 @@ class Journal:
         """Find where the segment's records end; True if nothing may follow them in it: it holds other bytes too."""
         end, is_whole = 0, True
         try:
-            with open(segment.path, "rb") as file:
+            with open(self._path(segment.first), "rb") as file:
                 segment.size = file.seek(0, 2)
                 for sequence, at, raw in _records(file, segment.size, 0):
                     if limit is not None and sequence >= limit:
@@ -231,17 +230,16 @@ class Journal:
             self._seal()
             self._begin_segment()
         elif self._file is None:
-            self._file = open(last.path, "ab", 0)
+            self._file = open(self._path(last.first), "ab", 0)
         assert self._file is not None
         return self._file
 
     def _begin_segment(self) -> None:
         first = self.next_sequence
-        path = self._path(first)
-        self._file = open(path, "wb", 0)  # what may be there under this name holds no record
+        self._file = open(self._path(first), "wb", 0)  # what may be there under this name holds no record
         if self._segments and self._segments[-1].first == first:
             del self._segments[-1]
-        self._segments.append(Segment(path, first, first, 0))
+        self._segments.append(Segment(first, first, 0))
         self._sealed = False
 
     def _seal(self) -> None:

@@ -17,13 +17,9 @@ _MULTIPLES = 18  # of a point, while they are made
 _COLUMNS = 26
 
 
-# Numbers 13 on: 0, 1, d and the root of -1 (RFC 8032, 5.1); the comb's points overwrite the first two.
-_CONSTANTS = (
-    array("i", bytes(80))
-    + scalar.limbs(b"\x01" + bytes(31), 20)
-    + scalar.limbs(bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352"), 20)
-    + scalar.limbs(bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b"), 20)
-)
+# Numbers 15 and 16 (RFC 8032, 5.1); 13 is 0 and 14 is 1, which the points of a comb overwrite.
+_D = bytes.fromhex("a3785913ca4deb75abd841414d0a700098e879777940c78c73fe6f2bee6c0352")
+_ROOT = bytes.fromhex("b0a00e4a271beec478e42fad0618432fa7d7fb3d99004d2b0bdfc14f8024832b")
 
 _DOUBLE = (
     b"\x02\x04\x00\x01"  # A = X^2
@@ -106,8 +102,9 @@ class Curve:
         self._view = memoryview(self.numbers)
         self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 80]
         self._other_addend = self._view[20 * _OTHER_ADDEND : 20 * _OTHER_ADDEND + 60]
-        count = min(80, 20 * numbers - 260)
-        self.numbers[260 : 260 + count] = _CONSTANTS[:count]
+        self.numbers[280] = 1
+        if numbers > SIGNING:
+            self.numbers[300:340] = scalar.limbs(_D, 20) + scalar.limbs(_ROOT, 20)
 
     def run(self, program: bytes) -> None:
         """Have the machine work on the numbers."""
@@ -180,8 +177,7 @@ class Curve:
             self.run(_NEGATE_X)
         self.run(_AFFINE)
         yield
-        made = self._multiples()
-        yield
+        made = yield from self._multiples_steps()
         return made
 
     def _is_zero(self, index: int) -> bool:
@@ -189,10 +185,11 @@ class Curve:
         scalar.canonical(number, 0)
         return not any(number)
 
-    def _multiples(self) -> "array[int]":
+    def _multiples_steps(self):
         """1, 3, 5 and 7 times the point, ready to be added: a piece of memory for itself, since a heap that is nearly
         full has no large one."""
         made = array("i", bytes(1280))
+        yield  # finding that much free memory takes its time
         store, add = bytearray(_STORE), bytearray(ADD)
         self._store(store, _MULTIPLES)
         made[:80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
@@ -204,6 +201,7 @@ class Curve:
             self._store(store, _MULTIPLES)
             made[at : at + 80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
             add = ADD
+            yield
         return made
 
     def _store(self, program: bytearray, at: int) -> None:

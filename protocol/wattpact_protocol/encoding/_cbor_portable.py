@@ -9,7 +9,7 @@ SIGN1_TAG = 18
 
 _HIGHEST = (1 << 64) - 1
 _LOWEST = -(1 << 64)
-_STEP_COST = 150  # between two moments at which others may: bytes, and as many more for each part
+_STEP_COST = 100  # between two moments at which others may: bytes, and as many more for each part
 _PART_COST = 48
 _STEP_BYTES = 32  # the same of what is decoded, whose parts are small
 
