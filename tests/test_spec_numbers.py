@@ -11,6 +11,7 @@ from wattpact.bundle import disclosure
 from wattpact.bundle import format as bundle_format
 from wattpact.ingest import pipeline
 from wattpact.membership import members
+from wattpact.ordering import cosigning, submitting
 from wattpact.store.sqlite import store
 from wattpact.sync import host_link
 from wattpact_meter.log import retention, sealer, trust
@@ -18,6 +19,7 @@ from wattpact_meter.metering import intervals, recorder
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.trade import trader, usage
 from wattpact_protocol.guard import guard, policy, state, table
+from wattpact_protocol.ledger import checkpoints
 from wattpact_protocol.log import chain, entry, kinds, readings, roles, sealed_part
 from wattpact_protocol.sealing import content, period_keys
 from wattpact_protocol.settlement import register_rules, slots
@@ -35,6 +37,12 @@ def padded(kind, body):
 
 # page, its sentence with each number as N, what the numbers are in the code
 ROWS = [
+    ("ledger.md", "no end within N s and N KiB", (submitting.DEADLINE_S, submitting.MAX_ANSWER_BYTES >> 10)),
+    ("ledger.md", "first after N s, then ever later, at most N minutes", (
+        2 * cosigning.EVERY_S, cosigning.LONGEST_WAIT_S // 60,
+    )),
+    ("ledger.md", "A head has at most N signatures", checkpoints.MAX_SIGNATURES),
+    ("ledger.md", "of the last N cosigned heads", cosigning.KNOWN_HEADS),
     ("entry.md", "An entry MUST be at most N bytes", entry.MAX_ENTRY_BYTES),
     ("entry.md", "0xN invalid, 0xN doubtful, 0xN different base, 0xN invalid status, 0xN daylight saving", (
         entry.CLOCK_INVALID, entry.CLOCK_DOUBTFUL, entry.CLOCK_DIFFERENT_BASE, entry.CLOCK_INVALID_STATUS,

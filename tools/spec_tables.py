@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "protocol"))
 
+from wattpact_protocol.ledger import records as ledger_records  # noqa: E402
 from wattpact_protocol.log import kind_texts, kinds, reason_texts, roles  # noqa: E402  (found by the path above)
 
 INTRO = """# Bodies
@@ -149,6 +150,16 @@ def inboxes() -> list[str]:
     return ["| entry | goes to |", "|---|---|", *(f"| {', '.join(names)} | {to} |" for to, names in concerned.items())]
 
 
+def records() -> list[str]:
+    """Of the ledger's state: the number of each record, its key and fields."""
+    rows = sorted(ledger_records.ROWS.items())
+    lines = [
+        f"| {number} | {name} | {key or 'nothing'} | {', '.join(fields.split())} |"
+        for number, (name, key, fields) in rows
+    ]  # fmt: skip
+    return ["| no. | record | key | fields |", "|---|---|---|---|", *lines]
+
+
 def _words(kind: int) -> str:
     return kinds.NAMES[kind].replace("_", " ")
 
@@ -165,11 +176,12 @@ def with_blocks(path: Path) -> str:
     return text
 
 
-BLOCKS = {"publishers": publishers, "inboxes": inboxes}
+BLOCKS = {"publishers": publishers, "inboxes": inboxes, "records": records}
 PAGES: dict[str, Callable[[], str]] = {
     "docs/spec/bodies.md": bodies,
     "docs/spec/reasons.md": reason_page,
     "docs/spec/log.md": partial(with_blocks, ROOT / "docs/spec/log.md"),
+    "docs/spec/ledger.md": partial(with_blocks, ROOT / "docs/spec/ledger.md"),
     "docs/spec/ingest.md": partial(with_blocks, ROOT / "docs/spec/ingest.md"),
 }
 

@@ -25,6 +25,7 @@ from tools import (  # noqa: E402
     vectors_aead,
     vectors_ed25519,
     vectors_entries,
+    vectors_ledger,
     vectors_primitives,
     vectors_sealing,
     vectors_x25519,
@@ -39,6 +40,7 @@ FILES: dict[str, Callable[[], dict[str, Any]]] = {
     "hkdf": vectors_aead.hkdf_cases,
     "ccm": vectors_aead.ccm_cases,
     "sealing": vectors_sealing.sealing_cases,
+    "ledger": vectors_ledger.ledger_cases,
     "mangled": vectors_entries.mangled_cases,
 }
 

@@ -84,6 +84,50 @@ RESULT = scaled(10, places=5)
     assert scaled.__code__.co_varnames[:3] == ("b", "c", "places")  # type: ignore[attr-defined]
 
 
+PRIVATE = """
+class Base:
+    def __init__(self):
+        self._total = 1
+        self.a = 10
+
+    def total(self):
+        return self._total + self.a
+
+class Row(Base):
+    def __init__(self):
+        super().__init__()
+        self._more = 100
+
+    def _sum(self):
+        return self._more + self._total
+
+    def sums(self, other):
+        return self.total(), self._sum(), other._shown, getattr(self, "_named")()
+
+    def _named(self):
+        return 1000
+
+class Other:
+    def __init__(self):
+        self._shown = 3
+        self._hidden = 4
+
+    def both(self):
+        return self._shown, self._hidden
+
+RESULT = Row().sums(Other()), Other().both()
+"""
+
+
+def test_private_names_of_classes_are_short_and_the_same_in_many(tmp_path: Path):
+    names = joined(tmp_path, {"p.a": PRIVATE}, {"main": "from p.a import RESULT, Row, Other\nRESULT, Row, Other\n"})
+    assert names["RESULT"] == ((11, 101, 3, 1000), (3, 4))
+    row, other = names["Row"](), names["Other"]()  # type: ignore[operator]
+    assert vars(row) == {"a": 10, "b": 100, "d": 1}  # one with its base, whose public "a" keeps its name
+    assert hasattr(row, "c") and hasattr(row, "_named")  # "_sum" is a method; a text has "_named"
+    assert vars(other) == {"_shown": 3, "a": 4}  # another class uses "_shown"
+
+
 def test_what_nothing_mentions_is_left_out(tmp_path: Path):
     source = """
 class Row:

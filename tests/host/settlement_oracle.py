@@ -92,6 +92,22 @@ def one_slot(
             left[agreement.consumer] -= carried[agreement.name]
 
 
+def could_have(left: dict[str, Fraction], room: list[tuple[Agreement, Fraction]]) -> dict[bytes, Fraction]:
+    """What each supplier could have delivered of what nobody carried, shared among what may still be claimed."""
+    found: dict[bytes, Fraction] = {}
+    for supplier in {agreement.supplier for agreement, _ in room}:
+        asks = {a.name: wh for a, wh in room if a.supplier == supplier and wh > 0}
+        if asks and left.get(supplier, Fraction(0)) > 0:
+            found.update(divide(left[supplier], asks))
+    return found
+
+
+def is_measured(points: list[tuple[int, Fraction]], start: int, end: int) -> bool:
+    """Whether both ends of a slot are points, or nothing is known to have flowed in it."""
+    known = {when for when, _ in points}
+    return start in known and end in known
+
+
 def register(points: list[tuple[int, Fraction]], when: int) -> Fraction:
     """The register at a time: straight lines between points, cut to whole Wh."""
     if not points or when <= points[0][0]:
@@ -111,6 +127,7 @@ class Oracle:
         self.carried = {a.name: Fraction(0) for a in agreements}
         self.short = {a.name: Fraction(0) for a in agreements}
         self.unused = {a.name: Fraction(0) for a in agreements}
+        self.spare = {a.name: Fraction(0) for a in agreements}
         self.grid: dict[str, list[Fraction]] = {meter: [Fraction(0)] * 4 for meter in imports}
         self.alone = {meter: Fraction(0) for meter in imports}
 
@@ -129,7 +146,18 @@ class Oracle:
         used = {m: register(points, end) - register(points, start) for m, points in self.imports.items()}
         given = {m: register(points, end) - register(points, start) for m, points in self.exports.items()}
         claims = [(a, self._most(a, start, end)) for a in self.agreements]
-        carried, short = one_slot(used, given, claims)
+        # Contracts carry what was measured; the rest of a slot is the grid's.
+        counted = {m: wh if is_measured(self.imports[m], start, end) else Fraction(0) for m, wh in used.items()}
+        exported = {m: wh if is_measured(self.exports[m], start, end) else Fraction(0) for m, wh in given.items()}
+        carried, short = one_slot(counted, exported, claims)
+        room = []
+        for agreement, most in claims:
+            part = carried.get(agreement.name, Fraction(0))
+            exported[agreement.supplier] -= part
+            whole = agreement.kwh - self.carried[agreement.name] - self.spare[agreement.name]
+            room.append((agreement, min(most, whole) - part))
+        for name, part in could_have(exported, room).items():
+            self.spare[name] += part
         for agreement in self.agreements:
             part = carried.get(agreement.name, Fraction(0))
             self.carried[agreement.name] += part
@@ -165,4 +193,4 @@ class Oracle:
         if runs is None or not start < runs[1] <= end or agreement.over_at()[1] in ("supplier", "operator"):
             return
         owed = agreement.kwh - self.carried[agreement.name] - self.short[agreement.name]
-        self.unused[agreement.name] = max(Fraction(0), owed)
+        self.unused[agreement.name] = max(Fraction(0), min(owed, self.spare[agreement.name]))

@@ -362,7 +362,7 @@ def test_a_statement_is_for_whom_it_is_about(tmp_path):
     trading = Trading(tmp_path)
     community, owner = trading.community, trading.solar.owner
     fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
-    roots = {"lines_root": bytes(32), "evidence_root": bytes(32)}
+    roots = {name: bytes(32) for name in fields if name.endswith("_root")}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)
     with TestClient(app_at(trading.path, trading.clock)) as client:

@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import case
@@ -12,6 +13,7 @@ from simulator.authors import REAL
 from simulator.community import Community
 from simulator.generated import Generated
 from simulator.month import HOUR, MONTH, S, TradedMonth
+from simulator.proving import Proving, Stamped
 from wattpact import audit
 from wattpact.billing import bill, collect
 from wattpact.bundle import disclosure, format
@@ -44,11 +46,16 @@ def reject(data: bytes, traded: TradedMonth) -> audit.Refuted:
 
 
 def split(data: bytes) -> list[bytes]:
+    """Head, records and entries."""
     return [raw for _, raw in format.read(io.BytesIO(data))]
 
 
+def entries_in(data: bytes) -> list[bytes]:
+    return list(format.entries_of(io.BytesIO(data)))
+
+
 def number_at(data: bytes, position: int) -> int:
-    """The number of the entry that holds a byte."""
+    """The number of the part that holds a byte."""
     return sum(offset <= position for offset, _ in format.read(io.BytesIO(data)))
 
 
@@ -61,11 +68,11 @@ def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(traded, good):
                 assert report.fields[name] == value, name
         assert [line["carried_nano"] for line in report.lines] == [line["nano"] for line in made.as_json()["lines"]]
     report = check(good, traded)
-    assert report.counts["entries"] == len(split(good)) == 1 + sum(list(report.counts.values())[1:])
+    assert report.counts["entries"] == len(entries_in(good)) == 1 + sum(list(report.counts.values())[1:])
 
 
 def test_every_kind_of_entry_that_a_bundle_has_is_in_the_month(good):
-    found = {kinds.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in split(good)}
+    found = {kinds.NAMES[cbor.decode(cose.decode1(raw).payload)[0]] for raw in entries_in(good)}
     assert found == set(kinds.NAMES.values()) - {"policy", "receipt"}
 
 
@@ -84,8 +91,11 @@ def test_any_flipped_byte_is_rejected_and_its_entry_named(traded, good):
         position, flip = bits.below(len(good)), 1 + bits.below(255)
         data = good[:position] + bytes((good[position] ^ flip,)) + good[position + 1 :]
         refuted = reject(data, traded)
-        assert refuted.entry and refuted.entry["number"] == number_at(good, position), (position, refuted.sentence())
-        assert refuted.entry["offset"] <= position
+        assert refuted.entry, refuted.sentence()
+        number = number_at(good, position)
+        if number == 1 and refuted.entry["kind"] == "statement":
+            continue  # whether a host signed the head is known once it is known who the host is
+        assert refuted.entry["number"] == number and refuted.entry["offset"] <= position, (position, refuted.sentence())
 
 
 def changed(value):
@@ -111,6 +121,8 @@ def changed(value):
 def test_every_field_of_every_kind_is_covered_by_the_signature(traded, good):
     raws, seen, cases = split(good), set(), 0
     for number, raw in enumerate(raws, 1):
+        if not format.is_entry(raw):
+            continue
         envelope = cose.decode1(raw)
         payload = cbor.decode(envelope.payload)
         if payload[0] in seen and payload[0] != kinds.CERTIFICATE:
@@ -153,9 +165,10 @@ def test_what_is_no_bundle_is_rejected(traded, good):
 
 def test_another_communitys_entries_are_rejected(traded, good):
     other = TradedMonth("elsewhere")
-    assert reject(other.bundle(), traded).entry["number"] == 1
     theirs, ours = split(other.bundle()), split(good)
-    for number in (3, 20, len(ours) - 2):
+    parts = len(theirs) - len(entries_in(b"".join(theirs)))
+    assert reject(b"".join(theirs), traded).entry["number"] == parts + 1
+    for number in (3, parts + 3, parts + 20, len(ours) - 2):
         refuted = reject(b"".join([*ours[:number], theirs[number], *ours[number + 1 :]]), traded)
         assert refuted.entry["number"] == number + 1
 
@@ -167,7 +180,7 @@ def test_a_statement_from_another_month_is_rejected(traded, good):
 
 def test_generated_communities_agree_with_their_audit_whatever_is_late():
     """The closure of a statement is enough: the auditor sees a part of the community and finds the same."""
-    waiting = partial = 0
+    waiting = narrowed = 0
     for seed in range(60):
         made = Generated(seed, REAL, 3600)
         community, bits = made.community, made.bits
@@ -177,20 +190,25 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
             if dropped:
                 log = [new for new in community.entries if new.kid == kid]
                 entries += log[: max(1, len(log) - dropped)]
-        ledger = Ledger()
+        ledger, sink = Ledger(), Stamped(community)
+        for new in entries:
+            sink.append(new)
         ledger.apply(entries)
         now_s = made.end + bits.choice([0, 1800, 7200])
         ledger.settle(now_s)
+        sink.refresh(now_s)
         first = S + 900 * bits.below(made.slots)
         for person in made.people:
             statement = ledger.statement(person.kid, first, made.end)
             picked = collect.collect(entries, ledger.inputs, statement, community.host.kid)
-            fields = statement.fields([new.id for new in picked])
-            data = format.write(picked, community.publish(community.host, kinds.STATEMENT, fields, now_s))
+            data = sink.bundle(
+                statement, picked,
+                partial(community.publish, community.host, unix_s=now_s),
+            )  # fmt: skip
             report = audit.audit(io.BytesIO(data), community.root.public_key)
             waiting += report.fields["unsettled_meters"] > 0
-            partial += 0 < len(statement.closure) < len(made.meters)
-    assert waiting > 10 and partial > 20
+            narrowed += 0 < len(statement.closure) < len(made.meters)
+    assert waiting > 10 and narrowed > 20
 
 
 class Liar:
@@ -205,8 +223,7 @@ class Liar:
         entries = list(self.traded.unsealed)
         host = self.traded.community.host.kid
         picked = [new for new in collect.collect(entries, ledger.inputs, made.statement, host) if keep(new)]
-        fields = {**made.statement.fields([new.id for new in picked]), **(change or {})}
-        return format.write(picked, self.traded.publish(kinds.STATEMENT, fields))
+        return self.traded.state(made.statement, picked, change)
 
 
 def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(traded):
@@ -226,9 +243,9 @@ def test_a_host_that_orders_its_entries_otherwise_is_refuted_though_it_signs(tra
     picked = collect.collect(traded.unsealed, traded.ledger().inputs, made, traded.community.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
-        stated = traded.publish(kinds.STATEMENT, made.fields([new.id for new in moved]))
-        refuted = reject(format.write(moved, stated), traded)
-        assert refuted.entry and refuted.entry["number"] in (number + 1, number + 2)
+        data = traded.state(made, moved)
+        refuted, parts = reject(data, traded), len(split(data)) - len(entries_in(data))
+        assert refuted.entry and refuted.entry["number"] - parts in (number + 1, number + 2)
 
 
 def test_a_host_that_signs_other_figures_is_refuted_on_each(traded):
@@ -351,8 +368,7 @@ def test_what_is_signed_and_still_wrong_is_refuted(act, kind, shows):
         if new.kind == kinds.CERTIFICATE:
             roles.setdefault(ids.kid_of(new.body["public_key"]), new.body["role"])
     wrong = sorted(community.entries, key=lambda new: format.order_of(new, roles[new.kid]))
-    stated = traded.publish(kinds.STATEMENT, made.fields([new.id for new in wrong]))
-    refuted = reject(format.write(wrong, stated), traded)
+    refuted = reject(traded.state(made, wrong), traded)
     assert refuted.entry and refuted.entry["kind"] == kind and shows in refuted.reason, refuted.sentence()
 
 
@@ -364,9 +380,9 @@ def test_nothing_follows_the_statement_and_its_period_is_whole_slots(traded, goo
 
 def test_a_window_after_the_slot_that_waits_waits_too():
     """What holds a meter back may be before the window, with a partner that the window knows nothing of."""
-    community = Community(crypto=REAL)
+    community = Community(crypto=REAL, sink=Proving)
     west = community.person("west")
-    roof, wallbox = community.meter("roof"), community.meter("wallbox", west)
+    roof, wallbox = community.meter("roof", community.person("east")), community.meter("wallbox", west)
     community.agree(roof, wallbox, 200_000, 900, 9000, S, S + 1800)
     community.reading(roof, S, [0, 0], [0, 100])
     community.reading(wallbox, S, [100 * i for i in range(9)])
@@ -378,8 +394,8 @@ def test_a_window_after_the_slot_that_waits_waits_too():
     assert statement.settled_to_s == S + 3600 and statement.evidence_from_s == S
     assert statement.closure == sorted([roof.kid, wallbox.kid])
     picked = collect.collect(community.entries, ledger.inputs, statement, community.host.kid)
-    fields = statement.fields([new.id for new in picked])
-    data = format.write(picked, community.publish(community.host, kinds.STATEMENT, fields, now_s))
+    community.sink.refresh(now_s)
+    data = community.sink.bundle(statement, picked, partial(community.publish, community.host, unix_s=now_s))
     assert audit.audit(io.BytesIO(data), community.root.public_key).fields["unsettled_meters"] == 2
 
 

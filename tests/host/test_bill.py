@@ -13,7 +13,7 @@ from wattpact.billing import bill
 from wattpact.bundle import money
 from wattpact.cli import main
 from wattpact.node import data_directory
-from wattpact_protocol.log import roles
+from wattpact_protocol.log import kinds, roles
 
 CHECKOUT = Path(__file__).parent.parent.parent
 
@@ -197,3 +197,18 @@ def test_audit_answers_nonsense_with_one_line_and_a_status(traded, node, tmp_pat
     assert run(node, "audit", str(tmp_path / "flipped"), "--root", root, "--json") == 1
     refuted = json.loads(capsys.readouterr().out)
     assert refuted["verdict"] == "refuted" and refuted["entry"]["number"] > 1
+
+
+class Absurd(TradedMonth):
+    """A meter without a rating, whose register rises to its roof."""
+
+    def measure(self):
+        super().measure()
+        meter = self.community.meter("absurd", self.west, 0)
+        for i, value in enumerate((0, kinds.MAX_UINT)):
+            self.community.reading(meter, S + 900 * i, [value])
+
+
+def test_what_is_beyond_a_statement_is_no_bill_and_no_crash():
+    with pytest.raises(bill.BillError, match="more than a statement can hold"):
+        Absurd("absurd").bundle()

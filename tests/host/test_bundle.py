@@ -28,10 +28,10 @@ def collected(traded: TradedMonth, owner, entries=None, month=MONTH):
     return collect.collect(entries or traded.unsealed, ledger.inputs, made.statement, traded.community.host.kid)
 
 
-def test_a_bundle_is_whole_entries_and_nothing_else(traded):
+def test_a_bundle_is_head_records_and_whole_entries_and_nothing_else(traded):
     data = traded.bundle()
     assert b"".join(split(data)) == data
-    decoded = [entry.decode(raw, traded.community.id) for raw in split(data)]
+    decoded = [entry.decode(raw, traded.community.id) for raw in format.entries_of(io.BytesIO(data))]
     assert decoded[-1].kind == kinds.STATEMENT and decoded[-1].kid == traded.community.host.kid
     assert all(new.kind != kinds.STATEMENT for new in decoded[:-1])
 

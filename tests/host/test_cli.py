@@ -69,7 +69,7 @@ NONSENSE = [
     (["nonsense"], "No such command 'nonsense'"),
     (["--nonsense"], "No such option"),
     (["--data"], "requires an argument"),
-    (["meter"], "wattpact meter needs a command: enrol, list, renew, show"),
+    (["meter"], "wattpact meter needs a command: enrol, list, new-registers, renew, show"),
     (["meter", "nonsense"], "No such command"),
     (["meter", "show"], "Missing argument"),
     (["meter", "show", "House 7"], "there is no meter 'House 7'"),

@@ -88,21 +88,24 @@ def test_only_the_issuer_may_publish_it(founded):
     assert shown(founded)["name"] == "Sun Street"
 
 
-def test_a_tariff_holds_from_its_time(founded):
-    result = run("--data", founded.path, "community", "tariff", "--import", "0.315", "--export", "0.07",
-                 "--from", "2999-12-01T12:00")  # fmt: skip
-    assert result.status == 0 and "0.315 EUR" in result.out and "past" not in result.out
+def test_a_tariff_holds_from_its_time_and_not_before_the_next_slot(founded):
+    change, now_s = ("--data", founded.path, "community", "tariff"), data_directory.clock()
+    assert run(*change, "--import", "0.33", "--export", "0").status == 0
+    result = run(*change, "--import", "0.315", "--export", "0.07", "--from", "2999-12-01T12:00")
+    assert result.status == 0 and "0.315 EUR" in result.out
     body = published(founded, kinds.TARIFF)[-1]
     assert body == {
         "from_s": int(NOON.timestamp()), "import_micro_per_kwh": 315_000, "export_micro_per_kwh": 70_000
     }  # fmt: skip
-    assert run("--data", founded.path, "community", "tariff", "--import", "0.33", "--export", "0").status == 0
-    now, later = shown(founded)["tariffs"]
-    assert now["import_micro_per_kwh"] == 330_000 and later["import_micro_per_kwh"] == 315_000
+    now, soon, later = shown(founded)["tariffs"]
+    assert now["import_micro_per_kwh"] == 300_000
+    assert soon["import_micro_per_kwh"] == 330_000 and later["import_micro_per_kwh"] == 315_000
+    assert soon["from_s"] % 900 == 0 and now_s < soon["from_s"] < now_s + 960
     text = run("--data", founded.path, "community", "show").out
-    assert "now: import 0.33 EUR/kWh, export" in text and "from 2999-12-01 12:00:00 CET: import 0.315" in text
-    past = run("--data", founded.path, "community", "tariff", "--import", "1", "--export", "0", "--from", "2026-01-01")
-    assert "in the past" in past.out
+    assert "now: import 0.30 EUR/kWh, export" in text and "from 2999-12-01 12:00:00 CET: import 0.315" in text
+    past = run(*change, "--import", "1", "--export", "0", "--from", "2026-01-01")
+    assert past.status == 1 and "prices hold from a slot that has not begun: from 20" in past.errors
+    assert len(published(founded, kinds.TARIFF)) == 3
 
 
 def test_a_policy_keeps_what_is_not_changed(founded):
@@ -178,8 +181,10 @@ def test_default_supply_is_a_grant_with_the_next_number(founded):
         assert terms.supplied_until(reader)[key("House 2").kid] == first["to_s"]
 
 
-def test_the_table_of_bills_shows_what_each_bill_shows(founded):
-    slot_s = data_directory.clock() // 900 * 900 - 1800
+def test_the_table_of_bills_shows_what_each_bill_shows(founded, monkeypatch):
+    shown(founded)  # which orders the certificates: energy from before belongs to nobody
+    slot_s = (data_directory.clock() // 900 + 1) * 900
+    monkeypatch.setattr(data_directory, "clock", lambda: slot_s + 1800)
     with founded.store() as store:
         known = {one.kid: one for one in store.certificates()}
         entries = []

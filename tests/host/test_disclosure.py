@@ -192,7 +192,12 @@ def undecided(data, traded, *given_files) -> audit.Undecided:
 
 
 def split(data):
+    """Head, records and entries."""
     return [raw for _, raw in format.read(io.BytesIO(data))]
+
+
+def decoded(data, community):
+    return [entry.decode(raw, community) for raw in format.entries_of(io.BytesIO(data))]
 
 
 def key_periods(rows):
@@ -206,8 +211,7 @@ def places(traded, *labels, key_no=None):
 
 
 def test_nothing_is_measured_in_the_open(good):
-    for raw in split(good):
-        new = entry.decode(raw, COMMUNITY)
+    for new in decoded(good, COMMUNITY):
         hidden = kinds.SEALABLE.get(new.kind, ())
         assert not any(name in new.body for name in hidden)
 
@@ -229,7 +233,9 @@ def test_what_needs_no_key_is_checked_without_one(traded, good):
             check(data, traded)
     raws = split(good)
     for number in range(len(raws)):
-        with pytest.raises(audit.Refuted):
+        # Which records are needed follows from the readings.
+        is_record = number > 0 and not format.is_entry(raws[number])
+        with pytest.raises((audit.Refuted, audit.Undecided) if is_record else audit.Refuted):
             check(b"".join(raws[:number] + raws[number + 1 :]), traded)
 
 
@@ -348,7 +354,7 @@ def stated_for(traded, person, from_s, to_s, leave_out=lambda new: False, added=
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)
-    return format.write(picked, traded.publish(kinds.STATEMENT, made.fields([new.id for new in picked])))
+    return traded.state(made, picked)
 
 
 def test_a_second_key_that_unseals_an_entry_is_rejected_by_the_commitment():
@@ -395,10 +401,11 @@ def test_an_entry_that_is_sealed_anew_breaks_the_log(traded, good):
     """The meter may have changed its mind: what it publishes instead is another entry, and the one after denies it."""
     community, wallbox = traded.community, traded.wallbox
     raws = split(good)
-    said = [entry.decode(raw, community.id) for raw in raws]
-    sealed = [at for at, new in enumerate(said) if new.kid == wallbox.kid and new.kind == kinds.READING]
+    parts = len(raws) - len(decoded(good, community.id))
+    said = decoded(good, community.id)
+    sealed = [at for at, new in enumerate(said, parts) if new.kid == wallbox.kid and new.kind == kinds.READING]
     for at in sealed:
-        old = said[at]
+        old = said[at - parts]
         key_no = old.body[kinds.SEALED].key_no
         place = (community.id, wallbox.kid, 0)
         key = community.keys[wallbox.kid, 0, key_no]
@@ -432,7 +439,7 @@ def test_a_host_that_leaves_a_commitment_out_is_refuted_though_it_signs():
     window = (end_s + 4500, end_s + 6300)
     data = stated_for(later, later.north, *window)
     assert check(data, later, *later.keys)
-    held = [entry.decode(raw, community.id) for raw in split(data)]
+    held = decoded(data, community.id)
     shown = [new for new in held if new.kid == pump.kid and new.kind in (kinds.KEY_OPEN, kinds.KEY_EPOCH)]
     assert [(new.kind, new.body["key_no"]) for new in shown] == [(kinds.KEY_OPEN, 2)]
     first = next(new for new in community.entries if new.kid == pump.kid)

@@ -1,5 +1,7 @@
 """A host without any key: it checks, keeps and passes on what it cannot read, and catches up with a key."""
 
+import itertools
+
 import pytest
 from fastapi.testclient import TestClient
 from simulator.authors import Author
@@ -44,7 +46,13 @@ class Keyless:
         self.node = Node(self.store, root, self.community.host, issuer, self.trading.clock, people=people)
 
     def take(self, rows):
-        return self.node.ingest([(row.raw, ("10.0.0.1", 1)) for row in rows])
+        """At the times at which the other host received them, which decide what the ledger makes of them."""
+        verdicts, now_s = [], self.trading.now_s
+        for received_s, same in itertools.groupby(rows, key=lambda row: row.received_s):
+            self.trading.now_s = received_s
+            verdicts += self.node.ingest([(row.raw, ("10.0.0.1", 1)) for row in same])
+        self.trading.now_s = now_s
+        return verdicts
 
     def close(self):
         self.node.pipeline.close()

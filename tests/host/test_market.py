@@ -1,13 +1,12 @@
-"""The market: a contract that both owners' mandates cover gets one grant, and no other gets any."""
-
-import itertools
+"""The market: a contract that the ledger has gets one grant, and nothing else gets any."""
 
 import pytest
 from simulator.community import START_S
 from simulator.deal import Deal
 from simulator.host import hosted
-from wattpact.market.grants import NO_BUY_MANDATE, NO_SELL_MANDATE, TERMINATED, TOO_LATE, Grants
-from wattpact_protocol.log import entry, kinds
+from wattpact.market import grants
+from wattpact_protocol.ledger import records
+from wattpact_protocol.log import kinds, reasons, roles
 
 
 @pytest.fixture
@@ -22,173 +21,102 @@ def houses(community):
     return community.owned_meter("House 1"), community.owned_meter("House 2")
 
 
-def market_of(community, entries):
-    market = Grants()
-    for row in community.sink.store.entries(of_kinds=[kinds.CERTIFICATE]):
-        market.apply(entry.decode(row.raw, community.id))
-    for new in entries:
-        market.apply(new)
-    return market
+def due(community, now_s=START_S + 2):
+    return grants.due(community.sink.store, community.sink.writer.ledger.state, now_s)
 
 
-def test_a_grant_has_the_terms_of_the_contract(community, houses):
-    supplier, consumer = houses
-    deal = Deal(supplier, consumer)
-    (grant,) = market_of(community, deal.entries).grants_due(START_S + 2)
+def order(community, deal):
+    community.now_s = START_S + 2
+    community.sink.stored(*deal.entries)
+    return deal
+
+
+def reason(community, new):
+    row = community.sink.store.entry_with_id(new.id)
+    return community.sink.store.place(row.cursor).reason
+
+
+def test_a_grant_repeats_the_contract(community, houses):
+    deal = order(community, Deal(*houses))
+    (grant,) = due(community)
     assert grant == {
-        "number": 1, "meter": consumer.kid, "contract": deal.contract.id, "wh": 40, "max_w": 8000, "from_s": START_S,
+        "number": 1, "meter": houses[1].kid, "contract": deal.contract.id, "wh": 40, "max_w": 8000, "from_s": START_S,
         "to_s": START_S + 3600, "price_micro_per_kwh": 180_000, "priority": 1, "start_by_s": START_S + 600,
         "default_supply": False,
     }  # fmt: skip
 
 
 def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
-    deals = [Deal(*houses) for n in range(1, 4)]
-    market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
-    bodies_due = market.grants_due(START_S + 2)
+    for _ in range(3):
+        order(community, Deal(*houses))
+    bodies_due = due(community)
     assert [body["number"] for body in bodies_due] == [1, 2, 3]
     assert len({body["contract"] for body in bodies_due}) == 3
     for body in bodies_due:
-        market.apply(community.publish(community.issuer, "grant", body))
-    assert market.grants_due(START_S + 2) == []
-    more = Deal(*houses)
-    for new in more.entries:
-        market.apply(new)
-    assert [body["number"] for body in market.grants_due(START_S + 2)] == [4]
+        assert reason(community, community.publish(community.issuer, "grant", body)) is None
+    assert due(community) == []
+    order(community, Deal(*houses))
+    assert [body["number"] for body in due(community)] == [4]
 
 
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("changed", "rejected"),
     [
-        ({"sell": {"limit_micro_per_kwh": 180_001}}, NO_SELL_MANDATE),
-        ({"sell": {"wh": 39}}, NO_SELL_MANDATE),
-        ({"sell": {"side": kinds.BUY}}, NO_SELL_MANDATE),
-        ({"sell": {"expires_s": START_S}}, NO_SELL_MANDATE),
-        ({"sell": {"start_s": START_S + 3600, "end_s": START_S + 7200}}, NO_SELL_MANDATE),
-        ({"offer": {"mandate": bytes(32)}}, NO_SELL_MANDATE),
-        ({"buy": {"limit_micro_per_kwh": 179_999}}, NO_BUY_MANDATE),
-        ({"buy": {"wh": 39}}, NO_BUY_MANDATE),
-        ({"buy": {"side": kinds.SELL}}, NO_BUY_MANDATE),
-        ({"buy": {"expires_s": START_S}}, NO_BUY_MANDATE),
+        ({"sell": {"limit_micro_per_kwh": 180_001}}, {"offer": reasons.NO_SELL_MANDATE}),
+        ({"sell": {"wh": 39}}, {"offer": reasons.MANDATE_EXCEEDED}),
+        ({"sell": {"side": kinds.BUY}}, {"offer": reasons.NO_SELL_MANDATE}),
+        ({"sell": {"start_s": START_S + 3600, "end_s": START_S + 7200}}, {"offer": reasons.MANDATE_EXCEEDED}),
+        ({"offer": {"mandate": bytes(32)}}, {"offer": reasons.NO_SELL_MANDATE}),
+        ({"buy": {"limit_micro_per_kwh": 179_999}}, {"demand": reasons.NO_BUY_MANDATE}),
+        ({"buy": {"wh": 39}}, {"acceptance": reasons.MANDATE_EXCEEDED}),
+        ({"buy": {"side": kinds.SELL}}, {"demand": reasons.NO_BUY_MANDATE}),
+        ({"acceptance": {"wh": 41}}, {"acceptance": reasons.OFFER_EXCEEDED}),
+        ({"offer": {"valid_until_s": START_S}}, {"offer": reasons.OFFER_EXPIRED}),
     ],
 )
-def test_what_no_mandate_covers_is_not_granted(community, houses, changed, reason):
-    deal = Deal(*houses, **changed)
-    market = market_of(community, deal.entries)
-    assert market.grants_due(START_S + 2) == []
-    assert market.rejected == {deal.contract.id: reason}
+def test_what_no_mandate_or_offer_covers_is_no_contract(community, houses, changed, refused):
+    deal = order(community, Deal(*houses, **changed))
+    for name, expected in refused.items():
+        assert reason(community, getattr(deal, name)) == expected
+    assert reason(community, deal.contract) == reasons.UNKNOWN_ACCEPTANCE
+    assert due(community) == []
 
 
 def test_a_strangers_mandate_covers_nothing(community, houses):
-    supplier, consumer = houses
-    stranger = community.person("stranger")
-    deal = Deal(supplier, consumer)
-    forged = [stranger.publish("mandate", new.body, START_S) for new in (deal.sell, deal.buy)]
-    market = market_of(community, [*forged, *deal.entries[2:]])
-    assert market.grants_due(START_S + 2) == []
-
-
-@pytest.mark.parametrize("changed", [{"acceptance": {"wh": 41}}, {"offer": {"valid_until_s": START_S}}])
-def test_what_the_offer_does_not_allow_is_no_contract(community, houses, changed):
-    market = market_of(community, Deal(*houses, **changed).entries)
-    assert market.grants_due(START_S + 2) == [] and not market.agreements.contracts
-
-
-def test_an_offer_is_granted_up_to_its_energy_and_no_further(community, houses):
-    supplier, consumer = houses
-    deal = Deal(supplier, consumer, acceptance={"wh": 30})
-    body = {"offer": deal.offer.id, "wh": 11, "priority": 2, "start_timeout_s": 600, "demand": deal.demand.id}
-    acceptance = consumer.publish("acceptance", body, START_S + 2)
-    over = supplier.publish("contract", {"acceptance": acceptance.id}, START_S + 2)
-    market = market_of(community, [*deal.entries, acceptance, over])
-    assert [body["contract"] for body in market.grants_due(START_S + 3)] == [deal.contract.id]
-    assert market.agreements.refused[over.id] == "offer_exceeded"
-
-
-def test_a_mandate_that_comes_late_still_counts(community, houses):
+    """An ingest lets no such mandate in; a ledger that is fed otherwise rejects it all the same."""
     deal = Deal(*houses)
-    market = market_of(community, deal.entries[1:])
-    assert market.grants_due(START_S + 2) == []
-    market.apply(deal.sell)
-    assert len(market.grants_due(START_S + 2)) == 1 and not market.rejected
+    forged = community.person("stranger").publish("mandate", deal.sell.body, START_S)
+    _, refused = community.sink.writer.ledger.propose([forged], [], START_S)
+    assert refused == {forged.id: reasons.NOT_OWNER}
 
 
 def test_too_late_is_too_late(community, houses):
-    deal = Deal(*houses)
-    market = market_of(community, deal.entries)
-    assert len(market.grants_due(START_S + 600)) == 1
-    assert market.grants_due(START_S + 601) == []
-    assert market.rejected == {deal.contract.id: TOO_LATE}
+    order(community, Deal(*houses))
+    assert len(due(community, START_S + 600)) == 1
+    assert due(community, START_S + 601) == []
 
 
 def test_a_contract_terminated_before_its_grant_gets_none(community, houses):
-    supplier, consumer = houses
-    deal = Deal(supplier, consumer)
-    end = consumer.publish("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, START_S + 2)
-    market = market_of(community, [*deal.entries, end])
-    assert market.grants_due(START_S + 3) == []
-    assert market.rejected == {deal.contract.id: TERMINATED}
+    deal = order(community, Deal(*houses))
+    end = houses[1].publish("terminate", {"contract": deal.contract.id, "reason": "changed my mind"}, START_S + 2)
+    community.sink.stored(end)
+    assert due(community, START_S + 3) == []
 
 
-def test_a_meter_that_nobody_owns_any_more_is_bound_by_no_mandate(community, houses):
-    supplier, consumer = houses
-    deal = Deal(supplier, consumer)
-    market = market_of(community, deal.entries)
-    body = {**supplier.certificate.body, "version": 2}
-    del body["owner"]
-    market.apply(community.publish(community.issuer, "certificate", body))
-    assert market.grants_due(START_S + 2) == [] and market.rejected == {deal.contract.id: NO_SELL_MANDATE}
+def test_a_meter_that_changed_hands_is_bound_by_no_mandate_of_its_former_owner(community, houses):
+    deal = Deal(*houses)
+    community.now_s = START_S + 2
+    community.sink.stored(deal.sell, deal.buy)
+    body = {**houses[0].certificate.body, "version": 2, "owner": community.person("another").kid}
+    community.publish(community.issuer, "certificate", body)
+    community.sink.stored(deal.offer)
+    assert reason(community, deal.offer) == reasons.NO_SELL_MANDATE
+    assert body["role"] == roles.METER
 
 
-def test_a_mandate_is_not_spent_twice(community, houses):
-    """A supplier that confirms what the consumer gave up, or a meter that accepts too often, gets no grant for it."""
-    supplier, consumer = houses
-    first, second = Deal(supplier, consumer), Deal(supplier, consumer)
-    again = Deal(supplier, consumer)
-    twice = consumer.publish("acceptance", {**second.acceptance.body, "demand": first.demand.id}, START_S + 1)
-    late = supplier.publish("contract", {"acceptance": twice.id}, START_S + 1)
-    entries = [*first.entries, second.sell, second.offer, twice, late]
-    market = market_of(community, entries)
-    (grant,) = market.grants_due(START_S + 2)
-    assert grant["contract"] in (first.contract.id, late.id)
-    market.apply(community.publish(community.issuer, "grant", grant))
-    assert market.grants_due(START_S + 2) == []
-    other = late.id if grant["contract"] == first.contract.id else first.contract.id
-    assert market.rejected == {other: NO_BUY_MANDATE}
-    for new in again.entries:
-        market.apply(new)
-    assert [body["contract"] for body in market.grants_due(START_S + 2)] == [again.contract.id]
-
-
-def test_a_contract_that_failed_gives_its_mandates_back(community, houses):
-    """The first start had to be by START_S + 600; nobody started, and the same mandates serve another contract."""
-    supplier, consumer = houses
-    first = Deal(supplier, consumer, acceptance={"wh": 40})
-    market = market_of(community, first.entries)
-    (grant,) = market.grants_due(START_S + 2)
-    market.apply(community.publish(community.issuer, "grant", grant))
-    offer = supplier.publish("offer", first.offer.body, START_S + 590)
-    body = {**first.acceptance.body, "offer": offer.id, "start_timeout_s": 1200}
-    acceptance = consumer.publish("acceptance", body, START_S + 595)
-    contract = supplier.publish("contract", {"acceptance": acceptance.id}, START_S + 596)
-    for new in (offer, acceptance, contract):
-        market.apply(new)
-    assert market.grants_due(START_S + 600) == [] and market.rejected[contract.id] == NO_SELL_MANDATE
-    assert [body["contract"] for body in market.grants_due(START_S + 601)] == [contract.id]
-
-
-def test_contracts_that_are_decided_are_not_looked_at_again(community, houses):
-    """However many contracts there have been, an entry costs what is still open."""
-    deals = [Deal(*houses) for n in range(1, 9)]
-    market = market_of(community, itertools.chain(*(deal.entries for deal in deals)))
-    for body in market.grants_due(START_S + 2):
-        market.apply(community.publish(community.issuer, "grant", body))
-    late = Deal(*houses)
-    for new in late.entries:
-        market.apply(new)
-    looked_at = []
-    problem = market._problem
-    market._problem = lambda contract, *more: looked_at.append(contract.id) or problem(contract, *more)
-    assert market.grants_due(START_S + 3600) == [] and market.rejected[late.contract.id] == TOO_LATE
-    assert market.grants_due(START_S + 3601) == []
-    assert looked_at == [late.contract.id]
+def test_the_rows_are_the_ledgers_records(community, houses):
+    deal = order(community, Deal(*houses))
+    row, _ = community.sink.store.contract(deal.contract.id)
+    record = community.sink.writer.ledger.state.get(records.CONTRACT, deal.contract.id)
+    for name in ("offer", "acceptance", "supplier", "consumer", "wh", "max_w", "start_s", "end_s", "start_by_s"):
+        assert getattr(row, name) == record[name], name

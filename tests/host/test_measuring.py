@@ -214,14 +214,15 @@ def test_plain_readings_go_on_as_sealed_ones_and_are_checked_with_them(community
     assert imports(community, meter)[-1] == (75, 25)
 
 
-def test_a_meter_may_carry_what_its_certificate_allowed_when_the_reading_came(keyless):
-    meter = keyless.meter("House 1", rated_w=11_000)
+def test_a_meter_may_carry_what_its_certificate_allows_at_the_end_of_the_reading(keyless):
+    meter, begin_s = keyless.meter("House 1", rated_w=11_000), keyless.now_s
     jump = [
-        meter.reading(START_S, [(1, 0)]),
-        meter.reading(START_S + 15, [(150, 0)]),
-        meter.reading(START_S + 30, [(150, 0)]),
+        meter.reading(begin_s, [(1, 0)]),
+        meter.reading(begin_s + 15, [(150, 0)]),
+        meter.reading(begin_s + 30, [(150, 0)]),
     ]
     keyless.sink.stored(*jump[:2])
+    keyless.now_s = begin_s + 40
     keyless.publish(keyless.issuer, "certificate", {**meter.certificate.body, "version": 2, "rated_w": 22_000})
     keyless.sink.stored(jump[2])
     measure(keyless, key("issuer"))

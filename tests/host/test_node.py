@@ -24,6 +24,7 @@ from wattpact.node.node import Node
 from wattpact.store.publishing import publish
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
+from wattpact_protocol.ledger.members import PERIOD_S
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram
 
@@ -77,25 +78,31 @@ def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(com
 
 
 def test_no_terms_of_a_contract_stop_the_node(community):
-    """Times and energy at the ends of their ranges: every contract is decided, and those after it too."""
+    """Times and energy at the ends of their ranges: every contract is granted or rejected, and those after it too."""
     most = kinds.MAX_UINT
-    supplier, consumer = community.owned_meter("House 1"), community.owned_meter("House 2")
+    supplier, consumer = community.owned_meter("House 1", rated_w=0), community.owned_meter("House 2")
     wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
     sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": kinds.MAX_U32}
-    late = {"start_s": most - 1, "end_s": most, "valid_until_s": most, "price_micro_per_kwh": kinds.MAX_U32}
-    early = {**late, "start_s": 0, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
-    wanted = {"start_timeout_s": kinds.MAX_U32}
+    dear = {"valid_until_s": most, "price_micro_per_kwh": kinds.MAX_U32, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
+    wanted = {"start_timeout_s": kinds.MAX_U32, "wh": kinds.MAX_U32}
+    long, late = {"start_s": START_S, "end_s": START_S + PERIOD_S}, {"start_s": most - PERIOD_S, "end_s": most}
     deals = [
-        Deal(supplier, consumer, sell=sell, buy=buy, offer=late, acceptance=wanted),
-        Deal(supplier, consumer, sell=sell, buy=buy, offer=early, acceptance={**wanted, "wh": kinds.MAX_U32}),
-        Deal(supplier, consumer),
-    ]
-    for deal in deals:
+        (Deal(supplier, consumer, sell=sell, buy=buy, offer={**dear, **terms}, acceptance=wanted), reason)
+        for terms, reason in (
+            (late, None), (long, None), ({**late, "start_s": 0}, "period_too_long"),
+            ({"start_s": 0, "end_s": START_S + 60}, "period_too_long"), ({"start_s": most, "end_s": most}, "no_period"),
+        )
+    ]  # fmt: skip
+    deals.append((Deal(supplier, consumer), None))
+    for deal, _ in deals:
         take(community, *deal.entries)
     node_of(community)
     granted = {new.body["contract"]: new.body for new in published(community, kinds.GRANT)}
-    assert set(granted) == {deal.contract.id for deal in deals}
-    assert granted[deals[0].contract.id]["start_by_s"] == most
+    assert set(granted) == {deal.contract.id for deal, reason in deals if reason is None}
+    assert granted[deals[0][0].contract.id]["start_by_s"] == most
+    store = community.sink.store
+    for deal, reason in deals:
+        assert store.place(store.entry_with_id(deal.offer.id).cursor).reason == reason
 
 
 def test_when_the_disk_is_full_nothing_is_acknowledged_and_later_all_is(community, monkeypatch):
@@ -218,7 +225,7 @@ def test_a_failure_that_nobody_thought_of_ends_no_task(community, monkeypatch, c
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     publish_due = community.node.granting.publish_due
 
-    def fail():
+    def fail(state):
         monkeypatch.setattr(community.node.granting, "publish_due", publish_due)
         raise KeyError("a case that was forgotten")
 

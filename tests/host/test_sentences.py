@@ -18,7 +18,7 @@ def teller():
     inputs = SettlementInputs()
     inputs.apply(AUTHOR.sign_at(kinds.COMMUNITY, bodies.BODIES["community"], (0, 0, bytes(32))))
     inputs.labels[bodies.KID] = "House 3"
-    return Sentences(inputs)
+    return Sentences(inputs, lambda offer: None)
 
 
 def sentence(kind, body):

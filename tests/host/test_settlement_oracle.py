@@ -82,13 +82,13 @@ def test_whole_settlements_agree():
             carried += fill.carried_wh > 0
             unused += fill.unused_wh > 0
         agree_on_statements(made, ledger, oracle)
-    assert carried > count * 3 // 4 and unused > count // 4
+    assert carried > count // 2 and unused > count // 4, (carried, unused)
 
 
 def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None:
     owners = {meter.name: ledger.inputs.payer_at(meter.kid, S) for meter in made.meters}
     for person in made.people:
-        fields = ledger.statement(person.kid, S, made.end).fields([])
+        fields = ledger.statement(person.kid, S, made.end).figures()
         mine = [name for name, owner in owners.items() if owner == person.kid]
         bought = [one for one in made.agreements if one.consumer in mine]
         sold = [one for one in made.agreements if one.supplier in mine]
@@ -113,7 +113,7 @@ def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None
     accounts = balances(ledger.postings(S, made.end))
     assert sum(accounts.values()) == 0
     for person in made.people:
-        fields = ledger.statement(person.kid, S, made.end).fields([])
+        fields = ledger.statement(person.kid, S, made.end).figures()
         assert accounts.get(person.kid, 0) == -fields["net_nano"]
     assert GRID in accounts
 

@@ -87,7 +87,7 @@ def test_a_damaged_database_is_named_and_reading_it_stops_there(tmp_path):
             entry.decode(row.raw, store.community)
 
 
-@pytest.mark.parametrize("version", [2, 3, 99])
+@pytest.mark.parametrize("version", [schema.VERSION - 1, schema.VERSION + 1, 99])
 def test_a_database_of_another_version_is_rejected(tmp_path, version):
     path = tmp_path / "a.db"
     Store(path, bytes(16)).close()

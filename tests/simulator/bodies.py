@@ -123,7 +123,7 @@ def grant_of(number, contract, offer, acceptance, **more):
     body = grant(
         number, acceptance.kid, contract.id, terms["start_s"], terms["end_s"], accepted["wh"], max_w=terms["max_w"],
         price_micro_per_kwh=terms["price_micro_per_kwh"], priority=accepted["priority"],
-        start_by_s=terms["start_s"] + accepted["start_timeout_s"],
+        start_by_s=min(terms["start_s"] + accepted["start_timeout_s"], terms["end_s"]),
     )  # fmt: skip
     body.update(more)
     return body
@@ -188,7 +188,7 @@ BODIES = {
         "grid_import_wh": 3, "grid_import_nano": 930000, "grid_export_wh": 0, "grid_export_nano": 0, "unused_nano": 0,
         "unused_earned_nano": 0, "net_nano": 15930000, "saved_nano": 9800000, "lines": 2, "lines_root": ID,
         "evidence": 40, "evidence_root": ID, "estimated_wh": 0, "unsettled_meters": 0,
-        "settled_to_s": 9000,
+        "settled_to_s": 9000, "height": 7, "state_root": ID,
     },
     "key_epoch": {"number": 2, "ephemeral_key": ID, "wraps": [[KID, bytes(40)], [bytes(8), bytes(40)]]},
     "key_open": {"key_no": 7, "epoch": 2, "commitment": ID},

@@ -58,6 +58,7 @@ class Community:
         self.keys = {}  # (kid, generation, key_no): the key of a key period
         self.key = key or (lambda label: named(name + label, crypto))
         self._grants = 0
+        self._mandates = {}  # what `backed` has left: (id, Wh)
         self.id = None
         self.root = self.author("root")
         self.id = self.root.community_id
@@ -198,6 +199,16 @@ class Community:
         body = bodies.mandate(meter.kid, side, person.order_id(), start_s, end_s, limit, wh, max_w, **more)
         return self.publish(person, kinds.MANDATE, body, unix_s)
 
+    def backed(self, meter, side, limit, wh, start_s, end_s):
+        """The mandate of a meter's owner that covers such an offer or demand; the one before, where it still does."""
+        key = (meter.kid, side, limit, start_s, end_s)
+        held = self._mandates.get(key)
+        if held is None or held[1] < wh:
+            held = (self.mandate(meter.owner, meter, side, limit, 4 * wh, start_s=start_s, end_s=end_s,
+                                 expires_s=end_s + DAY_S).id, 4 * wh)  # fmt: skip
+        self._mandates[key] = (held[0], held[1] - wh)
+        return held[0]
+
     def offer(self, supplier, price, wh, max_w, start_s, end_s, mandate=bytes(32), unix_s=NOW, **more):
         body = bodies.offer(start_s, end_s, price, wh, max_w, mandate, **more)
         return self.publish(supplier, kinds.OFFER, body, unix_s)
@@ -209,6 +220,13 @@ class Community:
     def accept(self, consumer, offer, wh, priority=1, timeout_s=600, unix_s=NOW, **more):
         body = bodies.acceptance(offer.id, wh, priority, timeout_s, **more)
         return self.publish(consumer, kinds.ACCEPTANCE, body, unix_s)
+
+    def need(self, consumer, offer, wh):
+        """A demand that covers an acceptance of the offer, with a mandate of the consumer's owner behind it."""
+        body = offer.body
+        terms = (body["price_micro_per_kwh"], wh, body["max_w"], body["start_s"], body["end_s"])
+        buys = self.backed(consumer, kinds.BUY, terms[0], wh, body["start_s"], body["end_s"])
+        return self.demand(consumer, *terms, buys)
 
     def confirm(self, supplier, acceptance, unix_s=NOW):
         return self.publish(supplier, kinds.CONTRACT, {"acceptance": acceptance.id}, unix_s)
@@ -243,8 +261,10 @@ class Community:
 
     def agree(self, supplier, consumer, price, wh, max_w, start_s, end_s, priority=1, used_s=None, offer_wh=None):
         """A whole contract, used from `used_s`: its start where none is given, never with -1."""
-        offer = self.offer(supplier, price, offer_wh or wh, max_w, start_s, end_s)
-        acceptance = self.accept(consumer, offer, wh, priority)
+        offered_wh = offer_wh or wh
+        sells = self.backed(supplier, kinds.SELL, price, offered_wh, start_s, end_s)
+        offer = self.offer(supplier, price, offered_wh, max_w, start_s, end_s, sells)
+        acceptance = self.accept(consumer, offer, wh, priority, demand=self.need(consumer, offer, wh).id)
         contract = self.confirm(supplier, acceptance)
         self.grant(contract, offer, acceptance)
         if used_s != -1:
@@ -258,10 +278,11 @@ def _is_meter(who):
 
 def inputs_of(entries):
     """(SettlementInputs, Settlement) of those entries; nothing is settled yet."""
-    from wattpact_protocol.settlement.inputs import SettlementInputs
+    from wattpact_protocol.settlement.folding import Folding
     from wattpact_protocol.settlement.slots import Settlement
 
-    inputs = SettlementInputs()
+    folding = Folding()
     for new in entries:
-        inputs.apply(new)
-    return inputs, Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
+        folding.apply(new)
+    inputs = folding.inputs
+    return inputs, Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)

@@ -5,6 +5,7 @@ from fractions import Fraction
 import case
 from settlement_oracle import WH, Agreement
 from wattpact.ledger import Ledger
+from wattpact_protocol.log import kinds
 
 from simulator.authors import StandIn
 from simulator.community import START_S, Community
@@ -24,9 +25,8 @@ class Generated:
         self.slots = 4 + self.bits.below(12)
         self.end = S + self.slots * SLOT
         self.tariffs = []
-        for since in (0, *(S + self.bits.below(self.slots * SLOT) for _ in range(self.bits.below(3)))):
-            if since in [row[0] for row in self.tariffs]:
-                continue
+        begins = {S + self.bits.below(self.slots * SLOT) for _ in range(self.bits.below(3))}
+        for since in (0, *sorted(begins)):
             prices = self.bits.below(500_000), self.bits.below(200_000)
             self.community.tariff(since, *prices)
             self.tariffs.append((since, prices[0] * MICRO, prices[1] * MICRO))
@@ -47,13 +47,18 @@ class Generated:
         start = S + bits.below(self.slots * SLOT)
         end = start + 1 + bits.below(6 * SLOT)
         wh, watts, price = 1 + bits.below(1500), bits.below(9000), bits.below(400_000)
-        offer = community.offer(supplier, price, wh + bits.below(300), watts, start, end, unix_s=S)
+        offered = wh + bits.below(300)
+        sells = community.backed(supplier, kinds.SELL, price, offered, start, end)
+        offer = community.offer(supplier, price, offered, watts, start, end, sells)
         timeout = bits.choice([0, 60, SLOT])
         priority = 1 + bits.below(3)
-        confirmed = community.confirm(supplier, community.accept(consumer, offer, wh, priority, timeout))
+        demand = community.need(consumer, offer, wh)
+        acceptance = community.accept(consumer, offer, wh, priority, timeout, demand=demand.id)
+        confirmed = community.confirm(supplier, acceptance)
+        community.grant(confirmed, offer, acceptance)
         made = Agreement(
             confirmed.id, supplier.name, consumer.name, wh * WH, Fraction(watts, 1000), price * MICRO, priority,
-            start, end, start + timeout, None,
+            start, end, min(start + timeout, end), None,
         )  # fmt: skip
         if bits.below(6):
             started_s = start - 30 + bits.below(timeout + 60)
@@ -67,8 +72,12 @@ class Generated:
         parties = [(supplier, "supplier"), (consumer, "consumer"), (self.community.issuer, "operator")]
         who, party = self.bits.choice(parties)
         when = self.bits.choice([made.start - 100 + self.bits.below(made.end - made.start + 200), made.end, made.start])
+        # The supplier's and the operator's count from the second slot boundary after.
+        counts = when if party == "consumer" else -(-(when + SLOT) // SLOT) * SLOT
+        if counts in [end for end, _ in made.ends]:
+            return  # which of two ends of one second counts is by their order, and the oracle has none
         self.community.terminate(who, confirmed, when)
-        made.ends.append((when, party))
+        made.ends.append((counts, party))
 
     def measure(self, meter) -> None:
         """Points at most boundaries, some between, some missing; the last slot always complete."""
@@ -76,7 +85,8 @@ class Generated:
         values, when = [bits.below(10_000), bits.below(10_000)], S
         rows = [(S, values[0], values[1])]
         while when < self.end:
-            when = min(self.end, when + bits.choice([SLOT, SLOT, SLOT, SLOT // 3, 2 * SLOT, 3 * SLOT + 7, 450]))
+            boundary = (when // SLOT + 1) * SLOT
+            when = min(self.end, bits.choice([boundary] * 16 + [boundary + SLOT, when + SLOT // 3, when + 450]))
             values = [values[0] + bits.choice([0, bits.below(700)]), values[1] + bits.choice([0, bits.below(900)])]
             rows.append((when, values[0], values[1]))
         for when, imported, exported in rows:

@@ -14,6 +14,7 @@ from pathlib import Path
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.keys import Signer
 from wattpact.membership import members
+from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.store import Store
@@ -61,7 +62,10 @@ class Host:
         self.store = Store(self.path, self.community.id)
         self.pipeline = Ingest(self.store, self.community.root.public_key, self.clock, self._threads)
         self.unsealer = Unsealer(self.store, self.readers)
-        self.projections = Projections(self.store, self.unsealer, self.pipeline.rejections, self.clock)
+        self.writer = Writer(self.store, self.community.host.key, self.clock)
+        self.projections = Projections(
+            self.store, self.unsealer, self.pipeline.rejections, self.clock, self.writer
+        )  # fmt: skip
 
     def reopen(self):
         """As after a restart: nothing but the files remains."""

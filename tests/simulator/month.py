@@ -8,12 +8,14 @@ from wattpact import keys
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.ledger import Ledger
+from wattpact.ordering.writer import ORDERED, Writer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import event_codes, kinds
 
 from simulator.authors import REAL
 from simulator.community import DAILY, NEVER, START_S, Community
 from simulator.disclosed import disclosed
+from simulator.proving import Proving
 
 S = START_S  # 2026-10-01 00:00 UTC; bills here are for October in Amsterdam
 HOUR = 3600
@@ -24,7 +26,9 @@ class TradedMonth:
     """Three owners; contracts with a shortfall, a termination by a person, a gap, a doubtful clock, a void reading."""
 
     def __init__(self, name: str = "month", sealed: bool = True):
-        self.community = community = Community(crypto=REAL, name=name, seals=DAILY if sealed else NEVER)
+        self.community = community = Community(
+            crypto=REAL, name=name, seals=DAILY if sealed else NEVER, sink=Proving
+        )  # fmt: skip
         self.east, self.west, self.north = (community.person(each) for each in ("east", "west", "north"))
         self.roof = community.meter("roof", self.east, 9000)
         self.wallbox = community.meter("wallbox", self.west, 12000)
@@ -43,7 +47,8 @@ class TradedMonth:
         acceptance = community.accept(self.wallbox, offer, 2000, timeout_s=1800, unix_s=S + 7, demand=demand.id)
         self.first = community.confirm(self.roof, acceptance, S + 8)
         community.grant(self.first, offer, acceptance, S + 9)
-        acceptance = community.accept(self.pump, offer, 1000, timeout_s=1800, unix_s=S + 10)
+        needed = community.need(self.pump, offer, 1000)
+        acceptance = community.accept(self.pump, offer, 1000, timeout_s=1800, unix_s=S + 10, demand=needed.id)
         self.second = community.confirm(self.roof, acceptance, S + 11)
         community.grant(self.second, offer, acceptance, S + 12)
         community.reading(self.wallbox, S - 900, [0, 0, 0])
@@ -67,13 +72,13 @@ class TradedMonth:
                 community.publish(self.wallbox, kinds.EVENT, event, S + 900 * i + 5)
             if i == 5:
                 community.use(self.wallbox, first, 800, used[i], S + 900 * i + 901)
+        community.terminate(self.north, self.second, S + 900 * 8)
         end_s = S + 900 * 15
         community.end_use(self.wallbox, first, 2000, used[14], kinds.END_USED_UP, end_s, clock_status=2)
         community.reading(self.wallbox, S + 900 * 15, [used[14], used[15]])
         community.reading(self.pump, S + 900, [0, 300, 700])
         community.reading(self.pump, S + 900 * 3, [100, 200])  # falls: counts for nothing
         community.reading(self.pump, S + 900 * 6, [1500, 1800, 1800, 1900])
-        community.terminate(self.north, self.second, S + 900 * 8)
         end_s = S + 31 * 24 * HOUR
         for meter, values in ((self.roof, (0, sun[-1])), (self.wallbox, (used[15] + 5, 0)), (self.pump, (2000, 0))):
             community.reading(meter, end_s, [values[0]] * 2, [values[1]] * 2)
@@ -101,7 +106,15 @@ class TradedMonth:
     def bundle(self, owner=None, month=MONTH) -> bytes:
         ledger = self.ledger()
         made = bill.make(ledger, (owner or self.west).kid, month)
-        return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, self.publish)
+        sink = self.community.sink
+        sink.refresh(self.now_s)
+        return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, sink, self.publish)
+
+    def state(self, made, picked, change=None) -> bytes:
+        """The bundle of a statement over these entries, as a host signs it that may be dishonest."""
+        sink = self.community.sink
+        sink.refresh(self.now_s)
+        return sink.bundle(made, picked, self.publish, change)
 
     def fill(self, folder):
         """A data directory of the operator's, with west's and north's keys too, that ingested all of it."""
@@ -116,8 +129,11 @@ class TradedMonth:
         now_s = 0
         with Store(folder / "wattpact.db", community.id) as store:
             ingest = Ingest(store, community.root.public_key, lambda: now_s)
+            writer = Writer(store, community.host.key, lambda: now_s)
             for new in community.entries:
                 now_s = max(now_s, new.stamp.unix_s or 0)
                 assert [verdict.reason for verdict in ingest.ingest([new.raw])] == [STORED]
+                if new.kind in ORDERED:
+                    writer.order()
             ingest.close()
         return folder

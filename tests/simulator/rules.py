@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
+from wattpact.ordering.writer import ORDERED
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
 from wattpact_protocol.log import chain, entry, kinds, readings
@@ -31,9 +32,18 @@ class Held:
         return [new for new in self.entries if new.kind == kind and author in (None, new.kid)]
 
     def ledger(self, now_s: int) -> Ledger:
-        """Folded from all entries, whatever the projections hold."""
+        """Folded from all entries, by the blocks that order them, whatever the projections hold."""
         ledger = Ledger()
-        ledger.apply(self.entries)
+        for row, new in zip(self.rows, self.entries, strict=True):
+            place = self.reader.place(row.cursor)
+            if place is None:
+                assert new.kind not in ORDERED, new
+                ledger.apply([new])
+            elif place.height is not None:
+                block = self.reader.block(place.height)
+                assert block is not None
+                ledger.apply([new], block.time_s)
+        assert ledger.refused == {}
         ledger.settle(now_s)
         return ledger
 
@@ -99,9 +109,9 @@ def registers_only_rise(held: Held) -> "dict[bytes, tuple[int, int]]":
 
 
 def granted_once(held: Held) -> "dict[bytes, Entry]":
-    """One grant a contract, each of another number; contract: grant."""
+    """One grant a contract, of a meter each of another number; contract: grant."""
     grants = held.of_kind(kinds.GRANT)
-    numbers = [new.body["number"] for new in grants]
+    numbers = [(new.body["meter"], new.body["number"]) for new in grants]
     found = {new.body["contract"]: new for new in grants}
     assert len(found) == len(grants) == len(set(numbers))
     return found
@@ -126,15 +136,17 @@ def settled(held: Held, now_s: int) -> "dict[bytes, int]":
         assert 0 <= fill.carried_wh <= fill.contract.wh
     for kid, load in ledger.inputs.load_profiles.items():
         to_s = ledger.settlement.settled_to(kid, ledger.inputs.ceil(now_s))
-        made = ledger.statement(held.certificates[kid].body["owner"], load.times[0], to_s)
-        balance, before, after = made.balance, load.at(ledger.inputs.ceil(load.times[0])), load.at(to_s)
+        # Before the block of its certificate nobody answers for a meter.
+        from_s = ledger.inputs.payers(kid, load.times[0], to_s)[0][0]
+        made = ledger.statement(held.certificates[kid].body["owner"], from_s, to_s)
+        balance, before, after = made.balance, load.at(ledger.inputs.ceil(from_s)), load.at(to_s)
         assert made.meters == [kid]
         assert balance.bought_wh + balance.grid_import_wh == after[0] - before[0]
         assert balance.sold_wh + balance.grid_export_wh == after[1] - before[1]
     first_s = min(load.times[0] for load in ledger.inputs.load_profiles.values())
     postings = ledger.postings(first_s, now_s)
     owners = {held.certificates[kid].body["owner"] for kid in ledger.inputs.load_profiles}
-    nets = {owner: ledger.statement(owner, first_s, now_s).fields([])["net_nano"] for owner in owners}
+    nets = {owner: ledger.statement(owner, first_s, now_s).figures()["net_nano"] for owner in owners}
     for owner, net_nano in nets.items():
         paid = sum(p.nano for p in postings if p.payer == owner) - sum(p.nano for p in postings if p.receiver == owner)
         assert paid == net_nano

@@ -62,14 +62,16 @@ class Trading:
         offer = community.offer(
             supplier, price, WH, MAX_W, self.now_s, end_s, mandate.id, valid_until_s=self.now_s + 300
         )  # fmt: skip
-        acceptance = community.accept(self.wallbox, offer, WH, priority)
+        acceptance = community.accept(self.wallbox, offer, WH, priority, demand=self.demand.id)
         contract = community.confirm(supplier, acceptance)
         community.grant(contract, offer, acceptance)
         return contract.id
 
     def agree(self):
         """Two granted contracts, the cheaper first."""
-        self._mandate(self.wallbox, kinds.BUY, 250_000)
+        buys = self._mandate(self.wallbox, kinds.BUY, 250_000)
+        end_s = self.now_s + 600
+        self.demand = self.community.demand(self.wallbox, 250_000, 2 * WH, MAX_W, self.now_s, end_s, buys.id)
         self.contracts = [self._contract(self.solar, 180_000, 1), self._contract(self.battery, 220_000, 2)]
         self.used_wh = dict.fromkeys(self.contracts, 0)
 

@@ -34,10 +34,10 @@ def test_bytes_on_the_wire_are_those_of_the_specification() -> None:
 
 def test_the_month_under_audit_is_one_that_agrees() -> None:
     result = audit.measure(days=1, rounds=1)
-    # Community, tariff, the seller's mandate, offer, acceptance, contract, grant, the start of usage, two keys opened;
+    # Community, tariff, two mandates, offer, demand, acceptance, contract, grant, the start of usage, two keys opened;
     # the statement.
-    certificates, readings, words = 7, 2 * 96, 10
-    assert result.entries == certificates + readings + words + 1
+    certificates, readings, others = 7, 2 * 96, 12
+    assert result.entries == certificates + readings + others + 1
     assert result.bundle_bytes > 150 * result.entries
 
 
@@ -56,7 +56,7 @@ def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["what", "measured", "reference", "ratio", "bar"]
     assert [text.split(":")[0] for text in lines[1:3]] == ["wire, 1 an entry"] * 2
-    assert lines[5].startswith("audit of 210 entries") and "<= 3" in lines[5]
+    assert lines[5].startswith("audit of 212 entries") and "<= 3" in lines[5]
 
 
 def test_the_sampler_waits_for_no_long_slice_of_cryptography() -> None:

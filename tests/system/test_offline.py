@@ -89,13 +89,18 @@ def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: 
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
         carried = rules.settled(held, live.clock())
+        contracts = held.ledger(live.clock()).inputs.contracts.by_id
     for kid in held.logs:
         _check_readings(held, kid, away_s, back_s)
     grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(kinds.GRANT)}
     end = next(new for new in held.of_kind(kinds.USAGE_END, one.kid))
     assert away_s < end.stamp.unix_s < back_s and end.body["reason"] == kinds.END_USED_UP
     unseen_wh = held.of_kind(kinds.READING, one.kid)[0].body["registers"][readings.IMPORT_WH][0]
-    assert used[grants[one.kid]] == SHORT_WH == carried[grants[one.kid]] + unseen_wh
+    # What was used before the grant's block is the grid's, and the rate bounds the first slot from then on.
+    contract = contracts[grants[one.kid]]
+    started = next(new for new in held.of_kind(kinds.USAGE_START, one.kid) if new.body["contract"] == contract.id)
+    late_wh = -(-(contract.used_from_s - started.stamp.unix_s) * LOAD_W // 3600)
+    assert used[contract.id] == SHORT_WH and 0 <= SHORT_WH - carried[contract.id] - unseen_wh <= late_wh, late_wh
     assert (AWAY_S - SLOT_S) * LOAD_W // 3600 <= used[grants[other.kid]] < LONG_WH
     assert len(held.of_kind(kinds.USAGE, one.kid)) > 15 and not held.of_kind(kinds.USAGE_END, other.kid)
     return len(held.entries)

@@ -156,7 +156,8 @@ def _check_order(held: rules.Held, wallbox: bytes, first: bytes, second: bytes) 
 
 @pytest.mark.timeout(90)
 def test_a_grant_closes_a_relay_within_a_second_of_its_arrival(tmp_path: Path, record_property: Any) -> None:
-    """Many meters under way at once, one grant each, signed by a program of its own beside the node."""
+    """Many meters under way at once, one grant of default supply each, signed by a program of its own beside the
+    node."""
     delays = asyncio.run(_grants(tmp_path))
     for name, delays_s in delays.items():
         delays_s.sort()
@@ -180,7 +181,7 @@ async def _grants(folder: Path) -> dict[str, list[float]]:
         await live.until(lambda: all(household.is_closed for household in households), "all relays to close")
         sent_s = {granted.meter: granted.at_s for granted in reversed(live.wire.granted)}
         closed = {household.kid: household.of("relay")[-1] for household in households}
-        assert {event["reason"] for _, event in closed.values()} == {"grant"}
+        assert {event["reason"] for _, event in closed.values()} == {"default_supply"}
         return {
             "sent to closed": [at_s - sent_s[kid] for kid, (at_s, _) in closed.items()],
             "signed to closed": [at_s - signed_s[kid] for kid, (at_s, _) in closed.items()],
@@ -192,5 +193,5 @@ def _grant(live: LiveCommunity, household: Household, number: int) -> None:
     live.publish(live.issuer, kinds.GRANT, {
         "number": number, "meter": household.kid, "contract": secrets.token_bytes(32), "wh": 1000, "max_w": 11000,
         "from_s": now_s - 10, "to_s": now_s + 3600, "price_micro_per_kwh": 180_000, "priority": 1,
-        "start_by_s": now_s + 600, "default_supply": False,
+        "start_by_s": now_s + 600, "default_supply": True,
     })  # fmt: skip

@@ -15,6 +15,10 @@ from wattpact.billing import bill
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure, PeriodKey
 from wattpact.ledger import Ledger
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.ledger import checkpoints, ledger
+from wattpact_protocol.ledger.ledger import Storage
+from wattpact_protocol.ledger.machine import RULES
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, period_keys
 
@@ -105,11 +109,14 @@ class Month:
     def _agree(self, start_s: int) -> bytes:
         """A contract over a day."""
         terms = {"wh": 6000, "max_w": 4000, "start_s": start_s, "end_s": start_s + DAY_S}
-        mandate = self._mandate(self.seller, self.roof, kinds.SELL, terms)
-        self._mandate(self.buyer, self.house, kinds.BUY, terms)
-        offered = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], "mandate": mandate.id, **terms}
-        offer = self._publish(self.roof, kinds.OFFER, offered, start_s)
-        taken = {"offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200}
+        sells = self._mandate(self.seller, self.roof, kinds.SELL, terms)
+        buys = self._mandate(self.buyer, self.house, kinds.BUY, terms)
+        both = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], **terms}
+        offer = self._publish(self.roof, kinds.OFFER, {**both, "mandate": sells.id}, start_s)
+        demand = self._publish(self.house, kinds.DEMAND, {**both, "mandate": buys.id}, start_s)
+        taken = {
+            "offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200, "demand": demand.id
+        }  # fmt: skip
         acceptance = self._publish(self.house, kinds.ACCEPTANCE, taken, start_s)
         contract = self._publish(self.roof, kinds.CONTRACT, {"acceptance": acceptance.id}, start_s)
         self._publish(self.issuer, kinds.GRANT, {
@@ -142,19 +149,49 @@ class Month:
     def bundle(self) -> bytes:
         """The buyer's month, signed by the host."""
         now_s = self.end_s + 7200
-        ledger = Ledger()
-        ledger.apply(self.entries)
-        ledger.settle(now_s)
-        made = bill.make(ledger, self.buyer.kid, MONTH)
+        folded = Ledger()
+        folded.apply(self.entries)
+        folded.settle(now_s)
+        made = bill.make(folded, self.buyer.kid, MONTH)
         return bill.export(
-            made, ledger, self.entries, self.host.kid, lambda k, b: self._publish(self.host, k, b, now_s)
-        )
+            made, folded, self.entries, self.host.kid, self._proven(now_s),
+            lambda k, b: self._publish(self.host, k, b, now_s),
+        )  # fmt: skip
+
+    def _proven(self, now_s: int) -> "_Proven":
+        """The ledger of all of it, each entry in a block at its stamp, and a last block of now."""
+        storage = Storage({}, {}, {})
+        ordered = ledger.Ledger(storage, self.root.community)
+        for new in self.entries:
+            if new.kind in RULES:
+                _, refused = ordered.propose([new], [], new.stamp.unix_s or 0)
+                assert not refused, refused
+        ordered.propose([], [], now_s, even_empty=True)
+        return _Proven(storage, ordered, self.host)
+
+
+class _Proven:
+    """What a bundle takes of a ledger, as a host has it."""
+
+    def __init__(self, storage: Storage, ordered: ledger.Ledger, host: corpus.Author) -> None:
+        assert ordered.last is not None
+        self.header = ordered.last
+        self._storage, self._ordered, self._host = storage, ordered, host
+
+    def head(self) -> format.Head:
+        ordered = self._ordered
+        point = checkpoints.Checkpoint(checkpoints.origin_of(ordered.community), ordered.size, ordered.root())
+        checkpoints.sign(point, self._host.public_key, lambda message: ed25519.sign(self._host.seed, message))
+        return format.Head(point.text, self.header.raw, ordered.inclusion(self.header.height))
+
+    def record(self, key: bytes) -> format.Record:
+        return format.Record(key, self._storage.values.get(key), self._ordered.prove(key))
 
 
 def measure(days: int = 31, rounds: int = 5) -> Result:
     month = Month(days)
     data = month.bundle()
-    entries = [entry.decode(raw, month.root.community) for _, raw in format.read(io.BytesIO(data))]
+    entries = [entry.decode(raw, month.root.community) for raw in format.entries_of(io.BytesIO(data))]
     people = (month.root, month.issuer, month.host, month.seller, month.buyer, month.roof, month.house)
     keys = {one.kid: one.public_key for one in people}
     pairs = [(one.signature + one.signed, keys[one.kid]) for one in entries]

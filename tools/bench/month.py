@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from wattpact.projections import follow
 from wattpact.store import open_store
 from wattpact.store.records import Accepted
 from wattpact.views.stored import StoredViews
-from wattpact_protocol.log import chain, ids, kinds, roles
+from wattpact_protocol.log import chain, entry, ids, kinds, roles
 
 from tools.bench import corpus
 from tools.bench.corpus import Author
@@ -73,7 +73,7 @@ class Month:
         ring.create(keys.ISSUER, b"i" * 32)
         ring.create(keys.HOST, b"h" * 32)
         self.path = folder / "wattpact.db"
-        self._fill([ring.load(keys.ISSUER)])
+        self._fill([ring.load(keys.ISSUER)], ring.load(keys.HOST))
 
     def _publish(self, kind: int, body: dict[str, Any]) -> bytes:
         self._unstored.append(self.issuer.publish(kind, body, START_S - DAY_S))
@@ -81,7 +81,7 @@ class Month:
 
     def _household(self, number: int) -> Household:
         meter, owner = (Author(ids.sha256(b"%s%d" % (what, number)), self.root.community) for what in (b"m", b"o"))
-        self._publish(kinds.CERTIFICATE, corpus.certificate(owner, roles.PERSON, f"House {number}"))
+        _after(owner, self._publish(kinds.CERTIFICATE, corpus.certificate(owner, roles.PERSON, f"House {number}")))
         more = {"rated_w": 25000, "owner": owner.kid}
         _after(
             meter, self._publish(kinds.CERTIFICATE, corpus.certificate(meter, roles.METER, f"Meter {number}", **more))
@@ -90,38 +90,72 @@ class Month:
             self._unstored += meter.open_key()
         return Household(meter, owner)
 
-    def _fill(self, signers: list[keys.Signer]) -> None:
+    def _fill(self, signers: list[keys.Signer], host: keys.Signer) -> None:
+        """Each day's trade is ordered an hour before the day, its starts as it begins; its readings come in the end."""
         with open_store(self.path, self.root.community) as store:
             for day in range(self.size.days):
-                self._day(START_S + day * DAY_S, day)
-                for at in range(0, len(self._unstored), BATCH):
-                    store.append([Accepted(one) for one in self._unstored[at : at + BATCH]], self.now_s)
+                start_s = START_S + day * DAY_S
+                begun = self._trade(start_s, day)
+                ends_s = start_s + DAY_S - 3600  # when the next day is traded
+                for entries, now_s in (
+                    (self._unstored, start_s - 3600 + 10), (begun, start_s + 10),
+                    (self._readings(start_s, day), ends_s),
+                ):  # fmt: skip
+                    for at in range(0, len(entries), BATCH):
+                        batch = entries[at : at + BATCH]
+                        store.append([Accepted(one, one.kind != kinds.MANDATE) for one in batch], self.now_s)
+                    follow.bring_up(store, signers, now_s, host)
                 self._unstored = []
-                follow.bring_up(store, signers, START_S + (day + 1) * DAY_S + 3600)
-            follow.bring_up(store, signers, self.now_s)
+            follow.bring_up(store, signers, self.now_s, host)
 
-    def _day(self, start_s: int, day: int) -> None:
+    def _trade(self, start_s: int, day: int) -> list[entry.Entry]:
+        """A contract for each pair, to be stored; gives the starts of their use."""
         half = len(self.households) // 2
-        for number in range(half):
-            self._agree(self.households[number].meter, self.households[half + number].meter, start_s, day, number)
-        for number, household in enumerate(self.households):
-            self._measure(household.meter, start_s, day, number < half)
+        pairs = zip(self.households[:half], self.households[half : 2 * half], strict=True)
+        return [self._agree(supplier, consumer, start_s, day) for supplier, consumer in pairs]
 
-    def _agree(self, supplier: Author, consumer: Author, start_s: int, day: int, number: int) -> None:
-        begin_s = start_s - 3600
-        offer = supplier.publish(kinds.OFFER, {
-            "price_micro_per_kwh": 180_000, "wh": 20_000, "max_w": 9000, "start_s": start_s, "end_s": start_s + DAY_S,
-            "valid_until_s": start_s, "mandate": bytes(32),
-        }, begin_s)  # fmt: skip
-        accepted = consumer.publish(kinds.ACCEPTANCE, {
-            "offer": offer.id, "wh": 20_000, "priority": 1, "start_timeout_s": 3600,
+    def _readings(self, start_s: int, day: int) -> list[entry.Entry]:
+        half = len(self.households) // 2
+        return [
+            new for number, household in enumerate(self.households)
+            for new in self._measure(household.meter, start_s, day, number < half)
+        ]  # fmt: skip
+
+    def _mandate(self, household: Household, side: int, start_s: int, day: int) -> bytes:
+        owner, previous = household.owner, household.owner.head.previous
+        end_s = start_s + DAY_S
+        new = owner.publish(kinds.MANDATE, {
+            "order_id": day.to_bytes(8, "big"), "expires_s": end_s, "meter": household.meter.kid, "side": side,
+            "limit_micro_per_kwh": 180_000, "wh": 20_000, "max_w": 9000, "start_s": start_s, "end_s": end_s,
+        }, start_s - 3600)  # fmt: skip
+        _after(owner, previous)  # a person's orders are in no chain
+        self._unstored.append(new)
+        return new.id
+
+    def _agree(self, supplier: Household, consumer: Household, start_s: int, day: int) -> entry.Entry:
+        begin_s, end_s = start_s - 3600, start_s + DAY_S
+        terms = {"wh": 20_000, "max_w": 9000, "price_micro_per_kwh": 180_000}
+        offered = {**terms, "start_s": start_s, "end_s": end_s, "valid_until_s": start_s}
+        sells, buys = (
+            self._mandate(household, side, start_s, day)
+            for household, side in ((supplier, kinds.SELL), (consumer, kinds.BUY))
+        )
+        offer = supplier.meter.publish(kinds.OFFER, {**offered, "mandate": sells}, begin_s)
+        demand = consumer.meter.publish(kinds.DEMAND, {**offered, "mandate": buys}, begin_s)
+        accepted = consumer.meter.publish(kinds.ACCEPTANCE, {
+            "offer": offer.id, "demand": demand.id, "wh": 20_000, "priority": 1, "start_timeout_s": 3600,
         }, begin_s + 1)  # fmt: skip
-        contract = supplier.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
-        used = {"contract": contract.id, "grant": 1, "import_wh": 0}
-        started = consumer.publish(kinds.USAGE_START, consumer.seal(kinds.USAGE_START, used), start_s)
-        self._unstored += [offer, accepted, contract, started]
+        contract = supplier.meter.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
+        grant = self.issuer.publish(kinds.GRANT, {
+            **terms, "number": day + 1, "meter": consumer.meter.kid, "contract": contract.id, "from_s": start_s,
+            "to_s": end_s, "priority": 1, "start_by_s": start_s + 3600, "default_supply": False,
+        }, begin_s + 3)  # fmt: skip
+        self._unstored += [offer, demand, accepted, contract, grant]
+        used = {"contract": contract.id, "grant": day + 1, "import_wh": 0}
+        body = consumer.meter.seal(kinds.USAGE_START, used)
+        return consumer.meter.publish(kinds.USAGE_START, body, start_s)
 
-    def _measure(self, meter: Author, start_s: int, day: int, sells: bool) -> None:
+    def _measure(self, meter: Author, start_s: int, day: int, sells: bool) -> Iterator[entry.Entry]:
         wh = 100 * 96 * day
         for first in range(0, 96, A_READING):
             deltas = [100] * min(A_READING, 96 - first)
@@ -134,7 +168,7 @@ class Month:
                 }, "bad_mask": 0,
             }  # fmt: skip
             end_s = t0_s + STEP_S * len(deltas)
-            self._unstored.append(meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s))
+            yield meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s)
             wh += sum(deltas)
 
 

@@ -71,7 +71,7 @@ class Neighbour:
 def begin(n, now_s):
     community.now_s = now_s
     if n == 4:
-        community.mandate(owner, enrolled, kinds.BUY, 250000, 900, "buy")
+        community.mandate(owner, enrolled, kinds.BUY, 250000, 900)
     if n >= 4 and n % 2 == 0:
         community.give(enrolled, 40 + n)
         community.publish(community.authors[ids.kid_of(sellers[n % 3])], kinds.OFFER, {
@@ -82,14 +82,14 @@ def begin(n, now_s):
 def answer(sent):
     datagrams = []
     for data in sent:
-        datagrams += community.receive_datagram(data, enrolled.kid)
+        datagrams += community.sink.receive_datagram(data, enrolled.kid)
     file.write(",".join([data.hex() for data in datagrams]) + "\n")
     return datagrams
 
 enrolled = EnrolledApp(FOLDER)
 community = enrolled.community
 owner = community.person("seller")
-sellers = [community.enrol(Neighbour("n%d" % n), owner).body["public_key"] for n in range(3)]
+sellers = [community.enrol(Neighbour("n%d" % n), owner).public_key for n in range(3)]
 with open(FOLDER + "/received", "w") as file:
     file.write("%s\n%d\n" % (community.root.public_key.hex(), enrolled.board.start_s))
     live(enrolled.app, enrolled.board, answer, begin, lambda name, function, *arguments: function(*arguments))
@@ -155,7 +155,7 @@ file = open(FOLDER + "/received")
 root_public_key = binascii.unhexlify(file.readline().strip())
 board = Board(FOLDER + "/again", root_public_key, step_s=1)
 seed = hashlib.sha256(b"enrolled").digest()
-drawn, bits = [seed, seed], case.Bits("random")
+drawn, bits = [seed, seed], case.Bits("randomness")
 board.urandom = lambda n: drawn.pop()[:n] if drawn else bits.bytes(n)
 board.start_s = int(file.readline())
 app = App(board)

@@ -1,7 +1,8 @@
 """Joins the modules that every meter loads into one, `wattpact`: each module takes heap of its own, each name that one
 imports of another takes some in both, and nobody but people needs either.
 
-Left out are the functions, classes and methods that nothing on a device mentions, by name or in a text. A module must
+Left out are the functions, classes and methods that nothing on a device mentions, by name or in a text. What is private
+to a class is called the same in many. A module must
 reach another as `module.name` or import the name, at its top level; anything else is a LinkError.
 """
 
@@ -34,6 +35,8 @@ class _Joined:
             self._text.replace(node, "")
         if self._is_member:
             self._thin()
+        for place, column, old, new in self._program.privates.of(module):
+            self._text.rename(place, column, old, new)
         for use in module.uses:
             if self._program.is_live(module, use.holder):
                 self._name(use)

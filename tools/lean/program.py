@@ -5,6 +5,7 @@ import builtins
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tools.lean.private import Privates
 from tools.lean.scopes import Holder, LinkError, Module, Use, bound_by
 
 _NOT_FREE = {*dir(builtins), "ptr8", "ptr16", "ptr32", "uint"}
@@ -30,6 +31,7 @@ class Program:
         self._parts: set[str] = set()
         self._follow()
         self._names = self._name_all()
+        self.privates = Privates([modules[name] for name in sorted(self.loaded)])
 
     # What a name is
 

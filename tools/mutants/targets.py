@@ -24,6 +24,16 @@ TARGETS = {
         (PROTOCOL + "settlement/contracts.py",),
         ("tests/protocol/test_contracts.py", "tests/protocol/test_settlement.py"),
     ),
+    "order": Target(
+        (PROTOCOL + "ledger",),
+        (
+            "tests/protocol/test_ledger_machine.py",
+            "tests/protocol/test_ledger_tree.py",
+            "tests/protocol/test_ledger_state_map.py",
+            "tests/protocol/test_ledger.py",
+            "tests/protocol/test_ledger_vectors.py",
+        ),
+    ),
     "settlement": Target(
         tuple(
             PROTOCOL + "settlement/%s.py" % name

@@ -28,7 +28,7 @@ class Policies:
         if isinstance(saved, list) and len(saved) == 2:
             self._fields = saved
         self.is_lost = NAME in store.corrupt
-        self.is_changed = False  # since pop_change
+        self.changed: Policy | None = None  # what the guard is to follow from now on, until it does
 
     def is_for_me(self, body: "dict[str, Any]") -> bool:
         return bool(body.get("meter", self._kid) == self._kid)
@@ -47,20 +47,16 @@ class Policies:
         if not self.is_newer(body):
             return reasons.STALE_VERSION
         try:
-            yield from Policy.from_fields_steps(body)
+            policy = yield from Policy.from_fields_steps(body)
         except PolicyError:
             return reasons.POLICY_OUT_OF_RANGE
         yield
         self._fields[self._place(body)] = body
         yield from self._store.save_steps(NAME, self._fields)
         self.is_lost = False
-        self.is_changed = True
+        if self._current() is body:
+            self.changed = policy
         return None
-
-    def pop_change(self) -> Policy:
-        """What the guard follows from now on."""
-        self.is_changed = False
-        return Policy.from_fields(self._current())
 
     def _current(self) -> "dict[str, Any]":
         return self._fields[0] or self._fields[1] or {}

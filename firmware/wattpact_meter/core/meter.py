@@ -260,9 +260,10 @@ class Meter:
         self.recorder.begin_generation(self.policies.register_generation)
         yield from self._keeping.whole_steps(self._end_steps(self.recorder.idle(now)))
         self._keeping.attempt(self.recorder.keep_up, now)
-        if self.policies.is_changed:
+        if self.policies.changed is not None:
             yield
-            self.guard.adopt(self.policies.pop_change())
+            self.guard.adopt(self.policies.changed)
+            self.policies.changed = None
 
     def inputs(self, now: "Now") -> Inputs:
         """What the meter itself knows for the guard; contacts, faults and buttons are the caller's to add."""
@@ -293,8 +294,7 @@ class Meter:
 
     def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
-        yield
-        self._store.save(GUARD, self.guard.saved())
+        yield from self._store.save_steps(GUARD, self.guard.saved())
         yield
         if begins:
             self.recorder.cover(self.recorder.totals())

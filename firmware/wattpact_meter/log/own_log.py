@@ -170,7 +170,8 @@ class OwnLog:
         self._previous = new.id
         self._is_kept = False
         try:
-            self._keep()
+            yield from self._store.save_steps(NAME, self._place())
+            self._is_kept = True
         except StateError:
             pass  # tried again before the next
         return new
@@ -178,8 +179,11 @@ class OwnLog:
     def _keep(self) -> None:
         """The place of the next entry is in the store when this returns."""
         if not self._is_kept:
-            self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
+            self._store.save(NAME, self._place())
             self._is_kept = True
+
+    def _place(self) -> "list[Any]":
+        return [self.generation, self.next_sequence, self._previous, self._is_certain]
 
 
 def _is_place(saved: "Any") -> bool:

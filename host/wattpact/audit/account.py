@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.log import event_codes, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
 from wattpact_protocol.settlement.contracts import Contract
@@ -23,17 +23,16 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     inputs = checker.inputs
     found = Report(
         community=inputs.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
-        stated_by=stated.kid, labels=dict(inputs.labels),
+        stated_by=stated.kid, labels=dict(inputs.labels), cosigned=checker.cosigned,
     )  # fmt: skip
     counted = sorted(checker.kinds.items())
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
     found.lines = [_line(line, found) for line in made.lines]
     _look_at_meters(checker, made, settlement, found)
     _look_at_contracts(checker, made, found)
-    _look_at_logs(checker, found)
+    _look_at_orders(checker, stated, found)
     _look_at_keys(checker, found)
-    void = [(*checker.numbers[name], reason) for name, reason in inputs.agreements.refused.items()]
-    void += [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
+    void = [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + void, key=lambda row: row[0]):
         what = "the sealed part of entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
         found.void.append(f"{what} {number} ({new.name} of {label(found, new.kid)}) counts for nothing: {reason}")
@@ -137,9 +136,8 @@ def _look_at_meters(checker: "_Checker", made: Statement, settlement: Settlement
 
 
 def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> None:
-    agreements = checker.inputs.agreements
     meters = set(made.closure)
-    for contract in sorted(agreements.contracts.values(), key=lambda contract: (contract.start_s, contract.id)):
+    for contract in sorted(checker.inputs.contracts.by_id.values(), key=lambda one: (one.start_s, one.id)):
         overlaps = contract.start_s < made.to_s and contract.end_s > made.evidence_from_s
         if not overlaps or not meters.intersection((contract.consumer, contract.supplier)):
             continue
@@ -148,37 +146,40 @@ def _look_at_contracts(checker: "_Checker", made: Statement, found: Report) -> N
             found.missing.append(f"{name}: no grant")
         if contract.used_from_s is None:
             found.missing.append(f"{name}: no start of use, so no energy was delivered")
-        problem = _beyond_mandate(checker, contract)
-        if problem:
-            found.doubtful.append(f"{name}: {problem}")
-    waiting = agreements.waiting()
-    supplied = {new.body["contract"] for new in waiting if new.kind == kinds.GRANT and new.body["default_supply"]}
-    for new in waiting:
-        if new.body.get("contract") in supplied:
-            continue  # the grid's own supply, with no neighbour's contract behind it
-        found.missing.append(f"{new.name} of {label(found, new.kid)} names an entry that is not in the bundle")
+            events = checker.named.about(contract.id, kinds.EVENT)
+            closed = [new for new in events if _is_closing(new, contract.consumer)]
+            if closed:
+                number = checker.numbers[closed[0].id][0]
+                who = label(found, contract.consumer)
+                found.doubtful.append(f"{name}: {who} closed its relay under it (entry {number}) and reported no start")
 
 
-def _beyond_mandate(checker: "_Checker", contract: Contract) -> str | None:
-    """A mandate binds a meter to its owner; the contract is valid all the same, and the owner should know."""
-    agreements = checker.inputs.agreements
-    offer = agreements.offers[contract.offer_id]
-    mandate = agreements.mandates.get(offer.body["mandate"])
-    if mandate is None:
-        return "the supplier's mandate is not in the bundle"
-    owner = checker.inputs.payer_at(contract.supplier, contract.start_s)
-    terms = mandate.body
-    if mandate.kid != owner or terms["meter"] != contract.supplier or terms["side"] != kinds.SELL:
-        return "the supplier's mandate is not a mandate of its owner to sell"
-    if offer.body["price_micro_per_kwh"] < terms["limit_micro_per_kwh"] or offer.body["wh"] > terms["wh"]:
-        return "the supplier offered more than its mandate allows"
-    return None
+def _look_at_orders(checker: "_Checker", stated: Entry, found: Report) -> None:
+    """What the bundle shows that its authors signed, and that the ledger did not count: it was rejected, or is left out
+    of the ledger."""
+    contracts = checker.inputs.contracts.by_id
+    for number, new in sorted(checker.numbers.values(), key=lambda row: row[0]):
+        contract = contracts.get(new.body.get("contract", b""))
+        if new.kind == kinds.USAGE_START and (contract is None or contract.used_from_s is None):
+            what = "a start of use"
+        elif (
+            new.kind == kinds.TERMINATE and contract is not None and _is_early_end(new, contract, checker.inputs.slot_s)
+        ):
+            what = "an end"
+        else:
+            continue
+        about = f"contract {new.body['contract'].hex()[:16]}"
+        found.doubtful.append(f"{about}: {what} by {label(found, new.kid)} (entry {number}) that no block counts")
+    last = checker.proven.stated
+    if last is not None and stated.body["from_s"] not in (last["from_s"], last["to_s"]):
+        times = f"{utc(last['from_s'])} to {utc(last['to_s'])}"
+        found.doubtful.append(f"{label(found, stated.kid)} stated {times} before; this does not follow it")
 
 
-def _look_at_logs(checker: "_Checker", found: Report) -> None:
-    for kid, author in sorted(checker.authors.by_kid.items()):
-        if author.role == roles.ISSUER:
-            shown, whole = checker.links.shown(kid)
-            if shown < whole:
-                text = f"{label(found, kid)}: {shown} of {whole} entries of the issuer's log are in the bundle; "
-                found.missing.append(text + "a tariff or a termination that was left out would not be noticed")
+def _is_early_end(new: Entry, contract: Contract, slot_s: int) -> bool:
+    """Whether it would have ended the contract, had it been ordered when it was signed."""
+    return contract.terminated_s is None and (new.stamp.unix_s or 0) + 2 * slot_s < contract.end_s
+
+
+def _is_closing(new: Entry, meter: bytes) -> bool:
+    return new.kid == meter and new.body["code"] == event_codes.RELAY_CLOSED

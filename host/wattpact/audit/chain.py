@@ -109,6 +109,11 @@ class Links:
         self._places[place] = (new, name_of(new, number, offset))
         return None
 
+    def end_of(self, kid: bytes) -> tuple[int, int] | None:
+        """(generation, next sequence) after the last entry of a meter that is shown."""
+        last = self._last.get(kid)
+        return None if last is None else (last.generation, last.sequence + 1)
+
     def _add_to_run(self, new: Entry, number: int, author: Author) -> str | None:
         last = self._last.get(new.kid)
         follows = False

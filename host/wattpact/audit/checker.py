@@ -5,10 +5,11 @@ first thing that is wrong ends it with the entry that shows it; what can be chec
 key is needed. docs/spec/bundle.md, "What an auditor checks".
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
 from wattpact_protocol.crypto import merkle
+from wattpact_protocol.ledger import records
 from wattpact_protocol.log import entry, ids, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
@@ -21,19 +22,28 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
 from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
+from wattpact.audit.proven import LedgerPart
 from wattpact.audit.seals import Seals
+from wattpact.audit.terms import Named, ProofProblem
 from wattpact.bundle import format
+from wattpact.bundle.cosigned import NOBODY, MissingCosignaturesError, Required, check
 from wattpact.bundle.disclosure import Disclosure
 
 
-def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = ()) -> Report:
-    """A report on a bundle that agrees with its statement; raises Refuted on one that does not, Undecided where it
-    takes keys that `disclosures` do not have, DisclosureError for keys of another community."""
-    checker = _Checker(root_public_key, disclosures)
+def audit(
+    file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = (), wanted: Required = NOBODY
+) -> Report:
+    """A report on a bundle that agrees with its statement; raises Refuted on one that does not, or whose head has not
+    the cosignatures that are `wanted`, Undecided where it takes keys that `disclosures` do not have, DisclosureError
+    for keys of another community."""
+    checker = _Checker(root_public_key, disclosures, wanted)
     number = 0
     try:
         for number, (offset, raw) in enumerate(format.read(file), 1):
-            checker.take(number, offset, raw)
+            if format.is_entry(raw):
+                checker.take(number, offset, raw)
+            else:
+                checker.take_proven(number, offset, raw)
     except format.BundleError as error:
         raise Refuted(str(error), name_of_bytes(error.raw, number + 1, error.offset)) from None
     return checker.conclude()
@@ -42,11 +52,15 @@ def audit(file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosu
 class _Checker:
     """What has been verified so far."""
 
-    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure]) -> None:
+    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure], wanted: Required) -> None:
         self.community = ids.community_id(root_public_key)
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
         self.links = Links(self.authors)
+        self.proven = LedgerPart(self.community)
+        self.named = Named()
+        self.wanted = wanted
+        self.cosigned: dict[str, int] = {}
         self.inputs = SettlementInputs()
         self.ids: list[bytes] = []
         self.places: dict[bytes, dict[str, Any]] = {}
@@ -55,18 +69,33 @@ class _Checker:
         self.voids: list[tuple[int, Entry, str]] = []
         self.numbers: dict[bytes, tuple[int, Entry]] = {}  # of all but readings
         self.statement: Entry | None = None
+        self._openings: list[tuple[Entry, dict[str, Any]]] = []
         self._named: dict[str, Any] = {}
         self._order: tuple[Any, ...] = ()
+
+    def take_proven(self, number: int, offset: int, raw: bytes) -> None:
+        """Verify the head, which comes first, or a record, before any entry; raises Refuted."""
+        try:
+            if self.ids or self.statement is not None:
+                raise ProofProblem("a part of the ledger comes after an entry")
+            if number == 1:
+                self.proven.add_head(raw)
+            else:
+                self.proven.add_record(raw)
+        except ProofProblem as problem:
+            raise Refuted(str(problem), name_of_bytes(raw, number, offset)) from None
 
     def take(self, number: int, offset: int, raw: bytes) -> None:
         """Verify one entry and apply it; raises Refuted."""
         try:
             new = entry.decode(raw, self.community)
-        except entry.EntryError as error:
+            if not self.ids:
+                self.proven.feed(self.inputs)
+        except (entry.EntryError, ProofProblem) as error:
             raise Refuted(str(error), name_of_bytes(raw, number, offset)) from None
         reason = self.authors.admit(new) or self._misplaced(new) or self.links.add(new, number, offset)
-        if reason is None and new.kind == kinds.READING and self.inputs.community is None:
-            reason = "it comes before the community's entry"
+        if reason is None and new.kind == kinds.READING:
+            reason = self._unfounded(new)
         if reason is None and new.is_sealed:
             reason = self._uncommitted(new)
         if reason:
@@ -87,6 +116,16 @@ class _Checker:
         self._order = order
         return None
 
+    def _unfounded(self, new: Entry) -> str | None:
+        """A reading counts by the records of the community and of its meter."""
+        if self.inputs.community is None:
+            return "it comes before the community's entry"
+        try:
+            is_known = self.proven.get(records.COMMUNITY) and self.proven.get(records.AUTHOR, new.kid)
+        except ProofProblem as problem:
+            return str(problem)
+        return None if is_known else "the ledger has no record of its meter or of the community"
+
     def _uncommitted(self, new: Entry) -> str | None:
         """A part sealed with a key that no KEY_OPEN committed to is void. A host could make a part void by leaving its
         KEY_OPEN out, so the log must be shown from the start."""
@@ -100,16 +139,24 @@ class _Checker:
         if new.stamp.doubtful:
             self.doubtful.setdefault(new.kid, []).append(number)
         if new.kind == kinds.KEY_OPEN:
-            self._void(number, new, self.seals.follow(new, name_of(new, number, offset)))
+            self._open_key(number, new, name_of(new, number, offset))
         readable = self._unsealed(new, number) if new.is_sealed else new
         reason = self.inputs.apply(readable) if readable is not None else None
         if new.kind != kinds.READING:
             self.numbers[new.id] = (number, new)
+            self.named.add(new)
         else:
             self._void(number, new, reason)
         run = self.links.runs.get(new.kid)
         if new.kind == kinds.READING and run is not None and run.number == number:
             self.places[new.kid] = name_of(new, number, offset)
+
+    def _open_key(self, number: int, new: Entry, named: dict[str, Any]) -> None:
+        """The second of one number counts for nothing; whether the first is the ledger's is checked in the end."""
+        reason = self.seals.follow(new, named)
+        self._void(number, new, reason)
+        if reason is None:
+            self._openings.append((new, named))
 
     def _unsealed(self, new: Entry, number: int) -> Entry | None:
         """A sealed entry as far as it can be read; None for a reading that cannot be unsealed."""
@@ -135,22 +182,33 @@ class _Checker:
             raise Refuted("it does not name the entry before it in its author's log", unlinked)
         body = stated.body
         self._check_window(stated)
+        self._check(lambda: self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key))
+        self._check_cosigned()
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
         if self.seals.unreadable:
             raise Undecided(*account.keys_wanted(self))
-        settlement = Settlement(
-            self.inputs.slot_s, self.inputs.silence_s, self.inputs.load_profiles, self.inputs.agreements
-        )
+        inputs = self.inputs
+        settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
         settlement.advance(body["to_s"], stated.stamp.unix_s or 0)
         made = statement.state(self.inputs, settlement, body["subject"], body["from_s"], body["to_s"])
         self._check_reach(made)
-        self._compare(made.fields(self.ids), body)
+        self._check_proven(made)
+        assert self.proven.header is not None  # since the head was checked
+        self._compare(made.fields(self.ids, self.proven.header), body)
         return account.report(self, stated, made, settlement)
+
+    def _check_cosigned(self) -> None:
+        try:
+            self.cosigned = check(self.proven.checkpoint(), self.wanted)
+        except MissingCosignaturesError as error:
+            raise Refuted(str(error)) from None
 
     def _check_window(self, stated: Entry) -> None:
         body, slot_s = stated.body, self.inputs.slot_s
         if self.inputs.community is None:
             raise Refuted("the bundle has no community's entry", self._named)
+        if not slot_s:
+            raise Refuted("the bundle has no record of the community", self._named)
         if stated.stamp.unix_s is None:
             raise Refuted("the statement has no time", self._named)
         if body["from_s"] % slot_s or body["to_s"] % slot_s or body["from_s"] >= body["to_s"]:
@@ -169,6 +227,34 @@ class _Checker:
             if not load.times or load.times[0] > made.evidence_from_s:
                 text = f"readings of this meter are left out before it: they are needed from {made.evidence_from_s} on"
                 raise Refuted(text, self.places[kid])
+
+    def _check(self, part: Callable[[], None], named: dict[str, Any] | None = None) -> None:
+        """`named`: the entry that shows it, if it is not the statement."""
+        try:
+            part()
+        except ProofProblem as problem:
+            raise Refuted(str(problem), named or self._named) from None
+
+    def _check_proven(self, made: Statement) -> None:
+        """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
+        where its readings do not reach the end."""
+        self._check(lambda: self.proven.check_whole(made, self.named, self.authors.by_kid))
+        used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
+        for opening, named in self._openings:
+            if (opening.kid, opening.generation, opening.body["key_no"]) in used:
+                self._check(lambda opening=opening: self.proven.check_key(opening), named)  # type: ignore[misc]
+        for kid in made.closure:
+            self._check(lambda kid=kid: self._check_end(kid, made))  # type: ignore[misc]
+
+    def _check_end(self, kid: bytes, made: Statement) -> None:
+        load, anchored = self.inputs.load_profiles.get(kid), self.proven.anchored(kid)
+        if anchored is None or (load is not None and load.end_s >= made.to_s):
+            return
+        shown = self.links.end_of(kid)
+        if shown is None or shown < anchored:
+            raise ProofProblem(
+                f"the log of {kid.hex()} had {anchored[1]} entries, and those at its end are left out of the bundle"
+            )
 
     def _compare(self, computed: dict[str, Any], stated: dict[str, Any]) -> None:
         wrong = [name for name in computed if computed[name] != stated[name]]

@@ -103,6 +103,7 @@ class Report:
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
     unsealed: list[dict[str, Any]] = field(default_factory=list)  # key periods, with disclosed keys
+    cosigned: dict[str, int] = field(default_factory=dict)  # of the witnesses that were given: name, Unix seconds
     keys: list[str] = field(default_factory=list)  # remarks on given keys that did not fit or were not needed
 
 

@@ -27,6 +27,7 @@ def text(report: Report) -> str:
         f"Verified: {report.counts['entries']} signatures, every certificate back to the pinned root key, every role,",
         "every link between entries of a log, every register, every figure, both Merkle roots.",
         f"Evidence: {counted}.",
+        *_cosigned(report),
         "",
         *_figures(report),
         "",
@@ -41,6 +42,12 @@ def text(report: Report) -> str:
         if len(remarks) > _MOST:
             rows.append(f"  and {len(remarks) - _MOST} more; --json shows all")
     return "\n".join(rows)
+
+
+def _cosigned(report: Report) -> list[str]:
+    if not report.cosigned:
+        return []
+    return ["Cosigned: " + ", ".join(f"by {name} at {utc(time_s)}" for name, time_s in report.cosigned.items()) + "."]
 
 
 def _unsealed(report: Report) -> list[str]:
@@ -93,6 +100,7 @@ def as_json(report: Report) -> dict[str, Any]:
             name: value.hex() if isinstance(value, bytes) else value for name, value in report.fields.items()
         },
         "verified": report.counts,
+        "cosigned": report.cosigned,
         "lines": report.lines,
         "meters": report.meters,
         "missing": report.missing,

@@ -15,10 +15,13 @@ from wattpact.audit import page
 from wattpact.audit.checker import audit
 from wattpact.audit.findings import Refuted, Undecided
 from wattpact.audit.pin import PinError, read_pin
-from wattpact.bundle import disclosure, format
+from wattpact.bundle import cosigned, disclosure, format
+from wattpact.bundle.cosigned import WitnessKeyError
 from wattpact.bundle.disclosure import DisclosureError
 
 AGREES, REFUTED, UNREADABLE, UNDECIDED = 0, 1, 2, 2
+WITNESS_HELP = "A witness whose cosignature of the ledger's head counts: NAME+HASH+KEY; may be repeated."
+COSIGNED_HELP = "How many of the witnesses must have cosigned; if omitted, all of them."
 KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be repeated."
 
 
@@ -26,13 +29,18 @@ class Unreadable(ValueError):
     """A file that is missing, empty, too large or no bundle; the text is a sentence for a person."""
 
 
-def run(path: str, root: str, keys: Sequence[str], as_json: bool, out: TextIO, err: TextIO) -> int:
-    """Audit one bundle with the disclosures in the files `keys`; errors are one line on `err`."""
+def run(
+    path: str, root: str, keys: Sequence[str], as_json: bool, out: TextIO, err: TextIO,
+    witnesses: Sequence[str] = (), least: int | None = None,
+) -> int:  # fmt: skip
+    """Audit one bundle with the disclosures in the files `keys`, its head cosigned by at least so many of the
+    `witnesses`, or all; errors are one line on `err`."""
     try:
         pin = read_pin(root)
+        wanted = cosigned.required(witnesses, least)
         with _open(path) as file:
-            report = audit(file, pin, [disclosure.read(name) for name in keys])
-    except (PinError, Unreadable, DisclosureError) as error:
+            report = audit(file, pin, [disclosure.read(name) for name in keys], wanted)
+    except (PinError, Unreadable, DisclosureError, WitnessKeyError) as error:
         print(f"wattpact: {error}", file=err)
         return UNREADABLE
     except OSError as error:
@@ -67,7 +75,7 @@ def _open(path: str) -> BinaryIO:
     if status.st_size > format.MAX_BYTES:
         raise Unreadable(f"{path!r} is larger than {format.MAX_BYTES >> 20} MiB, the most that a bundle can have")
     file = open(path, "rb")
-    if file.read(len(format.BEGIN)) != format.BEGIN:
+    if not format.is_begin(file.read(4)):
         file.close()
         raise Unreadable(f"{path!r} is not a bundle")
     file.seek(0)

@@ -17,7 +17,8 @@ from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
-from wattpact.billing import collect
+from wattpact.billing import collect, proofs
+from wattpact.billing.proofs import Proven
 from wattpact.bundle import format, money
 from wattpact.ledger import Statements
 
@@ -95,8 +96,8 @@ def find_owner(ledger: Statements, name: str) -> bytes:
     """The person, else the meter, enrolled under a label or a kid's hex digits; raises BillError."""
     inputs = ledger.inputs
     found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
-    people = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.PERSON]
-    meters = [kid for kid in found if inputs.certificate_at(kid, 0)["role"] == roles.METER]
+    people = [kid for kid in found if inputs.certificates[kid]["role"] == roles.PERSON]
+    meters = [kid for kid in found if inputs.certificates[kid]["role"] == roles.METER]
     for choice in (people, meters):
         if len(choice) > 1:
             raise BillError(f"{name!r} is the name of several; give one of {', '.join(kid.hex() for kid in choice)}")
@@ -112,7 +113,12 @@ def make(ledger: Statements, subject: bytes, month: str) -> Bill:
         raise BillError("no community has been founded yet")
     made = ledger.statement(subject, *month_window(month, community["timezone"]))
     _check_readable(ledger, made)
-    return Bill(month, made, made.figures(), community, dict(ledger.inputs.labels))
+    figures = made.figures()
+    if any(type(figure) is int and abs(figure) > kinds.MAX_UINT for figure in figures.values()):
+        raise BillError(
+            "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
+        )
+    return Bill(month, made, figures, community, dict(ledger.inputs.labels))
 
 
 def _check_readable(ledger: Statements, made: Statement) -> None:
@@ -137,14 +143,18 @@ def make_all(ledger: Statements, month: str) -> list[Bill]:
 
 
 def export(
-    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, sign: Callable[[int, dict[str, Any]], Entry]
-) -> bytes:
-    """The bundle of a bill. `entries` are all that the host holds; `sign(kind, body)` signs the statement as `host`.
+    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
+    sign: Callable[[int, dict[str, Any]], Entry],
+) -> bytes:  # fmt: skip
+    """The bundle of a bill. `entries` are all that the host holds; `proven` is the ledger that the bill rests on;
+    `sign(kind, body)` signs the statement as `host`.
 
     The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
     picked = collect.collect(entries, ledger.inputs, made.statement, host)
-    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked]))
-    return format.write(picked, stated)
+    found = proofs.records_of(proven, made.statement, picked)
+    head = proven.head()
+    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked], proven.header))
+    return format.write(head, found, picked, stated)
 
 
 def text(made: Bill) -> str:
@@ -195,7 +205,8 @@ def _state(made: Bill) -> list[str]:
     statement = made.statement
     rows = []
     if made.fields["estimated_wh"]:
-        rows.append(f"Estimated between readings: {money.energy(made.fields['estimated_wh'])}.")
+        energy = money.energy(made.fields["estimated_wh"])
+        rows.append(f"Estimated between readings: {energy}. Contracts carry measured energy only; this is the grid's.")
     if statement.settled_to_s >= statement.to_s:
         return [*rows, "Settled until the end of the month."]
     until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))

@@ -164,10 +164,10 @@ def run(log: list[Entry], voids: set[bytes], from_s: int, to_s: int) -> list[Ent
 
 
 def _concerned(inputs: SettlementInputs, statement: Statement) -> list[bytes]:
-    """The contracts of the closure, those included that their offer had no energy left for."""
+    """The contracts of the closure."""
     meters = set(statement.closure)
     return [
-        contract.id for contract in inputs.agreements.confirmed.values()
+        contract.id for contract in inputs.contracts.by_id.values()
         if contract.start_s < statement.to_s and contract.end_s > statement.evidence_from_s
         and (contract.consumer in meters or contract.supplier in meters)
     ]  # fmt: skip
@@ -175,7 +175,7 @@ def _concerned(inputs: SettlementInputs, statement: Statement) -> list[bytes]:
 
 def _who(inputs: SettlementInputs, statement: Statement, picked: dict[bytes, Entry], host: bytes) -> set[bytes]:
     """Everyone whose certificate an auditor needs."""
-    found = {statement.subject, host, *statement.closure}
+    found = {statement.subject, host, *statement.closure, *inputs.ever_owned_by(statement.subject)}
     for kid in statement.closure:
         found |= {span[2] for span in inputs.payers(kid, statement.from_s, statement.to_s)}
     return found | {new.kid for new in picked.values()}

@@ -110,7 +110,7 @@ def of_bundle(data: bytes, reader: Reader) -> list[Place]:
     So nobody is led to disclose more than a bill rests on."""
     entries = []
     try:
-        entries = [entry.decode(raw, reader.community) for _, raw in format.read(io.BytesIO(data))]
+        entries = [entry.decode(raw, reader.community) for raw in format.entries_of(io.BytesIO(data))]
     except (format.BundleError, entry.EntryError) as error:
         raise DisclosingError(f"this is no bundle of this community: {error}") from None
     if not entries or not _is_stated(entries, reader.certificates()):

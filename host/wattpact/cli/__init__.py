@@ -16,6 +16,7 @@ MODULES = {
     "meter": "wattpact.cli.meter",
     "contract": "wattpact.cli.contract",
     "replay": "wattpact.cli.replay",
+    "ledger": "wattpact.cli.ledger",
     "bill": "wattpact.cli.bill",
     "disclose": "wattpact.cli.disclose",
     "audit": "wattpact.cli.audit",

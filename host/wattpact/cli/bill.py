@@ -1,5 +1,6 @@
 """`wattpact bill`: what a person has to pay or to receive for a month, the bundle that proves it and its keys."""
 
+import asyncio
 import os
 import shlex
 from datetime import datetime
@@ -14,6 +15,9 @@ from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.ledger import Statements
 from wattpact.node import data_directory
+from wattpact.ordering import cosigning
+from wattpact.ordering.cosigning import Cosigning
+from wattpact.ordering.proven import Proven
 from wattpact.projections import follow, ledger_feed
 from wattpact.store.publishing import publish
 
@@ -39,7 +43,9 @@ def command(
     directory = session.data_directory()
     now_s = data_directory.clock()
     with directory.store() as store, directory.reader() as reader:
-        unsealer = follow.bring_up(store, directory.readers(), now_s).on(reader)
+        unsealer = follow.bring_up(store, directory.readers(), now_s, directory.host(), fresh=True).on(reader)
+        if target is not None:
+            asyncio.run(Cosigning(store, data_directory.clock).submit())  # what the bundle rests on
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
             ledger = ledger_feed.ledger_of(reader, now_s)
             month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
@@ -48,11 +54,13 @@ def command(
                 return
             made = bill.make(ledger, _subject(directory, ledger, owner), month)
             if target is not None:
-                host = directory.keyring.load(keys.HOST)
+                host, proven = directory.keyring.load(keys.HOST), Proven(reader)
+                cosigners = cosigning.cosigners_of(reader, proven.head().checkpoint)
                 held = ledger_feed.entries_for(reader, made.statement, unsealer)
                 data = bill.export(
-                    made, ledger, held, host.kid, lambda kind, body: publish(store, host, kind, body, now_s)
-                )
+                    made, ledger, held, host.kid, proven,
+                    lambda kind, body: publish(store, host, kind, body, now_s),
+                )  # fmt: skip
                 shown, _ = disclose.for_bundle(reader, unsealer, data)
                 given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
                 _write(target, data)
@@ -64,6 +72,8 @@ def command(
     click.echo(bill.text(made))
     if target is not None:
         _show_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), directory.root_public_key)
+        if cosigners is not None:
+            click.echo(f"The ledger's head in it is cosigned by {', '.join(cosigners) or 'none of the witnesses'}.")
 
 
 def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:

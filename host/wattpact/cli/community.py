@@ -95,6 +95,7 @@ def _everything(directory: DataDirectory, reader: Reader, now_s: int) -> dict[st
 def show(session: Session, as_json: bool) -> None:
     """Show the community's terms: root key, prices, policies, default supply."""
     directory = session.data_directory()
+    directory.bring_up(data_directory.clock())
     with directory.reader() as reader:
         found = _everything(directory, reader, data_directory.clock())
     if as_json:
@@ -143,20 +144,28 @@ def _shown(name: str, value: Any) -> str:
 @command.command()
 @click.option("--import", "taken", required=True, type=Price(), help="Price of a kWh bought from the grid.")
 @click.option("--export", "given", required=True, type=Price(), help="Price of a kWh sold to the grid.")
-@click.option("--from", "since", metavar="TIME", help="From when, in the community's time zone; now if omitted.")
+@click.option(
+    "--from", "since", metavar="TIME", help="From when, in the community's time zone; the next slot if omitted."
+)
 @click.pass_obj
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
     directory = session.data_directory()
     issuer, now_s = _issuer(directory), data_directory.clock()
+    directory.bring_up(now_s)
     with directory.store() as store:
         body = terms.community(store)
-        from_s = now_s if since is None else times.unix_s(since, body["timezone"])
+        first_s = terms.first_slot_s(store, now_s)
+        from_s = first_s if since is None else times.unix_s(since, body["timezone"])
+        if from_s < first_s:
+            shown_first = times.shown(first_s, body["timezone"])
+            raise terms.GovernanceError(
+                f"prices hold from a slot that has not begun: from {shown_first} at the earliest"
+            )
         terms.set_tariff(store, issuer, from_s, (taken, given), now_s)
+    directory.bring_up(now_s)
     row = {"import_micro_per_kwh": taken, "export_micro_per_kwh": given}
     click.echo(f"From {times.shown(from_s, body['timezone'])}: {_prices(row, body['currency'])}.")
-    if from_s < now_s:
-        click.echo("That is in the past: bills of that time change.")
 
 
 # policy

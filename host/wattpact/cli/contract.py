@@ -14,7 +14,6 @@ from wattpact.keys import KeyFileError, Signer
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
-from wattpact.projections import follow
 from wattpact.projections.contracts import StoredContract
 from wattpact.store.interface import Reader
 from wattpact.store.publishing import publish
@@ -93,16 +92,9 @@ def _key_of(directory: DataDirectory, kids: set[bytes], who: str) -> Signer:
     return found[0]
 
 
-def _bring_up(directory: DataDirectory, now_s: int) -> None:
-    """All that is stored is in the contracts: a node that runs sees to it, and then nothing is written here."""
-    if not directory.has_node():
-        with directory.store() as store:
-            follow.bring_up(store, directory.readers(), now_s)
-
-
 def _contracts(reader: Reader) -> list[Contract]:
-    """Those that their offer had energy left for, the newest first, as they are stored."""
-    return [StoredContract(row) for row, _ in reader.contracts() if row.void_reason is None]
+    """The newest first, as they are stored."""
+    return [StoredContract(row) for row, _ in reader.contracts()]
 
 
 def _find(contracts: list[Contract], text: str) -> Contract:
@@ -142,7 +134,7 @@ def list_contracts(session: Session, state: tuple[str, ...], as_json: bool) -> N
     """List contracts, the newest first."""
     now_s = data_directory.clock()
     directory = session.data_directory()
-    _bring_up(directory, now_s)
+    directory.bring_up(now_s)
     with directory.reader() as reader:
         contracts, labels = _contracts(reader), _labels(reader)
         unread, zone = set(reader.unread()), times.zone_of(reader)
@@ -176,7 +168,7 @@ def _used(wh: int | None) -> str:
 def show(session: Session, contract: str, as_json: bool) -> None:
     """Show one contract; CONTRACT is the start of its id."""
     directory, now_s = session.data_directory(), data_directory.clock()
-    _bring_up(directory, now_s)
+    directory.bring_up(now_s)
     with directory.reader() as reader:
         found, zone = _find(_contracts(reader), contract), times.zone_of(reader)
         row = _row(found, _labels(reader), set(reader.unread()), now_s)
@@ -211,7 +203,7 @@ def terminate(session: Session, contract: str, reason: str, party: str | None) -
     If the consumer's owner ends it, the energy agreed and not taken is due all the same."""
     directory = session.data_directory()
     now_s = data_directory.clock()
-    _bring_up(directory, now_s)
+    directory.bring_up(now_s)
     with directory.store() as store:
         found = _find(_contracts(store), contract)
         if found.terminated_s is not None or found.state(now_s) in (ENDED, VOID):

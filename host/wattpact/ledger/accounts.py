@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from wattpact_protocol.log import kinds
 from wattpact_protocol.settlement import statement
-from wattpact_protocol.settlement.inputs import SettlementInputs
+from wattpact_protocol.settlement.inputs import NOBODY, SettlementInputs
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Balance, Line
 
@@ -49,6 +49,8 @@ def _of_meter(
     if from_s >= to_s:
         return
     payer = inputs.payer_at(kid, from_s)
+    if payer == NOBODY:
+        return
     lines: dict[tuple[bytes, int], Line] = {}
     statement.add_lines(settlement, kid, from_s, to_s, lines)
     for (contract_id, side), line in sorted(lines.items()):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement import statement
+from wattpact_protocol.settlement.folding import Folding
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
@@ -35,7 +36,7 @@ class Statements:
 
     def fill(self, contract_id: bytes) -> Fill:
         """What a contract has carried, lacked and left unused so far; zero where nothing is settled yet."""
-        contract = self.inputs.agreements.confirmed.get(contract_id)
+        contract = self.inputs.contracts.by_id.get(contract_id)
         if contract is None:
             raise LedgerError(f"there is no contract {contract_id.hex()}")
         return self.settlement.fills.get(contract_id) or Fill(contract)
@@ -66,17 +67,24 @@ class Statements:
 
 
 class Ledger(Statements):
-    """Fed with verified entries in the order of each author's log; the community's comes before any reading."""
+    """In memory: fed with verified entries in the order of each author's log, those that a block orders at its time."""
 
     def __init__(self) -> None:
-        super().__init__(SettlementInputs(), None)
+        self._folding = Folding()
+        super().__init__(self._folding.inputs, None)
 
-    def apply(self, entries: Iterable[Entry]) -> None:
+    @property
+    def refused(self) -> dict[bytes, str]:
+        """What was not ordered, by id, and why."""
+        return self._folding.refused
+
+    def apply(self, entries: Iterable[Entry], ordered_s: int | None = None) -> None:
+        """`ordered_s`: the time of the block that orders them; their stamps, where it is not given."""
         for new in entries:
-            self.inputs.apply(new)
+            self._folding.apply(new, ordered_s)
         inputs = self.inputs
-        if self._settlement is None and inputs.community is not None:
-            self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
+        if self._settlement is None and inputs.slot_s:
+            self._settlement = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
 
     def settle(self, now_s: int) -> None:
         """Settle all that can be settled by now."""

@@ -9,6 +9,7 @@ import secrets
 from typing import Any
 
 from wattpact_protocol.guard.policy import Policy, PolicyError
+from wattpact_protocol.ledger import records
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.tariff import Tariff
@@ -18,6 +19,7 @@ from wattpact.store.interface import Reader, Store
 from wattpact.store.publishing import publish
 
 _LAST = 65535  # the lowest priority: contracts come first
+_ORDERED_WITHIN_S = 10  # a node orders within a second
 _IDENTITY = ("version", "meter")
 
 
@@ -40,15 +42,21 @@ def community(reader: Reader) -> dict[str, Any]:
 
 
 def tariffs(reader: Reader) -> Tariff:
-    """The grid's prices by time."""
+    """The grid's prices by time, as far as they are ordered."""
     prices = Tariff()
-    for new in _published(reader, kinds.TARIFF):
-        prices.apply(new)
+    for name, value in reader.ledger_values(records.prefix_of(records.TARIFFS, 1)):
+        prices.follow(records.parts_of(name)[1][0], records.decode(records.TARIFFS, value)["rows"])
     return prices
 
 
+def first_slot_s(reader: Reader, now_s: int) -> int:
+    """When the first slot begins that will not have begun once what is published now is ordered."""
+    slot_s = int(community(reader)["slot_s"])
+    return -(-(now_s + _ORDERED_WITHIN_S) // slot_s) * slot_s
+
+
 def set_tariff(store: Store, issuer: Signer, from_s: int, prices: tuple[int, int], now_s: int) -> None:
-    """(import, export) in micro-units per kWh, from a time on."""
+    """(import, export) in micro-units per kWh, from a time on that is not before `first_slot_s`."""
     body = {"from_s": from_s, "import_micro_per_kwh": prices[0], "export_micro_per_kwh": prices[1]}
     publish(store, issuer, kinds.TARIFF, body, now_s)
 

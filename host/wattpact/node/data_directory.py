@@ -19,6 +19,7 @@ from wattpact_protocol.log import ids
 from wattpact import keys
 from wattpact.keys import KeyFileError, Keyring, Signer
 from wattpact.membership import members
+from wattpact.projections import follow
 from wattpact.store import open_reader, open_store
 from wattpact.store.interface import Reader, Store
 
@@ -81,10 +82,21 @@ class DataDirectory:
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
 
+    def host(self) -> Signer | None:
+        """The key that signs the ledger's head and statements."""
+        return self.keyring.load(keys.HOST) if self.keyring.has(keys.HOST) else None
+
     def readers(self) -> list[Signer]:
         """The keys here that unseal what meters seal: the operator's, and people's. Raises KeyFileError."""
         issuer = self.issuer()
         return ([] if issuer is None else [issuer]) + self.keyring.people()
+
+    def bring_up(self, now_s: int) -> None:
+        """All that is stored is ordered, and in the projections: a node that runs sees to it, and then nothing is
+        written here. Raises KeyFileError, StoreError."""
+        if not self.has_node():
+            with self.store() as store:
+                follow.bring_up(store, self.readers(), now_s, self.host())
 
 
 def _flock(handle: int, kind: int, tries: int = 5) -> bool:

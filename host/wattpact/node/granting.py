@@ -1,17 +1,16 @@
-"""Granting: which contracts are due a grant, and the publication of their grants by the issuer's key.
+"""Granting: the publication of grants for the contracts that are due one, by the issuer's key.
 
-What always holds: what is due is decided by `market.grants` from verified entries alone, so that a node that starts
-again decides the same; without the issuer's key nothing is granted here, and contracts are followed all the same.
+What always holds: what is due follows from the ledger alone, so that a node that starts again decides the same; without
+the issuer's key nothing is granted here.
 """
 
 from collections.abc import Callable
 
+from wattpact_protocol.ledger.records import State
 from wattpact_protocol.log import kinds
-from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.contracts import Agreements
 
 from wattpact.keys import Signer
-from wattpact.market.grants import Grants
+from wattpact.market import grants
 from wattpact.store.interface import Store
 from wattpact.store.publishing import publish
 
@@ -23,18 +22,15 @@ class Granting:
         self._store = store
         self._issuer = issuer
         self._clock = clock
-        self._grants = Grants()
+        self._tried: set[bytes] = set()  # contracts, so that a grant that is rejected is not published again and again
 
-    @property
-    def agreements(self) -> Agreements:
-        return self._grants.agreements
-
-    def apply(self, new: Entry) -> None:
-        """One verified entry that is no reading; in the order stored."""
-        self._grants.apply(new)
-
-    def publish_due(self) -> None:
-        """Publish a grant for each contract that is due one; raises StoreError."""
-        if self._issuer is not None:
-            for body in self._grants.grants_due(self._clock()):
-                publish(self._store, self._issuer, kinds.GRANT, body, self._clock())
+    def publish_due(self, state: State) -> bool:
+        """Publish a grant for each contract that is due one by the ledger's state; whether there were any. Raises
+        StoreError."""
+        if self._issuer is None:
+            return False
+        due = [body for body in grants.due(self._store, state, self._clock()) if body["contract"] not in self._tried]
+        for body in due:
+            self._tried.add(body["contract"])
+            publish(self._store, self._issuer, kinds.GRANT, body, self._clock())
+        return bool(due)

@@ -16,14 +16,15 @@ from wattpact_protocol.log import entry, kinds, reasons, roles
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
-from wattpact.market.grants import RESTS_ON
 from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
+from wattpact.ordering.cosigning import Cosigning
+from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
 from wattpact.store.publishing import publish
-from wattpact.store.records import Stored, StoreError
+from wattpact.store.records import StoreError
 from wattpact.sync.host_link import Link
 from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
@@ -71,7 +72,11 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self._projections = Projections(store, Unsealer(store, self.readers), self.pipeline.rejections, clock)
+        self.ordering = Writer(store, host, clock)
+        self._cosigning = Cosigning(store, clock)
+        self._projections = Projections(
+            store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
+        )
         self.pipeline.follower = self._projections.catch_up
         self.events = Events()
         self._edge: Sender | None = None
@@ -129,33 +134,27 @@ class Node:
         try:
             with self.store.transaction():
                 self._projections.catch_up()
-                while self._apply_new():
-                    self.granting.publish_due()
+                if self.granting.publish_due(self.ordering.ledger.state):
+                    self._projections.catch_up()
+                self._apply_new()
                 self.inbox.commit(self.cursor)
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
+            self.ordering.reset()
             self.link.follow(self.inbox)
             raise
         return True
 
-    def _apply_new(self) -> bool:
-        """Apply the stored entries that have not been; whether there were any. What is in the inboxes already is read
-        again, after a restart, as far as grants rest on it."""
-        last, now_s = self.store.last_cursor(), self.clock()
-        if last == self.cursor:
-            return False
-        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=RESTS_ON):
-            self._apply(row, now_s)  # the rest has had its effect
+    def _apply_new(self) -> None:
+        """Put the stored entries that are not in the inboxes yet into those they concern. After a restart the
+        certificates of meters are read again, to know which there are."""
+        last, now_s, known = self.store.last_cursor(), self.clock(), self.ordering.ledger.state.get
+        for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=(kinds.CERTIFICATE,)):
+            self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
-            self._apply(row, now_s)
+            if row.void_reason is None:
+                self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         self.cursor = last
-        return True
-
-    def _apply(self, row: Stored, now_s: int) -> None:
-        if row.void_reason is None:
-            new = entry.decode(row.raw, self.store.community)
-            self.granting.apply(new)
-            self.inbox.fold(row, new, self.granting.agreements, now_s)
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
         self.pipeline.rejections.count(reason, author, source, self.clock())
@@ -176,7 +175,8 @@ class Node:
             reason = f"{error.strerror}; choose another port"
             raise NodeError(f"cannot listen on UDP {address} port {port}: {reason}") from None
         self.join(edge)
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._tick())]
+        running = (self._watch(), self._tick(), self._cosigning.run())
+        self._tasks = [asyncio.create_task(one) for one in running]
         return int(self._transport.get_extra_info("sockname")[1])
 
     def join(self, edge: Sender) -> None:

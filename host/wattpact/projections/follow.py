@@ -1,6 +1,6 @@
 """Following: what is new in the store, folded into the projections, each entry once.
 
-    new entries -> registers and load profiles, contracts, relays -> settlement, when a slot is over
+    new entries -> blocks -> contracts;  readings -> registers, load profiles;  events -> relays;  then settlement
 
 What always holds: how far this got is stored with its result, so that nothing counts twice or is left out,
 whenever the program dies; what is in memory counts only while it is as far as the store. When another key is here, the
@@ -15,23 +15,28 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
 from wattpact.keys import Signer
+from wattpact.ordering.writer import Writer
 from wattpact.projections import relays, settled
-from wattpact.projections.contracts import FOLLOWED, ContractProjection
+from wattpact.projections.contracts import USED, ContractProjection
 from wattpact.projections.registers import NO_SLOT_S, New, RegisterProjection
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
 
 _CURSOR = "projected"
 _AT_ONCE = 2048  # entries a transaction, so that nobody waits long for the write lock
-_OTHERS = (*FOLLOWED, kinds.EVENT)
-_ALL = (kinds.READING, *_OTHERS)
+_ALL = (kinds.READING, *USED, kinds.EVENT)
 
 
 class Projections:
-    """Follow one store; `unsealer` reads it too. Readings that are void are counted in `rejections`."""
+    """Follow one store; `unsealer` reads it too. Readings that are void are counted in `rejections`. Without a `writer`
+    nothing new is ordered here."""
 
-    def __init__(self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int],
+        writer: Writer | None = None,
+    ) -> None:  # fmt: skip
         self._store = store
+        self._writer = writer
         self._clock = clock
         self._cursor = -1
         self._rules: tuple[int, int] | None = None
@@ -41,8 +46,16 @@ class Projections:
     def catch_up(self, known: Mapping[int, Entry] | None = None) -> None:
         """Apply what is new; `known` spares decoding entries again, by cursor. Raises StoreError."""
         with without_collector():
+            self.order()
             while self._step(known or {}):
                 pass
+
+    def order(self) -> None:
+        """Order what is new, and follow what that made of contracts. Raises StoreError."""
+        with self._store.transaction():
+            if self._writer is not None:
+                self._writer.order()
+            self._contracts.follow()
 
     def settle(self) -> None:
         """Settle what can be settled by now. Raises StoreError."""
@@ -98,18 +111,17 @@ class Projections:
 
     def _apply(self, new_ones: Iterable[New]) -> None:
         measured: list[New] = []
-        others: list[tuple[int, Entry]] = []
+        used: list[Entry] = []
         for new in new_ones:
             if new.entry.kind == kinds.READING:
                 measured.append(new)
             elif new.entry.kind == kinds.EVENT:
                 relays.apply(self._store, new.entry)
             else:
-                others.append((new.cursor, new.entry))
+                used.append(new.entry)
         if measured:
             self._measure(measured)
-        if others:
-            self._contracts.apply(others)
+        self._contracts.attribute(used)
 
     def _measure(self, new_ones: Iterable[New]) -> None:
         rules = self._community()
@@ -132,17 +144,22 @@ class Projections:
             if len(rows) < _AT_ONCE:
                 break
             place = (rows[-1].generation, rows[-1].sequence)
-        self._contracts.fold_anew(meter)
+        self._contracts.attribute_anew(meter)
 
     def _stored_cursor(self) -> int:
         return int.from_bytes(self._store.meta(_CURSOR) or b"", "big")
 
 
-def bring_up(store: Store, signers: Sequence[Signer], now_s: int) -> Unsealer:
-    """What a command needs that reads projections: all that is stored is in them, settled as of now. Gives what
-    unseals with those keys."""
+def bring_up(
+    store: Store, signers: Sequence[Signer], now_s: int, host: Signer | None = None, fresh: bool = False
+) -> Unsealer:
+    """What a command needs that reads projections: all that is stored is in them, settled as of now, and ordered where
+    the host's key is here; `fresh`: by a block of now. Gives what unseals with those keys."""
     rejections, unsealer = Rejections(), Unsealer(store, signers)
-    Projections(store, unsealer, rejections, lambda: now_s).follow()
+    writer = None if host is None else Writer(store, host, lambda: now_s)
+    if fresh and writer is not None:
+        writer.refresh()
+    Projections(store, unsealer, rejections, lambda: now_s, writer).follow()
     counted = rejections.drain(now_s)
     if counted:
         store.count_rejections(counted)

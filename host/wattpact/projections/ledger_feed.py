@@ -10,11 +10,13 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from wattpact_protocol.ledger import members, records
+from wattpact_protocol.ledger.machine import RULES
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement import statement
-from wattpact_protocol.settlement.contracts import Agreements, Contract
-from wattpact_protocol.settlement.inputs import AGREED, SettlementInputs
+from wattpact_protocol.settlement.contracts import Contract, Contracts
+from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
 
@@ -27,7 +29,7 @@ from wattpact.store.records import SILENT, Agreed, Totals
 
 FOUNDING = (kinds.COMMUNITY, kinds.TARIFF, kinds.CERTIFICATE)
 # What is read of everybody for a bundle: terms, what contracts rest on, and the keys that parts of it are sealed with.
-_OF_ALL = sorted({*FOUNDING, *AGREED, kinds.KEY_OPEN} - {kinds.USAGE, kinds.USAGE_END})
+_OF_ALL = sorted({*RULES} - {kinds.USAGE_END, kinds.KEY_EPOCH, kinds.STATEMENT, kinds.POLICY})
 # A bundle has the logs of the meters in its closure whole, so any other kind that a meter publishes may be in one.
 _OF_CLOSURE = [kind for kind in kinds.NAMES if "meter" in kinds.publishers(kind).split() and kind not in _OF_ALL]
 _LAST_S = kinds.MAX_UINT
@@ -130,24 +132,19 @@ class _Contracts(dict[bytes, Contract]):
         return iter([row.id for row, _ in self._reader.contracts()])
 
 
-class _Offers(dict[bytes, Entry]):
-    """Offers by id, each read once it is wanted."""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__()
-        self._reader = reader
-
-    def get(self, name: bytes, default: Any = None) -> Any:
-        row = self._reader.entry_with_id(name)
-        found = None if row is None or row.kind != kinds.OFFER else entry.decode(row.raw, self._reader.community)
-        return found or default
-
-
 def founding_of(reader: Reader) -> SettlementInputs:
-    """Who pays, and at which prices: from certificates, tariffs and the community's entry alone."""
+    """Who pays, and at which prices: from the ledger's records of authors, tariffs and the community alone."""
     inputs = SettlementInputs()
-    for row in reader.entries(of_kinds=FOUNDING):
-        if row.void_reason is None:
+    entries = []
+    for record, parts in ((records.COMMUNITY, 0), (records.AUTHOR, 1), (records.TARIFFS, 1)):
+        for name, value in reader.ledger_values(records.prefix_of(record, parts)):
+            fields = records.decode(record, value)
+            inputs.follow(record, records.parts_of(name)[1], fields)
+            if record != records.TARIFFS:
+                entries.append(fields["id"] if record == records.COMMUNITY else members.newest(fields)["id"])
+    for name in entries:
+        row = reader.entry_with_id(name)
+        if row is not None:
             inputs.apply(entry.decode(row.raw, reader.community))
     return inputs
 
@@ -158,9 +155,8 @@ def inputs_of(reader: Reader, founding: SettlementInputs) -> SettlementInputs:
     inputs.voids = [(row.id, str(row.void_reason)) for row in reader.void_entries()]
     inputs.sealed = {kid: count for kid, count in reader.sealing().items() if count}
     inputs.load_profiles = _Profiles(reader, inputs.slot_s)
-    inputs.agreements = Agreements()
-    inputs.agreements.confirmed = _Contracts(reader)
-    inputs.agreements.offers = _Offers(reader)
+    inputs.contracts = Contracts()
+    inputs.contracts.by_id = _Contracts(reader)
     return inputs
 
 
@@ -175,7 +171,7 @@ class StoredSettlement(Settlement):
         self, reader: Reader, inputs: SettlementInputs, now_s: int, contracts_of: ContractsOf, from_s: int = 0,
         to_s: int = _LAST_S,
     ) -> None:  # fmt: skip
-        super().__init__(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.agreements)
+        super().__init__(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)
         self.frontier_s = reader.progress().frontier_s
         # What has begun since the last settlement is not settled yet.
         self._now_s = min(now_s, self.frontier_s + self.slot_s - 1)
@@ -192,9 +188,7 @@ class _FillsOfMeter(dict[bytes, list[Fill]]):
     def get(self, kid: bytes, default: Any = None) -> Any:
         if kid not in self.keys():
             rows = self._contracts_of(kid, self._from_s, self._to_s)
-            self[kid] = [
-                StoredFill(self._reader, StoredContract(row), totals) for row, totals in rows if row.void_reason is None
-            ]
+            self[kid] = [StoredFill(self._reader, StoredContract(row), totals) for row, totals in rows]
         return self[kid]
 
 
@@ -205,7 +199,7 @@ class _Fills(dict[bytes, Fill]):
 
     def get(self, name: bytes, default: Any = None) -> Any:
         found = self._reader.contract(name)
-        if found is None or found[0].void_reason is not None:
+        if found is None:
             return default
         return StoredFill(self._reader, StoredContract(found[0]), found[1])
 
@@ -216,8 +210,8 @@ class _Narrowed(SettlementInputs):
     def __init__(self, inputs: SettlementInputs, meters: list[bytes], confirmed: dict[bytes, Contract]) -> None:
         self.__dict__.update(inputs.__dict__)
         self._meters = meters
-        self.agreements = Agreements()
-        self.agreements.confirmed = confirmed
+        self.contracts = Contracts()
+        self.contracts.by_id = confirmed
 
     @property
     def meters(self) -> list[bytes]:
@@ -288,11 +282,14 @@ def ledger_of(reader: Reader, now_s: int) -> StoredLedger:
 
 
 def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
-    """What the bundle of a statement is picked from, unsealed: of everybody what contracts rest on, and the logs of the
-    meters in its closure; each entry keeps the bytes in which it was signed."""
+    """What the bundle of a statement is picked from, unsealed: of everybody what contracts rest on, if it took effect,
+    and the logs of the meters in its closure; each entry keeps the bytes in which it was signed."""
     unsealer = unsealer or Unsealer(reader)
     for row in reader.stream(of_kinds=_OF_ALL):
-        yield unsealer.look(entry.decode(row.raw, reader.community))
+        new = entry.decode(row.raw, reader.community)
+        place = reader.place(row.cursor)
+        if (place is not None and place.height is not None) or new.kid in statement.closure:
+            yield unsealer.look(new)
     for kid in statement.closure:
         for row in reader.log(kid, of_kinds=_OF_CLOSURE):
             yield unsealer.look(entry.decode(row.raw, reader.community))

@@ -2,14 +2,15 @@
 
     readings, in the order of arrival -> unsealed -> register rules -> points, registers, or the reason they are void
 
-What always holds: a reading is checked by the certificate that is valid at its end, of those that had arrived before
-it, so a meter folded anew from its first reading gets the same points. A reading that no key here unseals is counted
+What always holds: a reading is checked by the certificate that holds at its end, by the ledger, so a meter folded anew
+from its first reading gets the same points. A reading that no key here unseals is counted
 and skipped. docs/spec/ingest.md, "Projections".
 """
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
+from wattpact_protocol.ledger import members, records
 from wattpact_protocol.log import kinds, readings
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.log.reasons import BAD_SEAL
@@ -18,9 +19,10 @@ from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.ingest.rejections import Rejections
+from wattpact.projections.contracts import record_of
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Reader, Store
-from wattpact.store.records import Certified, Point, Registers
+from wattpact.store.records import Point, Registers
 
 # Before a community is founded no slot is known: no boundary but 1970's is one.
 NO_SLOT_S = 1 << 53
@@ -86,7 +88,7 @@ class RegisterProjection:
             meter = self._meters.get(kid)
             if meter is None:
                 meter = self._meters[kid] = _Meter(self._store, kid, slot_s)
-            reason = meter.apply(body, new.cursor)
+            reason = meter.apply(body)
             if reason is None:
                 made.last[kid] = (body, new.received_s)
         if reason != new.void_reason:
@@ -106,22 +108,21 @@ class _Made:
 
 
 class _Meter:
-    """Its last good registers, the end of its load profile, and what it may carry by the certificates that had come at
-    each time."""
+    """Its last good registers, the end of its load profile, and its certificates, by which it may carry so much."""
 
     def __init__(self, store: Reader, kid: bytes, slot_s: int) -> None:
         self._kid = kid
-        self._certified = store.certificates_of(kid)
-        self._rules = RegisterRules(rated_w(self._certified[:1], kinds.MAX_UINT, 0))
+        self._author = record_of(store, records.AUTHOR, kid)
+        self._rules = RegisterRules(0)
         stored = store.registers(kid)
         for row in stored:
             self._rules.generation, self._rules.end_s, self._rules.values = row.generation, row.end_s, dict(row.energy)
         self.profile = _Profile(slot_s, stored[0].profile if stored else [])
 
-    def apply(self, body: dict[str, Any], cursor: int) -> str | None:
+    def apply(self, body: dict[str, Any]) -> str | None:
         """Why the reading is void; None, and its points are in the profile."""
-        if len(self._certified) > 1:
-            self._rules.rated_w = rated_w(self._certified, cursor, readings.end_s(body))
+        if self._author is not None:
+            self._rules.rated_w = members.certificate_at(self._author, readings.end_s(body))["rated_w"]
         reason = self._rules.apply(body)
         if reason is None:
             self.profile.add(body)
@@ -137,23 +138,6 @@ class _Meter:
 
 
 _INSTANTANEOUS = readings.FIRST_INSTANTANEOUS
-
-
-def rated_w(certified: list[Certified], cursor: int, unix_s: int) -> int:
-    """The rated power by the certificate that holds at a time, of those that had come before a cursor; 0 for none.
-
-    Where none has begun it is the one that begins first, as for settlement (`SettlementInputs.certificate_at`)."""
-    known = sorted((one.body for one in certified if one.cursor < cursor), key=_begin_of)
-    begun = [body for body in known if body["not_before_s"] <= unix_s] or known[:1]
-    return int(max(begun, key=_version_of).get("rated_w", 0)) if begun else 0
-
-
-def _begin_of(body: dict[str, Any]) -> tuple[int, int]:
-    return int(body["not_before_s"]), int(body["version"])
-
-
-def _version_of(body: dict[str, Any]) -> int:
-    return int(body["version"])
 
 
 class _Profile(LoadProfile):

@@ -8,7 +8,7 @@ A run reads the days that it settles. docs/spec/settlement.md.
 """
 
 from wattpact_protocol.log import entry, kinds
-from wattpact_protocol.settlement.contracts import Agreements
+from wattpact_protocol.settlement.contracts import Contracts
 from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.slots import SILENCE_S, Settlement
 
@@ -84,7 +84,7 @@ class _Run(Settlement):
     """Some slots, with the contracts and the parts of load profiles that they need."""
 
     def __init__(self, store: Store, begin_s: int, now_s: int, slot_s: int, silence_s: int) -> None:
-        super().__init__(slot_s, silence_s, {}, Agreements())
+        super().__init__(slot_s, silence_s, {}, Contracts())
         self._store = store
         self._begin_s = self.frontier_s = begin_s
         self._now_s = now_s
@@ -97,20 +97,20 @@ class _Run(Settlement):
                     self._late.add(meter)
 
     def settle(self, store: Store, to_s: int) -> None:
-        rows = [(row, totals) for row, totals in store.contracts(self._begin_s, to_s) if row.void_reason is None]
+        rows = list(store.contracts(self._begin_s, to_s))
         meters = {kid for row, _ in rows for kid in (row.supplier, row.consumer)} | {*self.stuck, *self._given_up}
         self.load_profiles.update((kid, profile) for kid in meters if (profile := self._profile(kid, to_s)) is not None)
         before: dict[bytes, tuple[Totals, int]] = {}
         for row, totals in rows:
-            contract = self.agreements.contracts[row.id] = StoredContract(row)
+            contract = self.agreed.by_id[row.id] = StoredContract(row)
             before[row.id] = (totals, self._restore(contract, totals))
         self._fold(to_s)
         fills, changed = [], []
         for name, fill in self.fills.items():
             totals, known = before[name]
-            slots = list(zip(fill.starts, fill.carried, fill.short, strict=True))[known:]
-            fills += [(name, start_s, carried, _bounded(short)) for start_s, carried, short in slots]
-            new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.closed_s, fill.unused_wh)
+            slots = list(zip(fill.starts, fill.carried, fill.short, fill.spare, strict=True))[known:]
+            fills += [(name, start_s, carried, _bounded(short), spare) for start_s, carried, short, spare in slots]
+            new = Totals(fill.carried_wh, _bounded(fill.short_wh), fill.spare_wh, fill.closed_s, fill.unused_wh)
             if new != totals:
                 changed.append((name, new))
         waiting = [Waiting(kid, STUCK, slot, self._end_s(kid)) for kid, slot in self.stuck.items()]
@@ -133,7 +133,7 @@ class _Run(Settlement):
         fill = self.fill(contract)
         fill.closed_s, fill.unused_wh = totals.closed_s, totals.unused_wh
         if found is not None:
-            fill.starts, fill.carried, fill.short = ([value] for value in found)
+            fill.starts, fill.carried, fill.short, fill.spare = ([value] for value in found)
         return len(fill.starts)
 
 

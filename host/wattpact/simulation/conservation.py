@@ -6,6 +6,8 @@ from typing import Any
 from wattpact import audit, keys
 from wattpact.billing import bill, disclose
 from wattpact.ledger import Statements, accounts
+from wattpact.ordering.proven import Proven
+from wattpact.ordering.writer import Writer
 from wattpact.projections import ledger_feed
 from wattpact.simulation import Check
 from wattpact.simulation.simulator import Simulator
@@ -21,14 +23,14 @@ def check(simulator: Simulator, from_s: int, to_s: int) -> list[Check]:
     """What must hold between registers, contracts, grid and bills over a window that holds the whole replay."""
     ledger = settle(simulator)
     statements = {name: ledger.statement(person.kid, from_s, to_s) for name, person in simulator.people.items()}
-    fields = {name: made.fields([]) for name, made in statements.items()}
+    fields = {name: made.figures() for name, made in statements.items()}
     taken = sum(one["bought_wh"] + one["grid_import_wh"] for one in fields.values())
     given = sum(one["sold_wh"] + one["grid_export_wh"] for one in fields.values())
     imported = sum(meter.registers[1] for meter in simulator.meters.values())
     exported = sum(meter.registers[2] for meter in simulator.meters.values())
     bought = sum(one["bought_wh"] for one in fields.values())
     sold = sum(one["sold_wh"] for one in fields.values())
-    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.agreements.confirmed)
+    carried = sum(ledger.fill(contract).carried_wh for contract in ledger.inputs.contracts.by_id)
     postings = ledger.postings(from_s, to_s)
     balances = accounts.balances(postings)
     nets = sum(one["net_nano"] for one in fields.values())
@@ -57,9 +59,11 @@ def _audit_bill(simulator: Simulator, name: str, month: str) -> tuple[Check, dic
     ledger = settle(simulator)
     made = bill.make(ledger, simulator.people[name].kid, month)
     held = ledger_feed.entries_for(simulator.store, made.statement, simulator.unsealer)
+    Writer(simulator.store, host, lambda: simulator.now_s).refresh()
     data = bill.export(
-        made, ledger, held, host.kid, lambda kind, body: publish(simulator.store, host, kind, body, simulator.now_s)
-    )
+        made, ledger, held, host.kid, Proven(simulator.store),
+        lambda kind, body: publish(simulator.store, host, kind, body, simulator.now_s),
+    )  # fmt: skip
     try:
         shown, _ = disclose.for_bundle(simulator.store, simulator.unsealer, data)
         keys_of = [disclose.disclose(simulator.store, simulator.unsealer, shown)]

@@ -14,10 +14,12 @@ from typing import Protocol, Self
 from wattpact.store.records import (
     Accepted,
     Agreed,
+    Block,
     Certified,
     Fork,
     Link,
     Pending,
+    Place,
     Point,
     Progress,
     Registers,
@@ -26,6 +28,8 @@ from wattpact.store.records import (
     Stored,
     Totals,
     Waiting,
+    Witness,
+    Written,
 )
 
 MAX_UNIX_S = (1 << 53) - 1
@@ -74,9 +78,6 @@ class Log(Protocol):
     def head(self, author: bytes, generation: int) -> tuple[int, bytes] | None:
         """(sequence, id) of the last entry of a chained author's generation, None where there is none."""
 
-    def naming(self, entry_id: bytes) -> list[Stored]:
-        """The entries that name that one, as `keep_naming` stored them, in the order of arrival."""
-
     def void_entries(self) -> list[Stored]:
         """Entries that count for nothing, in the order of arrival."""
 
@@ -124,19 +125,21 @@ class Projected(Protocol):
         """What each meter last reported of its relay."""
 
     def contract(self, contract_id: bytes) -> tuple[Agreed, Totals] | None:
-        """A confirmed contract, and what settlement made of it."""
+        """A contract, and what settlement made of it."""
 
     def contracts(
-        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None,
-        offer: bytes | None = None,
-    ) -> Iterator[tuple[Agreed, Totals]]:  # fmt: skip
-        """Confirmed contracts with end_s (or the stamp of their last usage) > ends_after_s and start_s <
-        starts_before_s, newest start first; of one meter or one offer where given."""
+        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None
+    ) -> Iterator[tuple[Agreed, Totals]]:
+        """Contracts with end_s (or the stamp of their last usage) > ends_after_s and start_s < starts_before_s, newest
+        start first; of one meter where given."""
+
+    def ungranted(self, now_s: int) -> list[Agreed]:
+        """Contracts without a grant whose time is not over."""
 
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         """Wh that a contract carried in slots that start before that time."""
 
-    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int] | None:
+    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int, int] | None:
         """(start of slot, Wh carried, Wh short) of a contract's last slot before that time with either."""
 
     def progress(self) -> Progress:
@@ -155,7 +158,43 @@ class Projected(Protocol):
         """(position, entry as it arrived) of a meter's inbox behind a position."""
 
 
-class Reader(Log, Projected, Protocol):
+class Blocks(Protocol):
+    """The ledger: blocks, where they ordered which entry, and the state after the last."""
+
+    def last_block(self) -> Block | None: ...
+
+    def block(self, height: int) -> Block | None: ...
+
+    def ordered_in(self, height: int) -> list[Stored]:
+        """The entries of a block, in its order."""
+
+    def place(self, cursor: int) -> Place | None:
+        """What the ledger made of an entry; None where it has not looked at it yet, or never will."""
+
+    def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
+        """(author, generation, next sequence, id of the last entry) of each log with entries behind that cursor; costs
+        all entries behind it."""
+
+    def ledger_value(self, key: bytes) -> bytes | None:
+        """The value of a record of the state."""
+
+    def ledger_values(self, prefix: bytes) -> list[tuple[bytes, bytes]]:
+        """(key, value) of the records whose keys begin so."""
+
+    def ledger_node(self, depth: int, prefix: int) -> bytes | None:
+        """A node of the state's map."""
+
+    def tree_node(self, level: int, number: int) -> bytes | None:
+        """A node of the tree over blocks."""
+
+    def witnesses(self) -> list[Witness]:
+        """Who cosigns the ledger's head, by name."""
+
+    def cosigned_heads(self, over: int, limit: int, newest_first: bool = False) -> list[str]:
+        """Heads over so many blocks or more, each with the signatures of host and witnesses; oldest first."""
+
+
+class Reader(Log, Projected, Blocks, Protocol):
     """One reading connection; it belongs to one thread, and `with` closes it."""
 
     path: Path
@@ -226,9 +265,6 @@ class Store(Reader, Protocol):
 
     def keep_relay(self, meter: bytes, relay: RelayState) -> None: ...
 
-    def keep_naming(self, pairs: Iterable[tuple[bytes, int]]) -> None:
-        """(id of an entry, cursor of one that names it)."""
-
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         """Contracts as they are now; what settlement made of them stays."""
 
@@ -244,7 +280,7 @@ class Store(Reader, Protocol):
     def keep_settled(
         self,
         waiting: Iterable[Waiting],
-        fills: Iterable[tuple[bytes, int, int, int]],
+        fills: Iterable[tuple[bytes, int, int, int, int]],
         totals: Iterable[tuple[bytes, Totals]],
     ) -> None:
         """All that settlement waits for now; slots as (contract, start, Wh carried, Wh short), both summed up to the
@@ -252,6 +288,21 @@ class Store(Reader, Protocol):
 
     def set_progress(self, progress: Progress) -> None:
         """How far settlement is now."""
+
+    def keep_places(self, places: Iterable[Place]) -> None:
+        """Where entries were ordered, or why not; each once."""
+
+    def keep_block(self, block: Block, written: Written) -> None:
+        """The next block, and what it changed."""
+
+    def keep_witness(self, witness: Witness) -> None:
+        """Keep a witness, in the place of what was kept under its name."""
+
+    def remove_witness(self, name: str) -> None:
+        """Forget a witness; the heads that it cosigned stay."""
+
+    def keep_cosigned(self, blocks: int, head: str) -> None:
+        """Keep the head over so many blocks with all signatures that it has by now."""
 
     def inbox_add(self, meter: bytes, cursor: int) -> None:
         """Put an entry at the end of a meter's inbox, if it is not in it yet."""

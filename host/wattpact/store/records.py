@@ -67,7 +67,7 @@ class RelayState(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """A confirmed contract as its entries leave it; `void_reason` is why its offer had nothing left for it."""
+    """A contract as the ledger has it, and what its consumer's meter reported of its use."""
 
     id: bytes
     offer: bytes
@@ -89,7 +89,6 @@ class Agreed(NamedTuple):
     attributed_wh: int
     end_reason: int | None
     ended_s: int | None
-    void_reason: str | None
 
 
 class Totals(NamedTuple):
@@ -97,6 +96,7 @@ class Totals(NamedTuple):
 
     carried_wh: int
     short_wh: int
+    spare_wh: int
     closed_s: int | None
     unused_wh: int
 
@@ -171,3 +171,43 @@ class Accepted(NamedTuple):
     entry: Entry
     chained: bool = True
     void_reason: str | None = None
+
+
+class Block(NamedTuple):
+    """A block of the ledger: `header` and `anchors` as they travel; its entries are in the log."""
+
+    height: int
+    time_s: int
+    header: bytes
+    anchors: bytes
+
+
+class Place(NamedTuple):
+    """What the ledger made of an entry: its place in a block, or why it is in none."""
+
+    cursor: int
+    height: int | None
+    position: int | None
+    reason: str | None
+
+
+class Witness(NamedTuple):
+    """Who cosigns the ledger's head at `url`: how many blocks the last head had that it cosigned, and since its last
+    cosignature, when the last try was and why it failed. `conflict`: it answered that it saw another history."""
+
+    name: str
+    public_key: bytes
+    url: str
+    added_s: int
+    blocks: int
+    tried_s: int | None
+    problem: str | None
+    conflict: str | None
+
+
+class Written(NamedTuple):
+    """What a block changed: values of the state by key, nodes of its map (None: gone) and of the tree over blocks."""
+
+    values: dict[bytes, bytes | None]
+    state_nodes: dict[tuple[int, int], bytes | None]
+    tree_nodes: dict[tuple[int, int], bytes | None]

@@ -8,9 +8,10 @@ program died. The cursor on the wire is the row's position. docs/spec/ingest.md,
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from wattpact_protocol.ledger import records
+from wattpact_protocol.ledger.machine import RULES
 from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
-from wattpact_protocol.settlement.contracts import Agreements
 
 from wattpact.store.interface import Store
 from wattpact.store.records import Certified, Stored
@@ -21,6 +22,9 @@ _FOR_NEW_METERS = (kinds.ALL, kinds.ALL_WHILE_VALID, kinds.NAMED_OR_ALL, kinds.N
 _BACKLOG = tuple(kind for kind in kinds.NAMES if kinds.concerns(kind) in _FOR_NEW_METERS)
 
 
+Known = Callable[..., dict[str, Any] | None]  # a record of the ledger: (which, key) -> fields
+
+
 class Delivery(NamedTuple):
     """An entry for a meter: it follows the one at `after`, 0 where it is the first."""
 
@@ -29,37 +33,30 @@ class Delivery(NamedTuple):
     raw: bytes
 
 
-def awaited(new: Entry, agreements: Agreements) -> bytes | None:
-    """The id of an entry that must be known before it is clear whom `new` concerns."""
-    concerns = kinds.concerns(new.kind)
-    if concerns == kinds.OFFERER and new.body["offer"] not in agreements.offers:
-        return bytes(new.body["offer"])
-    if concerns == kinds.ACCEPTER and new.body["acceptance"] not in agreements.acceptances:
-        return bytes(new.body["acceptance"])
-    if concerns == kinds.PARTIES and new.body["contract"] not in agreements.confirmed:
-        return bytes(new.body["contract"])
-    return None
+def recipients(new: Entry, meters: set[bytes], known: Known, now_s: int) -> set[bytes]:
+    """The meters that receive it; none where it names what the ledger does not know."""
+    return (_CONCERNED[kinds.concerns(new.kind)](new.body, meters, known, now_s) & meters) - {new.kid}
 
 
-def recipients(new: Entry, meters: set[bytes], agreements: Agreements, now_s: int) -> set[bytes]:
-    """The meters that receive it, for an entry that awaits nothing."""
-    return (_CONCERNED[kinds.concerns(new.kind)](new.body, meters, agreements, now_s) & meters) - {new.kid}
+def _author_of(record: int, name: bytes, known: Known) -> set[bytes]:
+    found = known(record, name)
+    return set() if found is None else {found["meter"]}
 
 
-def _parties(body: dict[str, Any], meters: set[bytes], agreements: Agreements, now_s: int) -> set[bytes]:
-    contract = agreements.confirmed[body["contract"]]
-    return {contract.consumer, contract.supplier}
+def _parties(body: dict[str, Any], meters: set[bytes], known: Known, now_s: int) -> set[bytes]:
+    found = known(records.CONTRACT, body["contract"])
+    return set() if found is None else {found["consumer"], found["supplier"]}
 
 
-_CONCERNED: dict[str, Callable[[dict[str, Any], set[bytes], Agreements, int], set[bytes]]] = {
-    kinds.NOBODY: lambda body, meters, agreements, now_s: set(),
-    kinds.ALL: lambda body, meters, agreements, now_s: meters,
-    kinds.ALL_WHILE_VALID: lambda body, meters, agreements, now_s: meters if body["valid_until_s"] > now_s else set(),
-    kinds.NAMED_OR_ALL: lambda body, meters, agreements, now_s: {body["meter"]} if "meter" in body else meters,
-    kinds.NAMED: lambda body, meters, agreements, now_s: {body["meter"]},
-    kinds.ACKNOWLEDGED: lambda body, meters, agreements, now_s: {body["author"]},
-    kinds.OFFERER: lambda body, meters, agreements, now_s: {agreements.offers[body["offer"]].kid},
-    kinds.ACCEPTER: lambda body, meters, agreements, now_s: {agreements.acceptances[body["acceptance"]].kid},
+_CONCERNED: dict[str, Callable[[dict[str, Any], set[bytes], Known, int], set[bytes]]] = {
+    kinds.NOBODY: lambda body, meters, known, now_s: set(),
+    kinds.ALL: lambda body, meters, known, now_s: meters,
+    kinds.ALL_WHILE_VALID: lambda body, meters, known, now_s: meters if body["valid_until_s"] > now_s else set(),
+    kinds.NAMED_OR_ALL: lambda body, meters, known, now_s: {body["meter"]} if "meter" in body else meters,
+    kinds.NAMED: lambda body, meters, known, now_s: {body["meter"]},
+    kinds.ACKNOWLEDGED: lambda body, meters, known, now_s: {body["author"]},
+    kinds.OFFERER: lambda body, meters, known, now_s: _author_of(records.OFFER, body["offer"], known),
+    kinds.ACCEPTER: lambda body, meters, known, now_s: _author_of(records.ACCEPTANCE, body["acceptance"], known),
     kinds.PARTIES: _parties,
 }
 
@@ -72,37 +69,26 @@ class Inboxes:
         self.id = store.inbox_id
         self.folded = int.from_bytes(store.meta(_FOLDED) or b"", "big")
         self._meters: set[bytes] = set()
-        self._awaiting: dict[bytes, list[tuple[int, Entry]]] = {}
 
-    def fold(self, row: Stored, new: Entry, agreements: Agreements, now_s: int) -> None:
-        """Put a stored entry, applied before, into the inboxes of those it concerns; in the caller's transaction."""
-        if row.cursor > self.folded:
-            self._deliver(row.cursor, new, agreements, now_s)
-        elif (missing := awaited(new, agreements)) is not None:
-            self._awaiting.setdefault(missing, []).append((row.cursor, new))
-        self._resolve(new.id, agreements, now_s)
+    def fold(self, row: Stored, new: Entry, known: Known, now_s: int) -> None:
+        """Put a stored entry, ordered or rejected before, into the inboxes of those it concerns; in the caller's
+        transaction. What the ledger rejected concerns nobody."""
+        if row.cursor > self.folded and not self._is_refused(row):
+            for meter in sorted(recipients(new, self._meters, known, now_s)):
+                self._add(meter, row.cursor)
         if new.kind == kinds.CERTIFICATE and new.body["role"] == roles.METER:
-            self._welcome(row, ids.kid_of(new.body["public_key"]), agreements, now_s)
+            self._welcome(row, ids.kid_of(new.body["public_key"]), known, now_s)
 
-    def _resolve(self, known: bytes, agreements: Agreements, now_s: int) -> None:
-        """Deliver what awaited this entry, and what awaited that."""
-        for cursor, waiting in self._awaiting.pop(known, []):
-            self._deliver(cursor, waiting, agreements, now_s)
-            if awaited(waiting, agreements) is None:
-                self._resolve(waiting.id, agreements, now_s)
-
-    def _deliver(self, cursor: int, new: Entry, agreements: Agreements, now_s: int) -> None:
-        missing = awaited(new, agreements)
-        if missing is not None:
-            self._awaiting.setdefault(missing, []).append((cursor, new))
-            return
-        for meter in sorted(recipients(new, self._meters, agreements, now_s)):
-            self._add(meter, cursor)
+    def _is_refused(self, row: Stored) -> bool:
+        if row.kind not in RULES:
+            return False
+        place = self.store.place(row.cursor)
+        return place is None or place.height is None
 
     def _add(self, meter: bytes, cursor: int) -> None:
         self.store.inbox_add(meter, cursor)
 
-    def _welcome(self, row: Stored, meter: bytes, agreements: Agreements, now_s: int) -> None:
+    def _welcome(self, row: Stored, meter: bytes, known: Known, now_s: int) -> None:
         """A new meter receives what proves its own certificate, then all that still concerns it."""
         is_new = meter not in self._meters
         self._meters.add(meter)
@@ -111,9 +97,9 @@ class Inboxes:
         for certified in _path(self.store.certificates(), meter):
             self._add(meter, certified.cursor)
         for old in self.store.entries(before=row.cursor, of_kinds=_BACKLOG):
-            if old.void_reason is None:
-                known = entry.decode(old.raw, self.store.community)
-                if meter in recipients(known, {meter}, agreements, now_s):
+            if not self._is_refused(old):
+                held = entry.decode(old.raw, self.store.community)
+                if meter in recipients(held, {meter}, known, now_s):
                     self._add(meter, old.cursor)
 
     def commit(self, cursor: int) -> None:

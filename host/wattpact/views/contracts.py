@@ -22,8 +22,7 @@ class Shown(NamedTuple):
 
 
 def shown(rows: Iterable[tuple[Agreed, Totals]]) -> Iterator[Shown]:
-    """Those that their offer had energy left for."""
-    return (Shown(StoredContract(row), totals, row.ended_s) for row, totals in rows if row.void_reason is None)
+    return (Shown(StoredContract(row), totals, row.ended_s) for row, totals in rows)
 
 
 def state_of(one: Shown, now_s: int) -> str:

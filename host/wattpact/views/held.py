@@ -5,8 +5,10 @@ What always holds: everything is read once it is wanted, at most once a moment; 
 
 from functools import cached_property
 
+from wattpact_protocol.ledger import records
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
+from wattpact.projections.contracts import record_of
 from wattpact.projections.ledger_feed import StoredLedger
 from wattpact.store.interface import Reader
 from wattpact.store.records import Registers, RelayState
@@ -22,6 +24,10 @@ class Held:
         self.now_s = now_s
         self.ledger = StoredLedger(reader, now_s, founding)
         self.inputs = self.ledger.inputs
+
+    def offer(self, offer_id: bytes) -> dict[str, object] | None:
+        """The ledger's record of an offer."""
+        return record_of(self.reader, records.OFFER, offer_id)
 
     def label(self, kid: bytes) -> str:
         return self.inputs.labels.get(kid, kid.hex())

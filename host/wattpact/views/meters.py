@@ -46,7 +46,7 @@ def row(held: "Held", kid: bytes, seen_s: int) -> dict[str, Any]:
     """A meter with its `audience`, and whether it has readings that this host has no key to."""
     inputs, newest, now_s = held.inputs, held.reader.newest_of(kid), held.now_s
     registers = held.registers.get(kid)
-    certificate = inputs.certificate_at(kid, now_s)
+    certificate = inputs.certificates[kid]
     owner: bytes | None = certificate.get("owner")
     last_seen_s = max(seen_s, newest.received_s if newest else 0) or None
     energy = registers.energy if registers else {}

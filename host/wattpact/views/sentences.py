@@ -14,10 +14,12 @@ from wattpact.bundle import money
 
 
 class Sentences:
-    """Knows the labels and contracts that sentences name. `inputs` may know less than the entries it is given."""
+    """Knows the labels, contracts and offers that sentences name. `inputs` may know less than the entries it is
+    given; `offers(id)` gives the ledger's record of an offer."""
 
-    def __init__(self, inputs: SettlementInputs) -> None:
+    def __init__(self, inputs: SettlementInputs, offers: Callable[[bytes], dict[str, Any] | None]) -> None:
         self._inputs = inputs
+        self._offers = offers
         self.currency = (inputs.community or {}).get("currency", "")
 
     def sentence(self, new: Entry) -> str:
@@ -30,10 +32,11 @@ class Sentences:
         return money.price(micro_per_kwh, self.currency)
 
     def contract(self, contract_id: bytes) -> Contract | None:
-        return self._inputs.agreements.confirmed.get(contract_id)
+        return self._inputs.contracts.by_id.get(contract_id)
 
-    def offer(self, offer_id: bytes) -> Entry | None:
-        return self._inputs.agreements.offers.get(offer_id)
+    def offer(self, offer_id: bytes) -> dict[str, Any] | None:
+        """The ledger's record of an offer."""
+        return self._offers(offer_id)
 
     def parties(self, contract_id: bytes, author: bytes) -> str:
         """The contract, named by the other party as the author sees it."""
@@ -168,7 +171,7 @@ def _offered(known: Sentences, new: Entry) -> str:
     offer = known.offer(new.body["offer"])
     if offer is None:
         return f"of offer {new.body['offer'].hex()[:8]}"
-    return f"from {known.label(offer.kid)} at {known.price(offer.body['price_micro_per_kwh'])}"
+    return f"from {known.label(offer['meter'])} at {known.price(offer['price_micro_per_kwh'])}"
 
 
 def _agreed(known: Sentences, new: Entry) -> str:

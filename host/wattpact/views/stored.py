@@ -151,7 +151,7 @@ class StoredViews:
         return self._log_rows(held, held.reader.entries(after=cursor, limit=limit, newest_first=True)[::-1])
 
     def _log_rows(self, held: Held, rows: list[Stored]) -> list[Json]:
-        sentences, unsealer = Sentences(held.inputs), self._unsealer()
+        sentences, unsealer = Sentences(held.inputs, held.offer), self._unsealer()
         return [
             _log_row(held, sentences, row, unsealer.look(entry.decode(row.raw, held.reader.community))) for row in rows
         ]
@@ -198,7 +198,7 @@ def _audience(held: Held, row: Stored, new: entry.Entry) -> set[bytes]:
     found = {inputs.payer_at(row.author, unix_s)}
     if row.kind == kinds.STATEMENT:
         found.add(new.body["subject"])
-    contract = inputs.agreements.confirmed.get(new.body["contract"]) if row.kind in _USED else None
+    contract = inputs.contracts.by_id.get(new.body["contract"]) if row.kind in _USED else None
     if contract is not None:
         found |= held.parties((contract.supplier, contract.consumer), contract.start_s, contract.end_s)
     return found

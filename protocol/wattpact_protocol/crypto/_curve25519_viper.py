@@ -11,9 +11,9 @@ from wattpact_protocol.crypto import _scalar25519_viper as scalar
 from wattpact_protocol.crypto._field25519_viper import run
 from wattpact_protocol.crypto._tables_viper import POINTS
 
-FIRST, SECOND = 18, 34  # multiples of points: four of four numbers, and four again
-SIGNING, VERIFYING = 15, 50  # how many numbers each needs
-_ADDEND, _OTHER_ADDEND = 9, 12  # three numbers each, for the comb's points
+SIGNING, VERIFYING = 15, 23  # how many numbers each needs
+_ADDEND, _OTHER_ADDEND = 9, 12  # three numbers each, for the comb's points; four for a multiple of another
+_MULTIPLES = 18  # of a point, while they are made
 _COLUMNS = 26
 
 
@@ -77,15 +77,15 @@ _POWER = (
     b"\x02\x06\x06\x32\x01\x05\x06\x05\x00",
 )
 _INVERT_AFFINE = b"\x02\x05\x05\x05\x01\x05\x05\x04\x01\x00\x00\x05\x01\x01\x01\x05\x00"  # 1/Z; X/Z, Y/Z
-# u = y^2 - 1 in 41, v = dy^2 + 1 in 42, uv^3 in 44, uv^7 in 2 (RFC 8032, 5.1.3, step 2)
+# u = y^2 - 1 in 19, v = dy^2 + 1 in 20, uv^3 in 22, uv^7 in 2 (RFC 8032, 5.1.3, step 2)
 _QUOTIENT = (
-    b"\x02\x28\x01\x01\x04\x29\x28\x0e\x01\x2a\x28\x0f\x05\x2a\x2a\x0e\x02\x2b\x2a\x01\x01\x2b\x2b\x2a\x01\x2c\x29\x2b"
-    b"\x02\x2b\x2b\x01\x01\x2b\x2b\x2a\x01\x02\x29\x2b\x00"
+    b"\x02\x12\x01\x01\x04\x13\x12\x0e\x01\x14\x12\x0f\x05\x14\x14\x0e\x02\x15\x14\x01\x01\x15\x15\x14\x01\x16\x13\x15"
+    b"\x02\x15\x15\x01\x01\x15\x15\x14\x01\x02\x13\x15\x00"
 )
 # x in 0 is uv^3 (uv^7)^(2^252 - 3); vx^2 - u in 7 and vx^2 + u in 8 (step 3)
 _CANDIDATE = (
-    b"\x02\x05\x05\x02\x01\x05\x05\x02\x01\x00\x2c\x05"
-    b"\x02\x06\x00\x01\x01\x06\x06\x2a\x06\x07\x06\x29\x05\x08\x06\x29\x00"
+    b"\x02\x05\x05\x02\x01\x05\x05\x02\x01\x00\x16\x05"
+    b"\x02\x06\x00\x01\x01\x06\x06\x14\x06\x07\x06\x13\x05\x08\x06\x13\x00"
 )
 _TIMES_ROOT = b"\x01\x00\x00\x10\x00"
 _NEGATE_X = b"\x06\x00\x0d\x00\x00"
@@ -104,7 +104,7 @@ class Curve:
         self.numbers = array("i", bytes(80 * numbers))
         self._scratch = array("i", bytes(348))
         self._view = memoryview(self.numbers)
-        self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 60]
+        self._addend = self._view[20 * _ADDEND : 20 * _ADDEND + 80]
         self._other_addend = self._view[20 * _OTHER_ADDEND : 20 * _OTHER_ADDEND + 60]
         count = min(80, 20 * numbers - 260)
         self.numbers[260 : 260 + count] = _CONSTANTS[:count]
@@ -162,10 +162,10 @@ class Curve:
             self.run(program)
             yield
 
-    def decompress_steps(self, data: bytes, at: int, negative: bool):
-        """Put multiples of a point, or of its negative, in the numbers from `at` on: FIRST, then SECOND.
+    def decompress_steps(self, data: bytes, negative: bool):
+        """Multiples of a point, or of its negative, as `vanishes_steps` wants them.
 
-        The point is the one in 32 bytes whose y is below p (5.1.3); the value is False where there is none.
+        The point is the one in 32 bytes whose y is below p (5.1.3); the value is None where there is none.
         """
         self.numbers[20:40] = scalar.limbs(data[:31] + bytes((data[31] & 127,)), 20)
         self.run(_QUOTIENT)
@@ -173,60 +173,64 @@ class Curve:
         self.run(_CANDIDATE)
         if not self._is_zero(7):
             if not self._is_zero(8):
-                return False
+                return None
             self.run(_TIMES_ROOT)
         scalar.canonical(self._number(0), 0)
         if (self.numbers[0] & 1 != data[31] >> 7) != negative:
             self.run(_NEGATE_X)
         self.run(_AFFINE)
         yield
-        self._make_multiples(at)
+        made = self._multiples()
         yield
-        return True
+        return made
 
     def _is_zero(self, index: int) -> bool:
         number = self._number(index)
         scalar.canonical(number, 0)
         return not any(number)
 
-    def _make_multiples(self, at: int) -> None:
-        """1, 3, 5 and 7 times the point, ready to be added, in the numbers from `at` on."""
-        store = bytearray(_STORE)
-        self._store(store, at)
+    def _multiples(self) -> "array[int]":
+        """1, 3, 5 and 7 times the point, ready to be added: a piece of memory for itself, since a heap that is nearly
+        full has no large one."""
+        made = array("i", bytes(1280))
+        store, add = bytearray(_STORE), bytearray(ADD)
+        self._store(store, _MULTIPLES)
+        made[:80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
         self.run(DOUBLE[1])
         self._store(store, _ADDEND)
-        add = bytearray(ADD)
-        scalar.aim(add, at, 1, 1)
-        self.run(add)
-        self._store(store, at + 4)
-        self.run(ADD)
-        self._store(store, at + 8)
-        self.run(ADD)
-        self._store(store, at + 12)
+        scalar.aim(add, _MULTIPLES, 1, 1)
+        for at in (80, 160, 240):
+            self.run(add)
+            self._store(store, _MULTIPLES)
+            made[at : at + 80] = self.numbers[20 * _MULTIPLES : 20 * _MULTIPLES + 80]
+            add = ADD
+        return made
 
     def _store(self, program: bytearray, at: int) -> None:
         """The point, ready to be added, in the four numbers from `at` on."""
         program[1], program[5], program[9], program[13] = at, at + 1, at + 2, at + 3
         self.run(program)
 
-    def vanishes_steps(self, digits: "array[int]", first: bytes, second: bytes):
+    def vanishes_steps(self, digits: "array[int]", points: "tuple[array[int], ...]", first: bytes, second: bytes):
         """Whether the multiples that the digits name of base point, first and second point add up to nothing.
 
-        `digits` from `scalar.recode`, the others from `scalar.nonadjacent`; all are public.
+        `digits` from `scalar.recode`, `points` from `decompress_steps`, the others from `scalar.nonadjacent`; all are
+        public.
         """
         self.run(_NEUTRAL)
         # Names of the function itself: looking up others would take a tenth of the time.
         work, numbers, addend, machine, aim = self._scratch, self.numbers, self._addend, run, scalar.aim
         add, add_comb, look_up, double = bytearray(ADD), bytearray(ADD_AFFINE), scalar.look_up, DOUBLE
+        copy, (one_point, other_point) = scalar.copy, points
         columns, blocks = _COLUMNS, ((0, 1), (32, 0))
         for place in range(max(len(first.rstrip(b"\0")), len(second.rstrip(b"\0")), columns) - 1, -1, -1):
             one, other, column = first[place], second[place], place < columns
             machine(work, 0, numbers, double[1 if one or other or column else 0])
             if one:
-                aim(add, FIRST, one, other or column)
+                aim(add, _ADDEND, copy(addend, one_point, one), other or column)
                 machine(work, 0, numbers, add)
             if other:
-                aim(add, SECOND, other, column)
+                aim(add, _ADDEND, copy(addend, other_point, other), column)
                 machine(work, 0, numbers, add)
             if column:
                 for block, more in blocks:

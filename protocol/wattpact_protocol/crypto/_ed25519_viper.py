@@ -82,13 +82,15 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
     yield
     curves = curve.Curve(curve.VERIFYING)
     yield  # finding that much free memory takes its time
-    if not (yield from curves.decompress_steps(public_key, curve.FIRST, True)):
+    first = yield from curves.decompress_steps(public_key, True)
+    if first is None:
         return False
-    if not (yield from curves.decompress_steps(commitment, curve.SECOND, v > 0)):
+    second = yield from curves.decompress_steps(commitment, v > 0)
+    if second is None:
         return False
     base_digits = recoded(scalar.limbs((v * s % _ORDER).to_bytes(32, "little"), 20))
     yield
-    vanishes = yield from curves.vanishes_steps(base_digits, _nonadjacent(u), _nonadjacent(abs(v)))
+    vanishes = yield from curves.vanishes_steps(base_digits, (first, second), _nonadjacent(u), _nonadjacent(abs(v)))
     return vanishes
 
 

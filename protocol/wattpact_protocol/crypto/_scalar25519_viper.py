@@ -295,6 +295,23 @@ def look_up(t: ptr32, s: int, point: ptr32, digits: ptr32) -> int:
 
 
 @micropython.viper
+def copy(point: ptr32, multiples: ptr32, digit: int) -> int:
+    """Four numbers of the multiple of a point that `digit` names, as `aim` has it; 1, or 255 for its negative."""
+    if digit >> 7:
+        multiples = ptr32(int(multiples) + 160 * (255 - digit))
+    else:
+        multiples = ptr32(int(multiples) + 160 * (digit - 1))
+    n = 40
+    while n:
+        point[0] = multiples[0]
+        point[1] = multiples[1]
+        point = ptr32(int(point) + 8)
+        multiples = ptr32(int(multiples) + 8)
+        n -= 1
+    return 254 * (digit >> 7) | 1
+
+
+@micropython.viper
 def aim(program: ptr8, at: int, digit: int, more: int):
     """Have a program of `curve` that adds a point add what `digit`, 1 to 7 or -1 to -7 as a byte, names in a table.
 

@@ -232,6 +232,7 @@ def _draft_steps(
         raw = cose.sign1(kid, payload, aad_of(community), _no_signature)
     except ValueError as error:
         raise EntryError(str(error))
+    yield
     signed = cose.signed_part(raw, aad_of(community))
     held = (kind, generation, sequence, previous, stamp, fields)
     return Entry(raw, kid, signed, ids.sha256(signed), raw[-cose.SIGNATURE_LENGTH :], held)

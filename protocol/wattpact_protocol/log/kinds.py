@@ -144,7 +144,7 @@ ROWS = b"""
   8 grid_import_wh u63  9 grid_import_nano u63  10 grid_export_wh u63  11 grid_export_nano u63
   12 unused_nano u63  13 unused_earned_nano u63  14 net_nano i63  15 saved_nano i63  16 lines u32
   17 lines_root id  18 evidence u32  19 evidence_root id  20 estimated_wh u63  21 unsettled_meters u32
-  22 settled_to_s u63
+  22 settled_to_s u63  23 height u63  24 state_root id
 
 19 key_epoch | meter |  |
   1 number int:1:4294967295  2 ephemeral_key key  3 wraps wraps
@@ -198,7 +198,9 @@ def load_steps(kind: int) -> "Generator[None, None, None]":
     named, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
     sealed = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
     texts = _text(named.split()[1]), _text(roles), _text(concerned)
+    yield
     flat: "list[Any]" = rest.split()
+    yield
     shapes: dict[bytes, tuple[str, int, int]] = {}
     for at in range(0, len(flat), 3):
         flat[at], flat[at + 1], shape = int(flat[at]), _text(flat[at + 1]), flat[at + 2]

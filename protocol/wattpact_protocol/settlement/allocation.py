@@ -1,6 +1,7 @@
 """Allocation: which contract carries which Wh of one slot.
 
     claims in order of (priority, id), consumption and export by meter -> Wh carried and Wh short by contract
+    claims left, export left by meter -> Wh spare by contract
 
 What always holds: no contract carries more than its claim, no consumer's contracts more than it consumed, no
 supplier's more than it exported; nothing is left where a claim, a need and a supply still meet.
@@ -54,6 +55,19 @@ def allocate(
                 short[contract.id] = wh - got
                 need[contract.consumer] -= got
                 supply[supplier] = supply.get(supplier, 0) - got
+
+
+def spare(left_wh: "dict[bytes, int]", claims: "list[Claim]") -> "dict[bytes, int]":
+    """What suppliers could have delivered besides, by contract id: the export that no contract carried, shared among
+    what their contracts may still claim, so that no Wh is counted for two of them."""
+    claimed: dict[bytes, list[tuple[bytes, int]]] = {}
+    for contract, wh in claims:
+        if wh > 0 and left_wh.get(contract.supplier, 0) > 0:
+            claimed.setdefault(contract.supplier, []).append((contract.id, wh))
+    found: dict[bytes, int] = {}
+    for supplier, rows in claimed.items():
+        found.update(share(left_wh[supplier], rows))
+    return found
 
 
 def _last_first(claim: "Claim") -> "tuple[int, bytes]":

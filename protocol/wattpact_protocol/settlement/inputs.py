@@ -1,15 +1,16 @@
-"""The inputs of settlement: what money rests on in verified entries, gathered by subject.
+"""The inputs of settlement: what money rests on, gathered by subject.
 
-    readings -> load profiles;  offers ... terminations -> agreements;  tariffs -> tariff;  certificates -> who pays
+    the ledger's records -> contracts, tariff, who pays;  readings -> load profiles;  usage -> what was attributed
 
-What always holds: entries of one author are applied in the order of its log; what breaks the rules counts for nothing
-and is kept in `voids` or `agreements.refused` with its reason; a sealed reading that nobody unsealed is counted alone.
-Specification: docs/spec/settlement.md, "What counts".
+What always holds: what the ledger orders counts as its records have it; entries of one author are applied in the order
+of its log; a reading that breaks the rules counts for nothing and is kept in `voids` with its reason; a sealed one that
+nobody unsealed is counted alone. Specification: docs/spec/settlement.md, "What counts".
 """
 
-from wattpact_protocol.log import entry, ids, kinds, readings, reasons, roles
+from wattpact_protocol.ledger import members, records
+from wattpact_protocol.log import entry, ids, kinds, readings, roles
 from wattpact_protocol.settlement import register_rules
-from wattpact_protocol.settlement.contracts import Agreements
+from wattpact_protocol.settlement.contracts import Contracts
 from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.slots import SILENCE_S
 from wattpact_protocol.settlement.tariff import Tariff
@@ -18,28 +19,38 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# The kinds that contracts rest on: all that `Agreements.apply` has a use for.
-AGREED = (
-    kinds.CERTIFICATE, kinds.MANDATE, kinds.OFFER, kinds.DEMAND, kinds.ACCEPTANCE, kinds.CONTRACT, kinds.GRANT,
-    kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END, kinds.TERMINATE,
-)  # fmt: skip
+# The records that money rests on.
+RECORDS = (records.COMMUNITY, records.AUTHOR, records.TARIFFS, records.CONTRACT)
+NOBODY = b""  # who answers for a meter before it was enrolled
 
 
 class SettlementInputs:
-    """Feed it entries with `apply`; the community's entry comes before the first reading."""
+    """Feed it records with `follow` and entries with `apply`; the community's record comes before the first reading."""
 
     def __init__(self) -> None:
         self.community: dict[str, Any] | None = None
         self.slot_s = 0
         self.silence_s = SILENCE_S
         self.load_profiles: dict[bytes, LoadProfile] = {}
-        self.agreements = Agreements()
+        self.contracts = Contracts()
         self.tariff = Tariff()
         self.voids: list[tuple[bytes, str]] = []
         self.sealed: dict[bytes, int] = {}  # readings that could not be unsealed here, by meter
+        self.certificates: dict[bytes, dict[str, Any]] = {}  # the newest of each author
         self.labels: dict[bytes, str] = {}
-        self._certificates: dict[bytes, list[tuple[int, int, dict[str, Any]]]] = {}
+        self._authors: dict[bytes, dict[str, Any]] = {}
         self._registers: dict[bytes, register_rules.RegisterRules] = {}
+
+    def follow(self, record: int, key: "list[Any]", fields: "dict[str, Any]") -> None:
+        """A record of the ledger, as it is now; those that money does not rest on are ignored."""
+        if record == records.COMMUNITY:
+            self.slot_s, self.silence_s = fields["slot_s"], fields["silence_s"] or SILENCE_S
+        elif record == records.AUTHOR:
+            self._authors[key[0]] = fields
+        elif record == records.TARIFFS and key:
+            self.tariff.follow(key[0], fields["rows"])
+        elif record == records.CONTRACT:
+            self.contracts.follow(key[0], fields)
 
     def apply(self, new: entry.Entry) -> "str | None":
         """Fold one verified entry; why it counts for nothing, or None."""
@@ -47,35 +58,38 @@ class SettlementInputs:
         if kind == kinds.READING:
             return self._read(new)
         if kind == kinds.CERTIFICATE:
-            reason = self._enrol(new)
-            if reason:
-                self.voids.append((new.id, reason))
-                return reason
+            kid = ids.kid_of(new.body["public_key"])
+            self.certificates[kid], self.labels[kid] = new.body, new.body["label"]
         elif kind == kinds.COMMUNITY:
-            self._found(new.body)
-        elif kind == kinds.TARIFF:
-            self.tariff.apply(new)
-        self.agreements.apply(new)
-        return self.agreements.refused.get(new.id)
+            self.community = new.body
+        elif kind in (kinds.USAGE, kinds.USAGE_END):
+            self._attribute(new)
+        return None
 
     @property
     def meters(self) -> "list[bytes]":
-        return sorted([kid for kid, rows in self._certificates.items() if rows[0][2]["role"] == roles.METER])
+        return sorted([kid for kid, author in self._authors.items() if author["role"] == roles.METER])
 
-    def certificate_at(self, kid: bytes, unix_s: int) -> "dict[str, Any]":
-        """The certificate that holds for an author at a time: of those that have begun the highest version."""
-        rows = self._certificates[kid]
-        begun = [row for row in rows if row[0] <= unix_s] or rows[:1]
-        return max(begun, key=_version_of)[2]
+    def ever_owned_by(self, person: bytes) -> "list[bytes]":
+        """The meters that some certificate gives to that person."""
+        return [
+            kid for kid in self.meters
+            if any(held["owner"] == person for held in members.certificates(self._authors[kid]))
+        ]  # fmt: skip
 
     def payer_at(self, kid: bytes, unix_s: int) -> bytes:
-        """Whose account a meter's energy goes to: its owner's; its own where its certificate names none."""
-        return bytes(self.certificate_at(kid, unix_s).get("owner", kid))
+        """Whose account a meter's energy goes to: its owner's; its own where its certificate names none; NOBODY before
+        its first certificate."""
+        author = self._authors[kid]
+        held = members.certificate_at(author, unix_s)
+        if unix_s < held["begin_s"]:
+            return NOBODY
+        return bytes(held["owner"]) or kid
 
     def payers(self, kid: bytes, from_s: int, to_s: int) -> "list[tuple[int, int, bytes]]":
         """(from, to, payer) that cover a window; a change takes effect with the next slot."""
-        cuts = [self.ceil(row[0]) for row in self._certificates[kid]]
-        cuts = sorted({cut for cut in cuts if from_s < cut < to_s})
+        begins = {self.ceil(held["begin_s"]) for held in members.certificates(self._authors[kid])}
+        cuts = sorted([cut for cut in begins if from_s < cut < to_s])
         spans: list[tuple[int, int, bytes]] = []
         for start_s, end_s in zip([from_s] + cuts, cuts + [to_s]):
             payer = self.payer_at(kid, start_s)
@@ -83,34 +97,19 @@ class SettlementInputs:
                 spans[-1] = (spans[-1][0], end_s, payer)
             else:
                 spans.append((start_s, end_s, payer))
-        return spans
+        return [span for span in spans if span[2] != NOBODY]
 
     def ceil(self, unix_s: int) -> int:
         """The slot boundary at or after that time."""
         return -(-unix_s // self.slot_s) * self.slot_s
 
-    def _found(self, body: "dict[str, Any]") -> None:
-        """A later version may rename the community; slot length and silence stay those of the first."""
-        if self.community is None:
-            self.slot_s = body["slot_s"]
-            self.silence_s = body.get("silence_s", SILENCE_S)
-        if self.community is None or body["version"] >= self.community["version"]:
-            self.community = body
-
-    def _enrol(self, new: entry.Entry) -> "str | None":
-        """Versions rise, and a key keeps its role for good."""
-        kid, version = ids.kid_of(new.body["public_key"]), new.body["version"]
-        rows = self._certificates.setdefault(kid, [])
-        for name in ("role", "public_key"):
-            if rows and rows[0][2][name] != new.body[name]:
-                return reasons.ROLE_CHANGED
-        for row in rows:
-            if version <= row[1] or new.body["generation"] < row[2]["generation"]:
-                return reasons.STALE_VERSION
-        rows.append((new.body["not_before_s"], version, new.body))
-        rows.sort(key=_begin_of)
-        self.labels[kid] = new.body["label"]
-        return None
+    def _attribute(self, new: entry.Entry) -> None:
+        """What the consumer's meter reports; sealed to whoever folds this without the key, and no money rests on it."""
+        contract = self.contracts.by_id.get(new.body["contract"])
+        if contract is not None and contract.consumer == new.kid:
+            contract.attributed_wh = max(contract.attributed_wh, new.body.get("attributed_wh", 0))
+            if new.kind == kinds.USAGE_END and contract.end_reason is None:
+                contract.end_reason = new.body["reason"]
 
     def _read(self, new: entry.Entry) -> "str | None":
         kid = new.kid
@@ -121,18 +120,10 @@ class SettlementInputs:
         if registers is None:
             registers = self._registers[kid] = register_rules.RegisterRules(0)
             self.load_profiles[kid] = LoadProfile(self.slot_s)
-        registers.rated_w = self.certificate_at(kid, readings.end_s(new.body)).get("rated_w", 0)
+        registers.rated_w = members.certificate_at(self._authors[kid], readings.end_s(new.body))["rated_w"]
         reason = registers.apply(new.body)
         if reason is None:
             self.load_profiles[kid].add(new.body)
         else:
             self.voids.append((new.id, reason))
         return reason
-
-
-def _begin_of(row: "tuple[int, int, dict[str, Any]]") -> "tuple[int, int]":
-    return row[:2]
-
-
-def _version_of(row: "tuple[int, int, dict[str, Any]]") -> "tuple[int, int]":
-    return (row[1], row[0])

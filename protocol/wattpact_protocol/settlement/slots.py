@@ -8,13 +8,13 @@ none; the same entries and the same `now_s` give the same result, in however man
 Specification: docs/spec/settlement.md.
 """
 
-from wattpact_protocol.settlement import contracts
-from wattpact_protocol.settlement.allocation import allocate
+from wattpact_protocol.ledger import trades
+from wattpact_protocol.settlement.allocation import allocate, spare
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wattpact_protocol.settlement.allocation import Claim
-    from wattpact_protocol.settlement.contracts import Agreements, Contract
+    from wattpact_protocol.settlement.contracts import Contract, Contracts
     from wattpact_protocol.settlement.load_profile import LoadProfile
 
 SILENCE_S = 7 * 86400  # unless the community sets another
@@ -34,14 +34,15 @@ def most_wh(contract: "Contract", carried_wh: int, from_s: int, to_s: int) -> in
     return int(min(contract.wh - carried_wh, by_rate))
 
 
-def unused_wh(contract: "Contract", carried_wh: int, short_wh: int) -> int:
+def unused_wh(contract: "Contract", carried_wh: int, short_wh: int, spare_wh: int) -> int:
     """What the consumer owes without having taken it, once the contract has ended.
 
     Run out or left early by the consumer: the whole allocation is due, less what the supplier failed to export when the
-    consumer needed it. Ended by the supplier or the operator, or void: nothing beyond what was carried."""
-    if contract.is_void or contract.terminated_by in (contracts.BY_SUPPLIER, contracts.BY_OPERATOR):
+    consumer needed it, and no more than what the supplier's meter showed that it could have delivered. Ended by the
+    supplier or the operator, or void: nothing beyond what was carried."""
+    if contract.is_void or contract.terminated_by in (trades.BY_SUPPLIER, trades.BY_OPERATOR):
         return 0
-    return int(max(0, contract.wh - carried_wh - short_wh))
+    return int(max(0, min(contract.wh - carried_wh - short_wh, spare_wh)))
 
 
 class Fill:
@@ -52,6 +53,7 @@ class Fill:
         self.starts: list[int] = []
         self.carried: list[int] = []
         self.short: list[int] = []
+        self.spare: list[int] = []
         self.closed_s: int | None = None  # start of the slot in which it ended
         self.unused_wh = 0
 
@@ -63,20 +65,25 @@ class Fill:
     def short_wh(self) -> int:
         return self.short[-1] if self.short else 0
 
-    def add(self, start_s: int, carried_wh: int, short_wh: int) -> None:
-        if carried_wh or short_wh:
+    @property
+    def spare_wh(self) -> int:
+        return self.spare[-1] if self.spare else 0
+
+    def add(self, start_s: int, carried_wh: int, short_wh: int, spare_wh: int) -> None:
+        if carried_wh or short_wh or spare_wh:
             self.carried.append(self.carried_wh + carried_wh)
             self.short.append(self.short_wh + short_wh)
+            self.spare.append(self.spare_wh + spare_wh)
             self.starts.append(start_s)
 
     def close(self, start_s: int) -> None:
         self.closed_s = start_s
-        self.unused_wh = unused_wh(self.contract, self.carried_wh, self.short_wh)
+        self.unused_wh = unused_wh(self.contract, self.carried_wh, self.short_wh, self.spare_wh)
 
     def rewind(self, start_s: int) -> None:
         """Forget slots from start_s on."""
         while self.starts and self.starts[-1] >= start_s:
-            del self.starts[-1], self.carried[-1], self.short[-1]
+            del self.starts[-1], self.carried[-1], self.short[-1], self.spare[-1]
         if self.closed_s is not None and self.closed_s >= start_s:
             self.closed_s, self.unused_wh = None, 0
 
@@ -106,12 +113,12 @@ class Settlement:
     """Settles the slots of all contracts, oldest first, as far as the load profiles reach."""
 
     def __init__(
-        self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreements: "Agreements"
+        self, slot_s: int, silence_s: int, load_profiles: "dict[bytes, LoadProfile]", agreed: "Contracts"
     ) -> None:
         self.slot_s = slot_s
         self.silence_s = silence_s
         self.load_profiles = load_profiles
-        self.agreements = agreements
+        self.agreed = agreed
         self.fills: dict[bytes, Fill] = {}
         self.of_meter: dict[bytes, list[Fill]] = {}  # fills by consumer and by supplier
         self.frontier_s = 0  # every slot before it has been looked at
@@ -130,9 +137,9 @@ class Settlement:
             slot_s for kid, slot_s in self._given_up.items() if self._end_s(kid) > slot_s or not self._is_silent(kid)
         ]
         again_s += [self.stuck[kid] for kid in self._late if self._is_ready(kid, self.stuck[kid] + self.slot_s)]
-        if self.agreements.changed_from_s is not None:
-            again_s.append(self.floor(self.agreements.changed_from_s))
-            self.agreements.changed_from_s = None
+        if self.agreed.changed_from_s is not None:
+            again_s.append(self.floor(self.agreed.changed_from_s))
+            self.agreed.changed_from_s = None
         if again_s:
             self.rewind(min(again_s))
         self._fold(self.floor(min(to_s, now_s)))
@@ -144,7 +151,7 @@ class Settlement:
         self.frontier_s = start_s
         for fill in self.fills.values():
             fill.rewind(start_s)
-        for name in [name for name in self.fills if name not in self.agreements.contracts]:
+        for name in [name for name in self.fills if name not in self.agreed.by_id]:
             fill = self.fills.pop(name)
             self.of_meter[fill.contract.consumer].remove(fill)
             self.of_meter[fill.contract.supplier].remove(fill)
@@ -183,7 +190,7 @@ class Settlement:
         slot_s = self.slot_s
         start_s = self.frontier_s
         later = []
-        for contract in self.agreements.contracts.values():
+        for contract in self.agreed.by_id.values():
             from_s = self._concerns_from_s(contract, start_s, to_s)
             if from_s is not None:
                 later.append((from_s, contract.id, contract))
@@ -274,17 +281,25 @@ class Settlement:
                 claims.append((contract, most))
                 imports[contract.consumer] = exports[contract.supplier] = 0
         for kid in imports:
-            imports[kid] = self._risen(kid, start_s, end_s)[0]
+            imports[kid] = self._measured(kid, start_s, end_s)[0]
         for kid in exports:
-            exports[kid] = self._risen(kid, start_s, end_s)[1]
+            exports[kid] = self._measured(kid, start_s, end_s)[1]
         carried, short = allocate(imports, exports, claims)
-        for contract_id, wh in carried.items():
-            self.fills[contract_id].add(start_s, wh, short[contract_id])
+        left: list[Claim] = []
+        for contract, most in claims:
+            fill, wh = self.fills[contract.id], carried.get(contract.id, 0)
+            exports[contract.supplier] -= wh
+            left.append((contract, min(most, contract.wh - fill.carried_wh - fill.spare_wh) - wh))
+        could = spare(exports, left)
+        for contract, _ in claims:
+            name = contract.id
+            self.fills[name].add(start_s, carried.get(name, 0), short.get(name, 0), could.get(name, 0))
 
-    def _risen(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
-        """(import, export) of the slot."""
+    def _measured(self, kid: bytes, start_s: int, end_s: int) -> "tuple[int, int]":
+        """(import, export) of the slot for contracts: nothing where it is estimated, so that nobody gains by readings
+        that are left out."""
         load = self.load_profiles.get(kid)
-        if load is None:
+        if load is None or load.estimated_wh(start_s, end_s):
             return 0, 0
         before = load.at(start_s)
         after = load.at(end_s)

@@ -14,7 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from wattpact_protocol.settlement.contracts import Agreements, Contract
+    from wattpact_protocol.ledger.blocks import Header
+    from wattpact_protocol.settlement.contracts import Contract, Contracts
     from wattpact_protocol.settlement.inputs import SettlementInputs
     from wattpact_protocol.settlement.slots import Settlement
 
@@ -77,10 +78,12 @@ class Statement:
         lines = [line for line in self.lines if line.side == side]
         return sum([line.carried_nano for line in lines]), sum([line.unused_nano for line in lines])
 
-    def fields(self, evidence: "list[bytes]") -> "dict[str, Any]":
-        """The body of the statement entry, `evidence` being the ids of all entries that it rests on, in order."""
+    def fields(self, evidence: "list[bytes]", header: "Header") -> "dict[str, Any]":
+        """The body of the statement entry, `evidence` being the ids of all entries that it rests on, in order, and
+        `header` that of the block whose state it rests on."""
         fields = self.figures()
         fields.update({
+            "height": header.height, "state_root": header.state_root,
             "lines": len(self.lines), "lines_root": merkle.root([line.leaf() for line in self.lines]),
             "evidence": len(evidence), "evidence_root": merkle.root(evidence),
         })  # fmt: skip
@@ -123,7 +126,7 @@ def state(inputs: "SettlementInputs", settlement: "Settlement", subject: bytes, 
                 add_lines(settlement, kid, start_s, end_s, lines)
                 add_balance(inputs, settlement, kid, start_s, end_s, made.balance)
     made.lines = [lines[key] for key in sorted(lines)]
-    made.closure, made.evidence_from_s = closure(inputs.agreements, settlement, made.meters, from_s, to_s)
+    made.closure, made.evidence_from_s = closure(inputs.contracts, settlement, made.meters, from_s, to_s)
     made.unsettled = [kid for kid in made.closure if settlement.settled_to(kid, to_s) < to_s]
     return made
 
@@ -177,7 +180,7 @@ def _add_flows(into: Balance, flows: "tuple[int, int, int, int]", prices: "tuple
 
 
 def closure(
-    agreements: "Agreements", settlement: "Settlement", meters: "list[bytes]", from_s: int, to_s: int
+    agreed: "Contracts", settlement: "Settlement", meters: "list[bytes]", from_s: int, to_s: int
 ) -> "tuple[list[bytes], int]":
     """(meters, from_s): all that a window of some meters depends on.
 
@@ -185,14 +188,14 @@ def closure(
     window's start moves back to that of each contract in it, and meters join, until nothing changes any more."""
     linked = set(meters)
     start_s = settlement.floor(from_s)
-    confirmed = sorted(agreements.confirmed.values(), key=_end_of, reverse=True)
+    waiting = sorted(agreed.by_id.values(), key=_end_of, reverse=True)
     grown = True
     while grown:
         grown = False
         for kid in linked:
             start_s = min(start_s, settlement.stuck.get(kid, start_s))
         left = []
-        for contract in confirmed:
+        for contract in waiting:
             parties = (contract.consumer, contract.supplier)
             if contract.start_s >= to_s or contract.end_s <= start_s or not linked.intersection(parties):
                 left.append(contract)
@@ -200,7 +203,7 @@ def closure(
             linked.update(parties)
             start_s = min(start_s, settlement.floor(contract.start_s))
             grown = True
-        confirmed = left
+        waiting = left
     return sorted(linked), start_s
 
 

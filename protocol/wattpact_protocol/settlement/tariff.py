@@ -6,37 +6,30 @@ Specification: docs/spec/settlement.md, "The grid".
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from wattpact_protocol.log.entry import Entry
+    from typing import Any
 
 
 class Tariff:
-    """Prices from a time on. Of two for the same time the one published later counts."""
+    """Prices from a time on, as the ledger's records have them."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, tuple[tuple[int, int, int, bytes], int, int]] = {}
-        self._order: list[int] = []
+        self._periods: dict[int, list[Any]] = {}
+        self._order: list[tuple[int, int, int]] = []
 
-    def apply(self, new: "Entry") -> None:
-        body = new.body
-        order = (new.stamp.unix_s or 0, new.generation, new.sequence, new.id)
-        self.add(body["from_s"], body["import_micro_per_kwh"], body["export_micro_per_kwh"], order)
-
-    def add(
-        self, from_s: int, import_price: int, export_price: int, order: "tuple[int, int, int, bytes]" = (0, 0, 0, b"")
-    ) -> None:
-        if from_s not in self._rows or self._rows[from_s][0] <= order:
-            self._rows[from_s] = (order, import_price, export_price)
-            self._order = sorted(self._rows)
+    def follow(self, period: int, rows: "list[Any]") -> None:
+        """The rows [from_s, import price, export price, ...] of one period, which take the place of what it had."""
+        self._periods[period] = rows
+        self._order = sorted([(row[0], row[1], row[2]) for held in self._periods.values() for row in held])
 
     def at(self, unix_s: int) -> "tuple[int, int]":
         """(import, export) in micro-units per kWh."""
         prices = (0, 0)
-        for from_s in self._order:
+        for from_s, import_price, export_price in self._order:
             if from_s > unix_s:
                 break
-            prices = self._rows[from_s][1:]
+            prices = (import_price, export_price)
         return prices
 
     def changes(self, from_s: int, to_s: int) -> "list[int]":
         """The times strictly within a window from which another tariff holds."""
-        return [unix_s for unix_s in self._order if from_s < unix_s < to_s]
+        return [row[0] for row in self._order if from_s < row[0] < to_s]

@@ -58,16 +58,13 @@ class Projected(Connection):
         return _contract(found[0]) if found else None
 
     def contracts(
-        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None,
-        offer: bytes | None = None,
-    ) -> Iterator[tuple[Agreed, Totals]]:  # fmt: skip
+        self, ends_after_s: int = 0, starts_before_s: int = MAX_UNIX_S, meter: bytes | None = None
+    ) -> Iterator[tuple[Agreed, Totals]]:
         where = "start_s < ?2 AND (end_s > ?1 OR ended_s > ?1)"
-        extra = [one for one in (meter, offer) if one is not None]
+        extra = [] if meter is None else [meter]
         # Unions, so that each part is found by an index of its own; `+` keeps a part from that of all earlier starts.
         if meter is not None:
             parts = [f"{side} = ?3 AND {where}" for side in ("supplier", "consumer")]
-        elif offer is not None:
-            parts = [f"offer = ?3 AND {where}"]
         elif ends_after_s:
             parts = [f"{end} > ?1 AND +start_s < ?2" for end in ("end_s", "ended_s")]
         else:
@@ -77,13 +74,18 @@ class Projected(Connection):
         sql = f"SELECT {AGREED}, {TOTALS} FROM ({source}) {order}"
         return map(_contract, self.each(sql, ends_after_s, starts_before_s, *extra))
 
+    def ungranted(self, now_s: int) -> list[Agreed]:
+        sql = f"SELECT {AGREED} FROM contracts WHERE grant_number IS NULL AND end_s > ? ORDER BY id"
+        return [Agreed(*row) for row in self.rows(sql, now_s)]
+
     def carried_before(self, contract_id: bytes, unix_s: int) -> int:
         found = self.filled_before(contract_id, unix_s)
         return 0 if found is None else found[1]
 
-    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int] | None:
+    def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int, int] | None:
         found = self.rows(
-            "SELECT f.start_s, f.carried_wh, f.short_wh FROM fills f JOIN contracts c ON c.number = f.contract"
+            "SELECT f.start_s, f.carried_wh, f.short_wh, f.spare_wh"
+            " FROM fills f JOIN contracts c ON c.number = f.contract"
             " WHERE c.id = ? AND f.start_s < ? ORDER BY f.start_s DESC LIMIT 1", contract_id, unix_s,
         )  # fmt: skip
         return tuple(found[0]) if found else None

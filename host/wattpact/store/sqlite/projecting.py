@@ -3,7 +3,20 @@
 import json
 from collections.abc import Iterable
 
-from wattpact.store.records import Agreed, Point, Progress, Registers, RelayState, Totals, Waiting
+from wattpact.store.records import (
+    Agreed,
+    Block,
+    Place,
+    Point,
+    Progress,
+    Registers,
+    RelayState,
+    Totals,
+    Waiting,
+    Witness,
+    Written,
+)
+from wattpact.store.sqlite.blocks import path_of
 from wattpact.store.sqlite.projected import AGREED
 from wattpact.store.sqlite.transactions import Transactions
 
@@ -52,9 +65,6 @@ class Projecting(Transactions):
     def keep_relay(self, meter: bytes, relay: RelayState) -> None:
         self.execute("INSERT OR REPLACE INTO relays VALUES (?, ?, ?, ?, ?, ?)", [(meter, *relay)])
 
-    def keep_naming(self, pairs: Iterable[tuple[bytes, int]]) -> None:
-        self.execute("INSERT OR IGNORE INTO naming VALUES (?, ?)", pairs)
-
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         self.execute(_KEEP_CONTRACT, agreed)
 
@@ -73,7 +83,7 @@ class Projecting(Transactions):
                 "UPDATE contracts SET closed_s = NULL, unused_wh = 0 WHERE end_s > ? AND closed_s >= ?",
                 [(slot_s, slot_s)],
             )
-            for name in ("carried_wh", "short_wh"):
+            for name in ("carried_wh", "short_wh", "spare_wh"):
                 last = f"SELECT f.{name} FROM fills f WHERE f.contract = number ORDER BY f.start_s DESC LIMIT 1"
                 self.execute(f"UPDATE contracts SET {name} = ifnull(({last}), 0) WHERE end_s > ?", [(slot_s,)])
             self.execute("DELETE FROM waiting WHERE slot_s >= ?", [(slot_s,)])
@@ -82,13 +92,14 @@ class Projecting(Transactions):
     def keep_settled(
         self,
         waiting: Iterable[Waiting],
-        fills: Iterable[tuple[bytes, int, int, int]],
+        fills: Iterable[tuple[bytes, int, int, int, int]],
         totals: Iterable[tuple[bytes, Totals]],
     ) -> None:
         with self.transaction():
-            self.execute(f"INSERT INTO fills VALUES ({_NUMBER}, ?, ?, ?)", fills)
+            self.execute(f"INSERT INTO fills VALUES ({_NUMBER}, ?, ?, ?, ?)", fills)
             self.execute(
-                "UPDATE contracts SET carried_wh = ?, short_wh = ?, closed_s = ?, unused_wh = ? WHERE id = ?",
+                "UPDATE contracts SET carried_wh = ?, short_wh = ?, spare_wh = ?, closed_s = ?, unused_wh = ?"
+                " WHERE id = ?",
                 [(*total, contract_id) for contract_id, total in totals],
             )
             self.execute("DELETE FROM waiting", [()])
@@ -96,3 +107,29 @@ class Projecting(Transactions):
 
     def set_progress(self, progress: Progress) -> None:
         self.execute("UPDATE settled SET frontier_s = ?, now_s = ?, changed_s = ?", [progress])
+
+    def keep_places(self, places: Iterable[Place]) -> None:
+        self.execute("INSERT INTO ordered VALUES (?, ?, ?, ?)", places)
+
+    def keep_block(self, block: Block, written: Written) -> None:
+        with self.transaction():
+            self.execute("INSERT INTO blocks VALUES (?, ?, ?, ?)", [block])
+            self.execute("INSERT OR REPLACE INTO ledger_state VALUES (?, ?)", written.values.items())
+            nodes = [(path_of(*place), node) for place, node in written.state_nodes.items()]
+            self.execute(
+                "INSERT OR REPLACE INTO ledger_map VALUES (?, ?)", [row for row in nodes if row[1] is not None]
+            )
+            self.execute("DELETE FROM ledger_map WHERE path = ?", [row[:1] for row in nodes if row[1] is None])
+            self.execute(
+                "INSERT INTO ledger_tree VALUES (?, ?, ?)",
+                [(*place, node) for place, node in written.tree_nodes.items()],
+            )
+
+    def keep_witness(self, witness: Witness) -> None:
+        self.execute("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [witness])
+
+    def remove_witness(self, name: str) -> None:
+        self.execute("DELETE FROM witnesses WHERE name = ?", [(name,)])
+
+    def keep_cosigned(self, blocks: int, head: str) -> None:
+        self.execute("INSERT OR REPLACE INTO cosigned_heads VALUES (?, ?)", [(blocks, head)])

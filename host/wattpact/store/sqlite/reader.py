@@ -9,6 +9,7 @@ from typing import Any
 from wattpact_protocol.log import entry, kinds, roles
 
 from wattpact.store.records import Certified, Fork, Link, Pending, Rejection, Stored
+from wattpact.store.sqlite.blocks import Blocks
 from wattpact.store.sqlite.projected import Projected
 
 _COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason"
@@ -16,7 +17,7 @@ _ENTRY = f"SELECT {_COLUMNS} FROM entries"
 _CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entries e USING (cursor)"
 
 
-class Reader(Projected):
+class Reader(Projected, Blocks):
     """Implements `interface.Reader`."""
 
     def last_cursor(self, of_kinds: Sequence[int] = ()) -> int:
@@ -101,10 +102,6 @@ class Reader(Projected):
             f"{_ENTRY} WHERE author = ? AND order_id IS NULL ORDER BY generation DESC, sequence DESC LIMIT 1", author
         )
         return Stored(*found[0]) if found else None
-
-    def naming(self, entry_id: bytes) -> list[Stored]:
-        found = self.rows(f"{_ENTRY} JOIN naming USING (cursor) WHERE named = ? ORDER BY cursor", entry_id)
-        return [Stored(*row) for row in found]
 
     def void_entries(self) -> list[Stored]:
         sql = f"{_ENTRY} INDEXED BY entries_void WHERE void_reason IS NOT NULL ORDER BY cursor"

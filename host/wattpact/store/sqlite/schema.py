@@ -6,7 +6,7 @@ docs/spec/ingest.md explains the tables.
 
 import sqlite3
 
-VERSION = 1
+VERSION = 2
 
 SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -148,15 +148,8 @@ CREATE TABLE relays (
     wait_until_s INTEGER
 ) WITHOUT ROWID;
 
--- Which entries name which other: an acceptance its offer, a contract its acceptance, what follows its contract.
-CREATE TABLE naming (
-    named BLOB NOT NULL,
-    cursor INTEGER NOT NULL REFERENCES entries (cursor),
-    PRIMARY KEY (named, cursor)
-) WITHOUT ROWID;
-
--- Every confirmed contract as its entries leave it; `number` is what `fills` call it. `void_reason` is why its offer
--- had nothing left for it. From carried_wh on: what settlement made of it so far.
+-- Every contract as the ledger has it; `number` is what `fills` call it. From carried_wh on: what settlement made of it
+-- so far.
 CREATE TABLE contracts (
     number INTEGER PRIMARY KEY,
     id BLOB NOT NULL UNIQUE,
@@ -179,25 +172,26 @@ CREATE TABLE contracts (
     attributed_wh INTEGER NOT NULL,
     end_reason INTEGER,
     ended_s INTEGER,
-    void_reason TEXT,
     carried_wh INTEGER NOT NULL DEFAULT 0,
     short_wh INTEGER NOT NULL DEFAULT 0,
+    spare_wh INTEGER NOT NULL DEFAULT 0,
     closed_s INTEGER,
     unused_wh INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX contracts_by_offer ON contracts (offer);
+CREATE INDEX contracts_ungranted ON contracts (end_s) WHERE grant_number IS NULL;
 CREATE INDEX contracts_by_supplier ON contracts (supplier, end_s);
 CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
 CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
 CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
 
--- What a contract carried and was short of, summed up to the end of each slot in which it did either.
+-- What a contract carried, was short of and could have had besides, summed up to the end of each slot with any of it.
 CREATE TABLE fills (
     contract INTEGER NOT NULL REFERENCES contracts (number),
     start_s INTEGER NOT NULL,
     carried_wh INTEGER NOT NULL,
     short_wh INTEGER NOT NULL,
+    spare_wh INTEGER NOT NULL,
     PRIMARY KEY (contract, start_s)
 ) WITHOUT ROWID;
 
@@ -219,6 +213,39 @@ CREATE TABLE waiting (
     known_s INTEGER NOT NULL,
     PRIMARY KEY (meter, what)
 ) WITHOUT ROWID;
+
+-- The ledger: its blocks, and where each entry that binds others was ordered, or why it was not.
+CREATE TABLE blocks (
+    height INTEGER PRIMARY KEY,
+    time_s INTEGER NOT NULL,
+    header BLOB NOT NULL,
+    anchors BLOB NOT NULL
+);
+CREATE TABLE ordered (
+    cursor INTEGER PRIMARY KEY REFERENCES entries (cursor),
+    height INTEGER REFERENCES blocks (height),
+    position INTEGER,
+    reason TEXT
+);
+CREATE UNIQUE INDEX ordered_by_height ON ordered (height, position) WHERE height IS NOT NULL;
+
+-- The state after the last block, the nodes of its map (`path`: depth and prefix), and those of the tree over blocks.
+CREATE TABLE ledger_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger_map (path BLOB PRIMARY KEY, node BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE ledger_tree (level INTEGER, number INTEGER, node BLOB NOT NULL, PRIMARY KEY (level, number)) WITHOUT ROWID;
+
+-- Who cosigns the ledger's head, and the heads that were cosigned, with their signatures in the text.
+CREATE TABLE witnesses (
+    name TEXT PRIMARY KEY,
+    public_key BLOB NOT NULL,
+    url TEXT NOT NULL,
+    added_s INTEGER NOT NULL,
+    blocks INTEGER NOT NULL,
+    tried_s INTEGER,
+    problem TEXT,
+    conflict TEXT
+) WITHOUT ROWID;
+CREATE TABLE cosigned_heads (blocks INTEGER PRIMARY KEY, head TEXT NOT NULL);
 """
 
 

@@ -1,0 +1,187 @@
+"""`wattpact ledger`: the order of what binds others: its head, its blocks, proofs, and following it."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from wattpact_protocol.ledger import blocks
+from wattpact_protocol.log import entry, ids
+
+from wattpact.audit import program, read_pin
+from wattpact.audit.times import utc
+from wattpact.bundle import cosigned
+from wattpact.cli import times, witness
+from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_table
+from wattpact.ordering import cosigning, exported, following, writer
+from wattpact.ordering.following import Follower
+from wattpact.store.interface import Reader
+
+
+class LedgerCommandError(ValueError):
+    """What a command cannot show; the text says why and what to do."""
+
+
+@click.group(short_help="Show and check the order of what binds others.")
+def command() -> None:
+    """The ledger: blocks give everything that binds others one order and one time, which nobody changes afterwards.
+
+    Its head names all of it. Whoever follows the blocks computes the same head."""
+
+
+command.add_command(witness.command)
+
+
+@command.command()
+@as_json
+@click.pass_obj
+def head(session: Session, as_json: bool) -> None:
+    """Show the signed head: how many blocks there are, the root over them, and who cosigned it when.
+
+    The ledger's key is what a witness needs to know this ledger by."""
+    with session.data_directory().reader() as reader:
+        text, last = _head(reader)
+        header, zone = blocks.decode_header(last.header), times.zone_of(reader)
+        key = witness.ledger_key(reader)
+        rows = [witness.state_of(reader, one) for one in reader.witnesses()]
+    if as_json:
+        show_json({
+            "head": text, "blocks": header.height + 1, "time_s": header.time_s,
+            "state_root": header.state_root.hex(), "last_block": header.id.hex(), "key": key,
+            "witnesses": [row.as_json() for row in rows],
+        })  # fmt: skip
+        return
+    click.echo(text)
+    show_fields({
+        "blocks": header.height + 1, "last block": f"{header.id.hex()[:16]}, {times.shown(header.time_s, zone)}",
+        "state": header.state_root.hex(), "key": key,
+    })  # fmt: skip
+    for row in rows:
+        click.echo(f"{row.witness.name}: {row.sentence(header.height + 1, zone)}")
+
+
+@command.command()
+@click.argument("height", type=click.IntRange(0), required=False)
+@as_json
+@click.pass_obj
+def block(session: Session, height: int | None, as_json: bool) -> None:
+    """Show a block, the last if no HEIGHT is given: what it ordered, and when."""
+    with session.data_directory().reader() as reader:
+        _, last = _head(reader)
+        height = last.height if height is None else height
+        found = reader.block(height)
+        if found is None:
+            raise LedgerCommandError(f"there is no block {height}; the last is {last.height}")
+        labels = {known.kid: known.body["label"] for known in reader.certificates()}
+        rows = [(row, entry.decode(row.raw, reader.community)) for row in reader.ordered_in(height)]
+        header, zone = blocks.decode_header(found.header), times.zone_of(reader)
+        seen = cosigning.seen_by(reader, height)
+        anchors = blocks.decode(writer.block_bytes(reader, height) or b"")[2]
+    if as_json:
+        show_json({
+            "height": height, "id": header.id.hex(), "time_s": header.time_s, "before": header.before.hex(),
+            "state_root": header.state_root.hex(),
+            "entries": [{"id": new.id.hex(), "kind": new.name, "author": new.kid.hex()} for _, new in rows],
+            "heads": [_anchor(anchor) for anchor in anchors], "seen_by": seen,
+        })  # fmt: skip
+        return
+    show_fields({
+        "block": f"{height} ({header.id.hex()[:16]})", "time": times.shown(header.time_s, zone),
+        "before": header.before.hex()[:16], "state": header.state_root.hex(), "heads of logs": len(anchors),
+        "seen by": ", ".join(f"{name} at {times.shown(time_s, zone)}" for name, time_s in seen.items()) or "no witness",
+    })  # fmt: skip
+    if rows:
+        click.echo()
+        show_table(("entry", "kind", "author", "stamped"), [
+            (new.id.hex()[:16], new.name, labels.get(new.kid, new.kid.hex()), times.shown(new.stamp.unix_s, zone))
+            for _, new in rows
+        ])  # fmt: skip
+
+
+def _anchor(anchor: tuple[bytes, int, int, bytes]) -> dict[str, Any]:
+    kid, generation, next_sequence, name = anchor
+    return {"author": kid.hex(), "generation": generation, "next_sequence": next_sequence, "last": name.hex()}
+
+
+@command.command()
+@click.argument("name", metavar="ENTRY")
+@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              metavar="FILE", help="Where to write the proof.")  # fmt: skip
+@click.pass_obj
+def prove(session: Session, name: str, target: Path) -> None:
+    """Write the proof that ENTRY was ordered, and when; ENTRY is its whole id."""
+    try:
+        found = bytes.fromhex(name)
+    except ValueError:
+        found = b""
+    if len(found) != 32:
+        raise LedgerCommandError(f"{name!r} is no id of an entry: write its 64 hex digits, as `wattpact ledger block "
+                                 f"--json` shows them")  # fmt: skip
+    with session.data_directory().reader() as reader:
+        data = following.prove(reader, found)
+    target.write_bytes(data)
+    click.echo(f"The proof is in {target}. Check it anywhere with:\n  wattpact ledger verify {target} --root KEY")
+
+
+@command.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--root", required=True, metavar="KEY", help="The community's root key: 64 hex digits, or a file.")
+@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help=program.WITNESS_HELP)
+@click.option("--cosigned", "least", type=click.IntRange(0), metavar="N", help=program.COSIGNED_HELP)
+@as_json
+def verify(file: Path, root: str, witnesses: tuple[str, ...], least: int | None, as_json: bool) -> None:
+    """Check a proof, with the root key that you trust; no network or data directory is used."""
+    if file.stat().st_size > following.MAX_PROOF_BYTES:
+        raise LedgerCommandError(f"{file} is too large to be a proof")
+    shown = following.verify(file.read_bytes(), read_pin(root), cosigned.required(witnesses, least))
+    new, header = shown.entry, shown.header
+    if as_json:
+        show_json({
+            "entry": new.id.hex(), "kind": new.name, "author": new.kid.hex(), "height": header.height,
+            "time_s": header.time_s, "blocks": shown.head.size, "cosigned": shown.cosigned,
+        })  # fmt: skip
+        return
+    click.echo(f"The {new.name} {new.id.hex()[:16]} of {new.kid.hex()} was ordered in block {header.height} at "
+               f"{utc(header.time_s)}, under the signed head over {shown.head.size} blocks.")  # fmt: skip
+    for name, time_s in shown.cosigned.items():
+        click.echo(f"Cosigned by {name} at {utc(time_s)}.")
+
+
+@command.command()
+@click.option("-o", "--output", "target", type=click.Path(dir_okay=False, path_type=Path), required=True,
+              metavar="FILE", help="Where to write the blocks.")  # fmt: skip
+@click.pass_obj
+def export(session: Session, target: Path) -> None:
+    """Write every block, for who follows the ledger elsewhere: an auditor, or a witness."""
+    with session.data_directory().reader() as reader:
+        count = exported.write(target, reader)
+    click.echo(
+        f"{count} blocks are in {target}. Check them anywhere with:\n  wattpact ledger follow {target} --root KEY"
+    )
+
+
+@command.command()
+@click.argument("source", metavar="PATH", type=click.Path(exists=True, path_type=Path))
+@click.option("--root", required=True, metavar="KEY", help="The community's root key: 64 hex digits, or a file.")
+@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help=program.WITNESS_HELP)
+@click.option("--cosigned", "least", type=click.IntRange(0), metavar="N", help=program.COSIGNED_HELP)
+def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | None) -> None:
+    """Apply every block of PATH again, from the first on, and compare the head: PATH is a data directory, or a file
+    that `wattpact ledger export` wrote.
+
+    Every signature and every rule is checked, with the root key that you trust."""
+    follower = Follower(ids.community_id(read_pin(root)))
+    wanted = cosigned.required(witnesses, least)
+    text = exported.head_of(source)
+    with click.progressbar(exported.blocks_of(source), label="blocks") as raws:
+        for raw in raws:
+            follower.apply(raw)
+    point = follower.check_head(text)
+    cosigned.check(point, wanted)
+    click.echo(f"AGREES: {point.size} blocks, applied again from the first on, give the signed head.")
+
+
+def _head(reader: Reader) -> tuple[str, Any]:
+    text, last = reader.meta(writer.CHECKPOINT), reader.last_block()
+    if text is None or last is None:
+        raise LedgerCommandError("nothing is ordered here yet; start the node with `wattpact node`")
+    return text.decode(), last

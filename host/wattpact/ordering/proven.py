@@ -1,0 +1,35 @@
+"""A store's ledger as of its last block, to prove from: its signed head, and the record of any key."""
+
+from wattpact_protocol.ledger import blocks, checkpoints
+from wattpact_protocol.ledger.ledger import Ledger
+
+from wattpact.bundle.format import Head, Record
+from wattpact.ordering.cosigning import best_head
+from wattpact.ordering.storage import StoredLedger
+from wattpact.ordering.writer import last_header
+from wattpact.store.interface import Reader
+
+
+class OrderingError(ValueError):
+    """There is no ledger to prove from; the text says why."""
+
+
+class Proven:
+    """Of one reader at one moment: a writing transaction keeps it so."""
+
+    def __init__(self, reader: Reader) -> None:
+        header = last_header(reader)
+        head = None if header is None else best_head(reader, header.height)
+        if header is None or head is None:
+            raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
+        self.header: blocks.Header = header
+        self._reader = reader
+        self._head = head
+        self._ledger = Ledger(StoredLedger(reader), reader.community, header)
+
+    def head(self) -> Head:
+        size = checkpoints.decode(self._head).size
+        return Head(self._head, self.header.raw, self._ledger.inclusion(self.header.height, size))
+
+    def record(self, key: bytes) -> Record:
+        return Record(key, self._reader.ledger_value(key), self._ledger.prove(key))

@@ -1,0 +1,139 @@
+"""The one writer of a community's ledger: new entries of the store, in the order of arrival, become blocks.
+
+    new entries that bind others -> blocks of what the state machine allows -> places, state, the signed head
+
+What always holds: how far this got is stored with its result, so an entry is ordered once or rejected once, whenever
+the program dies; the head is signed for each block in the transaction that stores it, and never for two of one height.
+docs/spec/ledger.md.
+"""
+
+from collections.abc import Callable, Sequence
+
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.ledger import blocks, checkpoints
+from wattpact_protocol.ledger.blocks import Header
+from wattpact_protocol.ledger.ledger import Ledger
+from wattpact_protocol.ledger.machine import RULES
+from wattpact_protocol.log import entry
+from wattpact_protocol.log.entry import Entry
+
+from wattpact.keys import Signer
+from wattpact.ordering.storage import StoredLedger
+from wattpact.store.interface import Reader, Store
+from wattpact.store.records import Block, Place
+
+CHECKPOINT = "checkpoint"
+ORDERED = tuple(RULES)  # the kinds that blocks order
+REFRESHED_EVERY_S = 60
+ANCHOR_EVERY_S = 300  # heads of logs are noted so often, if there is anything new
+
+Head = tuple[bytes, int, int, bytes]  # of a log: author, generation, next sequence, id of the last entry
+
+_CURSOR, _ANCHORED = "ordered", "anchored"
+
+
+def open_ledger(reader: Reader) -> Ledger:
+    """The ledger of a store, to read."""
+    return Ledger(StoredLedger(reader), reader.community, last_header(reader))
+
+
+def last_header(reader: Reader) -> Header | None:
+    found = reader.last_block()
+    return None if found is None else blocks.decode_header(found.header)
+
+
+class Writer:
+    """`host` signs the head; `clock()` gives Unix seconds."""
+
+    def __init__(self, store: Store, host: Signer, clock: Callable[[], int]) -> None:
+        self._store = store
+        self._host = host
+        self._clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again from the store: a transaction was rolled back, and memory may be ahead of it."""
+        self._storage = StoredLedger(self._store)
+        self.ledger = Ledger(self._storage, self._store.community, last_header(self._store))
+
+    def order(self) -> None:
+        """Order what is new, and note heads when that is due; raises StoreError, and then `reset` is due."""
+        store = self._store
+        with store.transaction():
+            held, found = self.ledger.last, store.last_block()
+            if (held and held.height) != (found and found.height):
+                self.reset()  # another program was here
+            last = store.last_cursor(ORDERED)
+            heads = self._heads_due()
+            while (cursor := _number(store, _CURSOR)) < last:
+                rows = store.entries(cursor, of_kinds=ORDERED, limit=blocks.MAX_ENTRIES)
+                decoded = [(row.cursor, entry.decode(row.raw, store.community)) for row in rows]
+                self._write(decoded, [])
+                _set_number(store, _CURSOR, rows[-1].cursor)
+            while heads:
+                self._write([], heads[: blocks.MAX_ANCHORS])
+                heads = heads[blocks.MAX_ANCHORS :]
+
+    def refresh(self) -> None:
+        """See that the last block is of this time, so that what rests on it is of now; raises StoreError."""
+        with self._store.transaction():
+            self.order()
+            last = self.ledger.last
+            if last is not None and self._clock() - last.time_s > REFRESHED_EVERY_S:
+                raw, _ = self.ledger.propose([], [], self._clock(), even_empty=True)
+                assert raw is not None
+                self._keep(raw)
+
+    def _heads_due(self) -> list[Head]:
+        """The heads of logs that have grown since they were last noted, if that was long enough ago."""
+        last, now_s = self.ledger.last, self._clock()
+        if last is None or now_s - _number(self._store, "anchored_s") < ANCHOR_EVERY_S:
+            return []
+        cursor = self._store.last_cursor()
+        heads = self._store.heads_since(_number(self._store, _ANCHORED))
+        _set_number(self._store, _ANCHORED, cursor)
+        _set_number(self._store, "anchored_s", now_s)
+        return heads
+
+    def _write(self, decoded: Sequence[tuple[int, Entry]], heads: Sequence[Head]) -> None:
+        """One block of these, or none where nothing can be ordered."""
+        raw, refused = self.ledger.propose([new for _, new in decoded], heads, self._clock())
+        placed: list[Place] = []
+        positions = 0
+        height = self.ledger.size - 1
+        for cursor, new in decoded:
+            if new.id in refused:
+                placed.append(Place(cursor, None, None, refused[new.id]))
+            else:
+                placed.append(Place(cursor, height, positions, None))
+                positions += 1
+        if raw is not None:
+            self._keep(raw)
+        self._store.keep_places(placed)
+
+    def _keep(self, raw: bytes) -> None:
+        header, _, anchors = blocks.decode(raw)
+        noted = cbor.encode([list(anchor) for anchor in anchors])
+        self._store.keep_block(Block(header.height, header.time_s, header.raw, noted), self._storage.take())
+        head = checkpoints.Checkpoint(
+            checkpoints.origin_of(self._store.community), self.ledger.size, self.ledger.root()
+        )
+        checkpoints.sign(head, self._host.public_key, self._host.sign)
+        self._store.set_meta(CHECKPOINT, head.text.encode())
+
+
+def block_bytes(reader: Reader, height: int) -> bytes | None:
+    """A block as it travels; None where there is none of that height."""
+    found = reader.block(height)
+    if found is None:
+        return None
+    raws = [row.raw for row in reader.ordered_in(height)]
+    return cbor.encode([found.header, raws, cbor.decode(found.anchors, limit=blocks.MAX_BLOCK_BYTES)])
+
+
+def _number(reader: Reader, name: str) -> int:
+    return int.from_bytes(reader.meta(name) or b"", "big")
+
+
+def _set_number(store: Store, name: str, value: int) -> None:
+    store.set_meta(name, value.to_bytes(8, "big"))

@@ -1,0 +1,75 @@
+"""The ledger against a second implementation of its specification, and against itself restarted and in other blocks."""
+
+import case
+import on_micropython
+import pytest
+from ledger_oracle import Oracle
+from simulator import ledger_root
+from simulator.transactions import Transactions
+from wattpact_protocol.encoding import cbor
+from wattpact_protocol.ledger import records
+from wattpact_protocol.ledger.ledger import Ledger, Storage
+
+
+def records_of(ledger):
+    return {
+        tuple(cbor.decode(key, limit=records.MAX_BYTES)): cbor.decode(value, limit=records.MAX_BYTES)
+        for key, value in ledger.values.items()
+    }
+
+
+class Followed:
+    """A ledger in memory that is opened anew now and then, as after a restart."""
+
+    def __init__(self, community):
+        self.values = {}
+        self._storage, self._community = Storage(self.values, {}, {}), community
+        self.last = None
+        self.reopen()
+
+    def reopen(self):
+        self.ledger = Ledger(self._storage, self._community, self.last)
+
+    def propose(self, entries, heads, now_s):
+        refused = self.ledger.propose(entries, heads, now_s)[1]
+        self.last = self.ledger.last
+        return refused
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_implementations_agree_on_state_and_reasons(seed):
+    """And so do a ledger that is restarted at any height, and one that orders each entry in a block of its own."""
+    generated = Transactions(seed)
+    community = generated.community.id
+    oracle, whole, single = Oracle(community), Followed(community), Followed(community)
+    bits, orders, reasons = case.Bits(f"restarts {seed}"), 0, {}
+    while orders < case.cases(25_000, 1000):
+        now_s, entries, heads = generated.block()
+        expected = [oracle.order(new, now_s) for new in entries]
+        for head in heads:
+            oracle.note(head[0], head[1:], now_s)
+        refused = whole.propose(entries, heads, now_s)
+        alone = [single.propose([new], [], now_s).get(new.id) for new in entries]
+        single.propose([], heads, now_s)
+        assert alone == expected, (orders, [new.name for new in entries])
+        assert {new.id: why for new, why in zip(entries, expected, strict=True) if why} == refused
+        if bits.below(20) == 0:
+            whole.reopen()
+        orders += len(entries)
+        generated.rejected(refused)
+        for why in expected:
+            reasons[why] = reasons.get(why, 0) + 1
+    assert records_of(whole) == oracle.records()
+    assert whole.last.state_root == single.last.state_root == oracle.root()
+    assert reasons[None] > orders // 4 and len(reasons) > 24, reasons
+
+
+def test_both_pythons_have_one_root():
+    count = case.cases(3000, 300)
+    folders = [str(on_micropython.CHECKOUT / name) for name in ("protocol", "tests")]
+    program = f"import sys, binascii; sys.path[:0] = {folders!r}; "
+    # One after the other: MicroPython's stack does not hold all that a module imports by way of others.
+    program += "from wattpact_protocol.log import entry, roles; from wattpact_protocol.ledger import blocks, trades; "
+    program += "from simulator import community, ledger_root; "
+    program += f"print(binascii.hexlify(ledger_root.run(5, {count})).decode())"
+    assert on_micropython.run("-c", program).stdout.strip() == ledger_root.run(5, count).hex()
