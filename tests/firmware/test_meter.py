@@ -887,6 +887,19 @@ def test_what_is_used_around_a_change_of_register_generation_is_charged():
         assert [new.body["register_generation"] for new in points] == [1, 1, 2], "once each"
 
 
+def test_all_registers_of_a_generation_are_known_from_its_first_event():
+    """Usage was stored in it before that was published, and nothing else names them yet."""
+    port = Port().run(20)
+    port.wh = 5_900_000
+    while codes(port.household).count(event_codes.REGISTER_OPEN) < 2:
+        port.run(1)
+    held = port.household.meter.registers()
+    assert port.household.meter.recorder.bank.generation == 2 and held[3] == 5_900_000
+    port.household.flash.values["registers"] = None
+    port.household.boot(port.world.ms)
+    assert port.household.meter.registers() == held
+
+
 def test_what_was_used_when_a_clock_is_set_back_by_hours_is_charged():
     world, _, household = alone(lambda ms, closed: 3600, 500, step_s=300)
     world.run(10)

@@ -171,8 +171,7 @@ def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]"
             if number < readings.FIRST_INSTANTANEOUS:
                 floor_wh[number] = max(floor_wh.get(number, 0), readings.end_value(body, number))
     elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_OPEN:
-        if body.get("detail", 0) > generation:
-            generation, floor_wh = body["detail"], dict(body.get("registers", {}))
+        return _higher((body.get("detail", 0), body.get("registers", {})), generation, floor_wh)
     elif "import_wh" in body:
         floor_wh[readings.IMPORT_WH] = max(floor_wh.get(readings.IMPORT_WH, 0), body["import_wh"])
     return generation, floor_wh

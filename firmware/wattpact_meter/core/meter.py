@@ -284,23 +284,21 @@ class Meter:
         """The guard's decision, which the caller carries out at once. To be called when something came in, and at
         next_tick_ms at the latest; then `work_steps`. Gives way only while the guard's memory is stored."""
         decision = self.guard.decide(inputs)
-        if decision.closed and self.usage.begin(decision.contract, now.unix_s, self.recorder.import_wh):
-            yield from self._keeping.whole_steps(self._keep_begin_steps())
-        if decision.save:
-            yield from self._keeping.whole_steps(self._save_guard_steps())
+        begins = decision.closed and self.usage.begin(decision.contract, now.unix_s, self.recorder.import_wh)
+        if decision.save or begins:
+            yield from self._keeping.whole_steps(self._save_steps(begins))
         self.events.note_decision(decision, now, self.recorder.totals)
         self.decision = decision
         self._has_input = self._has_more = False
         return decision
 
-    def _keep_begin_steps(self) -> "Generator[None, None, None]":
-        """Under registers at or above those with which a use began."""
-        self.recorder.cover(self.recorder.totals())
-        yield from self.checkpoint.keep_usage_steps()
-
-    def _save_guard_steps(self) -> "Generator[None, None, None]":
+    def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
+        """The guard's memory, and a use that begins, under registers at or above those with which it does."""
         yield from self._store.save_steps(GUARD, self.guard.saved())
         yield
+        if begins:
+            self.recorder.cover(self.recorder.totals())
+            yield from self.checkpoint.keep_usage_steps()
 
     def next_tick_ms(self, now: "Now") -> int:
         """Uptime at which the guard is to decide again, if nothing comes in before."""
