@@ -361,7 +361,7 @@ if case.MICROPYTHON:
             except Exception:
                 print("block %d, %s" % (block, how))
                 raise
-        assert renewed * 8 <= len(trials), renewed
+        assert renewed * 4 <= len(trials), renewed
 
     def is_mounted(image):
         """Whether littlefs has a folder left to start from: not where one block of its pair was being written when
