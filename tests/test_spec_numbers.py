@@ -109,6 +109,7 @@ ROWS = [
     ("guard.md", "a reset less than N s ago", table.BOOT_HOLD_MS / 1000),
     ("guard.md", "the clock has had N s to come", table.BOOT_HOLD_MS / 1000),
     ("guard.md", "charged N s ahead", guard.AHEAD_MS / 1000),
+    ("guard.md", "charged N Wh ahead", guard.AHEAD_WH),
     ("guard.md", "goes on with N s less", guard.AHEAD_MS / 1000),
     ("guard.md", "which is within N s", guard.STEP_MS / 1000),
     ("guard.md", "default of N Wh carries", DEFAULTS["emergency_credit_wh"]),
