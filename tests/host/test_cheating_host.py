@@ -75,7 +75,8 @@ def test_a_meter_or_a_contract_that_is_left_out_whole_is_named(traded):
         assert any(name in refuted(host, data).reason for name in names)
     host = DishonestHost(traded, traded.east)
     entries = [raw for raw in host.entries if host.decode(raw).kid != roof]
-    assert roof.hex() in refuted(host, host.bundle(entries)).reason
+    reason = refuted(host, host.bundle(entries)).reason
+    assert any(name in reason for name in names), reason
 
 
 def test_a_statement_dated_ahead_makes_nobody_silent(traded):

@@ -77,13 +77,16 @@ def test_a_contract_is_granted_by_whoever_runs_the_node_with_the_issuers_key(com
     assert [new.body["contract"] for new in published(community, kinds.GRANT)] == [deal.contract.id]
 
 
+MOST_MICRO = (1 << 50) // kinds.MAX_U32  # of a contract of the most Wh, which is worth no more than 2^50
+
+
 def test_no_terms_of_a_contract_stop_the_node(community):
     """Times and energy at the ends of their ranges: every contract is granted or rejected, and those after it too."""
     most = kinds.MAX_UINT
     supplier, consumer = community.owned_meter("House 1", rated_w=0), community.owned_meter("House 2")
     wide = {"start_s": 0, "end_s": most, "expires_s": most, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
     sell, buy = {**wide, "limit_micro_per_kwh": 0}, {**wide, "limit_micro_per_kwh": kinds.MAX_U32}
-    dear = {"valid_until_s": most, "price_micro_per_kwh": kinds.MAX_U32, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
+    dear = {"valid_until_s": most, "price_micro_per_kwh": MOST_MICRO, "wh": kinds.MAX_U32, "max_w": kinds.MAX_U32}
     wanted = {"start_timeout_s": kinds.MAX_U32, "wh": kinds.MAX_U32}
     long, late = {"start_s": START_S, "end_s": START_S + PERIOD_S}, {"start_s": most - PERIOD_S, "end_s": most}
     deals = [

@@ -127,5 +127,5 @@ class Renewed(TradedMonth):
 def test_an_audit_shows_where_a_log_began_anew():
     for traded, generations in ((Renewed("lost", sealed=False), 1), (TradedMonth("whole", sealed=False), 0)):
         report = check(traded.bundle(traded.north), traded)
-        begun = [text for text in report.missing if "generation 1 of its log begins at 2026-11-01" in text]
+        begun = [text for text in report.missing if "generation 1 of its log begins at 2026-10-01" in text]
         assert len(begun) == generations and all("pump" in text for text in begun), report.missing

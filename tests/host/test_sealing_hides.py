@@ -18,6 +18,7 @@ from wattpact.simulation.homes import nominal_powers, read_home
 from wattpact_meter.clock import Now
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sealing import content
+from wattpact_protocol.sync import datagram
 
 DATA = "homes/citylearn_2022_fontana17"
 FIRST_HOUR, DAYS = 200 * 24, 14
@@ -47,6 +48,7 @@ def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool
     cursor = 0
     for told in community.sink.inbox_after(household.kid, community.sink.inbox, cursor, 99):
         receive(household.meter, household.now(0), told)
+    receive(household.meter, household.now(0), community.sink.datagram(datagram.HEAD, [household.kid, 0, 0]))
     closed = False
     for hour, power_mw in enumerate(hourly_mw):
         for second in range(hour * 3600 + STEP_S, hour * 3600 + 3601, STEP_S):
