@@ -139,7 +139,7 @@ class Intervals:
         self.close()
         self._generation = generation
         self._wait(max(unix_s, self.last_end_s), {number: [wh, []] for number, wh in values.items()}, 0)
-        if self._next_s is not None and self._next_s < self.last_end_s:  # a boundary that still waited for a measurement
+        if self._next_s is not None and self._next_s < self.last_end_s:  # it still waited
             self._aim(self._next_s * 1000)
 
     def _aim(self, unix_ms: int) -> None:
