@@ -7,6 +7,7 @@ Each rule is also shown to fail on a snippet that breaks it.
 import ast
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -209,7 +210,9 @@ def amounts_are_integers(module: Module) -> Iterator[str]:
             yield f"{where} calls float()"
 
 
+@cache
 def read_modules() -> list[Module]:
+    """All that is shipped, parsed once."""
     modules = []
     for root in ROOTS:
         for path in sorted(root.rglob("*.py")):
@@ -233,12 +236,8 @@ RULES: list[Rule] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def modules() -> list[Module]:
-    return read_modules()
-
-
-def test_every_package_is_in_the_table_and_every_permission_used(modules: list[Module]):
+def test_every_package_is_in_the_table_and_every_permission_used():
+    modules = read_modules()
     assert {module.top for module in modules} == {*MAY_IMPORT, "boards"}
     for top, table in MAY_IMPORT.items():
         ours = [module for module in modules if module.top == top and module.part]
@@ -258,13 +257,13 @@ def test_the_table_has_no_circle():
             order += ready
 
 
-def test_no_circles(modules: list[Module]):
-    assert list(circles(modules)) == []
+def test_no_circles():
+    assert list(circles(read_modules())) == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_rule_holds(rule: Rule, modules: list[Module]):
-    assert [broken for module in modules for broken in rule(module)] == []
+def test_rule_holds(rule: Rule):
+    assert [broken for module in read_modules() for broken in rule(module)] == []
 
 
 @pytest.mark.parametrize(

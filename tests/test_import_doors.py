@@ -5,14 +5,14 @@ Each rule is also shown to fail on a snippet that breaks it.
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from test_architecture import HOST, MAY_IMPORT, METER, Module, read_modules
+from test_architecture import HOST, MAY_IMPORT, METER, Module, Rule, read_modules
 from test_page_imports import SOURCES
 
-# Modules that load others by a name which a table of theirs holds.
-BY_NAME = {"wattpact.cli.frame", "wattpact_meter.load_order", "wattpact_meter.sources.kinds"}
+# Modules that load others by a name which a table of theirs holds; `once`, by a name that it is given.
+BY_NAME = {"wattpact.cli.frame", "wattpact_meter.load_order", "wattpact_meter.once", "wattpact_meter.sources.kinds"}
 LOADERS = {"__import__", "import_module", "modules", "resolve_name", "exec", "eval"}
 # What stays in a checkout: nothing that is installed or flashed imports it.
 LEFT_BEHIND = {"case", "conftest", "simulator", "tests", "tools"}
@@ -74,7 +74,6 @@ def projections_hold_integers(module: Module) -> Iterator[str]:
             yield f"{module.name}:{getattr(node, 'lineno', 0)} computes with floats"
 
 
-Rule = Callable[[Module], Iterator[str]]
 RULES: list[Rule] = [
     modules_are_loaded_by_statements,
     a_folder_as_a_whole_imports_nothing_of_itself,
@@ -85,14 +84,9 @@ RULES: list[Rule] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def modules() -> list[Module]:
-    return read_modules()
-
-
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-def test_rule_holds(rule: Rule, modules: list[Module]):
-    assert [broken for module in modules for broken in rule(module)] == []
+def test_rule_holds(rule: Rule):
+    assert [broken for module in read_modules() for broken in rule(module)] == []
 
 
 @pytest.mark.parametrize(
@@ -134,6 +128,6 @@ def test_another_door_of_the_page_is_seen(source: str):
     assert not PAGE_DOOR.search('import "./styles/base.css";\nimport { a } from "./a";')
 
 
-def test_modules_that_load_by_name_are_there_and_do(modules: list[Module]):
+def test_modules_that_load_by_name_are_there_and_do():
     """None of the exceptions above outlives its reason."""
-    assert {module.name for module in modules if {*names(module)} & LOADERS} == BY_NAME
+    assert {module.name for module in read_modules() if {*names(module)} & LOADERS} == BY_NAME

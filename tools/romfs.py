@@ -22,6 +22,15 @@ from tools.compile_device import ARCHITECTURES, CompileError, compile_device
 from tools.device_files import device_files
 
 PADDING = (".before", "~after")  # before and after the other files; an image's length is made even from its front
+_MOUNTING = """
+import ffi, os, uctypes, vfs
+size = os.stat({image!r})[6]
+image = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
+with open({image!r}, "rb") as file:
+    file.readinto(image)
+vfs.mount(vfs.VfsRom(image), "/rom")
+sys.path[:] = ["/rom", ".frozen"]
+"""
 
 
 def build_image(arch: str, programs: "dict[str, str] | None" = None, links: bool = True) -> bytes:
@@ -48,6 +57,12 @@ def image_of(root: Path) -> bytes:
         if at < 0 or at % 4 == 0:
             return image
     raise CompileError("the tables cannot be aligned")
+
+
+def mounting(image: Path) -> str:
+    """What a program begins with to import from an image that is outside of its heap, as a chip has it in mapped flash;
+    it must have imported sys. For MicroPython with Linux's C library of 32 bits."""
+    return _MOUNTING.format(image=str(image))
 
 
 def copy_file(source: Path, target: Path) -> None:

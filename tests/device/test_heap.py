@@ -34,3 +34,7 @@ def test_who_has_grown_is_named_with_how_much() -> None:
     taken = {"a": 1_000, "b": 140, "c": 2_300}
     assert budget.grown(taken, {"a": 1_000, "b": 100, "c": 1_200}) == ["c takes 2,300 bytes, 1,100 more than its 1,200"]
     assert budget.grown(taken, {"a": 1_000, "b": 100}) == ["c takes 2,300 bytes, 2,300 more than its 0"]
+    moved = {"a": 800, "b": 500, "c": 1_400, "d": 600, "e": 600}
+    assert budget.grown(moved, {"a": 1_000, "b": 500, "c": 1_200, "d": 600, "e": 400}) == [
+        "e takes 600 bytes, 200 more than its 400"
+    ]

@@ -34,13 +34,12 @@ def assert_goes_on(trader):
 def test_what_was_appended_is_read_back():
     with flash.Folder() as folder:
         trader = Journal(folder + "/j", segment_bytes=400)
-        assert (trader.first, trader.next_sequence, trader.last(), trader.read(0)) == (0, 0, None, None)
+        assert (trader.first, trader.next_sequence, trader.read(-1), trader.read(0)) == (0, 0, None, None)
         fill(trader, 40)
         for opened in (trader, Journal(folder + "/j", segment_bytes=400)):
             assert_holds(opened, 0, 40)
-            assert opened.last() == entry(39)
             assert (opened.first, opened.read(40), opened.read(-1)) == (0, None, None)
-            assert (opened.corrupt, opened.missing, opened.dropped_bytes) == (False, [], 0)
+            assert (opened.missing, opened.dropped_bytes) == ([], 0)
             for sequence in (39, 3, 17, 16, 4, 5, 6, 0):  # in any order
                 assert opened.read(sequence) == entry(sequence)
         assert len(flash.names(folder + "/j")) > 4
@@ -94,12 +93,12 @@ def test_power_cut_at_every_byte_of_an_append():
                 flash.write(folder + "/cut/" + name, whole[:cut] if name == last else data)
             opened = Journal(folder + "/cut", segment_bytes=300)
             assert_holds(opened, 0, 9)
-            assert (opened.corrupt, opened.dropped_bytes) == (False, cut - start), cut
+            assert (opened.missing, opened.dropped_bytes) == ([], cut - start), cut
             assert_goes_on(opened)
             opened.close()
             again = Journal(folder + "/cut", segment_bytes=300)
             assert_holds(again, 0, 12)
-            assert not again.corrupt and again.missing == []
+            assert again.missing == []
             flash.clear(folder + "/cut")
 
 
@@ -117,7 +116,7 @@ def test_power_cut_at_every_byte_of_the_first_record_of_a_segment():
                 flash.write(folder + "/whole/" + names[-1], whole[:cut])
                 opened = Journal(folder + "/whole", segment_bytes=64)
                 assert opened.next_sequence == held
-                assert (opened.corrupt, opened.dropped_bytes) == (False, cut)
+                assert (opened.missing, opened.dropped_bytes) == ([], cut)
                 opened.append(b"in its place", held)
                 opened.close()
                 again = Journal(folder + "/whole", segment_bytes=64)
@@ -135,7 +134,7 @@ def test_power_cut_between_the_steps_of_a_prune():
         for removed in range(1, len(names)):
             os.remove(folder + "/" + names[removed - 1])
             opened = Journal(folder, segment_bytes=200)
-            assert (opened.first, opened.corrupt, opened.missing) == (firsts[removed], False, [])
+            assert (opened.first, opened.missing) == (firsts[removed], [])
             assert_holds(opened, firsts[removed], 40)
 
 
@@ -148,7 +147,7 @@ def test_prune_drops_whole_segments_and_never_the_last():
         trader.prune(firsts[3] + 1)
         assert trader.first == firsts[3] and trader.size_bytes < before
         assert_holds(trader, firsts[3], 40)
-        assert trader.read(firsts[3] - 1) is None and not trader.corrupt
+        assert trader.read(firsts[3] - 1) is None and not trader.missing
         trader.prune(10**9)
         assert trader.first == firsts[-1] and flash.names(folder) == ["%010d.log" % firsts[-1]]
         assert trader.next_sequence == Journal(folder).next_sequence == 40
@@ -186,7 +185,7 @@ def test_damage_anywhere_is_seen_and_what_checks_is_kept():
                 damaged = Journal(folder + "/j", segment_bytes=250)
                 lost = [n for n in range(12) if damaged.read(n) is None]
                 assert len(lost) == 1, (name, place, lost)
-                assert damaged.corrupt and damaged.missing == [(lost[0], lost[0] + 1)]
+                assert damaged.missing == [(lost[0], lost[0] + 1)]
                 assert damaged.next_sequence == 12
                 assert [n for n in range(12) if damaged.read(n) not in (entry(n), None)] == []
                 tried += 1
@@ -203,9 +202,9 @@ def test_damage_after_opening_is_seen_when_it_is_read():
         data = flash.read(path)
         place = data.find(entry(2)) if len(entry(2)) > 3 else 0
         flash.write(path, data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
-        assert not trader.corrupt
+        assert not trader.missing
         assert trader.read(2) is None
-        assert trader.corrupt and trader.missing == [(2, 3)]
+        assert trader.missing == [(2, 3)]
         assert trader.read(3) == entry(3) and trader.read(1) == entry(1)
 
 
@@ -218,7 +217,7 @@ def test_a_segment_that_is_gone_is_missed():
         os.remove(folder + "/" + names[2])
         first, after = int(names[2][:-4]), int(names[3][:-4])
         opened = Journal(folder, segment_bytes=200)
-        assert opened.corrupt and opened.missing == [(first, after)]
+        assert opened.missing == [(first, after)]
         assert [opened.read(n) for n in range(first)] == [entry(n) for n in range(first)]
         assert [opened.read(n) for n in range(after, 30)] == [entry(n) for n in range(after, 30)]
         assert [opened.read(n) for n in range(first, after)] == [None] * (after - first)
@@ -247,7 +246,7 @@ def test_a_full_journal_raises_and_goes_on_after_pruning():
         raises(JournalFull, trader.append, entry(count, 50), count)
         trader.prune(6)
         trader.append(entry(count, 50), count)
-        assert Journal(folder).next_sequence == count + 1 and not Journal(folder).corrupt
+        assert Journal(folder).next_sequence == count + 1 and not Journal(folder).missing
 
 
 class Failing:
@@ -279,7 +278,7 @@ def test_an_append_that_failed_gives_way_to_what_follows_it():
                 for opened in (trader, Journal(folder)):
                     assert opened.read(before) == b"acknowledged"
                     assert opened.read(before + 1) == b"the next"
-                    assert opened.next_sequence == before + 2 and not opened.corrupt
+                    assert opened.next_sequence == before + 2 and not opened.missing
 
 
 if case.MICROPYTHON:
@@ -319,7 +318,7 @@ if case.MICROPYTHON:
             with flash.Mounted(blocks) as mounted:
                 trader = Journal(mounted.path + "/j", segment_bytes=500)
                 assert trader.next_sequence in (done, done + 1), (cut, done, trader.next_sequence)
-                assert not trader.corrupt and trader.missing == []
+                assert trader.missing == []
                 for sequence in range(trader.first, done):
                     assert trader.read(sequence) == entry(sequence), (cut, sequence)
                 assert trader.first <= max(done - 10, 7)
@@ -342,7 +341,7 @@ if case.MICROPYTHON:
             assert [n for n in range(count) if trader.read(n) != entry(n, 900)] == []
             trader.prune(count - 6)
             trader.append(entry(count, 900), count)
-            assert trader.read(count) == entry(count, 900) and not trader.corrupt
+            assert trader.read(count) == entry(count, 900) and not trader.missing
 
 
 def test_records_are_as_in_the_specification():

@@ -321,11 +321,11 @@ def test_late_samples_weigh_as_the_time_they_stand_for():
 
 
 def test_without_a_voltage_channel_stalls_do_not_raise_the_current():
-    for stall_us, bound in ((2000, 10), (5000, 10)):
+    for stall_us in (2000, 5000):
         for first_us in range(0, 10000, 1000):
             times, _, currents = sampled_at(stalled(stall_us, 10000, 10000 + first_us))
             for one in Sampler(Calibration(0, UA)).feed_block(times, None, currents)[1:]:
-                assert one.estimated and near(one.irms_ma, 10000, bound), (stall_us, first_us, one.irms_ma)
+                assert one.estimated and near(one.irms_ma, 10000, 10), (stall_us, first_us, one.irms_ma)
     times, _, currents = sampled_at(stalled(9000, 10000, 10000, 2))
     found = Sampler(Calibration(0, UA)).feed_block(times, None, currents)
     assert len(found) >= 2 and not [one for one in found if one.energy_nj or not one.quality & readings.SENSOR_FAULT]
@@ -353,7 +353,8 @@ def test_noise_cancels_before_it_is_import_or_export():
     """Five minutes of 10 counts of noise, in blocks drawn at random from some. A day of it is at most 1 Wh each way."""
     bits = case.Bits("noise")
     fields = {"voltage_midpoint": 1625, "current_midpoint": 1625}
-    for amps, count in ((0, case.scale(120, 40)), (0.04, case.scale(120, 40))):
+    count = case.scale(120, 40)
+    for amps in (0, 0.04):
         sampler, bank = Sampler(Calibration(210000, 88900, **fields)), Bank(11000)
         bank.open_generation("ct", {})
         blocks = [noisy(bits, 10, amps) for _ in range(count)]
@@ -555,8 +556,6 @@ def test_no_input_makes_it_raise():
 def test_a_sample_allocates_nothing():
     if sys.implementation.name != "micropython":
         raise case.Skip("only MicroPython shows what it allocates")
-    from array import array
-
     spent = []
     for rate in (2000, 8000):  # ten cycles of 40 and of 160 samples
         times, voltages, currents = samples(seconds=0.2, rate=rate, volts=280, amps=70)

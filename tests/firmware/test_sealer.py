@@ -23,7 +23,6 @@ from wattpact_protocol.log import entry, event_codes, kinds, roles
 from wattpact_protocol.sealing import content, period_keys
 from wattpact_protocol.settlement import register_rules
 
-DAY_MS = 86_400_000
 MEASURED = (kinds.READING, kinds.USAGE_START, kinds.USAGE, kinds.USAGE_END)
 KEYS = (kinds.KEY_EPOCH, kinds.KEY_OPEN)
 EPOCH, OPEN = KEYS

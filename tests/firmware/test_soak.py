@@ -47,7 +47,6 @@ def test_every_rule_holds_whatever_happens():
 
 POWER = (events.reset, events.brown_out, events.grant)
 LINE = (events.lost_telegrams, events.damaged_telegrams, events.zero_registers, events.grant)
-SWAPS = (events.swapped_meter, events.grant)
 
 
 def nothing(_):
@@ -117,21 +116,21 @@ DEFECTS = (
 
 
 def test_each_rule_sees_a_defect():
+    """In one of four lives: in the others its case may not come."""
     for rule, where, name, made, kinds, has_p1 in DEFECTS:
         real = getattr(where, name)
         setattr(where, name, made(real))
+        found = []
         try:
-            found = [live("defect/%d" % seed, 60, kinds, has_p1) for seed in range(case.scale(4, 1))]
+            while len(found) < 4 and not any(broken is not None and broken.rule in rule.split() for broken in found):
+                found.append(live("defect/%d" % len(found), 60, kinds, has_p1))
         finally:
             setattr(where, name, real)
-        assert [violation for violation in found if violation is not None and violation.rule in rule.split()], (
-            name,
-            found,
-        )
+        assert any(broken is not None and broken.rule in rule.split() for broken in found), (name, found)
 
 
 def test_without_a_defect_those_lives_break_no_rule():
-    for kinds, has_p1 in ((POWER, False), (POWER, True), (LINE, True)):
-        for seed in range(case.scale(2, 1)):
-            violation = live("defect/%d" % seed, case.scale(40, 15), kinds, has_p1)
+    for kinds, has_p1 in ((POWER, False), (POWER, True), (POWER[:2], True), (LINE, True)):
+        for seed in range(case.scale(case.cases(4, 2), 1)):
+            violation = live("defect/%d" % seed, case.scale(case.cases(60, 40), 15), kinds, has_p1)
             assert violation is None, "seed defect/%d: %s" % (seed, violation)

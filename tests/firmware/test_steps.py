@@ -105,7 +105,7 @@ def test_given_up_at_any_step_nothing_was_published_and_the_flash_is_sound():
         before = enrolled.app.meter.registers()
         enrolled.app.journal.close()
         enrolled.start()  # as after a cut
-        assert enrolled.app.journal.next_sequence >= count and not enrolled.app.journal.corrupt
+        assert enrolled.app.journal.next_sequence >= count and not enrolled.app.journal.missing
         assert enrolled.app.meter.registers() == before and not enrolled.app.meter.state_corrupt
         enrolled.rest()
         enrolled.check_log()

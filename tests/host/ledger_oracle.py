@@ -313,7 +313,8 @@ class Oracle:
         reject_if(new.stamp.unix_s is None, "no_time")
         used = max(new.stamp.unix_s, contract["start"], contract["granted"])
         over = contract["end"] if contract["over"] is None else contract["over"]
-        reject_if(used > contract["by"] or now > contract["by"] + HOUR or used >= over, "too_late")
+        reject_if(used > contract["by"] or used >= over, "too_late")
+        reject_if(now > contract["by"] + HOUR or now >= over + HOUR, "too_late")
         contract["used"] = used
         for name in (self.offers[contract["offer"]]["mandate"], self.accepted[contract["accepted"]]["mandate"]):
             if body["contract"] in self.mandates[name]["unstarted"]:

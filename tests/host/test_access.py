@@ -280,7 +280,9 @@ def test_a_meter_is_its_owners(answer_of, trading):
     everything = {row["kid"]: row for row in answer_of("operator", "meters").json()}
     assert {row["sealed"] for row in everything.values()} == {None}
     for who in ("nobody", *trading.meters, trading.onlooker):
-        for row in answer_of(who, "meters").json():
+        rows = answer_of(who, "meters").json()
+        assert {row["kid"] for row in rows} == set(everything)
+        for row in rows:
             models.Meter.model_validate(row)
             if who != "nobody" and row["kid"] == who.kid.hex():
                 assert row == everything[row["kid"]]
@@ -293,8 +295,9 @@ def test_what_came_of_a_contract_is_for_both_its_sides(answer_of, trading):
     everything = {row["id"]: row for row in answer_of("operator", "contracts").json()}
     sides = {"nobody": 0, trading.solar: 1, trading.battery: 1, trading.wallbox: 2, trading.onlooker: 0}
     for who, count in sides.items():
-        seen = 0
-        for row in answer_of(who, "contracts").json():
+        seen, rows = 0, answer_of(who, "contracts").json()
+        assert {row["id"] for row in rows} == set(everything) != set()
+        for row in rows:
             models.Contract.model_validate(row)
             whole = everything[row["id"]]
             if who != "nobody" and who.kid.hex() in (row["supplier"], row["consumer"]):
@@ -524,11 +527,11 @@ def test_a_stream_ends_with_its_link(tmp_path, monkeypatch):
             lines = answer.iter_lines()
             next(lines)
             access_links.revoke(store, [row.digest for row in access_links.listed(store)])
-            assert list(lines) is not None  # it ends
+            list(lines)  # it ends, else this is a timeout
     trading.close()
 
 
-def test_an_answer_is_computed_once_for_all_viewers(trading, monkeypatch):
+def test_an_answer_is_computed_once_for_all_viewers(trading):
     views = app_at(trading.path, trading.clock).state.views
     answer_of = []
     whole = ANSWERS[0]._replace(answer=lambda views: answer_of.append(1) or views.meters())
@@ -553,7 +556,7 @@ def test_a_viewers_answers_are_dropped_with_their_last_page(trading):
     asyncio.run(traded())
 
 
-def test_pages_of_nobody_leave_room_for_others(trading):
+def test_pages_of_nobody_leave_room_for_others():
     feed = Feed(None, None, Events())
     feed._join(NOBODY).pages.update(Page() for _ in range(MAX_OPEN_PAGES))
     assert not feed.has_room(NOBODY) and feed.has_room(OPERATOR)

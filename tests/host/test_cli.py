@@ -38,6 +38,18 @@ def run(*typed):
     return Result(ended.value.code or 0, out.getvalue(), errors.getvalue())
 
 
+def founded_for_east(path, *labels):
+    """A data directory with a person, east, who owns meters with these labels."""
+    assert run("keys", "init", "--name", "Sun Street", path).status == 0
+    assert run("--data", path, "keys", "person", "east").status == 0
+    made = data_directory.DataDirectory(path)
+    owner, now_s = made.keyring.person("east"), data_directory.clock()
+    with made.store() as store:
+        for label in labels:
+            members.enrol_meter(store, made.issuer(), key(label).public_key, label, owner.kid, now_s, rated_w=11000)
+    return made
+
+
 @pytest.fixture(scope="module")
 def founded(tmp_path_factory):
     """A data directory with a person, a person without a key here, and two meters of the first."""

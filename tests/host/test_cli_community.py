@@ -7,10 +7,9 @@ import zoneinfo
 import pytest
 from simulator.authors import Author
 from simulator.host import key
-from test_cli import run
+from test_cli import founded_for_east, run
 from wattpact.ingest.pipeline import Ingest
 from wattpact.market import terms
-from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact_protocol.guard.guard import Policy
 from wattpact_protocol.guard.policy import numbers, switches
@@ -22,17 +21,7 @@ NOON = datetime.datetime(2999, 12, 1, 12, tzinfo=datetime.timezone(datetime.time
 @pytest.fixture
 def founded(tmp_path):
     """A data directory with a person who owns two meters."""
-    path = tmp_path / "data"
-    run("keys", "init", "--name", "Sun Street", path)
-    run("--data", path, "keys", "person", "east")
-    made = data_directory.DataDirectory(path)
-    with made.store() as store:
-        for label in ("House 1", "House 2"):
-            owner = made.keyring.person("east")
-            members.enrol_meter(
-                store, made.issuer(), key(label).public_key, label, owner.kid, data_directory.clock(), rated_w=11000
-            )  # fmt: skip
-    return made
+    return founded_for_east(tmp_path / "data", "House 1", "House 2")
 
 
 def published(made, kind):

@@ -211,9 +211,13 @@ def places(traded, *labels, key_no=None):
 
 
 def test_nothing_is_measured_in_the_open(good):
+    sealed = set()
     for new in decoded(good, COMMUNITY):
         hidden = kinds.SEALABLE.get(new.kind, ())
         assert not any(name in new.body for name in hidden)
+        if kinds.SEALED in new.body:
+            sealed.add(new.kind)
+    assert sealed == {kinds.READING, *kinds.SEALABLE}
 
 
 def test_without_keys_nothing_is_decided_and_what_is_missing_is_named(traded, good):

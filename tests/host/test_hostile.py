@@ -6,11 +6,10 @@ from fastapi.testclient import TestClient
 from simulator import damage
 from simulator.community import START_S
 from simulator.deal import Deal
-from simulator.host import hosted
+from simulator.host import hosted, node_of
 from simulator.http import app_at, by, code
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED
-from wattpact.node.node import Node
 from wattpact.projections import ledger_feed
 from wattpact_protocol.log import entry, kinds
 
@@ -22,11 +21,6 @@ SAYS = {
     "person": [kinds.MANDATE, kinds.TERMINATE],
 }  # fmt: skip
 QUESTIONS = ("community", "meters", "contracts", "log", "bills", "bills?month=1970-01")
-
-
-def node_of(community):
-    clock = lambda: community.now_s  # noqa: E731
-    return Node(community.sink.store, community.root.public_key, community.host, community.issuer, clock)
 
 
 @pytest.fixture

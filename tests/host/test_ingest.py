@@ -328,7 +328,7 @@ def test_a_new_log_generation_needs_a_new_certificate(community, meter):
     community.sink.stored(meter.sign_at("event", {"code": 2}, (1, 1, first.id), START_S))
 
 
-def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(community, meter, tmp_path):
+def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(community, meter):
     """Signed by the issuer itself, so they stand in its log; nobody follows them."""
     community.now_s = START_S + 60
     sequence, previous = community.sink.store.head(community.issuer.kid, 0)
@@ -356,7 +356,6 @@ def test_a_certificate_that_goes_back_or_changes_a_role_changes_nothing(communit
 
 
 def test_another_program_may_store_entries_meanwhile(community, meter):
-
     community.now_s = START_S + 600
     entries = [meter.reading(START_S + 15 * n, [(5, 0)]) for n in range(20)]
     with Store(community.sink.path) as second:
@@ -400,7 +399,7 @@ def test_a_disk_that_fills_up_under_a_long_run_of_batches_keeps_whole_batches(co
     assert community.sink.store.registers(meter.kid)[0].energy[1] == 15000
 
 
-def test_each_rejection_is_named_in_the_log_once_a_burst(community, meter, caplog):
+def test_each_rejection_is_named_in_the_log_once_a_burst(community, caplog):
     stranger = entry.sign(
         kinds.EVENT, {"code": 1}, (0, 0, bytes(32)), entry.Stamp(0, 0, START_S), key("x").kid, community.id,
         key("x").sign,
@@ -485,7 +484,7 @@ def test_a_key_whose_short_name_is_anothers_changes_nothing(community, meter):
     assert problem({**meter.certificate.body, "version": 2}) == "role_changed"
 
 
-def test_a_certificate_that_is_void_gives_no_new_certificate_to_those_who_follow(community, meter, tmp_path):
+def test_a_certificate_that_is_void_gives_no_new_certificate_to_those_who_follow(community, meter):
     """Neither in the batch that brings it, nor in another process that reads it from the store."""
     directory = Directory(community.sink.store, community.root.public_key)
     sequence, previous = community.sink.store.head(community.issuer.kid, 0)

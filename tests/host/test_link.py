@@ -6,9 +6,9 @@ import socket
 import pytest
 from simulator.community import START_S
 from simulator.deal import Deal, mandate
-from simulator.host import hosted, key
+from simulator.host import hosted_with_node, key
 from simulator.udp import NOWHERE, Wire
-from wattpact.node.node import Node, NodeError
+from wattpact.node.node import NodeError
 from wattpact.store.records import StoreError
 from wattpact.sync import host_link, peer, udp
 from wattpact_protocol.log import entry, kinds
@@ -19,11 +19,8 @@ A, B = ("10.0.0.1", 4001), ("10.0.0.2", 4002)
 
 @pytest.fixture
 def community(tmp_path):
-    made = hosted(tmp_path)
-    made.node = Node(made.sink.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
-    yield made
-    made.node.pipeline.close()
-    made.sink.close()
+    with hosted_with_node(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -256,7 +253,6 @@ def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
         await close(community)
 
     asyncio.run(play())
-    community.sink.store, community.ingest = community.node.store, community.node.ingest
 
 
 async def close(community):
@@ -441,7 +437,7 @@ def test_a_full_batch_is_ingested_at_once_and_others_after_a_moment(community):
     assert batches[1:] == [[(b"an entry", A)] * 2, [(b"an entry", B)]]
 
 
-def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, meter, monkeypatch, caplog):
+def test_a_disk_that_fails_leaves_a_datagram_unanswered(community, monkeypatch, caplog):
     def full(*_):
         raise StoreError("there is no space left")
 

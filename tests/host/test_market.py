@@ -74,9 +74,9 @@ def test_a_contract_is_granted_once_and_numbers_rise(community, houses):
         ({"offer": {"valid_until_s": START_S}}, {"offer": reasons.OFFER_EXPIRED}),
     ],
 )
-def test_what_no_mandate_or_offer_covers_is_no_contract(community, houses, changed, refused):
+def test_what_no_mandate_or_offer_covers_is_no_contract(community, houses, changed, rejected):
     deal = order(community, Deal(*houses, **changed))
-    for name, expected in refused.items():
+    for name, expected in rejected.items():
         assert reason(community, getattr(deal, name)) == expected
     assert reason(community, deal.contract) == reasons.UNKNOWN_ACCEPTANCE
     assert due(community) == []

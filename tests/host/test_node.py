@@ -15,12 +15,11 @@ import pytest
 from case import Bits, cases
 from simulator.community import START_S
 from simulator.deal import Deal
-from simulator.host import TERMS, hosted, key
+from simulator.host import TERMS, hosted_with_node, key, node_of
 from simulator.udp import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory, granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
-from wattpact.node.node import Node
 from wattpact.store.publishing import publish
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
@@ -31,16 +30,8 @@ from wattpact_protocol.sync import datagram
 
 @pytest.fixture
 def community(tmp_path):
-    made = hosted(tmp_path)
-    made.node = node_of(made)
-    yield made
-    made.node.pipeline.close()
-    made.sink.close()
-
-
-def node_of(community, issuer=True):
-    issuer = community.issuer if issuer else None
-    return Node(community.sink.store, community.root.public_key, community.host, issuer, lambda: community.now_s)
+    with hosted_with_node(tmp_path) as made:
+        yield made
 
 
 def take(community, *entries):

@@ -3,14 +3,17 @@
 import case
 import pytest
 from simulator.generated import SLOT, Generated, S
+from simulator.host import PRICES, hosted
 from wattpact.keys import Signer
 from wattpact.ledger import Ledger
+from wattpact.market import terms
 from wattpact.ordering.writer import ORDERED
 from wattpact.projections import follow, ledger_feed, settled
 from wattpact.store.records import Accepted, Agreed, Totals
 from wattpact.store.sqlite.store import Store
 from wattpact.views import contracts
 from wattpact.views.contracts import Shown
+from wattpact.views.stored import StoredViews
 from wattpact_protocol.log import kinds
 
 
@@ -118,3 +121,23 @@ def test_what_supplies_a_meter_is_its_first_running_contract_that_has_energy_lef
     assert supplying(contract(b"1", attributed_wh=100), contract(b"2", priority=9)) == b"2"
     assert supplying(contract(b"1", consumer=b"x"), contract(b"2", used_from_s=None), contract(b"3", end_s=500)) is None
     assert supplying(contract(b"1", attributed_wh=99)) == b"1"
+
+
+def test_a_view_that_was_read_before_a_price_was_ordered_has_it_afterwards(tmp_path):
+    """What was published is stored at once and holds once the ledger has it: a view between the two keeps neither."""
+    community = hosted(tmp_path)
+    host = community.sink
+    host.projections.follow()
+    views = StoredViews(host.path, host.clock)
+
+    def price():
+        return views.community()["tariff"]["import_micro_per_kwh"]
+
+    assert price() == PRICES[0]
+    from_s = terms.first_slot_s(host.store, community.now_s)
+    terms.set_tariff(host.store, community.issuer.key, from_s, (123_456, 1), community.now_s)
+    assert price() == PRICES[0]
+    host.projections.follow()
+    community.now_s = from_s
+    assert price() == 123_456
+    host.close()

@@ -4,13 +4,12 @@ import json
 
 import pytest
 from simulator.community import START_S
-from simulator.host import hosted, key
+from simulator.host import hosted_with_node, key
 from simulator.month import TradedMonth
 from test_audit import check
-from test_cli import run
+from test_cli import founded_for_east, run
 from wattpact.membership import members, renewal
 from wattpact.node import data_directory
-from wattpact.node.node import Node
 from wattpact.store.records import Rejection
 from wattpact_protocol.log import reasons, roles
 from wattpact_protocol.sync import datagram
@@ -18,11 +17,8 @@ from wattpact_protocol.sync import datagram
 
 @pytest.fixture
 def community(tmp_path):
-    made = hosted(tmp_path)
-    made.node = Node(made.sink.store, made.root.public_key, made.host, made.issuer, lambda: made.now_s)
-    yield made
-    made.node.pipeline.close()
-    made.sink.close()
+    with hosted_with_node(tmp_path) as made:
+        yield made
 
 
 def known(community, meter):
@@ -80,14 +76,7 @@ def test_a_renewal_does_not_reach_back_into_the_time_of_another_owner(community)
 
 @pytest.fixture
 def founded(tmp_path):
-    path = tmp_path / "data"
-    run("keys", "init", "--name", "Sun Street", path)
-    run("--data", path, "keys", "person", "east")
-    made = data_directory.DataDirectory(path)
-    with made.store() as store:
-        owner, now_s = made.keyring.person("east"), data_directory.clock()
-        members.enrol_meter(store, made.issuer(), key("House 1").public_key, "House 1", owner.kid, now_s, rated_w=9000)
-    return made
+    return founded_for_east(tmp_path / "data", "House 1")
 
 
 def test_the_operator_sees_a_lost_log_and_renews_it_by_a_command(founded):

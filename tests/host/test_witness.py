@@ -221,12 +221,10 @@ def test_one_program_at_a_time_is_the_witness(keeper, tmp_path):
         pass
 
 
-@pytest.mark.parametrize(
-    ("text", "match"), [("{}", "damaged"), ("", "damaged"), ('{"wattpact_witness": 2}', "damaged")]
-)
-def test_a_damaged_memory_is_not_guessed_at(keeper, tmp_path, text, match):
+@pytest.mark.parametrize("text", ["{}", "", '{"wattpact_witness": 2}'])
+def test_a_damaged_memory_is_not_guessed_at(keeper, tmp_path, text):
     (tmp_path / "witness" / "witness.json").write_text(text)
-    with pytest.raises(keeping.WitnessError, match=match):
+    with pytest.raises(keeping.WitnessError, match="damaged"):
         Keeper(tmp_path / "witness")
     with pytest.raises(keeping.WitnessError, match="already"):
         keeping.create(tmp_path / "witness", Pinned(NAME, bytes(32), None))
@@ -321,8 +319,10 @@ def test_a_file_of_blocks_is_followed_like_the_store(tmp_path, host):
     for cut in (1, 100, len(whole) // 2, len(whole) - 1):
         file.write_bytes(whole[:cut])
         with pytest.raises(following.FollowingError):
-            exported.head_of(file)
             list(exported.blocks_of(file))
+    file.write_bytes(whole[:100])
+    with pytest.raises(following.FollowingError):
+        exported.head_of(file)
     file.write_bytes(b"\x9f" + whole)
     with pytest.raises(following.FollowingError, match="no file"):
         exported.head_of(file)
@@ -376,14 +376,14 @@ def test_a_bundle_and_a_proof_have_the_newest_head_that_is_cosigned(host, witnes
     assert cosigning.seen_by(store, 0)["w0.example"] == host.now_s
 
 
-def test_a_host_put_back_from_an_old_copy_learns_it_from_its_witness(tmp_path, host, witnesses):
+def test_a_host_put_back_from_an_old_copy_learns_it_from_its_witness(host, witnesses):
     log = Log(host)
     log.append(99)
     witnesses[0].add_checkpoint(log.submission(0), NOW_S)
     asyncio.run(Cosigning(host.sink.store, host.sink.clock, everybody(witnesses, host.sink.clock)).submit())
     first, *others = host.sink.store.witnesses()
     assert "99 blocks" in first.conflict and first.blocks == 0
-    assert all(one.conflict is None and one.blocks for one in others)
+    assert len(others) == 2 and all(one.conflict is None and one.blocks for one in others)
 
 
 def test_a_witness_that_saw_another_history_is_shown_until_it_is_removed(host, witnesses, caplog):
@@ -470,26 +470,29 @@ def test_witnesses_are_bounded_and_have_one_name_each(host):
 
 
 def test_the_node_goes_on_while_a_witness_takes_its_time(host):
-    store, ticks, release = host.sink.store, [], threading.Event()
+    store, ticks, release, asked = host.sink.store, [], threading.Event(), []
 
     def slow(url, body):
+        asked.append(url)
         release.wait(10)
         raise RuntimeError("and something nobody thought of")
 
     async def live():
         cosigning.add(store, cosigned.WitnessKey("me.example", bytes(32)), "http://me.example", START_S)
+        began = time.monotonic()
         running = asyncio.create_task(Cosigning(store, host.sink.clock, slow).run())
         for _ in range(20):
             await asyncio.sleep(0.01)
             host.person(f"person {len(ticks)}")  # the store is free meanwhile
-            ticks.append(time.monotonic())
+            ticks.append(time.monotonic() - began)
+        assert len(asked) == 1
         release.set()
         await asyncio.sleep(0.2)
         assert not running.done()
         running.cancel()
 
     asyncio.run(live())
-    assert len(ticks) == 20 and ticks[-1] - ticks[0] < 5
+    assert len(ticks) == 20 and ticks[-1] < 5
 
 
 # Keys and addresses

@@ -40,7 +40,8 @@ def follower(community):
 def test_who_follows_gets_the_same_state_and_root():
     community = grown()
     sink = community.sink
-    other = follower(community)
+    storage = Storage({}, {}, {})
+    other = Ledger(storage, community.id)
     assert sink.refused == {}
     for number in range(len(sink.blocks)):
         header = other.append(sink.blocks[number], StandIn.verify)
@@ -48,7 +49,7 @@ def test_who_follows_gets_the_same_state_and_root():
     assert other.root() == sink.ledger.root()
     assert other.last.raw == sink.ledger.last.raw
     for part in ("values", "state_nodes", "tree_nodes"):
-        assert getattr(sink.storage, part)
+        assert getattr(storage, part) == getattr(sink.storage, part) != {}, part
 
 
 def test_a_ledger_goes_on_after_a_restart_at_any_height():
@@ -98,7 +99,15 @@ def test_a_block_that_is_wrong_in_any_part_is_rejected():
         other.append(block, StandIn.verify)
     header, raws, anchors = blocks.decode(sink.blocks[12])
     fields = [header.height, header.time_s, header.before, header.entries_root, header.anchors_root, header.state_root]
-    for at, value in ((0, 13), (0, 11), (1, START_S - 1), (2, bytes(32)), (3, bytes(32)), (5, bytes(32))):
+    for at, value in (
+        (0, 13),
+        (0, 11),
+        (1, START_S - 1),
+        (2, bytes(32)),
+        (3, bytes(32)),
+        (4, bytes(32)),
+        (5, bytes(32)),
+    ):
         changed = list(fields)
         changed[at] = value
         case.raises(BlockError, other.append, blocks.encode(blocks.Header(*changed), raws, anchors), StandIn.verify)
@@ -115,7 +124,11 @@ def test_a_block_never_is_from_before_the_one_before_it():
     last_s = community.sink.ledger.last.time_s
     community.now_s = START_S - 1000
     community.person("late")
-    assert community.sink.ledger.last.time_s == last_s
+    last = community.sink.ledger.last
+    assert last.time_s == last_s
+    before = blocks.Header(last.height + 1, last_s - 1, last.id, tree.EMPTY_ROOT, tree.EMPTY_ROOT, last.state_root)
+    empty = blocks.encode(before, [], [])
+    assert "from before" in str(case.raises(BlockError, community.sink.ledger.append, empty, StandIn.verify))
 
 
 def test_the_state_proves_what_is_in_it_and_what_is_not():

@@ -1,5 +1,6 @@
 """The ledger's rules: what takes effect, when, and what is rejected with which reason."""
 
+from simulator import bodies
 from simulator.community import DAY_S, START_S, Community
 from simulator.ordered import Ordered
 from wattpact_protocol.ledger import members, records, trades
@@ -188,6 +189,27 @@ def test_a_contract_that_is_never_started_gives_its_energy_back():
     assert market.reason(market.community.start(market.wallbox, contract, START_S)) == reasons.NOT_GRANTED
 
 
+def test_what_an_ended_contract_gave_back_it_cannot_start_with():
+    """Its start is stamped while it ran, and comes after the mandate is bound by the next contract."""
+    for second, reason in ((HOUR_S + 59, None), (HOUR_S + 60, reasons.TOO_LATE)):
+        market = Market()
+        offer = market.offer(wh=2500)
+        acceptance = market.accept(offer, market.demand(wh=2500), 2500, timeout_s=3 * HOUR_S)
+        contract = market.community.confirm(market.roof, acceptance)
+        market.community.grant(contract, offer, acceptance)
+        market.at(60)
+        assert market.reason(market.community.terminate(market.wallbox, contract)) is None
+        market.at(second)
+        later = market.offer(wh=2500, start_s=START_S + HOUR_S, hours=2)
+        next_one = market.accept(later, market.demand(wh=2500), 2500)
+        assert market.reason(next_one) == (None if reason else reasons.MANDATE_EXCEEDED)
+        late = market.community.start(market.wallbox, contract, START_S + 30)
+        assert market.reason(late) == reason
+        if reason:
+            assert market.reason(market.community.confirm(market.roof, next_one)) is None
+        assert market.sink.record_of(records.MANDATE, market.buys.id)["used_wh"] == 2500
+
+
 def test_a_grant_repeats_the_contract_once():
     market = Market()
     offer, acceptance, contract = market.agreed()
@@ -307,6 +329,86 @@ def test_an_order_and_an_entry_of_a_log_are_ordered_once():
 
 def community_order(market):
     return market.community.mandate(market.east, market.roof, kinds.SELL, 1, 1)
+
+
+def test_an_order_needs_an_id_and_ends_with_its_expiry():
+    market = Market()
+    contract = market.granted()
+    bare = market.community.publish(market.west, kinds.TERMINATE, {"contract": contract.id, "reason": ""})
+    assert market.reason(bare) == reasons.NO_ORDER_ID
+    for expires_s, reason in ((START_S - 1, reasons.ORDER_EXPIRED), (START_S, None)):
+        body = {"contract": contract.id, "reason": ""}
+        ended = market.community.order(market.west, kinds.TERMINATE, body, expires_s=expires_s)
+        assert market.reason(ended) == reason
+
+
+def test_an_entry_of_an_older_generation_is_not_ordered():
+    market = Market()
+    community, roof = market.community, market.roof
+    body = dict(roof.certificate.body, version=2, generation=1)
+    assert market.reason(community.publish(community.issuer, kinds.CERTIFICATE, body)) is None
+    assert market.reason(market.offer()) == reasons.STALE_GENERATION
+
+
+def test_a_community_keeps_its_slots_and_its_versions_rise():
+    market = Market()
+    for change, reason in (
+        ({"version": 1}, reasons.STALE_VERSION),
+        ({"version": 2, "slot_s": 60}, reasons.SLOT_CHANGED),
+        ({"version": 2, "silence_s": 60}, reasons.SLOT_CHANGED),
+        ({"version": 2, "name": "another"}, None),
+    ):
+        body = bodies.community(**change)
+        assert market.reason(market.community.publish(market.community.issuer, kinds.COMMUNITY, body)) == reason
+    assert market.sink.record_of(records.COMMUNITY)["version"] == 2
+
+
+def test_versions_of_the_policies_of_one_meter_rise():
+    market = Market()
+    for meter, version, reason in (
+        (None, 1, None), (None, 1, reasons.STALE_VERSION), (market.roof.kid, 1, None), (None, 2, None),
+        (market.roof.kid, 1, reasons.STALE_VERSION), (market.roof.kid, 2, None),
+    ):  # fmt: skip
+        body = {"version": version} if meter is None else {"version": version, "meter": meter}
+        assert market.reason(market.community.publish(market.community.issuer, kinds.POLICY, body)) == reason
+
+
+def test_no_tariff_comes_before_the_community():
+    community = Community(slot_s=None, sink=Ordered)
+    assert community.sink.refused.get(community.tariff(0, 1, 1).id) == reasons.NOT_FOUNDED
+
+
+def test_what_is_listed_of_one_author_or_period_is_bounded():
+    market = Market()
+    community, state, period = market.community, market.sink.ledger.state, members.period_of(START_S)
+    state.put(records.TARIFFS, {"before": 0, "rows": [[START_S, 1, 1, bytes(32)]] * members.MAX_TARIFFS}, period)
+    state.put(records.TARIFFS, {"before": period, "rows": []})
+    author = state.need(records.AUTHOR, market.roof.kid)
+    author["certificates"] *= members.MAX_CERTIFICATES
+    state.put(records.AUTHOR, author, market.roof.kid)
+    state.put(records.CONTRACTS, {"ids": [bytes(32)] * trades.MAX_CONTRACTS}, market.wallbox.kid, period)
+    state.keep()
+    assert market.reason(community.tariff(START_S + 900, 2, 2)) == reasons.TOO_MANY_TARIFFS
+    acceptance = market.accept(market.offer(), market.demand())
+    assert market.reason(community.confirm(market.roof, acceptance)) == reasons.TOO_MANY_CONTRACTS
+    again = community.enrol_again(market.roof, market.east)
+    assert market.reason(again.certificate) == reasons.AUTHORS_FULL
+
+
+def test_a_mandate_binds_only_a_few_contracts_that_were_not_started():
+    market = Market()
+    demand = market.demand()
+    confirmed = []
+    for _ in range(trades.MAX_HELD + 1):
+        confirmed.append(market.community.confirm(market.roof, market.accept(market.offer(), demand, 10)))
+    assert [market.reason(new) for new in confirmed] == [None] * trades.MAX_HELD + [reasons.TOO_MANY_CONTRACTS]
+
+
+def test_no_grant_for_a_contract_that_was_ended():
+    market = Market()
+    offer, acceptance, contract = market.agreed()
+    assert market.reason(market.community.terminate(market.west, contract)) is None
+    assert market.reason(market.community.grant(contract, offer, acceptance)) == reasons.TERMINATED
 
 
 def test_no_time_is_stated_twice():

@@ -69,7 +69,6 @@ class Board:
         self.network = Network()
         self.relay = Relay()
         self.uptime_ms = 0
-        self.slept_ms = 0
         self.most_ms = 1 << 30  # of uptime, then `stop` is called
         self.stop = None
         self.fed = 0

@@ -259,11 +259,10 @@ class Community:
         publish = self.publish if who.chained else self.order
         return publish(who, kinds.TERMINATE, bodies.terminate(contract.id), unix_s)
 
-    def agree(self, supplier, consumer, price, wh, max_w, start_s, end_s, priority=1, used_s=None, offer_wh=None):
+    def agree(self, supplier, consumer, price, wh, max_w, start_s, end_s, priority=1, used_s=None):
         """A whole contract, used from `used_s`: its start where none is given, never with -1."""
-        offered_wh = offer_wh or wh
-        sells = self.backed(supplier, kinds.SELL, price, offered_wh, start_s, end_s)
-        offer = self.offer(supplier, price, offered_wh, max_w, start_s, end_s, sells)
+        sells = self.backed(supplier, kinds.SELL, price, wh, start_s, end_s)
+        offer = self.offer(supplier, price, wh, max_w, start_s, end_s, sells)
         acceptance = self.accept(consumer, offer, wh, priority, demand=self.need(consumer, offer, wh).id)
         contract = self.confirm(supplier, acceptance)
         self.grant(contract, offer, acceptance)

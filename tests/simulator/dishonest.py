@@ -4,6 +4,7 @@ what is left, and signs it. It has its own key and nobody else's."""
 import io
 
 from wattpact import audit
+from wattpact.audit.shapes import misshapen
 from wattpact.bundle import format
 from wattpact_protocol.crypto import merkle
 from wattpact_protocol.encoding import cbor
@@ -79,7 +80,10 @@ class DishonestHost:
                 found = format.decode_record(raw)
                 if found.value is not None:
                     record, key = records.parts_of(found.key)
-                    inputs.follow(record, key, records.decode(record, found.value))
+                    fields = records.decode(record, found.value)
+                    if misshapen(fields):
+                        return {}
+                    inputs.follow(record, key, fields)
             for new in unsealer.all(decoded):
                 inputs.apply(new)
             settled = Settlement(inputs.slot_s, inputs.silence_s, inputs.load_profiles, inputs.contracts)

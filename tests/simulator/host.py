@@ -9,11 +9,13 @@
 Meters seal what they measure unless they are made otherwise: a key is open from the start.
 """
 
+from contextlib import contextmanager
 from pathlib import Path
 
 from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.keys import Signer
 from wattpact.membership import members
+from wattpact.node.node import Node
 from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
@@ -43,16 +45,31 @@ def hosted(directory, now_s=START_S, slot_s=900, prices=PRICES, seals=AT_ONCE, *
     )  # fmt: skip
 
 
+def node_of(community, issuer=True):
+    """A node on the host of that community, with the issuer's key or without it."""
+    signer = community.issuer if issuer else None
+    return Node(community.sink.store, community.root.public_key, community.host, signer, community.sink.clock)
+
+
+@contextmanager
+def hosted_with_node(directory):
+    """A community on a host, and `community.node`, which may be replaced meanwhile; both are closed at the end."""
+    made = hosted(directory)
+    made.node = node_of(made)
+    yield made
+    made.node.pipeline.close()
+    made.sink.close()
+
+
 class Host:
     """A store at directory/wattpact.db and an ingest, by the clock of their community.
 
     `readers` are those whose keys unseal here: the issuer, where none are given."""
 
-    def __init__(self, community, directory, readers=None, threads=None):
+    def __init__(self, community, directory, readers=None):
         self.community = community
         self.path = Path(directory) / "wattpact.db"
         self.readers = [community.issuer] if readers is None else readers
-        self._threads = threads
         self.open()
 
     def clock(self):
@@ -60,7 +77,7 @@ class Host:
 
     def open(self):
         self.store = Store(self.path, self.community.id)
-        self.pipeline = Ingest(self.store, self.community.root.public_key, self.clock, self._threads)
+        self.pipeline = Ingest(self.store, self.community.root.public_key, self.clock)
         self.unsealer = Unsealer(self.store, self.readers)
         self.writer = Writer(self.store, self.community.host.key, self.clock)
         self.projections = Projections(

@@ -38,6 +38,7 @@ CHECKOUT = Path(__file__).parents[2]
 MICROPYTHON = CHECKOUT / "tools" / "micropython"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol", "PYTHONUNBUFFERED": "1"}
 HOUR_S = 3600
+FLASH_BYTES = 1 << 20  # of a meter's image, where its settings name no other
 
 
 class NodeProcess:
@@ -265,10 +266,10 @@ class LiveCommunity:
         return "\n".join(lines)
 
 
-def journal(household: Household, flash_bytes: int = 1 << 20) -> dict[int, bytes]:
+def journal(household: Household) -> dict[int, bytes]:
     """What is in the flash of a meter that was stopped: sequence -> entry."""
     image = household.meter.folder / "flash.img"
-    command = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
+    command = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(FLASH_BYTES)]
     environment = {**os.environ, "MICROPYPATH": "protocol:firmware:.frozen"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr

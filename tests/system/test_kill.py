@@ -26,23 +26,23 @@ class Killer:
     """Kills one of the node and the meters at seeded moments, if it runs just then, until it has killed KILLS."""
 
     def __init__(self, live: LiveCommunity, seed: int) -> None:
-        self._street = live
+        self._live = live
         self._random = random.Random(seed)
         self.node_kills = 0
 
     @property
     def meter_kills(self) -> int:
-        ends = [event for household in self._street.households.values() for _, event in household.of("ended")]
+        ends = [event for household in self._live.households.values() for _, event in household.of("ended")]
         return sum(event["status"] == -signal.SIGKILL for event in ends)
 
     async def run(self) -> None:
-        households = list(self._street.households.values())
+        households = list(self._live.households.values())
         while self.node_kills + self.meter_kills < KILLS:
             await asyncio.sleep(self._random.uniform(0, LONGEST_PAUSE_S))
             victim = self._random.choice([*households, None])
             if victim is not None:
                 victim.meter.kill()
-            elif self._street.process.kill():
+            elif self._live.process.kill():
                 self.node_kills += 1
 
 

@@ -32,7 +32,7 @@ LOG_AT_MOST_BYTES = 200_000
 
 
 class Player:
-    """Enrols keys of its own in a live, plays their meters, and sends anything to the node."""
+    """Enrols keys of its own in a live community, plays their meters, and sends anything to the node."""
 
     def __init__(self, live: LiveCommunity) -> None:
         self.live = live

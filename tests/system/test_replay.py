@@ -118,7 +118,7 @@ def test_a_recorded_waveform_is_measured_within_one_percent() -> None:
     assert len(found) == 12
 
 
-def test_the_week_fails_where_a_file_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_week_fails_where_a_file_differs(tmp_path: Path) -> None:
     """A check that cannot fail shows nothing: the meters are given a watt-hour that the reference does not know of."""
     source = Path(case.data(HOMES))
     play = homes.HomesReplay(source, 2, 1, 0, lambda text: None)

@@ -47,16 +47,7 @@ TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 
 _LAUNCHER = """
 import gc, sys
-image, path = {image!r}, {path!r}
-if image:
-    import ffi, os, uctypes, vfs
-    size = os.stat(image)[6]
-    data = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
-    with open(image, "rb") as file:
-        file.readinto(data)
-    vfs.mount(vfs.VfsRom(data), "/rom")
-    path = "/rom"
-sys.path[:] = path.split(":") + [".frozen"]
+{loading}
 gc.threshold({collect_bytes!r})
 from boards.virtual.lockstep import run
 sys.exit(run(sys.argv[-1]))
@@ -94,7 +85,7 @@ def collect_bytes() -> int:
 def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     """Build what the form loads, and a program that runs lockstep.py in it, with exactly so much heap."""
     folder.mkdir(parents=True)
-    image, path = None, str(folder / "code")
+    loading = f"sys.path[:] = [{str(folder / 'code')!r}, '.frozen']"
     if name == "py":
         size = sum(source.stat().st_size for _, source in device_files())
         for target, source in device_files():
@@ -104,8 +95,9 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
     else:
         image = folder / "image.romfs"
         size = image.write_bytes(romfs.build_image(architecture()))
+        loading = romfs.mounting(image)
     launcher = folder / "launcher.py"
-    launcher.write_text(_LAUNCHER.format(image=str(image or ""), path=path, collect_bytes=collect_bytes()))
+    launcher.write_text(_LAUNCHER.format(loading=loading, collect_bytes=collect_bytes()))
     program = folder / "micropython"
     # A program in MicroPython's place: of the arguments it is given, only the configuration matters.
     program.write_text(

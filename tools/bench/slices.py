@@ -1,7 +1,7 @@
 """The longest that the meter's sampler waits, in instructions: between two of its turns, while the core signs,
 verifies, seals, keeps and sends.
 
-python -m tools.bench.slices [--rounds N]
+python -m tools.bench.slices [--rounds N] [--full]      in the heap of the bare profile, or of the full one
 """
 
 import argparse
@@ -93,16 +93,6 @@ sellers = [community.enrol(Neighbour("n%d" % n), owner).public_key for n in rang
 with open(FOLDER + "/received", "w") as file:
     file.write("%s\n%d\n" % (community.root.public_key.hex(), enrolled.board.start_s))
     live(enrolled.app, enrolled.board, answer, begin, lambda name, function, *arguments: function(*arguments))
-"""
-MOUNT = """
-import os, uctypes, vfs
-size = os.stat(FOLDER + "/image")[6]
-image = uctypes.bytearray_at(ffi.open("libc.so.6").func("p", "malloc", "i")(size), size)
-with open(FOLDER + "/image", "rb") as file:
-    file.readinto(image)
-vfs.mount(vfs.VfsRom(image), "/rom")
-sys.path[:] = ["/rom", ".frozen"]
-import counted
 """
 COUNTED = r"""
 import binascii, ffi, gc, hashlib
@@ -227,9 +217,12 @@ def measure(rounds: int = ROUNDS, heap_bytes: int = heap.BARE_BYTES) -> Slices:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "again").mkdir()
-        (folder / "image").write_bytes(_image(rounds, folder))
+        image = folder / "image"
+        image.write_bytes(_image(rounds, folder))
         recorded = _record(_program(RECORDING, rounds, folder), folder)
-        lines, counts = counting.printed_counts(_program(MOUNT, rounds, folder), str(heap_bytes + COUNTING_BYTES))
+        lines, counts = counting.printed_counts(
+            romfs.mounting(image) + "import counted\n", str(heap_bytes + COUNTING_BYTES)
+        )
         names = (folder / "names").read_text().splitlines()
     entries, verifications, errors = lines[0].split("|")[:3]
     if errors != "{}" or len(counts) != len(names) or lines[0].split("|")[:3] != recorded.split("|")[:3]:
@@ -243,11 +236,13 @@ def measure(rounds: int = ROUNDS, heap_bytes: int = heap.BARE_BYTES) -> Slices:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Count the longest that the sampler waits for the meter's core.")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="seconds of the meter's life")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--full", action="store_true", help="in the heap of a board with PSRAM")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     if unavailable():
         print(unavailable(), file=sys.stderr)
         return 1
-    found = measure(rounds)
+    found = measure(rounds, heap.FULL_BYTES if arguments.full else heap.BARE_BYTES)
     print(f"{found.entries} entries signed, {found.verifications} signatures verified; i386 instructions, callgrind")
     print(f"garbage collected {found.collections} times in {rounds} seconds")
     for name, count in sorted(found.longest.items(), key=lambda row: -row[1]):

@@ -51,6 +51,7 @@ class Board:
         self.settings = Settings(settings.read(flash + SETTINGS))
         self.relay = BistableRelay(pins.RELAY_CLOSE, pins.RELAY_OPEN, pins.RELAY_SENSE)
         self.source = once("wattpact_meter.sources.kinds").make(self.settings, _parts(pins))
+        once("wattpact_meter.setting_checks")  # which the kinds loaded again
         self.wifi = Wifi(self.settings.wifi, lambda error: self.report_error("wifi", error))
         self._resolver = Resolver(self.wifi.name_server, os.urandom)
         self.network = Udp(self.settings.host, self._resolver)

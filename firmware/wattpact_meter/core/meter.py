@@ -125,8 +125,8 @@ class Meter:
         self._publisher = Publisher(self.log, self.sealer, self.events, self.recorder, self.trader, self.usage, count)
         self._retention = Retention(self._journal, self.log, self.trust, count)
         steps.finish(self._keeping.attempt_steps(self._begin_log_steps()))
-        saved = "lost" if self.log.is_state_old else self._store.load(GUARD)
-        saved = "lost" if GUARD in self._store.corrupt else saved
+        is_lost = self.log.is_state_old or GUARD in self._store.corrupt
+        saved = "lost" if is_lost else self._store.load(GUARD)
         self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
         self._note_boot(power_failed, missing)
 

@@ -27,7 +27,6 @@ _PARTS = 128  # a checkpoint where one of so many of the energy since the start 
 _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
 _MAX_TEXT_BYTES = 64
 _WAIT_FOR_CLOCK_MS = 60_000
-_LONGEST_OUTAGE_S = 30 * 86400  # where nobody knows better
 DEAD_MS = 10_000  # a source that was not trusted for so long is dead, or for three of its periods
 _PERIODS = 3
 _FIRST_PERIOD_MS = 10_000  # the slowest that DSMR allows, until it is known
@@ -94,7 +93,8 @@ class Recorder:
         if saved is not None:
             self.bank.restore(saved[:-3])
             self.period_ms, self._adopted_s, self._ends = saved[-3:]
-            self.bank.outage_s = None if self._adopted_s else _LONGEST_OUTAGE_S
+            if self._adopted_s:
+                self.bank.outage_s = None
             self._saved = self.bank.snapshot()
         held = self.bank.snapshot()
         below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
@@ -161,7 +161,7 @@ class Recorder:
         if self.bank.outage_s is None and now.unix_s is not None:
             self.bank.outage_s = max(0, now.unix_s - self._adopted_s)
         elif self.bank.outage_s is None and now.uptime_ms - self.trusted_ms > _WAIT_FOR_CLOCK_MS:
-            self.bank.outage_s = _LONGEST_OUTAGE_S
+            self.bank.outage_s = registers.LONGEST_OUTAGE_S
 
     def _trust(self, now_ms: int) -> None:
         """The source is alive; its period is the median of the newest gaps, so that neither a lost telegram nor two at

@@ -29,6 +29,7 @@ OPENED = "opened"  # adopted, and a new register generation began
 _HEADROOM_PERCENT = 120
 _LAG_S = 60
 _ROUNDING_WH = 2
+LONGEST_OUTAGE_S = 30 * 86400  # where nobody knows better
 _COARSE_S = 4_000  # some meters move their registers once an hour, and then by all that was used
 _COARSE_WH = (1000, 100, 10)  # and some have registers of whole kWh
 _DOUBTS = 3  # consecutive contradictions after which a pending reading is dropped
@@ -64,7 +65,7 @@ class Register:
 class Bank:
     """The registers of one source. Measured energy is added; a meter's own registers are adopted: one or the other."""
 
-    def __init__(self, rated_w: int, outage_s: "int | None" = 30 * 86400) -> None:
+    def __init__(self, rated_w: int, outage_s: "int | None" = LONGEST_OUTAGE_S) -> None:
         """outage_s: how long this meter may have been without power or sight of its source; bounds how much
         the first registers after a restart may have risen. None while that is not known: they then wait."""
         if rated_w <= 0 or (outage_s or 0) < 0:

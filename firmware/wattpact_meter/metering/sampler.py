@@ -259,9 +259,7 @@ class Sampler:
 
     def _lose_crossings(self, t_us: int) -> "list[power.Period]":
         """No crossing for too long: the period ends with the cycles it has; one that has none goes on."""
-        periods = (
-            [self._close(t_us, power.NO_CROSSING)] if self._good_cycles + self._wide_cycles or self._cycles else []
-        )
+        periods = [self._close(t_us, power.NO_CROSSING)] if self._cycles else []
         self._count_nominal(t_us)
         return periods
 

@@ -90,11 +90,6 @@ class Journal:
         return self._segments[-1].end if self._segments else self._next
 
     @property
-    def corrupt(self) -> bool:
-        """Whether damage was found."""
-        return bool(self.missing)
-
-    @property
     def size_bytes(self) -> int:
         return sum([segment.size for segment in self._segments])
 
@@ -140,10 +135,6 @@ class Journal:
             segment.is_broken = True
         self._note_missing(sequence, sequence + 1)
         return None
-
-    def last(self) -> "bytes | None":
-        """The newest entry."""
-        return self.read(self.next_sequence - 1)
 
     @property
     def lost_to(self) -> int:

@@ -106,9 +106,8 @@ class Usage:
         return self._make_room(body["contract"])
 
     def _sort(self) -> None:
-        self.grants.sort(
-            key=lambda grant: (grant.priority, grant.id)
-        )  # `contracts.order_of`, which would load all of it
+        """As by `contracts.order_of`, which would load all of settlement's contracts."""
+        self.grants.sort(key=lambda grant: (grant.priority, grant.id))
 
     def _make_room(self, newest: bytes) -> "str | None":
         """Past the limit the grant that is used last goes, of those that are not in use."""

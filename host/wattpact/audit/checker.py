@@ -5,7 +5,8 @@ first thing that is wrong ends it with the entry that shows it; what can be chec
 key is needed. docs/spec/bundle.md, "What an auditor checks".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from wattpact_protocol.crypto import merkle
@@ -70,6 +71,7 @@ class _Checker:
         self.numbers: dict[bytes, tuple[int, Entry]] = {}  # of all but readings
         self.statement: Entry | None = None
         self._openings: list[tuple[Entry, dict[str, Any]]] = []
+        self._founded: set[bytes] = set()  # meters with a record
         self._named: dict[str, Any] = {}
         self._order: tuple[Any, ...] = ()
 
@@ -118,13 +120,18 @@ class _Checker:
 
     def _unfounded(self, new: Entry) -> str | None:
         """A reading counts by the records of the community and of its meter."""
+        if new.kid in self._founded:
+            return None
         if self.inputs.community is None:
             return "it comes before the community's entry"
         try:
             is_known = self.proven.get(records.COMMUNITY) and self.proven.get(records.AUTHOR, new.kid)
         except ProofProblem as problem:
             return str(problem)
-        return None if is_known else "the ledger has no record of its meter or of the community"
+        if not is_known:
+            return "the ledger has no record of its meter or of the community"
+        self._founded.add(new.kid)
+        return None
 
     def _uncommitted(self, new: Entry) -> str | None:
         """A part sealed with a key that no KEY_OPEN committed to is void. A host could make a part void by leaving its
@@ -182,7 +189,8 @@ class _Checker:
             raise Refuted("it does not name the entry before it in its author's log", unlinked)
         body = stated.body
         self._check_window(stated)
-        self._check(lambda: self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key))
+        with _refuting(self._named):
+            self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key)
         self._check_cosigned()
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
         if self.seals.unreadable:
@@ -228,23 +236,19 @@ class _Checker:
                 text = f"readings of this meter are left out before it: they are needed from {made.evidence_from_s} on"
                 raise Refuted(text, self.places[kid])
 
-    def _check(self, part: Callable[[], None], named: dict[str, Any] | None = None) -> None:
-        """`named`: the entry that shows it, if it is not the statement."""
-        try:
-            part()
-        except ProofProblem as problem:
-            raise Refuted(str(problem), named or self._named) from None
-
     def _check_proven(self, made: Statement) -> None:
         """Nothing of the ledger is left out that the statement depends on, and nothing of a log that is known to exist
         where its readings do not reach the end."""
-        self._check(lambda: self.proven.check_whole(made, self.named, self.authors.by_kid))
+        with _refuting(self._named):
+            self.proven.check_whole(made, self.named, self.authors.by_kid)
         used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
         for opening, named in self._openings:
             if (opening.kid, opening.generation, opening.body["key_no"]) in used:
-                self._check(lambda opening=opening: self.proven.check_key(opening), named)  # type: ignore[misc]
-        for kid in made.closure:
-            self._check(lambda kid=kid: self._check_end(kid, made))  # type: ignore[misc]
+                with _refuting(named):
+                    self.proven.check_key(opening)
+        with _refuting(self._named):
+            for kid in made.closure:
+                self._check_end(kid, made)
 
     def _check_end(self, kid: bytes, made: Statement) -> None:
         load, anchored = self.inputs.load_profiles.get(kid), self.proven.anchored(kid)
@@ -261,6 +265,15 @@ class _Checker:
         if wrong:
             named = [f"{name} is {_shown(computed[name])}, not {_shown(stated[name])}" for name in wrong]
             raise Refuted("; ".join(named), self._named)
+
+
+@contextmanager
+def _refuting(named: dict[str, Any]) -> Iterator[None]:
+    """What is wrong with the ledger's part refutes the bundle; `named` is the entry that shows it."""
+    try:
+        yield
+    except ProofProblem as problem:
+        raise Refuted(str(problem), named) from None
 
 
 def _shown(value: Any) -> str:

@@ -19,7 +19,7 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit.shapes import misshapen
 from wattpact.audit.terms import Contract, Named, ProofProblem, mandates_of, wrong_of
 from wattpact.bundle import format
-from wattpact.bundle.format import Head, Record
+from wattpact.bundle.format import Record
 
 MAX_LATER_S = 3600  # a statement is at most so much younger than the state that it rests on
 
@@ -29,27 +29,29 @@ class LedgerPart:
 
     def __init__(self, community: bytes) -> None:
         self._community = community
-        self._head: Head | None = None
+        self._point: checkpoints.Checkpoint | None = None
         self.header: blocks.Header | None = None
         self._records: dict[bytes, Record] = {}
         self._last = b""
         self.stated: dict[str, Any] | None = None  # what was ordered of the subject's statements
 
     def add_head(self, raw: bytes) -> None:
+        """Its block is under its checkpoint; who signed that is known with the statement, in `check_head`."""
         try:
-            self._head = format.decode_head(raw)
-            self.header = blocks.decode_header(self._head.header)
+            head = format.decode_head(raw)
+            header, point = blocks.decode_header(head.header), checkpoints.decode(head.checkpoint)
+            if point.origin != checkpoints.origin_of(self._community):
+                raise ProofProblem("the checkpoint is of another ledger")
+            tree.verify_inclusion(header.id, header.height, point.size, head.inclusion, point.root)
         except ValueError as error:
             raise ProofProblem(str(error)) from None
+        self.header, self._point = header, point
 
     def checkpoint(self) -> checkpoints.Checkpoint:
         """The head's; raises ProofProblem."""
-        if self._head is None:
+        if self._point is None:
             raise ProofProblem("the bundle has no head of the ledger")
-        try:
-            return checkpoints.decode(self._head.checkpoint)
-        except ValueError as error:
-            raise ProofProblem(str(error)) from None
+        return self._point
 
     def add_record(self, raw: bytes) -> None:
         if self.header is None:
@@ -110,16 +112,10 @@ class LedgerPart:
     def check_head(self, stated: Entry, public_key: bytes) -> None:
         """Whether the host that made the statement signed the ledger's head, and the statement names this state."""
         point = self.checkpoint()
-        assert self._head is not None and self.header is not None  # since it has a checkpoint
+        assert self.header is not None  # since it has a checkpoint
         header = self.header
-        try:
-            if point.origin != checkpoints.origin_of(self._community):
-                raise ProofProblem("the checkpoint is of another ledger")
-            if not checkpoints.is_signed(point, public_key, ed25519.verify):
-                raise ProofProblem("the checkpoint is not signed by the host that made the statement")
-            tree.verify_inclusion(header.id, header.height, point.size, self._head.inclusion, point.root)
-        except ValueError as error:
-            raise ProofProblem(str(error)) from None
+        if not checkpoints.is_signed(point, public_key, ed25519.verify):
+            raise ProofProblem("the checkpoint is not signed by the host that made the statement")
         body = stated.body
         if (body["height"], body["state_root"]) != (header.height, header.state_root):
             raise ProofProblem("the statement names another state")
@@ -131,11 +127,9 @@ class LedgerPart:
         all that the bundle certifies."""
         self.stated = self.get(records.STATED, made.subject)
         self._check_community(entries)
-        for kid in authors:
-            self._check_author(kid, entries)
+        issuers = {kid for kid in authors if self._check_author(kid, entries)["role"] == roles.ISSUER}
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
             self._check_author(meter, entries)
-        issuers = {kid for kid in authors if (self.get(records.AUTHOR, kid) or {}).get("role") == roles.ISSUER}
         self._check_contracts(made, entries, issuers)
         self._check_tariffs(made, entries)
 
@@ -147,7 +141,8 @@ class LedgerPart:
         if (body["slot_s"], body.get("silence_s", 0)) != (held["slot_s"], held["silence_s"]):
             raise ProofProblem("the record of the community is not what was signed")
 
-    def _check_author(self, kid: bytes, entries: Named) -> None:
+    def _check_author(self, kid: bytes, entries: Named) -> dict[str, Any]:
+        """The record of an author."""
         author = self.get(records.AUTHOR, kid)
         if author is None:
             raise ProofProblem(f"{kid.hex()} is in nobody's certificate")
@@ -159,6 +154,7 @@ class LedgerPart:
                 raise ProofProblem(f"the record of a certificate of {kid.hex()} is not what was signed")
             if held["begin_s"] < body["not_before_s"]:
                 raise ProofProblem(f"a certificate of {kid.hex()} holds before its own begin")
+        return author
 
     def _check_contracts(self, made: Statement, entries: Named, issuers: set[bytes]) -> None:
         """Every contract that is listed for a meter of the closure, and what they amount to under each mandate."""

@@ -31,9 +31,10 @@ def _are_bytes(value: object) -> bool:
 def _rows(*parts: Callable[[object], bool]) -> Callable[[object], bool]:
     def are_rows(value: object) -> bool:
         return isinstance(value, list) and all(
-            isinstance(row, list) and len(row) == len(parts) and all(part(one) for part, one in zip(parts, row))  # noqa: B905
+            isinstance(row, list) and len(row) == len(parts)
+            and all(part(one) for part, one in zip(parts, row, strict=True))
             for row in value
-        )
+        )  # fmt: skip
 
     return are_rows
 

@@ -14,7 +14,7 @@ from wattpact_protocol.ledger import checkpoints
 from wattpact_protocol.ledger.checkpoints import Checkpoint
 
 _NAME = re.compile(r"[^\s+]{1,128}")
-_KEY = re.compile(r"([^\s+]{1,128})\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})")
+_KEY = re.compile(rf"({_NAME.pattern})\+[0-9a-f]{{8}}\+([A-Za-z0-9+/]{{44}})")  # base64 of 33 bytes
 
 
 class WitnessKeyError(ValueError):
@@ -71,9 +71,9 @@ def check_name(name: str) -> str:
 
 def _read(text: str, kind: int, whose: str) -> tuple[str, bytes]:
     matched = _KEY.fullmatch(text.strip())
-    data = base64.b64decode(matched[3]) if matched else b""
-    if matched is None or len(data) != 33:
+    if matched is None:
         raise WitnessKeyError(f"{text!r} is no key of {whose}; it is written NAME+HASH+KEY, in one piece")
+    data = base64.b64decode(matched[2])
     name, public_key = matched[1], data[1:]
     if data[0] != kind:
         raise WitnessKeyError(f"the key of {name} is of type {data[0]}, and that of {whose} is of type {kind}")

@@ -1,7 +1,6 @@
 """`wattpact bill`: what a person has to pay or to receive for a month, the bundle that proves it and its keys."""
 
 import asyncio
-import os
 import shlex
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +18,7 @@ from wattpact.ordering import cosigning
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.proven import Proven
 from wattpact.projections import follow, ledger_feed
+from wattpact.store.files import replacing
 from wattpact.store.publishing import publish
 
 
@@ -63,7 +63,8 @@ def command(
                 )  # fmt: skip
                 shown, _ = disclose.for_bundle(reader, unsealer, data)
                 given = None if keys_target is None else disclose.disclose(reader, unsealer, shown)
-                _write(target, data)
+                with replacing(target) as file:
+                    file.write(data)
                 if keys_target is not None and given is not None:
                     disclosure.write(keys_target, given)
     if as_json:
@@ -121,13 +122,3 @@ def _row(made: bill.Bill) -> tuple[str, ...]:
     energies = (money.energy(fields[name]).removesuffix(" kWh") for name in names)
     amounts = (money.rounded(fields[name], made.currency) for name in ("net_nano", "saved_nano"))
     return (made.label, *energies, *amounts)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all; an earlier export of that name is replaced."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

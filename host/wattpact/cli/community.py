@@ -10,7 +10,6 @@ from wattpact_protocol.log import kinds, roles
 
 from wattpact.cli import times
 from wattpact.cli.frame import Price, Session, as_json, price, show_fields, show_json
-from wattpact.keys import KeyFileError, Signer
 from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
@@ -42,13 +41,6 @@ _EXPLAINED = {
 @click.group(short_help="Set the grid's prices, the meters' policies and default supply.")
 def command() -> None:
     """The community: the grid's prices, the policies that meters follow, and default supply."""
-
-
-def _issuer(directory: DataDirectory) -> Signer:
-    issuer = directory.issuer()
-    if issuer is None:
-        raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
-    return issuer
 
 
 def _find_meter(reader: Reader, text: str) -> Certified:
@@ -151,7 +143,7 @@ def _shown(name: str, value: Any) -> str:
 def tariff(session: Session, taken: int, given: int, since: str | None) -> None:
     """Set the grid's prices, for all slots that start at or after a time."""
     directory = session.data_directory()
-    issuer, now_s = _issuer(directory), data_directory.clock()
+    issuer, now_s = directory.needed_issuer(), data_directory.clock()
     directory.bring_up(now_s)
     with directory.store() as store:
         body = terms.community(store)
@@ -205,7 +197,7 @@ def policy(
 
     docs/spec/guard.md describes each field. A meter with a policy of its own follows that one alone."""
     directory = session.data_directory()
-    issuer, now_s = _issuer(directory), data_directory.clock()
+    issuer, now_s = directory.needed_issuer(), data_directory.clock()
     changes: dict[str, Any] = dict.fromkeys((*named, "holidays")) if defaults else {}
     changes.update({name: value for name, value in named.items() if value is not None})
     if holidays:
@@ -244,7 +236,7 @@ def default_supply(session: Session, meter: str, until: str) -> None:
 
     It cannot be withdrawn before its end; `community policy --meter METER --open` opens the relay all the same."""
     directory = session.data_directory()
-    issuer, now_s = _issuer(directory), data_directory.clock()
+    issuer, now_s = directory.needed_issuer(), data_directory.clock()
     with directory.store() as store:
         known = _find_meter(store, meter)
         zone = times.zone_of(store)

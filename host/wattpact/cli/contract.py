@@ -218,10 +218,7 @@ def _ending(
 ) -> tuple[Signer, dict[str, Any]]:
     """Who ends it, and further fields of the entry."""
     if party == "operator":
-        issuer = directory.issuer()
-        if issuer is None:
-            raise KeyFileError("the issuer's key is not in this data directory")
-        return issuer, {}
+        return directory.needed_issuer(), {}
     meters = (contract.supplier, contract.consumer)
     owners = {known.body.get("owner", b"") for known in reader.certificates() if known.kid in meters}
     if party is None:

@@ -15,6 +15,7 @@ from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_ta
 from wattpact.ordering import cosigning, exported, following, writer
 from wattpact.ordering.following import Follower
 from wattpact.store.interface import Reader
+from wattpact.store.records import Block
 
 
 class LedgerCommandError(ValueError):
@@ -68,19 +69,18 @@ def block(session: Session, height: int | None, as_json: bool) -> None:
     with session.data_directory().reader() as reader:
         _, last = _head(reader)
         height = last.height if height is None else height
-        found = reader.block(height)
-        if found is None:
+        raw = writer.block_bytes(reader, height)
+        if raw is None:
             raise LedgerCommandError(f"there is no block {height}; the last is {last.height}")
+        header, raws, anchors = blocks.decode(raw)
+        entries = [entry.decode(one, reader.community) for one in raws]
         labels = {known.kid: known.body["label"] for known in reader.certificates()}
-        rows = [(row, entry.decode(row.raw, reader.community)) for row in reader.ordered_in(height)]
-        header, zone = blocks.decode_header(found.header), times.zone_of(reader)
-        seen = cosigning.seen_by(reader, height)
-        anchors = blocks.decode(writer.block_bytes(reader, height) or b"")[2]
+        seen, zone = cosigning.seen_by(reader, height), times.zone_of(reader)
     if as_json:
         show_json({
             "height": height, "id": header.id.hex(), "time_s": header.time_s, "before": header.before.hex(),
             "state_root": header.state_root.hex(),
-            "entries": [{"id": new.id.hex(), "kind": new.name, "author": new.kid.hex()} for _, new in rows],
+            "entries": [{"id": new.id.hex(), "kind": new.name, "author": new.kid.hex()} for new in entries],
             "heads": [_anchor(anchor) for anchor in anchors], "seen_by": seen,
         })  # fmt: skip
         return
@@ -89,11 +89,11 @@ def block(session: Session, height: int | None, as_json: bool) -> None:
         "before": header.before.hex()[:16], "state": header.state_root.hex(), "heads of logs": len(anchors),
         "seen by": ", ".join(f"{name} at {times.shown(time_s, zone)}" for name, time_s in seen.items()) or "no witness",
     })  # fmt: skip
-    if rows:
+    if entries:
         click.echo()
         show_table(("entry", "kind", "author", "stamped"), [
             (new.id.hex()[:16], new.name, labels.get(new.kid, new.kid.hex()), times.shown(new.stamp.unix_s, zone))
-            for _, new in rows
+            for new in entries
         ])  # fmt: skip
 
 
@@ -180,7 +180,8 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
     click.echo(f"AGREES: {point.size} blocks, applied again from the first on, give the signed head.")
 
 
-def _head(reader: Reader) -> tuple[str, Any]:
+def _head(reader: Reader) -> tuple[str, Block]:
+    """The signed head, and the last block."""
     text, last = reader.meta(writer.CHECKPOINT), reader.last_block()
     if text is None or last is None:
         raise LedgerCommandError("nothing is ordered here yet; start the node with `wattpact node`")

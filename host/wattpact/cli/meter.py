@@ -9,7 +9,6 @@ from wattpact_protocol.sync import enrolment
 
 from wattpact.cli import times
 from wattpact.cli.frame import Session, age, as_json, energy, show_fields, show_json, show_table
-from wattpact.keys import KeyFileError
 from wattpact.market import terms
 from wattpact.membership import members, renewal
 from wattpact.node import data_directory
@@ -56,9 +55,7 @@ def enrol_meter(
 ) -> None:
     """Enrol the meter that has this code on its sticker. It sends its request to a running node every few seconds."""
     directory = session.data_directory()
-    issuer = directory.issuer()
-    if issuer is None:
-        raise KeyFileError("the issuer's key is not in this data directory, so nothing can be enrolled here")
+    issuer = directory.needed_issuer()
     fields = {name: value for name, value in more.items() if value is not None}
     fields["assurance"] = _ASSURANCES[assurance]
     with directory.store() as store:
@@ -87,9 +84,7 @@ def renew_meter(session: Session, /, meter: str, anyway: bool) -> None:
     """Let a meter that lost its log begin a new one; METER is its label or the start of its key id. It gets a new
     certificate and goes on by itself. What the old log had that was not delivered is lost, and audits show it."""
     directory = session.data_directory()
-    issuer = directory.issuer()
-    if issuer is None:
-        raise KeyFileError("the issuer's key is not in this data directory, so nothing can be renewed here")
+    issuer = directory.needed_issuer()
     with directory.store() as store:
         known = members.find(store.certificates(), roles.METER, meter)
         if not (anyway or known.kid in renewal.lost_logs(store) or renewal.is_frozen(store, known)):
@@ -201,9 +196,7 @@ def new_registers(session: Session, meter: str) -> None:
     METER is its label or the start of its key id. Most replacements it notices by itself. No energy is counted between
     the last values of the old generation and the first of the new one, which the meter publishes."""
     directory = session.data_directory()
-    issuer = directory.issuer()
-    if issuer is None:
-        raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
+    issuer = directory.needed_issuer()
     with directory.store() as store:
         known = members.find(store.certificates(), roles.METER, meter)
         number = _register_generation(store, known.kid) + 1

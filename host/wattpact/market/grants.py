@@ -20,13 +20,13 @@ def due(reader: Reader, state: State, now_s: int) -> list[dict[str, Any]]:
     for contract in reader.ungranted(now_s):
         if contract.terminated_s is not None or now_s > contract.start_by_s:
             continue
-        number = numbers[contract.consumer] = numbers.get(contract.consumer) or last_number(state, contract.consumer)
-        numbers[contract.consumer] += 1
-        found.append(_body(contract, number + 1))
+        meter = contract.consumer
+        numbers[meter] = numbers.get(meter, _last_number(state, meter)) + 1
+        found.append(_body(contract, numbers[meter]))
     return found
 
 
-def last_number(state: State, meter: bytes) -> int:
+def _last_number(state: State, meter: bytes) -> int:
     """Of the last grant of a meter; 0 where it has none."""
     held = state.get(records.GRANTED, meter)
     return int(held["number"]) if held else 0

@@ -20,10 +20,11 @@ from wattpact import keys
 from wattpact.keys import KeyFileError, Keyring, Signer
 from wattpact.membership import members
 from wattpact.projections import follow
-from wattpact.store import open_reader, open_store
+from wattpact.store import DATABASE, open_reader, open_store
+from wattpact.store.files import replacing
 from wattpact.store.interface import Reader, Store
 
-DATABASE, SETTINGS, KEYS, LOCK = "wattpact.db", "settings.json", "keys", "node.lock"
+SETTINGS, KEYS, LOCK = "settings.json", "keys", "node.lock"
 _FORMAT = 1
 
 
@@ -81,6 +82,13 @@ class DataDirectory:
 
     def issuer(self) -> Signer | None:
         return self.keyring.load(keys.ISSUER) if self.keyring.has(keys.ISSUER) else None
+
+    def needed_issuer(self) -> Signer:
+        """The issuer's key; raises KeyFileError where it is not here."""
+        issuer = self.issuer()
+        if issuer is None:
+            raise KeyFileError("only the issuer's key can sign this, and it is not in this data directory")
+        return issuer
 
     def host(self) -> Signer | None:
         """The key that signs the ledger's head and statements."""
@@ -150,9 +158,7 @@ def create(path: Path, terms: members.FoundingTerms, now_s: int) -> DataDirector
 
 def add_person(directory: DataDirectory, name: str, label: str, now_s: int) -> Signer:
     """A new key for a person, certified; raises EnrolError, KeyFileError, StoreError."""
-    issuer = directory.issuer()
-    if issuer is None:
-        raise KeyFileError("the issuer's key is not in this data directory, so nobody can be enrolled here")
+    issuer = directory.needed_issuer()
     if directory.keyring.person_path(name).exists():
         raise KeyFileError(f"{name} has a key already")
     seed = secrets.token_bytes(32)
@@ -163,9 +169,5 @@ def add_person(directory: DataDirectory, name: str, label: str, now_s: int) -> S
 
 
 def _write_settings(path: Path, settings: dict[str, Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(settings, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    with replacing(path) as file:
+        file.write(f"{json.dumps(settings, indent=2)}\n".encode())

@@ -7,7 +7,6 @@ What always holds: a file appears whole or not at all; nothing in it is accepted
 is read from is a data directory or such a file, whichever the path names.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,26 +16,18 @@ from wattpact_protocol.ledger import blocks, checkpoints
 
 from wattpact.ordering.following import FollowingError
 from wattpact.ordering.writer import CHECKPOINT, block_bytes
-from wattpact.store import open_reader
+from wattpact.store import DATABASE, open_reader
+from wattpact.store.files import replacing
 from wattpact.store.interface import Reader
 
 _BYTES, _TEXT = 2, 3  # CBOR's major types
 _SIZES = {24: 1, 25: 2, 26: 4}
-DATABASE = "wattpact.db"
 
 
 def write(path: Path, reader: Reader) -> int:
     """Every block of a store; gives how many. Raises FollowingError, OSError."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file, reader.moment():
-            count = _write(file, reader)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    with replacing(path) as file, reader.moment():
+        return _write(file, reader)
 
 
 def _write(file: BinaryIO, reader: Reader) -> int:

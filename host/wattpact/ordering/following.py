@@ -18,8 +18,7 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.bundle import cosigned
 from wattpact.bundle.cosigned import NOBODY, Required
 from wattpact.ordering.cosigning import best_head
-from wattpact.ordering.storage import StoredLedger
-from wattpact.ordering.writer import last_header
+from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader
 
 MAX_PROOF_BYTES = 1 << 20
@@ -94,17 +93,16 @@ def prove(reader: Reader, name: bytes) -> bytes:
     if row is None or place is None or place.height is None or place.position is None:
         reason = f": it was rejected ({place.reason})" if place and place.reason else ""
         raise FollowingError(f"entry {name.hex()[:16]} is in no block{reason}")
-    ledger = Ledger(StoredLedger(reader), reader.community, last_header(reader))
     block = reader.block(place.height)
     head = best_head(reader, place.height)
     assert block is not None and head is not None  # the place is in a block
-    ordered = [one.id for one in reader.ordered_in(place.height)]
-    built = tree.Tree({})
-    for one in ordered:
-        built.append(tree.leaf_hash(one))
+    inclusion = open_ledger(reader).inclusion(place.height, checkpoints.decode(head).size)
+    ordered = tree.Tree({})
+    for one in reader.ordered_in(place.height):
+        ordered.append(tree.leaf_hash(one.id))
     return cbor.encode(list(Proof(
-        head, block.header, ledger.inclusion(place.height, checkpoints.decode(head).size), place.position, len(ordered),
-        built.inclusion(place.position), row.raw, _certificates(reader),
+        head, block.header, inclusion, place.position, ordered.size, ordered.inclusion(place.position), row.raw,
+        _certificates(reader),
     )))  # fmt: skip
 
 

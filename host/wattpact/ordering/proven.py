@@ -1,12 +1,10 @@
 """A store's ledger as of its last block, to prove from: its signed head, and the record of any key."""
 
 from wattpact_protocol.ledger import blocks, checkpoints
-from wattpact_protocol.ledger.ledger import Ledger
 
 from wattpact.bundle.format import Head, Record
 from wattpact.ordering.cosigning import best_head
-from wattpact.ordering.storage import StoredLedger
-from wattpact.ordering.writer import last_header
+from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader
 
 
@@ -15,17 +13,17 @@ class OrderingError(ValueError):
 
 
 class Proven:
-    """Of one reader at one moment: a writing transaction keeps it so."""
+    """Of one reader at one moment: its `moment`, or a writing transaction, keeps it so."""
 
     def __init__(self, reader: Reader) -> None:
-        header = last_header(reader)
+        self._ledger = open_ledger(reader)
+        header = self._ledger.last
         head = None if header is None else best_head(reader, header.height)
         if header is None or head is None:
             raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
         self.header: blocks.Header = header
         self._reader = reader
         self._head = head
-        self._ledger = Ledger(StoredLedger(reader), reader.community, header)
 
     def head(self) -> Head:
         size = checkpoints.decode(self._head).size

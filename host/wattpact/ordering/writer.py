@@ -29,7 +29,7 @@ ANCHOR_EVERY_S = 300  # heads of logs are noted so often, if there is anything n
 
 Head = tuple[bytes, int, int, bytes]  # of a log: author, generation, next sequence, id of the last entry
 
-_CURSOR, _ANCHORED = "ordered", "anchored"
+_CURSOR, _ANCHORED, _ANCHORED_S = "ordered", "anchored", "anchored_s"
 
 
 def open_ledger(reader: Reader) -> Ledger:
@@ -65,11 +65,11 @@ class Writer:
                 self.reset()  # another program was here
             last = store.last_cursor(ORDERED)
             heads = self._heads_due()
-            while (cursor := _number(store, _CURSOR)) < last:
+            while (cursor := store.number(_CURSOR)) < last:
                 rows = store.entries(cursor, of_kinds=ORDERED, limit=blocks.MAX_ENTRIES)
                 decoded = [(row.cursor, entry.decode(row.raw, store.community)) for row in rows]
                 self._write(decoded, [])
-                _set_number(store, _CURSOR, rows[-1].cursor)
+                store.set_number(_CURSOR, rows[-1].cursor)
             while heads:
                 self._write([], heads[: blocks.MAX_ANCHORS])
                 heads = heads[blocks.MAX_ANCHORS :]
@@ -87,12 +87,12 @@ class Writer:
     def _heads_due(self) -> list[Head]:
         """The heads of logs that have grown since they were last noted, if that was long enough ago."""
         last, now_s = self.ledger.last, self._clock()
-        if last is None or now_s - _number(self._store, "anchored_s") < ANCHOR_EVERY_S:
+        if last is None or now_s - self._store.number(_ANCHORED_S) < ANCHOR_EVERY_S:
             return []
         cursor = self._store.last_cursor()
-        heads = self._store.heads_since(_number(self._store, _ANCHORED))
-        _set_number(self._store, _ANCHORED, cursor)
-        _set_number(self._store, "anchored_s", now_s)
+        heads = self._store.heads_since(self._store.number(_ANCHORED))
+        self._store.set_number(_ANCHORED, cursor)
+        self._store.set_number(_ANCHORED_S, now_s)
         return heads
 
     def _write(self, decoded: Sequence[tuple[int, Entry]], heads: Sequence[Head]) -> None:
@@ -129,11 +129,3 @@ def block_bytes(reader: Reader, height: int) -> bytes | None:
         return None
     raws = [row.raw for row in reader.ordered_in(height)]
     return cbor.encode([found.header, raws, cbor.decode(found.anchors, limit=blocks.MAX_BLOCK_BYTES)])
-
-
-def _number(reader: Reader, name: str) -> int:
-    return int.from_bytes(reader.meta(name) or b"", "big")
-
-
-def _set_number(store: Store, name: str, value: int) -> None:
-    store.set_meta(name, value.to_bytes(8, "big"))

@@ -50,7 +50,7 @@ class ContractProjection:
         """Bring the rows up to the last block; inside a transaction of the caller's."""
         store = self._store
         last = store.last_block()
-        height = int.from_bytes(store.meta(_HEIGHT) or b"", "big")
+        height = store.number(_HEIGHT)
         if last is None or last.height < height:
             return
         changed: dict[bytes, None] = {}
@@ -62,16 +62,15 @@ class ContractProjection:
                     changed[entry.decode(row.raw, store.community).body["contract"]] = None
         for name in changed:
             self._keep(name)
-        store.set_meta(_HEIGHT, (last.height + 1).to_bytes(8, "big"))
+        store.set_number(_HEIGHT, last.height + 1)
 
     def _keep(self, name: bytes) -> None:
-        fields, before = record_of(self._store, records.CONTRACT, name), self._store.contract(name)
+        fields, held = record_of(self._store, records.CONTRACT, name), self._store.contract(name)
         if fields is None:
             return  # default supply, with no contract behind it
-        contract = Contract(name, fields)
-        row = _row(contract, None if before is None else before[0])
-        self._store.keep_contracts([row])
-        since = _changed_s(None if before is None else before[0], contract)
+        contract, before = Contract(name, fields), None if held is None else held[0]
+        self._store.keep_contracts([_row(contract, before)])
+        since = _changed_s(before, contract)
         if since is not None:
             self._store.changed_from(since)
 

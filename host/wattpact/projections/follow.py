@@ -77,10 +77,10 @@ class Projections:
     def _step(self, known: Mapping[int, Entry]) -> bool:
         """One transaction's worth; whether there may be more."""
         store = self._store
-        if self._stored_cursor() == store.last_cursor() and not self._registers.unread():
+        if store.number(_CURSOR) == store.last_cursor() and not self._registers.unread():
             return False
         with store.transaction():
-            last, cursor = store.last_cursor(), self._stored_cursor()
+            last, cursor = store.last_cursor(), store.number(_CURSOR)
             if cursor != self._cursor:
                 self._registers.forget()  # another program was here, or a transaction failed
             self._cursor = -1
@@ -92,7 +92,7 @@ class Projections:
                 new_ones, cursor = self._new(cursor, last, known)
                 self._apply(new_ones)
                 more = cursor < last
-                store.set_meta(_CURSOR, cursor.to_bytes(8, "big"))
+                store.set_number(_CURSOR, cursor)
             self._cursor = cursor
         return more
 
@@ -145,9 +145,6 @@ class Projections:
                 break
             place = (rows[-1].generation, rows[-1].sequence)
         self._contracts.attribute_anew(meter)
-
-    def _stored_cursor(self) -> int:
-        return int.from_bytes(self._store.meta(_CURSOR) or b"", "big")
 
 
 def bring_up(

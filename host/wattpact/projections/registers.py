@@ -3,8 +3,8 @@
     readings, in the order of arrival -> unsealed -> register rules -> points, registers, or the reason they are void
 
 What always holds: a reading is checked by the certificate that holds at its end, by the ledger, so a meter folded anew
-from its first reading gets the same points. A reading that no key here unseals is counted
-and skipped. docs/spec/ingest.md, "Projections".
+from its first reading gets the same points. A reading that no key here unseals is counted and skipped.
+docs/spec/ingest.md, "Projections".
 """
 
 from collections.abc import Callable, Iterable

@@ -30,6 +30,7 @@ _END = re.compile(rb"^!([0-9A-Fa-f]{0,4})\r?\n", re.M)
 _VERSION = re.compile(rb"^(?:1-3:0\.2\.8|0-0:96\.1\.4)\(.", re.M)
 _ENERGY = re.compile(rb"^1-[01]:[12]\.8\.\d", re.M)
 _OBIS = re.compile(rb"^1-([01]):([12])\.8\.(\d{1,3})(?:[*.]255)?\((\d+)(?:\.(\d+))?\*(k?)wh\)\r?$", re.M | re.I)
+_PROFILE_IMPORT = 8  # in what a store keeps of the end of a load profile
 _CRC = {"arc": (0xA001, 0, 0), "x25": (0x8408, 0xFFFF, 0xFFFF)}  # polynomial, first value, final exclusive or
 
 
@@ -176,7 +177,7 @@ class P1Replay:
         kept = dict(stored[0].energy) if stored else {}
         stored_readings = simulator.store.entries(author=meter.kid, of_kinds=(kinds.READING,))
         voids = sum(row.void_reason is not None for row in stored_readings)
-        charged_wh = simulator.store.registers(meter.kid)[0].profile[_PROFILE_IMPORT] if stored else 0
+        charged_wh = stored[0].profile[_PROFILE_IMPORT] if stored else 0
         return [
             Check("telegrams accounted for", accepted == self._read and accepted + sum(rejected.values()) >= present,
                   f"{present} telegrams{before}: {accepted} accepted, rejected: {reasons}{skipped_lines}"),
@@ -193,6 +194,3 @@ class P1Replay:
             Check("no energy but what was counted", charged_wh <= self._counted_wh,
                   f"{charged_wh:,} Wh of import in slots, {self._counted_wh:,} Wh from telegram to telegram"),
         ]  # fmt: skip
-
-
-_PROFILE_IMPORT = 8  # in what a store keeps of the end of a load profile

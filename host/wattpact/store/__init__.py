@@ -5,6 +5,8 @@ from pathlib import Path
 from wattpact.store.interface import Reader, Store
 from wattpact.store.sqlite import reader, store
 
+DATABASE = "wattpact.db"  # in a data directory
+
 
 def open_reader(path: Path) -> Reader:
     """The database at `path`, for reading, in this thread; raises StoreError."""

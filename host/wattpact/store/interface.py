@@ -140,7 +140,7 @@ class Projected(Protocol):
         """Wh that a contract carried in slots that start before that time."""
 
     def filled_before(self, contract_id: bytes, unix_s: int) -> tuple[int, int, int, int] | None:
-        """(start of slot, Wh carried, Wh short) of a contract's last slot before that time with either."""
+        """(start of slot, Wh carried, Wh short, Wh spare) of a contract's last slot before that time with any."""
 
     def progress(self) -> Progress:
         """How far settlement is."""
@@ -212,6 +212,9 @@ class Reader(Log, Projected, Blocks, Protocol):
     def meta(self, name: str) -> bytes | None:
         """A value that `set_meta` kept."""
 
+    def number(self, name: str) -> int:
+        """A number that `set_number` kept; 0 where there is none."""
+
     def rejections(self) -> list[Rejection]: ...
 
     def rejected(self) -> dict[str, int]:
@@ -245,6 +248,8 @@ class Store(Reader, Protocol):
         """Wait for a commit that is under way; every other use of the store does so by itself."""
 
     def set_meta(self, name: str, value: bytes) -> None: ...
+
+    def set_number(self, name: str, value: int) -> None: ...
 
     def append(self, batch: Sequence[Accepted], received_s: int) -> int:
         """Store entries whose places are free; the cursor of the last."""
@@ -283,8 +288,8 @@ class Store(Reader, Protocol):
         fills: Iterable[tuple[bytes, int, int, int, int]],
         totals: Iterable[tuple[bytes, Totals]],
     ) -> None:
-        """All that settlement waits for now; slots as (contract, start, Wh carried, Wh short), both summed up to the
-        slot's end, which are new; and the totals of contracts that they changed."""
+        """All that settlement waits for now; slots as (contract, start, Wh carried, Wh short, Wh spare), each summed up
+        to the slot's end, which are new; and the totals of contracts that they changed."""
 
     def set_progress(self, progress: Progress) -> None:
         """How far settlement is now."""

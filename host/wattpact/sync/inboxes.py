@@ -67,7 +67,7 @@ class Inboxes:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.id = store.inbox_id
-        self.folded = int.from_bytes(store.meta(_FOLDED) or b"", "big")
+        self.folded = store.number(_FOLDED)
         self._meters: set[bytes] = set()
 
     def fold(self, row: Stored, new: Entry, known: Known, now_s: int) -> None:
@@ -104,7 +104,7 @@ class Inboxes:
 
     def commit(self, cursor: int) -> None:
         """Everything up to that cursor is in the inboxes, in the same transaction."""
-        self.store.set_meta(_FOLDED, cursor.to_bytes(8, "big"))
+        self.store.set_number(_FOLDED, cursor)
         self.folded = cursor
 
     def last(self, meter: bytes) -> int:

@@ -59,8 +59,10 @@ class StoredViews:
         newest = reader.last_cursor(FOUNDING)
         cursor, founding = self._founding
         if cursor != newest:
+            is_ordered = reader.place(newest) is not None  # what the ledger has not looked at yet is read again
             founding = founding_of(reader)
-            self._founding = newest, founding
+            if is_ordered:
+                self._founding = newest, founding
         if founding.community is None:
             raise NotFound(_NO_COMMUNITY)
         return Held(reader, self._clock(), founding)

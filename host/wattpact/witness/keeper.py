@@ -30,6 +30,7 @@ from wattpact.keys import Keyring
 from wattpact.ordering import exported, submitting
 from wattpact.ordering.following import Follower, FollowingError
 from wattpact.ordering.submitting import Answer, SubmissionError
+from wattpact.store.files import replacing
 from wattpact.store.records import StoreError
 from wattpact.witness import forks
 
@@ -206,15 +207,5 @@ def _read(path: Path) -> tuple[Pinned, Checkpoint | None]:
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole and durable, or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with replacing(path) as file:
+        file.write(text.encode())

@@ -3,17 +3,21 @@
 import hashlib
 
 
-def _node(prefix: bytes, data: bytes) -> bytes:
-    return hashlib.sha256(prefix + data).digest()
+def leaf_hash(data: bytes) -> bytes:
+    return hashlib.sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
 def root(leaves: "list[bytes]") -> bytes:
     """The root over `leaves` in the order given; of an empty list, SHA-256 of nothing."""
     if not leaves:
         return hashlib.sha256(b"").digest()
-    level = [_node(b"\x00", leaf) for leaf in leaves]
+    level = [leaf_hash(leaf) for leaf in leaves]
     while len(level) > 1:
-        paired = [_node(b"\x01", level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        paired = [node_hash(level[i], level[i + 1]) for i in range(0, len(level) - 1, 2)]
         if len(level) % 2:
             paired.append(level[-1])
         level = paired

@@ -54,7 +54,7 @@ class Policy:
         self.operator_order_fresh_s = 86_400
         self.quiet_hours = self.quiet_weekends = self.consent_required = True
         self.protected = False
-        self.holidays = _holidays(fields.pop("holidays", ()))
+        self.holidays: tuple[int, ...] = ()
         for name, value in fields.items():
             setattr(self, name, _checked(name, value))
 
@@ -76,9 +76,7 @@ class Policy:
             raise PolicyError("a policy is a map from field names")
         policy = Policy()
         for number, (name, value) in enumerate(fields.items()):
-            if name == "holidays":
-                policy.holidays = _holidays(value)
-            elif name not in NOT_POLICY:
+            if name not in NOT_POLICY:
                 setattr(policy, name, _checked(name, value))
             if number % 4 == 3:
                 yield
@@ -125,7 +123,9 @@ def switches() -> "list[tuple[str, bool]]":
     return [(name, getattr(Policy(), name)) for name in names]
 
 
-def _checked(name: str, value: object) -> "int | bool":
+def _checked(name: str, value: object) -> object:
+    if name == "holidays":
+        return _holidays(value)
     at = FIELDS.find(b"\n" + name.encode()) + 1
     row = FIELDS[at : FIELDS.find(b"\n", at)].split()
     if not at or len(name) != len(row[0]):

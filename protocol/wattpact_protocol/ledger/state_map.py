@@ -16,6 +16,8 @@ is about as long as the logarithm of the number of keys. docs/spec/ledger.md.
 
 import hashlib
 
+from wattpact_protocol.crypto.merkle import leaf_hash, node_hash
+
 EMPTY = bytes(32)
 DEPTH = 256
 
@@ -118,7 +120,7 @@ class StateMap:
             for place in places:
                 self._nodes.pop(place, None)
         else:
-            self._nodes[depth, prefix] = _branch(_hash(parts[0]), _hash(parts[1]))
+            self._nodes[depth, prefix] = node_hash(_hash(parts[0]), _hash(parts[1]))
 
 
 class _Trial:
@@ -147,7 +149,7 @@ def verify(root: bytes, key: bytes, value: "bytes | None", proof: Proof) -> None
     if value is not None:
         if other is not None:
             raise ProofError("the proof is of another key")
-        node = _leaf(path + _sha256(value))
+        node = leaf_hash(path + _sha256(value))
     elif other is None:
         node = EMPTY
     else:
@@ -155,10 +157,10 @@ def verify(root: bytes, key: bytes, value: "bytes | None", proof: Proof) -> None
             raise ProofError("the key is in that state")
         if any(_bit(path, depth) != _bit(other[:32], depth) for depth in range(len(siblings))):
             raise ProofError("the proof is of another place")
-        node = _leaf(other)
+        node = leaf_hash(other)
     for depth in range(len(siblings) - 1, -1, -1):
         sibling = siblings[depth]
-        node = _branch(sibling, node) if _bit(path, depth) else _branch(node, sibling)
+        node = node_hash(sibling, node) if _bit(path, depth) else node_hash(node, sibling)
     if node != root:
         raise ProofError("the proof leads to another root")
 
@@ -170,15 +172,7 @@ def _bit(path: bytes, depth: int) -> int:
 def _hash(node: "bytes | None") -> bytes:
     if node is None:
         return EMPTY
-    return node if len(node) == 32 else _leaf(node)
-
-
-def _leaf(record: bytes) -> bytes:
-    return _sha256(b"\x00" + record)
-
-
-def _branch(left: bytes, right: bytes) -> bytes:
-    return _sha256(b"\x01" + left + right)
+    return node if len(node) == 32 else leaf_hash(node)
 
 
 def _sha256(data: bytes) -> bytes:

@@ -23,7 +23,7 @@ LATE_S = 3600  # what it offers, orders or starts may have begun so long before 
 LAPSES_S = 600  # an acceptance that is not confirmed reserves so long
 MAX_HELD = 16  # acceptances that reserve at once: of one offer, and of one consumer's meter
 MAX_CONTRACTS = 4096  # of one meter that start within one period
-MAX_WORTH_NANO = 1 << 50  # of one acceptance; so a meter's contracts of a period are worth less than 64 bits
+MAX_WORTH_NANO = 1 << 50  # of one acceptance; so what a meter's contracts of a period amount to fits 63 bits
 START_LATE_S = 3600  # a start that is ordered so long after it was due counts still: its meter had no link
 
 BY_CONSUMER, BY_SUPPLIER, BY_OPERATOR = "consumer", "supplier", "operator"
@@ -137,10 +137,13 @@ def confirm(state: "State", new: "Entry", now_s: int) -> "str | None":
         return reasons.MANDATE_EXCEEDED
     if max(len(sells["unstarted"]), len(buys["unstarted"])) >= MAX_HELD:
         return reasons.TOO_MANY_CONTRACTS
-    listed = [_listed(state, kid, held["start_s"]) for kid in (new.kid, acceptance["meter"])]
-    if max([len(ids) for ids in listed]) >= MAX_CONTRACTS:
+    period = members.period_of(held["start_s"])
+    listed = {kid: _listed(state, kid, period) for kid in (new.kid, acceptance["meter"])}
+    if max([len(ids) for ids in listed.values()]) >= MAX_CONTRACTS:
         return reasons.TOO_MANY_CONTRACTS
     _bind(state, new.id, new.body["acceptance"], acceptance, held, now_s)
+    for kid, ids in listed.items():
+        state.put(records.CONTRACTS, {"ids": ids + [new.id]}, kid, period)
     for mandate_id, mandate in ((held["mandate"], sells), (acceptance["mandate"], buys)):
         mandate["used_wh"] += acceptance["wh"]
         mandate["unstarted"].append(new.id)
@@ -165,9 +168,6 @@ def _bind(
         "priority": acceptance["priority"], "start_by_s": acceptance["start_by_s"], "matched_s": now_s,
         "grant": 0, "granted_s": None, "used_from_s": None, "terminated_s": None, "terminated_by": "", "ended_s": None,
     }, name)  # fmt: skip
-    for kid in (held["meter"], acceptance["meter"]):
-        ids = _listed(state, kid, held["start_s"]) + [name]
-        state.put(records.CONTRACTS, {"ids": ids}, kid, members.period_of(held["start_s"]))
 
 
 def grant(state: "State", new: "Entry", now_s: int) -> "str | None":
@@ -212,8 +212,8 @@ def start(state: "State", new: "Entry", now_s: int) -> "str | None":
     if new.stamp.unix_s is None:
         return reasons.NO_TIME
     used_from_s = max(new.stamp.unix_s, contract["start_s"], contract["granted_s"])
-    over_s = contract["end_s"] if contract["terminated_s"] is None else contract["terminated_s"]
-    if used_from_s > contract["start_by_s"] or now_s > contract["start_by_s"] + START_LATE_S or used_from_s >= over_s:
+    is_late = used_from_s > contract["start_by_s"] or used_from_s >= _over_s(contract)
+    if is_late or _cannot_start(contract, now_s):
         return reasons.TOO_LATE
     contract["used_from_s"] = used_from_s
     state.put(records.CONTRACT, contract, new.body["contract"])
@@ -249,7 +249,7 @@ def terminate(state: "State", new: "Entry", now_s: int) -> "str | None":
         return reasons.NOT_A_PARTY
     slot_s = (state.get(records.COMMUNITY) or {"slot_s": 900})["slot_s"]
     end_s = now_s if party == BY_CONSUMER else -(-(now_s + slot_s) // slot_s) * slot_s
-    over_s = contract["end_s"] if contract["terminated_s"] is None else contract["terminated_s"]
+    over_s = _over_s(contract)
     if end_s >= over_s:
         return reasons.ENDED_BEFORE
     contract["terminated_s"], contract["terminated_by"] = end_s, party
@@ -289,6 +289,16 @@ def _mandate(state: "State", name: bytes, meter: bytes, side: int, now_s: int) -
     return found if found["owner"] == members.owner_of(state, meter) else None
 
 
+def _over_s(contract: "dict[str, Any]") -> int:
+    """When it ends, as far as is known now."""
+    return int(contract["end_s"] if contract["terminated_s"] is None else contract["terminated_s"])
+
+
+def _cannot_start(contract: "dict[str, Any]", now_s: int) -> bool:
+    """Whether no start of it can be ordered any more: from then on its mandates have its Wh back."""
+    return now_s > contract["start_by_s"] + START_LATE_S or now_s >= _over_s(contract) + START_LATE_S
+
+
 def _mandates_of(state: "State", contract: "dict[str, Any]") -> "tuple[bytes, bytes]":
     """Those of the supplier's and the consumer's owner."""
     offered = state.need(records.OFFER, contract["offer"])
@@ -301,8 +311,7 @@ def _left_wh(state: "State", mandate: "dict[str, Any]", now_s: int) -> int:
     waiting = []
     for name in mandate["unstarted"]:
         contract = state.need(records.CONTRACT, name)
-        over_s = contract["end_s"] if contract["terminated_s"] is None else contract["terminated_s"]
-        if now_s > contract["start_by_s"] + START_LATE_S or now_s >= over_s + START_LATE_S:
+        if _cannot_start(contract, now_s):
             mandate["used_wh"] -= contract["wh"]
         else:
             waiting.append(name)
@@ -342,6 +351,6 @@ def _reserved_wh(state: "State", held: "list[bytes]", mandate: "bytes | None" = 
     return sum([row["wh"] for row in rows if mandate is None or row["mandate"] == mandate])
 
 
-def _listed(state: "State", kid: bytes, start_s: int) -> "list[bytes]":
-    found = state.get(records.CONTRACTS, kid, members.period_of(start_s))
+def _listed(state: "State", kid: bytes, period: int) -> "list[bytes]":
+    found = state.get(records.CONTRACTS, kid, period)
     return found["ids"] if found else []

@@ -10,10 +10,13 @@ Node (level, index) is the root over leaves index * 2^level up to the next such,
 A proof is checked by `verify_inclusion` and `verify_consistency`, which need no tree.
 """
 
-import hashlib
+from wattpact_protocol.crypto import merkle
+from wattpact_protocol.crypto.merkle import leaf_hash as leaf_hash
+from wattpact_protocol.crypto.merkle import node_hash
 
 HASH_BYTES = 32
 MAX_PROOF = 64  # hashes; a tree of 2^64 leaves needs no more
+EMPTY_ROOT = merkle.root([])
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,17 +31,6 @@ if TYPE_CHECKING:
 
 class ProofError(ValueError):
     """A proof does not lead from what it is for to the root."""
-
-
-def leaf_hash(data: bytes) -> bytes:
-    return hashlib.sha256(b"\x00" + data).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
-
-
-EMPTY_ROOT = hashlib.sha256(b"").digest()
 
 
 class Tree:

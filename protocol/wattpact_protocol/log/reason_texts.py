@@ -50,7 +50,6 @@ TEXTS = {
     reasons.NO_SELL_MANDATE: "No order of the supplier's owner covers the contract.",
     reasons.NO_BUY_MANDATE: "No order of the consumer's owner covers the contract.",
     reasons.NOT_ORDERED: "Entries of its kind bind nobody else and have no place in a block.",
-    reasons.TIME_RAN_BACK: "The block's time is before that of the block before it.",
     reasons.NOT_FOUNDED: "The community has not been founded yet.",
     reasons.SLOT_CHANGED: "The length of a slot and the time of silence cannot be changed after the founding.",
     reasons.SLOT_BEGUN: "A tariff cannot apply to a slot that has begun.",

@@ -59,7 +59,6 @@ NO_BUY_MANDATE = "no_buy_mandate"
 
 # What the ledger does not order
 NOT_ORDERED = "not_ordered"
-TIME_RAN_BACK = "time_ran_back"
 NOT_FOUNDED = "not_founded"
 SLOT_CHANGED = "slot_changed"
 SLOT_BEGUN = "slot_begun"

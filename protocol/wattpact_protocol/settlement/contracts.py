@@ -31,14 +31,13 @@ class Contract:
         self.priority = fields["priority"]
         self.start_by_s = fields["start_by_s"]
         self.matched_s = fields["matched_s"]
-        self.grant_number: int | None = None
         self.attributed_wh = 0
         self.end_reason: int | None = None
         self.follow(fields)
 
     def follow(self, fields: "dict[str, Any]") -> None:
         """The record as it is now: grant, start and end may have come."""
-        self.grant_number = fields["grant"] or None
+        self.grant_number: int | None = fields["grant"] or None
         self.granted_s = fields["granted_s"]
         self.used_from_s: int | None = fields["used_from_s"]
         self.terminated_s: int | None = fields["terminated_s"]

@@ -91,3 +91,7 @@ class Connection:
     def meta(self, name: str) -> bytes | None:
         found: bytes | None = self.value("SELECT value FROM meta WHERE name = ?", name)
         return found
+
+    def number(self, name: str) -> int:
+        """A number that `set_number` kept; 0 where there is none."""
+        return int.from_bytes(self.meta(name) or b"", "big")

@@ -118,6 +118,9 @@ class Transactions(Reader):
         with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def set_number(self, name: str, value: int) -> None:
+        self.set_meta(name, value.to_bytes(8, "big"))
+
     def execute(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """One statement for each row, inside a transaction of its own or the caller's."""
         with self.transaction():
