@@ -55,20 +55,20 @@ MAY_IMPORT = {
         "membership": "store keys",
         "market": "store keys",
         "ingest": "membership store",
-        "ledger": "",
+        "accounts": "",
         "bundle": "",
         "ordering": "bundle store keys",
         "witness": "ordering bundle store keys",
-        "projections": "ordering ingest ledger store keys",
+        "projections": "ordering ingest accounts store keys",
         "sync": "ingest membership store",
-        "billing": "projections ledger bundle store",
+        "billing": "projections accounts bundle store",
         "audit": "bundle",
         "node": "ordering sync projections ingest market membership store keys",
-        "views": "billing projections ledger bundle store keys",
+        "views": "billing projections accounts bundle store keys",
         "api": "views node membership store",
         "device": "",
-        "simulation": "device node sync billing audit projections ordering ledger membership store keys",
-        "cli": "api views simulation node witness billing audit bundle projections ordering ledger market membership"
+        "simulation": "device node sync billing audit projections ordering accounts membership store keys",
+        "cli": "api views simulation node witness billing audit bundle projections ordering accounts market membership"
         " store keys",
     },
 }  # fmt: skip
@@ -77,8 +77,8 @@ HARDWARE = {"bluetooth", "esp", "esp32", "machine", "neopixel", "network"}
 PROTOCOL_MAY_IMPORT = {"binascii", "collections", "hashlib", "struct", "sys", PROTOCOL}
 HOST_BACKENDS_MAY_IMPORT = {"cbor2", "cryptography", "hmac", "nacl", "re", "typing"}
 # What folds entries into money, or is what an auditor runs, imports the standard library and the protocol besides.
-SELF_CONTAINED = {"audit", "bundle", "ledger"}
-EXACT = {"audit", "billing", "bundle", "ledger", "market"}
+SELF_CONTAINED = {"accounts", "audit", "bundle"}
+EXACT = {"accounts", "audit", "billing", "bundle", "market"}
 
 
 class Module:
@@ -100,7 +100,7 @@ class Module:
 
     @property
     def part(self) -> str:
-        """The package that it belongs to: wattpact.ledger.accounts is of the ledger. Empty for the roots themselves."""
+        """The package that it belongs to: wattpact.accounts.postings is of accounts. Empty for the roots themselves."""
         return part_of(self.name)
 
 
@@ -280,13 +280,13 @@ def test_rule_holds(rule: Rule):
         (protocol_imports_only_itself, "wattpact_protocol.crypto.ed25519", "from wattpact import nothing"),
         (protocol_imports_only_itself, "wattpact_protocol.log.entry", "from ...wattpact_meter import guard"),
         (protocol_imports_only_itself, "wattpact_protocol.encoding._cbor_host", "import wattpact_meter"),
-        (firmware_and_host_never_meet, "wattpact_meter.guard", "from wattpact.ledger import accounts"),
+        (firmware_and_host_never_meet, "wattpact_meter.guard", "from wattpact.accounts import postings"),
         (firmware_and_host_never_meet, "boards.virtual", "import wattpact"),
         (firmware_and_host_never_meet, "wattpact.node.node", "import boards.virtual"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.metering.power", "from machine import Pin"),
         (only_drivers_and_boards_touch_hardware, "wattpact.node.node", "import network"),
-        (packages_import_as_in_the_table, "wattpact.ledger.accounts", "from wattpact.store import records"),
-        (packages_import_as_in_the_table, "wattpact.ledger", "from . import market"),
+        (packages_import_as_in_the_table, "wattpact.accounts.postings", "from wattpact.store import records"),
+        (packages_import_as_in_the_table, "wattpact.accounts", "from . import market"),
         (packages_import_as_in_the_table, "wattpact.store.records", "from wattpact.node import node"),
         (packages_import_as_in_the_table, "wattpact.audit.page", "from wattpact.billing import bill"),
         (packages_import_as_in_the_table, "wattpact.bundle.disclosure", "from wattpact import keys"),
@@ -294,10 +294,10 @@ def test_rule_holds(rule: Rule):
         (packages_import_as_in_the_table, "wattpact_meter.trade.usage", "def f():\n    import wattpact_meter.core"),
         (packages_import_as_in_the_table, "wattpact.somewhere.else", ""),
         (some_packages_import_nothing_else, "wattpact.audit.page", "import cryptography"),
-        (some_packages_import_nothing_else, "wattpact.ledger.fold", "import numpy"),
+        (some_packages_import_nothing_else, "wattpact.accounts.fold", "import numpy"),
         (amounts_are_integers, "wattpact_protocol.settlement.slots", "share = 0.5"),
         (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total / 3600"),
-        (amounts_are_integers, "wattpact.ledger.accounts", "total /= 2"),
+        (amounts_are_integers, "wattpact.accounts.postings", "total /= 2"),
         (amounts_are_integers, "wattpact.billing.bill", "due = float(text)"),
     ],
 )
@@ -312,7 +312,7 @@ def test_rule_can_fail(rule: Rule, name: str, source: str):
         (protocol_imports_only_itself, "wattpact_protocol.encoding.cbor", "from . import _cbor_host\nimport struct"),
         (protocol_imports_only_itself, "wattpact_protocol.log.ids", "if TYPE_CHECKING:\n    from typing import Any"),
         (only_drivers_and_boards_touch_hardware, "wattpact_meter.drivers.relay", "from machine import Pin"),
-        (packages_import_as_in_the_table, "wattpact.ledger.accounts", "from . import transfer"),
+        (packages_import_as_in_the_table, "wattpact.accounts.postings", "from . import transfer"),
         (packages_import_as_in_the_table, "wattpact.audit.page", "from wattpact.bundle import disclosure"),
         (packages_import_as_in_the_table, "wattpact.bundle.disclosure", "from wattpact_protocol.log import kinds"),
         (amounts_are_integers, "wattpact_meter.metering.power", "energy_wh = total // 3600"),

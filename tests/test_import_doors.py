@@ -92,16 +92,16 @@ def test_rule_holds(rule: Rule):
 @pytest.mark.parametrize(
     ("rule", "name", "source"),
     [
-        (modules_are_loaded_by_statements, "wattpact.ledger.fold", "from importlib import import_module as f"),
-        (modules_are_loaded_by_statements, "wattpact.ledger.fold", "import importlib as i\ni.import_module('x')"),
-        (modules_are_loaded_by_statements, "wattpact.ledger.fold", "exec('import wattpact.store')"),
-        (modules_are_loaded_by_statements, "wattpact.ledger.fold", "import sys\nsys.modules['wattpact.store']"),
-        (modules_are_loaded_by_statements, "wattpact.ledger.fold", "import pkgutil\npkgutil.resolve_name('x')"),
+        (modules_are_loaded_by_statements, "wattpact.accounts.fold", "from importlib import import_module as f"),
+        (modules_are_loaded_by_statements, "wattpact.accounts.fold", "import importlib as i\ni.import_module('x')"),
+        (modules_are_loaded_by_statements, "wattpact.accounts.fold", "exec('import wattpact.store')"),
+        (modules_are_loaded_by_statements, "wattpact.accounts.fold", "import sys\nsys.modules['wattpact.store']"),
+        (modules_are_loaded_by_statements, "wattpact.accounts.fold", "import pkgutil\npkgutil.resolve_name('x')"),
         (a_folder_as_a_whole_imports_nothing_of_itself, HOST, "from wattpact.store import records"),
         (a_folder_as_a_whole_imports_nothing_of_itself, METER, "import wattpact_meter.core.meter"),
         (
             nobody_reaches_a_package_through_the_folder,
-            "wattpact.ledger.fold",
+            "wattpact.accounts.fold",
             "import wattpact\nwattpact.store.records",
         ),
         (what_is_shipped_needs_no_checkout, "wattpact.store.records", "from tools import vectors"),

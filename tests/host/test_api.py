@@ -17,11 +17,11 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
 from simulator.trading import SLOT_S, WH, Trading
+from wattpact.accounts import Accounts
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
 from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
 from wattpact.billing import bill
-from wattpact.ledger import Ledger
 from wattpact.node.events import ENTRIES, METERS, STOP, Events
 from wattpact.node.node import Node
 from wattpact.store.records import StoreError
@@ -185,14 +185,14 @@ def test_log_by_author_and_kind(client, trading):
 
 
 def test_bills_are_the_ledgers(client, trading):
-    ledger = Ledger()
+    accounts = Accounts()
     for row in trading.community.sink.store.entries():
-        ledger.apply([trading.community.sink.unsealed(row)])
-    ledger.settle(trading.now_s)
+        accounts.apply([trading.community.sink.unsealed(row)])
+    accounts.settle(trading.now_s)
     bills = get(client, "bills")
     month = bill.month_of(trading.now_s, "Europe/Berlin")
     assert {row["owner"]: row["net_nano"] for row in bills} == {
-        made.statement.subject.hex(): made.fields["net_nano"] for made in bill.make_all(ledger, month)
+        made.statement.subject.hex(): made.fields["net_nano"] for made in bill.make_all(accounts, month)
     }
     for row in bills:
         Bill.model_validate(row)

@@ -15,9 +15,9 @@ from simulator.generated import Generated
 from simulator.month import HOUR, MONTH, S, TradedMonth
 from simulator.proving import Proving, Stamped
 from wattpact import audit
+from wattpact.accounts import Accounts
 from wattpact.billing import bill, collect
 from wattpact.bundle import disclosure, format
-from wattpact.ledger import Ledger
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.encoding import cbor, cose
 from wattpact_protocol.log import entry, event_codes, ids, kinds, roles
@@ -62,7 +62,7 @@ def number_at(data: bytes, position: int) -> int:
 def test_a_good_bundle_agrees_with_the_bill_to_the_last_digit(traded, good):
     for person in (traded.east, traded.west, traded.north):
         report = check(traded.bundle(person), traded)
-        made = bill.make(traded.ledger(), person.kid, MONTH)
+        made = bill.make(traded.accounts(), person.kid, MONTH)
         for name, value in made.fields.items():
             if not name.startswith("evidence"):
                 assert report.fields[name] == value, name
@@ -190,17 +190,17 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
             if dropped:
                 log = [new for new in community.entries if new.kid == kid]
                 entries += log[: max(1, len(log) - dropped)]
-        ledger, sink = Ledger(), Stamped(community)
+        accounts, sink = Accounts(), Stamped(community)
         for new in entries:
             sink.append(new)
-        ledger.apply(entries)
+        accounts.apply(entries)
         now_s = made.end + bits.choice([0, 1800, 7200])
-        ledger.settle(now_s)
+        accounts.settle(now_s)
         sink.refresh(now_s)
         first = S + 900 * bits.below(made.slots)
         for person in made.people:
-            statement = ledger.statement(person.kid, first, made.end)
-            picked = collect.collect(entries, ledger.inputs, statement, community.host.kid)
+            statement = accounts.statement(person.kid, first, made.end)
+            picked = collect.collect(entries, accounts.inputs, statement, community.host.kid)
             data = sink.bundle(
                 statement, picked,
                 partial(community.publish, community.host, unix_s=now_s),
@@ -218,11 +218,11 @@ class Liar:
         self.traded = traded
 
     def bundle(self, keep, change=None) -> bytes:
-        ledger = self.traded.ledger()
-        made = bill.make(ledger, self.traded.west.kid, MONTH)
+        accounts = self.traded.accounts()
+        made = bill.make(accounts, self.traded.west.kid, MONTH)
         entries = list(self.traded.unsealed)
         host = self.traded.community.host.kid
-        picked = [new for new in collect.collect(entries, ledger.inputs, made.statement, host) if keep(new)]
+        picked = [new for new in collect.collect(entries, accounts.inputs, made.statement, host) if keep(new)]
         return self.traded.state(made.statement, picked, change)
 
 
@@ -239,8 +239,8 @@ def test_a_host_that_leaves_a_reading_out_is_refuted_though_it_signs(traded):
 
 
 def test_a_host_that_orders_its_entries_otherwise_is_refuted_though_it_signs(traded):
-    made = bill.make(traded.ledger(), traded.west.kid, MONTH).statement
-    picked = collect.collect(traded.unsealed, traded.ledger().inputs, made, traded.community.host.kid)
+    made = bill.make(traded.accounts(), traded.west.kid, MONTH).statement
+    picked = collect.collect(traded.unsealed, traded.accounts().inputs, made, traded.community.host.kid)
     for number in range(4, len(picked) - 1):
         moved = [*picked[:number], picked[number + 1], picked[number], *picked[number + 2 :]]
         data = traded.state(made, moved)
@@ -250,8 +250,8 @@ def test_a_host_that_orders_its_entries_otherwise_is_refuted_though_it_signs(tra
 
 def test_a_host_that_signs_other_figures_is_refuted_on_each(traded):
     liar = Liar(traded)
-    ledger = traded.ledger()
-    fields = bill.make(ledger, traded.west.kid, MONTH).fields
+    accounts = traded.accounts()
+    fields = bill.make(accounts, traded.west.kid, MONTH).fields
     for name, value in fields.items():
         if name in ("subject", "from_s", "to_s", "evidence", "evidence_root"):
             continue
@@ -359,9 +359,9 @@ def back_again(traded: TradedMonth) -> None:
 def test_what_is_signed_and_still_wrong_is_refuted(act, kind, shows):
     """Whoever holds the key: a host may have ingested and signed for what it should have rejected."""
     traded = TradedMonth(shows)
-    ledger = traded.ledger()
+    accounts = traded.accounts()
     act(traded)
-    made = bill.make(ledger, traded.west.kid, MONTH).statement
+    made = bill.make(accounts, traded.west.kid, MONTH).statement
     community = traded.community
     roles = {}
     for new in community.entries:
@@ -386,14 +386,14 @@ def test_a_window_after_the_slot_that_waits_waits_too():
     community.agree(roof, wallbox, 200_000, 900, 9000, S, S + 1800)
     community.reading(roof, S, [0, 0], [0, 100])
     community.reading(wallbox, S, [100 * i for i in range(9)])
-    ledger = Ledger()
-    ledger.apply(community.entries)
+    accounts = Accounts()
+    accounts.apply(community.entries)
     now_s = S + 7200
-    ledger.settle(now_s)
-    statement = ledger.statement(west.kid, S + 3600, now_s)
+    accounts.settle(now_s)
+    statement = accounts.statement(west.kid, S + 3600, now_s)
     assert statement.settled_to_s == S + 3600 and statement.evidence_from_s == S
     assert statement.closure == sorted([roof.kid, wallbox.kid])
-    picked = collect.collect(community.entries, ledger.inputs, statement, community.host.kid)
+    picked = collect.collect(community.entries, accounts.inputs, statement, community.host.kid)
     community.sink.refresh(now_s)
     data = community.sink.bundle(statement, picked, partial(community.publish, community.host, unix_s=now_s))
     assert audit.audit(io.BytesIO(data), community.root.public_key).fields["unsettled_meters"] == 2
@@ -430,7 +430,7 @@ def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(traded, good
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
     assert result.returncode == 0, result.stderr
     net_nano, *loaded = result.stdout.split()
-    assert int(net_nano) == bill.make(traded.ledger(), traded.west.kid, MONTH).fields["net_nano"]
+    assert int(net_nano) == bill.make(traded.accounts(), traded.west.kid, MONTH).fields["net_nano"]
     assert {name.split(".")[1] for name in loaded} == {"audit", "bundle"}
 
 

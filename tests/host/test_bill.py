@@ -65,36 +65,36 @@ def traded() -> TradedMonth:
 
 
 def test_a_page_has_every_figure(traded):
-    made = bill.make(traded.ledger(), traded.north.kid, MONTH)
+    made = bill.make(traded.accounts(), traded.north.kid, MONTH)
     page = bill.text(made)
     for name in ("bought_nano", "grid_import_nano"):
         assert money.exact(made.fields[name], "EUR") in page
     assert "To pay: " + money.rounded(made.fields["net_nano"], "EUR") in page
     assert "bought from roof at 0.18 EUR/kWh" in page and "Estimated between readings: 0.899 kWh" in page
     assert "Settled until the end of the month." in page
-    assert "To receive: " in bill.text(bill.make(traded.ledger(), traded.east.kid, MONTH))
+    assert "To receive: " in bill.text(bill.make(traded.accounts(), traded.east.kid, MONTH))
 
 
 def test_a_bill_that_waits_shows_until_when():
     traded = TradedMonth("early")
     traded.community.sink.entries = [new for new in traded.community.entries if (new.stamp.unix_s or 0) <= S + 3600]
     traded.now_s = S + 3700
-    made = bill.make(traded.ledger(), traded.west.kid, MONTH)
+    made = bill.make(traded.accounts(), traded.west.kid, MONTH)
     assert made.fields["settled_to_s"] == S + 2700
     assert "Settled until 2026-10-01 02:45:00 CEST; the rest waits for readings." in bill.text(made)
 
 
 def test_an_owner_is_found_by_name_or_key(traded):
-    ledger = traded.ledger()
-    assert bill.find_owner(ledger, "west") == bill.find_owner(ledger, traded.west.kid.hex()) == traded.west.kid
+    accounts = traded.accounts()
+    assert bill.find_owner(accounts, "west") == bill.find_owner(accounts, traded.west.kid.hex()) == traded.west.kid
     with pytest.raises(bill.BillError, match="no person or meter here"):
-        bill.find_owner(ledger, "dave")
+        bill.find_owner(accounts, "dave")
     traded = TradedMonth("twins")
     twin = traded.community.author("another")
     twin.name = "west"
     traded.community.certify(twin, traded.community.issuer, roles.PERSON)
     with pytest.raises(bill.BillError, match="several"):
-        bill.find_owner(traded.ledger(), "west")
+        bill.find_owner(traded.accounts(), "west")
 
 
 @pytest.fixture(scope="module")

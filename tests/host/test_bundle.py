@@ -6,10 +6,10 @@ import case
 import pytest
 from simulator.community import DAILY, Community
 from simulator.month import HOUR, MONTH, S, TradedMonth
+from wattpact.accounts import Accounts
 from wattpact.audit import program
 from wattpact.billing import bill, collect
 from wattpact.bundle import format
-from wattpact.ledger import Ledger
 from wattpact_protocol.log import entry, event_codes, kinds
 
 
@@ -23,9 +23,9 @@ def split(data: bytes) -> list[bytes]:
 
 
 def collected(traded: TradedMonth, owner, entries=None, month=MONTH):
-    ledger = traded.ledger()
-    made = bill.make(ledger, owner.kid, month)
-    return collect.collect(entries or traded.unsealed, ledger.inputs, made.statement, traded.community.host.kid)
+    accounts = traded.accounts()
+    made = bill.make(accounts, owner.kid, month)
+    return collect.collect(entries or traded.unsealed, accounts.inputs, made.statement, traded.community.host.kid)
 
 
 def test_a_bundle_is_head_records_and_whole_entries_and_nothing_else(traded):
@@ -108,11 +108,11 @@ def test_a_meter_with_many_readings_gives_those_of_the_month_alone():
     for day in range(70):
         t0_s = S - 20 * 86400 + 86400 * day
         community.reading(meter, t0_s, [day * 10, day * 10 + 10], step_s=86400)
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    ledger.settle(S + 60 * 86400)
-    made = bill.make(ledger, east.kid, "2026-10")
-    picked = collect.collect(community.entries, ledger.inputs, made.statement, community.host.kid)
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    accounts.settle(S + 60 * 86400)
+    made = bill.make(accounts, east.kid, "2026-10")
+    picked = collect.collect(community.entries, accounts.inputs, made.statement, community.host.kid)
     assert sum(new.kind == kinds.READING for new in picked) == 32
 
 

@@ -8,7 +8,7 @@ from simulator.host import hosted
 from wattpact import audit
 from wattpact.billing import bill
 from wattpact.ordering.proven import Proven
-from wattpact.projections import follow, ledger_feed
+from wattpact.projections import follow, stored_accounts
 from wattpact.store.publishing import publish
 from wattpact_protocol.log import ids, kinds
 
@@ -27,12 +27,12 @@ def test_what_an_issuer_signs_ahead_of_its_certificate_is_in_no_bundle(tmp_path)
     community.now_s = START_S + 32 * DAY_S
     now_s = community.now_s
     unsealer = follow.bring_up(store, [community.issuer], now_s, host, fresh=True).on(store)
-    ledger = ledger_feed.ledger_of(store, now_s)
-    made = bill.make(ledger, west.kid, "2026-10")
-    held = list(ledger_feed.entries_for(store, made.statement, unsealer))
+    accounts = stored_accounts.accounts_of(store, now_s)
+    made = bill.make(accounts, west.kid, "2026-10")
+    held = list(stored_accounts.entries_for(store, made.statement, unsealer))
     assert ahead_s not in [new.stamp.unix_s for new in held]
     data = bill.export(
-        made, ledger, held, host.kid, Proven(store), lambda kind, body: publish(store, host, kind, body, now_s)
+        made, accounts, held, host.kid, Proven(store), lambda kind, body: publish(store, host, kind, body, now_s)
     )
     report = audit.audit(io.BytesIO(data), community.root.public_key)
     assert report.fields["grid_import_wh"] == 250

@@ -16,11 +16,11 @@ from simulator.disclosed import disclosed
 from simulator.month import HOUR, MONTH, S, TradedMonth
 from test_cli import run
 from wattpact import audit
+from wattpact.accounts import Accounts
 from wattpact.audit import page
 from wattpact.billing import collect
 from wattpact.bundle import disclosure, format
 from wattpact.bundle.disclosure import Disclosure, DisclosureError, PeriodKey
-from wattpact.ledger import Ledger
 from wattpact.node import data_directory
 from wattpact_protocol.log import entry, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
@@ -338,23 +338,23 @@ def reading_body(t0_s, values):
     return bodies.reading_at(t0_s, values)
 
 
-def ledger_of(traded):
+def accounts_of(traded):
     """The operator's, which holds void what does not open."""
-    ledger = Ledger()
+    accounts = Accounts()
     for new in traded.unsealed:
         if new.kind == kinds.READING and new.is_sealed:
-            ledger.inputs.voids.append((new.id, "bad_seal"))
+            accounts.inputs.voids.append((new.id, "bad_seal"))
         else:
-            ledger.apply([new])
-    ledger.settle(traded.now_s)
-    return ledger
+            accounts.apply([new])
+    accounts.settle(traded.now_s)
+    return accounts
 
 
 def stated_for(traded, person, from_s, to_s, leave_out=lambda new: False, added=()):
     """A host's bundle for any time, from which it may leave things out, and to which it may add."""
-    ledger = ledger_of(traded)
-    made = ledger.statement(person.kid, from_s, to_s)
-    picked = collect.collect(traded.unsealed, ledger.inputs, made, traded.community.host.kid)
+    accounts = accounts_of(traded)
+    made = accounts.statement(person.kid, from_s, to_s)
+    picked = collect.collect(traded.unsealed, accounts.inputs, made, traded.community.host.kid)
     picked = [new for new in picked if not leave_out(new)]
     for new in added:
         picked.insert(next(at for at, other in enumerate(picked) if other.kid == new.kid), new)

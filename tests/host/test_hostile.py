@@ -10,7 +10,7 @@ from simulator.host import hosted, node_of
 from simulator.http import app_at, by, code
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED
-from wattpact.projections import ledger_feed
+from wattpact.projections import stored_accounts
 from wattpact_protocol.log import entry, kinds
 
 SAYS = {
@@ -94,8 +94,8 @@ def test_no_values_that_the_table_allows_stop_a_node(community, seed):
     grants = [entry.decode(row.raw, community.id).body for row in community.sink.store.entries(of_kinds=[kinds.GRANT])]
     assert honest.contract.id in [grant["contract"] for grant in grants]
     reader = community.sink.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s)
-    figures = [made.fields for made in bill.make_all(ledger, bill.month_of(community.now_s, "UTC"))]
+    accounts = stored_accounts.accounts_of(reader, community.now_s)
+    figures = [made.fields for made in bill.make_all(accounts, bill.month_of(community.now_s, "UTC"))]
     assert sum(made["bought_wh"] for made in figures) == sum(made["sold_wh"] for made in figures)
     app = app_at(community.sink.path, lambda: community.now_s)
     with TestClient(app, headers=by(code(community.sink.store))) as client:
@@ -144,9 +144,9 @@ def test_no_keys_and_no_sealed_parts_stop_a_node(community, seed):
     assert voids.count("bad_seal") + community.sink.store.sealing()[bad.kid] == len(voids) > 10
     assert voids.count("bad_seal") > 3
     reader = community.sink.store.reader()
-    ledger = ledger_feed.ledger_of(reader, community.now_s + 86400)
+    accounts = stored_accounts.accounts_of(reader, community.now_s + 86400)
     month = bill.month_of(community.now_s, "UTC")
-    assert bill.make(ledger, buyer.owner.kid, month).fields["grid_import_wh"] > 0
+    assert bill.make(accounts, buyer.owner.kid, month).fields["grid_import_wh"] > 0
     app = app_at(community.sink.path, lambda: community.now_s)
     with TestClient(app, headers=by(code(community.sink.store))) as client:
         for question in QUESTIONS[:4]:

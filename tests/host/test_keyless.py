@@ -14,7 +14,7 @@ from wattpact.ingest.pipeline import Ingest
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.node import Node
-from wattpact.projections import ledger_feed
+from wattpact.projections import stored_accounts
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import entry, kinds
 
@@ -74,8 +74,8 @@ def month_of(trading):
 
 
 def bills(store, trading, *readers):
-    ledger = ledger_feed.ledger_of(store, trading.now_s)
-    return {made.label: made.fields for made in bill.make_all(ledger, month_of(trading))}
+    accounts = stored_accounts.accounts_of(store, trading.now_s)
+    return {made.label: made.fields for made in bill.make_all(accounts, month_of(trading))}
 
 
 def test_it_stores_what_it_cannot_read_and_receipts_it(keyless, trading):
@@ -115,11 +115,11 @@ def test_it_passes_on_to_the_meters_what_the_host_with_the_key_does(keyless, tra
 def test_it_shows_no_registers_and_makes_no_bill_and_gives_the_reason(keyless, trading):
     assert keyless.store.registers() == []
     assert keyless.store.sealing() == {meter.kid: 10 for meter in trading.meters}
-    ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
-    assert ledger.inputs.sealed == keyless.store.sealing() and ledger.inputs.voids == []
+    accounts = stored_accounts.accounts_of(keyless.store, trading.now_s)
+    assert accounts.inputs.sealed == keyless.store.sealing() and accounts.inputs.voids == []
     for person in (meter.owner for meter in trading.meters):
         with pytest.raises(bill.BillError, match=SENTENCE):
-            bill.make(ledger, person.kid, month_of(trading))
+            bill.make(accounts, person.kid, month_of(trading))
     app = app_at(keyless.path, trading.clock, signers=())
     with TestClient(app, headers=by(code(keyless.store))) as client:
         assert {row["import_wh"] for row in client.get("/api/meters").json()} == {None}
@@ -151,10 +151,10 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, tradi
     )
     people.pipeline.close()
     assert [row.meter for row in keyless.store.registers()] == [trading.wallbox.kid]
-    ledger = ledger_feed.ledger_of(keyless.store, trading.now_s)
-    assert set(ledger.inputs.sealed) == {trading.solar.kid, trading.battery.kid}
+    accounts = stored_accounts.accounts_of(keyless.store, trading.now_s)
+    assert set(accounts.inputs.sealed) == {trading.solar.kid, trading.battery.kid}
     with pytest.raises(bill.BillError, match="readings of House 1 solar and House 2 battery " + SENTENCE):
-        bill.make(ledger, owner.kid, month_of(trading))
+        bill.make(accounts, owner.kid, month_of(trading))
 
 
 def test_the_command_line_gives_the_reason_too(tmp_path, capsys):

@@ -9,7 +9,7 @@ from simulator.host import hosted, key
 from test_opening import void_parts
 from wattpact.ingest.rejections import Rejections
 from wattpact.membership import members
-from wattpact.projections import follow, ledger_feed
+from wattpact.projections import follow, stored_accounts
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.records import StoreError
@@ -98,8 +98,8 @@ def test_a_part_that_does_not_open_is_void_and_named_once_in_the_log(community, 
         community.sink.stored(*[meter.publish("reading", body, START_S + 15) for body in void_parts(meter).values()])
     count = len(void_parts(meter))
     assert voids(community, meter) == ["bad_seal"] * count
-    ledger = ledger_feed.ledger_of(community.sink.store, community.now_s)
-    assert [reason for _, reason in ledger.inputs.voids] == ["bad_seal"] * count
+    accounts = stored_accounts.accounts_of(community.sink.store, community.now_s)
+    assert [reason for _, reason in accounts.inputs.voids] == ["bad_seal"] * count
     assert counted(community) == {"bad_seal": count}
     assert [record.getMessage() for record in caplog.records] == [
         f"rejected: bad_seal, author {meter.kid.hex()}, from its entry 0/{first}"

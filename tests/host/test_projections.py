@@ -1,14 +1,14 @@
-"""Projections against the ledger folded from all entries: generated communities, whatever comes late, and restarts."""
+"""Projections against accounts folded from all entries: generated communities, whatever comes late, and restarts."""
 
 import case
 import pytest
 from simulator.generated import SLOT, Generated, S
 from simulator.host import PRICES, hosted
+from wattpact.accounts import Accounts
 from wattpact.keys import Signer
-from wattpact.ledger import Ledger
 from wattpact.market import terms
 from wattpact.ordering.writer import ORDERED
-from wattpact.projections import follow, ledger_feed, settled
+from wattpact.projections import follow, settled, stored_accounts
 from wattpact.store.records import Accepted, Agreed, Totals
 from wattpact.store.sqlite.store import Store
 from wattpact.views import contracts
@@ -38,17 +38,17 @@ def arrived(entries, bits):
     return found
 
 
-def figures(ledger, to_s):
+def figures(accounts, to_s):
     """Everything that statements of some windows hold."""
     found = {}
     for from_s, end_s in ((S, to_s), (S + SLOT, S + 3 * SLOT), (S + 2 * SLOT, to_s + SLOT)):
-        for payer in ledger.payers(from_s, end_s):
-            made = ledger.statement(payer, from_s, end_s)
+        for payer in accounts.payers(from_s, end_s):
+            made = accounts.statement(payer, from_s, end_s)
             found[from_s, end_s, payer] = (
                 made.figures(), made.closure, made.evidence_from_s, made.unsettled, made.meters,
                 [line.leaf() for line in made.lines],
             )  # fmt: skip
-        found[from_s, end_s] = sorted(ledger.postings(from_s, end_s))
+        found[from_s, end_s] = sorted(accounts.postings(from_s, end_s))
     return found
 
 
@@ -76,13 +76,13 @@ def test_stored_or_folded_a_ledger_states_the_same(tmp_path, seed, monkeypatch):
 
 
 def assert_same(store, batches, now_s, to_s):
-    folded = Ledger()
+    folded = Accounts()
     for entries, ordered_s in batches:
         folded.apply(entries, ordered_s)
     if folded.inputs.community is None:
         return
     folded.settle(now_s)
-    stored = ledger_feed.ledger_of(store, now_s)
+    stored = stored_accounts.accounts_of(store, now_s)
     assert figures(stored, to_s) == figures(folded, to_s)
     by_id = folded.inputs.contracts.by_id
     rows = {row.id: (row, totals) for row, totals in store.contracts()}

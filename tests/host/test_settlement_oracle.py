@@ -6,7 +6,7 @@ import case
 from settlement_oracle import WH, Agreement, Oracle, one_slot, register
 from simulator.community import START_S
 from simulator.generated import Generated
-from wattpact.ledger import GRID, Ledger, balances
+from wattpact.accounts import GRID, Accounts, balances
 from wattpact_protocol.settlement import allocation
 
 S = START_S
@@ -73,22 +73,22 @@ def test_whole_settlements_agree():
     count = case.cases(400, 60)
     for seed in range(count):
         made = Generated(seed)
-        ledger, oracle = made.ledger(), oracle_of(made)
+        accounts, oracle = made.accounts(), oracle_of(made)
         for one in made.agreements:
-            fill = ledger.fill(one.name)
+            fill = accounts.fill(one.name)
             assert fill.carried_wh * WH == oracle.carried[one.name], (seed, one)
             assert fill.short_wh * WH == oracle.short[one.name], (seed, one)
             assert fill.unused_wh * WH == oracle.unused[one.name], (seed, one)
             carried += fill.carried_wh > 0
             unused += fill.unused_wh > 0
-        agree_on_statements(made, ledger, oracle)
+        agree_on_statements(made, accounts, oracle)
     assert carried > count // 2 and unused > count // 4, (carried, unused)
 
 
-def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None:
-    owners = {meter.name: ledger.inputs.payer_at(meter.kid, S) for meter in made.meters}
+def agree_on_statements(made: Generated, accounts: Accounts, oracle: Oracle) -> None:
+    owners = {meter.name: accounts.inputs.payer_at(meter.kid, S) for meter in made.meters}
     for person in made.people:
-        fields = ledger.statement(person.kid, S, made.end).figures()
+        fields = accounts.statement(person.kid, S, made.end).figures()
         mine = [name for name, owner in owners.items() if owner == person.kid]
         bought = [one for one in made.agreements if one.consumer in mine]
         sold = [one for one in made.agreements if one.supplier in mine]
@@ -110,20 +110,20 @@ def agree_on_statements(made: Generated, ledger: Ledger, oracle: Oracle) -> None
         assert fields["bought_wh"] * WH == sum(oracle.carried[one.name] for one in bought)
         assert fields["sold_wh"] * WH == sum(oracle.carried[one.name] for one in sold)
         assert (fields["grid_import_wh"] * WH, fields["grid_export_wh"] * WH) == (grid[0], grid[2])
-    accounts = balances(ledger.postings(S, made.end))
-    assert sum(accounts.values()) == 0
+    sums = balances(accounts.postings(S, made.end))
+    assert sum(sums.values()) == 0
     for person in made.people:
-        fields = ledger.statement(person.kid, S, made.end).figures()
-        assert accounts.get(person.kid, 0) == -fields["net_nano"]
-    assert GRID in accounts
+        fields = accounts.statement(person.kid, S, made.end).figures()
+        assert sums.get(person.kid, 0) == -fields["net_nano"]
+    assert GRID in sums
 
 
 def test_registers_agree_at_any_time():
     for seed in range(case.cases(100, 20)):
         made = Generated(seed)
-        ledger = made.ledger()
+        accounts = made.accounts()
         for meter in made.meters:
-            load = ledger.inputs.load_profiles[meter.kid]
+            load = accounts.inputs.load_profiles[meter.kid]
             for _ in range(20):
                 when = S - 100 + made.bits.below(made.end - S + 200)
                 expected = register(made.imports[meter.name], when), register(made.exports[meter.name], when)

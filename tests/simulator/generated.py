@@ -1,10 +1,10 @@
-"""Generated communities: meters, contracts, ends and tariffs as a seed has them, for the ledger and for the oracle."""
+"""Generated communities: meters, contracts, ends and tariffs as a seed has them, for accounts and for the oracle."""
 
 from fractions import Fraction
 
 import case
 from settlement_oracle import WH, Agreement
-from wattpact.ledger import Ledger
+from wattpact.accounts import Accounts
 from wattpact_protocol.log import kinds
 
 from simulator.authors import StandIn
@@ -16,7 +16,7 @@ MICRO = Fraction(1, 1_000_000)
 
 
 class Generated:
-    """A generated community: as entries for the ledger, as numbers for the oracle."""
+    """A generated community: as entries for the accounts, as numbers for the oracle."""
 
     def __init__(self, seed: int, crypto=StandIn, silence_s: "int | None" = None) -> None:
         self.bits = case.Bits(f"community {seed}")
@@ -94,8 +94,8 @@ class Generated:
         self.imports[meter.name] = [(when, wh * WH) for when, wh, _ in rows]
         self.exports[meter.name] = [(when, wh * WH) for when, _, wh in rows]
 
-    def ledger(self) -> Ledger:
-        ledger = Ledger()
-        ledger.apply(self.community.entries)
-        ledger.settle(self.end)
-        return ledger
+    def accounts(self) -> Accounts:
+        accounts = Accounts()
+        accounts.apply(self.community.entries)
+        accounts.settle(self.end)
+        return accounts

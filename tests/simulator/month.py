@@ -5,9 +5,9 @@ Its meters seal what they measure, unless `sealed` is False."""
 import json
 
 from wattpact import keys
+from wattpact.accounts import Accounts
 from wattpact.billing import bill
 from wattpact.ingest.pipeline import STORED, Ingest
-from wattpact.ledger import Ledger
 from wattpact.ordering.writer import ORDERED, Writer
 from wattpact.store.sqlite.store import Store
 from wattpact_protocol.log import event_codes, kinds
@@ -84,11 +84,11 @@ class TradedMonth:
             community.reading(meter, end_s, [values[0]] * 2, [values[1]] * 2)
         self.now_s = end_s + 7200
 
-    def ledger(self) -> Ledger:
-        ledger = Ledger()
-        ledger.apply(self.unsealed)
-        ledger.settle(self.now_s)
-        return ledger
+    def accounts(self) -> Accounts:
+        accounts = Accounts()
+        accounts.apply(self.unsealed)
+        accounts.settle(self.now_s)
+        return accounts
 
     @property
     def unsealed(self):
@@ -104,11 +104,11 @@ class TradedMonth:
         return self.community.publish(self.community.host, kind, body, self.now_s)
 
     def bundle(self, owner=None, month=MONTH) -> bytes:
-        ledger = self.ledger()
-        made = bill.make(ledger, (owner or self.west).kid, month)
+        accounts = self.accounts()
+        made = bill.make(accounts, (owner or self.west).kid, month)
         sink = self.community.sink
         sink.refresh(self.now_s)
-        return bill.export(made, ledger, list(self.unsealed), self.community.host.kid, sink, self.publish)
+        return bill.export(made, accounts, list(self.unsealed), self.community.host.kid, sink, self.publish)
 
     def state(self, made, picked, change=None) -> bytes:
         """The bundle of a statement over these entries, as a host signs it that may be dishonest."""

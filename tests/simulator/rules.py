@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from wattpact.accounts import Accounts
 from wattpact.keys import Signer
-from wattpact.ledger import Ledger
 from wattpact.ordering.writer import ORDERED
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.sqlite.reader import Reader
@@ -31,21 +31,21 @@ class Held:
     def of_kind(self, kind: int, author: bytes | None = None) -> list[Entry]:
         return [new for new in self.entries if new.kind == kind and author in (None, new.kid)]
 
-    def ledger(self, now_s: int) -> Ledger:
+    def accounts(self, now_s: int) -> Accounts:
         """Folded from all entries, by the blocks that order them, whatever the projections hold."""
-        ledger = Ledger()
+        accounts = Accounts()
         for row, new in zip(self.rows, self.entries, strict=True):
             place = self.reader.place(row.cursor)
             if place is None:
                 assert new.kind not in ORDERED, new
-                ledger.apply([new])
+                accounts.apply([new])
             elif place.height is not None:
                 block = self.reader.block(place.height)
                 assert block is not None
-                ledger.apply([new], block.time_s)
-        assert ledger.refused == {}
-        ledger.settle(now_s)
-        return ledger
+                accounts.apply([new], block.time_s)
+        assert accounts.refused == {}
+        accounts.settle(now_s)
+        return accounts
 
 
 def logs_are_whole(held: Held) -> None:
@@ -131,23 +131,23 @@ def attributed_once(held: Held, consumer: bytes) -> "dict[bytes, int]":
 
 def settled(held: Held, now_s: int) -> "dict[bytes, int]":
     """Every Wh of every meter is a contract's or the grid's, as far as it is settled; contract: Wh carried."""
-    ledger = held.ledger(now_s)
-    for fill in ledger.settlement.fills.values():
+    accounts = held.accounts(now_s)
+    for fill in accounts.settlement.fills.values():
         assert 0 <= fill.carried_wh <= fill.contract.wh
-    for kid, load in ledger.inputs.load_profiles.items():
-        to_s = ledger.settlement.settled_to(kid, ledger.inputs.ceil(now_s))
+    for kid, load in accounts.inputs.load_profiles.items():
+        to_s = accounts.settlement.settled_to(kid, accounts.inputs.ceil(now_s))
         # Before the block of its certificate nobody answers for a meter.
-        from_s = ledger.inputs.payers(kid, load.times[0], to_s)[0][0]
-        made = ledger.statement(held.certificates[kid].body["owner"], from_s, to_s)
-        balance, before, after = made.balance, load.at(ledger.inputs.ceil(from_s)), load.at(to_s)
+        from_s = accounts.inputs.payers(kid, load.times[0], to_s)[0][0]
+        made = accounts.statement(held.certificates[kid].body["owner"], from_s, to_s)
+        balance, before, after = made.balance, load.at(accounts.inputs.ceil(from_s)), load.at(to_s)
         assert made.meters == [kid]
         assert balance.bought_wh + balance.grid_import_wh == after[0] - before[0]
         assert balance.sold_wh + balance.grid_export_wh == after[1] - before[1]
-    first_s = min(load.times[0] for load in ledger.inputs.load_profiles.values())
-    postings = ledger.postings(first_s, now_s)
-    owners = {held.certificates[kid].body["owner"] for kid in ledger.inputs.load_profiles}
-    nets = {owner: ledger.statement(owner, first_s, now_s).figures()["net_nano"] for owner in owners}
+    first_s = min(load.times[0] for load in accounts.inputs.load_profiles.values())
+    postings = accounts.postings(first_s, now_s)
+    owners = {held.certificates[kid].body["owner"] for kid in accounts.inputs.load_profiles}
+    nets = {owner: accounts.statement(owner, first_s, now_s).figures()["net_nano"] for owner in owners}
     for owner, net_nano in nets.items():
         paid = sum(p.nano for p in postings if p.payer == owner) - sum(p.nano for p in postings if p.receiver == owner)
         assert paid == net_nano
-    return {fill.contract.id: fill.carried_wh for fill in ledger.settlement.fills.values()}
+    return {fill.contract.id: fill.carried_wh for fill in accounts.settlement.fills.values()}

@@ -89,7 +89,7 @@ def _check_store(live: LiveCommunity, one: Household, other: Household, away_s: 
         rules.registers_only_rise(held)
         used = rules.attributed_once(held, one.kid) | rules.attributed_once(held, other.kid)
         carried = rules.settled(held, live.clock())
-        contracts = held.ledger(live.clock()).inputs.contracts.by_id
+        contracts = held.accounts(live.clock()).inputs.contracts.by_id
     for kid in held.logs:
         _check_readings(held, kid, away_s, back_s)
     grants = {new.body["meter"]: new.body["contract"] for new in held.of_kind(kinds.GRANT)}

@@ -147,7 +147,7 @@ def _check_order(held: rules.Held, wallbox: bytes, first: bytes, second: bytes) 
     assert [new for new in said[:full] if new.body["contract"] == second and new.body["attributed_wh"]] == []
     start = held.of_kind(kinds.USAGE_START, wallbox)[0]
     assert start.body["contract"] == first
-    fills = held.ledger(data_directory.clock()).settlement.fills
+    fills = held.accounts(data_directory.clock()).settlement.fills
     filled_s = next(
         at_s for at_s, wh in zip(fills[first].starts, fills[first].carried, strict=True) if wh == 32
     )  # fmt: skip

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from nacl.bindings import crypto_sign_open
 from wattpact import audit
+from wattpact.accounts import Accounts
 from wattpact.billing import bill
 from wattpact.bundle import format
 from wattpact.bundle.disclosure import Disclosure, PeriodKey
-from wattpact.ledger import Ledger
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import checkpoints, ledger
 from wattpact_protocol.ledger.ledger import Storage
@@ -149,7 +149,7 @@ class Month:
     def bundle(self) -> bytes:
         """The buyer's month, signed by the host."""
         now_s = self.end_s + 7200
-        folded = Ledger()
+        folded = Accounts()
         folded.apply(self.entries)
         folded.settle(now_s)
         made = bill.make(folded, self.buyer.kid, MONTH)

@@ -125,7 +125,7 @@ def given() -> dict[str, int]:
 
 def grown(taken: dict[str, int], given: dict[str, int]) -> list[str]:
     """A line for each module that takes more than it is given, by itself and together with those just before it: which
-    of them a new block of MicroPython's strings is counted for is chance. The largest growth first."""
+    of them a new block of MicroPython's strings is counted for may change. The largest growth first."""
     more = [size - given.get(name, 0) for name, size in taken.items()]
     together = [
         min(sum(more[first : last + 1]) for first in range(max(0, last - 2), last + 1)) for last in range(len(more))

@@ -24,7 +24,7 @@ TARGETS = {
         (PROTOCOL + "settlement/contracts.py",),
         ("tests/protocol/test_contracts.py", "tests/protocol/test_settlement.py"),
     ),
-    "order": Target(
+    "ledger": Target(
         (PROTOCOL + "ledger",),
         (
             "tests/protocol/test_ledger_machine.py",
@@ -46,7 +46,7 @@ TARGETS = {
             "tests/host/test_settlement_oracle.py",
         ),
     ),
-    "ledger": Target((HOST + "ledger",), ("tests/host/test_ledger.py", "tests/host/test_bill.py")),
+    "accounts": Target((HOST + "accounts",), ("tests/host/test_accounts.py", "tests/host/test_bill.py")),
     "ingest": Target(
         (HOST + "ingest", HOST + "membership/directory.py"),
         ("tests/host/test_verifying.py", "tests/host/test_ingest.py", "tests/host/test_ingest_batches.py"),

@@ -1,4 +1,4 @@
-"""The auditor: checks a bundle with one pinned key and what was disclosed, no network and nothing of the ledger."""
+"""The auditor: checks a bundle with one pinned key and what was disclosed, no network and no accounting of the host."""
 
 from wattpact.audit.checker import audit as audit
 from wattpact.audit.findings import Refuted as Refuted

@@ -1,6 +1,6 @@
 """A person's bill for a month: one figure, what it is made of, and how far it is settled.
 
-    month in the community's time zone -> ledger statement -> Bill -> text, JSON, or a signed bundle
+    month in the community's time zone -> statement of account -> Bill -> text, JSON, or a signed bundle
 
 What always holds: a bill's figures are its statement's, to the last Wh and nano-unit; rounding is for display.
 docs/spec/settlement.md says how they come about, docs/spec/bundle.md what an export holds.
@@ -17,10 +17,10 @@ from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
 
+from wattpact.accounts import Statements
 from wattpact.billing import collect, proofs
 from wattpact.billing.proofs import Proven
 from wattpact.bundle import format, money
-from wattpact.ledger import Statements
 
 _FIGURES = (
     "bought_wh", "bought_nano", "sold_wh", "sold_nano", "grid_import_wh", "grid_import_nano", "grid_export_wh",
@@ -92,9 +92,9 @@ def month_of(unix_s: int, timezone: str) -> str:
     return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
 
 
-def find_owner(ledger: Statements, name: str) -> bytes:
+def find_owner(accounts: Statements, name: str) -> bytes:
     """The person, else the meter, enrolled under a label or a kid's hex digits; raises BillError."""
-    inputs = ledger.inputs
+    inputs = accounts.inputs
     found = [kid for kid, label in inputs.labels.items() if name in (label, kid.hex())]
     people = [kid for kid in found if inputs.certificates[kid]["role"] == roles.PERSON]
     meters = [kid for kid in found if inputs.certificates[kid]["role"] == roles.METER]
@@ -106,24 +106,24 @@ def find_owner(ledger: Statements, name: str) -> bytes:
     raise BillError(f"no person or meter here is called {name!r}")
 
 
-def make(ledger: Statements, subject: bytes, month: str) -> Bill:
-    """The bill as far as the ledger is settled; raises BillError, LedgerError."""
-    community = ledger.inputs.community
+def make(accounts: Statements, subject: bytes, month: str) -> Bill:
+    """The bill as far as the accounts are settled; raises BillError, AccountsError."""
+    community = accounts.inputs.community
     if community is None:
         raise BillError("no community has been founded yet")
-    made = ledger.statement(subject, *month_window(month, community["timezone"]))
-    _check_readable(ledger, made)
+    made = accounts.statement(subject, *month_window(month, community["timezone"]))
+    _check_readable(accounts, made)
     figures = made.figures()
     if any(type(figure) is int and abs(figure) > kinds.MAX_UINT for figure in figures.values()):
         raise BillError(
             "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
         )
-    return Bill(month, made, figures, community, dict(ledger.inputs.labels))
+    return Bill(month, made, figures, community, dict(accounts.inputs.labels))
 
 
-def _check_readable(ledger: Statements, made: Statement) -> None:
+def _check_readable(accounts: Statements, made: Statement) -> None:
     """No bill is made of readings that this host has no key to; raises BillError."""
-    inputs = ledger.inputs
+    inputs = accounts.inputs
     unreadable = sorted(inputs.labels.get(kid, kid.hex()) for kid in made.closure if inputs.sealed.get(kid))
     if unreadable:
         names = " and ".join([", ".join(unreadable[:-1]), unreadable[-1]] if unreadable[1:] else unreadable)
@@ -133,24 +133,24 @@ def _check_readable(ledger: Statements, made: Statement) -> None:
         )
 
 
-def make_all(ledger: Statements, month: str) -> list[Bill]:
+def make_all(accounts: Statements, month: str) -> list[Bill]:
     """A bill for each payer of that month."""
-    community = ledger.inputs.community
+    community = accounts.inputs.community
     if community is None:
         raise BillError("no community has been founded yet")
-    payers = ledger.payers(*month_window(month, community["timezone"]))
-    return [make(ledger, subject, month) for subject in payers]
+    payers = accounts.payers(*month_window(month, community["timezone"]))
+    return [make(accounts, subject, month) for subject in payers]
 
 
 def export(
-    made: Bill, ledger: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
+    made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
     sign: Callable[[int, dict[str, Any]], Entry],
 ) -> bytes:  # fmt: skip
     """The bundle of a bill. `entries` are all that the host holds; `proven` is the ledger that the bill rests on;
     `sign(kind, body)` signs the statement as `host`.
 
-    The statement's stamp is the time the ledger was settled for: an auditor settles for the same."""
-    picked = collect.collect(entries, ledger.inputs, made.statement, host)
+    The statement's stamp is the time the accounts were settled for: an auditor settles for the same."""
+    picked = collect.collect(entries, accounts.inputs, made.statement, host)
     found = proofs.records_of(proven, made.statement, picked)
     head = proven.head()
     stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked], proven.header))

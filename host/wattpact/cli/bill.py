@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 import click
 
 from wattpact import keys
+from wattpact.accounts import Statements
 from wattpact.billing import bill, disclose
 from wattpact.bundle import disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
-from wattpact.ledger import Statements
 from wattpact.node import data_directory
 from wattpact.ordering import cosigning
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.proven import Proven
-from wattpact.projections import follow, ledger_feed
+from wattpact.projections import follow, stored_accounts
 from wattpact.store.files import replacing
 from wattpact.store.publishing import publish
 
@@ -47,18 +47,18 @@ def command(
         if target is not None:
             asyncio.run(Cosigning(store, data_directory.clock).submit())  # what the bundle rests on
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
-            ledger = ledger_feed.ledger_of(reader, now_s)
-            month = month or bill.month_of(now_s, ledger_feed.timezone(ledger))
+            accounts = stored_accounts.accounts_of(reader, now_s)
+            month = month or bill.month_of(now_s, stored_accounts.timezone(accounts))
             if owner is None:
-                _show_all(ledger, month, as_json)
+                _show_all(accounts, month, as_json)
                 return
-            made = bill.make(ledger, _subject(directory, ledger, owner), month)
+            made = bill.make(accounts, _subject(directory, accounts, owner), month)
             if target is not None:
                 host, proven = directory.keyring.load(keys.HOST), Proven(reader)
                 cosigners = cosigning.cosigners_of(reader, proven.head().checkpoint)
-                held = ledger_feed.entries_for(reader, made.statement, unsealer)
+                held = stored_accounts.entries_for(reader, made.statement, unsealer)
                 data = bill.export(
-                    made, ledger, held, host.kid, proven,
+                    made, accounts, held, host.kid, proven,
                     lambda kind, body: publish(store, host, kind, body, now_s),
                 )  # fmt: skip
                 shown, _ = disclose.for_bundle(reader, unsealer, data)
@@ -90,10 +90,10 @@ def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
-def _subject(directory: data_directory.DataDirectory, ledger: Statements, owner: str) -> bytes:
+def _subject(directory: data_directory.DataDirectory, accounts: Statements, owner: str) -> bytes:
     """Whose bill: a label, or else the name of a person's key here."""
     try:
-        return bill.find_owner(ledger, owner)
+        return bill.find_owner(accounts, owner)
     except bill.BillError:
         for signer in directory.keyring.people():
             if signer.name == owner:
@@ -101,14 +101,14 @@ def _subject(directory: data_directory.DataDirectory, ledger: Statements, owner:
         raise
 
 
-def _show_all(ledger: Statements, month: str, as_json: bool) -> None:
-    made = bill.make_all(ledger, month)
+def _show_all(accounts: Statements, month: str, as_json: bool) -> None:
+    made = bill.make_all(accounts, month)
     if as_json:
         show_json([one.as_json() for one in made])
     elif made:
         rows = sorted(_row(one) for one in made)
         show_table((month, "bought", "sold", "from grid", "to grid", "to pay", "saved"), rows)
-        zone = ZoneInfo(ledger_feed.timezone(ledger))
+        zone = ZoneInfo(stored_accounts.timezone(accounts))
         settled = datetime.fromtimestamp(min(one.statement.settled_to_s for one in made), zone)
         click.echo(f"\nEnergy in kWh; below 0: to receive. Settled until {settled:%Y-%m-%d %H:%M:%S %Z}.")
         click.echo("All figures of one person, with the contracts: --owner NAME.")

@@ -1,4 +1,4 @@
-"""What the views of one moment are made of: the stored ledger, and what projections hold besides.
+"""What the views of one moment are made of: the stored accounts, and what projections hold besides.
 
 What always holds: everything is read once it is wanted, at most once a moment; it belongs to the reader's thread.
 """
@@ -9,7 +9,7 @@ from wattpact_protocol.ledger import records
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
 from wattpact.projections.contracts import record_of
-from wattpact.projections.ledger_feed import StoredLedger
+from wattpact.projections.stored_accounts import StoredAccounts
 from wattpact.store.interface import Reader
 from wattpact.store.records import Registers, RelayState
 from wattpact.views import contracts, meters
@@ -22,8 +22,8 @@ class Held:
     def __init__(self, reader: Reader, now_s: int, founding: SettlementInputs) -> None:
         self.reader = reader
         self.now_s = now_s
-        self.ledger = StoredLedger(reader, now_s, founding)
-        self.inputs = self.ledger.inputs
+        self.accounts = StoredAccounts(reader, now_s, founding)
+        self.inputs = self.accounts.inputs
 
     def offer(self, offer_id: bytes) -> dict[str, object] | None:
         """The ledger's record of an offer."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wattpact.projections.ledger_feed import StoredProfile
+from wattpact.projections.stored_accounts import StoredProfile
 from wattpact.store.interface import Reader
 from wattpact.views import BadRequest
 

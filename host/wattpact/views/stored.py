@@ -9,10 +9,10 @@ from wattpact_protocol.log import entry, kinds, reason_texts
 from wattpact_protocol.log.readings import end_s
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
+from wattpact.accounts import AccountsError
 from wattpact.billing import bill
 from wattpact.keys import Signer
-from wattpact.ledger import LedgerError
-from wattpact.projections.ledger_feed import FOUNDING, founding_of, profile_of
+from wattpact.projections.stored_accounts import FOUNDING, founding_of, profile_of
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store import open_reader
 from wattpact.store.interface import Reader
@@ -160,16 +160,16 @@ class StoredViews:
 
     def bills(self, month: str | None, owner: bytes | None) -> list[Json]:
         held = self._held()
-        ledger, timezone = held.ledger, (held.inputs.community or {})["timezone"]
+        accounts, timezone = held.accounts, (held.inputs.community or {})["timezone"]
         month = month or bill.month_of(held.now_s, timezone)
         try:
-            payers = ledger.payers(*bill.month_window(month, timezone))
+            payers = accounts.payers(*bill.month_window(month, timezone))
             if owner is not None:
                 if owner not in payers:
                     raise NotFound(f"{owner.hex()} has no bill for that month: no meter's energy goes to that account.")
                 payers = [owner]
-            made = [bill.make(ledger, payer, month) for payer in payers]
-        except (bill.BillError, LedgerError) as error:
+            made = [bill.make(accounts, payer, month) for payer in payers]
+        except (bill.BillError, AccountsError) as error:
             raise BadRequest(f"No bill can be made for {month}: {error}.") from None
         return sorted((_bill(one) for one in made), key=lambda row: (row["label"], row["owner"]))
 

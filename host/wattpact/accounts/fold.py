@@ -1,4 +1,4 @@
-"""The ledger itself: entries in, and out of it a statement, postings or a contract's progress for any window.
+"""Accounts: entries in, and out of it a statement, postings or a contract's progress for any window.
 
 What always holds: the same entries give the same figures whether they come at once or one by one, and a late entry
 changes what it would have changed had it been in time. docs/spec/settlement.md has the rules, the protocol the code.
@@ -13,11 +13,11 @@ from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
 
-from wattpact.ledger import accounts
-from wattpact.ledger.accounts import Posting
+from wattpact.accounts import postings
+from wattpact.accounts.postings import Posting
 
 
-class LedgerError(ValueError):
+class AccountsError(ValueError):
     """A window or a payer of which no statement can be made; the text says why."""
 
 
@@ -31,14 +31,14 @@ class Statements:
     @property
     def settlement(self) -> Settlement:
         if self._settlement is None:
-            raise LedgerError("no community has been founded yet")
+            raise AccountsError("no community has been founded yet")
         return self._settlement
 
     def fill(self, contract_id: bytes) -> Fill:
         """What a contract has carried, lacked and left unused so far; zero where nothing is settled yet."""
         contract = self.inputs.contracts.by_id.get(contract_id)
         if contract is None:
-            raise LedgerError(f"there is no contract {contract_id.hex()}")
+            raise AccountsError(f"there is no contract {contract_id.hex()}")
         return self.settlement.fills.get(contract_id) or Fill(contract)
 
     def payers(self, from_s: int, to_s: int) -> list[bytes]:
@@ -49,10 +49,10 @@ class Statements:
     def window(self, from_s: int, to_s: int) -> tuple[int, int]:
         """The slots that start in a window, as slot boundaries."""
         if self._settlement is None:
-            raise LedgerError("no community has been founded yet")
+            raise AccountsError("no community has been founded yet")
         start_s, end_s = self.inputs.ceil(from_s), self.inputs.ceil(to_s)
         if start_s >= end_s:
-            raise LedgerError("the period holds no slot")
+            raise AccountsError("the period holds no slot")
         return start_s, end_s
 
     def statement(self, subject: bytes, from_s: int, to_s: int) -> Statement:
@@ -63,10 +63,10 @@ class Statements:
     def postings(self, from_s: int, to_s: int) -> list[Posting]:
         """Every payment of a window, each from one account to another."""
         start_s, end_s = self.window(from_s, to_s)
-        return accounts.post(self.inputs, self.settlement, start_s, end_s)
+        return postings.post(self.inputs, self.settlement, start_s, end_s)
 
 
-class Ledger(Statements):
+class Accounts(Statements):
     """In memory: fed with verified entries in the order of each author's log, those that a block orders at its time."""
 
     def __init__(self) -> None:

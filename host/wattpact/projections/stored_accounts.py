@@ -1,8 +1,8 @@
-"""The ledger as it is stored: statements made from what the projections hold, at the cost of what they state.
+"""The accounts as they are stored: statements made from what the projections hold, at the cost of what they state.
 
     certificates, tariffs -> inputs;  points at the edges of a window -> load profiles;  fills -> what was carried
 
-What always holds: it states what a ledger folded from all entries would, as of the last settlement; nothing of it is
+What always holds: they state what accounts folded from all entries would, as of the last settlement; nothing of it is
 read before a statement needs it. docs/spec/settlement.md.
 """
 
@@ -20,7 +20,7 @@ from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.slots import Fill, Settlement
 from wattpact_protocol.settlement.statement import Statement
 
-from wattpact.ledger import LedgerError, Statements
+from wattpact.accounts import AccountsError, Statements
 from wattpact.projections.contracts import StoredContract
 from wattpact.projections.settled import Window, end_s_of
 from wattpact.projections.unsealing import Unsealer
@@ -218,8 +218,8 @@ class _Narrowed(SettlementInputs):
         return self._meters
 
 
-class StoredLedger(Statements):
-    """The ledger of a store as of its last settlement; it belongs to the reader's thread, and to one moment."""
+class StoredAccounts(Statements):
+    """The accounts of a store as of its last settlement; they belong to the reader's thread, and to one moment."""
 
     def __init__(self, reader: Reader, now_s: int, founding: SettlementInputs | None = None) -> None:
         inputs = inputs_of(reader, founding or founding_of(reader))
@@ -273,12 +273,12 @@ class StoredLedger(Statements):
                     start_s = min(start_s, settlement.floor(row.start_s))
 
 
-def ledger_of(reader: Reader, now_s: int) -> StoredLedger:
-    """The ledger of all that the projections have settled; raises LedgerError, StoreError."""
-    ledger = StoredLedger(reader, now_s)
-    if ledger.inputs.community is None:
-        raise LedgerError("no community has been founded yet")
-    return ledger
+def accounts_of(reader: Reader, now_s: int) -> StoredAccounts:
+    """The accounts of all that the projections have settled; raises AccountsError, StoreError."""
+    accounts = StoredAccounts(reader, now_s)
+    if accounts.inputs.community is None:
+        raise AccountsError("no community has been founded yet")
+    return accounts
 
 
 def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None = None) -> Iterator[Entry]:
@@ -295,7 +295,7 @@ def entries_for(reader: Reader, statement: Statement, unsealer: Unsealer | None 
             yield unsealer.look(entry.decode(row.raw, reader.community))
 
 
-def timezone(ledger: Statements) -> str:
+def timezone(accounts: Statements) -> str:
     """The community's."""
-    community = ledger.inputs.community
+    community = accounts.inputs.community
     return str(community["timezone"]) if community else "UTC"

@@ -1,4 +1,4 @@
-"""Accounts in double entry: every nano-unit that one account pays, another receives.
+"""Postings in double entry: every nano-unit that one account pays, another receives.
 
 Accounts are payers (the owners of meters) and the grid, which takes and gives all that no contract carried.
 What always holds: the balances of all accounts sum to zero. docs/spec/settlement.md, "Accounts".

@@ -1,4 +1,4 @@
-"""The ledger: what is paid is received, what flows is accounted for, and arrival in pieces changes nothing."""
+"""Accounts: what is paid is received, what flows is accounted for, and arrival in pieces changes nothing."""
 
 import case
 import pytest
@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulator.community import Community
 from simulator.month import MONTH, S, TradedMonth
+from wattpact.accounts import GRID, Accounts, AccountsError, Posting, balances
+from wattpact.accounts.postings import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED
 from wattpact.billing import bill
-from wattpact.ledger import GRID, Ledger, LedgerError, Posting, balances
-from wattpact.ledger.accounts import CARRIED, GRID_EXPORT, GRID_IMPORT, UNUSED
 from wattpact_protocol.log import roles
 
 SLOT = 900
@@ -59,33 +59,33 @@ def totals(steps):
     return values
 
 
-def statements(ledger: Ledger):
+def statements(accounts: Accounts):
     window = S, S + SLOTS * SLOT
-    return [ledger.statement(kid, *window).figures() for kid in ledger.payers(*window)]
+    return [accounts.statement(kid, *window).figures() for kid in accounts.payers(*window)]
 
 
 @settings(max_examples=case.cases(150, 25), deadline=None)
 @given(worlds)
 def test_nothing_is_lost_or_made_up(world):
     community = community_of(world)
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    ledger.settle(S + SLOTS * SLOT)
-    made = statements(ledger)
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    accounts.settle(S + SLOTS * SLOT)
+    made = statements(accounts)
     for name in ("bought_wh", "bought_nano"):
         assert sum(one[name] for one in made) == sum(one[name.replace("bought", "sold")] for one in made)
     assert sum(one["unused_nano"] for one in made) == sum(one["unused_earned_nano"] for one in made)
-    settled = [ledger.settlement.settled_to(kid, S + SLOTS * SLOT) for kid in ledger.inputs.meters]
-    load_profiles = [ledger.inputs.load_profiles[kid] for kid in ledger.inputs.meters]
+    settled = [accounts.settlement.settled_to(kid, S + SLOTS * SLOT) for kid in accounts.inputs.meters]
+    load_profiles = [accounts.inputs.load_profiles[kid] for kid in accounts.inputs.meters]
     imported = sum(load.at(until)[0] for load, until in zip(load_profiles, settled, strict=True))
     exported = sum(load.at(until)[1] for load, until in zip(load_profiles, settled, strict=True))
     assert imported == sum(one["bought_wh"] + one["grid_import_wh"] for one in made)
     assert exported == sum(one["sold_wh"] + one["grid_export_wh"] for one in made)
     assert all(one["grid_import_wh"] >= 0 and one["grid_export_wh"] >= 0 for one in made)
-    accounts = balances(ledger.postings(S, S + SLOTS * SLOT))
-    assert sum(accounts.values()) == 0
-    assert sum(one["net_nano"] for one in made) == accounts.get(GRID, 0)
-    for fill in ledger.settlement.fills.values():
+    sums = balances(accounts.postings(S, S + SLOTS * SLOT))
+    assert sum(sums.values()) == 0
+    assert sum(one["net_nano"] for one in made) == sums.get(GRID, 0)
+    for fill in accounts.settlement.fills.values():
         contract = fill.contract
         assert 0 <= fill.carried_wh + fill.unused_wh <= contract.wh
         assert fill.carried_wh <= contract.max_w * (contract.end_s - contract.start_s) // 3600 + 1
@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_made_up(world):
 @given(worlds, st.integers(1, 7))
 def test_entries_that_come_in_pieces_give_the_same(world, piece):
     community = community_of(world)
-    whole, pieces = Ledger(), Ledger()
+    whole, pieces = Accounts(), Accounts()
     whole.apply(community.entries)
     whole.settle(S + SLOTS * SLOT)
     for start in range(0, len(community.entries), piece):
@@ -109,27 +109,27 @@ def test_entries_that_come_in_pieces_give_the_same(world, piece):
 @settings(max_examples=case.cases(60, 15), deadline=None)
 @given(worlds, st.lists(st.integers(1, SLOTS - 1), max_size=3))
 def test_the_parts_of_a_window_add_up(world, cuts):
-    ledger = Ledger()
-    ledger.apply(community_of(world).entries)
-    ledger.settle(S + SLOTS * SLOT)
+    accounts = Accounts()
+    accounts.apply(community_of(world).entries)
+    accounts.settle(S + SLOTS * SLOT)
     edges = [S + SLOT * cut for cut in sorted({0, SLOTS, *cuts})]
     summed = [name for name in bill._FIGURES if name != "settled_to_s"]
-    for kid in ledger.payers(S, S + SLOTS * SLOT):
-        whole = ledger.statement(kid, S, S + SLOTS * SLOT).figures()
-        parts = [ledger.statement(kid, *edge).figures() for edge in zip(edges, edges[1:], strict=False)]
+    for kid in accounts.payers(S, S + SLOTS * SLOT):
+        whole = accounts.statement(kid, S, S + SLOTS * SLOT).figures()
+        parts = [accounts.statement(kid, *edge).figures() for edge in zip(edges, edges[1:], strict=False)]
         assert {name: sum(part[name] for part in parts) for name in summed} == {name: whole[name] for name in summed}
 
 
 def test_the_grid_is_an_account_and_all_accounts_sum_to_zero():
-    traded = TradedMonth("ledger")
-    ledger = traded.ledger()
-    window = bill.make(ledger, traded.west.kid, MONTH).statement
-    postings = ledger.postings(window.from_s, window.to_s)
-    accounts = balances(postings)
-    assert sum(accounts.values()) == 0 and set(accounts) == {GRID, traded.east.kid, traded.west.kid, traded.north.kid}
-    made = {person: bill.make(ledger, person.kid, MONTH) for person in (traded.east, traded.west, traded.north)}
+    traded = TradedMonth("accounts")
+    accounts = traded.accounts()
+    window = bill.make(accounts, traded.west.kid, MONTH).statement
+    postings = accounts.postings(window.from_s, window.to_s)
+    sums = balances(postings)
+    assert sum(sums.values()) == 0 and set(sums) == {GRID, traded.east.kid, traded.west.kid, traded.north.kid}
+    made = {person: bill.make(accounts, person.kid, MONTH) for person in (traded.east, traded.west, traded.north)}
     for person, one in made.items():
-        assert accounts[person.kid] == -one.fields["net_nano"]
+        assert sums[person.kid] == -one.fields["net_nano"]
 
 
 def test_a_meter_without_an_owner_answers_for_itself():
@@ -137,24 +137,24 @@ def test_a_meter_without_an_owner_answers_for_itself():
     community.tariff(0, 300_000, 70_000)
     meter = community.meter("alone")
     community.reading(meter, S, [0, 10])
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    ledger.settle(S + SLOT)
-    assert ledger.payers(S, S + SLOT) == [meter.kid]
-    assert ledger.statement(meter.kid, S, S + SLOT).figures()["net_nano"] == 3_000_000
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    accounts.settle(S + SLOT)
+    assert accounts.payers(S, S + SLOT) == [meter.kid]
+    assert accounts.statement(meter.kid, S, S + SLOT).figures()["net_nano"] == 3_000_000
 
 
 def test_what_cannot_be_stated_is_rejected_with_a_sentence():
-    with pytest.raises(LedgerError, match="no community"):
-        Ledger().settle(S)
-    with pytest.raises(LedgerError, match="no community"):
-        Ledger().statement(bytes(8), S, S + SLOT)
-    ledger = Ledger()
-    ledger.apply(Community(SLOT).entries)
-    with pytest.raises(LedgerError, match="no slot"):
-        ledger.statement(bytes(8), S + 1, S + 2)
-    with pytest.raises(LedgerError, match="no contract"):
-        ledger.fill(bytes(32))
+    with pytest.raises(AccountsError, match="no community"):
+        Accounts().settle(S)
+    with pytest.raises(AccountsError, match="no community"):
+        Accounts().statement(bytes(8), S, S + SLOT)
+    accounts = Accounts()
+    accounts.apply(Community(SLOT).entries)
+    with pytest.raises(AccountsError, match="no slot"):
+        accounts.statement(bytes(8), S + 1, S + 2)
+    with pytest.raises(AccountsError, match="no contract"):
+        accounts.fill(bytes(32))
 
 
 def test_certificates_that_change_nothing_change_no_payer():
@@ -163,10 +163,10 @@ def test_certificates_that_change_nothing_change_no_payer():
     meter = community.meter("meter", east)
     community.certify(meter, community.issuer, roles.METER, 1, owner=west.kid)
     community.certify(meter, community.issuer, roles.PERSON, 2)
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    assert ledger.inputs.payer_at(meter.kid, S) == east.kid
-    assert list(ledger.refused.values()) == ["stale_version", "role_changed"]
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    assert accounts.inputs.payer_at(meter.kid, S) == east.kid
+    assert list(accounts.refused.values()) == ["stale_version", "role_changed"]
 
 
 def test_every_payment_of_a_window_by_name():
@@ -179,10 +179,10 @@ def test_every_payment_of_a_window_by_name():
     community.certify(wallbox, community.issuer, roles.METER, 2, S + 1, owner=north.kid)
     community.reading(roof, S, [0, 5, 5], [0, 100, 150])
     community.reading(wallbox, S, [0, 110, 170], [0, 0, 4])
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    ledger.settle(S + 2 * SLOT)
-    postings = ledger.postings(S - 5, S + 2 * SLOT)
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    accounts.settle(S + 2 * SLOT)
+    postings = accounts.postings(S - 5, S + 2 * SLOT)
     assert {one for one in postings if one.wh} == {
         Posting(west.kid, east.kid, CARRIED, 100, 100 * 200_000, contract.id),
         Posting(west.kid, GRID, GRID_IMPORT, 10, 10 * 300_000, None),
@@ -192,9 +192,9 @@ def test_every_payment_of_a_window_by_name():
         Posting(GRID, north.kid, GRID_EXPORT, 4, 4 * 70_000, None),
     }
     assert balances(postings)[GRID] == 25 * 300_000 - 4 * 70_000
-    assert ledger.payers(S, S + 2 * SLOT) == sorted([east.kid, west.kid, north.kid])
-    assert ledger.payers(S, S + SLOT) == sorted([east.kid, west.kid])
-    assert ledger.fill(contract.id).carried_wh == 150
+    assert accounts.payers(S, S + 2 * SLOT) == sorted([east.kid, west.kid, north.kid])
+    assert accounts.payers(S, S + SLOT) == sorted([east.kid, west.kid])
+    assert accounts.fill(contract.id).carried_wh == 150
 
 
 def test_nothing_is_posted_of_what_is_not_settled():
@@ -205,30 +205,30 @@ def test_nothing_is_posted_of_what_is_not_settled():
     contract = community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 2 * SLOT)
     community.reading(roof, S, [0, 0], [0, 100])
     community.reading(wallbox, S, [0, 60, 90])
-    ledger = Ledger()
-    ledger.apply(community.entries)
-    with pytest.raises(LedgerError, match="no community"):
-        Ledger().postings(S, S + SLOT)
-    with pytest.raises(LedgerError, match="no community"):
-        nothing = Ledger()
+    accounts = Accounts()
+    accounts.apply(community.entries)
+    with pytest.raises(AccountsError, match="no community"):
+        Accounts().postings(S, S + SLOT)
+    with pytest.raises(AccountsError, match="no community"):
+        nothing = Accounts()
         nothing.apply([])
         nothing.settle(S)
-    assert ledger.fill(contract.id).carried_wh == 0  # known, and nothing of it settled yet
-    ledger.settle(S + 2 * SLOT)
-    assert {(one.what, one.wh) for one in ledger.postings(S, S + 2 * SLOT) if one.wh} == {
+    assert accounts.fill(contract.id).carried_wh == 0  # known, and nothing of it settled yet
+    accounts.settle(S + 2 * SLOT)
+    assert {(one.what, one.wh) for one in accounts.postings(S, S + 2 * SLOT) if one.wh} == {
         (CARRIED, 60), (GRID_EXPORT, 40),
     }  # fmt: skip
-    assert ledger.postings(S + SLOT, S + 2 * SLOT) == []
+    assert accounts.postings(S + SLOT, S + 2 * SLOT) == []
 
 
 def test_a_window_holds_the_slots_that_start_in_it():
-    ledger = Ledger()
-    ledger.apply(Community(SLOT).entries)
-    assert ledger.window(S, S + SLOT) == (S, S + SLOT)
-    assert ledger.window(S - 1, S + SLOT + 1) == (S, S + 2 * SLOT)
-    with pytest.raises(LedgerError, match="no slot"):
-        ledger.window(S + SLOT, S)
-    assert ledger.statement(bytes(8), S + 1, S + SLOT + 1).figures()["from_s"] == S + SLOT
+    accounts = Accounts()
+    accounts.apply(Community(SLOT).entries)
+    assert accounts.window(S, S + SLOT) == (S, S + SLOT)
+    assert accounts.window(S - 1, S + SLOT + 1) == (S, S + 2 * SLOT)
+    with pytest.raises(AccountsError, match="no slot"):
+        accounts.window(S + SLOT, S)
+    assert accounts.statement(bytes(8), S + 1, S + SLOT + 1).figures()["from_s"] == S + SLOT
 
 
 def test_accounts_and_payments_have_the_names_that_programs_know():
