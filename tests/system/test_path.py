@@ -22,6 +22,7 @@ from wattpact_protocol.log import kinds, readings, roles
 
 WITHIN_S = 120
 CLOSES_WITHIN_S = 1.0
+EACH_WH = demo.ROUNDS[0][0].wh  # of the first two contracts
 METERS = 10
 METER = roles.METER
 
@@ -132,26 +133,26 @@ def _check_store(held: rules.Held, kids: dict[str, bytes]) -> None:
     assert (first["price_micro_per_kwh"], first["priority"]) == (180_000, 1)
     assert (second["price_micro_per_kwh"], second["priority"]) == (220_000, 2)
     assert [new.body["reason"] for new in ends[:2]] == [kinds.END_USED_UP] * 2
-    assert [used[grant["contract"]] for grant in (first, second)] == [first["wh"], second["wh"]] == [32, 32]
+    assert [used[grant["contract"]] for grant in (first, second)] == [first["wh"], second["wh"]] == [EACH_WH, EACH_WH]
     _check_order(held, wallbox, first["contract"], second["contract"])
     carried = rules.settled(held, data_directory.clock())
     # Settlement follows readings: what was used before the meter's first one has no boundary to be settled from.
     unseen_wh = held.of_kind(kinds.READING, wallbox)[0].body["registers"][readings.IMPORT_WH][0]
-    assert (carried[first["contract"]], carried[second["contract"]]) == (32, 32 - unseen_wh)
+    assert (carried[first["contract"]], carried[second["contract"]]) == (EACH_WH, EACH_WH - unseen_wh)
 
 
 def _check_order(held: rules.Held, wallbox: bytes, first: bytes, second: bytes) -> None:
     """The second contract carries nothing while any is left of the first, by signed usage and by settlement."""
     said = [new for new in held.logs[wallbox] if new.kind in (kinds.USAGE, kinds.USAGE_END)]
-    full = next(at for at, new in enumerate(said) if new.body["contract"] == first and new.body["attributed_wh"] == 32)
+    of_first = [new.body["attributed_wh"] if new.body["contract"] == first else 0 for new in said]
+    full = of_first.index(EACH_WH)
     assert [new for new in said[:full] if new.body["contract"] == second and new.body["attributed_wh"]] == []
     start = held.of_kind(kinds.USAGE_START, wallbox)[0]
     assert start.body["contract"] == first
     fills = held.accounts(data_directory.clock()).settlement.fills
-    filled_s = next(
-        at_s for at_s, wh in zip(fills[first].starts, fills[first].carried, strict=True) if wh == 32
-    )  # fmt: skip
-    assert fills[second].starts[0] >= filled_s
+    filled_s = fills[first].starts[fills[first].carried.index(EACH_WH)]
+    carrying_s = [at_s for at_s, wh in zip(fills[second].starts, fills[second].carried, strict=True) if wh]
+    assert carrying_s[0] >= filled_s
 
 
 @pytest.mark.timeout(90)

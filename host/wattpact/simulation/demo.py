@@ -76,9 +76,9 @@ class Order(NamedTuple):
 # What is sold and bought in turn: first two contracts, filled in order of price, then one at a time.
 ROUNDS = (
     (
-        Order(SUN, kinds.SELL, 180_000, 32),
-        Order(BATTERY, kinds.SELL, 220_000, 32),
-        Order(WALLBOX, kinds.BUY, 250_000, 64),
+        Order(SUN, kinds.SELL, 180_000, 20),
+        Order(BATTERY, kinds.SELL, 220_000, 20),
+        Order(WALLBOX, kinds.BUY, 250_000, 40),
     ),
     (
         Order(SUN, kinds.SELL, 180_000, 80),
