@@ -33,6 +33,8 @@ MAY_IMPORT = {
     },
     METER: {
         "load_order": "",
+        "service_wanted": "",
+        "service": "service_wanted",
         "clock": "",
         "storage": "",
         "metering": "storage clock",

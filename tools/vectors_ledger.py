@@ -4,6 +4,7 @@ Roots of the tree and of the map are computed here from their definitions (RFC 9
 rule 9), not by the code under test.
 """
 
+import base64
 import hashlib
 import sys
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from simulator import bodies
 from simulator.authors import REAL
 from simulator.community import START_S, Community
 from simulator.ordered import Ordered
-from wattpact_protocol.ledger import blocks, checkpoints, records
+from wattpact_protocol.ledger import blocks, checkpoints, records, witnesses
 from wattpact_protocol.ledger.state_map import StateMap
 from wattpact_protocol.ledger.tree import Tree
 from wattpact_protocol.log import kinds
@@ -97,8 +99,39 @@ def _ledger() -> Community:
     community.now_s += 60
     community.terminate(roof, contract)
     community.publish(roof, kinds.EVENT, {"code": 1})
+    named = witnesses.encode(_WITNESSES, 1)
+    community.publish(community.issuer, kinds.COMMUNITY, bodies.community(version=2, **named))
     community.sink.order([], [(roof.kid, 0, roof.sequence, roof.previous)])
     return community
+
+
+_WITNESSES = [("pi.example/house-4", bytes(range(32))), ("omni.example/w1", bytes(range(1, 33)))]
+
+
+def _key(name: str, public_key: bytes, kind: int = 4) -> str:
+    """A verifier key, made by the words of C2SP's signed-note."""
+    hashed = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + public_key).hexdigest()[:8]
+    return f"{name}+{hashed}+{base64.b64encode(bytes([kind]) + public_key).decode()}"
+
+
+def _witness_cases() -> list[dict[str, Any]]:
+    """What a community's entry may name: rule 11."""
+    one, two = (_key(*known) for known in _WITNESSES)
+    names = [name for name, _ in _WITNESSES]
+    rows: list[tuple[str, str, int, list[str] | None]] = [
+        ("one", one, 1, names[:1]), ("two of two", f"{one}\n{two}", 2, names),
+        ("none of two", f"{one}\n{two}", 0, names),
+        ("more than there are", one, 2, None), ("one twice", f"{one}\n{one}", 1, None),
+        ("one name, two keys", f"{one}\n{_key(names[0], bytes(32))}", 1, None),
+        ("one key, two names", f"{one}\n{_key('other.example', _WITNESSES[0][1])}", 1, None),
+        ("a log's key", _key(*_WITNESSES[0], kind=1), 1, None),
+        ("another's hash", one.replace(one.split("+")[1], two.split("+")[1]), 1, None),
+        ("a key that is cut", one[:-4], 1, None), ("a line without a key", f"{one}\n", 1, None),
+        ("a name with a space", _key("pi example", bytes(32)), 1, None),
+        ("a name of 65 bytes", _key("n" * 65, bytes(32)), 1, None),
+        ("seventeen", "\n".join(_key(f"w{number}", bytes([number]) * 32) for number in range(17)), 1, None),
+    ]  # fmt: skip
+    return [{"why": why, "witnesses": text, "cosigned": least, "names": found} for why, text, least, found in rows]
 
 
 def ledger_cases() -> dict[str, Any]:
@@ -120,7 +153,8 @@ def ledger_cases() -> dict[str, Any]:
     assert followed[-1]["state_root"] == _map_root(rows).hex()
     return {
         "source": "RFC 9162, 2.1; docs/spec/ledger.md, rules 3 to 9 and 22; C2SP tlog-checkpoint and tlog-cosignature",
-        "tree": _tree_cases(), "map": _map_cases(), "community": community.id.hex(), "blocks": followed,
+        "tree": _tree_cases(), "map": _map_cases(), "witnesses": _witness_cases(),
+        "community": community.id.hex(), "blocks": followed,
         "state": [[key.hex(), value.hex()] for key, value in sorted(community.sink.storage.values.items())],
         "checkpoint": [{
             "text": point.text, "size": point.size, "root": point.root.hex(), "public_key": host.public_key.hex(),

@@ -11,7 +11,7 @@ text that names the key. Nothing in here is secret but the Wi-Fi password, which
     step_s            length of an interval, s: 1 to 86400 and a divisor of a day                 900
     intervals         intervals in one reading, 1 to 60                                           1
     calibration       constants of the measuring channels (`calibration`), with "id", a number    none
-    wifi              {"ssid": ..., "password": ...}                                              none
+    wifi              {"ssid": ..., "password": ...}; null is none on purpose (`service_wanted`)   none
     time_server       the name or address of an SNTP server, for a board without a clock          pool.ntp.org
 """
 

@@ -14,17 +14,17 @@ import chiptime  # noqa: E402
 import esp32  # noqa: E402
 import machine  # noqa: E402
 import network  # noqa: E402
-from boards.esp32 import board, chip_clock, pins  # noqa: E402
+from boards.esp32 import board, chip_clock, pins, service_board, start  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
 from boards.esp32s3 import pins as s3_pins  # noqa: E402
-from simulator import flash  # noqa: E402
+from simulator import flash, service  # noqa: E402
 from wattpact_meter.app import App  # noqa: E402
 from wattpact_meter.drivers import adc_pair, noise  # noqa: E402
 from wattpact_meter.drivers.relay_pin import PULSE_MS  # noqa: E402
 from wattpact_protocol import steps  # noqa: E402
 from wattpact_protocol.log import readings  # noqa: E402
 
-for module in (adc_pair, board, chip_clock, noise):
+for module in (adc_pair, board, chip_clock, noise, service_board, start):
     module.time = chiptime
 
 SETTINGS = {
@@ -161,6 +161,62 @@ def check_restart(folder):
     assert machine.resets == [1]
 
 
+def serve(folder, *data, resets=1):
+    """What a client that sends this receives in a service start of the chip, which restarts so often after it."""
+    serial = service.Serial()
+    serial.incoming += data
+    service_board.ConsoleBytes = lambda: serial
+    before, watchdogs = len(machine.resets), len(machine.watchdogs)
+    start.start(pins, folder)
+    assert len(machine.resets) == before + resets and len(machine.watchdogs) == watchdogs + 1
+    assert machine.watchdogs[-1].timeout == 60_000 and machine.watchdogs[-1].fed >= len(data)
+    return serial.take()
+
+
+def check_service(folder):
+    """A request is followed once, the button each time that it is held as power comes; else the meter starts."""
+    write_settings(folder)
+    meters = []
+    run, board.run = board.run, lambda pins, flash: meters.append(flash)
+    new = ("barn", "new secret")
+    network.there = [new, ("free", "")]
+    open_ = machine.pins[pins.RELAY_OPEN]
+    pulses = open_.history.count(1)
+    flash.write(folder + "/service", b"")
+    received = serve(folder, service.rpc(4), service.wifi("barn", "old"), service.wifi(*new))
+    assert [service.strings(data)[1] for kind, data in received[:3]] == [
+        [b"barn", b"-60", b"YES"], [b"free", b"-60", b"NO"], []
+    ]  # fmt: skip
+    assert received[3:] == [(1, b"\x03"), (1, b"\x03"), (1, b"\x04"), (4, b"\x01\x00")]
+    assert network.connects[-2:] == [("barn", "old"), new]
+    kept = json.loads(flash.read(folder + "/settings.json").decode())
+    assert kept == dict(SETTINGS, wifi={"ssid": "barn", "password": "new secret"})
+    assert open_.history.count(1) > pulses and machine.pins[pins.RELAY_CLOSE].level == 0 and meters == []
+    start.start(pins, folder)
+    assert meters == [folder]
+    machine.pins[pins.BUTTON].level = 0
+    start.start(pins, folder)
+    assert meters == [folder, folder]  # one that is stuck
+    network.fails, machine._cause = {"active": RuntimeError}, machine.PWRON_RESET
+    # Ctrl-C leads to the prompt.
+    assert serve(folder, service.rpc(4), service.wifi("free", ""), b"\r\x03", resets=0) == [
+        (4, b"\x04\x00"), (1, b"\x03"), (2, b"\x03"), (1, b"\x02")
+    ]  # fmt: skip
+    network.fails = {}
+    sleep_ms = chiptime.sleep_ms
+
+    def let_go(pause_ms):
+        machine.pins[pins.BUTTON].level = int(chiptime.now_us > pressed_us + 1_500_000)
+        sleep_ms(pause_ms)
+
+    pressed_us, chiptime.sleep_ms = chiptime.now_us, let_go  # a press meets a start
+    start.start(pins, folder)
+    chiptime.sleep_ms = sleep_ms
+    assert meters == 3 * [folder]
+    board.run, network.there, machine._cause = run, [], machine.WDT_RESET
+    machine.resets.clear()
+
+
 def check_pins():
     names = [name for name in dir(pins) if name.isupper()]
     for module in (pins, c3_pins, s3_pins):
@@ -175,6 +231,7 @@ with flash.Mounted(flash.Blocks(), fresh=True) as mounted:
     check_radio(mounted.path)
     check_randomness(mounted.path)
     check_clipping(mounted.path)
+    check_service(mounted.path)
     check_restart(mounted.path)
 check_pins()
 print("wired up")

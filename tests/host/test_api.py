@@ -20,14 +20,15 @@ from simulator.trading import SLOT_S, WH, Trading
 from wattpact.accounts import Accounts
 from wattpact.api import create_app, models
 from wattpact.api.feed import MAX_BEHIND, Channel, Feed, Page
-from wattpact.api.models import Bill, Community, Contract, Log, Meter, Readings
+from wattpact.api.models import Bill, Community, Contract, ContractLife, Log, Meter, Readings
 from wattpact.billing import bill
+from wattpact.market import terms
 from wattpact.node.events import ENTRIES, METERS, STOP, Events
 from wattpact.node.node import Node
-from wattpact.store.records import StoreError
+from wattpact.store.records import StoreError, Witness
 from wattpact.views.stored import StoredViews
 from wattpact.views.visible import NOBODY, OPERATOR
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reason_texts
 
 REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
 
@@ -177,6 +178,93 @@ def test_log_pages_through_everything_once(client, trading):
     assert seen == list(range(trading.community.sink.store.last_cursor(), 0, -1))
 
 
+LIFE = ["offered", "accepted", "agreed", "granted", "started", "ended"]
+
+
+def test_rows_show_the_block_that_ordered_their_entry(client, trading):
+    store = trading.community.sink.store
+    rows = get(client, "log", limit=200)["entries"]
+    for row in rows:
+        place = store.place(row["cursor"])
+        assert (row["block"] is None) == (row["kind"] in ("reading", "event", "usage", "receipt")), row
+        if row["block"] is not None:
+            assert row["block"]["height"] == place.height and row["block"]["seen_by"] == []
+            assert row["block"]["time_s"] == store.block(place.height).time_s
+    by_id = {row["id"]: row["block"] for row in rows}
+    for row in get(client, "contracts"):
+        assert row["block"] == by_id[row["id"]]
+    last = store.last_block()
+    assert get(client, "community")["ledger"] == {
+        "blocks": last.height + 1, "time_s": last.time_s, "witnesses": [], "required": None, "waits": None,
+    }  # fmt: skip
+
+
+def test_the_life_of_a_contract(client, trading):
+    first, second = trading.contracts
+    found = get(client, f"contracts/{first.hex()}")
+    ContractLife.model_validate(found)
+    assert {name: value for name, value in found.items() if name != "life"} in get(client, "contracts")
+    assert [step["step"] for step in found["life"]] == LIFE
+    assert [step["author_label"] for step in found["life"]] == [
+        "House 1 solar", "House 3 wallbox", "House 1 solar", "issuer", "House 3 wallbox", "House 3 wallbox",
+    ]  # fmt: skip
+    heights = [step["block"]["height"] for step in found["life"]]
+    assert heights == sorted(heights) and found["life"][2]["block"] == found["block"]
+    assert [step["step"] for step in get(client, f"contracts/{second.hex()}")["life"]] == LIFE[:-1]
+    assert client.get(f"/api/contracts/{bytes(32).hex()}").status_code == 404
+
+
+def test_who_saw_a_block_is_who_cosigned_a_head_with_it(tmp_path):
+    trading = Trading(tmp_path)
+    contract = trading.trade()[0]
+    trading.run(slots=5)
+    store = trading.community.sink.store
+    views = StoredViews(trading.path, trading.clock)
+    height = views.contract(contract)["block"]["height"]
+    for name, blocks in (("all.example", store.last_block().height + 1), ("agreed.example", height + 1), ("new", 0)):
+        store.keep_witness(Witness(name, bytes(32), "http://x.example", 1, blocks, None, None, None))
+    trading.close()
+    life = {step["step"]: step["block"]["seen_by"] for step in views.contract(contract)["life"]}
+    assert life["offered"] == life["agreed"] == ["agreed.example", "all.example"] and life["ended"] == ["all.example"]
+    rows = views.log(None, (), None, 200)["entries"]
+    assert {row["id"]: row["block"]["seen_by"] for row in rows if row["block"]}[contract.hex()] == life["agreed"]
+    (row,) = (row for row in views.contracts() if row["id"] == contract.hex())
+    assert row["block"]["seen_by"] == life["agreed"]
+    found = views.community()["ledger"]
+    assert [one["blocks"] for one in found["witnesses"]] == [height + 1, found["blocks"], 0]
+    assert found["required"] is None
+
+
+def test_how_many_cosigned_the_newest_head_of_those_that_must(tmp_path):
+    """One of the same name with another key is another witness."""
+    trading = Trading(tmp_path)
+    store, community = trading.community.sink.store, trading.community
+    named = [(name, bytes([number]) * 32) for number, name in enumerate(("a", "b", "c"))]
+    terms.set_witnesses(store, community.issuer, named, 2, trading.now_s)
+    community.sink.projections.follow()
+    blocks = store.last_block().height + 1
+    for name, key, seen in (("a", bytes(32), blocks), ("b", bytes(32), blocks), ("c", bytes([2]) * 32, blocks - 1)):
+        store.keep_witness(Witness(name, key, "http://x.example", 1, seen, None, None, None))
+    views = StoredViews(trading.path, trading.clock)
+    assert views.community()["ledger"]["required"] == {"cosigned": 2, "witnesses": ["a", "b", "c"], "have_cosigned": 1}
+    texts = [row["text"] for row in views.log(None, ("community",), None, 9)["entries"]]
+    trading.close()
+    assert texts[0].endswith("time zone Europe/Berlin; 2 of 3 witnesses must have cosigned: a, b, c")
+    assert texts[1].endswith("time zone Europe/Berlin")
+
+
+def test_what_the_ledger_rejected_has_no_block_and_a_reason(tmp_path):
+    trading = Trading(tmp_path)
+    contract = trading.trade()[0]
+    body = {"contract": contract, "reason": "never mind", "order_id": bytes(8), "expires_s": trading.now_s + 60}
+    late = trading.community.publish(trading.battery.owner, "terminate", body)
+    row = next(row for row in StoredViews(trading.path, trading.clock).log(None, (), None, 200)["entries"]
+               if row["id"] == late.id.hex())  # fmt: skip
+    trading.close()
+    assert row["block"] is None and row["void_reason"] == "not_a_party"
+    assert row["void_text"] == reason_texts.text("not_a_party")
+
+
 def test_log_by_author_and_kind(client, trading):
     kid = trading.wallbox.kid.hex()
     rows = get(client, "log", meter=kid, kind=["usage_end", "event"])["entries"]
@@ -292,7 +380,8 @@ def test_every_kind_of_entry_is_described():
 
 def test_the_description_loads_nothing_and_names_every_request(client):
     described = client.get("/openapi.json").json()
-    assert set(described["paths"]) == {*REQUESTS, "/api/meters/{kid}", "/api/readings", "/api/events", "/api/session"}
+    of_one = {"/api/meters/{kid}", "/api/contracts/{id}"}
+    assert set(described["paths"]) == {*REQUESTS, *of_one, "/api/readings", "/api/events", "/api/session"}
     assert client.get("/docs").status_code == client.get("/redoc").status_code == 404
 
 
@@ -560,7 +649,7 @@ def operations(app):
 
 
 @pytest.mark.parametrize("viewer", ["operator", "nobody"])
-@pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/readings"])
+@pytest.mark.parametrize("path", [*REQUESTS, "/api/meters/{kid}", "/api/contracts/{id}", "/api/readings"])
 def test_fuzzed(app, trading, path, viewer):
     """Whatever a generator of requests thinks of is answered as in /openapi.json, and never by a 5xx."""
     operation = operations(app)[path]

@@ -167,7 +167,8 @@ def test_another_communitys_entries_are_rejected(traded, good):
     other = TradedMonth("elsewhere")
     theirs, ours = split(other.bundle()), split(good)
     parts = len(theirs) - len(entries_in(b"".join(theirs)))
-    assert reject(b"".join(theirs), traded).entry["number"] == parts + 1
+    assert reject(b"".join(theirs), traded).entry["number"] == 1
+    assert reject(b"".join([*ours[:parts], *theirs[parts:]]), traded).entry["number"] == parts + 1
     for number in (3, parts + 3, parts + 20, len(ours) - 2):
         refuted = reject(b"".join([*ours[:number], theirs[number], *ours[number + 1 :]]), traded)
         assert refuted.entry["number"] == number + 1

@@ -349,7 +349,13 @@ def test_a_contract_can_be_seen(dealt):
     assert (row["id"], row["state"], row["wh"], row["supplier_label"]) == (contract, "matched", 40, "House 1")
     listed = run("--data", made.path, "contract", "list").out
     assert contract[:8] in listed and "0.18" in listed and max(map(len, listed.splitlines())) <= 80
-    assert "House 2" in run("--data", made.path, "contract", "show", contract[:6]).out
+    shown = run("--data", made.path, "contract", "show", contract[:6]).out
+    assert "House 2" in shown
+    life = [line.partition(": block ") for line in shown.splitlines() if ": block " in line]
+    assert [step for step, _, _ in life] == ["offered by House 1", "accepted by House 2", "agreed by House 1"]
+    assert all(re.fullmatch(r"[0-9]+, 20[0-9-]+ [0-9:]+ CES?T, no witness yet", place) for _, _, place in life), life
+    found = json.loads(run("--data", made.path, "contract", "show", contract, "--json").out)
+    assert [step["step"] for step in found["life"]] == ["offered", "accepted", "agreed"]
     assert run("--data", made.path, "contract", "list", "--state", "void").out == "No contract is in this state.\n"
 
 

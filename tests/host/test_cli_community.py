@@ -37,7 +37,7 @@ def shown(made):
 
 
 NONSENSE = [
-    (["community"], "needs a command: default-supply, policy, show, tariff"),
+    (["community"], "needs a command: default-supply, policy, show, tariff, witnesses"),
     (["community", "tariff", "--import", "0.31"], "Missing option '--export'"),
     (["community", "tariff", "--import", "0,31", "--export", "0"], "is not a price"),
     (["community", "tariff", "--import", "1", "--export", "0", "--from", "tomorrow"], "is not a time"),

@@ -79,6 +79,11 @@ NONSENSE = [
     (["ledger", "prove", "nonsense", "-o", "{tmp}/proof"], "no id of an entry"),
     (["ledger", "verify", "{root}", "--root", "{root}"], "no proof"),
     (["audit", "{root}", "--root", "{root}", "--witness", "x"], "no key of a witness"),
+    (["community", "witnesses"], "give --witness for each witness, or --none alone"),
+    (["community", "witnesses", "--none", "--witness", KEY], "give --witness for each witness, or --none alone"),
+    (["community", "witnesses", "--none", "--cosigned", "0"], "give --witness for each witness, or --none alone"),
+    (["community", "witnesses", "--witness", "x"], "no key of a witness"),
+    (["community", "witnesses", "--witness", KEY, "--cosigned", "2"], "2 cosignatures are required and 1 witnesses"),
 ]
 
 
@@ -131,3 +136,36 @@ def test_two_heads_are_a_proof_for_everybody(data, tmp_path):
     log_key = json.loads(good("--data", data, "ledger", "head", "--json"))["key"]
     shown = good("ledger", "witness", "fork", tmp_path / "fork-4.txt", "--log-key", log_key)
     assert shown.startswith("PROVEN") and "two histories of 4 blocks" in shown
+
+
+def test_the_community_names_who_must_have_cosigned(data, root, witness, tmp_path):
+    """Named, kept to, not kept to, and taken back: the community's entry rises each time, and the log shows it."""
+    bundle, blocks, proof = data / "north.bundle", tmp_path / "ledger.blocks", tmp_path / "proof"
+    good("--data", data, "keys", "person", "north")
+    shown = good("--data", data, "community", "witnesses", "--witness", witness.key.text)
+    assert "Version 2 of the community's entry: 1 of 1 witness must have cosigned: pi.example." in shown
+    assert "does not submit" not in shown
+    assert "1 of 1 witness must have cosigned" in good("--data", data, "community", "show")
+    found = json.loads(good("--data", data, "community", "show", "--json"))
+    assert (found["version"], found["witnesses"], found["cosigned"]) == (2, [witness.key.text], 1)
+    shown = good("--data", data, "bill", "--owner", "north", "--export", bundle)
+    assert "cosigned by pi.example" in shown and "requires more" not in shown
+    assert "version 2: 1 of 1 witness must have cosigned: pi.example" in good("audit", bundle, "--root", root)
+    other = WitnessKey("other.example", bytes(32)).text
+    shown = good("--data", data, "community", "witnesses", "--witness", witness.key.text, "--witness", other)
+    assert "does not submit its head to other.example yet" in shown
+    shown = good("--data", data, "bill", "--owner", "north", "--export", bundle)
+    assert "The community's entry requires more, and an audit stays undecided: 2 of 2 witnesses" in shown
+    status, _, errors = run("audit", bundle, "--root", root)
+    assert status == 2 and "version 3 of the community's entry requires; missing: other.example" in errors
+    assert "AGREES" in good("audit", bundle, "--root", root, "--cosigned", "0")
+    good("--data", data, "ledger", "export", "-o", blocks)
+    first = json.loads(good("--data", data, "ledger", "block", "0", "--json"))["entries"][0]["id"]
+    good("--data", data, "ledger", "prove", first, "-o", proof)
+    for command in (["follow", blocks], ["follow", data], ["verify", proof]):
+        status, _, errors = run("ledger", *command, "--root", root)
+        assert status == 1 and "version 3 of the community's entry requires; missing: " in errors, command
+        assert "0 of" not in good("ledger", *command, "--root", root, "--cosigned", "0")
+    good("--data", data, "community", "witnesses", "--none")
+    assert "AGREES" in good("ledger", "follow", data, "--root", root)
+    assert json.loads(good("--data", data, "community", "show", "--json"))["version"] == 4

@@ -13,16 +13,20 @@ import urllib.request
 
 import pytest
 from case import Bits, cases
-from simulator.community import START_S
+from simulator.community import START_S, YEAR_S
 from simulator.deal import Deal
 from simulator.host import TERMS, hosted_with_node, key, node_of
 from simulator.udp import NOWHERE, Wire
 from wattpact.membership import members
 from wattpact.node import data_directory, granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
+from wattpact.node.node import Node
+from wattpact.ordering.proven import OrderingError, Proven
+from wattpact.ordering.writer import Writer
 from wattpact.store.publishing import publish
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
+from wattpact.views.stored import StoredViews
 from wattpact_protocol.ledger.members import PERIOD_S
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram
@@ -357,3 +361,72 @@ def test_kill_9_and_on_it_goes_with_the_same_people(running):
         process.communicate()
         with made.reader() as reader:
             assert reader.head(meter.kid, 0) == (sequence - 1, place[2])
+
+
+class SteppedNode:
+    """A node that checks its clock, and a clock that can be set apart from the time that passes."""
+
+    def __init__(self, community):
+        self.community, self.passed_s, self.off_s = community, 0, 0
+        self.meter = community.owned_meter("House 1")
+        self.views = StoredViews(community.sink.path, lambda: START_S)
+        community.node.pipeline.close()
+        community.sink.append = lambda new: take(community, new)
+        self.node = community.node = Node(
+            community.sink.store, community.root.public_key, community.host, community.issuer,
+            lambda: START_S + self.passed_s + self.off_s, lambda: self.passed_s * 1000, checks_clock=True,
+        )  # fmt: skip
+
+    def enrol(self, name):
+        """A person, a second later; gives the entry."""
+        self.passed_s += 1
+        self.community.now_s = START_S + self.passed_s
+        return self.community.person(name).certificate
+
+    def ordered_s(self, new):
+        """The time of its block; None where it is in none."""
+        store = self.node.store
+        place = store.place(store.entry_with_id(new.id).cursor)
+        return place and store.block(place.height).time_s
+
+    @property
+    def waits(self):
+        self.node.ordering.check_clock()  # as the node does every few seconds
+        return self.views.community()["ledger"]["waits"]
+
+    def hear(self, unix_s):
+        """Something of a meter comes, of that time."""
+        take(self.community, self.meter.publish("event", {"code": 1}, unix_s))
+
+
+@pytest.mark.parametrize(
+    ("off_s", "why"), [(YEAR_S, "jumped ahead by 31536000 s"), (-YEAR_S, "is 31535999 s behind the last block")]
+)
+def test_nothing_is_ordered_while_the_clock_has_stepped_and_then_it_goes_on(community, caplog, off_s, why):
+    stepped = SteppedNode(community)
+    assert stepped.ordered_s(stepped.enrol("one")) == START_S + 1
+    assert stepped.waits is None
+    stepped.passed_s, stepped.off_s = 2, off_s
+    assert why in stepped.waits and why in caplog.text
+    with pytest.raises(OrderingError, match=why):
+        Proven(stepped.node.store)
+    Writer(stepped.node.store, community.host, stepped.node.clock).refresh()  # of another program on this machine
+    assert stepped.node.store.last_block().time_s == START_S + 1
+    waited = stepped.enrol("two") if off_s > 0 else None  # an entry of the future is not stored
+    assert waited is None or stepped.ordered_s(waited) is None
+    stepped.off_s = 0
+    stepped.node.catch_up()  # as it does wherever there is something in the store that it has not applied
+    assert stepped.waits is None
+    assert waited is None or stepped.ordered_s(waited) == START_S + 3
+    assert stepped.ordered_s(stepped.enrol("three")) == START_S + stepped.passed_s
+
+
+def test_a_clock_that_is_set_right_goes_on_once_a_meter_has_its_time(community):
+    stepped = SteppedNode(community)
+    stepped.enrol("one")
+    stepped.off_s = YEAR_S  # the Pi has had the wrong time, and now has the right one
+    stepped.hear(START_S + 5)
+    assert stepped.ordered_s(stepped.enrol("two")) is None
+    stepped.hear(START_S + YEAR_S)
+    assert stepped.ordered_s(stepped.enrol("three")) == START_S + YEAR_S + stepped.passed_s
+    assert stepped.waits is None

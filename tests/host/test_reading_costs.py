@@ -4,6 +4,7 @@ from itertools import islice
 
 import pytest
 from simulator.generated import Generated, S
+from wattpact.keys import Signer
 from wattpact.projections import follow
 from wattpact.store.records import Accepted
 from wattpact.store.sqlite.store import Store
@@ -18,7 +19,7 @@ def made(tmp_path_factory):
     with Store(tmp_path_factory.mktemp("costs") / "a.db", generated.community.id) as store:
         chained = [Accepted(new, "order_id" not in new.body) for new in generated.community.entries]
         store.append(chained, S)
-        follow.bring_up(store, (), generated.end)
+        follow.bring_up(store, (), generated.end, Signer(b"h" * 32, "host"))
         yield generated, store
 
 
@@ -44,6 +45,31 @@ def plans(store, read):
     read()
     store._db.set_trace_callback(None)
     return [row[3] for sql in statements for row in store._db.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()]
+
+
+def test_where_entries_were_ordered_is_one_search_for_all(made):
+    """And what is in no block is not there."""
+    _, store = made
+    rows = store.entries(newest_first=True)
+    placed = store.ordered([row.cursor for row in rows])
+    assert placed.keys() == {row.cursor for row in rows if store.place(row.cursor)} and placed
+    for row in rows:
+        place = store.place(row.cursor)
+        if place is not None:
+            block = None if place.height is None else store.block(place.height)
+            assert placed[row.cursor] == (place.height, None if block is None else block.time_s, place.reason)
+    others = [row for row in rows if row.kind != kinds.READING]
+    assert store.ordered_by_id([row.id for row in others]) == {
+        row.id: placed[row.cursor] for row in others if row.cursor in placed
+    }
+    assert store.ordered([]) == store.ordered_by_id([]) == {}
+    contract = next(store.contracts())[0].id
+    for read in (
+        lambda: store.ordered([row.cursor for row in rows[:50]]), lambda: store.ordered_by_id([others[0].id]),
+        lambda: store.steps(contract),
+    ):  # fmt: skip
+        found = plans(store, read)
+        assert found and not any(line.startswith("SCAN") and "json_each" not in line for line in found), found
 
 
 def test_neither_reads_the_table_through(made):

@@ -359,6 +359,16 @@ def test_a_head_carries_all_its_cosignatures(host, witnesses):
     assert Proven(store).head().checkpoint == text
 
 
+def test_whoever_waits_for_cosignatures_is_notified_of_each(host, witnesses):
+    notified = []
+    post = everybody(witnesses[:2], host.sink.clock)
+    cosigner = Cosigning(host.sink.store, host.sink.clock, lambda *asked: post(*asked), lambda: notified.append(1))
+    cosigning.remove(host.sink.store, witnesses[2].key.name)
+    asyncio.run(cosigner.submit())
+    asyncio.run(cosigner.submit())
+    assert notified == [1, 1]
+
+
 def test_a_bundle_and_a_proof_have_the_newest_head_that_is_cosigned(host, witnesses):
     store = host.sink.store
     post = everybody(witnesses, host.sink.clock)
@@ -528,7 +538,8 @@ def test_no_more_can_be_required_than_witnesses_are_given():
     one, two = (cosigned.WitnessKey(name, ids.sha256(name.encode())).text for name in ("one", "two"))
     assert cosigned.required([one, two], None).least == 2
     assert cosigned.required([one, two], 1).least == 1
-    assert cosigned.required([], None) == cosigned.NOBODY
+    assert cosigned.required([], 0) == cosigned.NOBODY
+    assert cosigned.required([], None) is None  # as the community's entry has it
     with pytest.raises(cosigned.WitnessKeyError, match="2 cosignatures are required and 1 witnesses"):
         cosigned.required([one, one], 2)
 

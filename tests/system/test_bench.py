@@ -59,13 +59,15 @@ def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]
     assert lines[5].startswith("audit of 212 entries") and "<= 3" in lines[5]
 
 
-def test_the_sampler_waits_for_no_long_slice_of_cryptography() -> None:
+@pytest.mark.parametrize("heap_bytes", [heap.BARE_BYTES, heap.FULL_BYTES])
+def test_the_sampler_waits_for_no_long_slice_but_a_collection(heap_bytes: int) -> None:
     if slices.unavailable():
         pytest.skip(slices.unavailable())
-    found = slices.measure(rounds=3)
-    assert found.entries > 5 and found.verifications > 5
-    for name in slices.CRYPTOGRAPHY:
-        assert 10_000 < found.longest[name] <= slices.BAR, found
+    found = slices.measure(6, heap_bytes)
+    assert found.entries > 8 and found.verifications > 10 and found.collections
+    assert not found.above(), found
+    for name in (*slices.CRYPTOGRAPHY, "storing", "encoding", "decoding", "measuring", slices.COLLECTING):
+        assert found.longest[name] > 10_000, found
 
 
 def test_an_unknown_part_is_rejected_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:

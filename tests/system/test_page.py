@@ -16,7 +16,9 @@ from simulator.live_events import watch
 from simulator.trading import PRICES, SLOT_S, Trading
 from wattpact.api import page
 from wattpact.api.server import WebServer
+from wattpact.market import terms
 from wattpact.membership import access_links
+from wattpact.store.records import Witness
 
 playwright = pytest.importorskip("playwright.sync_api", reason="there is no Playwright for this machine")
 
@@ -329,6 +331,64 @@ def test_the_log_of_one_meter(browser, served, trading):
         trading.run(slots=1)
         playwright.expect(shown.locator(".row")).to_have_count(before + 1)
         assert watched.problems == []
+
+
+def test_who_saw_a_step_is_shown_with_the_contract_and_the_entry(browser, tmp_path):
+    """Two of three witnesses saw the contract; a third sees it while the page is open, and nothing is reloaded."""
+    trading = Trading(tmp_path, int(time.time()) // 5 * 5 - 60)
+    contract = trading.trade()[0].hex()
+    trading.run(slots=2)
+    store = trading.community.sink.store
+    blocks = store.last_block().height + 1
+    height = store.place(store.entry_with_id(bytes.fromhex(contract)).cursor).height
+
+    def cosign(name, blocks):
+        store.keep_witness(Witness(name, bytes(32), "http://x.example", 1, blocks, None, None, None))
+
+    for name, seen in (("pi.example/house-4", blocks), ("omni.example/w1", height + 1), ("late.example", 0)):
+        cosign(name, seen)
+    served = Served(trading.community, lambda: max(trading.now_s, int(time.time())))
+    try:
+        with Watched(browser, "phone", "dark", served.link()) as watched:
+            shown = watched.page
+            shown.goto(f"{served.base}/#/contracts?contract={contract}")
+            chosen = shown.locator(".contract.chosen")
+            chosen.locator("summary").click()
+            steps = chosen.locator(".life li")
+            playwright.expect(steps).to_have_count(5)
+            words = [" ".join(text.split()) for text in steps.all_inner_texts()]
+            assert [word.partition(" by ")[0] for word in words] == [
+                "offered",
+                "accepted",
+                "agreed",
+                "granted",
+                "started",
+            ]
+            assert f"block {height} \u00b7 seen by 2 of 3 witnesses" in words[2]
+            assert words[4].endswith("seen by 1 of 3 witnesses")
+            playwright.expect(chosen).to_contain_text("late.example has seen nothing yet")
+            assert shown.evaluate(AUDIT) == []
+            cosign("late.example", height + 1)
+            trading.run(slots=1)
+            playwright.expect(steps.nth(2)).to_contain_text("seen by 3 of 3 witnesses", timeout=15_000)
+            shown.goto(f"{served.base}/#/log")
+            row = shown.locator(".row.kind-contract").last
+            row.locator("summary").click()
+            shown_place = re.compile(f"block {height} at [0-9:]{{8}} \u00b7 seen by 3 of 3 witnesses")
+            playwright.expect(row).to_contain_text(shown_place)
+            terms.set_witnesses(store, trading.community.issuer, [("late.example", bytes(32))], 1, trading.now_s)
+            trading.run(slots=1)
+            required = "1 of 1 witness must have cosigned; none have signed the newest head."
+            playwright.expect(shown.locator("main")).to_contain_text(required, timeout=15_000)
+            row = shown.locator(".row.kind-event").first
+            row.locator("summary").click()
+            playwright.expect(row).to_contain_text("Author's clock")
+            playwright.expect(row).not_to_contain_text("block")
+            assert shown.evaluate(AUDIT) == []
+            assert watched.problems == []
+    finally:
+        served.stop()
+        trading.close()
 
 
 def test_a_node_that_goes_and_comes_back(browser, trading):

@@ -15,10 +15,10 @@ from typing import NamedTuple
 from tools import romfs
 from tools.bench import counting, heap
 
-BAR = 400_000  # instructions in cryptography: docs/spec/meter.md, rule 28
+BAR = 400_000  # instructions of every slice but a collection: docs/spec/meter.md, rule 28
 ROUNDS = 24
 CRYPTOGRAPHY = ("signing", "verifying", "sealing")
-COLLECTING = "collecting"
+COLLECTING = "collecting"  # goes through the whole heap, and cannot give way: no bar
 COUNTING_BYTES = 48 * heap.KIB  # of heap, for what lives the meter's life here and counts: a chip has none of it
 
 # A slice is what runs between two points at which the sampler may; it is called by the last thing that began in it.
@@ -47,7 +47,9 @@ def live(app, board, answer, begin, counted):
             if not board.network.incoming and not app.waiting.datagrams and meter.next_tick_ms(now) > now.uptime_ms:
                 break
         if n % 3 == 0:
-            counted("reporting", app.report_status, now)
+            work = app.report_status_steps(now)
+            while counted("reporting", advance, work):
+                pass
     print(app.journal.next_sequence, meter.trust.verifications, app.errors, meter.rejected, sep="|")
 
 def advance(work):
@@ -184,6 +186,10 @@ class Slices(NamedTuple):
     verifications: int
     collections: int
 
+    def above(self) -> "dict[str, int]":
+        """What is longer than it may be."""
+        return {name: count for name, count in self.longest.items() if name != COLLECTING and count > BAR}
+
 
 def _image(rounds: int, folder: Path) -> bytes:
     """The image that a meter has, and beside it what lives in it and counts."""
@@ -246,8 +252,8 @@ def main() -> int:
     print(f"{found.entries} entries signed, {found.verifications} signatures verified; i386 instructions, callgrind")
     print(f"garbage collected {found.collections} times in {rounds} seconds")
     for name, count in sorted(found.longest.items(), key=lambda row: -row[1]):
-        print(f"longest slice while {name:12} {count:10,}" + (f"   <= {BAR:,}" if name in CRYPTOGRAPHY else ""))
-    return int(any(found.longest.get(name, 0) > BAR for name in CRYPTOGRAPHY))
+        print(f"longest slice while {name:12} {count:10,}" + (f"   <= {BAR:,}" if name != COLLECTING else ""))
+    return int(bool(found.above()))
 
 
 if __name__ == "__main__":

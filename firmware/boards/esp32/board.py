@@ -12,6 +12,7 @@ import sys
 import time
 
 import machine
+from boards.esp32.chip import RESTART_MS, SETTINGS, WATCHDOG_MS
 from boards.esp32.chip_clock import ChipClock
 from wattpact_meter import settings
 from wattpact_meter.app import App
@@ -33,11 +34,8 @@ if TYPE_CHECKING:
     from wattpact_meter.sources.kinds import Parts
     from wattpact_protocol.guard.guard import Inputs
 
-SETTINGS = "/settings.json"  # in the flash, as the journal and the state
-WATCHDOG_MS = 60_000
 HOTTEST_C = 95
 JOURNAL_BYTES = 1 << 20  # of the 2 MB that a 4 MB board has for files
-RESTART_MS = 30_000
 
 
 class Board:

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from wattpact_protocol.guard.guard import Inputs
 
 FLASH = "/flash"
-KEYS = ("flash", "flash_bytes", "speed", "unix_s", "seed", "listen", "power_failed", "attended")
+KEYS = (
+    "flash", "flash_bytes", "speed", "unix_s", "seed", "listen", "power_failed", "attended", "networks", "button_held",
+)  # fmt: skip
 MAX_SPEED = 100_000
 _RESOLV_CONF = "/etc/resolv.conf"
 
@@ -39,6 +41,7 @@ class Board:
     def __init__(self, configuration: "dict[str, Any]") -> None:
         own = {key: configuration.pop(key) for key in KEYS if key in configuration}
         self.settings = Settings(configuration)
+        _check_networks(own.get("networks", {}))
         image = text("flash", own.get("flash"), 1, 1024)
         flash_bytes = number("flash_bytes", own.get("flash_bytes", 1 << 20), 1 << 17, 1 << 26)
         speed = number("speed", own.get("speed", 1), 1, MAX_SPEED)
@@ -100,6 +103,15 @@ def _listen(value: object) -> "tuple[str, int] | None":
     if not isinstance(value, list) or len(value) != 2:
         raise SettingsError('listen must be ["address", port]')
     return text("listen", value[0], 1, 64), number("listen port", value[1], 0, 65535)
+
+
+def _check_networks(value: object) -> None:
+    """Those of the virtual radio, which only a service start has."""
+    if not isinstance(value, dict):
+        raise SettingsError("networks must be an object")
+    for ssid, password in value.items():
+        text("networks: an SSID", ssid, 1, 32)
+        text("networks: a password", password, 0, 63)
 
 
 def _name_server() -> "str | None":

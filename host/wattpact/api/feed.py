@@ -23,7 +23,7 @@ from fastapi.sse import ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from wattpact.membership.access_links import Access
-from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Event, Events
+from wattpact.node.events import COSIGNED, ENTRIES, METERS, REJECTIONS, STOP, Event, Events
 from wattpact.views import BadRequest, Json, NotFound, Views, visible
 from wattpact.views.visible import NOBODY, Viewer
 
@@ -105,7 +105,9 @@ ANSWERS = (
     LiveAnswer("meters", lambda views: views.meters(), visible.meters, (ENTRIES, METERS), 1, 5),
     LiveAnswer("contracts", _contracts, visible.contracts, (ENTRIES,), 1, 5),
     LiveAnswer("bills", _bills, visible.bills, (ENTRIES,), 5, 60),
-    LiveAnswer("community", lambda views: views.community(), lambda _, body: body, (ENTRIES, REJECTIONS), 5, 60),
+    LiveAnswer(
+        "community", lambda views: views.community(), lambda _, body: body, (ENTRIES, REJECTIONS, COSIGNED), 5, 60
+    ),
 )
 
 

@@ -61,6 +61,47 @@ class Counts(Model):
     sealed: Annotated[int, Field(description="readings that this host has no key to")]
 
 
+class Block(Model):
+    """A block of the ledger, which gave an entry its place and time."""
+
+    height: Annotated[int, Field(description="of the first block 0")]
+    time_s: Annotated[int, Field(description="the block's time, Unix seconds: the entry counts from then on")]
+    seen_by: Annotated[list[str], Field(description="names of the witnesses that cosigned a head with this block")]
+
+
+Placed = Annotated[
+    Block | None, Field(description="the block that ordered it; null where none did, or where its kind binds nobody")
+]
+
+
+class Witness(Model):
+    """Who cosigns the ledger's head."""
+
+    name: str
+    blocks: Annotated[int, Field(description="how many blocks the last head had that it cosigned; it saw all of them")]
+
+
+class RequiredCosignatures(Model):
+    """What the community's entry requires of a head that somebody is shown."""
+
+    cosigned: Annotated[int, Field(description="how many of the witnesses must have cosigned")]
+    witnesses: Annotated[list[str], Field(description="their names")]
+    have_cosigned: Annotated[int, Field(description="how many of them cosigned the newest head")]
+
+
+class Ledger(Model):
+    """How far the ledger is."""
+
+    blocks: Annotated[int, Field(description="how many blocks there are")]
+    time_s: Annotated[int, Field(description="time of the last block, Unix seconds")]
+    witnesses: Annotated[list[Witness], Field(description="those that this node submits its head to")]
+    required: Annotated[RequiredCosignatures | None, Field(description="null where the community names no witness")]
+    waits: Annotated[
+        str | None,
+        Field(description="why nothing is ordered now: the node's clock has stepped; else null"),
+    ]
+
+
 class Community(Model):
     """The community this node serves."""
 
@@ -72,6 +113,7 @@ class Community(Model):
     now_s: Seconds
     tariff: Tariff
     counts: Counts
+    ledger: Annotated[Ledger | None, Field(description="null where nothing is ordered yet")]
 
 
 class Relay(Model):
@@ -156,7 +198,23 @@ class Contract(Model):
     end_reason: Annotated[str | None, Field(description="why it ended: used up, expired, terminated or void")]
     due_nano: Annotated[int | None, Field(description="what is due for it so far, thousand-millionths of the currency")]
     flow_w: Annotated[int | None, Field(description="power delivered under it now, W")]
+    block: Placed
     sealed: Sealed
+
+
+class Step(Model):
+    """A step of a contract's life, which the ledger ordered."""
+
+    step: Literal["offered", "accepted", "agreed", "granted", "started", "ended", "terminated"]
+    author: Kid
+    author_label: str
+    block: Block
+
+
+class ContractLife(Contract):
+    """A contract, and what became of it, step by step."""
+
+    life: Annotated[list[Step], Field(description="in the order of the ledger")]
 
 
 class LogRow(Model):
@@ -179,6 +237,7 @@ class LogRow(Model):
         str | None, Field(description="why it has no effect; null where it has, or where that is sealed")
     ]
     void_text: Annotated[str | None, Field(description="`void_reason` as a plain sentence")]
+    block: Placed
     sealed: Sealed
 
 

@@ -14,6 +14,7 @@ from wattpact.views import BadRequest
 from wattpact.views.visible import Seen
 
 KID = r"^[0-9a-f]{16}$"
+ENTRY_ID = r"^[0-9a-f]{64}$"
 MONTH = r"^(19[7-9][0-9]|2[0-9]{3})-(0[1-9]|1[0-2])$"
 LAST_S = 1 << 40  # beyond any time that an entry can carry
 MAX_LOG_ROWS = 200
@@ -39,7 +40,7 @@ router = APIRouter(prefix="/api", dependencies=[Depends(known_parameters)], resp
 Visible = Annotated[Seen, Depends(seen_by)]
 MeterKid = Annotated[str | None, Query(pattern=KID, description="only this meter, by its kid")]
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
-    404: {"model": models.Problem, "description": "There is none with this kid"}
+    404: {"model": models.Problem, "description": "There is none of that name"}
 }
 FORBIDDEN: dict[int | str, dict[str, Any]] = {
     403: {"model": models.Problem, "description": "It is not for this viewer"}
@@ -90,6 +91,14 @@ def contracts(
 ) -> Any:
     """Contracts, newest first; at most 1,000. Of the viewer's own also what was delivered and is due."""
     return views.contracts(state or (), _kid(meter))
+
+
+@router.get("/contracts/{id}", response_model=models.ContractLife, responses=NOT_FOUND)
+def contract(
+    views: Visible, name: Annotated[str, Path(alias="id", pattern=ENTRY_ID, description="the contract's id")]
+) -> Any:
+    """One contract, and the steps of its life: the block that ordered each, and who saw it."""
+    return views.contract(bytes.fromhex(name))
 
 
 @router.get("/log", response_model=models.Log, responses=NOT_FOUND)

@@ -12,6 +12,7 @@ from wattpact_protocol.settlement.statement import Line, Statement
 from wattpact.audit.findings import Report, key_periods
 from wattpact.audit.seals import KeyPeriod
 from wattpact.audit.times import utc
+from wattpact.bundle.cosigned import NOBODY, WitnessKeyError, promised
 
 if TYPE_CHECKING:
     from wattpact.audit.checker import _Checker
@@ -24,6 +25,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     found = Report(
         community=inputs.community or {}, subject=made.subject, fields=stated.body, stated_s=stated.stamp.unix_s or 0,
         stated_by=stated.kid, labels=dict(inputs.labels), cosigned=checker.cosigned,
+        promised=checker.promised,
     )  # fmt: skip
     counted = sorted(checker.kinds.items())
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
@@ -32,6 +34,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     _look_at_contracts(checker, made, found)
     _look_at_orders(checker, stated, found)
     _look_at_keys(checker, found)
+    _look_at_promises(checker, found)
     void = [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + void, key=lambda row: row[0]):
         what = "the sealed part of entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"
@@ -81,6 +84,24 @@ def _look_at_keys(checker: "_Checker", found: Report) -> None:
     for (kid, _), numbers in unreadable.items():
         text = f"{label(found, kid)}: no key for {key_periods(numbers)}; it seals no reading, and no figure "
         found.missing.append(text + "depends on it")
+
+
+def _look_at_promises(checker: "_Checker", found: Report) -> None:
+    """Each version of the community's entry that requires less of witnesses than the one before it."""
+    before = NOBODY
+    for body in sorted((new.body for new in checker.named.of_kind(kinds.COMMUNITY)), key=lambda body: body["version"]):
+        if body["version"] > found.promised.version:
+            break  # the ledger did not order it
+        try:
+            now = promised(body)
+        except WitnessKeyError:
+            continue  # likewise
+        if now.least < before.least or not set(before.witnesses) <= set(now.witnesses):
+            found.doubtful.append(
+                f"version {now.version} of the community's entry requires less of witnesses than version"
+                f" {before.version}: {now.sentence}; before: {before.sentence}"
+            )
+        before = now
 
 
 def _named(place: tuple[bytes, int, int], found: Report) -> str:

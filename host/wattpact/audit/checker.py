@@ -22,21 +22,22 @@ from wattpact_protocol.settlement.statement import Statement
 
 from wattpact.audit import account
 from wattpact.audit.chain import Authors, Links
-from wattpact.audit.findings import Refuted, Report, Undecided, name_of, name_of_bytes
+from wattpact.audit.findings import Refuted, Report, Uncosigned, Undecided, name_of, name_of_bytes
 from wattpact.audit.proven import LedgerPart
 from wattpact.audit.seals import Seals
 from wattpact.audit.terms import Named, ProofProblem
 from wattpact.bundle import format
-from wattpact.bundle.cosigned import NOBODY, MissingCosignaturesError, Required, check
+from wattpact.bundle.cosigned import NOBODY, MissingCosignaturesError, Required, check, cosigners
 from wattpact.bundle.disclosure import Disclosure
 
 
 def audit(
-    file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = (), wanted: Required = NOBODY
+    file: BinaryIO, root_public_key: bytes, disclosures: Iterable[Disclosure] = (), wanted: Required | None = None
 ) -> Report:
     """A report on a bundle that agrees with its statement; raises Refuted on one that does not, or whose head has not
     the cosignatures that are `wanted`, Undecided where it takes keys that `disclosures` do not have, DisclosureError
-    for keys of another community."""
+    for keys of another community. Where nothing is `wanted`, it is what the community's entry requires, and a bundle
+    without it raises Uncosigned."""
     checker = _Checker(root_public_key, disclosures, wanted)
     number = 0
     try:
@@ -53,7 +54,7 @@ def audit(
 class _Checker:
     """What has been verified so far."""
 
-    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure], wanted: Required) -> None:
+    def __init__(self, root_public_key: bytes, disclosures: Iterable[Disclosure], wanted: Required | None) -> None:
         self.community = ids.community_id(root_public_key)
         self.seals = Seals(self.community, disclosures)
         self.authors = Authors(root_public_key)
@@ -61,6 +62,7 @@ class _Checker:
         self.proven = LedgerPart(self.community)
         self.named = Named()
         self.wanted = wanted
+        self.promised = NOBODY  # by the community's entry
         self.cosigned: dict[str, int] = {}
         self.inputs = SettlementInputs()
         self.ids: list[bytes] = []
@@ -74,6 +76,7 @@ class _Checker:
         self._founded: set[bytes] = set()  # meters with a record
         self._named: dict[str, Any] = {}
         self._order: tuple[Any, ...] = ()
+        self._uncosigned: str | None = None
 
     def take_proven(self, number: int, offset: int, raw: bytes) -> None:
         """Verify the head, which comes first, or a record, before any entry; raises Refuted."""
@@ -191,8 +194,8 @@ class _Checker:
         self._check_window(stated)
         with _refuting(self._named):
             self.proven.check_head(stated, self.authors.by_kid[stated.kid].public_key)
-        self._check_cosigned()
         self._compare({"evidence": len(self.ids), "evidence_root": merkle.root(self.ids)}, body)
+        self._check_cosigned()
         if self.seals.unreadable:
             raise Undecided(*account.keys_wanted(self))
         inputs = self.inputs
@@ -203,13 +206,24 @@ class _Checker:
         self._check_proven(made)
         assert self.proven.header is not None  # since the head was checked
         self._compare(made.fields(self.ids, self.proven.header), body)
-        return account.report(self, stated, made, settlement)
+        report = account.report(self, stated, made, settlement)
+        if self._uncosigned is not None:
+            raise Uncosigned(report, self._uncosigned)
+        return report
 
     def _check_cosigned(self) -> None:
+        """What whoever verifies requires is missing or not; what the community's entry requires, and is missing,
+        matters once all else agrees."""
+        point = self.proven.checkpoint()
+        with _refuting(self._named):
+            self.promised = self.proven.promised(self.named)
+        self.cosigned = cosigners(point, self.promised.witnesses)
         try:
-            self.cosigned = check(self.proven.checkpoint(), self.wanted)
+            self.cosigned = {**self.cosigned, **check(point, self.promised if self.wanted is None else self.wanted)}
         except MissingCosignaturesError as error:
-            raise Refuted(str(error)) from None
+            if self.wanted is not None:
+                raise Refuted(str(error)) from None
+            self._uncosigned = str(error)
 
     def _check_window(self, stated: Entry) -> None:
         body, slot_s = stated.body, self.inputs.slot_s

@@ -8,6 +8,8 @@ from typing import Any
 from wattpact_protocol.log import kinds
 from wattpact_protocol.log.entry import Entry
 
+from wattpact.bundle.cosigned import NOBODY, Required
+
 
 class Refuted(Exception):
     """The bundle is wrong. `entry` names the first entry that shows it."""
@@ -53,6 +55,19 @@ class Undecided(Exception):
         if absent:
             parts.append(f"readings are sealed, and no key was given for {_of_meters(absent)}")
         return "undecided: " + "; ".join(parts)
+
+
+class Uncosigned(Undecided):
+    """Every figure agrees, and the ledger's head has not the cosignatures that the community's entry requires: nothing
+    shows that others are shown the same ledger. `report` is what was verified."""
+
+    def __init__(self, report: "Report", reason: str) -> None:
+        self.report = report
+        self.reason = reason
+        super().__init__([], [], report.unsealed)
+
+    def sentence(self) -> str:
+        return f"undecided: every figure agrees, and {self.reason}"
 
 
 def _place(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -103,7 +118,8 @@ class Report:
     doubtful: list[str] = field(default_factory=list)
     void: list[str] = field(default_factory=list)
     unsealed: list[dict[str, Any]] = field(default_factory=list)  # key periods, with disclosed keys
-    cosigned: dict[str, int] = field(default_factory=dict)  # of the witnesses that were given: name, Unix seconds
+    cosigned: dict[str, int] = field(default_factory=dict)  # of the witnesses that count: name, Unix seconds
+    promised: Required = NOBODY  # by the community's entry
     keys: list[str] = field(default_factory=list)  # remarks on given keys that did not fit or were not needed
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from wattpact.audit.account import label
-from wattpact.audit.findings import Report, Undecided, key_periods
+from wattpact.audit.findings import Report, Uncosigned, Undecided, key_periods
 from wattpact.audit.times import utc
 from wattpact.bundle import money
 
@@ -45,9 +45,13 @@ def text(report: Report) -> str:
 
 
 def _cosigned(report: Report) -> list[str]:
-    if not report.cosigned:
-        return []
-    return ["Cosigned: " + ", ".join(f"by {name} at {utc(time_s)}" for name, time_s in report.cosigned.items()) + "."]
+    rows = []
+    if report.cosigned:
+        found = ", ".join(f"by {name} at {utc(time_s)}" for name, time_s in report.cosigned.items())
+        rows.append(f"Cosigned: {found}.")
+    if report.promised.witnesses:
+        rows.append(f"The community's entry, version {report.promised.version}: {report.promised.sentence}.")
+    return rows
 
 
 def _unsealed(report: Report) -> list[str]:
@@ -101,6 +105,7 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "verified": report.counts,
         "cosigned": report.cosigned,
+        "promised": promised_json(report),
         "lines": report.lines,
         "meters": report.meters,
         "missing": report.missing,
@@ -110,6 +115,19 @@ def as_json(report: Report) -> dict[str, Any]:
         "unsealed": report.unsealed,
         "keys": report.keys,
     }
+
+
+def promised_json(report: Report) -> dict[str, Any] | None:
+    """The cosignatures that the community's entry requires; None where it names no witness."""
+    found = report.promised
+    if not found.witnesses:
+        return None
+    return {"version": found.version, "cosigned": found.least, "witnesses": [one.text for one in found.witnesses]}
+
+
+def uncosigned_json(found: Uncosigned) -> dict[str, Any]:
+    """The report of what agrees, and what is missing all the same."""
+    return {**as_json(found.report), "verdict": "undecided", "reason": found.reason}
 
 
 def undecided_json(found: Undecided, command: str) -> dict[str, Any]:

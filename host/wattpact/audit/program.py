@@ -1,7 +1,8 @@
 """The audit as a program: a bundle, a pinned key and disclosed keys in, a page or JSON out, and a status.
 
 0  the bundle agrees      1  it is refuted, and the entry is named
-2  it cannot be read or is no bundle, or keys are missing that the verdict depends on
+2  it cannot be read or is no bundle, keys are missing that the verdict depends on, or every figure agrees and the head
+   has not the cosignatures that the community's entry requires
 """
 
 import json
@@ -13,7 +14,7 @@ from typing import BinaryIO, TextIO
 
 from wattpact.audit import page
 from wattpact.audit.checker import audit
-from wattpact.audit.findings import Refuted, Undecided
+from wattpact.audit.findings import Refuted, Uncosigned, Undecided
 from wattpact.audit.pin import PinError, read_pin
 from wattpact.bundle import cosigned, disclosure, format
 from wattpact.bundle.cosigned import WitnessKeyError
@@ -21,7 +22,10 @@ from wattpact.bundle.disclosure import DisclosureError
 
 AGREES, REFUTED, UNREADABLE, UNDECIDED = 0, 1, 2, 2
 WITNESS_HELP = "A witness whose cosignature of the ledger's head counts: NAME+HASH+KEY; may be repeated."
-COSIGNED_HELP = "How many of the witnesses must have cosigned; if omitted, all of them."
+COSIGNED_HELP = (
+    "How many of the witnesses must have cosigned; if omitted, all of them. Without --witness: 0 for nobody, "
+    "else it is as the community's entry has it."
+)
 KEYS_HELP = "Keys of sealed readings, as `wattpact disclose` wrote them; may be repeated."
 
 
@@ -34,7 +38,7 @@ def run(
     witnesses: Sequence[str] = (), least: int | None = None,
 ) -> int:  # fmt: skip
     """Audit one bundle with the disclosures in the files `keys`, its head cosigned by at least so many of the
-    `witnesses`, or all; errors are one line on `err`."""
+    `witnesses`, or all, or as the community's entry requires; errors are one line on `err`."""
     try:
         pin = read_pin(root)
         wanted = cosigned.required(witnesses, least)
@@ -52,6 +56,12 @@ def run(
             print(json.dumps(shown, indent=2), file=out)
         print(f"wattpact: {refuted.sentence()}", file=err)
         return REFUTED
+    except Uncosigned as uncosigned:
+        if as_json:
+            print(json.dumps(page.uncosigned_json(uncosigned), indent=2), file=out)
+        advice = "a bundle that is made while they answer has them; --cosigned 0 waives them"
+        print(f"wattpact: {uncosigned.sentence()}; {advice}", file=err)
+        return UNDECIDED
     except Undecided as undecided:
         name = path.removesuffix(".bundle")
         command = f"wattpact disclose --bundle {shlex.quote(path)} -o {shlex.quote(name + '.keys')}"

@@ -19,6 +19,7 @@ from wattpact_protocol.settlement.statement import Statement
 from wattpact.audit.shapes import misshapen
 from wattpact.audit.terms import Contract, Named, ProofProblem, mandates_of, wrong_of
 from wattpact.bundle import format
+from wattpact.bundle.cosigned import Required, WitnessKeyError, promised
 from wattpact.bundle.format import Record
 
 MAX_LATER_S = 3600  # a statement is at most so much younger than the state that it rests on
@@ -41,7 +42,7 @@ class LedgerPart:
             head = format.decode_head(raw)
             header, point = blocks.decode_header(head.header), checkpoints.decode(head.checkpoint)
             if point.origin != checkpoints.origin_of(self._community):
-                raise ProofProblem("the checkpoint is of another ledger")
+                raise ProofProblem("the checkpoint is of another ledger; is this the root key of its community?")
             tree.verify_inclusion(header.id, header.height, point.size, head.inclusion, point.root)
         except ValueError as error:
             raise ProofProblem(str(error)) from None
@@ -132,6 +133,16 @@ class LedgerPart:
             self._check_author(meter, entries)
         self._check_contracts(made, entries, issuers)
         self._check_tariffs(made, entries)
+
+    def promised(self, entries: Named) -> Required:
+        """The cosignatures that the community's entry requires, the newest as of this state."""
+        held = self.get(records.COMMUNITY)
+        if held is None:
+            raise ProofProblem("the ledger has no community")
+        try:
+            return promised(entries.named(held["id"], kinds.COMMUNITY, "the community's entry").body)
+        except WitnessKeyError as error:
+            raise ProofProblem(str(error)) from None
 
     def _check_community(self, entries: Named) -> None:
         held = self.get(records.COMMUNITY)

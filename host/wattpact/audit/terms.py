@@ -37,6 +37,9 @@ class Named:
             raise ProofProblem(f"{what} is left out of the bundle")
         return found
 
+    def of_kind(self, kind: int) -> list[Entry]:
+        return [new for new in self._by_id.values() if new.kind == kind]
+
     def about(self, contract: bytes, kind: int) -> list[Entry]:
         return self._about.get((contract, kind), [])
 

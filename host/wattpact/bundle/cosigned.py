@@ -6,11 +6,11 @@ type 4, cosignature/v1), and each counts once. docs/spec/ledger.md, "Head and wi
 
 import base64
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.ledger import checkpoints
+from wattpact_protocol.ledger import checkpoints, witnesses
 from wattpact_protocol.ledger.checkpoints import Checkpoint
 
 _NAME = re.compile(r"[^\s+]{1,128}")
@@ -35,10 +35,21 @@ class WitnessKey(NamedTuple):
 
 
 class Required(NamedTuple):
-    """Of these witnesses `least` must have cosigned."""
+    """Of these witnesses `least` must have cosigned; `version` is that of the community's entry that requires it, 0
+    where whoever verifies does."""
 
     witnesses: tuple[WitnessKey, ...]
     least: int
+    version: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """2 of 3 witnesses must have cosigned: a, b, c"""
+        if not self.witnesses:
+            return "no witness must have cosigned"
+        noun = "witness" if len(self.witnesses) == 1 else "witnesses"
+        names = ", ".join(one.name for one in self.witnesses)
+        return f"{self.least} of {len(self.witnesses)} {noun} must have cosigned: {names}"
 
 
 NOBODY = Required((), 0)
@@ -82,15 +93,27 @@ def _read(text: str, kind: int, whose: str) -> tuple[str, bytes]:
     return name, public_key
 
 
-def required(texts: Sequence[str], least: int | None) -> Required:
-    """What must have cosigned: all of the witnesses, or at least so many of them. Raises WitnessKeyError."""
-    witnesses = tuple({one.public_key: one for one in map(read_key, texts)}.values())
-    least = len(witnesses) if least is None else least
-    if least > len(witnesses):
+def required(texts: Sequence[str], least: int | None) -> Required | None:
+    """What whoever verifies requires: all of the witnesses, or at least so many of them; None where neither is given,
+    and it is as the community's entry has it. Raises WitnessKeyError."""
+    if not texts and least is None:
+        return None
+    given = tuple({one.public_key: one for one in map(read_key, texts)}.values())
+    least = len(given) if least is None else least
+    if least > len(given):
         raise WitnessKeyError(
-            f"{least} cosignatures are required and {len(witnesses)} witnesses are given; name each with --witness"
+            f"{least} cosignatures are required and {len(given)} witnesses are given; name each with --witness"
         )
-    return Required(witnesses, least)
+    return Required(given, least)
+
+
+def promised(body: Mapping[str, Any]) -> Required:
+    """What a community's entry requires of each head that somebody is shown. Raises WitnessKeyError."""
+    try:
+        named, least = witnesses.decode(dict(body))
+    except witnesses.WitnessesError as error:
+        raise WitnessKeyError(f"the community's entry names malformed witnesses: {error}") from None
+    return Required(tuple(WitnessKey(*one) for one in named), least, body["version"])
 
 
 def cosigners(point: Checkpoint, witnesses: Sequence[WitnessKey]) -> dict[str, int]:
@@ -108,8 +131,9 @@ def check(point: Checkpoint, wanted: Required) -> dict[str, int]:
     found = cosigners(point, wanted.witnesses)
     if len(found) < wanted.least:
         missing = ", ".join(one.name for one in wanted.witnesses if one.name not in found)
+        by = f"version {wanted.version} of the community's entry requires" if wanted.version else "are required"
         raise MissingCosignaturesError(
-            f"the head over {point.size} blocks has {len(found)} of the {wanted.least} cosignatures that are required;"
+            f"the head over {point.size} blocks has {len(found)} of the {wanted.least} cosignatures that {by};"
             f" missing: {missing}"
         )
     return found

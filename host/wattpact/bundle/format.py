@@ -169,7 +169,9 @@ def _length(head: bytes) -> int | None:
 
 def write(head: Head, records: Iterable[Record], entries: Iterable[Entry], statement: Entry) -> bytes:
     """The bundle of a statement over its evidence; records and entries are in order."""
-    parts = [cbor.encode(cbor.encode(list(head)))]
-    for one in records:
-        parts.append(cbor.encode(cbor.encode([one.key, one.value, one.proof.siblings, one.proof.other])))
+    parts = [cbor.encode(cbor.encode(list(head))), *map(encode_record, records)]
     return b"".join([*parts, *(new.raw for new in entries), statement.raw])
+
+
+def encode_record(one: Record) -> bytes:
+    return cbor.encode(cbor.encode([one.key, one.value, one.proof.siblings, one.proof.other]))

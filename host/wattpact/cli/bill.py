@@ -7,12 +7,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
+from wattpact_protocol.ledger import checkpoints
 
 from wattpact import keys
 from wattpact.accounts import Statements
 from wattpact.billing import bill, disclose
-from wattpact.bundle import disclosure, money
+from wattpact.bundle import cosigned, disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
+from wattpact.market import terms
 from wattpact.node import data_directory
 from wattpact.ordering import cosigning
 from wattpact.ordering.cosigning import Cosigning
@@ -55,7 +57,10 @@ def command(
             made = bill.make(accounts, _subject(directory, accounts, owner), month)
             if target is not None:
                 host, proven = directory.keyring.load(keys.HOST), Proven(reader)
-                cosigners = cosigning.cosigners_of(reader, proven.head().checkpoint)
+                head = proven.head().checkpoint
+                cosigners = cosigning.cosigners_of(reader, head)
+                required = cosigned.promised(terms.newest_community(reader))
+                signed = cosigned.cosigners(checkpoints.decode(head), required.witnesses)
                 held = stored_accounts.entries_for(reader, made.statement, unsealer)
                 data = bill.export(
                     made, accounts, held, host.kid, proven,
@@ -75,6 +80,9 @@ def command(
         _show_how_to_audit(target, keys_target, sum(not one.is_void for one in shown), directory.root_public_key)
         if cosigners is not None:
             click.echo(f"The ledger's head in it is cosigned by {', '.join(cosigners) or 'none of the witnesses'}.")
+        if len(signed) < required.least:
+            click.echo(f"The community's entry requires more, and an audit stays undecided: {required.sentence}.\n"
+                       "Export it again once they answer.")  # fmt: skip
 
 
 def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root: bytes) -> None:

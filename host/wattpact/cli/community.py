@@ -1,4 +1,4 @@
-"""`wattpact community`: the grid's prices, the policies that meters' guards follow, and default supply."""
+"""`wattpact community`: the grid's prices, the policies that meters' guards follow, default supply, and witnesses."""
 
 import datetime
 from collections.abc import Callable
@@ -8,12 +8,14 @@ import click
 from wattpact_protocol.guard.policy import MAX_HOLIDAYS, Policy, numbers, switches
 from wattpact_protocol.log import kinds, roles
 
+from wattpact.bundle import cosigned
 from wattpact.cli import times
 from wattpact.cli.frame import Price, Session, as_json, price, show_fields, show_json
 from wattpact.market import terms
 from wattpact.membership import members
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
+from wattpact.ordering import cosigning
 from wattpact.store.interface import Reader
 from wattpact.store.records import Certified
 
@@ -38,9 +40,10 @@ _EXPLAINED = {
 }
 
 
-@click.group(short_help="Set the grid's prices, the meters' policies and default supply.")
+@click.group(short_help="Set the grid's prices, the meters' policies, default supply and witnesses.")
 def command() -> None:
-    """The community: the grid's prices, the policies that meters follow, and default supply."""
+    """The community: the grid's prices, the policies that meters follow, default supply, and which witnesses must have
+    cosigned the ledger's head."""
 
 
 def _find_meter(reader: Reader, text: str) -> Certified:
@@ -71,13 +74,16 @@ def _everything(directory: DataDirectory, reader: Reader, now_s: int) -> dict[st
     own = sorted((labels.get(meter, meter.hex()), body) for meter, body in held.items() if meter is not None)
     supplied = sorted((labels.get(meter, meter.hex()), to_s) for meter, to_s in
                       terms.supplied_until(reader).items() if to_s > now_s)  # fmt: skip
-    body = terms.community(reader)
+    body, newest = terms.community(reader), terms.newest_community(reader)
+    required = cosigned.promised(newest)
     return {
         "name": body["name"], "community_id": directory.community.hex(),
         "root_public_key": directory.root_public_key.hex(), "currency": body["currency"], "timezone": body["timezone"],
         "slot_s": body["slot_s"], "tariffs": _tariff_rows(reader, now_s),
         "policies": [_policy_row(None, held.get(None, {})), *(_policy_row(*row) for row in own)],
         "default_supply": [{"meter": label, "to_s": to_s} for label, to_s in supplied],
+        "version": newest["version"], "cosigned": required.least,
+        "witnesses": [one.text for one in required.witnesses],
     }  # fmt: skip
 
 
@@ -97,6 +103,7 @@ def show(session: Session, as_json: bool) -> None:
     show_fields({
         "community": found["name"], "id": found["community_id"], "root key": found["root_public_key"],
         "currency": found["currency"], "time zone": found["timezone"], "slot": f"{found['slot_s']} s",
+        "witnesses": _witnesses(found),
     })  # fmt: skip
     for number, row in enumerate(found["tariffs"]):
         when = f"from {times.shown(row['from_s'], zone)}" if number else "now"
@@ -113,6 +120,11 @@ def show(session: Session, as_json: bool) -> None:
 def _prices(row: dict[str, Any], currency: str) -> str:
     taken, given = price(row["import_micro_per_kwh"]), price(row["export_micro_per_kwh"])
     return f"import {taken} {currency}/kWh, export {given} {currency}/kWh"
+
+
+def _witnesses(found: dict[str, Any]) -> str | None:
+    named = tuple(cosigned.read_key(text) for text in found["witnesses"])
+    return cosigned.Required(named, found["cosigned"]).sentence if named else None
 
 
 def _differences(row: dict[str, Any], zone: str) -> list[str]:
@@ -248,3 +260,36 @@ def default_supply(session: Session, meter: str, until: str) -> None:
     click.echo(
         f"{known.body['label']} has default supply from the grid until {times.shown(to_s, zone)} (grant {number})."
     )
+
+
+# witnesses
+
+
+@command.command("witnesses")
+@click.option("--witness", "texts", multiple=True, metavar="KEY", help="A witness, as it shows its key: NAME+HASH+KEY; "
+              "may be repeated, and replaces all that were named before.")  # fmt: skip
+@click.option("--cosigned", "least", type=click.IntRange(0), metavar="N",
+              help="How many of them must have cosigned; if omitted, all of them.")  # fmt: skip
+@click.option("--none", "is_none", is_flag=True, help="Name no witness any more.")
+@click.pass_obj
+def set_witnesses(session: Session, texts: tuple[str, ...], least: int | None, is_none: bool) -> None:
+    """Name the witnesses that must have cosigned the ledger's head in whatever somebody checks: a bundle, a proof, or
+    the blocks.
+
+    The community's entry has them, so everybody sees them, and each change of them has its place in the ledger. The
+    node submits its head to those that `wattpact ledger witness add` gave it, as before."""
+    if is_none == bool(texts) or (is_none and least is not None):
+        raise click.UsageError("give --witness for each witness, or --none alone")
+    required = cosigned.required(texts, least) or cosigned.NOBODY
+    directory = session.data_directory()
+    issuer, now_s = directory.needed_issuer(), data_directory.clock()
+    with directory.store() as store:
+        version = terms.set_witnesses(store, issuer, required.witnesses, required.least, now_s)
+        away = [one.name for one in required.witnesses if one not in cosigning.submitted_to(store)]
+    directory.bring_up(now_s)
+    who = required.sentence if required.witnesses else "no witness is named any more"
+    click.echo(f"Version {version} of the community's entry: {who}.")
+    if away:
+        click.echo(
+            f"The node does not submit its head to {', '.join(away)} yet; `wattpact ledger witness add` does that."
+        )

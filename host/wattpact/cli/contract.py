@@ -17,6 +17,7 @@ from wattpact.node.data_directory import DataDirectory
 from wattpact.projections.contracts import StoredContract
 from wattpact.store.interface import Reader
 from wattpact.store.publishing import publish
+from wattpact.views import blocks
 
 _MAX_U32 = (1 << 32) - 1
 _DAY_S = 86400
@@ -166,14 +167,16 @@ def _used(wh: int | None) -> str:
 @as_json
 @click.pass_obj
 def show(session: Session, contract: str, as_json: bool) -> None:
-    """Show one contract; CONTRACT is the start of its id."""
+    """Show one contract, and the steps of its life: the block of the ledger that ordered each, and the witnesses that
+    saw it. CONTRACT is the start of its id."""
     directory, now_s = session.data_directory(), data_directory.clock()
     directory.bring_up(now_s)
     with directory.reader() as reader:
-        found, zone = _find(_contracts(reader), contract), times.zone_of(reader)
-        row = _row(found, _labels(reader), set(reader.unread()), now_s)
+        found, zone, labels = _find(_contracts(reader), contract), times.zone_of(reader), _labels(reader)
+        row = _row(found, labels, set(reader.unread()), now_s)
+        life = blocks.life(reader, found.id, lambda kid: labels.get(kid, kid.hex()))
     if as_json:
-        show_json(row)
+        show_json({**row, "life": life})
         return
     ended = f"{times.shown(row['terminated_s'], zone)}, by the {row['terminated_by']}" if row["terminated_s"] else None
     used = None if row["used_from_s"] is None else times.shown(row["used_from_s"], zone)
@@ -184,6 +187,18 @@ def show(session: Session, contract: str, as_json: bool) -> None:
         "priority": row["priority"], "grant": row["grant_number"], "starts": times.shown(row["start_s"], zone),
         "ends": times.shown(row["end_s"], zone), "in use since": used, "ended early": ended,
     })  # fmt: skip
+    click.echo()
+    for step in life:
+        block = step["block"]
+        click.echo(f"{step['step']} by {step['author_label']}: block {block['height']}, "
+                   f"{times.shown(block['time_s'], zone)}, {_seen(block['seen_by'])}")  # fmt: skip
+
+
+def _seen(names: list[str]) -> str:
+    """Which witnesses saw a block."""
+    if not names:
+        return "no witness yet"
+    return f"seen by {len(names)} {'witness' if len(names) == 1 else 'witnesses'}: {', '.join(names)}"
 
 
 @command.command()

@@ -47,6 +47,7 @@ async def _run(directory: DataDirectory, web: tuple[str, int], seconds: int | No
         directory.keyring.load(keys.HOST),
         directory.issuer(),
         data_directory.clock,
+        checks_clock=True,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

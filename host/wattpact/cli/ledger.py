@@ -15,7 +15,7 @@ from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_ta
 from wattpact.ordering import cosigning, exported, following, writer
 from wattpact.ordering.following import Follower
 from wattpact.store.interface import Reader
-from wattpact.store.records import Block
+from wattpact.store.records import WAITS, Block
 
 
 class LedgerCommandError(ValueError):
@@ -44,11 +44,12 @@ def head(session: Session, as_json: bool) -> None:
         header, zone = blocks.decode_header(last.header), times.zone_of(reader)
         key = witness.ledger_key(reader)
         rows = [witness.state_of(reader, one) for one in reader.witnesses()]
+        waits = (reader.meta(WAITS) or b"").decode()
     if as_json:
         show_json({
             "head": text, "blocks": header.height + 1, "time_s": header.time_s,
             "state_root": header.state_root.hex(), "last_block": header.id.hex(), "key": key,
-            "witnesses": [row.as_json() for row in rows],
+            "witnesses": [row.as_json() for row in rows], "waits": waits or None,
         })  # fmt: skip
         return
     click.echo(text)
@@ -58,6 +59,8 @@ def head(session: Session, as_json: bool) -> None:
     })  # fmt: skip
     for row in rows:
         click.echo(f"{row.witness.name}: {row.sentence(header.height + 1, zone)}")
+    if waits:
+        click.echo(f"Nothing is ordered now: {waits}.")
 
 
 @command.command()
@@ -176,8 +179,12 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
         for raw in raws:
             follower.apply(raw)
     point = follower.check_head(text)
-    cosigned.check(point, wanted)
+    found = cosigned.check(point, follower.promised if wanted is None else wanted)
     click.echo(f"AGREES: {point.size} blocks, applied again from the first on, give the signed head.")
+    if found:
+        click.echo(f"Cosigned by {', '.join(found)}.")
+    if follower.promised.witnesses:
+        click.echo(f"The community's entry, version {follower.promised.version}: {follower.promised.sentence}.")
 
 
 def _head(reader: Reader) -> tuple[str, Block]:

@@ -40,7 +40,7 @@ def command(session: Session, listen: str, port: int, http_listen: str, http_por
 async def _run(directory: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
     running = node.Node(
         directory.store(), directory.root_public_key, directory.keyring.load(keys.HOST), directory.issuer(),
-        data_directory.clock, people=directory.keyring.people(),
+        data_directory.clock, people=directory.keyring.people(), checks_clock=True,
     )  # fmt: skip
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,17 +1,21 @@
-"""What the community's issuer publishes after its founding: the grid's prices, the guards' policies, default supply.
+"""What the community's issuer publishes after its founding: the grid's prices, the guards' policies, default supply,
+and which witnesses must have cosigned the ledger's head.
 
-What always holds: a new policy repeats every field of the one before it that was not changed, under the next version;
+What always holds: a new policy repeats every field of the one before it that was not changed, under the next version,
+and so does a new version of the community's entry;
 grant numbers rise over all programs that grant, since a number is chosen in the transaction that uses it.
 docs/spec/guard.md, "Policy"; docs/spec/settlement.md, "The grid".
 """
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from wattpact_protocol.guard.policy import Policy, PolicyError
-from wattpact_protocol.ledger import records
+from wattpact_protocol.ledger import records, witnesses
 from wattpact_protocol.log import entry, kinds
-from wattpact_protocol.log.entry import Entry
+from wattpact_protocol.log.entry import Entry, EntryError
+from wattpact_protocol.log.kinds import BodyError
 from wattpact_protocol.settlement.tariff import Tariff
 
 from wattpact.keys import Signer
@@ -39,6 +43,33 @@ def community(reader: Reader) -> dict[str, Any]:
     if not first:
         raise GovernanceError("no community has been founded yet")
     return dict(first[0].body)
+
+
+def newest_community(reader: Reader) -> dict[str, Any]:
+    """The body of the community's newest entry that is ordered, of its first while none is; raises GovernanceError."""
+    held = reader.ledger_value(records.key_of(records.COMMUNITY))
+    row = None if held is None else reader.entry_with_id(records.decode(records.COMMUNITY, held)["id"])
+    return community(reader) if row is None else dict(entry.decode(row.raw, reader.community).body)
+
+
+def set_witnesses(store: Store, issuer: Signer, keys: Sequence[tuple[str, bytes]], least: int, now_s: int) -> int:
+    """Name the witnesses (name, public key) of which so many must have cosigned a head that somebody is shown; none
+    where there are no keys. Gives the version of the community's entry; raises GovernanceError."""
+    with store.transaction():
+        body = newest_community(store)
+        for name in ("witnesses", "cosigned"):
+            body.pop(name, None)
+        body["version"] = 1 + max(new.body["version"] for new in _published(store, kinds.COMMUNITY))
+        try:
+            body.update(witnesses.encode(list(keys), least))
+            publish(store, issuer, kinds.COMMUNITY, body, now_s)
+        except witnesses.WitnessesError as error:
+            raise GovernanceError(f"the community's entry cannot name these: {error}") from None
+        except (BodyError, EntryError):
+            raise GovernanceError(
+                "the keys of these witnesses do not fit the community's entry; name fewer, or ones with shorter names"
+            ) from None
+    return int(body["version"])
 
 
 def tariffs(reader: Reader) -> Tariff:

@@ -3,6 +3,7 @@
     entries      the store has entries up to `cursor`
     meters       a meter was in contact, or was enrolled
     rejections   entries or datagrams were rejected, and are counted in the store
+    cosigned     a witness cosigned the ledger's head
     stop         the node stops; no event follows
 
 What always holds: an event names what changed and carries none of it, since the store has it; so a subscriber that is
@@ -12,7 +13,7 @@ too slow loses the oldest events, holds up nobody, and misses nothing by it.
 import asyncio
 from typing import NamedTuple
 
-ENTRIES, METERS, REJECTIONS, STOP = "entries", "meters", "rejections", "stop"
+ENTRIES, METERS, REJECTIONS, COSIGNED, STOP = "entries", "meters", "rejections", "cosigned", "stop"
 QUEUE_EVENTS = 64
 
 

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
+from wattpact_protocol.log.entry import Stamp
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
-from wattpact.node.events import ENTRIES, METERS, REJECTIONS, STOP, Events
+from wattpact.node.events import COSIGNED, ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
+from wattpact.ordering.clock_watch import ClockWatch
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.writer import Writer
 from wattpact.projections.follow import Projections
@@ -53,7 +55,8 @@ class Sender(Protocol):
 
 class Node:
     """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is unsealed,
-    whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms."""
+    whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms; `checks_clock`: nothing is ordered
+    while that clock has stepped."""
 
     def __init__(
         self,
@@ -64,6 +67,7 @@ class Node:
         clock: Callable[[], int],
         clock_ms: Callable[[], int] = now_ms,
         people: Sequence[Signer] = (),
+        checks_clock: bool = False,
     ) -> None:
         self.store = store
         self.readers = (*(() if issuer is None else (issuer,)), *people)
@@ -72,13 +76,15 @@ class Node:
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
         self._issuer = issuer
-        self.ordering = Writer(store, host, clock)
-        self._cosigning = Cosigning(store, clock)
+        self._clock_watch = ClockWatch(clock, lambda: clock_ms() // 1000) if checks_clock else None
+        self._stamps: list[Stamp] = []  # of what meters published since the clock was last checked
+        self.ordering = Writer(store, host, clock, None if self._clock_watch is None else self._clock_problem)
         self._projections = Projections(
             store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
         )
         self.pipeline.follower = self._projections.catch_up
         self.events = Events()
+        self._cosigning = Cosigning(store, clock, kept=lambda: self.events.notify(COSIGNED))
         self._edge: Sender | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -94,6 +100,11 @@ class Node:
         self.granting = Granting(self.store, self._issuer, self.clock)
         self.inbox = Inboxes(self.store)
         self.cursor = 0
+
+    def _clock_problem(self, last_s: int) -> str | None:
+        assert self._clock_watch is not None
+        stamps, self._stamps = self._stamps, []
+        return self._clock_watch.problem(last_s, stamps)
 
     # Entries
 
@@ -114,8 +125,13 @@ class Node:
             for kid, new in last.items():
                 author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
+                    self._note_stamp(new.stamp)
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
                     publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
+
+    def _note_stamp(self, stamp: Stamp) -> None:
+        if self._clock_watch is not None:
+            self._stamps = [*self._stamps[-63:], stamp]
 
     def catch_up(self) -> None:
         """Apply what is new in the store, grant what is due, push it to the meters it concerns, and notify."""
@@ -134,6 +150,8 @@ class Node:
         try:
             with self.store.transaction():
                 self._projections.catch_up()
+                if self.ordering.waits:
+                    return False  # entries are stored; what they come to depends on the order
                 if self.granting.publish_due(self.ordering.ledger.state):
                     self._projections.catch_up()
                 self._apply_new()
@@ -213,6 +231,8 @@ class Node:
         while True:
             await asyncio.sleep(TICK_S)
             with _logged():
+                if self._clock_watch is not None:
+                    self.ordering.check_clock()
                 self._projections.settle()
                 self._note_contacts()
                 self._store_rejections()

@@ -69,6 +69,11 @@ def remove(store: Store, name: str) -> None:
         store.remove_witness(name)
 
 
+def submitted_to(reader: Reader) -> list[WitnessKey]:
+    """The witnesses that the head goes to."""
+    return _keys(reader.witnesses())
+
+
 def best_head(reader: Reader, height: int, known: int = KNOWN_HEADS) -> str | None:
     """The newest of the heads with most cosignatures, among the last `known`, that covers a block; without any the
     host's own. None where nothing is ordered."""
@@ -98,12 +103,17 @@ def cosigners_of(reader: Reader, text: str) -> dict[str, int] | None:
 
 
 class Cosigning:
-    """`clock()` gives Unix seconds. `run` goes on for ever, `submit` is once and now."""
+    """`clock()` gives Unix seconds; `kept()` is called after each cosignature that was kept. `run` goes on for ever,
+    `submit` is once and now."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], post: Post = submitting.post) -> None:
+    def __init__(
+        self, store: Store, clock: Callable[[], int], post: Post = submitting.post,
+        kept: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._store = store
         self._clock = clock
         self._post = post
+        self._kept = kept
         self._waits: dict[str, _Wait] = {}
         self._warned: dict[str, int] = {}
 
@@ -139,6 +149,7 @@ class Cosigning:
             return
         self._waits.pop(witness.name, None)
         self._keep(witness, head, signature)
+        self._kept()
 
     async def _cosignature(self, witness: Witness, head: Checkpoint) -> tuple[str, bytes, bytes]:
         """Submit, and once more from the size that the witness has where that is another."""

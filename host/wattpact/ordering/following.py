@@ -16,10 +16,11 @@ from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.bundle import cosigned
-from wattpact.bundle.cosigned import NOBODY, Required
+from wattpact.bundle.cosigned import NOBODY, Required, WitnessKeyError
 from wattpact.ordering.cosigning import best_head
 from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader
+from wattpact.store.records import Place
 
 MAX_PROOF_BYTES = 1 << 20
 
@@ -33,14 +34,30 @@ class Follower:
 
     def __init__(self, community: bytes) -> None:
         self._values: dict[bytes, bytes] = {}
+        self._promised: tuple[bytes, Required] = b"", NOBODY  # and the record that it is of
         self.ledger = Ledger(Storage(self._values, {}, {}), community)
 
     def apply(self, raw: bytes) -> Header:
         """The next block; raises FollowingError."""
         try:
-            return self.ledger.append(raw, ed25519.verify)
+            header = self.ledger.append(raw, ed25519.verify)
         except BlockError as error:
             raise FollowingError(f"block {self.ledger.size} is rejected: {error}") from None
+        held = self._values.get(records.key_of(records.COMMUNITY), b"")
+        if held != self._promised[0]:
+            self._promised = held, self._promised_in(raw, records.decode(records.COMMUNITY, held)["id"])
+        return header
+
+    def _promised_in(self, raw: bytes, name: bytes) -> Required:
+        """What the community's entry of that id requires, which is in this block."""
+        _, raws, _ = blocks.decode(raw)
+        entries = (entry.decode(one, self.ledger.community) for one in raws)
+        return next(cosigned.promised(new.body) for new in entries if new.id == name)
+
+    @property
+    def promised(self) -> Required:
+        """The cosignatures that the community's entry requires, as of the last block."""
+        return self._promised[1]
 
     def check_head(self, text: str) -> Checkpoint:
         """Whether a head is signed by a host of the community and is of the blocks applied; raises FollowingError."""
@@ -73,37 +90,55 @@ def decode_head(text: str, community: bytes) -> Checkpoint:
     return point
 
 
-class Proof(NamedTuple):
-    """That an entry was ordered: the head, the block's header, both paths, and who certified the host that signed."""
+class Placed(NamedTuple):
+    """That an entry is in a block under a head: the block's header, and both paths."""
 
-    head: str
     header: bytes
     inclusion: list[bytes]
     position: int
     entries: int
     path: list[bytes]
     entry: bytes
-    certificates: list[bytes]
 
 
 def prove(reader: Reader, name: bytes) -> bytes:
-    """The proof of an entry's place, as a file; raises FollowingError."""
+    """That an entry was ordered, as a file: under which head, who certified the host that signed it, and the newest of
+    the community's entries under it. Raises FollowingError."""
     row = reader.entry_with_id(name)
     place = None if row is None else reader.place(row.cursor)
     if row is None or place is None or place.height is None or place.position is None:
         reason = f": it was rejected ({place.reason})" if place and place.reason else ""
         raise FollowingError(f"entry {name.hex()[:16]} is in no block{reason}")
-    block = reader.block(place.height)
-    head = best_head(reader, place.height)
-    assert block is not None and head is not None  # the place is in a block
-    inclusion = open_ledger(reader).inclusion(place.height, checkpoints.decode(head).size)
+    founded = _communities(reader)
+    if not founded:
+        raise FollowingError("no community has been founded in this ledger yet")
+    head = best_head(reader, max(place.height, founded[0].height or 0))
+    assert head is not None  # the place is in a block
+    size = checkpoints.decode(head).size
+    newest = [one for one in founded if one.height is not None and one.height < size][-1]
+    return cbor.encode([
+        head, list(_placed(reader, place, size)), _certificates(reader), list(_placed(reader, newest, size)),
+    ])  # fmt: skip
+
+
+def _communities(reader: Reader) -> list[Place]:
+    """Where the community's entries were ordered, oldest first."""
+    found = (reader.place(row.cursor) for row in reader.entries(of_kinds=(kinds.COMMUNITY,)))
+    return sorted((one for one in found if one is not None and one.height is not None), key=lambda one: one[1:3])
+
+
+def _placed(reader: Reader, place: Place, size: int) -> Placed:
+    """An entry's place in its block, and that block's under the head over so many."""
+    assert place.height is not None and place.position is not None
+    block, rows = reader.block(place.height), reader.ordered_in(place.height)
+    assert block is not None  # the place is in it
     ordered = tree.Tree({})
-    for one in reader.ordered_in(place.height):
+    for one in rows:
         ordered.append(tree.leaf_hash(one.id))
-    return cbor.encode(list(Proof(
-        head, block.header, inclusion, place.position, ordered.size, ordered.inclusion(place.position), row.raw,
-        _certificates(reader),
-    )))  # fmt: skip
+    return Placed(
+        block.header, open_ledger(reader).inclusion(place.height, size), place.position, ordered.size,
+        ordered.inclusion(place.position), rows[place.position].raw,
+    )  # fmt: skip
 
 
 def _certificates(reader: Reader) -> list[bytes]:
@@ -123,33 +158,44 @@ class Proven(NamedTuple):
     cosigned: dict[str, int]
 
 
-def verify(data: bytes, root_public_key: bytes, wanted: Required = NOBODY) -> Proven:
+def verify(data: bytes, root_public_key: bytes, wanted: Required | None = None) -> Proven:
     """What a proof shows, by the root key and the keys of witnesses alone; raises FollowingError, and
-    MissingCosignaturesError where its head has not the cosignatures that are wanted."""
+    MissingCosignaturesError where its head has not the cosignatures that are wanted, or where nothing is, those that
+    the community's entry in it requires."""
     community = ids.community_id(root_public_key)
     try:
-        proof = Proof(*cbor.decode(data, limit=MAX_PROOF_BYTES))
-        header = blocks.decode_header(proof.header)
-        new = entry.decode(proof.entry, community)
-        point = decode_head(proof.head, community)
-        tree.verify_inclusion(header.id, header.height, point.size, proof.inclusion, point.root)
-        tree.verify_inclusion(
-            tree.leaf_hash(new.id), proof.position, proof.entries, proof.path, header.entries_root
-        )  # fmt: skip
-        keys = _host_keys(proof.certificates, root_public_key, community)
-    except FollowingError:
+        head, placed, certificates, founded = cbor.decode(data, limit=MAX_PROOF_BYTES)
+        point = decode_head(head, community)
+        header, new = _verified(Placed(*placed), point, community)
+        _, terms = _verified(Placed(*founded), point, community)
+        members = _members(certificates, root_public_key, community)
+        promised = cosigned.promised(terms.body) if terms.kind == kinds.COMMUNITY else None
+    except (FollowingError, WitnessKeyError):
         raise
     except (TypeError, ValueError, AttributeError) as error:
         raise FollowingError(f"this is no proof of this community's ledger: {error}") from None
-    if not any(checkpoints.is_signed(point, key, ed25519.verify) for key in keys):
+    hosts = [public_key for public_key, role in members.values() if role == roles.HOST]
+    if not any(checkpoints.is_signed(point, key, ed25519.verify) for key in hosts):
         raise FollowingError("the head is not signed by a host that the root key leads to")
-    return Proven(new, header, point, cosigned.check(point, wanted))
+    public_key, role = members.get(terms.kid, (b"", 0))
+    if promised is None or role != roles.ISSUER or not entry.verify(terms, public_key, ed25519.verify):
+        raise FollowingError("the proof has no community's entry that an issuer signed")
+    return Proven(new, header, point, cosigned.check(point, promised if wanted is None else wanted))
 
 
-def _host_keys(raws: list[bytes], root_public_key: bytes, community: bytes) -> list[bytes]:
-    """The public keys of hosts, each certified by one that was before it, beginning with the root."""
+def _verified(placed: Placed, point: Checkpoint, community: bytes) -> tuple[Header, Entry]:
+    """The entry and the block that it is in, under that head. Raises ValueError and others, for what is no proof."""
+    header, new = blocks.decode_header(placed.header), entry.decode(placed.entry, community)
+    tree.verify_inclusion(header.id, header.height, point.size, placed.inclusion, point.root)
+    tree.verify_inclusion(
+        tree.leaf_hash(new.id), placed.position, placed.entries, placed.path, header.entries_root
+    )  # fmt: skip
+    return header, new
+
+
+def _members(raws: list[bytes], root_public_key: bytes, community: bytes) -> dict[bytes, tuple[bytes, int]]:
+    """(public key, role) by kid, each certified by one that was before it, beginning with the root."""
     known = {ids.kid_of(root_public_key): (root_public_key, roles.ROOT)}
-    hosts = []
     for raw in raws:
         new = entry.decode(raw, community)
         public_key, role = known.get(new.kid, (b"", 0))
@@ -158,6 +204,4 @@ def _host_keys(raws: list[bytes], root_public_key: bytes, community: bytes) -> l
         if not roles.may_publish({"role": role}, new):
             raise FollowingError("a certificate in the proof was not for its author to give")
         known[ids.kid_of(new.body["public_key"])] = (new.body["public_key"], new.body["role"])
-        if new.body["role"] == roles.HOST:
-            hosts.append(new.body["public_key"])
-    return hosts
+    return known

@@ -6,6 +6,7 @@ from wattpact.bundle.format import Head, Record
 from wattpact.ordering.cosigning import best_head
 from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader
+from wattpact.store.records import WAITS
 
 
 class OrderingError(ValueError):
@@ -21,6 +22,9 @@ class Proven:
         head = None if header is None else best_head(reader, header.height)
         if header is None or head is None:
             raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
+        waits = (reader.meta(WAITS) or b"").decode()
+        if waits:
+            raise OrderingError(f"nothing is ordered now: {waits}")
         self.header: blocks.Header = header
         self._reader = reader
         self._head = head

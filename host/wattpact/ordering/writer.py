@@ -7,6 +7,7 @@ the program dies; the head is signed for each block in the transaction that stor
 docs/spec/ledger.md.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 from wattpact_protocol.encoding import cbor
@@ -20,12 +21,14 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.keys import Signer
 from wattpact.ordering.storage import StoredLedger
 from wattpact.store.interface import Reader, Store
-from wattpact.store.records import Block, Place
+from wattpact.store.records import WAITS, Block, Place
 
 CHECKPOINT = "checkpoint"
 ORDERED = tuple(RULES)  # the kinds that blocks order
 REFRESHED_EVERY_S = 60
 ANCHOR_EVERY_S = 300  # heads of logs are noted so often, if there is anything new
+
+_LOG = logging.getLogger(__name__)
 
 Head = tuple[bytes, int, int, bytes]  # of a log: author, generation, next sequence, id of the last entry
 
@@ -43,12 +46,17 @@ def last_header(reader: Reader) -> Header | None:
 
 
 class Writer:
-    """`host` signs the head; `clock()` gives Unix seconds."""
+    """`host` signs the head; `clock()` gives Unix seconds; `problem(last_s)`, where one is given, why that clock may
+    not date a block now that comes after one of `last_s`."""
 
-    def __init__(self, store: Store, host: Signer, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, host: Signer, clock: Callable[[], int], problem: Callable[[int], str | None] | None = None
+    ) -> None:
         self._store = store
         self._host = host
         self._clock = clock
+        self._problem = problem
+        self.waits = False  # as of the last look at the clock
         self.reset()
 
     def reset(self) -> None:
@@ -63,6 +71,9 @@ class Writer:
             held, found = self.ledger.last, store.last_block()
             if (held and held.height) != (found and found.height):
                 self.reset()  # another program was here
+            self._look_at_clock()
+            if self.waits:
+                return
             last = store.last_cursor(ORDERED)
             heads = self._heads_due()
             while (cursor := store.number(_CURSOR)) < last:
@@ -74,12 +85,32 @@ class Writer:
                 self._write([], heads[: blocks.MAX_ANCHORS])
                 heads = heads[blocks.MAX_ANCHORS :]
 
+    def check_clock(self) -> None:
+        """Notice that the clock has stepped, or is right again, with nothing to order; raises StoreError."""
+        with self._store.transaction():
+            self._look_at_clock()
+
+    def _look_at_clock(self) -> None:
+        """What the node found of its clock holds for every program here."""
+        known = (self._store.meta(WAITS) or b"").decode()
+        if self._problem is None or self.ledger.last is None:
+            self.waits = bool(known)
+            return
+        found = self._problem(self.ledger.last.time_s) or ""
+        if found != known:
+            self._store.set_meta(WAITS, found.encode())
+            if found:
+                _LOG.error("nothing is ordered now: %s", found)
+            else:
+                _LOG.info("the ledger goes on")
+        self.waits = bool(found)
+
     def refresh(self) -> None:
         """See that the last block is of this time, so that what rests on it is of now; raises StoreError."""
         with self._store.transaction():
             self.order()
             last = self.ledger.last
-            if last is not None and self._clock() - last.time_s > REFRESHED_EVERY_S:
+            if last is not None and not self.waits and self._clock() - last.time_s > REFRESHED_EVERY_S:
                 raw, _ = self.ledger.propose([], [], self._clock(), even_empty=True)
                 assert raw is not None
                 self._keep(raw)

@@ -1,6 +1,6 @@
 """Contracts: one row each, as the ledger's records have them, and what their consumers' meters reported of their use.
 
-    new blocks -> records of contracts -> rows;  usage -> Wh attributed, and the end
+    new blocks -> records of contracts -> rows, steps;  usage -> Wh attributed, and the end
 
 What always holds: a row is the ledger's record; settlement learns from which second on a contract changed. What a meter
 reports of its use is for people, and no money rests on it. docs/spec/contracts.md.
@@ -20,6 +20,7 @@ from wattpact.store.records import Agreed
 
 USED = (kinds.USAGE, kinds.USAGE_END)
 _CHANGES = (kinds.GRANT, kinds.USAGE_START, kinds.TERMINATE)  # they name a contract, whose record they change
+_STEPS = (*_CHANGES, kinds.USAGE_END)
 _HEIGHT = "contracts"
 
 
@@ -54,14 +55,19 @@ class ContractProjection:
         if last is None or last.height < height:
             return
         changed: dict[bytes, None] = {}
+        steps: list[tuple[bytes, bytes]] = []
         for number in range(height, last.height + 1):
             for row in store.ordered_in(number):
                 if row.kind == kinds.CONTRACT:
                     changed[row.id] = None
-                elif row.kind in _CHANGES:
-                    changed[entry.decode(row.raw, store.community).body["contract"]] = None
+                elif row.kind in _STEPS:
+                    contract = entry.decode(row.raw, store.community).body["contract"]
+                    steps.append((contract, row.id))
+                    if row.kind in _CHANGES:
+                        changed[contract] = None
         for name in changed:
             self._keep(name)
+        store.keep_steps(steps)
         store.set_number(_HEIGHT, last.height + 1)
 
     def _keep(self, name: bytes) -> None:
@@ -70,6 +76,8 @@ class ContractProjection:
             return  # default supply, with no contract behind it
         contract, before = Contract(name, fields), None if held is None else held[0]
         self._store.keep_contracts([_row(contract, before)])
+        if before is None:
+            self._store.keep_steps((name, step) for step in (contract.offer_id, contract.acceptance_id, name))
         since = _changed_s(before, contract)
         if since is not None:
             self._store.changed_from(since)

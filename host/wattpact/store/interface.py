@@ -18,6 +18,7 @@ from wattpact.store.records import (
     Certified,
     Fork,
     Link,
+    Ordered,
     Pending,
     Place,
     Point,
@@ -25,6 +26,7 @@ from wattpact.store.records import (
     Registers,
     Rejection,
     RelayState,
+    Step,
     Stored,
     Totals,
     Waiting,
@@ -171,6 +173,15 @@ class Blocks(Protocol):
     def place(self, cursor: int) -> Place | None:
         """What the ledger made of an entry; None where it has not looked at it yet, or never will."""
 
+    def ordered(self, cursors: Sequence[int]) -> dict[int, Ordered]:
+        """What the ledger made of entries, by cursor; without those that it has not looked at."""
+
+    def ordered_by_id(self, ids: Sequence[bytes]) -> dict[bytes, Ordered]:
+        """The same of entries but readings, by id."""
+
+    def steps(self, contract_id: bytes) -> list[Step]:
+        """The entries that the ledger ordered of a contract's life, in their order."""
+
     def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
         """(author, generation, next sequence, id of the last entry) of each log with entries behind that cursor; costs
         all entries behind it."""
@@ -272,6 +283,10 @@ class Store(Reader, Protocol):
 
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         """Contracts as they are now; what settlement made of them stays."""
+
+    def keep_steps(self, steps: Iterable[tuple[bytes, bytes]]) -> None:
+        """(id of a contract, id of an ordered entry of its life): what `steps` gives. Those of
+        no contract, as of default supply, are left out."""
 
     def attribute(self, contract_id: bytes, wh: int) -> None:
         """What a consumer's meter attributed to a contract, if that is more than before."""

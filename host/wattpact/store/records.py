@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 from wattpact_protocol.log.entry import Entry
 
+WAITS = "ordering_waits"  # the name of the text that gives why nothing is ordered now; empty where it is
+
 
 class StoreError(Exception):
     """The database cannot do what was requested: absent, in use, full, damaged, too new; nothing was half done."""
@@ -189,6 +191,24 @@ class Place(NamedTuple):
     height: int | None
     position: int | None
     reason: str | None
+
+
+class Ordered(NamedTuple):
+    """What the ledger made of an entry, for people: the block that it is in and that block's time, both None with the
+    reason where it was rejected."""
+
+    height: int | None
+    time_s: int | None
+    reason: str | None
+
+
+class Step(NamedTuple):
+    """An entry in a contract's life: its kind and author, and the block that it is in."""
+
+    kind: int
+    author: bytes
+    height: int
+    time_s: int
 
 
 class Witness(NamedTuple):

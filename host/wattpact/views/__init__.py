@@ -44,6 +44,9 @@ class Views(Protocol):
     ) -> list[Json]:
         """The newest 1,000; with `ended_after_s` those that are not over, and those that ended since."""
 
+    def contract(self, contract_id: bytes) -> Json:
+        """One contract, with the steps of its `life`."""
+
     def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json: ...
 
     def log_after(self, cursor: int, limit: int) -> list[Json]:

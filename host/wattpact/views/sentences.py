@@ -10,7 +10,7 @@ from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
-from wattpact.bundle import money
+from wattpact.bundle import cosigned, money
 
 
 class Sentences:
@@ -159,6 +159,14 @@ def _meters(known: Sentences, new: Entry) -> str:
     return known.label(new.body["meter"]) if "meter" in new.body else "all meters"
 
 
+def _cosigned_by(known: Sentences, new: Entry) -> str:
+    try:
+        required = cosigned.promised(new.body)
+    except cosigned.WitnessKeyError:
+        return ", malformed witnesses"  # the ledger rejects it
+    return f"; {required.sentence}" if required.witnesses else ""
+
+
 def _trade(known: Sentences, new: Entry) -> str:
     return "sell" if new.body["side"] == kinds.SELL else "buy"
 
@@ -231,5 +239,5 @@ _PARTS: dict[str, Callable[[Sentences, Entry], str]] = {
     "enrolled": _enrolled, "certified": _certified, "role": _role, "owned": _owned, "measured": _measured,
     "happened": _happened, "meters": _meters, "trade": _trade, "bound": _bound, "offered": _offered,
     "agreed": _agreed, "supply": _supply, "contract": _contract, "register": _register, "used": _used, "end": _end,
-    "because": _because, "net": _net, "readers": _readers,
+    "because": _because, "net": _net, "cosigned_by": _cosigned_by, "readers": _readers,
 }  # fmt: skip

@@ -16,8 +16,9 @@ from wattpact.projections.stored_accounts import FOUNDING, founding_of, profile_
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store import open_reader
 from wattpact.store.interface import Reader
-from wattpact.store.records import Stored
-from wattpact.views import BadRequest, Json, NotFound, contracts, meters, readings
+from wattpact.store.records import Ordered, Stored
+from wattpact.views import BadRequest, Json, NotFound, blocks, contracts, meters, readings
+from wattpact.views.blocks import Witnessed
 from wattpact.views.contracts import Shown
 from wattpact.views.held import Held
 from wattpact.views.sentences import Sentences
@@ -93,6 +94,7 @@ class StoredViews:
                 "rejected_text": {reason: reason_texts.text(reason) for reason in rejected}, "pending": len(pending),
                 "sealed": sum(inputs.sealed.values()),
             },
+            "ledger": blocks.ledger(reader, known),
         }  # fmt: skip
 
     def meters(self) -> list[Json]:
@@ -127,14 +129,29 @@ class StoredViews:
         if ended_after_s is not None:
             since_s = ended_after_s
             chosen = (one for one in chosen if (contracts.ended_s(one, held.now_s) or held.now_s) >= since_s)
-        flowing = contracts.flows(held.live, held.powers, held.now_s)
-        return [
-            self._contract_row(held, one, flowing.get(one.contract.id, 0)) for one in islice(chosen, contracts.MAX_ROWS)
-        ]
+        return self._contract_rows(held, list(islice(chosen, contracts.MAX_ROWS)))
 
-    def _contract_row(self, held: Held, one: Shown, flow_w: int) -> Json:
+    def contract(self, contract_id: bytes) -> Json:
+        held = self._held()
+        found = held.reader.contract(contract_id)
+        if found is None:
+            raise NotFound(f"There is no contract {contract_id.hex()} here.")
+        (row,) = self._contract_rows(held, list(contracts.shown([found])))
+        return {**row, "life": blocks.life(held.reader, contract_id, held.label)}
+
+    def _contract_rows(self, held: Held, chosen: Sequence[Shown]) -> list[Json]:
+        flowing = contracts.flows(held.live, held.powers, held.now_s)
+        placed, witnessed = held.reader.ordered_by_id([one.contract.id for one in chosen]), Witnessed(held.reader)
+        return [
+            self._contract_row(
+                held, one, flowing.get(one.contract.id, 0), witnessed.place(placed.get(one.contract.id))
+            )
+            for one in chosen
+        ]  # fmt: skip
+
+    def _contract_row(self, held: Held, one: Shown, flow_w: int, block: Json | None) -> Json:
         kids = (one.contract.supplier, one.contract.consumer)
-        row = contracts.row(one, held.inputs.labels, flow_w, held.now_s)
+        row = {**contracts.row(one, held.inputs.labels, flow_w, held.now_s), "block": block}
         row["audience"] = held.parties(kids, one.contract.start_s, one.contract.end_s)
         row["sealed"] = not held.unread.isdisjoint(kids)
         return row
@@ -154,9 +171,13 @@ class StoredViews:
 
     def _log_rows(self, held: Held, rows: list[Stored]) -> list[Json]:
         sentences, unsealer = Sentences(held.inputs, held.offer), self._unsealer()
-        return [
-            _log_row(held, sentences, row, unsealer.look(entry.decode(row.raw, held.reader.community))) for row in rows
-        ]
+        placed, witnessed = held.reader.ordered([row.cursor for row in rows]), Witnessed(held.reader)
+        made = []
+        for row in rows:
+            new = unsealer.look(entry.decode(row.raw, held.reader.community))
+            place = placed.get(row.cursor)
+            made.append({**_log_row(held, sentences, row, new, place), "block": witnessed.place(place)})
+        return made
 
     def bills(self, month: str | None, owner: bytes | None) -> list[Json]:
         held = self._held()
@@ -206,12 +227,13 @@ def _audience(held: Held, row: Stored, new: entry.Entry) -> set[bytes]:
     return found
 
 
-def _log_row(held: Held, sentences: Sentences, row: Stored, new: entry.Entry) -> Json:
+def _log_row(held: Held, sentences: Sentences, row: Stored, new: entry.Entry, place: Ordered | None) -> Json:
+    void_reason = row.void_reason or (None if place is None else place.reason)
     return {
         "cursor": row.cursor, "id": row.id.hex(), "author": row.author.hex(),
         "author_label": sentences.label(row.author), "kind": kinds.NAMES[row.kind],
         "generation": row.generation, "sequence": row.sequence, "time_s": row.unix_s,
-        "clock_status": new.stamp.clock_status, "text": sentences.sentence(new), "void_reason": row.void_reason,
-        "void_text": reason_texts.text(row.void_reason) if row.void_reason else None,
+        "clock_status": new.stamp.clock_status, "text": sentences.sentence(new), "void_reason": void_reason,
+        "void_text": reason_texts.text(void_reason) if void_reason else None,
         "audience": _audience(held, row, new), "sealed": new.is_sealed,
     }  # fmt: skip

@@ -116,6 +116,9 @@ class Seen:
     def contracts(self, states: Sequence[str] = (), meter: bytes | None = None) -> list[Json]:
         return contracts(self.viewer, self._views.contracts(states, meter))
 
+    def contract(self, contract_id: bytes) -> Json:
+        return contracts(self.viewer, [self._views.contract(contract_id)])[0]
+
     def log(self, meter: bytes | None, kinds: Sequence[str], before: int | None, limit: int) -> Json:
         found = self._views.log(meter, kinds, before, limit)
         return {**found, "entries": log_rows(self.viewer, found["entries"])}

@@ -11,6 +11,24 @@ export interface Session {
   expires_s: number | null;
 }
 
+/** A block of the ledger, which gave an entry its place and time; `seen_by`: names of witnesses. */
+export interface Block {
+  height: number;
+  time_s: number;
+  seen_by: string[];
+}
+
+/** How far the ledger is; of each witness, how many blocks the last head had that it cosigned. */
+export interface Ledger {
+  blocks: number;
+  time_s: number;
+  witnesses: { name: string; blocks: number }[];
+  /** what the community's entry requires; how many of its witnesses cosigned the newest head */
+  required: { cosigned: number; witnesses: string[]; have_cosigned: number } | null;
+  /** why nothing is ordered now */
+  waits: string | null;
+}
+
 export interface Community {
   name: string;
   community_id: string;
@@ -20,6 +38,7 @@ export interface Community {
   now_s: number;
   tariff: { import_micro_per_kwh: number; export_micro_per_kwh: number };
   counts: { entries: number; rejected: Record<string, number>; rejected_text: Record<string, string>; pending: number; sealed: number };
+  ledger: Ledger | null;
 }
 
 export interface Relay {
@@ -87,7 +106,19 @@ export interface Contract {
   end_reason: string | null;
   due_nano: number | null;
   flow_w: number | null;
+  block: Block | null;
   sealed: Sealed;
+}
+
+export interface Step {
+  step: "offered" | "accepted" | "agreed" | "granted" | "started" | "ended" | "terminated";
+  author: string;
+  author_label: string;
+  block: Block;
+}
+
+export interface ContractLife extends Contract {
+  life: Step[];
 }
 
 export interface LogRow {
@@ -103,6 +134,7 @@ export interface LogRow {
   text: string;
   void_reason: string | null;
   void_text: string | null;
+  block: Block | null;
   sealed: Sealed;
 }
 

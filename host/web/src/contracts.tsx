@@ -1,10 +1,11 @@
 // All contracts: who sells to whom, how much, for how long, at what price, how much was delivered, and why it ended.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask, type Community, type Contract } from "./api";
+import { ask, type Community, type Contract, type ContractLife, type Step } from "./api";
 import { isLive } from "./flows";
 import { amount, energy, exactAmount, moment, power, price, shortId } from "./format";
 import { replaceValue, useNow } from "./hooks";
+import { blockText, witnessesText } from "./ledger";
 import { MeterSelect } from "./meterselect";
 import type { ScreenProps } from "./screen";
 import { SealedNote } from "./sealed";
@@ -42,8 +43,44 @@ function Progress({ contract }: { contract: Contract }) {
   );
 }
 
+/** The steps of a contract's life: requested when they are looked at, and again when the contract changes. */
+function Life({ contract, community, now_s }: { contract: Contract; community: Community; now_s: number }) {
+  const [life, setLife] = useState<Step[] | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const { id, state, used_from_s, ended_s } = contract;
+  useEffect(() => {
+    const gone = new AbortController();
+    ask<ContractLife>(`contracts/${id}`, {}, gone.signal).then(
+      (found) => {
+        setLife(found.life);
+        setProblem(null);
+      },
+      (error: Error) => gone.signal.aborted || setProblem(error.message),
+    );
+    return () => gone.abort();
+  }, [id, state, used_from_s, ended_s]);
+  if (problem) return <p class="problem" role="alert">{problem}</p>;
+  if (!life) return <p class="waiting">Loading…</p>;
+  const witnesses = witnessesText(community.ledger);
+  return (
+    <>
+      <ol class="life">
+        {life.map((step) => (
+          <li key={`${step.step} ${step.block.height} ${step.author}`}>
+            <span>{step.step} by {step.author_label}</span>
+            <time>{moment(step.block.time_s, now_s, community.timezone)}</time>
+            <small>{blockText(step.block, community.ledger)}</small>
+          </li>
+        ))}
+      </ol>
+      {witnesses && <p class="small">{witnesses}</p>}
+    </>
+  );
+}
+
 function Card({ contract, community, now_s, chosen }: { contract: Contract; community: Community; now_s: number; chosen: boolean }) {
   const element = useRef<HTMLLIElement>(null);
+  const [open, setOpen] = useState(false);
   const { timezone, currency } = community;
   useEffect(() => {
     if (chosen) element.current?.scrollIntoView({ block: "center" });
@@ -67,7 +104,7 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
       <dl class="pairs">
         {pairs.map(([name, value]) => <div key={name}><dt>{name}</dt><dd>{value}</dd></div>)}
       </dl>
-      <details>
+      <details onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>Details</summary>
         <dl class="pairs">
           <div><dt>Id</dt><dd><code title={contract.id}>{shortId(contract.id)}</code></dd></div>
@@ -78,6 +115,7 @@ function Card({ contract, community, now_s, chosen }: { contract: Contract; comm
           {contract.ended_s !== null && <div><dt>Ended</dt><dd>{moment(contract.ended_s, now_s, timezone)}</dd></div>}
           <div><dt>Exact amount due</dt><dd>{contract.due_nano === null ? "sealed" : exactAmount(contract.due_nano, currency)}</dd></div>
         </dl>
+        {open && <Life contract={contract} community={community} now_s={now_s} />}
       </details>
     </li>
   );

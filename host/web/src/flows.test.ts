@@ -17,7 +17,8 @@ function contract(id: string, supplier: string, consumer: string, more: Partial<
   return {
     id, supplier, supplier_label: supplier, consumer, consumer_label: consumer, state: "active", wh: 40, carried_wh: 0,
     short_wh: 0, unused_wh: 0, attributed_wh: 0, price_micro_per_kwh: 180_000, max_w: 8000, priority: 1, start_s: NOW_S - 60,
-    end_s: NOW_S + 600, used_from_s: NOW_S - 60, ended_s: null, end_reason: null, due_nano: 0, flow_w: 0, sealed: null, ...more,
+    end_s: NOW_S + 600, used_from_s: NOW_S - 60, ended_s: null, end_reason: null, due_nano: 0, flow_w: 0, block: null,
+    sealed: null, ...more,
   };
 }
 

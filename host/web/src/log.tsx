@@ -2,18 +2,26 @@
 
 import { useContext, useEffect, useState } from "preact/hooks";
 import { ask, type Community, type Log, type LogRow } from "./api";
-import { clockText, moment } from "./format";
+import { clockText, moment, plural } from "./format";
 import { LiveContext, replaceValue, useNow } from "./hooks";
 import { LockIcon } from "./icons";
+import { blockText, requiredText, witnessesText } from "./ledger";
 import { MeterSelect } from "./meterselect";
 import type { ScreenProps } from "./screen";
-import { KINDS, ROUTINE, type Filter, mergeRows, passes } from "./state";
+import { KINDS, ROUTINE, UNORDERED, type Filter, mergeRows, passes } from "./state";
 
 const PAGE = 50;
 const MOST_SHOWN = 2000;
 
+/** Where the ledger has the entry; null where it binds nobody, or is void and has no place. */
+function placeText(row: LogRow, community: Community, now_s: number): string | null {
+  if (row.block) return blockText(row.block, community.ledger, moment(row.block.time_s, now_s, community.timezone));
+  return UNORDERED.has(row.kind) || row.void_reason ? null : "in no block yet";
+}
+
 function Row({ row, community, now_s }: { row: LogRow; community: Community; now_s: number }) {
   const time = row.time_s === null ? "time unknown" : moment(row.time_s, now_s, community.timezone);
+  const place = placeText(row, community, now_s);
   return (
     <li class={`row kind-${row.kind} ${row.void_reason ? "void" : ""}`}>
       <details>
@@ -29,6 +37,7 @@ function Row({ row, community, now_s }: { row: LogRow; community: Community; now
         <dl class="pairs">
           <div><dt>Kind</dt><dd>{row.kind.replaceAll("_", " ")}</dd></div>
           <div><dt>Place in its log</dt><dd>generation {row.generation}, sequence {row.sequence}</dd></div>
+          {place && <div><dt>Ledger</dt><dd>{place}</dd></div>}
           <div><dt>Author's clock</dt><dd>{clockText(row.clock_status)}</dd></div>
           <div><dt>Author</dt><dd><code>{row.author}</code></dd></div>
           <div><dt>Id</dt><dd><code>{row.id}</code></dd></div>
@@ -81,6 +90,14 @@ function useRows(filter: Filter): Pages & { more: () => void } {
   return { ...pages, more: () => load(pages.next) };
 }
 
+/** How far the ledger is, and who saw how much of it. */
+function LedgerLine({ community, now_s }: { community: Community; now_s: number }) {
+  const { ledger, timezone } = community;
+  if (!ledger) return null;
+  const last = `Ledger: ${plural(ledger.blocks, "block")}, the last at ${moment(ledger.time_s, now_s, timezone)}.`;
+  return <p class="small">{last} {witnessesText(ledger)}</p>;
+}
+
 export function LogScreen({ state, place }: ScreenProps) {
   const now_s = useNow(state.ahead_s);
   const meter = place.values.get("meter");
@@ -89,6 +106,7 @@ export function LogScreen({ state, place }: ScreenProps) {
   const { community } = state;
   if (!community) return null;
   const rejected = Object.entries(community.counts.rejected);
+  const required = requiredText(community.ledger);
   return (
     <>
       <h2>Log</h2>
@@ -99,11 +117,14 @@ export function LogScreen({ state, place }: ScreenProps) {
           <span>Also show readings, usage and receipts</span>
         </label>
       </div>
+      {community.ledger?.waits && <p class="problem" role="alert">Nothing is ordered now: {community.ledger.waits}.</p>}
+      {required && <p class="small">{required}</p>}
       {problem && <p class="problem" role="alert">{problem}</p>}
       {rows.length || !busy ? <LogList rows={rows} community={community} now_s={now_s} /> : <p class="waiting">Loading…</p>}
       {next !== null && rows.length < MOST_SHOWN && (
         <button type="button" class="more" disabled={busy} onClick={more}>Show earlier</button>
       )}
+      <LedgerLine community={community} now_s={now_s} />
       {rejected.length > 0 && (
         <details class="rejected">
           <summary>Rejected by this node</summary>

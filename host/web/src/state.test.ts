@@ -7,7 +7,7 @@ import { firstOwner, mergeRows, passes } from "./state";
 function row(cursor: number, kind = "event", author = "a"): LogRow {
   return {
     cursor, id: String(cursor), author, author_label: author, kind, generation: 0, sequence: cursor, time_s: cursor,
-    clock_status: 0, text: "", void_reason: null, void_text: null, sealed: null,
+    clock_status: 0, text: "", void_reason: null, void_text: null, block: null, sealed: null,
   };
 }
 

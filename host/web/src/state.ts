@@ -55,6 +55,9 @@ export const KINDS: readonly string[] = [
   "key_epoch", "key_open",
 ];
 
+/** Kinds that bind nobody else, and so have no place in the ledger's order. */
+export const UNORDERED: ReadonlySet<string> = new Set(["reading", "event", "usage", "receipt"]);
+
 export interface Filter {
   meter: string | null;
   routine: boolean;

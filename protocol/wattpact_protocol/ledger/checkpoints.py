@@ -86,7 +86,7 @@ def decode(text: str) -> Checkpoint:
         raise CheckpointError("a checkpoint has an origin, a size and a root")
     if not _is_decimal(lines[1]):
         raise CheckpointError("the size is no number")
-    point = Checkpoint(lines[0], int(lines[1]), _from_base64(lines[2], 32))
+    point = Checkpoint(lines[0], int(lines[1]), from_base64(lines[2], 32))
     rows = signed.split("\n")[:-1]
     if len(rows) > MAX_SIGNATURES:
         raise CheckpointError("there are more than %d signatures" % MAX_SIGNATURES)
@@ -125,7 +125,7 @@ def _signature(row: str) -> "tuple[str, bytes, bytes]":
     parts = row[len(_DASH) :].split(" ")
     if not row.startswith(_DASH) or len(parts) != 2 or not parts[0]:
         raise CheckpointError("a line of a signature is malformed")
-    data = _from_base64(parts[1], None)
+    data = from_base64(parts[1], None)
     if len(data) < 5:
         raise CheckpointError("a signature is too short")
     return parts[0], data[:4], data[4:]
@@ -141,7 +141,8 @@ def _base64(data: bytes) -> str:
     return binascii.b2a_base64(data).decode().rstrip("\n")
 
 
-def _from_base64(text: str, length: "int | None") -> bytes:
+def from_base64(text: str, length: "int | None") -> bytes:
+    """As one writes it, of so many bytes where a length is given; raises CheckpointError."""
     try:
         data = binascii.a2b_base64(text)
     except ValueError:

@@ -4,7 +4,7 @@ Each function checks one entry against the state at a block's time, and either c
 changes nothing and gives the reason. docs/spec/ledger.md, "Members".
 """
 
-from wattpact_protocol.ledger import records
+from wattpact_protocol.ledger import records, witnesses
 from wattpact_protocol.log import ids, reasons, roles
 
 TYPE_CHECKING = False
@@ -101,6 +101,10 @@ def found(state: "State", new: "Entry", now_s: int) -> "str | None":
         return reasons.STALE_VERSION
     elif body["slot_s"] != held["slot_s"] or body.get("silence_s", 0) != held["silence_s"]:
         return reasons.SLOT_CHANGED
+    try:
+        witnesses.decode(body)
+    except witnesses.WitnessesError:
+        return reasons.BAD_WITNESSES
     held["id"], held["version"] = new.id, body["version"]
     state.put(records.COMMUNITY, held)
     return None

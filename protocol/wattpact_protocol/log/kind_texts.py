@@ -18,7 +18,8 @@ TEXTS = {
     kinds.EVENT: ("Something happened at a meter.", "{happened}", "A meter's own event"),
     kinds.COMMUNITY: (
         "The community's own settings.",
-        "Community {name}: prices in {currency}, settlement slots of {slot_s} s, time zone {timezone}", None,
+        "Community {name}: prices in {currency}, settlement slots of {slot_s} s, time zone {timezone}{cosigned_by}",
+        None,
     ),
     kinds.TARIFF: (
         "The grid's prices from a time on; of two with the same start the later one applies.",

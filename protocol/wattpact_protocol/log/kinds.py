@@ -89,7 +89,7 @@ ROWS = b"""
 
 4 community | issuer | every meter |
   1 version u32  2 name name  3 currency text:1:8  4 slot_s int:1:86400  5 timezone text:1:40
-  -6 silence_s int:1:4294967295
+  -6 silence_s int:1:4294967295  -7 witnesses text:1:768  -8 cosigned int:0:16
 
 5 tariff | issuer |  |
   1 from_s u63  2 import_micro_per_kwh u32  3 export_micro_per_kwh u32
@@ -195,6 +195,7 @@ def load_steps(kind: int) -> "Generator[None, None, None]":
     if at < 0:
         raise BodyError("kind %r is not in the table" % (kind,))
     head, _, rest = ROWS[at + 2 : ROWS.find(b"\n\n", at + 2)].partition(b"\n")
+    yield
     named, roles, concerned, hidden = [part.strip() for part in head.split(b"|")]
     sealed = readings.FIELDS if kind == READING else tuple([_text(field) for field in hidden.split()])
     texts = _text(named.split()[1]), _text(roles), _text(concerned)

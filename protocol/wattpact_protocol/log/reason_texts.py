@@ -52,6 +52,7 @@ TEXTS = {
     reasons.NOT_ORDERED: "Entries of its kind bind nobody else and have no place in a block.",
     reasons.NOT_FOUNDED: "The community has not been founded yet.",
     reasons.SLOT_CHANGED: "The length of a slot and the time of silence cannot be changed after the founding.",
+    reasons.BAD_WITNESSES: "A witness in it is malformed or there twice, or more must have cosigned than it names.",
     reasons.SLOT_BEGUN: "A tariff cannot apply to a slot that has begun.",
     reasons.TOO_MANY_TARIFFS: "There are too many tariffs for one month.",
     reasons.STATED_BEFORE: "The statement begins neither where the one before it did nor where that ended.",

@@ -1,4 +1,5 @@
-"""Stands in for MicroPython's network module: a station that is never connected, and remembers what it did.
+"""Stands in for MicroPython's network module: a station that remembers what it did, and is connected to the networks in
+`there`, none at first.
 
 `fails` has the kind of error that each of its functions raises, by its name.
 """
@@ -6,6 +7,7 @@
 import machine
 
 connects = []
+there = []  # (SSID, password)
 fails = {}
 
 
@@ -22,6 +24,7 @@ class WLAN:
         assert interface == WLAN.IF_STA
         _do("WLAN")
         self.is_active = False
+        self.joined = None
 
     def active(self, on):
         _do("active")
@@ -29,7 +32,7 @@ class WLAN:
 
     def isconnected(self):
         _do("isconnected")
-        return False
+        return self.joined in there
 
     def ifconfig(self):
         return ("0.0.0.0", "0.0.0.0", "0.0.0.0", "0.0.0.0")
@@ -38,6 +41,13 @@ class WLAN:
         _do("connect")
         assert self.is_active
         connects.append((ssid, key))
+        self.joined = (ssid, key)
 
     def disconnect(self):
         _do("disconnect")
+        self.joined = None
+
+    def scan(self):
+        _do("scan")
+        assert self.is_active
+        return [(ssid.encode(), bytes(6), 1, -60, 3 if key else 0, False) for ssid, key in there]

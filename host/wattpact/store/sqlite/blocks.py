@@ -1,9 +1,13 @@
 """The ledger's blocks, state and proofs, read back."""
 
-from wattpact.store.records import Block, Place, Stored, Witness
+import json
+from collections.abc import Sequence
+
+from wattpact.store.records import Block, Ordered, Place, Step, Stored, Witness
 from wattpact.store.sqlite.connection import Connection
 
 _BLOCK = "SELECT height, time_s, header, anchors FROM blocks"
+_ORDERED = "o.height, b.time_s, o.reason FROM ordered o LEFT JOIN blocks b USING (height)"
 _STORED = ", ".join(f"e.{name}" for name in Stored._fields)
 
 
@@ -25,6 +29,23 @@ class Blocks(Connection):
     def place(self, cursor: int) -> Place | None:
         found = self.rows("SELECT cursor, height, position, reason FROM ordered WHERE cursor = ?", cursor)
         return Place(*found[0]) if found else None
+
+    def ordered(self, cursors: Sequence[int]) -> dict[int, Ordered]:
+        sql = f"SELECT o.cursor, {_ORDERED} WHERE o.cursor IN (SELECT value FROM json_each(?))"
+        return {row[0]: Ordered(*row[1:]) for row in self.rows(sql, json.dumps(list(cursors)))}
+
+    def ordered_by_id(self, ids: Sequence[bytes]) -> dict[bytes, Ordered]:
+        wanted = ", ".join("?" * len(ids))
+        sql = f"SELECT e.id, {_ORDERED} JOIN entries e USING (cursor) WHERE e.kind <> 2 AND e.id IN ({wanted})"
+        return {row[0]: Ordered(*row[1:]) for row in self.rows(sql, *ids)}
+
+    def steps(self, contract_id: bytes) -> list[Step]:
+        sql = (
+            "SELECT e.kind, e.author, o.height, b.time_s FROM contracts c JOIN steps s ON s.contract = c.number"
+            " JOIN entries e USING (cursor) JOIN ordered o USING (cursor) JOIN blocks b USING (height)"
+            " WHERE c.id = ? ORDER BY o.height, o.position"
+        )
+        return [Step(*row) for row in self.rows(sql, contract_id)]
 
     def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
         sql = (

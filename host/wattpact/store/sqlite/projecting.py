@@ -68,6 +68,10 @@ class Projecting(Transactions):
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         self.execute(_KEEP_CONTRACT, agreed)
 
+    def keep_steps(self, steps: Iterable[tuple[bytes, bytes]]) -> None:
+        entry = "SELECT cursor FROM entries WHERE id = ? AND kind <> 2"
+        self.execute(f"INSERT OR IGNORE INTO steps VALUES ({_NUMBER}, ({entry}))", steps)
+
     def attribute(self, contract_id: bytes, wh: int) -> None:
         self.execute("UPDATE contracts SET attributed_wh = max(attributed_wh, ?) WHERE id = ?", [(wh, contract_id)])
 

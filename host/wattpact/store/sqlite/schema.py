@@ -6,7 +6,7 @@ docs/spec/ingest.md explains the tables.
 
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 
 SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -184,6 +184,13 @@ CREATE INDEX contracts_by_consumer ON contracts (consumer, end_s);
 CREATE INDEX contracts_by_start ON contracts (start_s);
 CREATE INDEX contracts_by_end ON contracts (end_s);
 CREATE INDEX contracts_by_ended ON contracts (ended_s) WHERE ended_s IS NOT NULL;
+
+-- The entries of a contract's life that the ledger ordered: offer, acceptance, contract, grant, starts and ends.
+CREATE TABLE steps (
+    contract INTEGER NOT NULL REFERENCES contracts (number),
+    cursor INTEGER NOT NULL REFERENCES entries (cursor),
+    PRIMARY KEY (contract, cursor)
+) WITHOUT ROWID;
 
 -- What a contract carried, was short of and could have had besides, summed up to the end of each slot with any of it.
 CREATE TABLE fills (

@@ -1,0 +1,179 @@
+"""What the ledger costs its one writer: transactions a second, durable and with the state's root, the time of a block,
+the size of the state and of a proof, and memory, by the number of meters.
+
+Trades of eight entries each (two mandates, offer, demand, acceptance, contract, grant and start of use) wait in the
+store, verified, as ingest leaves them; the reference is the rate at which the same store appends entries durably.
+Each community is in a process of its own: python -m tools.bench.ordering METERS
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from wattpact.bundle import format
+from wattpact.keys import Signer
+from wattpact.ordering.proven import Proven
+from wattpact.ordering.writer import Writer
+from wattpact.store import open_store
+from wattpact.store.interface import Store
+from wattpact.store.records import Accepted
+from wattpact_protocol.ledger import records
+from wattpact_protocol.log import chain, ids, kinds, roles
+
+from tools.bench import corpus
+
+START_S = 1_790_812_800  # 2026-10-01 00:00 UTC
+END_S = START_S + 86_400
+IN_A_BLOCK = 64  # transactions
+A_TRADE = 8
+HOST_SEED = b"h" * 32
+
+
+class Figures(NamedTuple):
+    """`appended_per_s`: entries that the store appends, in batches as large as a block and as durably."""
+
+    transactions_per_s: float
+    appended_per_s: float
+    block_s: float
+    state_bytes_a_meter: float
+    stored_bytes_a_meter: float
+    proof_bytes: float
+    memory_kib: int
+
+
+class Street:
+    """Meters with an owner each; half of them sell to the other half."""
+
+    def __init__(self, meters: int) -> None:
+        self.root = corpus.Author(b"r" * 32)
+        self.founding: list[Accepted] = []
+        self._add(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
+        self.issuer = self._enrolled(b"i" * 32, self.root, roles.ISSUER, "issuer")
+        self.host = self._enrolled(HOST_SEED, self.issuer, roles.HOST, "host")
+        self._add(self.issuer, kinds.COMMUNITY, {
+            "version": 1, "name": "Bench", "currency": "EUR", "slot_s": 900, "timezone": "UTC",
+        })  # fmt: skip
+        self.households: list[tuple[corpus.Author, corpus.Author]] = []
+        for number in range(meters):
+            owner = self._enrolled(ids.sha256(b"owner%d" % number), self.issuer, roles.PERSON, f"owner {number}")
+            more = {"owner": owner.kid, "rated_w": 11_000}
+            seed = ids.sha256(b"meter%d" % number)
+            self.households.append((self._enrolled(seed, self.issuer, roles.METER, f"meter {number}", **more), owner))
+        self._trades = 0
+
+    def _add(self, by: corpus.Author, kind: int, body: dict[str, object]) -> bytes:
+        new = by.publish(kind, body, START_S)
+        self.founding.append(Accepted(new))
+        return new.id
+
+    def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
+        made = corpus.Author(seed, self.root.community)
+        made.head = chain.start(
+            made.kid, 0, self._add(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
+        )
+        return made
+
+    def trade(self) -> Iterator[Accepted]:
+        """The eight entries of the next trade."""
+        number = self._trades
+        self._trades += 1
+        half = len(self.households) // 2
+        (supplier, seller), (consumer, buyer) = self.households[number % half], self.households[half + number % half]
+        window = {"wh": 100, "max_w": 8000, "start_s": START_S, "end_s": END_S}
+        price = {"price_micro_per_kwh": 180_000}
+        mandates = []
+        for owner, meter, side in ((seller, supplier, kinds.SELL), (buyer, consumer, kinds.BUY)):
+            begin = owner.head.previous
+            new = owner.publish(kinds.MANDATE, {
+                "order_id": number.to_bytes(8, "big"), "expires_s": END_S, "meter": meter.kid, "side": side,
+                "limit_micro_per_kwh": 180_000, **window,
+            }, START_S)  # fmt: skip
+            owner.head = chain.start(owner.kid, 0, begin)  # a person's orders are in no chain
+            mandates.append(new.id)
+            yield Accepted(new, chained=False)
+        offer = supplier.publish(
+            kinds.OFFER, {**window, **price, "valid_until_s": END_S, "mandate": mandates[0]}, START_S
+        )
+        demand = consumer.publish(
+            kinds.DEMAND, {**window, **price, "valid_until_s": END_S, "mandate": mandates[1]}, START_S
+        )
+        acceptance = consumer.publish(kinds.ACCEPTANCE, {
+            "offer": offer.id, "demand": demand.id, "wh": 100, "priority": 1, "start_timeout_s": 3600,
+        }, START_S)  # fmt: skip
+        contract = supplier.publish(kinds.CONTRACT, {"acceptance": acceptance.id}, START_S)
+        grant = self.issuer.publish(kinds.GRANT, {
+            "number": number + 1, "meter": consumer.kid, "contract": contract.id, "wh": 100, "max_w": 8000,
+            "from_s": START_S, "to_s": END_S, **price, "priority": 1, "start_by_s": START_S + 3600,
+            "default_supply": False,
+        }, START_S)  # fmt: skip
+        used = {"contract": contract.id, "grant": number + 1, "import_wh": 0}
+        start = consumer.publish(kinds.USAGE_START, used, START_S)
+        yield from (Accepted(new) for new in (offer, demand, acceptance, contract, grant, start))
+
+    def trades(self, count: int) -> list[Accepted]:
+        return [new for _ in range(count) for new in self.trade()]
+
+
+def measure(meters: int, trades: int) -> Figures:
+    """In this process: enrol all, then order the trades, a block of them at a time."""
+    street = Street(meters)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        with open_store(path, street.root.community) as store:
+            writer = Writer(store, Signer(HOST_SEED, "host"), lambda: START_S)
+            store.append(street.founding, START_S)
+            writer.order()
+            appended_s, block_s = [], []
+            batches = max(1, trades * A_TRADE // IN_A_BLOCK)
+            for _ in range(batches):
+                batch = street.trades(IN_A_BLOCK // A_TRADE)
+                began = time.perf_counter()
+                store.append(batch, START_S)
+                appended_s.append(time.perf_counter() - began)
+                began = time.perf_counter()
+                writer.order()
+                block_s.append(time.perf_counter() - began)
+            ordered = store.ordered_in(writer.ledger.size - 1)
+            assert len(ordered) == IN_A_BLOCK, [store.place(row.cursor) for row in store.stream()][-IN_A_BLOCK:]
+            state = _state(store)
+            proofs = _proofs(store, [street.households[number][0].kid for number in range(min(meters, 32))])
+        stored = sum(found.stat().st_size for found in Path(folder).iterdir())
+    return Figures(
+        IN_A_BLOCK / median(block_s), IN_A_BLOCK / median(appended_s), median(block_s), state / meters,
+        stored / meters, median(proofs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )  # fmt: skip
+
+
+def _state(store: Store) -> int:
+    """Bytes of all records, with their keys."""
+    rows = [
+        row
+        for record in records.ROWS
+        for parts in range(4)
+        for row in store.ledger_values(records.prefix_of(record, parts))
+    ]
+    return sum(len(key) + len(value) for key, value in rows)
+
+
+def _proofs(store: Store, kids: list[bytes]) -> list[int]:
+    """Bytes of the records of those authors as they are in a bundle, each with its proof."""
+    proven = Proven(store)
+    return [len(format.encode_record(proven.record(records.key_of(records.AUTHOR, kid)))) for kid in kids]
+
+
+def apart(meters: int, trades: int) -> Figures:
+    """Measured in a process of its own, whose memory is nothing else's."""
+    command = [sys.executable, "-m", "tools.bench.ordering", str(meters), str(trades)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Figures(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(*map(int, sys.argv[1:]))._asdict()))
