@@ -64,7 +64,7 @@ def entry_cases() -> dict[str, Any]:
 
 def mangled_cases() -> dict[str, Any]:
     cases = []
-    for entries, real, seed in ((100000, False, "rules"), (1000, True, "signatures")):
+    for entries, real, seed in ((100000, False, "rules"), (10000, False, "rules"), (1000, True, "signatures")):
         digest, counts = damage.verdicts(entries, real, seed)
         cases.append({"entries": entries, "real_signatures": real, "seed": seed, "verdicts": counts, "sha256": digest})
     return {"source": "SHA-256 over the verdicts in order, each as text", "cases": cases}

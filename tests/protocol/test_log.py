@@ -97,7 +97,8 @@ def test_a_persons_order_is_outside_a_chain():
 
 
 def test_mangled_entries_have_one_verdict():
-    for vector in case.vectors("mangled")["cases"]:
+    most = case.scale(100_000, 10_000)  # the emulated chip takes minutes for as many as CPython does in seconds
+    for vector in [vector for vector in case.vectors("mangled")["cases"] if vector["entries"] <= most]:
         digest, counts = damage.verdicts(vector["entries"], vector["real_signatures"], vector["seed"])
         assert counts == vector["verdicts"], counts
         assert digest == vector["sha256"]
