@@ -5,11 +5,11 @@
     tick      the core: what waited, the guard's decision -> the relay, one entry; feeds the watchdog
     status    a line now and then             -> the board's console
 
-A task is a step without waiting, called again after as many ms as it returns. The core's alone is a generator, and the
-others get their turn whenever it gives way. What always holds: only that task touches the core, and while it is at work
-all that comes waits (`waiting`); an exception in a step is reported and counted, and the step is called again; where
-one but the network's fails FAILURES times running the meter restarts. Its watchdog is fed only while every task runs.
-Nothing here decides; time, randomness and I/O come from the board.
+A task is a step without waiting, called again after as many ms as it returns. Those of the core and of the status are
+generators, and the others get their turn whenever one gives way. What always holds: only the core's task changes the
+core, and while it is at work all that comes waits (`waiting`); an exception in a step is reported and counted, and the
+step is called again; where one but the network's fails FAILURES times running the meter restarts. Its watchdog is fed
+only while every task runs. Nothing here decides; time, randomness and I/O come from the board.
 """
 
 import asyncio
@@ -46,6 +46,7 @@ _LIGHT_ROUNDS = 16  # without a signature, whose garbage may wait
 _ROOMY_ROUNDS = 8 * _LIGHT_ROUNDS  # where there is room for the garbage of many signatures
 _TIGHT_BYTES = 256 * 1024  # free after the start; with less, garbage is collected within a signature too
 _TIGHT_STEPS = 24  # of a signature: with its longest they leave less than a chip's threshold (boards/esp32/boot.py)
+_ROOMY_STEPS = 256  # leave so little that to search it for free memory is short
 
 _COLLECTS = sys.implementation.name == "micropython"  # where garbage stops everything while it is collected
 
@@ -96,7 +97,7 @@ class App:
         """Until `stop`, or until the meter must restart: whether it must."""
         tasks: list[tuple[str, Step]] = [
             ("sample", self.sample), ("network", self.exchange), ("tick", self.tick_steps),
-            ("status", self.report_status),
+            ("status", self.report_status_steps),
         ]  # fmt: skip
         try:
             await asyncio.gather(*[self._repeat(name, step) for name, step in tasks])
@@ -145,12 +146,12 @@ class App:
             work.close()
 
     def _must_collect(self) -> bool:
-        """After a step: whether memory is short, and the steps since the last collection may have left too little."""
+        """After a step: whether those since the last collection may have left too little memory, or much to search."""
         self._steps += 1
-        if not self._is_tight or self._steps < _TIGHT_STEPS:
+        if self._steps < (_TIGHT_STEPS if self._is_tight else _ROOMY_STEPS):
             return False
         self._steps = 0
-        return True
+        return _COLLECTS or self._is_tight
 
     def _note(self, name: str, error: Exception) -> None:
         self.errors[name] = self.errors.get(name, 0) + 1
@@ -246,9 +247,11 @@ class App:
             contract = decision.contract.hex() if decision.contract else None
             self._report("relay", now, {"closed": decision.closed, "reason": decision.reason, "contract": contract})
 
-    def report_status(self, now: "Now") -> int:
-        """Report how the meter is."""
-        self._report("status", now, self.status())
+    def report_status_steps(self, now: "Now") -> "Generator[None, None, int]":
+        """Report how the meter is, giving way before it is written."""
+        shown = self.status()
+        yield
+        self._report("status", now, shown)
         return _STATUS_MS
 
     def status(self) -> "dict[str, Any]":

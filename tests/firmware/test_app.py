@@ -332,4 +332,5 @@ def test_where_memory_is_short_garbage_is_collected_within_a_signature():
         rest = application._TIGHT_STEPS - 100 % application._TIGHT_STEPS
         assert (collected_in(app, rest - 1), collected_in(app, 1)) == (0, 1)  # whichever work they belong to
         app._is_tight = False
-        assert collected_in(app, 100) == 0
+        assert collected_in(app, application._ROOMY_STEPS - 1) == 0
+        assert collected_in(app, 1) == application._COLLECTS

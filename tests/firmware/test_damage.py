@@ -180,6 +180,24 @@ def test_state_that_is_older_than_the_journal_is_seen_and_no_grant_is_used_again
         assert meter.sealer.key_no > key_no and any("state" in text for text in reported(world))
 
 
+def test_after_lost_state_the_first_grant_counts_though_the_clock_was_ahead():
+    with flash.Folder() as folder:
+        world, community, household = traded(folder, 30)
+        household.clock_off_s = 40 * 86_400
+        world.run(20)
+        household.journal.close()
+        flash.write(folder + "/state/usage", b"damaged")
+        household.boot(world.ms)
+        world.run(20)
+        assert household.meter.inbox.not_before_s > community.now_s and household.meter.inbox.cursor
+        household.clock_off_s = 0
+        world.run(5)
+        assert household.meter.inbox.not_before_s <= community.now_s
+        number = community.give(household, 5, to_s=community.now_s + 3000).body["number"]
+        world.run(20)
+        assert [grant.number for grant in household.meter.usage.grants] == [number]
+
+
 def test_only_a_log_in_doubt_is_moved_by_a_head_that_nobody_signed():
     world, community, household = alone(load, 500)
     world.run(20)
@@ -252,8 +270,14 @@ def test_checkpoints_become_rare_once_a_meter_runs():
     world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 1000, step_s=900)
     community.give(household, 9000, to_s=community.now_s + 30_000)
     saves = []
-    save = household.meter.recorder._store.save
-    household.meter.recorder._store.save = lambda name, value: (saves.append(name), save(name, value))
+    store = household.meter.recorder._store
+    save_steps = store.save_steps
+
+    def counted_steps(name, value):
+        saves.append(name)
+        return save_steps(name, value)
+
+    store.save_steps = counted_steps
     counts = []
     for _ in range(4):
         world.run(1800)

@@ -143,7 +143,7 @@ def test_the_inbox_is_followed_in_order():
     problem = line.inbox.problem
     assert problem(INBOX, 5, 9) == reasons.INBOX_GAP
     assert problem(INBOX, 0, 4) is None
-    line.inbox.move(INBOX, 4)
+    steps.finish(line.inbox.move_steps(INBOX, 4))
     assert problem(INBOX, 4, 9) is None and problem(INBOX, 5, 9) == reasons.INBOX_GAP
     assert problem(INBOX, 2, 4) == reasons.INBOX_DUPLICATE and problem(INBOX, 4, 4) == reasons.INBOX_DUPLICATE
     assert problem(b"inbox 02", 4, 9) == reasons.INBOX_GAP and problem(b"inbox 02", 0, 2) is None
@@ -152,7 +152,7 @@ def test_the_inbox_is_followed_in_order():
 def test_the_cursor_outlives_a_restart():
     line = Line()
     line.inbox.receipt = b"a receipt"
-    line.inbox.move(INBOX, 77)
+    steps.finish(line.inbox.move_steps(INBOX, 77))
     again = Line(flash=line.flash)
     assert (again.inbox.id, again.inbox.cursor, again.inbox.receipt) == (INBOX, 77, b"a receipt")
     assert again.poll()[0][1][3:] == [INBOX, 77]
@@ -161,16 +161,16 @@ def test_the_cursor_outlives_a_restart():
 def test_a_cursor_moves_only_when_it_is_kept():
     line = Line()
     line.flash.cut_in = 1
-    case.raises(Exception, line.inbox.move, INBOX, 4)
+    case.raises(Exception, steps.finish, line.inbox.move_steps(INBOX, 4))
     assert line.inbox.cursor == 0 and Line(flash=line.flash).inbox.cursor == 0
 
 
 def test_a_host_that_insists_may_begin_again():
     line = Line()
-    line.inbox.move(INBOX, 50)
+    steps.finish(line.inbox.move_steps(INBOX, 50))
     assert line.admit(INBOX, 0, 3) == reasons.INBOX_DUPLICATE  # one late datagram is nothing
     assert line.admit(INBOX, 50, 51) is None
-    line.inbox.move(INBOX, 51)
+    steps.finish(line.inbox.move_steps(INBOX, 51))
     verdicts = [line.admit(INBOX, 0, 3) for _ in range(inbox.INSISTS)]
     assert verdicts == [reasons.INBOX_DUPLICATE] * (inbox.INSISTS - 1) + [None]
 

@@ -12,7 +12,8 @@ from simulator.peer import with_peer
 from wattpact_meter.sources import p1_telegram
 from wattpact_meter.sources.p1 import measurement
 from wattpact_meter.storage.store import StateError
-from wattpact_protocol.log import entry, event_codes, kinds, readings
+from wattpact_protocol import steps
+from wattpact_protocol.log import entry, event_codes, kinds, readings, reasons
 from wattpact_protocol.settlement import load_profile, register_rules
 from wattpact_protocol.sync import datagram
 
@@ -417,14 +418,14 @@ def test_a_flash_that_fails_stops_neither_registers_nor_guard():
     def fail(*_):
         raise StateError("flash failed")
 
-    works = household.meter.recorder._store.save
-    household.meter.recorder._store.save = fail
+    works = household.meter.recorder._store.save_steps
+    household.meter.recorder._store.save_steps = fail
     world.run_until(lambda: not household.closed, 25)
     assert household.meter.registers()[readings.IMPORT_WH] == 20 and household.meter.rejected["flash_failed"] > 0
     held = len(household.flash.entries)
     world.run(5)
     assert len(household.flash.entries) <= held + 1, "registers were published that no checkpoint covers"
-    household.meter.recorder._store.save = works
+    household.meter.recorder._store.save_steps = works
     world.run(10)
     assert len(household.flash.entries) > held + 2 and sum(check_usage(household)[0].values()) == 20
     check_readings(world)
@@ -887,6 +888,112 @@ def test_what_is_used_around_a_change_of_register_generation_is_charged():
         assert [new.body["register_generation"] for new in points] == [1, 1, 2], "once each"
 
 
+def test_registers_of_a_meter_go_on_in_their_generation_though_their_checkpoint_is_lost():
+    """Its serial is in usage, and in the journal where that is lost too; another meter's is not taken for it."""
+    for lost, serial in ((("registers",), "E1"), (("registers", "usage"), "E1"), (("registers",), "E2")):
+        port = Port(step_s=300).run(20)
+        port.community.give(port.household, 5000, to_s=port.community.now_s + 9000, max_w=10_000)
+        port.run(100)
+        household = port.household
+        if "usage" not in lost:
+            household.flash.first += len(household.flash.entries) - 3  # a host has receipted what came before
+            del household.flash.entries[:-3]
+        for name in lost:
+            household.flash.values[name] = None
+        household.boot(port.world.ms)
+        bank = household.meter.recorder.bank
+        assert (bank.generation, bank.serial) == (1, "E1") and bank.snapshot()[1] < port.wh
+        for _ in range(3):
+            port.world.ms += 1000
+            measure(household.meter, household.now(port.world.ms), p1(port.wh, serial))
+        assert bank.generation == (1 if serial == "E1" else 2) and bank.snapshot()[1] == port.wh
+
+
+def test_what_was_published_is_never_undercut_though_the_checkpoint_is_lost():
+    """It was in an event alone, or in a log that ended; and again where power fails before there is a checkpoint."""
+    for ends in (False, True):
+        port = Port(step_s=300).run(20)
+        port.community.give(port.household, 5000, to_s=port.community.now_s + 9000, max_w=10_000)
+        port.run(100)
+        household = port.household
+        household.boot(port.world.ms)
+        port.run(30)
+        published = [new.body for new in household.entries(kinds.EVENT) if new.body.get("registers")][-1]
+        assert published["code"] == event_codes.BOOT and published["registers"][1] > 5_000_090
+        if ends:
+            port.community.enrol_again(household, port.world.owner, generation=1)
+            while household.meter.log.generation == 0:  # power goes before registers are published
+                port.run(1)
+            assert household.meter.log.generation == 1
+            household.boot(port.world.ms)
+            port.run(5)
+            opened = [
+                new.body for new in household.entries(kinds.EVENT) if new.body["code"] == event_codes.REGISTER_OPEN
+            ]
+            assert [body["detail"] for body in opened] == [1]
+        for lost in (("registers",), ("registers", "usage"))[: 1 + (not ends)]:
+            for name in lost:
+                household.flash.values[name] = None
+            household.boot(port.world.ms)
+            held = household.meter.registers()
+            assert all(held[number] >= wh for number, wh in published["registers"].items()), (lost, held)
+
+
+def test_an_event_from_before_a_generation_does_not_raise_its_registers():
+    port = Port(step_s=300).run(100)
+    household = port.household
+    household.flash.limit = len(household.flash.entries)
+    household.boot(port.world.ms)
+    port.wh = 7
+    port.run(20)
+    assert household.meter.recorder.bank.generation == 2
+    household.flash.limit = 100_000
+    port.run(5)
+    assert [code for code in codes(household) if code in (event_codes.BOOT, event_codes.REGISTER_OPEN)][-2:] == [
+        event_codes.BOOT, event_codes.REGISTER_OPEN,
+    ]  # fmt: skip
+    household.boot(port.world.ms)
+    assert household.meter.recorder.bank.generation == 2 and household.meter.registers()[1] <= port.wh
+
+
+def test_a_clock_that_stays_behind_begins_one_generation_however_often_the_meter_starts():
+    """Also where the log has no room for what it shows; or budgets would begin anew with each start."""
+    world, community, household = alone(lambda ms, closed: 3600, 500)
+    world.run(30)
+    household.flash.limit = len(household.flash.entries)
+    household.clock_off_s = -7_200
+    world.run(5)
+    for _ in range(3):
+        assert household.meter.recorder.bank.generation == 2
+        household.boot(world.ms)
+        world.run(10)
+
+
+def test_what_comes_while_the_clock_is_behind_all_certificates_waits_for_a_better_one():
+    world, community, household = alone(lambda ms, closed: 3600 if closed else 0, 500)
+    world.run(10)
+    household.clock_off_s = -200 * 86_400
+    world.run(5)
+    number = community.give(household, 40, to_s=community.now_s + 9000).body["number"]
+    world.run(60)
+    assert not household.meter.usage.grants and household.meter.rejected[reasons.CERTIFICATE_EXPIRED] > 5
+    household.clock_off_s = 0
+    world.run(20)
+    assert [grant.number for grant in household.meter.usage.grants] == [number]
+
+
+def test_a_meters_registers_are_kept_soon_after_a_start():
+    """Whatever ends a start, no more is lost than a hundredth where the meter is replaced meanwhile."""
+    port = Port(step_s=300).run(20)
+    port.community.give(port.household, 5000, to_s=port.community.now_s + 9000, max_w=10_000)
+    port.run(20)
+    for _ in range(4):
+        port.household.boot(port.world.ms)
+        port.run(20)
+        port.household.boot(port.world.ms)
+        assert port.household.meter.registers()[1] >= port.wh - 1
+
+
 def test_all_registers_of_a_generation_are_known_from_its_first_event():
     """Usage was stored in it before that was published, and nothing else names them yet."""
     port = Port().run(20)
@@ -987,7 +1094,7 @@ def test_the_period_of_a_source_is_learned_and_kept():
         port.run(2 * patience_s, 0)
         assert port.dead.index(True) == patience_s - every_s + 1, (every_s, port.dead.index(True))
         port.run(every_s, every_s)
-        port.household.meter.recorder.checkpoint()
+        steps.finish(port.household.meter.recorder.checkpoint_steps())
         port.household.boot(port.world.ms)
         port.dead = []
         port.run(2 * patience_s, 0)

@@ -104,7 +104,10 @@ class Pause:
 
 def run(app, board, end_us):
     """The application's own tasks, each when it is due."""
-    steps = (("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps), ("status", app.report_status))
+    steps = (
+        ("sample", app.sample), ("network", app.exchange), ("tick", app.tick_steps),
+        ("status", app.report_status_steps),
+    )  # fmt: skip
     due = [[board.uptime_us, place, app._repeat(*task)] for place, task in enumerate(steps)]
     while True:
         first = min(due, key=lambda row: row[:2])

@@ -482,7 +482,7 @@ def test_a_reading_too_long_to_be_sealed_is_published_by_its_totals():
     """By what it might need, not by what it does: what does not fit would show a busy household."""
     world, community, household = alone(step_s=900)
     world.run(4)
-    household.meter.recorder._saved = dict.fromkeys(range(9), 1 << 62)
+    household.meter.recorder.saved = dict.fromkeys(range(9), 1 << 62)
     sizes = set()
     for count, wh in enumerate((0, 60_000), 1):
         body = dict(READING, registers={number: [1, [wh] * 60] for number in (1, 2, 3, 4, 5)}, step_s=60)
@@ -581,7 +581,7 @@ def test_no_secret_is_shown():
         enrolled = EnrolledApp(folder)
         enrolled.rest()
         for unix_s in range(3):
-            enrolled.app.report_status(Now(enrolled.board.uptime_ms, START_S + unix_s))
+            steps.finish(enrolled.app.report_status_steps(Now(enrolled.board.uptime_ms, START_S + unix_s)))
         meter = enrolled.app.meter
         saved = meter._store.load(sealer.NAME)
         secrets = [row[1] for row in saved[2]] + [meter.sealer._key]

@@ -29,18 +29,25 @@ def live(seed, count, kinds=events.ALL, has_p1=None):
     return None
 
 
-# Lives that break a rule still, each a finding that is open. 5: a register generation that ends while the clock is
-# unknown, around a damaged journal, leaves 172 Wh in no entry. 6: 93 Wh are lost, cause not found. 11: the hold lasts
-# 12 s longer than its budget.
-OPEN = (5, 6, 11)
+# Lives of so many EVENTS that break a rule still, each a finding that is not mended: seed -> the rule. They are lived
+# through too: one that keeps all rules, since it was mended or now goes another way, is to be taken out.
+OPEN = {}
+EVENTS = 150
 
 
 def test_every_rule_holds_whatever_happens():
-    for seed in range(case.scale(case.cases(20, 8), 1)):
-        if seed in OPEN:
-            continue
-        violation = live("soak/%d" % seed, case.scale(150, 50))
-        assert violation is None, "seed soak/%d: %s" % (seed, violation)
+    if case.MICROPYTHON:
+        check("soak/0", EVENTS // 3, None)
+        return
+    for seed in sorted(set(range(case.cases(16, 8))) | set(OPEN)):
+        check("soak/%d" % seed, EVENTS, OPEN.get(seed))
+
+
+def check(seed, count, open_rule):
+    """Every rule holds in that life, or the one breaks that is known to."""
+    violation = live(seed, count)
+    broken = violation.rule if violation else None
+    assert broken == open_rule, "seed %s: %s, but by OPEN %s" % (seed, violation or "every rule holds", open_rule)
 
 
 # Each rule sees a defect that breaks it, in a life in which it holds without that defect.
@@ -51,6 +58,10 @@ LINE = (events.lost_telegrams, events.damaged_telegrams, events.zero_registers, 
 
 def nothing(_):
     return lambda *_: None
+
+
+def no_steps(_):
+    return lambda *_: iter(())
 
 
 def thrice(real):
@@ -103,14 +114,14 @@ def fail(_):
 DEFECTS = (
     ("register", Recorder, "restore", nothing, POWER, False),
     ("charged", Bank, "add_energy", thrice, POWER, False),
-    ("lost relay", Recorder, "keep_up", nothing, POWER, False),
+    ("lost relay", Recorder, "keep_up_steps", no_steps, POWER, False),
     ("attributed", Usage, "end_step", allot_twice, POWER, False),
     ("sequence", OwnLog, "_follow", repeat_the_last, POWER, False),
     ("keys", Sealer, "restore", forget_keys, POWER, False),
     ("relay", Usage, "shares", count_nothing, POWER, True),
-    ("relay", Relay, "apply", never_open, POWER, True),
+    ("relay", Relay, "apply", never_open, POWER, False),
     ("task", Recorder, "idle", fail, POWER, False),
-    ("recovery", OwnLog, "open", nothing, POWER[:2], True),  # with a grant, nothing is counted against it
+    ("recovery", OwnLog, "open_steps", no_steps, POWER[:2], True),  # with a grant, nothing is counted against it
     ("start", Keeping, "__init__", nothing, POWER, False),
 )
 

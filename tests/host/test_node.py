@@ -394,7 +394,7 @@ class SteppedNode:
         self.node.ordering.check_clock()  # as the node does every few seconds
         return self.views.community()["ledger"]["waits"]
 
-    def hear(self, unix_s):
+    def receive(self, unix_s):
         """Something of a meter comes, of that time."""
         take(self.community, self.meter.publish("event", {"code": 1}, unix_s))
 
@@ -425,8 +425,8 @@ def test_a_clock_that_is_set_right_goes_on_once_a_meter_has_its_time(community):
     stepped = SteppedNode(community)
     stepped.enrol("one")
     stepped.off_s = YEAR_S  # the Pi has had the wrong time, and now has the right one
-    stepped.hear(START_S + 5)
+    stepped.receive(START_S + 5)
     assert stepped.ordered_s(stepped.enrol("two")) is None
-    stepped.hear(START_S + YEAR_S)
+    stepped.receive(START_S + YEAR_S)
     assert stepped.ordered_s(stepped.enrol("three")) == START_S + YEAR_S + stepped.passed_s
     assert stepped.waits is None

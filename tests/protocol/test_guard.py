@@ -455,6 +455,23 @@ def test_credit_cannot_be_given_where_import_is_not_measured():
         shows(Meter({"emergency_credit_wh": 100}, closed=True).now(**unmeasured), "no_contract", False, operate=True)
 
 
+def test_what_was_used_of_the_credit_before_the_sensor_was_dead_is_spent_once_it_measures():
+    """Whether the relay was opened meanwhile, or the meter reset; else a line that fails now and then gives credit."""
+    for warn_s in (0, 60):
+        for is_reset in (False, True):
+            meter = Meter({"emergency_credit_wh": 100, "warn_wait_max_s": warn_s}, closed=True)
+            shows(meter.now(), "credit", True)
+            silent = meter.after(30_000, sensor_dead=True)
+            shows(silent, "warning" if warn_s else "no_contract", warn_s > 0, operate=not warn_s)
+            if is_reset:
+                meter = meter.reset(silent.closed, sensor_dead=True)
+                meter.now()
+            meter.after(10_000, sensor_dead=False, import_wh=1062)
+            assert meter.guard.memory.credit_spent_wh == 62 + 20 * is_reset
+            meter.after(90_000, import_wh=1062)
+            assert meter.guard.memory.credit_spent_wh == 62 + 20 * is_reset
+
+
 def test_a_register_that_falls_is_counted_from_where_it_is():
     meter = Meter({"emergency_credit_wh": 100}, closed=True)
     meter.now()

@@ -21,11 +21,13 @@ Meters under test:
     board, enrolled the application on a board of stand-ins, and enrolled with a peer
     flash           folders on files, and littlefs whose power is cut
     damage          damaged and hostile input, the same on both Pythons
+    service         a board for service starts, and what a client of Improv sends
     guard_history   histories of the guard alone, with a checker of every decision
 
 Processes and sockets (CPython):
     processes       a node and meters as processes: LiveCommunity
     meter_process, small_host   one meter as a process, and the peer on a socket or a pipe
+    serial_client   a person at a meter's serial port
     wire            what joins meters and a node: loses, repeats, delays, and knows all that passed
     rules           what must hold of a store afterwards
     udp, http, live_events      a meter's socket, links to the page, its live events

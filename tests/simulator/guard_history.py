@@ -88,7 +88,10 @@ class Checker:
         if decision.operate:
             self.differs_ms = None
         self.position = decision.closed if decision.operate else self.position
-        self.source = row if decision.closed and row in CLOSING else None
+        source = row if decision.closed and row in CLOSING else None
+        is_counted = source in ("grant", "default_supply", "hold", "boot_hold")
+        if is_counted or self.source != "credit" or not inputs.sensor_dead:
+            self.source = source
         if self.source == "boot_hold":
             self.source = "hold"
 

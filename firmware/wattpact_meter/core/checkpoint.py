@@ -40,6 +40,7 @@ class Checkpoint:
         self._recorder = recorder
         self._trade_through = self._usage_through = 0  # own entries before these are in what was stored
         self._generation = 0  # of the registers, when usage was stored
+        self._registers: dict[int, int] = {}  # and those that were in flash by then
         self.boot = 0
         self.not_before_s = 0  # orders older than this were known to a state that was lost
         self.lost: list[str] = []
@@ -63,7 +64,8 @@ class Checkpoint:
             self._trade_through = trade_through
             self._trader.restore(trader[1])
         if usage is not None:
-            _, last_end_s, self._recorder.opened, self._generation, rows = usage
+            _, last_end_s, self._recorder.opened, self._generation, serial, self._registers, rows = usage
+            self._recorder.named = (self._generation, serial)
             self._usage_through = usage_through
             self._recorder.intervals.last_end_s = last_end_s
             self._usage.restore(rows)
@@ -97,7 +99,7 @@ class Checkpoint:
         first = min(self._trade_through, self._usage_through)
         if REGISTERS in self.lost:
             first = 0  # the newest reading may be anywhere
-        known = (self._generation, {readings.IMPORT_WH: self._usage.base_wh})
+        known = (self._generation, self._registers)
         for sequence in range(max(first, self._journal.first), self._journal.next_sequence):
             if sequence == self._usage_through:  # what is older may be of a generation that has ended
                 generation, floor_wh = _higher(known, generation, floor_wh)
@@ -109,9 +111,11 @@ class Checkpoint:
                 self._trader.published(new)
             if sequence >= self._usage_through:
                 self._usage.published(new)
-            self._recorder.published(new)
-            generation, floor_wh = _raise_floor(new, generation, floor_wh)
-        return _higher(known, generation, floor_wh)
+                self._recorder.published(new)  # what it learns of older ones is stored with usage
+            opened = generation if sequence < self._usage_through else self._recorder.opened
+            generation, floor_wh = _raise_floor(new, opened, generation, floor_wh)
+        generation, floor_wh = _higher(known, generation, floor_wh)
+        return generation or int(any(floor_wh.values())), floor_wh  # what was published is of one
 
     def settle(self) -> None:
         """Once the registers are restored: what of them is nobody's, and what belongs to a generation that ended."""
@@ -129,8 +133,11 @@ class Checkpoint:
         """Usage as it is now is durable when this ends."""
         through = self._journal.next_sequence
         recorder = self._recorder
-        places = [through, recorder.intervals.last_end_s, recorder.opened, recorder.bank.generation]
-        yield from self._store.save_steps(USAGE, places + [self._usage.to_list()])
+        bank = recorder.bank
+        yield from self._store.save_steps(USAGE, [
+            through, recorder.intervals.last_end_s, recorder.opened, bank.generation, bank.serial, recorder.saved,
+            self._usage.to_list(),
+        ])  # fmt: skip
         self._usage_through = through
 
     def keep_up_steps(self) -> "Generator[None, None, None]":
@@ -159,8 +166,11 @@ def _higher(
     return known[0], floor_wh
 
 
-def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]") -> "tuple[int, dict[int, int]]":
-    """The highest register values in what was published, of the newest register generation."""
+def _raise_floor(
+    new: "entry.Entry", opened: int, generation: int, floor_wh: "dict[int, int]"
+) -> "tuple[int, dict[int, int]]":
+    """The highest register values in what was published, of the newest register generation. Events leave in the order
+    in which they were noted: their registers are of the one whose start was published last."""
     body = new.body
     if new.kind == kinds.READING:
         if new.is_sealed or body["register_generation"] < generation:
@@ -170,8 +180,9 @@ def _raise_floor(new: "entry.Entry", generation: int, floor_wh: "dict[int, int]"
         for number in body["registers"]:
             if number < readings.FIRST_INSTANTANEOUS:
                 floor_wh[number] = max(floor_wh.get(number, 0), readings.end_value(body, number))
-    elif new.kind == kinds.EVENT and body["code"] == event_codes.REGISTER_OPEN:
-        return _higher((body.get("detail", 0), body.get("registers", {})), generation, floor_wh)
+    elif new.kind == kinds.EVENT and body["code"] != event_codes.REGISTER_CLOSE:
+        number = body.get("detail", 0) if body["code"] == event_codes.REGISTER_OPEN else opened
+        return _higher((number, body.get("registers", {})), generation, floor_wh)
     elif "import_wh" in body:
         floor_wh[readings.IMPORT_WH] = max(floor_wh.get(readings.IMPORT_WH, 0), body["import_wh"])
     return generation, floor_wh

@@ -122,7 +122,8 @@ class Meter:
         missing = self._journal.missing[:]
         self._keeping.attempt(self.log.drop_broken)
         count = self._keeping.count
-        self._publisher = Publisher(self.log, self.sealer, self.events, self.recorder, self.trader, self.usage, count)
+        parts = (self.events, self.recorder, self.trader, self.usage)
+        self._publisher = Publisher(self.log, self.sealer, *parts, count, self._keeping.whole_steps)
         self._retention = Retention(self._journal, self.log, self.trust, count)
         steps.finish(self._keeping.attempt_steps(self._begin_log_steps()))
         is_lost = self.log.is_state_old or GUARD in self._store.corrupt
@@ -153,27 +154,33 @@ class Meter:
         """As the newest certificate has it: at first, or where a new generation is to begin."""
         own = self.trust.author(self.kid)
         ended = (self.log.generation, self.log.next_sequence)
-        if own is not None and self.log.open(own["generation"], own["id"]):
+        has_ended = own is not None and (yield from self.log.open_steps(own["generation"], own["id"]))
+        if has_ended:
             self.events.note(event_codes.STATE_CORRUPT, {"text": "log %d ended at %d" % ended})
-            self.recorder.note_generation()  # which nothing else in the new log shows yet
+            self.recorder.opened = 0  # nothing in the new log shows the register generation yet
+            self.recorder.note_generation()
             yield from self.checkpoint.keep_trade_steps()
             yield from self.checkpoint.keep_usage_steps()
 
     # What comes in
 
     def measure_steps(self, now: "Now", measurement: "Measurement") -> "Generator[None, None, None]":
-        """A measurement that ends now; gives way only while what follows is stored."""
+        """A measurement that ends now, with what follows from it: it must not be closed before its end."""
         self._has_input = True
-        crossed = self.recorder.measure(now, measurement)
-        yield from self._keeping.whole_steps(self._end_steps(crossed))
+        yield from self._keeping.whole_steps(self._measure_steps(now, measurement))
+
+    def _measure_steps(self, now: "Now", measurement: "Measurement") -> "Generator[None, None, None]":
+        crossed = yield from self.recorder.measure_steps(now, measurement)
+        yield from self._end_steps(crossed)
 
     def _end_steps(self, crossed: "Boundaries") -> "Generator[None, None, None]":
         """At each boundary consumption is allotted, and stored before it is published."""
         if self.recorder.rebased:
+            yield
             self.usage.rebase(*self.recorder.rebased)
             self.recorder.rebased = None
             yield
-            self.recorder.checkpoint()
+            yield from self.recorder.checkpoint_steps()
             yield
             yield from self.checkpoint.keep_usage_steps()
         if not crossed:
@@ -184,7 +191,7 @@ class Meter:
             self.usage.end_step(boundary_s, import_wh)
             self.usage.begin(more, boundary_s, import_wh)
         yield
-        self.recorder.checkpoint()
+        yield from self.recorder.checkpoint_steps()
         yield
         if self.usage.in_use():
             yield from self.checkpoint.keep_usage_steps()
@@ -204,6 +211,10 @@ class Meter:
         except datagram.DatagramError as error:
             return str(error)
         yield
+        if (
+            now.unix_s is not None and now.unix_s < self.inbox.not_before_s
+        ):  # by any datagram, lest the first grant is late
+            self.inbox.not_before_s = self.checkpoint.lower_time(now.unix_s)
         if kind == datagram.HEAD:
             if body[0] != self.kid:
                 return reasons.NOT_FOR_THIS_METER
@@ -225,8 +236,6 @@ class Meter:
             if reason == reasons.INBOX_GAP:
                 self._host.hasten_digest(now.uptime_ms + _GAP_MS)
             return reason
-        if now.unix_s is not None and now.unix_s < self.inbox.not_before_s:
-            self.inbox.not_before_s = self.checkpoint.lower_time(now.unix_s)
         is_other = body[0] != self.inbox.id
         verdict = yield from self.inbox.apply_steps(body[3], now.unix_s, is_other)
         result = yield from self._keeping.whole_steps(self._applied_steps(now, body, is_other, verdict))
@@ -237,6 +246,7 @@ class Meter:
     ) -> "Generator[None, None, str | None]":
         """What was applied is stored, and then the inbox moves; the digest that names its cursor waits for the rest of
         a batch."""
+        yield
         yield from self._begin_log_steps()
         if verdict.changed:
             yield
@@ -246,9 +256,10 @@ class Meter:
         yield
         if is_other and not verdict.proven:
             return verdict.reason or reasons.INBOX_NOT_PROVEN
-        if verdict.moves or self.inbox.count_repeat(ids.sha256(body[3])):
+        is_early = verdict.reason == reasons.CERTIFICATE_EXPIRED and self.trust.is_early  # it waits for a better clock
+        if verdict.moves or (not is_early and self.inbox.count_repeat(ids.sha256(body[3]))):
             self.inbox.receipt = verdict.receipt or self.inbox.receipt
-            self.inbox.move(body[0], body[2])
+            yield from self.inbox.move_steps(body[0], body[2])
             self._host.hasten_digest(now.uptime_ms + _BATCH_MS)
         return verdict.reason
 
@@ -259,7 +270,7 @@ class Meter:
         ordered to begin."""
         self.recorder.begin_generation(self.policies.register_generation)
         yield from self._keeping.whole_steps(self._end_steps(self.recorder.idle(now)))
-        self._keeping.attempt(self.recorder.keep_up, now)
+        yield from self._keeping.attempt_steps(self.recorder.keep_up_steps(now))
         if self.policies.changed is not None:
             yield
             self.guard.adopt(self.policies.changed)
@@ -297,7 +308,7 @@ class Meter:
         yield from self._store.save_steps(GUARD, self.guard.saved())
         yield
         if begins:
-            self.recorder.cover(self.recorder.totals())
+            yield from self.recorder.cover_steps(self.recorder.totals())
             yield from self.checkpoint.keep_usage_steps()
 
     def next_tick_ms(self, now: "Now") -> int:

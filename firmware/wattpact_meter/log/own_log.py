@@ -9,6 +9,7 @@ which comes next, and what one of them lost the other has. An append that failed
 Rules: docs/spec/log.md; docs/spec/meter.md, "Damage".
 """
 
+from wattpact_protocol import steps
 from wattpact_protocol.log import entry
 
 from wattpact_meter.storage.journal import JournalError, JournalFull
@@ -110,7 +111,7 @@ class OwnLog:
             self.is_lost = self.is_lost or not self._journal.first <= sequence <= self.next_sequence
             self._is_certain = not self.is_lost
 
-    def open(self, generation: int, certificate_id: bytes) -> bool:
+    def open_steps(self, generation: int, certificate_id: bytes) -> "Generator[None, None, bool]":
         """Begin this generation where it is a new one: its first entry names the author's certificate. Whether one
         before it ended. Raises StateError, JournalError."""
         if self.is_begun and generation <= self.generation:
@@ -118,7 +119,7 @@ class OwnLog:
         if not self.is_begun and self.next_sequence:  # entries were signed, and none is left
             self.generation, self.is_begun, self.is_lost = generation, True, True
             return False
-        self._store.save(NAME, [generation, 0, certificate_id, False])
+        yield from self._store.save_steps(NAME, [generation, 0, certificate_id, False])
         self._journal.clear()
         has_ended, self.is_begun = self.is_begun, True
         self.generation, self._previous, self._is_kept = generation, certificate_id, False
@@ -132,7 +133,7 @@ class OwnLog:
             return
         if self._is_placed:
             self._is_certain = self._is_kept = False
-            self._keep()
+            steps.finish(self._keep_steps())
         self._journal.drop_broken()
 
     def read(self, sequence: int) -> "entry.Entry | None":
@@ -148,13 +149,15 @@ class OwnLog:
     def append_steps(
         self, kind: int, body: "dict[str, Any]", now: "Now"
     ) -> "Generator[None, None, entry.Entry | None]":
-        """The entry, in the journal; or None, and nothing was published. Gives way while it is signed; closed in
-        between, or disturbed (ed25519.FaultError), it has published nothing and its place is free. Raises StateError
-        before anything is signed."""
+        """The entry, in the journal; or None, and nothing was published. Gives way while it is signed; closed until
+        then, or disturbed (ed25519.FaultError), it has published nothing and its place is free. Gives way behind the
+        journal too, while the store `is_saving` and it must not be closed. Raises StateError before anything is
+        signed."""
         if not self.is_open:
             return None
         if not self._is_kept:
-            self._keep()
+            yield from self._keep_steps()
+            yield
         sequence = self._journal.next_sequence
         stamp = entry.Stamp(self.boot, now.uptime_ms // 1000, now.unix_s, now.clock_status)
         place = (self.generation, sequence, self._previous)
@@ -171,19 +174,19 @@ class OwnLog:
         self._previous = new.id
         self._is_kept = False
         try:
-            self._keep()
+            yield from self._keep_steps()
         except StateError:
             pass  # tried again before the next
         return new
 
-    def _keep(self) -> None:
-        """The place of the next entry is in the store when this returns; in one step: no entry is half known."""
-        self._store.save(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
+    def _keep_steps(self) -> "Generator[None, None, None]":
+        """The place of the next entry is in the store when this ends."""
+        yield from self._store.save_steps(NAME, [self.generation, self.next_sequence, self._previous, self._is_certain])
         self._is_kept = True
 
 
 def _is_place(saved: "Any") -> bool:
-    """Whether a stored value is what `_keep` stores."""
+    """Whether a stored value is what `_keep_steps` stores."""
     if not isinstance(saved, list) or len(saved) != 4 or not isinstance(saved[2], bytes):
         return False
     return type(saved[0]) is int and type(saved[1]) is int

@@ -27,17 +27,19 @@ if TYPE_CHECKING:
 
 
 class Publisher:
-    """Publisher(log, sealer, events, recorder, trader, usage, count): what it publishes comes from events, recorder,
-    trader and usage; `count(reason)` counts what could not be sealed."""
+    """Publisher(log, sealer, events, recorder, trader, usage, count, whole_steps): what it publishes comes from events,
+    recorder, trader and usage; `count(reason)` counts what could not be sealed; `whole_steps(work)` is that work, which
+    must not be closed early."""
 
     def __init__(
         self, log: "OwnLog", sealer: "Sealer", events: "Events", recorder: "Recorder", trader: "Trader",
-        usage: "Usage", count: "Callable[[str], None]",
+        usage: "Usage", count: "Callable[[str], None]", whole_steps: "Callable[[Any], Any]",
     ) -> None:  # fmt: skip
         self._log = log
         self._sealer = sealer
         self._events = events.waiting
         self._count = count
+        self._whole_steps = whole_steps
         self._recorder = recorder
         self._trader = trader
         self._usage = usage
@@ -68,10 +70,8 @@ class Publisher:
         yield
         new = yield from self._log.append_steps(kind, sealed, now)
         if new is not None:
-            new = new.with_body(body)
-            self._trader.published(new)
-            self._usage.published(new)
-            self._recorder.published(new)
+            parts = (self._trader, self._usage, self._recorder)
+            yield from self._whole_steps(_tell_steps(new.with_body(body), parts))
         return new
 
     def _publish_key(self, now: "Now") -> "Generator[None, None, bool]":
@@ -84,14 +84,14 @@ class Publisher:
         yield
         new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))
         if new is not None:
-            self._sealer.published(new)
+            yield from self._whole_steps(_tell_steps(new, (self._sealer,)))
         return new is not None
 
     def _publish_event(self, now: "Now") -> "Generator[None, None, bool]":
         if not self._events:
             return False
         code, fields = self._events[0]
-        self._recorder.cover(fields.get("registers", {}))
+        yield from self._recorder.cover_steps(fields.get("registers", {}))
         fields["code"] = code
         new = yield from self._publish(kinds.EVENT, fields, now)
         if new is None:
@@ -105,7 +105,7 @@ class Publisher:
         if due is None:
             return False
         kind, body = due
-        self._recorder.cover({readings.IMPORT_WH: body["import_wh"]})
+        yield from self._recorder.cover_steps({readings.IMPORT_WH: body["import_wh"]})
         new = yield from self._publish(kind, body, now)
         return new is not None
 
@@ -148,3 +148,10 @@ class Publisher:
             supply.to_s = max(supply.to_s, grant.to_s)
             supply.priority = max(supply.priority, grant.priority)
         return supply
+
+
+def _tell_steps(new: "entry.Entry", parts: "tuple[Any, ...]") -> "Generator[None, None, None]":
+    """Have them know an entry that is in the journal."""
+    for part in parts:
+        yield
+        part.published(new)

@@ -84,7 +84,11 @@ class Sealer:
     def _is_in_journal(self, log: "OwnLog") -> bool:
         """Whether the KEY_OPEN that was being published when the state was stored is in the journal."""
         new = log.read(self._sequence)
-        return new is not None and new.kind == kinds.KEY_OPEN and new.body == self._opening(self.key_no)
+        return (
+            new is not None
+            and new.kind == kinds.KEY_OPEN
+            and new.body == self._opening(self.key_no, self._period_key(self.key_no))
+        )
 
     # What must be published before anything can be sealed
 
@@ -103,9 +107,12 @@ class Sealer:
         if self._must_open(now):
             self._key = None
             yield
-            key_no = self._open(now)
+            key_no = yield from self._open_steps(now)
             yield
-            return kinds.KEY_OPEN, self._opening(key_no)
+            key = self._period_key(key_no)
+            self._unsealed_with = (key_no, key)  # so that it is derived once
+            yield
+            return kinds.KEY_OPEN, self._opening(key_no, key)
         return None
 
     def published(self, new: "entry.Entry") -> None:
@@ -116,7 +123,8 @@ class Sealer:
             self._unpublished = None
         elif new.kind == kinds.KEY_OPEN:
             self.key_no = new.body["key_no"]
-            self._key = self._period_key(self.key_no)
+            number, key = self._unsealed_with
+            self._key = key if number == self.key_no else self._period_key(self.key_no)
 
     def _look(self) -> None:
         """Who is to read, and what that follows from, by the certificates that are held."""
@@ -166,7 +174,7 @@ class Sealer:
         self._made_for, self._generation = self._wanted, self._log.generation
         self._is_begun = False
         self._unsealed_with = (0, b"")
-        self._keep(self.key_no, None)
+        yield from self._keep_steps(self.key_no, None)
         self._unpublished = body
         return body
 
@@ -187,24 +195,23 @@ class Sealer:
             return True
         return now.unix_s is not None and now.unix_s // DAY_S != self._day
 
-    def _open(self, now: "Now") -> int:
-        """The number of the next key; it is kept when this returns."""
+    def _open_steps(self, now: "Now") -> "Generator[None, None, int]":
+        """The number of the next key; it is kept when this ends."""
         key_no = self.key_no + 1
         self._day = None if now.unix_s is None else now.unix_s // DAY_S
         self._sequence = self._log.next_sequence
-        self._keep(key_no, self._day)
+        yield from self._keep_steps(key_no, self._day)
         return key_no
 
-    def _opening(self, key_no: int) -> "dict[str, Any]":
+    def _opening(self, key_no: int, key: bytes) -> "dict[str, Any]":
         """The body of a KEY_OPEN."""
-        commitment = period_keys.commitment(self._period_key(key_no))
-        return {"key_no": key_no, "epoch": self._epochs[0][0], "commitment": commitment}
+        return {"key_no": key_no, "epoch": self._epochs[0][0], "commitment": period_keys.commitment(key)}
 
-    def _keep(self, key_no: int, day: "int | None") -> None:
-        """Durable when this returns: the epochs, and the number of the key that is to begin."""
+    def _keep_steps(self, key_no: int, day: "int | None") -> "Generator[None, None, None]":
+        """Durable when this ends: the epochs, and the number of the key that is to begin."""
         values = [self._generation, self._made_for, self._epochs, key_no, day, self._sequence]
         if values != self._kept:
-            self._store.save(NAME, values)
+            yield from self._store.save_steps(NAME, values)
             self._kept = values
 
     # Sealing and unsealing
@@ -212,6 +219,8 @@ class Sealer:
     def seal_steps(self, kind: int, body: "dict[str, Any]") -> "Generator[None, None, dict[str, Any]]":
         """The body as it may be published, giving way while it is sealed. Raises NoKeyError while it has to be
         sealed and cannot be, SealError."""
+        yield from kinds.load_steps(kind)
+        yield
         if not _is_to_be_sealed(kind, body) or self._is_open_community():
             return body
         if self._key is None:
@@ -252,7 +261,7 @@ def _is_to_be_sealed(kind: int, body: "dict[str, Any]") -> bool:
 
 
 def _is_sound(saved: object) -> bool:
-    """Whether a kept value is what `_keep` keeps."""
+    """Whether a kept value is what `_keep_steps` keeps."""
     if not isinstance(saved, list) or len(saved) != 6:
         return False
     generation, made_for, epochs, key_no, day, sequence = saved

@@ -42,6 +42,7 @@ class Trust:
         self.community = ids.community_id(root_public_key)
         self.root_kid = ids.kid_of(root_public_key)
         self.verifications = 0
+        self.is_early = False  # the last entry that was outside of its author's certificate came before it
         self.changes = 0
         self._root_public_key = root_public_key
         self._store = store
@@ -87,7 +88,9 @@ class Trust:
         if not roles.may_publish(certificate, new):
             return reasons.NOT_ALLOWED
         if not _covers(certificate, now_s):
+            self.is_early = now_s is not None and now_s < certificate["not_before_s"]
             return reasons.CERTIFICATE_EXPIRED
+        self.is_early = False
         if not roles.is_chained(certificate):
             problem = chain.order_problem(certificate["id"], new)
             if problem:

@@ -12,7 +12,7 @@ from wattpact_meter.metering.intervals import Intervals, UnixTime
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from typing import Any
 
     from wattpact_protocol.log import entry
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME = "registers"
 _CHECKPOINT_MS = 60_000
+_MJ_PER_WH = 3_600_000
 _PARTS = 128  # a checkpoint where one of so many of the energy since the start is in none
 _RAN_BACK_S = 3_600  # a clock set back behind the last reading by more opens a new register generation
 _MAX_TEXT_BYTES = 64
@@ -57,11 +58,14 @@ class Recorder:
         self.time = UnixTime()
         self.power_w: int | None = None
         self.opened = 0  # the newest register generation whose start was published
+        self.named = (0, "")  # a register generation and its serial, known without the checkpoint
         self.rebased: tuple[int, int] | None = None  # import where a generation ended, and where the next began
         self._ends: list[list[Any]] = []  # [generation, registers] where one ended or began, until it is in a reading
         self._shown = 0  # so many of them are in readings that wait
         self._had_clock: bool | None = None
-        self._saved: dict[int, int] = {}  # registers of the newest checkpoint
+        self.saved: dict[
+            int, int
+        ] = {}  # registers that are in flash: of the newest checkpoint, or what it was raised to
         self._saved_ms = 0
         self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
         self._adopted_ms: int | None = None
@@ -95,7 +99,7 @@ class Recorder:
             self.period_ms, self._adopted_s, self._ends = saved[-3:]
             if self._adopted_s:
                 self.bank.outage_s = None
-            self._saved = self.bank.snapshot()
+            self.saved = self.bank.snapshot()
         held = self.bank.snapshot()
         below = any(held.get(number, 0) < wh for number, wh in floor_wh.items())
         if generation > self.bank.generation or (generation == self.bank.generation and below):
@@ -113,30 +117,40 @@ class Recorder:
         for number, wh in floor_wh.items():
             values[number] = max(wh, values.get(number, 0))
         rows = [[number, wh, 0] for number, wh in sorted(values.items())]
-        self.bank.restore([1, generation, self.bank.serial or self._serial, rows])
+        serial = self.bank.serial
+        if generation == self.named[0]:
+            serial = serial or self.named[1]  # so that a meter with registers goes on in its generation
+        self.bank.restore([1, generation, serial or self._serial, rows])
+        self.saved = self.bank.snapshot()  # where they came from
+        self._unsaved_mj = 1  # a checkpoint with the next tick
 
     # What was measured. Each gives the boundaries that were crossed, as (Unix s, import Wh).
 
-    def measure(self, now: "Now", measurement: "Measurement") -> "list[tuple[int, int]]":
-        """A measurement that ends now."""
+    def measure_steps(self, now: "Now", measurement: "Measurement") -> "Generator[None, None, list[tuple[int, int]]]":
+        """A measurement that ends now. Gives way where it is in the registers and in no reading yet: it must be driven
+        to its end."""
         if measurement.serial is not None:
-            return self._adopt(now, measurement, measurement.serial)
-        if not measurement.quality & readings.SENSOR_FAULT:
-            self._trust(now.uptime_ms)
-        if self.bank.serial != self._serial:
-            self._open(self._serial, {})
-        before = self.bank.snapshot()
-        self.bank.add_energy(measurement.energy_nj)
-        moved_mj = abs(sum(measurement.energy_nj)) // 1_000_000
-        self._counted_mj += moved_mj
-        self._unsaved_mj += moved_mj
-        return self._follow(now, before, measurement.duration_us // 1000, measurement)
+            moved = self._adopt(now, measurement, measurement.serial)
+            if moved is None:
+                return []
+            before, duration_ms = moved
+        else:
+            if not measurement.quality & readings.SENSOR_FAULT:
+                self._trust(now.uptime_ms)
+            if self.bank.serial != self._serial:
+                self._open(self._serial, {})
+            before, duration_ms = self.bank.snapshot(), measurement.duration_us // 1000
+            self.bank.add_energy(measurement.energy_nj)
+            self._count(abs(sum(measurement.energy_nj)) // 1_000_000)
+        yield
+        return self._follow(now, before, duration_ms, measurement)
 
-    def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "list[tuple[int, int]]":
-        """The registers of a meter with registers of its own."""
+    def _adopt(self, now: "Now", measurement: "Measurement", serial: str) -> "tuple[dict[int, int], int] | None":
+        """The registers of a meter with registers of its own: those before, and how many ms ago; or None where nothing
+        follows from them."""
         if not measurement.registers_wh:  # some meters send power far more often than registers
             self.power_w = measurement.power_w
-            return []
+            return None
         now_ms, now_s, values_wh = now.uptime_ms, now.uptime_ms // 1000, measurement.registers_wh
         self._measure_outage(now)
         power_w = measurement.power_w
@@ -149,12 +163,19 @@ class Recorder:
             before = self.bank.snapshot()
         self._note_rejection(verdict)
         if verdict not in (registers.ADOPTED, registers.OPENED):
-            return []
+            return None
         if not self.bank.is_frozen(now_s):
             self._trust(now_ms)
+        self._count(
+            _MJ_PER_WH * (sum(self.totals().values()) - sum([before.get(number, 0) for number in self.totals()]))
+        )
         self._adopted_s = now.unix_s or 0
         last_ms, self._adopted_ms = self._adopted_ms, now_ms
-        return self._follow(now, before, 0 if last_ms is None else now_ms - last_ms, measurement)
+        return before, 0 if last_ms is None else now_ms - last_ms
+
+    def _count(self, moved_mj: int) -> None:
+        self._counted_mj += moved_mj
+        self._unsaved_mj += moved_mj
 
     def _measure_outage(self, now: "Now") -> None:
         """For how long the registers after a restart may have risen unseen, once there is a clock."""
@@ -199,7 +220,7 @@ class Recorder:
     def _opened(self, closing_wh: "dict[int, int]") -> None:
         closed_wh, _ = self.rebased or (closing_wh.get(readings.IMPORT_WH, 0), 0)
         self.rebased = (closed_wh, self.import_wh)
-        self._saved = {}
+        self.saved = {}
         if not closing_wh:
             self.note_generation()
             return
@@ -238,7 +259,10 @@ class Recorder:
                 self._shown -= 1
                 self._unsaved_mj = self._counted_mj + 1  # a checkpoint with the next tick
         elif new.kind == kinds.EVENT and new.body["code"] == event_codes.REGISTER_OPEN:
-            self.opened = max(self.opened, new.body.get("detail", 0))
+            number = new.body.get("detail", 0)
+            self.opened = max(self.opened, number)
+            if number >= self.named[0] and "text" in new.body:
+                self.named = (number, new.body["text"])
 
     def idle(self, now: "Now") -> "list[tuple[int, int]]":
         """Nothing was measured; time went on."""
@@ -286,25 +310,26 @@ class Recorder:
 
     # What is kept
 
-    def keep_up(self, now: "Now") -> None:
+    def keep_up_steps(self, now: "Now") -> "Generator[None, None, None]":
         """A checkpoint now and then, so that power lost without warning loses little: soon after a start often, so that
         many starts together lose little too."""
         if self._unsaved_mj * _PARTS > self._counted_mj:
-            self.checkpoint()
+            yield from self.checkpoint_steps()
         elif now.uptime_ms - self._saved_ms >= _CHECKPOINT_MS:
             self._saved_ms = now.uptime_ms
-            if self.bank.snapshot() != self._saved:
-                self.checkpoint()
+            if self.bank.snapshot() != self.saved:
+                yield from self.checkpoint_steps()
 
-    def cover(self, values_wh: "dict[int, int]") -> None:
-        """A checkpoint at or above these registers is in flash when this returns."""
-        if any(self._saved.get(number, -1) < wh for number, wh in values_wh.items()):
-            self.checkpoint()
+    def cover_steps(self, values_wh: "dict[int, int]") -> "Generator[None, None, None]":
+        """A checkpoint at or above these registers is in flash when this ends."""
+        if any(self.saved.get(number, -1) < wh for number, wh in values_wh.items()):
+            yield from self.checkpoint_steps()
 
-    def checkpoint(self) -> None:
-        self._store.save(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s, self._ends])
+    def checkpoint_steps(self) -> "Generator[None, None, None]":
+        """The registers as they are now are in flash when this ends."""
+        yield from self._store.save_steps(NAME, self.bank.checkpoint() + [self.period_ms, self._adopted_s, self._ends])
         self._unsaved_mj = 0
-        self._saved = self.bank.snapshot()
+        self.saved = self.bank.snapshot()
 
 
 def _few(values_wh: "dict[int, int]") -> "dict[int, int]":

@@ -5,7 +5,7 @@ so that after a power cut at any byte there is the old value or the new one, nev
 
     file = "WS" | length (2) | CRC-32 (4) | deterministic CBOR
 
-Encoding a long value takes long, so that `save_steps` gives way in it; the file is written in one step at the end.
+Encoding a long value takes long, so that `save_steps` gives way in it; the file is written in one step behind that.
 
 There is one copy. A value that does not check is reported in `corrupt` and not replaced by an older one: an old
 register would be a falling one, and the guard would rather know.
@@ -19,6 +19,7 @@ and then.
 import binascii
 import os
 
+from wattpact_protocol import steps
 from wattpact_protocol.encoding import cbor
 
 TYPE_CHECKING = False
@@ -47,10 +48,11 @@ def flushed(file: "BinaryIO") -> None:
 
 def turn(folder: str) -> None:
     """Write something into a folder, and remove it: a step towards its other block."""
+    path = folder + _TURNING
     try:
-        with open(folder + _TURNING, "wb") as file:
+        with open(path, "wb") as file:
             file.write(bytes(100))
-        os.remove(folder + _TURNING)
+        os.remove(path)
     except OSError:
         pass  # what matters is written elsewhere, and reported there
 
@@ -109,42 +111,40 @@ class Store:
 
     def save(self, name: str, value: "Any") -> None:
         """Keep the value; durable when this returns. Raises StateError, and the value before it is kept."""
-        self._check_name(name)
-        try:
-            self._write(name, cbor.encode(value))
-        except cbor.EncodeError as error:
-            raise StateError("%s: %s" % (name, error))
+        steps.finish(self.save_steps(name, value))
 
     def save_steps(self, name: str, value: "Any") -> "Generator[None, None, None]":
-        """As `save`, giving way while it is encoded; until this ends the value must not change. Lists may hold
-        records: what has a `to_list`, and is encoded as what that gives."""
+        """As `save`, giving way around the file that is written, and while the value is encoded; until this ends it
+        must not change. Lists may hold records: what has a `to_list`, and is encoded as what that gives."""
         self._check_name(name)
         self.is_saving = True
         try:
             yield
             body = yield from cbor.encode_steps(value, _LEVELS)
             yield
+            self._write(name, body)
+            self._writes += 1
+            if self._writes % _TURN_EVERY == 0:
+                yield
+                turn(self._directory.rsplit("/", 1)[0])
         except cbor.EncodeError as error:
             raise StateError("%s: %s" % (name, error))
         finally:
             self.is_saving = False
-        self._write(name, body)
 
     def _write(self, name: str, body: bytes) -> None:
         if len(body) > MAX_VALUE_BYTES:
             raise StateError("%s is %d bytes, and %d fit" % (name, len(body), MAX_VALUE_BYTES))
         path = self._path(name)
+        new = path + _NEW  # made once: MicroPython looks for each text among all that it has
         try:
-            with open(path + _NEW, "wb") as file:
+            with open(new, "wb") as file:
                 file.write(_head(body) + body)
                 self._fsync(file)
-            os.rename(path + _NEW, path)
+            os.rename(new, path)
         except OSError as error:
             raise StateError("%s: flash failed: %s" % (name, error))
         self.corrupt.discard(name)
-        self._writes += 1
-        if self._writes % _TURN_EVERY == 0:
-            turn(self._directory.rsplit("/", 1)[0])
 
     def condemn(self, name: str) -> None:
         """Give a value up that is sound but of no use: it is gone, and `corrupt` from now on."""

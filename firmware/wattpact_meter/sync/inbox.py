@@ -91,9 +91,9 @@ class Inbox:
         self._repeated = what
         return self._repeats >= INSISTS
 
-    def move(self, inbox: bytes, cursor: int) -> None:
-        """The entry at that cursor has had its effect; durable when this returns."""
-        self._store.save(NAME, [inbox, cursor, self.receipt])
+    def move_steps(self, inbox: bytes, cursor: int) -> "Generator[None, None, None]":
+        """The entry at that cursor has had its effect; durable when this ends."""
+        yield from self._store.save_steps(NAME, [inbox, cursor, self.receipt])
         self.id = inbox
         self.cursor = cursor
         self._repeats = 0

@@ -177,6 +177,9 @@ class Usage:
     def rebase(self, closing_wh: int, opening_wh: int) -> None:
         """A register generation ended and another began: what is not allotted yet stays so."""
         self.base_wh += opening_wh - closing_wh
+        for grant in self.grants:
+            if grant.start_wh is not None:
+                grant.start_wh = opening_wh  # or what is published next would be of the generation that ended
 
     def follow_clock(self, now_s: int) -> None:
         """A clock that was ahead is not any more: what is used from now on counts, at the rate from now on."""

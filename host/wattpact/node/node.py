@@ -151,7 +151,7 @@ class Node:
             with self.store.transaction():
                 self._projections.catch_up()
                 if self.ordering.waits:
-                    return False  # entries are stored; what they come to depends on the order
+                    return False  # entries are stored; what they amount to depends on the order
                 if self.granting.publish_due(self.ordering.ledger.state):
                     self._projections.catch_up()
                 self._apply_new()

@@ -76,6 +76,7 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
         return False
     commitment, s = signature[:32], int.from_bytes(signature[32:], "little")
     challenge = yield from _hash_to_scalar_steps(commitment + public_key + message)
+    yield
     data = bytearray(32)
     scalar.pack(data, challenge)
     u, v = yield from _halve_steps(int.from_bytes(data, "little"))
@@ -90,7 +91,9 @@ def verify_steps(public_key: bytes, message: bytes, signature: bytes):
         return False
     base_digits = recoded(scalar.limbs((v * s % _ORDER).to_bytes(32, "little"), 20))
     yield
-    vanishes = yield from curves.vanishes_steps(base_digits, (first, second), _nonadjacent(u), _nonadjacent(abs(v)))
+    digits, other_digits = _nonadjacent(u), _nonadjacent(abs(v))
+    yield
+    vanishes = yield from curves.vanishes_steps(base_digits, (first, second), digits, other_digits)
     return vanishes
 
 

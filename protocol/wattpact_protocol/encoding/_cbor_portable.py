@@ -9,9 +9,10 @@ SIGN1_TAG = 18
 
 _HIGHEST = (1 << 64) - 1
 _LOWEST = -(1 << 64)
-_STEP_COST = 100  # between two moments at which others may: bytes, and as many more for each part
-_PART_COST = 48
+_STEP_COST = 160  # between two moments at which others may: bytes, and as many more for each part
+_PART_COST = 32
 _STEP_BYTES = 32  # the same of what is decoded, whose parts are small
+_PART_BYTES = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ def encode(value: "Any") -> bytes:
 
 
 def encode_steps(value: "Any", levels: int) -> "Generator[None, None, bytes]":
-    """As `encode` of a list or map, giving way between its items, and of those in a list down to so many levels; the
+    """As `encode`, giving way between the items of a list or map, and of those in a list down to so many levels; the
     value must not change until then. An item that has a `to_list` is encoded as what that gives."""
-    out, cost = bytearray(), 0
-    for part in _parts(value, levels):
-        out.extend(part)
-        cost += len(part) + _PART_COST
-        if cost >= _STEP_COST:
-            cost = 0
+    out = bytearray()
+    spent, limit = 0, _STEP_COST
+    for count in _parts(out, value, levels):
+        spent += _PART_COST * count
+        if spent + len(out) >= limit:
+            limit = spent + len(out) + _STEP_COST
             yield
     return bytes(out)
 
@@ -140,6 +141,7 @@ class _Reader:
         """As `item`, giving way after some bytes."""
         major = self.data[self.at] >> 5 if self.at < self.end else 0
         if not levels or not depth or (major != 4 and major != 5):
+            self.paused -= _PART_BYTES
             if self.at - self.paused >= _STEP_BYTES:
                 self.paused = self.at
                 yield
@@ -329,20 +331,24 @@ def _in_order(pairs: "dict[Any, Any]") -> "list[Any]":
     return [by_encoding[encoding] for encoding in sorted(by_encoding)]
 
 
-def _parts(value: "Any", levels: int) -> "Generator[bytes | bytearray, None, None]":
-    """The encoding in parts: the heads of lists and maps, and their items."""
-    head = bytearray()
-    _write_head(head, 0xA0 if isinstance(value, dict) else 0x80, len(value))
-    yield head
+def _parts(out: bytearray, value: "Any", levels: int) -> "Generator[int, None, None]":
+    """Append the encoding, and stop behind some items of lists and maps: how many there were."""
     if isinstance(value, dict):
+        _write_head(out, 0xA0, len(value))
         for key in _in_order(value):
-            part = bytearray()
-            _write(part, key, 0)
-            _write(part, value[key], MAX_DEPTH)
-            yield part
-        return
-    for item in value:
-        if levels > 1 and isinstance(item, (list, dict)):
-            yield from _parts(item, levels - 1)
-        else:
-            yield encode(item.to_list() if hasattr(item, "to_list") else item)
+            yield 3  # a key, and mostly a list
+            _write(out, key, 0)
+            _write(out, value[key], MAX_DEPTH)
+    elif isinstance(value, list):
+        _write_head(out, 0x80, len(value))
+        for item in value:
+            yield 1
+            if type(item) is not int and hasattr(item, "to_list"):
+                item = item.to_list()
+            if levels > 1 and isinstance(item, (list, dict)):
+                yield from _parts(out, item, levels - 1)
+            else:
+                _write(out, item, MAX_DEPTH)
+    else:
+        _write(out, value, MAX_DEPTH)
+    yield 1

@@ -8,7 +8,7 @@ but a fault operates it once its contacts are welded. It is no protection agains
 from wattpact_protocol.guard.decision import READY_FOR_RECONNECTION
 from wattpact_protocol.guard.decision import Decision as Decision
 from wattpact_protocol.guard.decision import Inputs as Inputs
-from wattpact_protocol.guard.memory import HOLD, NOTHING
+from wattpact_protocol.guard.memory import CREDIT, HOLD, NOTHING
 from wattpact_protocol.guard.policy import Policy as Policy
 from wattpact_protocol.guard.policy import PolicyError as PolicyError
 from wattpact_protocol.guard.state import SETTLE_MS, GuardState
@@ -122,7 +122,9 @@ class Guard(GuardState):
         self._asserted_ms = now_ms if decision.operate or decision.reassert else asserted_ms
         if decision.reason != "warning" and decision.reason != "boot_hold":
             self._warn_until_ms = None
-        memory.use = row.use if decision.closed else NOTHING
+        use = row.use if decision.closed else NOTHING
+        if use != NOTHING or memory.use != CREDIT or not inputs.sensor_dead:  # what was used unseen is of the credit
+            memory.use = use
         memory.protected = self.policy.protected
         self._flag(decision, row, inputs)
         decision.next_at_ms = self._next_at_ms(decision, row, inputs)

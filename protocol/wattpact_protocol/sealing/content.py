@@ -93,6 +93,7 @@ def seal_body_steps(
 
     A body in which nothing is to be sealed comes back as it is. Raises SealError, BodyError."""
     raw: Any = kinds.encode(kind, body)
+    yield
     content: Any = {}
     clear: dict[str, Any] = {}
     if kind == kinds.READING:

@@ -6,6 +6,7 @@ from simulator.field.truth import WMS_PER_WH
 
 _DAY_S = 86_400
 _KEPT_FILES = ("identity",)  # the key: a meter that lost it is another meter
+_GUARD_FILES = ("state/guard", "state/log")  # without them the guard has lost its memory
 _MOST_FAULTS = 2  # that wait on a line, or no telegram ever comes whole
 _AGREE = 12  # good telegrams of a new meter within which its registers must be accepted
 _WRONG_S = (
@@ -68,6 +69,8 @@ def damaged_block(life):
     life.supply.unseen_wms += unpublished[0]
     if found and found[0].endswith("/policy"):
         life.supply.policy = DEFAULTS
+    if found and found[0] in _GUARD_FILES:
+        life.supply.forgotten()
     life.start(False)
 
 
@@ -120,7 +123,7 @@ def swapped_meter(life):
     fresh = utility.made(life.draw, wh[how], old.export_wh // 2, old if life.draw.below(3) else None)
     if how == "anew":
         fresh.serial, fresh.head = old.serial, old.head
-    before_wms = life.truth.used_wms()
+    before_wms = life.shown_wms
     life.note("swapped, %s: %d -> %d Wh, %r -> %r" % (how, old.import_wh, fresh.import_wh, old.serial, fresh.serial))
     restarts = life.draw.below(2) == 0
     if restarts and life.running is not None:
@@ -135,7 +138,7 @@ def swapped_meter(life):
 
 
 def _let_agree(life, before_wms):
-    """Until enough telegrams came whole in a row; what is used meanwhile may be nobody's."""
+    """Until enough telegrams came whole in a row; what was used since the old one was seen may be nobody's."""
     first, faults = life.line.good, life.line.faults
     life.line.faults = []
     for _ in range(10 * _AGREE):

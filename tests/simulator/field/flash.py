@@ -11,6 +11,7 @@ import case
 BLOCK_BYTES = 4096
 _UNREADABLE = 84  # EILSEQ, as littlefs has it for a block that does not check
 _BROKEN = 5  # EIO
+_FOLDER = 0x4000
 
 
 class PowerCut(BaseException):
@@ -56,10 +57,12 @@ class Flash:
         return whole()
 
     def files(self):
-        """Every file that is there, by its path."""
+        """Every file in a folder, by its path."""
         paths = []
         for name in sorted(os.listdir(self.folder)):
             folder = self.folder + "/" + name
+            if not os.stat(folder)[0] & _FOLDER:
+                continue  # power went while the folder above was turned
             paths += [folder + "/" + file for file in sorted(os.listdir(folder))]
         return paths
 

@@ -113,8 +113,15 @@ class Host:
         elif self.now_s - self._certified_s >= _RENEW_S:
             self.certify_meter(meter, self.generation + 1)
 
+    def has_more(self, kind, body):
+        """Whether the answer to what a meter sends is an entry or more; most digests bring nothing new."""
+        return kind == datagram.ENROL or (kind == datagram.DIGEST and self._first(body[3], body[4]) < len(self.rows))
+
+    def _first(self, inbox, cursor):
+        return cursor if inbox == self.store_id and cursor <= len(self.rows) else 0
+
     def _inbox(self, inbox, cursor):
-        first = cursor if inbox == self.store_id and cursor <= len(self.rows) else 0
+        first = self._first(inbox, cursor)
         batch = self.rows[first : first + _BATCH]
         return [
             datagram.encode(datagram.INBOX, self.community, [self.store_id, at, at + 1, raw])

@@ -61,7 +61,8 @@ class Life:
         self.running = None
         self.injected = 0  # failures of tasks that are the field's own
         self._busy_until_ms = 0
-        self._down_wms = 0
+        self._shown = 0  # telegrams that came whole since the start
+        self.shown_wms = (0, 0)  # what was used when registers were shown that the meter had to adopt
         self._make_source()
         self.link.sent = self._sent
         self.host.policy(1, POLICY)
@@ -80,6 +81,7 @@ class Life:
         self.flash.is_off = False
         self.relay.is_powered = True
         self.starts += 1
+        self._shown = 0
         self.supply.restarted()
         self.ledger.registers.restarted()
         self.link.forget()
@@ -142,7 +144,8 @@ class Life:
             from wattpact_protocol.log import entry
 
             self.ledger.sequences.sent(entry.decode(body, self.host.community))
-        self._busy_until_ms = self.truth.ms + _BUSY_MS
+        if kind == datagram.ENTRY or self.host.has_more(kind, body):
+            self._busy_until_ms = self.truth.ms + _BUSY_MS
 
     # Time
 
@@ -168,7 +171,7 @@ class Life:
                 good = self.line.good
                 self.line.send(to_ms, self.meter, self.truth.watts if self.truth.is_closed else 0, self.truth.has_mains)
                 if self.line.good > good:
-                    self.supply.seen()
+                    self._show()
             self.line.arrive(to_ms)
         self.link.arrive(to_ms)
         if self.running is None:
@@ -181,6 +184,13 @@ class Life:
             self.ct.follow(flows)
             self.supply.seen()
         self._moment()
+
+    def _show(self):
+        """A telegram came whole; a start adopts no registers before two agree."""
+        self._shown += self.running is not None
+        if self._shown > 1:
+            self.supply.seen()
+            self.shown_wms = self.truth.used_wms()
 
     def _moment(self):
         running = self.running

@@ -147,7 +147,8 @@ class Ledger:
         values = body["registers"]
         self.registers.published(generation, {number: row[0] for number, row in values.items()})
         self.registers.published(generation, {number: readings.end_value(body, number) for number in values})
-        self.seen_wms = [self._truth.import_wms, self._truth.export_wms]
+        if readings.intervals(body):  # else it shows where a generation ended or began, maybe long ago
+            self.seen_wms = [self._truth.import_wms, self._truth.export_wms]
         self.check_most()
 
     def _attribute(self, body):

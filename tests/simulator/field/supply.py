@@ -15,6 +15,7 @@ DEFAULTS = {
     "emergency_credit_wh": 2_500, "warn_wait_max_s": 300, "hold_budget_s": 43_200, "hold_budget_wh": 5_000,
 }  # fmt: skip
 _BOOT_HOLD_MS = 30_000
+_CLOSES_LATER = ("resting", "outage_wait", "awaiting_consent")
 _SLACK_MS = 12_000  # between two moments, at most
 
 
@@ -74,6 +75,10 @@ class Supply:
     def restarted(self):
         self.starts += 1
 
+    def forgotten(self):
+        """The guard lost its memory: a grant counts as held, and what is unknown has its whole budget."""
+        self.hold_wms = self.hold_ms = 0
+
     def check(self, decision, now, has_policy, attributed):
         """What the meter decided just now, and where the relay is; has_policy: it has the community's policy;
         attributed: contract -> Wh, as published."""
@@ -88,6 +93,8 @@ class Supply:
         self.reason, self.contract = decision.reason, decision.contract
         if not self._truth.is_closed:
             self.warned_ms = self.starts = 0
+            if decision.reason in _CLOSES_LATER and self._is_granted(now.unix_s):
+                self.hold_wms = self.hold_ms = 0
             return
         if not decision.closed and not decision.operate:
             raise Violation("relay", "it is closed, and the decision is %s" % decision.reason)
@@ -122,6 +129,10 @@ class Supply:
         """What is not known for a moment: between two moments, by rounding, and what resets may lose."""
         unknown_wms = min(self._dark_wms, self.policy["hold_budget_wh"] * WMS_PER_WH) + self._down_wms
         return MOST_W * _SLACK_MS + unknown_wms + (LEAST_WH + 3) * WMS_PER_WH + of_wms // 100 + self.unseen_wms
+
+    def _is_granted(self, now_s):
+        """Whether any grant is in time by the meter's clock."""
+        return now_s is not None and any(row["from_s"] <= now_s < row["to_s"] for row in self._host.grants.values())
 
     def _grant(self, now):
         grant = self._host.grants.get(self.contract)
