@@ -20,7 +20,10 @@ class Machine:
         self.up_s += seconds
 
     def problem(self, last_s=START_S, *stamps):
-        return self.watch.problem(last_s, stamps)
+        """`stamps`: what meters published before, one each."""
+        for number, stamp in enumerate(stamps):
+            self.watch.note(b"meter %d" % number, stamp)
+        return self.watch.problem(last_s)
 
 
 def by_meter(unix_s, clock_status=0):
@@ -45,7 +48,7 @@ def test_a_clock_that_is_kept_right_by_small_steps_dates_blocks():
 def test_nothing_is_ordered_while_the_clock_is_behind_the_last_block():
     machine = Machine()
     machine.now_s -= YEAR_S  # as a Pi starts that keeps no time without power
-    assert "31536000 s behind the last block" in machine.problem()
+    assert machine.problem() == "this machine's clock is behind the last block, which is of 2026-10-01 00:00 UTC"
     machine.pass_s(30)
     assert machine.problem()
     machine.now_s += YEAR_S
@@ -70,7 +73,7 @@ def test_a_jump_ahead_is_trusted_once_a_meter_has_the_same_time(off_s):
     machine.now_s += YEAR_S  # a Pi without a time server until now
     machine.pass_s(5)
     assert machine.problem()
-    assert machine.problem(START_S, by_meter(machine.now_s - YEAR_S), by_meter(machine.now_s + off_s)) is None
+    assert machine.problem(START_S, by_meter(machine.now_s + off_s)) is None
     machine.pass_s(3600)
     assert machine.problem() is None
 
@@ -85,6 +88,36 @@ def test_a_meter_that_does_not_know_the_time_confirms_no_jump(stamp):
     machine.now_s += YEAR_S
     assert machine.problem(START_S, stamp)
     assert machine.problem(START_S, by_meter(machine.now_s, CLOCK_DAYLIGHT_SAVING)) is None
+
+
+def test_most_meters_decide_and_each_by_the_last_that_came_of_it():
+    machine = Machine()
+    machine.now_s += YEAR_S
+    right, wrong = by_meter(START_S), by_meter(START_S + YEAR_S)
+    assert machine.problem(START_S, wrong, right), "one has the host's own clock"
+    assert machine.problem(START_S, wrong, right, right, wrong)
+    assert machine.problem(START_S, wrong, wrong, right, wrong) is None
+
+
+def test_what_meters_published_before_a_jump_says_nothing_about_it():
+    machine = Machine()
+    assert machine.problem(START_S, by_meter(START_S + YEAR_S)) is None  # a meter whose clock is wrong
+    machine.now_s += YEAR_S
+    assert machine.problem()
+
+
+def test_the_text_is_the_same_for_as_long_as_the_problem_is():
+    """It is stored and logged where it changes."""
+    for off_s in (YEAR_S, -YEAR_S):
+        machine = Machine()
+        machine.now_s += off_s
+        texts = set()
+        for second in range(100):
+            machine.pass_s(1)
+            machine.up_s += second % 2  # the two clocks tick at different moments
+            machine.now_s += second % 2
+            texts.add(machine.problem(START_S))
+        assert len(texts) == 1 and None not in texts
 
 
 def test_a_jump_ahead_of_a_clock_that_was_behind_is_what_sets_it_right():

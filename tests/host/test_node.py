@@ -38,8 +38,8 @@ def community(tmp_path):
         yield made
 
 
-def take(community, *entries):
-    return community.node.ingest([(new.raw, ("10.0.0.1", 1)) for new in entries])
+def take(community, *entries, address="10.0.0.1"):
+    return community.node.ingest([(new.raw, (address, 1)) for new in entries])
 
 
 def published(community, kind):
@@ -394,13 +394,14 @@ class SteppedNode:
         self.node.ordering.check_clock()  # as the node does every few seconds
         return self.views.community()["ledger"]["waits"]
 
-    def receive(self, unix_s):
+    def receive(self, unix_s, address="10.0.0.1"):
         """Something of a meter comes, of that time."""
-        take(self.community, self.meter.publish("event", {"code": 1}, unix_s))
+        take(self.community, self.meter.publish("event", {"code": 1}, unix_s), address=address)
 
 
 @pytest.mark.parametrize(
-    ("off_s", "why"), [(YEAR_S, "jumped ahead by 31536000 s"), (-YEAR_S, "is 31535999 s behind the last block")]
+    ("off_s", "why"),
+    [(YEAR_S, "jumped ahead by 31536000 s"), (-YEAR_S, "is behind the last block, which is of 2026-10-01 00:00")],
 )
 def test_nothing_is_ordered_while_the_clock_has_stepped_and_then_it_goes_on(community, caplog, off_s, why):
     stepped = SteppedNode(community)
@@ -427,6 +428,20 @@ def test_a_clock_that_is_set_right_goes_on_once_a_meter_has_its_time(community):
     stepped.off_s = YEAR_S  # the Pi has had the wrong time, and now has the right one
     stepped.receive(START_S + 5)
     assert stepped.ordered_s(stepped.enrol("two")) is None
+    stepped.receive(START_S + YEAR_S, "127.0.0.1")  # has this machine's clock
+    assert stepped.waits
     stepped.receive(START_S + YEAR_S)
     assert stepped.ordered_s(stepped.enrol("three")) == START_S + YEAR_S + stepped.passed_s
     assert stepped.waits is None
+
+
+def test_a_node_that_stops_leaves_nobody_waiting(community):
+    stepped = SteppedNode(community)
+    stepped.enrol("one")
+    stepped.off_s = YEAR_S
+    assert stepped.waits
+    asyncio.run(stepped.node.stop())
+    community.sink.open()
+    community.node = node_of(community)
+    assert StoredViews(community.sink.path, lambda: START_S).community()["ledger"]["waits"] is None
+    Proven(community.node.store)

@@ -19,8 +19,9 @@ from wattpact.market import terms
 from wattpact.ordering import cosigning, exported, following
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.following import Follower
+from wattpact.ordering.submitting import SubmissionError
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.ledger import records
+from wattpact_protocol.ledger import checkpoints, records
 from wattpact_protocol.ledger.witnesses import encode as naming
 from wattpact_protocol.log import kinds
 
@@ -161,6 +162,34 @@ def test_proofs_and_blocks_need_what_the_community_requires(host, cosigning_thre
             following.verify(cbor.encode([head, placed, certificates, other]), root)
     with pytest.raises(following.FollowingError):
         following.verify(cbor.encode([head, placed, []]), root)
+
+
+def test_who_is_required_counts_before_who_signed_most(host, cosigning_three):
+    """Two others have cosigned a head; the one that is required has cosigned the next."""
+    store, away = host.sink.store, set()
+
+    def post(url, body):
+        if url in away:
+            raise SubmissionError("it is away")
+        return everybody(cosigning_three, host.sink.clock)(url, body)
+
+    def submit(*urls):
+        away.clear()
+        away.update(urls)
+        asyncio.run(Cosigning(store, host.sink.clock, post).submit())
+
+    required = cosigning_three[2].key
+    terms.set_witnesses(store, host.issuer, [required], 1, host.now_s)
+    host.sink.projections.follow()
+    submit("http://w2.example")
+    host.owned_meter("House 2")
+    submit("http://w0.example", "http://w1.example")
+    proof = following.prove(store, store.ordered_in(0)[0].id)
+    assert list(following.verify(proof, host.root.public_key).cosigned) == ["w2.example"]
+    submit()
+    heads = [checkpoints.decode(text) for text in store.cosigned_heads(1, 9)]
+    best = checkpoints.decode(cosigning.best_head(store, 0))
+    assert best.size == max(head.size for head in heads) and len(best.signatures) == 4
 
 
 def test_the_issuer_cannot_publish_what_no_entry_can_name(host):

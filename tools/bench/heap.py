@@ -48,7 +48,8 @@ TERMS = members.FoundingTerms("Bench", "EUR", "UTC", 900, 300_000, 80_000)
 _LAUNCHER = """
 import gc, sys
 {loading}
-gc.threshold({collect_bytes!r})
+if gc.mem_free() < {roomy_bytes}:
+    gc.threshold({collect_bytes})
 from boards.virtual.lockstep import run
 sys.exit(run(sys.argv[-1]))
 """
@@ -76,8 +77,12 @@ def architecture() -> str:
 
 
 def collect_bytes() -> int:
-    """After how many bytes garbage is collected, as the boot.py of a chip sets it."""
-    found = re.search(r"^COLLECT_BYTES = (\d+) \* 1024$", BOOT.read_text(), re.MULTILINE)
+    """After how many bytes garbage is collected, as the boot.py of a chip without PSRAM sets it."""
+    return _of_boot("COLLECT_BYTES")
+
+
+def _of_boot(name: str) -> int:
+    found = re.search(rf"^{name} = (\d+) \* 1024$", BOOT.read_text(), re.MULTILINE)
     assert found, BOOT
     return int(found[1]) * KIB
 
@@ -97,7 +102,8 @@ def make_form(name: str, folder: Path, heap_bytes: int) -> Form:
         size = image.write_bytes(romfs.build_image(architecture()))
         loading = romfs.mounting(image)
     launcher = folder / "launcher.py"
-    launcher.write_text(_LAUNCHER.format(loading=loading, collect_bytes=collect_bytes()))
+    bounds = {"collect_bytes": collect_bytes(), "roomy_bytes": _of_boot("ROOMY_BYTES")}
+    launcher.write_text(_LAUNCHER.format(loading=loading, **bounds))
     program = folder / "micropython"
     # A program in MicroPython's place: of the arguments it is given, only the configuration matters.
     program.write_text(

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
-from wattpact_protocol.log.entry import Stamp
 
 from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
@@ -37,6 +36,7 @@ _LOG = logging.getLogger("wattpact.node")
 UDP_PORT = 47800
 POLL_S = 0.1
 TICK_S = 1.0
+_THIS_MACHINE = ("127.", "::1", "::ffff:127.")
 
 _ALL_BUT_READINGS = tuple(kind for kind in kinds.NAMES if kind != kinds.READING)
 
@@ -77,8 +77,7 @@ class Node:
         self._host = host
         self._issuer = issuer
         self._clock_watch = ClockWatch(clock, lambda: clock_ms() // 1000) if checks_clock else None
-        self._stamps: list[Stamp] = []  # of what meters published since the clock was last checked
-        self.ordering = Writer(store, host, clock, None if self._clock_watch is None else self._clock_problem)
+        self.ordering = Writer(store, host, clock, None if self._clock_watch is None else self._clock_watch.problem)
         self._projections = Projections(
             store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
         )
@@ -101,17 +100,13 @@ class Node:
         self.inbox = Inboxes(self.store)
         self.cursor = 0
 
-    def _clock_problem(self, last_s: int) -> str | None:
-        assert self._clock_watch is not None
-        stamps, self._stamps = self._stamps, []
-        return self._clock_watch.problem(last_s, stamps)
-
     # Entries
 
     def ingest(self, batch: list[tuple[bytes, Address]]) -> list[Verdict]:
         """Take entries in, act on them and answer; raises StoreError, and then nothing was acknowledged."""
         addresses = [address for _, address in batch]
         verdicts = self.pipeline.ingest([raw for raw, _ in batch], [address[0] for address in addresses])
+        self._note_times(verdicts, addresses)
         self._publish_receipts(verdicts)
         self.catch_up()
         if self._edge is not None:
@@ -125,13 +120,20 @@ class Node:
             for kid, new in last.items():
                 author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
-                    self._note_stamp(new.stamp)
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
                     publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
 
-    def _note_stamp(self, stamp: Stamp) -> None:
-        if self._clock_watch is not None:
-            self._stamps = [*self._stamps[-63:], stamp]
+    def _note_times(self, verdicts: list[Verdict], addresses: list[Address]) -> None:
+        """What time it is elsewhere: a meter on this machine has this machine's."""
+        if self._clock_watch is None:
+            return
+        for verdict, address in zip(verdicts, addresses, strict=True):
+            new = verdict.entry
+            author = None if new is None else self.pipeline.directory.get(new.kid)
+            if new is None or author is None or verdict.reason != STORED or address[0].startswith(_THIS_MACHINE):
+                continue
+            if author.certificate["role"] == roles.METER:
+                self._clock_watch.note(new.kid, new.stamp)
 
     def catch_up(self) -> None:
         """Apply what is new in the store, grant what is due, push it to the meters it concerns, and notify."""
@@ -212,6 +214,7 @@ class Node:
         if self._transport is not None:
             self._transport.close()
         self.events.notify(STOP)
+        self.ordering.forget_clock()
         self.pipeline.close()
         self.store.close()
 

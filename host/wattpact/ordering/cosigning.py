@@ -12,10 +12,11 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from wattpact_protocol.ledger import checkpoints
+from wattpact_protocol.ledger import checkpoints, records
 from wattpact_protocol.ledger.checkpoints import Checkpoint, CheckpointError
+from wattpact_protocol.log import entry
 
-from wattpact.bundle.cosigned import WitnessKey, cosigners
+from wattpact.bundle.cosigned import NOBODY, Required, WitnessKey, cosigners, promised
 from wattpact.ordering import submitting
 from wattpact.ordering.submitting import Answer, SubmissionError
 from wattpact.ordering.writer import CHECKPOINT, open_ledger
@@ -75,13 +76,26 @@ def submitted_to(reader: Reader) -> list[WitnessKey]:
 
 
 def best_head(reader: Reader, height: int, known: int = KNOWN_HEADS) -> str | None:
-    """The newest of the heads with most cosignatures, among the last `known`, that covers a block; without any the
-    host's own. None where nothing is ordered."""
+    """The newest of the heads with most cosignatures that the community's entry requires, then with most at all, among
+    the last `known` that cover a block; without any the host's own. None where nothing is ordered."""
     own = reader.meta(CHECKPOINT)
     heads = reader.cosigned_heads(height + 1, known, newest_first=True)
-    if heads:
-        return max(heads, key=lambda text: len(checkpoints.decode(text).signatures))
-    return None if own is None else own.decode()
+    if not heads:
+        return None if own is None else own.decode()
+    required = _required(reader).witnesses
+
+    def rank(text: str) -> tuple[int, int]:
+        head = checkpoints.decode(text)
+        return len(cosigners(head, required)), len(head.signatures)
+
+    return max(heads, key=rank)
+
+
+def _required(reader: Reader) -> Required:
+    """What the community's newest ordered entry requires."""
+    held = reader.ledger_value(records.key_of(records.COMMUNITY))
+    row = None if held is None else reader.entry_with_id(records.decode(records.COMMUNITY, held)["id"])
+    return NOBODY if row is None else promised(entry.decode(row.raw, reader.community).body)
 
 
 def seen_by(reader: Reader, height: int, known: int = KNOWN_HEADS) -> dict[str, int]:

@@ -24,7 +24,7 @@ class Proven:
             raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
         waits = (reader.meta(WAITS) or b"").decode()
         if waits:
-            raise OrderingError(f"nothing is ordered now: {waits}")
+            raise OrderingError(f"nothing is ordered now: {waits}; where the clock is right, start the node anew")
         self.header: blocks.Header = header
         self._reader = reader
         self._head = head

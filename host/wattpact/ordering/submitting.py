@@ -84,7 +84,8 @@ def post(url: str, body: bytes) -> Answer:
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=DEADLINE_S)
     connected: list[socket.socket] = []
-    ending = threading.Timer(DEADLINE_S, _cut, [connection, connected])
+    is_late = threading.Event()
+    ending = threading.Timer(DEADLINE_S, _cut, [connection, connected, is_late])
     ending.daemon = True
     ending.start()
     try:
@@ -94,7 +95,7 @@ def post(url: str, body: bytes) -> Answer:
         connection.request("POST", parts.path + PATH, body, headers)
         response = connection.getresponse()
         text = response.read(MAX_ANSWER_BYTES + 1).decode()
-        if ending.finished.is_set():
+        if is_late.is_set():
             raise TimeoutError(f"it did not end within {DEADLINE_S} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise SubmissionError(f"no answer from {url}: {_reason(error)}") from None
@@ -106,8 +107,9 @@ def post(url: str, body: bytes) -> Answer:
     return Answer(response.status, text)
 
 
-def _cut(connection: http.client.HTTPConnection, connected: list[socket.socket]) -> None:
-    """End a connection for the thread that waits for it."""
+def _cut(connection: http.client.HTTPConnection, connected: list[socket.socket], is_late: threading.Event) -> None:
+    """End a connection for the thread that waits for it, which then knows why."""
+    is_late.set()
     held = connected[0] if connected else connection.sock
     if held is not None:
         with contextlib.suppress(OSError):

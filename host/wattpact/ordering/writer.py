@@ -90,6 +90,11 @@ class Writer:
         with self._store.transaction():
             self._look_at_clock()
 
+    def forget_clock(self) -> None:
+        """Nobody watches the clock from now on, so nothing is known of it; raises StoreError."""
+        if self.waits:
+            self._store.set_meta(WAITS, b"")
+
     def _look_at_clock(self) -> None:
         """What the node found of its clock holds for every program here."""
         known = (self._store.meta(WAITS) or b"").decode()
