@@ -2,7 +2,7 @@
 # everything it fetches or makes stays inside this checkout, in .venv, .cache and host/web.
 
 PORT ?= 8080
-PYTEST_FLAGS ?= -n 2 --dist worksteal
+PYTEST_FLAGS ?= -n 3 --dist worksteal
 ARGS ?=
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)

@@ -39,7 +39,7 @@ def test_every_rule_holds_whatever_happens():
     if case.MICROPYTHON:
         check("soak/0", EVENTS // 3, None)
         return
-    for seed in sorted(set(range(case.cases(16, 8))) | set(OPEN)):
+    for seed in sorted(set(range(case.cases(12, 8))) | set(OPEN)):
         check("soak/%d" % seed, EVENTS, OPEN.get(seed))
 
 
