@@ -4,9 +4,9 @@ import sys
 
 sys.path[:0] = ["tests/device/chip", "tests", "protocol", "firmware"]
 
-from wattpact_meter.load_order import load  # noqa: E402
+from wattpact_meter import load_order  # noqa: E402
 
-load()
+load_order.load()
 
 import json  # noqa: E402
 
@@ -14,7 +14,7 @@ import chiptime  # noqa: E402
 import esp32  # noqa: E402
 import machine  # noqa: E402
 import network  # noqa: E402
-from boards.esp32 import board, chip_clock, pins, service_board, start  # noqa: E402
+from boards.esp32 import board, chip, chip_clock, pins, service_board, start  # noqa: E402
 from boards.esp32c3 import pins as c3_pins  # noqa: E402
 from boards.esp32s3 import pins as s3_pins  # noqa: E402
 from simulator import flash, service  # noqa: E402
@@ -37,10 +37,19 @@ SETTINGS = {
 }  # fmt: skip
 
 
+PAUSE = [b""] * 60  # at 10 ms a reading: a radio has left, and has begun to join
+
+
 def write_settings(folder, **more):
     values = dict(SETTINGS)
     values.update(more)
     flash.write(folder + "/settings.json", json.dumps(values).encode())
+
+
+def power_up():
+    """Another start of the chip: nothing has made a watchdog."""
+    chip._made.clear()
+    machine.watchdogs.clear()
 
 
 def step(app, times):
@@ -166,11 +175,93 @@ def serve(folder, *data, resets=1):
     serial = service.Serial()
     serial.incoming += data
     service_board.ConsoleBytes = lambda: serial
-    before, watchdogs = len(machine.resets), len(machine.watchdogs)
+    before = len(machine.resets)
+    power_up()
     start.start(pins, folder)
-    assert len(machine.resets) == before + resets and len(machine.watchdogs) == watchdogs + 1
-    assert machine.watchdogs[-1].timeout == 60_000 and machine.watchdogs[-1].fed >= len(data)
+    assert len(machine.resets) == before + resets and len(machine.watchdogs) == 1
+    assert machine.watchdogs[0].timeout == 60_000 and machine.watchdogs[0].fed >= len(data)
     return serial.take()
+
+
+class SlowStation(network.WLAN):
+    """The chip's radio: it has left 300 ms after it was to, and stays joined when the program starts anew."""
+
+    kept = None
+    left_us = None
+
+    def __init__(self, interface):
+        super().__init__(interface)
+        self.joined = SlowStation.kept
+
+    def connect(self, ssid, key):
+        before = self.joined if self.joined in network.there else None
+        super().connect(ssid, key)
+        self.joined = before or self.joined
+
+    def disconnect(self):
+        network._do("disconnect")
+        self.left_us = chiptime.now_us + 300_000
+
+    def isconnected(self):
+        if self.left_us is not None and chiptime.now_us >= self.left_us:
+            self.joined = self.left_us = None
+        SlowStation.kept = self.joined
+        return super().isconnected()
+
+
+def check_slow_radio(folder):
+    """What it still reports of the settings before is no success of those that are tried."""
+    write_settings(folder)
+    works, wrong = ("barn", "new secret"), ("barn", "mistyped")
+    station, network.WLAN, network.there = network.WLAN, SlowStation, [works]
+    flash.write(folder + "/service", b"")
+    trying = [(1, b"\x03")]
+    worked, failed = trying + [(1, b"\x04"), (4, b"\x01\x00")], trying + [(2, b"\x03"), (1, b"\x02")]
+    received = serve(folder, service.wifi(*works), *PAUSE, service.wifi(*wrong))
+    assert received == worked + failed, received
+    kept = flash.read(folder + "/settings.json")
+    assert json.loads(kept.decode())["wifi"] == {"ssid": works[0], "password": works[1]}
+    SlowStation.kept = works
+    flash.write(folder + "/service", b"")
+    assert serve(folder, service.wifi(*wrong)) == failed and flash.read(folder + "/settings.json") == kept
+    network.WLAN, network.there = station, []
+    machine.resets.clear()
+
+
+def check_interrupted_start(folder):
+    """Ctrl-C or an error at any place of a start: the watchdog runs."""
+    write_settings(folder)
+    for module, name in ((start, "_is_held"), (load_order, "load"), (board, "run"), (board, "Board")):
+        for error in (KeyboardInterrupt, MemoryError):
+            if name == "Board" and error is MemoryError:
+                continue  # then it restarts by itself: check_restart
+            seen = []
+
+            def fails(*_):
+                seen.append([one.timeout for one in machine.watchdogs])  # noqa: B023
+                raise error  # noqa: B023
+
+            power_up()
+            right = getattr(module, name)
+            setattr(module, name, fails)
+            try:
+                start.start(pins, folder)
+            except (KeyboardInterrupt, MemoryError):
+                assert name != "Board"
+            setattr(module, name, right)
+            assert seen == [[60_000]] and len(machine.watchdogs) == 1 and machine.watchdogs[0].fed >= 1, name
+    assert machine.resets == []
+
+
+def check_main():
+    """It is there before what main imports."""
+    started = []
+    right, start.start = start.start, lambda pins: started.append((pins, len(machine.watchdogs)))
+    for name, its_pins in (("esp32", pins), ("esp32c3", c3_pins), ("esp32s3", s3_pins)):
+        power_up()
+        __import__("boards.%s.main" % name)
+        assert started.pop() == (its_pins, 1)
+    start.start = right
 
 
 def check_service(folder):
@@ -183,7 +274,7 @@ def check_service(folder):
     open_ = machine.pins[pins.RELAY_OPEN]
     pulses = open_.history.count(1)
     flash.write(folder + "/service", b"")
-    received = serve(folder, service.rpc(4), service.wifi("barn", "old"), service.wifi(*new))
+    received = serve(folder, service.rpc(4), service.wifi("barn", "old"), *PAUSE, service.wifi(*new))
     assert [service.strings(data)[1] for kind, data in received[:3]] == [
         [b"barn", b"-60", b"YES"], [b"free", b"-60", b"NO"], []
     ]  # fmt: skip
@@ -199,7 +290,7 @@ def check_service(folder):
     assert meters == [folder, folder]  # one that is stuck
     network.fails, machine._cause = {"active": RuntimeError}, machine.PWRON_RESET
     # Ctrl-C leads to the prompt.
-    assert serve(folder, service.rpc(4), service.wifi("free", ""), b"\r\x03", resets=0) == [
+    assert serve(folder, service.rpc(4), service.wifi("free", ""), *PAUSE, b"\r\x03", resets=0) == [
         (4, b"\x04\x00"), (1, b"\x03"), (2, b"\x03"), (1, b"\x02")
     ]  # fmt: skip
     network.fails = {}
@@ -232,6 +323,9 @@ with flash.Mounted(flash.Blocks(), fresh=True) as mounted:
     check_randomness(mounted.path)
     check_clipping(mounted.path)
     check_service(mounted.path)
+    check_slow_radio(mounted.path)
+    check_interrupted_start(mounted.path)
     check_restart(mounted.path)
+check_main()
 check_pins()
 print("wired up")

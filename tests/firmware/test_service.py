@@ -4,6 +4,7 @@ import json
 import os
 
 import case
+from boards.virtual.radio import Radio
 from case import raises
 from simulator import flash
 from simulator.service import NETWORKS, Board, Relay, rpc, sends, strings, wifi
@@ -110,7 +111,7 @@ def test_settings_that_work_are_kept_beside_all_others():
         assert board.serial.take() == [TRYING, DONE, SENT_WIFI]
         assert read(board.settings_path) == dict(OLD, wifi={"ssid": "house", "password": NETWORKS["house"]})
         assert flash.names(folder) == ["settings.json"]
-        assert ended == "done" and 11_000 <= after_ms <= 11_100
+        assert ended == "done" and 11_500 <= after_ms <= 11_600
 
 
 def test_a_meter_without_settings_gets_a_file_with_its_wifi():
@@ -139,10 +140,72 @@ def test_a_radio_that_cannot_begin_is_not_waited_for():
         write(folder + "/settings.json", OLD)
         board = Board(folder + "/settings.json", [(10, sends(wifi("house", NETWORKS["house"])))])
         board.radio.join = lambda ssid, password: False
-        board._at.append((100, sends(rpc(2))))
+        board._at.append((1_000, sends(rpc(2))))
         board.serve()
         assert board.serial.take() == [TRYING, error(3), READY, error(0), READY]
         assert read(board.settings_path) == OLD
+
+
+class SlowRadio(Radio):
+    """It reports late_ms later that it left, and at some time after that it joined what it was joining before."""
+
+    def __init__(self, board, late_ms, joins_late_ms=None):
+        super().__init__(NETWORKS)
+        self._board, self._late_ms, self._joins_late_ms = board, late_ms, joins_late_ms
+        self._reports = []
+        self.joins = []
+
+    @property
+    def is_joined(self):
+        while self._reports and self._board.now_ms >= self._reports[0][0]:
+            self._is_joined = self._reports.pop(0)[1]
+        return self._is_joined
+
+    @is_joined.setter
+    def is_joined(self, value):
+        self._is_joined = value
+
+    def join(self, ssid, password):
+        self.joins.append((ssid, self._board.now_ms - 5_000, self.is_joined))
+        return super().join(ssid, password)
+
+    def leave(self):
+        now_ms = self._board.now_ms
+        if self._joins_late_ms is not None:
+            self._reports.append((now_ms + self._joins_late_ms, True))
+        if self.is_joined or self._reports:
+            self._reports.append((now_ms + self._late_ms, False))
+
+
+def served_slowly(folder, late_ms, joins_late_ms=None):
+    """It is joined, by settings that worked, when others come that do not."""
+    write(folder + "/settings.json", OLD)
+    at = [(10, sends(wifi("barn", ""))), (9_000, notes_packets), (9_010, sends(wifi("house", "mistyped")))]
+    board = Board(folder + "/settings.json", at)
+    board.radio = SlowRadio(board, late_ms, joins_late_ms)
+    return board, board.serve()[1]
+
+
+def test_a_connection_of_before_is_no_success():
+    """A radio reports that it left, or that it had joined just before it did, only later."""
+    for late_ms, joins_late_ms in ((60, None), (300, None), (2_000, None), (4_500, None), (300, 100)):
+        with flash.Folder() as folder:
+            board, after_ms = served_slowly(folder, late_ms, joins_late_ms)
+            assert board.events[1] == [TRYING, DONE, SENT_WIFI]
+            assert board.serial.take() == [TRYING, error(3), READY]
+            assert read(board.settings_path)["wifi"] == {"ssid": "barn", "password": ""}
+            (_, _, was_joined), (ssid, joined_ms, is_joined) = board.radio.joins
+            assert (was_joined, ssid, is_joined) == (False, "house", False)
+            assert max(500, late_ms) <= joined_ms - 9_010 <= max(500, late_ms) + 150
+            assert 49_000 <= after_ms <= 49_150  # 30 s in all, and 10 s
+
+
+def test_a_radio_that_does_not_leave_joins_nothing_else():
+    with flash.Folder() as folder:
+        board, after_ms = served_slowly(folder, 6_000)
+        assert board.serial.take() == [TRYING, error(3), READY] and len(board.radio.joins) == 1
+        assert read(board.settings_path)["wifi"] == {"ssid": "barn", "password": ""}
+        assert 24_000 <= after_ms <= 24_150
 
 
 def test_the_second_attempt_may_work():

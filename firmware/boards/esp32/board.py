@@ -12,7 +12,7 @@ import sys
 import time
 
 import machine
-from boards.esp32.chip import RESTART_MS, SETTINGS, WATCHDOG_MS
+from boards.esp32.chip import RESTART_MS, SETTINGS, watchdog
 from boards.esp32.chip_clock import ChipClock
 from wattpact_meter import settings
 from wattpact_meter.app import App
@@ -57,7 +57,7 @@ class Board:
         self._clock = ChipClock()
         self._sntp = Sntp(self.settings.time_server, self._resolver)
         self._button = Button(pins.BUTTON)
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)  # from here on it cannot be stopped
+        self._watchdog = watchdog()
 
     def now(self) -> "Now":
         return self._clock.now()

@@ -1,6 +1,10 @@
 """What /main.py of an ESP32 imports: `import boards.esp32.main`. Not run on hardware yet."""
 
-from boards.esp32 import pins
-from boards.esp32.start import start
+from boards.esp32.chip import watchdog
+
+watchdog()  # before what an interrupt, or a file that is missing, could end
+
+from boards.esp32 import pins  # noqa: E402
+from boards.esp32.start import start  # noqa: E402
 
 start(pins)

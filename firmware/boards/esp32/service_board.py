@@ -6,7 +6,7 @@ import time
 
 import machine
 import micropython
-from boards.esp32.chip import RESTART_MS, SETTINGS, WATCHDOG_MS
+from boards.esp32.chip import RESTART_MS, SETTINGS, watchdog
 from wattpact_meter.drivers.console_bytes import ConsoleBytes
 from wattpact_meter.drivers.relay_pin import BistableRelay
 from wattpact_meter.drivers.wifi_trial import WifiTrial
@@ -29,7 +29,7 @@ class ServiceBoard:
         self.serial = ConsoleBytes()
         self.radio = WifiTrial()
         self._start = time.ticks_ms()  # type: ignore[attr-defined]
-        self._watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        self._watchdog = watchdog()
 
     def uptime_ms(self) -> int:
         """From the start, for days."""

@@ -6,7 +6,7 @@ It is decided before anything of either is loaded: they are not in memory togeth
 import time
 
 import machine
-from boards.esp32.chip import SETTINGS
+from boards.esp32.chip import SETTINGS, watchdog
 from machine import Pin
 
 TYPE_CHECKING = False
@@ -19,7 +19,8 @@ _LOOK_MS = 20
 
 
 def start(pins: "Any", flash: str = "") -> None:
-    """Run what this start is for; the chip restarts after either."""
+    """Run what this start is for. The chip restarts after either, and by the watchdog after an error here."""
+    watchdog()
     reason = _service_reason(pins.BUTTON, flash)
     if reason:
         from boards.esp32.service_board import run as run_service
@@ -29,6 +30,7 @@ def start(pins: "Any", flash: str = "") -> None:
         from wattpact_meter.load_order import load
 
         load()
+        watchdog()  # the rest of the start has its minute too
         from boards.esp32.board import run
         from wattpact_meter.once import once
 

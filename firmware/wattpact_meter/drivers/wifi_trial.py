@@ -22,8 +22,7 @@ class WifiTrial:
         return [(one[0], one[3], one[4] != 0) for one in found or ()]
 
     def join(self, ssid: str, password: str) -> bool:
-        """Begin to, instead of what was before; whether the radio does."""
-        self.leave()
+        """Begin to, once it has left what was before; whether the radio does."""
         return bool(self._try(self._join, ssid, password))
 
     @property
@@ -32,8 +31,8 @@ class WifiTrial:
         return bool(self._wlan is not None and self._try(self._wlan.isconnected))
 
     def leave(self) -> None:
-        if self._wlan is not None:
-            self._try(self._wlan.disconnect)
+        """Begin to: `is_joined` is of before until the radio has reported it. A soft reset leaves it joined."""
+        self._try(self._leave)
 
     def _on(self) -> "Any":
         if self._wlan is None:
@@ -44,6 +43,9 @@ class WifiTrial:
 
     def _scan(self) -> "Any":
         return self._on().scan()
+
+    def _leave(self) -> None:
+        self._on().disconnect()
 
     def _join(self, ssid: str, password: str) -> bool:
         self._on().connect(ssid, password)

@@ -1,7 +1,8 @@
 """The service start's loop: it serves until it is done, or nobody uses it, and never longer than an hour.
 
-A board has: relay, settings_path, chip (a name), serial (read() -> bytes, write(bytes)), radio (scan(), join(ssid,
-password), is_joined, leave()) and the functions uptime_ms(), sleep_ms(n), feed() and report(event).
+A board has: relay, settings_path, chip (a name), serial (read() -> bytes, write(bytes)), radio (scan(), leave() and
+join(ssid, password), which begin to, and is_joined) and the functions uptime_ms(), sleep_ms(n), feed() and
+report(event).
 
 What always holds: the relay is open from the first moment on, since no guard decides; nothing is measured, signed or
 written to the log.

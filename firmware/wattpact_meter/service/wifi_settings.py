@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 VERSION = b"0.1.0"  # of the firmware, as in pyproject.toml
 TRIAL_MS = 30_000  # for the access point, the handshake and an address
+# A radio reports later that it left, or joined just before: neither is the trial's.
+SETTLE_MS = 500
+LEAVE_MS = 5_000
 CUT_MS = 1_000  # without a byte, within a frame: its sender has stopped
 MOST_NETWORKS = 20
 _MOST_SSID, _MOST_PASSWORD = 32, 63  # bytes, IEEE 802.11
@@ -30,7 +33,8 @@ class WifiSettings:
         self._state = improv.READY
         self._error = improv.NO_ERROR
         self._trial: tuple[str, str] | None = None
-        self._trial_end_ms = self._last_ms = 0
+        self._is_joining = False
+        self._trial_start_ms = self._last_ms = 0
 
     def poll(self, now_ms: int) -> bool:
         """Whether it was of use to somebody. KeyboardInterrupt after a Ctrl-C outside of a frame, where bytes are
@@ -76,16 +80,25 @@ class WifiSettings:
             self._trial = values[0].decode(), values[1].decode()
         except ValueError:
             raise improv.ImprovError("access")
-        self._trial_end_ms = now_ms + TRIAL_MS
+        self._trial_start_ms = now_ms
+        self._is_joining = False
         self._set_state(improv.PROVISIONING)
-        if not self._board.radio.join(*self._trial):
-            self._trial_end_ms = now_ms
+        self._board.radio.leave()
 
     def _follow_trial(self, now_ms: int) -> bool:
         """Whether a trial is under way."""
         if self._trial is None:
             return False
-        if self._board.radio.is_joined:
+        elapsed_ms = now_ms - self._trial_start_ms
+        is_joined = self._board.radio.is_joined
+        if not self._is_joining:
+            if not is_joined and elapsed_ms >= SETTLE_MS:
+                self._is_joining = self._board.radio.join(*self._trial)
+                if not self._is_joining:
+                    self._fail(improv.UNABLE_TO_CONNECT)
+            elif elapsed_ms >= LEAVE_MS:
+                self._fail(improv.UNABLE_TO_CONNECT)
+        elif is_joined:
             try:
                 put_wifi(self._board.settings_path, *self._trial)
             except SettingsFileError as error:
@@ -97,7 +110,7 @@ class WifiSettings:
                 self._state = improv.PROVISIONED
                 self._send(improv.state(improv.PROVISIONED))
                 self._send(improv.result(improv.SEND_WIFI, []))
-        elif now_ms >= self._trial_end_ms:
+        elif elapsed_ms >= TRIAL_MS:
             self._fail(improv.UNABLE_TO_CONNECT)
         return True
 
