@@ -99,7 +99,7 @@ def test_most_meters_decide_and_each_by_the_last_that_came_of_it():
     assert machine.problem(START_S, wrong, wrong, right, wrong) is None
 
 
-def test_what_meters_published_before_a_jump_says_nothing_about_it():
+def test_what_meters_published_before_a_jump_decides_nothing():
     machine = Machine()
     assert machine.problem(START_S, by_meter(START_S + YEAR_S)) is None  # a meter whose clock is wrong
     machine.now_s += YEAR_S
