@@ -8,8 +8,9 @@
 A task is a step without waiting, called again after as many ms as it returns. Those of the core and of the status are
 generators, and the others get their turn whenever one gives way. What always holds: only the core's task changes the
 core, and while it is at work all that comes waits (`waiting`); an exception in a step is reported and counted, and the
-step is called again; where one but the network's fails FAILURES times running the meter restarts. Its watchdog is fed
-only while every task runs. Nothing here decides; time, randomness and I/O come from the board.
+step is called again; where one but the network's fails FAILURES times running the meter restarts, and at once where the
+core published what its parts do not know of: they read it at the start. Its watchdog is fed only while every task runs.
+Nothing here decides; time, randomness and I/O come from the board.
 """
 
 import asyncio
@@ -123,7 +124,8 @@ class App:
                 failures += 1
                 pause_ms = RETRY_MS
                 self._note(name, error)
-                if failures >= FAILURES and name != "network":  # a radio that fails restarts nothing
+                is_torn = name == "tick" and self.meter.log.untold  # or it would be published twice
+                if is_torn or (failures >= FAILURES and name != "network"):  # a radio that fails restarts nothing
                     self.restarting = True
                     self.stop()
             await self.board.sleep_ms(pause_ms)

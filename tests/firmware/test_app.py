@@ -5,6 +5,7 @@ import asyncio
 from simulator import flash
 from simulator.board import Board
 from simulator.driving import power
+from simulator.enrolled import EnrolledApp
 from wattpact_meter import app as application
 from wattpact_meter.app import FAILURES, STUCK_MS, App
 from wattpact_meter.clock import Now
@@ -13,7 +14,7 @@ from wattpact_meter.metering.recorder import DEAD_MS
 from wattpact_meter.sources import p1_frame
 from wattpact_meter.sources.p1 import P1Source
 from wattpact_protocol import steps
-from wattpact_protocol.log import readings, register_table
+from wattpact_protocol.log import event_codes, readings, register_table
 
 
 def made(folder):
@@ -54,6 +55,33 @@ def test_a_task_that_keeps_failing_restarts_the_meter():
         assert app.errors == {"sample": FAILURES}
         again = App(Board(folder))
         assert again.identity.public_key == app.identity.public_key
+
+
+def test_an_entry_that_its_parts_never_learnt_of_restarts_the_meter_at_once():
+    """It is in the journal: they read it there at the start, and it is not published twice."""
+    with flash.Folder() as folder:
+        enrolled = EnrolledApp(folder)
+        enrolled.rest()
+        app, board, told = enrolled.app, enrolled.board, []
+        board.stop = app.stop
+        board.most_ms = board.uptime_ms + 120_000
+
+        def fail(new):
+            told.append(new)
+            raise MemoryError("memory allocation failed")
+
+        app.meter.recorder.published = fail
+        app.meter.events.note(event_codes.CLOCK_SET, {"detail": 1})
+        assert asyncio.run(app.run()) is True
+        assert len(told) == 1 and app.errors == {"tick": 1}
+        assert app.journal.next_sequence == told[0].sequence + 1
+        enrolled.start()
+        again = enrolled.app.meter
+        assert again.log.next_sequence >= told[0].sequence + 1 and not again.log.untold
+        assert again.log.read(told[0].sequence).id == told[0].id
+        enrolled.rest()
+        events = [again.log.read(number).body for number in range(told[0].sequence, again.log.next_sequence)]
+        assert [body["code"] for body in events if "code" in body].count(event_codes.CLOCK_SET) == 1
 
 
 def test_a_radio_that_keeps_failing_restarts_nothing():

@@ -9,7 +9,7 @@ from simulator.household import Household
 from simulator.network import Network, World, alone
 from simulator.peer import with_peer
 from simulator.snapshot import Snapshot
-from wattpact_meter.storage.journal import Journal
+from wattpact_meter.storage.journal import Journal, JournalError
 from wattpact_meter.storage.store import Store, settle
 from wattpact_protocol.log import event_codes, kinds, readings, reasons
 
@@ -245,6 +245,36 @@ def test_a_power_cut_at_any_write_of_a_renewal_ends_in_the_new_generation():
     assert cuts > 30
 
 
+def test_a_flash_that_fails_while_a_log_ends_has_no_sequence_signed_twice():
+    for good in (0, 1):
+        with flash.Folder() as folder:
+            world, community, household = alone(load, folder=folder)
+            world.run(3)
+            journal = household.journal
+            journal._segment_bytes = 600
+            world.run(20)
+            assert len(journal._segments) > 2
+            remove, left = journal._remove, [good + 1]
+            signed = {number: journal.read(number) for number in range(journal.first, journal.next_sequence)}
+
+            def fail(segment, remove=remove, left=left):
+                left[0] -= 1
+                if left[0] == 0:
+                    raise JournalError("flash failed")
+                remove(segment)
+
+            journal._remove = fail
+            log = household.meter.log
+            community.enrol_again(household, world.owner, generation=1)
+            for _ in range(100):
+                world.step()
+                for number in range(journal.first, journal.next_sequence if log.generation == 0 else 0):
+                    raw = journal.read(number)
+                    assert raw == signed.setdefault(number, raw), number
+            assert left[0] <= 0 and log.generation == 1 and log.is_open
+            assert household.meter.rejected["flash_failed"] == 1
+
+
 def test_resets_together_lose_no_more_than_one_percent_and_the_grant_still_ends():
     for every_s, watts in ((20, 7200), (33, 450), (60, 2000)):
         world, community, household = alone(
@@ -377,7 +407,7 @@ if case.MICROPYTHON:
         bits.shuffle(blocks)
         ways = range(len(flash.DAMAGE))
         trials = [(block, flash.DAMAGE[(first[block] + way) % len(ways)]) for way in ways for block in blocks]
-        trials, renewed = trials if EVERYTHING else trials[: case.cases(64, 12)], 0
+        trials, renewed = trials if EVERYTHING else trials[: case.scale(case.cases(64, 12), 12)], 0
         for block, how in trials:
             life().back(bytearray(life().image))
             try:
@@ -398,7 +428,7 @@ if case.MICROPYTHON:
 
     def test_a_block_damaged_at_any_moment():
         bits = case.Bits("any moment")
-        trials, hopeless = 200 if EVERYTHING else case.cases(32, 4), 0
+        trials, hopeless = 200 if EVERYTHING else case.scale(case.cases(32, 4), 4), 0
         for _ in range(trials):
             writes, block, how = 1 + bits.below(500), bits.below(64), bits.choice(flash.DAMAGE)
             cut = life().cut_after(writes)

@@ -344,6 +344,48 @@ if case.MICROPYTHON:
             assert trader.read(count) == entry(count, 900) and not trader.missing
 
 
+def test_a_flash_that_fails_while_all_is_dropped_frees_no_sequence():
+    for good in range(3):
+        with flash.Folder() as folder:
+            trader = Journal(folder, segment_bytes=400)
+            fill(trader, 20)
+            remove, count = trader._remove, len(trader._segments)
+            assert count > 3
+
+            def fail(segment, trader=trader, left=count - good, remove=remove):
+                if len(trader._segments) == left:
+                    raise JournalError("flash failed")
+                remove(segment)
+
+            trader._remove = fail
+            raises(JournalError, trader.clear)
+            assert trader.next_sequence == Journal(folder, segment_bytes=400).next_sequence == 20
+            trader._remove = remove
+            assert_goes_on(trader)
+            trader.clear()
+            assert (trader.first, trader.next_sequence, flash.names(folder)) == (0, 0, [])
+            fill(trader, 3)
+            assert_holds(trader, 0, 3)
+
+
+def test_a_record_behind_which_memory_runs_out_gives_way_to_the_one_in_its_place():
+    """It may be in the file, and nobody has seen it."""
+
+    def fail(file):
+        file.flush()
+        raise MemoryError("memory allocation failed")
+
+    with flash.Folder() as folder:
+        trader = Journal(folder)
+        fill(trader, 3)
+        works, trader._fsync = trader._fsync, fail
+        raises(MemoryError, trader.append, b"never seen", 3)
+        trader._fsync = works
+        fill(trader, 3)
+        for opened in (trader, Journal(folder)):
+            assert_holds(opened, 0, 6)
+
+
 def test_records_are_as_in_the_specification():
     with flash.Folder() as folder:
         Journal(folder).append(b"abc", 0)

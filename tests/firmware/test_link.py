@@ -227,8 +227,9 @@ class Addressee:
 
     def apply(self, new, must_prove=False):
         """(moves, reason, proven, changed)"""
+        self.inbox.changed = False
         verdict = self.verdict(new, must_prove)
-        return verdict.moves, verdict.reason, verdict.proven, verdict.changed
+        return verdict.moves, verdict.reason, verdict.proven, self.inbox.changed
 
     def order(self, side, limit):
         assert self.apply(self.community.mandate(self.owner, self.household, side, limit, 40)) == EFFECT

@@ -1,8 +1,10 @@
 """What waits for the core: in order, bounded, and not a nanojoule less or more."""
 
 import case
+from case import raises
 from simulator.board import Now
 from simulator.driving import power
+from simulator.network import alone
 from wattpact_meter.core import backlog
 from wattpact_meter.metering.measurement import Measurement
 from wattpact_protocol import steps
@@ -59,6 +61,47 @@ def test_however_many_come_no_energy_is_lost():
         for row in rows[backlog.MAX_MEASURED - 1 :]:
             faults |= row[2]
         assert not rows or len(rows) < backlog.MAX_MEASURED or meter.measurements[-1].quality == faults
+
+
+def out_of_memory(owner, name):
+    """The method fails once, before it does anything."""
+    works = getattr(owner, name)
+
+    def fail(*arguments):
+        setattr(owner, name, works)
+        raise MemoryError(name)
+
+    setattr(owner, name, fail)
+
+
+def test_energy_is_counted_once_wherever_memory_runs_out():
+    """Before it is in the registers, within that, and behind it."""
+    for find, name in (
+        (lambda recorder: recorder, "_trust"), (lambda recorder: recorder.bank, "add_energy"),
+        (lambda recorder: recorder.bank, "_add"), (lambda recorder: recorder, "_count"),
+        (lambda recorder: recorder, "_follow"), (lambda recorder: recorder.intervals, "follow"),
+    ):  # fmt: skip
+        world, _, household = alone()
+        world.run(3)
+        recorder, held = household.meter.recorder, backlog.Backlog()
+        before_wh = recorder.import_wh
+        for energy_mws in (3_600_000_000, 7_200_000_000):  # 1 kWh, and 2 kWh
+            held.add(household.now(world.ms), power(energy_mws, 1_000_000))
+        out_of_memory(find(recorder), name)
+        raises(MemoryError, drain, held, household.meter)
+        drain(held, household.meter)
+        assert recorder.import_wh - before_wh == 3_000, name
+
+
+def test_registers_that_cannot_be_followed_are_not_tried_again():
+    """They count all the same with those that come next, and one that always fails must not stop the meter."""
+    world, _, household = alone()
+    world.run(3)
+    held = backlog.Backlog()
+    held.add(household.now(world.ms), Measurement((), 0, {}, 0, "METER", {1: 5}))
+    out_of_memory(household.meter.recorder, "_adopt")
+    raises(MemoryError, drain, held, household.meter)
+    assert not held._measured
 
 
 def test_what_is_joined_shows_the_newest_values():

@@ -51,8 +51,10 @@ class Policies:
         except PolicyError:
             return reasons.POLICY_OUT_OF_RANGE
         yield
-        self._fields[self._place(body)] = body
-        yield from self._store.save_steps(NAME, self._fields)
+        fields = self._fields[:]
+        fields[self._place(body)] = body
+        yield from self._store.save_steps(NAME, fields)
+        self._fields = fields  # not before: what flash did not take must be new when it comes again
         self.is_lost = False
         if self._current() is body:
             self.changed = policy

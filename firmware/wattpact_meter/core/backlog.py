@@ -46,8 +46,14 @@ class Backlog:
 
     def apply_steps(self, meter: "Meter") -> "Generator[None, None, None]":
         """Give the meter the measurements that wait by now, one in a step or more. Closed in between, those that it
-        was not given wait still."""
+        was not given wait still, and so does one whose energy it could not count."""
         for _ in range(len(self._measured)):
-            now, measurement = self._measured.pop(0)
-            yield from meter.measure_steps(now, measurement)
+            now, measurement = self._measured[0]
+            try:
+                yield from meter.measure_steps(now, measurement)
+            except Exception:
+                if meter.recorder.counted is measurement or not measurement.energy_nj:  # another meter has counted it
+                    del self._measured[0]
+                raise
+            del self._measured[0]
             yield

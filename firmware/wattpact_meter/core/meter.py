@@ -248,11 +248,12 @@ class Meter:
         a batch."""
         yield
         yield from self._begin_log_steps()
-        if verdict.changed:
+        if self.inbox.changed:  # by this entry, or when it came before and flash failed
             yield
             yield from self.checkpoint.keep_trade_steps()
             yield
             yield from self.checkpoint.keep_usage_steps()
+            self.inbox.changed = False
         yield
         if is_other and not verdict.proven:
             return verdict.reason or reasons.INBOX_NOT_PROVEN

@@ -13,7 +13,6 @@ from wattpact_protocol import steps
 from wattpact_protocol.log import entry
 
 from wattpact_meter.storage.journal import JournalError, JournalFull
-from wattpact_meter.storage.store import StateError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +31,8 @@ class OwnLog:
     """OwnLog(identity, community, journal, store): not begun until there is an entry or a certificate to follow.
 
     newest: the newest entry that the journal had at the start; boot: the number of this start, for stamps.
-    is_lost: it cannot go on in its generation; is_state_old: the store is older than the journal."""
+    is_lost: it cannot go on in its generation; is_state_old: the store is older than the journal; untold: an entry is
+    in the journal that the other parts do not know of yet."""
 
     def __init__(self, identity: "Identity", community: bytes, journal: "Journal", store: "Store") -> None:
         self._identity = identity
@@ -44,7 +44,7 @@ class OwnLog:
         self.generation = 0
         self.is_begun = False
         self.is_lost = False
-        self.is_state_old = False
+        self.is_state_old = self.untold = False
         self.full = False
         self.failures = 0  # entries that the journal or the format rejected
         self._is_certain = False  # nothing was signed that is not known here
@@ -170,13 +170,14 @@ class OwnLog:
             self.full = isinstance(error, JournalFull)
             self.failures += 1
             return None
+        self.untold = True
         self.full = False
         self._previous = new.id
         self._is_kept = False
         try:
             yield from self._keep_steps()
-        except StateError:
-            pass  # tried again before the next
+        except Exception:
+            pass  # tried again before the next; it is published, and who waits for it must learn that
         return new
 
     def _keep_steps(self) -> "Generator[None, None, None]":

@@ -72,6 +72,7 @@ class Publisher:
         if new is not None:
             parts = (self._trader, self._usage, self._recorder)
             yield from self._whole_steps(_tell_steps(new.with_body(body), parts))
+            self._log.untold = False
         return new
 
     def _publish_key(self, now: "Now") -> "Generator[None, None, bool]":
@@ -85,6 +86,7 @@ class Publisher:
         new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))
         if new is not None:
             yield from self._whole_steps(_tell_steps(new, (self._sealer,)))
+            self._log.untold = False
         return new is not None
 
     def _publish_event(self, now: "Now") -> "Generator[None, None, bool]":

@@ -118,11 +118,13 @@ class Trust:
             return problem
         if now_s is not None and now_s > new.body["not_after_s"]:
             return reasons.CERTIFICATE_EXPIRED
-        if held is None and len(self._records) >= MAX_AUTHORS and not self._forget_expired(now_s):
+        records = self._records.copy()
+        if held is None and len(records) >= MAX_AUTHORS and not self._forget_expired(records, now_s):
             return reasons.AUTHORS_FULL
-        self._records[subject] = _pack(new)
+        records[subject] = _pack(new)
+        yield from self._store.save_steps(NAME, [records[kid] for kid in sorted(records)])
+        self._records = records  # not before: what flash did not take must be new when it comes again
         self.changes += 1
-        yield from self._store.save_steps(NAME, [self._records[kid] for kid in sorted(self._records)])
         return None
 
     def _pinned_root(self) -> "dict[str, Any]":
@@ -133,11 +135,11 @@ class Trust:
             "epoch": 0, "sealing_key": None,
         }  # fmt: skip
 
-    def _forget_expired(self, now_s: "int | None") -> bool:
-        for kid in sorted(self._records):
+    def _forget_expired(self, records: "dict[bytes, bytes]", now_s: "int | None") -> bool:
+        for kid in sorted(records):
             certificate = self.author(kid)
             if certificate is not None and now_s is not None and now_s > certificate["not_after_s"]:
-                del self._records[kid]
+                del records[kid]
                 return True
         return False
 

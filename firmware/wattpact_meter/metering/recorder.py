@@ -67,6 +67,7 @@ class Recorder:
             int, int
         ] = {}  # registers that are in flash: of the newest checkpoint, or what it was raised to
         self._saved_ms = 0
+        self.counted: Measurement | None = None  # the newest whose energy is in the registers
         self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
         self._adopted_ms: int | None = None
         self._adopted_s = 0  # Unix time; 0 where it is not known
@@ -141,6 +142,7 @@ class Recorder:
                 self._open(self._serial, {})
             before, duration_ms = self.bank.snapshot(), measurement.duration_us // 1000
             self.bank.add_energy(measurement.energy_nj)
+            self.counted = measurement
             self._count(abs(sum(measurement.energy_nj)) // 1_000_000)
         yield
         return self._follow(now, before, duration_ms, measurement)

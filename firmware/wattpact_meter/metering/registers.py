@@ -58,8 +58,9 @@ class Register:
         """Count energy; never less than nothing."""
         if nanojoules < 0:
             raise ValueError("a register cannot fall")
-        whole, self.remainder_nj = divmod(self.remainder_nj + nanojoules, NANOJOULES_PER_WH)
-        self.wh += whole
+        whole, remainder_nj = divmod(self.remainder_nj + nanojoules, NANOJOULES_PER_WH)
+        self.wh += whole  # where memory runs out in one of these two, all is as before
+        self.remainder_nj = remainder_nj
 
 
 class Bank:
@@ -127,11 +128,11 @@ class Bank:
         """
         if not self.generation:
             raise RegisterError("no register generation is open")
-        self._add(IMPORT_WH, EXPORT_WH, sum(phases_nj))
         for index in range(len(phases_nj)):
             imported, exported = phase_ids(index + 1)
             if imported in self._registers and exported in self._registers:
                 self._add(imported, exported, phases_nj[index])
+        self._add(IMPORT_WH, EXPORT_WH, sum(phases_nj))  # the last: what fails before this is added again, and in full
 
     def _add(self, imported: int, exported: int, nanojoules: int) -> None:
         if nanojoules >= 0:

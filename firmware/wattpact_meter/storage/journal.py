@@ -107,8 +107,10 @@ class Journal:
             if file.write(record) != len(record):
                 raise OSError(_NO_SPACE, "written in part")
             self._fsync(file)
-        except OSError as error:
-            self._seal()
+        except Exception as error:
+            self._seal()  # whatever is there of the record gives way to the one in its place
+            if not isinstance(error, OSError):
+                raise
             if error.errno == _NO_SPACE:
                 raise JournalFull("flash is full")
             raise JournalError("flash failed: %s" % error)
@@ -169,7 +171,7 @@ class Journal:
         """Drop everything, and begin again at sequence 0."""
         self._seal()
         while self._segments:
-            self._remove(self._segments[-1])
+            self._remove(self._segments[0])  # the newest last: where flash fails in between no sequence is free again
         self.missing = []
         self._next = 0
 

@@ -29,23 +29,22 @@ INSISTS = 3  # how often a host must repeat what was rejected or surprising befo
 
 class Verdict:
     """moves: the inbox may go on behind this entry. reason: why it had no effect, None where it had, or was not meant
-    to. proven: it is one that this meter knows, or its signature was verified. changed: trader or usage changed.
-    receipt: the entry itself where it is a receipt for this meter, not verified."""
+    to. proven: it is one that this meter knows, or its signature was verified. receipt: the entry itself where it is a
+    receipt for this meter, not verified."""
 
     def __init__(
-        self, moves: bool, reason: "str | None" = None, proven: bool = False, changed: bool = False,
-        receipt: "bytes | None" = None,
-    ) -> None:  # fmt: skip
+        self, moves: bool, reason: "str | None" = None, proven: bool = False, receipt: "bytes | None" = None
+    ) -> None:
         self.moves = moves
         self.reason = reason
         self.proven = proven
-        self.changed = changed
         self.receipt = receipt
 
 
 class Inbox:
     """Inbox(kid, store, trust, trader, usage, policies): `id` is the host's name for it, `cursor` the place of the last
-    entry that was applied; the others are the parts that entries go to."""
+    entry that was applied; the others are the parts that entries go to. changed: trader or usage are not in flash as
+    entries left them, and must be before it moves."""
 
     def __init__(
         self, kid: bytes, store: "Store", trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies"
@@ -60,6 +59,7 @@ class Inbox:
         self.id = NO_INBOX
         self.cursor = 0
         self.receipt: bytes | None = None  # the newest receipt for this log, not verified yet
+        self.changed = False
         self._repeated: bytes | None = None
         self._repeats = 0
         self._restore(store.load(NAME))
@@ -132,8 +132,10 @@ class Inbox:
         if kind == kinds.POLICY:
             reason = yield from self._policies.apply_steps(new.body)
         else:
+            before, self.changed = self.changed, True  # whatever ends it early
             reason = _EFFECTS[kind](self, new, now_s)
-        return Verdict(True, reason, True, reason is None and kind != kinds.POLICY)
+            self.changed = before or reason is None
+        return Verdict(True, reason, True)
 
     def _learn_steps(self, new: entry.Entry, now_s: "int | None", must_prove: bool) -> "Generator[None, None, Verdict]":
         reason = yield from self._trust.learn_steps(new, now_s)
