@@ -96,5 +96,6 @@ def test_an_allocation_that_fails_is_found_out(heap_bytes: int, after: str, imag
         with pytest.raises(AssertionError):
             serve(meter, 1)
             assert meter.process.wait(10) == 0
+        meter.process.wait(10)  # it may be on its way out still
         assert b'"service"' in meter.received
         assert b"MemoryError" in meter.received + meter.errors()
