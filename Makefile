@@ -57,8 +57,9 @@ wheel: run-setup web ## build the installable package into dist/
 micropython: ## fetch the 32-bit MicroPython that runs meters and tests, into .cache
 	@tools/fetch_micropython.sh
 
-test-tools: ## what executes and counts machine code in tests, from Debian where this is root
+test-tools: ## what executes and counts machine code in tests, from Debian where this is root; and another's witness
 	@tools/fetch_test_tools.sh
+	@tools/fetch_omniwitness.sh >/dev/null || echo "the tests with it will skip"
 
 lint: setup ## style: ruff
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . && echo "ruff: clean"

@@ -41,7 +41,7 @@ if [ ! -x "$program" ]; then
   }
   grep -qF "\"Sum\": \"$sum\"" download.json || fail "$module $version is not what it was: its sum is another"
   echo "building omniwitness $version from its Go module into .cache/omniwitness" >&2
-  nice go install "$module/cmd/omniwitness@$version" 2>>"$store/build.log" || {
+  go install "$module/cmd/omniwitness@$version" 2>>"$store/build.log" || {
     tail -n 5 "$store/build.log" >&2
     fail "the build did not finish; $store/build.log has all of it"
   }

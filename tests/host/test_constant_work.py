@@ -78,6 +78,7 @@ def test_every_key_is_the_same_work() -> None:
 
 @pytest.mark.parametrize("change", LEAKS.values(), ids=LEAKS)
 def test_a_leak_is_noticed(change: str) -> None:
+    case.only_thorough()
     assert len(set(crypto.work_of_keys(KEYS, change))) > 1
 
 
@@ -89,10 +90,12 @@ def test_every_secret_is_the_same_work(function: str) -> None:
 
 @pytest.mark.parametrize("change", AGREEMENT_LEAKS.values(), ids=AGREEMENT_LEAKS)
 def test_a_leak_of_agreement_is_noticed(change: str) -> None:
+    case.only_thorough()
     assert len(set(agreement.work_of_secrets(8, change))) > 1
 
 
 def test_a_copy_that_leaks_nothing_is_not_noticed() -> None:
+    case.only_thorough()
     assert len(set(agreement.work_of_secrets(8, mutated("exchange", "    blocks = 2", "    blocks = 1 + 1")))) == 1
     assert len(set(crypto.work_of_keys(8, mutated("select", "    limb = s >> 4", "    limb = s >> 3 + 1")))) == 1
 

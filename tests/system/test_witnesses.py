@@ -25,6 +25,8 @@ COMMAND = [sys.executable, "-c", "from wattpact.cli import main; main()"]
 WITHIN_S = 30
 BUILD_S = 1500
 
+pytestmark = pytest.mark.timeout(BUILD_S + 300)  # where `make test-tools` has not built it
+
 
 @pytest.fixture(scope="module")
 def program():
