@@ -14,7 +14,11 @@ CHECKOUT = TESTS.rsplit("/", 1)[0] if "/" in TESTS else TESTS + "/.."
 
 
 class Skip(Exception):
-    """This test cannot run here; the text says what would let it."""
+    """This test cannot run here; the text says what would let it. Where WATTPACT_REQUIRE_ALL=1, it fails."""
+
+
+class Elsewhere(Skip):
+    """It is not missed here, since it runs under the other Python, or in the thorough run."""
 
 
 def raises(error, function, *args):
@@ -32,14 +36,16 @@ def vectors(name):
         return json.load(file)
 
 
+def is_missed(skip):
+    """Whether a test must not skip for that here: where all is required, as on the machine that checks a change."""
+    return os.getenv("WATTPACT_REQUIRE_ALL") == "1" and not isinstance(skip, Elsewhere)
+
+
 def data(path):
     """The path of a file or folder of the shared data. Skips when there is no such data at all; a wrong name fails."""
     folder = os.getenv("WATTPACT_DATA") or CHECKOUT + "/../shared/data"
     if not _exists(folder):
-        message = "%s needs the shared data: set WATTPACT_DATA to its folder" % path
-        if os.getenv("WATTPACT_REQUIRE_DATA") == "1":
-            raise AssertionError(message)
-        raise Skip(message)
+        raise Skip("%s needs the shared data: set WATTPACT_DATA to its folder" % path)
     found = folder + "/" + path
     assert _exists(found), found + " is not in the shared data"
     return found
@@ -58,7 +64,13 @@ def cases(thorough, quick):
 def only_thorough():
     """What takes long as a whole is left to WATTPACT_THOROUGH=1."""
     if not cases(True, False):
-        raise Skip("takes long: set WATTPACT_THOROUGH=1")
+        raise Elsewhere("takes long: set WATTPACT_THOROUGH=1")
+
+
+def only_micropython(why):
+    """What nothing but MicroPython can show."""
+    if not MICROPYTHON:
+        raise Elsewhere(why)
 
 
 class Bits:

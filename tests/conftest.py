@@ -1,11 +1,11 @@
 """How tests written for both Pythons behave under pytest, and what may skip.
 
-A test that raises case.Skip skips. Where WATTPACT_REQUIRE_DATA=1 is set, as on the machine that checks a change, a test
-that would skip because the shared data is missing fails instead.
+A test that raises case.Skip skips. Where WATTPACT_REQUIRE_ALL=1 is set, as on the machine that checks a change, it fails,
+but for what is shown elsewhere.
 """
 
-import os
 from collections.abc import Generator
+from typing import NoReturn
 
 import case
 import pytest
@@ -17,11 +17,11 @@ settings.load_profile("wattpact")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+def pytest_pyfunc_call() -> Generator[None, object, object]:
     try:
         return (yield)
     except case.Skip as skip:
-        pytest.skip(str(skip))
+        _end(skip)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -30,13 +30,10 @@ def pytest_runtest_setup() -> Generator[None]:
     try:
         yield
     except case.Skip as skip:
-        pytest.skip(str(skip))
+        _end(skip)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    if report.skipped and "WATTPACT_DATA" in str(report.longrepr) and os.environ.get("WATTPACT_REQUIRE_DATA") == "1":
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} skipped, and WATTPACT_REQUIRE_DATA=1 forbids that: {report.longrepr}"
-    return report
+def _end(skip: case.Skip) -> NoReturn:
+    if case.is_missed(skip):
+        pytest.fail(f"it must not skip where WATTPACT_REQUIRE_ALL=1: {skip}", pytrace=False)
+    pytest.skip(str(skip))

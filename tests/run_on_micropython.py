@@ -35,6 +35,9 @@ def run_test(label, test):
     try:
         test()
     except case.Skip as skip:
+        if case.is_missed(skip):
+            print("FAILED %s: it must not skip where WATTPACT_REQUIRE_ALL=1: %s" % (label, skip))
+            return "failed"
         print("SKIPPED %s: %s" % (label, skip))
         return "skipped"
     except Exception as error:

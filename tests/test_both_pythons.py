@@ -50,6 +50,9 @@ def test_lacks_something():
 
 def test_needs_data():
     case.data("p1")
+
+def test_is_shown_elsewhere():
+    raise case.Elsewhere("takes long")
 """
 
 
@@ -61,18 +64,18 @@ def run_sample(tmp_path: Path, source: str) -> "tuple[int, list[str]]":
 
 def test_the_runner_reports_each_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WATTPACT_DATA", str(tmp_path / "absent"))
-    monkeypatch.delenv("WATTPACT_REQUIRE_DATA", raising=False)
+    monkeypatch.delenv("WATTPACT_REQUIRE_ALL", raising=False)
     status, lines = run_sample(tmp_path, SAMPLE)
     assert status == 1
-    assert lines[-1] == "1 passed, 1 failed, 2 skipped"
+    assert lines[-1] == "1 passed, 1 failed, 3 skipped"
     assert any(line.endswith("AssertionError: the sum") for line in lines)
     assert any(line.startswith("SKIPPED") and line.endswith("no such sensor") for line in lines)
 
 
-def test_the_runner_fails_where_data_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_runner_fails_where_all_is_required(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("WATTPACT_DATA", str(tmp_path / "absent"))
-    monkeypatch.setenv("WATTPACT_REQUIRE_DATA", "1")
-    assert run_sample(tmp_path, SAMPLE)[1][-1] == "1 passed, 2 failed, 1 skipped"
+    monkeypatch.setenv("WATTPACT_REQUIRE_ALL", "1")
+    assert run_sample(tmp_path, SAMPLE)[1][-1] == "1 passed, 3 failed, 1 skipped"
 
 
 @pytest.mark.parametrize("source", ["", "import no_such_module", "def test_(:"], ids=["empty", "import", "syntax"])

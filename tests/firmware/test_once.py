@@ -3,7 +3,7 @@
 import gc
 import sys
 
-from case import MICROPYTHON, Skip
+import case
 from wattpact_meter import once
 
 NAME = "wattpact_meter.setting_checks"
@@ -27,8 +27,7 @@ def test_a_module_is_let_go_after_its_use():
 
 
 def test_its_memory_is_free_again():
-    if not MICROPYTHON:
-        raise Skip("only MicroPython shows what it allocates")
+    case.only_micropython("only MicroPython shows what it allocates")
     use()  # its names stay
     gc.collect()
     before = gc.mem_alloc()

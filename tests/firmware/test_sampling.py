@@ -2,7 +2,6 @@
 
 import gc
 import math
-import sys
 from array import array
 
 import case
@@ -554,8 +553,7 @@ def test_no_input_makes_it_raise():
 
 
 def test_a_sample_allocates_nothing():
-    if sys.implementation.name != "micropython":
-        raise case.Skip("only MicroPython shows what it allocates")
+    case.only_micropython("only MicroPython shows what it allocates")
     spent = []
     for rate in (2000, 8000):  # ten cycles of 40 and of 160 samples
         times, voltages, currents = samples(seconds=0.2, rate=rate, volts=280, amps=70)

@@ -364,8 +364,7 @@ def test_each_service_is_a_row():
 
 
 def test_a_power_cut_leaves_the_old_settings_or_the_new():
-    if not case.MICROPYTHON:
-        raise case.Skip("littlefs is MicroPython's")
+    case.only_micropython("littlefs is MicroPython's")
     new = dict(OLD, wifi={"ssid": "house", "password": "new secret"})
     blocks = flash.Blocks()
     with flash.Mounted(blocks, fresh=True) as mounted:

@@ -1,5 +1,6 @@
 """The benchmarks in a tiny size, so that they cannot rot: what they count is exact, what they time is not looked at."""
 
+import case
 import pytest
 
 from tools.bench import __main__ as program
@@ -62,7 +63,7 @@ def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize("heap_bytes", [heap.BARE_BYTES, heap.FULL_BYTES])
 def test_the_sampler_waits_for_no_long_slice_but_a_collection(heap_bytes: int) -> None:
     if slices.unavailable():
-        pytest.skip(slices.unavailable())
+        raise case.Skip(slices.unavailable())
     found = slices.measure(6, heap_bytes)
     assert found.entries > 8 and found.verifications > 10 and found.collections
     assert not found.above(), found
