@@ -59,7 +59,7 @@ micropython: ## fetch the 32-bit MicroPython that runs meters and tests, into .c
 
 test-tools: ## what executes and counts machine code in tests, from Debian where this is root; and another's witness
 	@tools/fetch_test_tools.sh
-	@tools/fetch_omniwitness.sh >/dev/null || echo "the tests with it will skip"
+	@tools/fetch_omniwitness.sh >/dev/null || echo "the tests with it cannot run"
 
 lint: setup ## style: ruff
 	@.venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check . && echo "ruff: clean"

@@ -1,7 +1,7 @@
 """How tests written for both Pythons behave under pytest, and what may skip.
 
-A test that raises case.Skip skips. Where WATTPACT_REQUIRE_ALL=1 is set, as on the machine that checks a change, it fails,
-but for what is shown elsewhere.
+A test that raises case.Skip skips. Where WATTPACT_REQUIRE_ALL=1 is set, as on the machine that checks a change, it
+fails, but for what is shown elsewhere.
 """
 
 from collections.abc import Generator
