@@ -39,7 +39,7 @@ def reason(settings: str, mark: str, is_held: bool) -> str:
     meter's. Settings that are there and unreadable are the meter's to report."""
     if is_held:
         return "button"
-    if _is_there(mark):
+    if is_there(mark):
         return "request"
     try:
         values = read(settings)
@@ -47,7 +47,7 @@ def reason(settings: str, mark: str, is_held: bool) -> str:
         return "no_settings" if error.errno == _ENOENT else ""
     except ValueError:
         return ""
-    return "no_wifi" if "wifi" not in values and not _is_there(mark + GIVEN) else ""
+    return "no_wifi" if "wifi" not in values and not is_there(mark + GIVEN) else ""
 
 
 def begin(mark: str) -> bool:
@@ -57,15 +57,15 @@ def begin(mark: str) -> bool:
         os.rename(mark, mark + GIVEN)  # one step, as for every file that is replaced
     except OSError:
         pass
-    if not _is_there(mark + GIVEN):
+    if not is_there(mark + GIVEN):
         try:
             open(mark + GIVEN, "wb").close()
         except OSError:
             return False
-    return not _is_there(mark)
+    return not is_there(mark)
 
 
-def _is_there(path: str) -> bool:
+def is_there(path: str) -> bool:
     try:
         os.stat(path)
     except OSError:

@@ -55,6 +55,17 @@ def test_boundaries_are_multiples_of_the_step():
     assert line.crossed[0] == (T0_S, 1030)
 
 
+def test_no_reading_begins_before_one_that_was_shown_behind_a_boundary_that_still_waited():
+    line = Line().run(200)
+    line.run(100, seen=False)  # over a boundary, that is crossed with the next measurement
+    ended_s = line.at_ms // 1000
+    line.intervals.show(1, ended_s, line.registers())
+    line.run(400, generation=2)
+    later = line.bodies()[1:]
+    assert [body["t0_s"] for body in line.openings[1:]] == [ended_s]
+    assert later and all(body["t0_s"] >= ended_s and body["register_generation"] == 2 for body in later)
+
+
 def test_the_first_second_is_published_so_that_energy_before_the_first_boundary_counts():
     line = Line(watts=36_000, start_ms=T0_S * 1000 - 30_300)  # 10 Wh a second, from between two seconds on
     line.run(220)

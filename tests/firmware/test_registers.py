@@ -12,7 +12,6 @@ from wattpact_meter.metering.registers import (
     PENDING,
     ZERO,
     Bank,
-    Register,
     RegisterError,
 )
 from wattpact_protocol.log import readings, register_table
@@ -71,13 +70,36 @@ def test_one_load_counted_whole_or_in_pieces_gives_the_same_registers():
 
 
 def test_a_watt_hour_is_counted_when_it_is_complete():
-    register = Register()
-    register.add(NANOJOULES_PER_WH - 1)
-    assert (register.wh, register.remainder_nj) == (0, NANOJOULES_PER_WH - 1)
-    register.add(1)
-    assert (register.wh, register.remainder_nj) == (1, 0)
-    case.raises(ValueError, register.add, -1)
+    bank = measured()
+    bank.add_energy((NANOJOULES_PER_WH - 1,))
+    assert (bank.snapshot()[1], bank.remainders_nj()[1]) == (0, NANOJOULES_PER_WH - 1)
+    bank.add_energy((1,))
+    assert (bank.snapshot()[1], bank.remainders_nj()[1]) == (1, 0)
+    bank.add_energy((-NANOJOULES_PER_WH,))
+    assert bank.snapshot() == {1: 1, 2: 1, 11: 1, 12: 1}
     case.raises(RegisterError, Bank(1000).add_energy, (1,))
+
+
+def test_where_memory_runs_out_energy_is_in_all_its_registers_or_in_none():
+    """Of three phases and their total; it is counted again then, and must not be in a part of them twice."""
+    for good in range(5):
+        bank = measured(3)
+        held, works, calls = bank.checkpoint(), bank._after, []
+
+        def fail(*arguments, works=works, calls=calls, good=good):
+            calls.append(arguments)
+            if len(calls) > good:
+                raise MemoryError("memory allocation failed")
+            return works(*arguments)
+
+        bank._after = fail
+        phases_nj = [3 * NANOJOULES_PER_WH, -NANOJOULES_PER_WH, 1]
+        if good < 4:
+            case.raises(MemoryError, bank.add_energy, phases_nj)
+            assert bank.checkpoint() == held, good
+        else:
+            bank.add_energy(phases_nj)
+            assert bank.snapshot() == {1: 2, 2: 0, 11: 3, 12: 0, 21: 0, 22: 1, 31: 0, 32: 0}
 
 
 def test_phases_that_oppose_each_other_are_netted_in_the_total():

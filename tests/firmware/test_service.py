@@ -8,7 +8,7 @@ from boards.virtual.radio import Radio
 from case import raises
 from simulator import flash
 from simulator.service import NETWORKS, Board, Relay, rpc, sends, strings, wifi
-from wattpact_meter import service_wanted
+from wattpact_meter import service_wanted, setting_checks
 from wattpact_meter.service import service, settings_file, wifi_settings
 from wattpact_meter.service.settings_file import SettingsFileError, put_wifi
 
@@ -83,6 +83,7 @@ def test_a_request_that_cannot_be_taken_back_is_not_followed():
 
 
 def test_settings_that_are_too_long_are_the_meters_to_report():
+    assert service_wanted.MAX_BYTES == setting_checks.MAX_BYTES
     with flash.Folder() as folder:
         write(folder + "/settings.json", {"x": "y" * 5000})
         assert service_wanted.reason(folder + "/settings.json", folder + "/service", False) == ""
@@ -255,6 +256,9 @@ def test_settings_that_cannot_be_kept_leave_what_was_there():
         board.serve()
         assert board.serial.take() == [TRYING, error(0xFF), READY]
         assert flash.read(board.settings_path) == b"torn" and not board.radio.is_joined
+        said = board.events[1].pop("text")
+        assert said.startswith(board.settings_path + " was not written: ")
+        assert board.events[1] == {"event": "error", "where": "service"}
 
 
 def test_new_settings_that_are_not_as_they_were_written_replace_nothing():

@@ -292,3 +292,10 @@ def test_grants_fill_in_the_order_in_which_settlement_fills_contracts():
     for number, (name, priority) in enumerate(((3, 1), (1, 2), (4, 1), (2, 0))):
         held.apply_grant(grant(number, priority=priority, contract=contract(name)), KID)
     assert len(held.grants) == 4 and held.grants == sorted(held.grants, key=contracts.order_of)
+
+
+def test_a_use_that_began_is_published_with_a_register_of_the_generation_that_goes_on():
+    usage = Consumer().receive(grant(1)).usage
+    assert usage.begin(contract(1), START_S, 1000)
+    usage.rebase(1010, 7)
+    assert usage.start()["import_wh"] == 7

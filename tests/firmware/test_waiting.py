@@ -78,7 +78,7 @@ def test_energy_is_counted_once_wherever_memory_runs_out():
     """Before it is in the registers, within that, and behind it."""
     for find, name in (
         (lambda recorder: recorder, "_trust"), (lambda recorder: recorder.bank, "add_energy"),
-        (lambda recorder: recorder.bank, "_add"), (lambda recorder: recorder, "_count"),
+        (lambda recorder: recorder.bank, "_after"), (lambda recorder: recorder, "_count"),
         (lambda recorder: recorder, "_follow"), (lambda recorder: recorder.intervals, "follow"),
     ):  # fmt: skip
         world, _, household = alone()

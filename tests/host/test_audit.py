@@ -410,7 +410,7 @@ def test_a_meter_that_is_waited_for_is_named():
     assert any("roof" in text and "no readings after" in text for text in report.missing)
 
 
-def test_an_audit_imports_nothing_of_the_ledger_and_opens_no_socket(traded, good, tmp_path):
+def test_an_audit_imports_nothing_of_the_accounts_and_opens_no_socket(traded, good, tmp_path):
     program = (
         "import sys, socket\n"
         "def reject(*_): raise SystemExit('a socket was opened')\n"

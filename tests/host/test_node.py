@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import pytest
@@ -206,9 +205,8 @@ def test_what_another_program_appends_is_pushed_to_the_meter(community):
         assert (await wire.receive())[0] == datagram.HEAD
         with Store(community.sink.path) as other:
             publish(other, community.issuer, kinds.POLICY, {"version": 5}, START_S)
-        began = time.monotonic()
         kind, body = await wire.receive()
-        assert (kind, body[1]) == (datagram.INBOX, cursor) and time.monotonic() - began < 0.5
+        assert (kind, body[1]) == (datagram.INBOX, cursor)
         assert entry.decode(body[3], community.id).body == {"version": 5}
         wire.socket.close()
         await community.node.stop()
@@ -326,12 +324,11 @@ def test_it_serves_the_api_and_stops_while_somebody_watches(running):
     with urllib.request.urlopen(f"{url}api/community", timeout=20) as answer:
         assert json.load(answer)["community_id"] == made.community.hex()
     watching = urllib.request.urlopen(f"{url}api/events", timeout=20)
-    began = time.monotonic()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
     watching.close()
     assert process.returncode == 0, errors
-    assert time.monotonic() - began < 5 and "Traceback" not in errors, errors
+    assert "Traceback" not in errors, errors
 
 
 def test_kill_9_and_on_it_goes_with_the_same_people(running):

@@ -35,7 +35,7 @@ def test_who_follows_the_stored_blocks_gets_the_signed_head(community):
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     community.now_s = START_S + 2
     community.sink.stored(*deal.entries)
-    point = followed(community).check_head(community.sink.store.meta(writer.CHECKPOINT).decode())
+    point = followed(community).check_head(community.sink.store.text(writer.CHECKPOINT))
     assert point.size == community.sink.store.last_block().height + 1
 
 

@@ -53,7 +53,7 @@ def figures(accounts, to_s):
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_stored_or_folded_a_ledger_states_the_same(tmp_path, seed, monkeypatch):
+def test_stored_or_folded_accounts_state_the_same(tmp_path, seed, monkeypatch):
     """In any number of steps, as of any time that rises, with days so short that settlement runs over many of them."""
     monkeypatch.setattr(settled, "_AT_ONCE_S", SLOT * (1 + seed % 3))
     made = Generated(seed, silence_s=(None, 2 * SLOT)[seed % 2])

@@ -61,6 +61,15 @@ def hosted_with_node(directory):
     made.sink.close()
 
 
+@contextmanager
+def hosted_with_meter(directory):
+    """A community on a host, with a meter and its owner, so with blocks; it is closed at the end."""
+    made = hosted(directory)
+    made.owned_meter("House 1")
+    yield made
+    made.sink.close()
+
+
 class Host:
     """A store at directory/wattpact.db and an ingest, by the clock of their community.
 

@@ -7,7 +7,7 @@ import subprocess
 import termios
 import time
 import tty
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simulator.meter_process import CHECKOUT, ENVIRONMENT, MICROPYTHON
@@ -55,9 +55,9 @@ class SerialClient:
     def send(self, data: bytes) -> None:
         os.write(self._ours, data)
 
-    def _wait(self, found: "object", what: str, timeout_s: float) -> None:
+    def _wait(self, found: Callable[[], object], what: str, timeout_s: float) -> None:
         end = time.monotonic() + timeout_s
-        while not found():  # type: ignore[operator]
+        while not found():
             ready, _, _ = select.select([self._ours], [], [], max(end - time.monotonic(), 0))
             try:
                 data = os.read(self._ours, 4096) if ready else b""

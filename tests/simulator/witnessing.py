@@ -1,16 +1,33 @@
-"""Heads of a ledger that grows as a test wants it, honest or not; and a witness without a network.
+"""Heads of a ledger that grows as a test wants it, honest or not; and witnesses without a network.
 
 log = Log(community)
 log.append(3); log.head()                  the head over all blocks, signed by the community's host
 other = log.branch(2)                      another history from block 2 on, by the same host
 answer = keeper.add_checkpoint(log.submission(old), now_s)
+
+WITNESSES cosign the head in the bundle of a month without a program; KEYS are theirs.
 """
 
+import io
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from wattpact.ordering import submitting
+from wattpact.bundle import cosigned
+from wattpact.bundle import format as bundle_format
+from wattpact.keys import Signer
+from wattpact.ordering import cosigning, submitting
+from wattpact.witness import keeper as keeping
+from wattpact.witness.keeper import Keeper, Pinned
+from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger import checkpoints, tree
+from wattpact_protocol.log import ids
+
+from simulator.community import START_S
+
+NAME = "pi.example/house-4"
+NOW_S = START_S + 5
+WITNESSES = [(f"w{number}.example", Signer(ids.sha256(bytes([number])))) for number in range(3)]
+KEYS = tuple(cosigned.WitnessKey(name, signer.public_key) for name, signer in WITNESSES)
 
 
 class Log:
@@ -59,6 +76,36 @@ class Direct:
     def __call__(self, url, body):
         self.bodies.append(body)
         return self.keeper.add_checkpoint(body, self.clock())
+
+
+def keeper_of(directory, community, name=NAME):
+    keeping.create(directory, Pinned(name, community.root.public_key, community.host.public_key))
+    return Keeper(directory)
+
+
+def witnesses_of(directory, host):
+    """Three, to which the host submits its head from now on."""
+    made = [keeper_of(directory / f"w{number}", host, f"w{number}.example") for number in range(3)]
+    for keeper in made:
+        cosigning.add(host.sink.store, keeper.key, f"http://{keeper.key.name}", host.now_s)
+    return made
+
+
+def everybody(witnesses, clock):
+    """Submissions that reach each witness at its own address."""
+    by_url = {f"http://{keeper.key.name}": Direct(keeper, clock) for keeper in witnesses}
+    return lambda url, body: by_url[url](url, body)
+
+
+def cosigned_bundle(traded, signed_by):
+    """The bundle of a month with cosignatures of its head."""
+    data = traded.bundle()
+    first = next(raw for _, raw in bundle_format.read(io.BytesIO(data)))
+    head = bundle_format.decode_head(first)
+    point = checkpoints.decode(head.checkpoint)
+    for name, signer in signed_by:
+        checkpoints.cosign(point, name, signer.public_key, NOW_S, signer.sign)
+    return cbor.encode(cbor.encode(list(head._replace(checkpoint=point.text)))) + data[len(first) :]
 
 
 def served_by(behave):

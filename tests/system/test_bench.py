@@ -1,10 +1,14 @@
 """The benchmarks in a tiny size, so that they cannot rot: what they count is exact, what they time is not looked at."""
 
+from pathlib import Path
+
 import case
 import pytest
 
 from tools.bench import __main__ as program
-from tools.bench import audit, heap, ingest, slices, wire
+from tools.bench import audit, heap, ingest, month, ordering, slices, wire
+
+DOCUMENT = Path(__file__).parents[2] / "docs/reference/bench.md"
 
 
 @pytest.mark.parametrize(("cores", "seals"), [(1, True), (2, True), (2, False)])
@@ -42,6 +46,21 @@ def test_the_month_under_audit_is_one_that_agrees() -> None:
     assert result.bundle_bytes > 150 * result.entries
 
 
+def test_the_month_of_a_community_is_billed() -> None:
+    found = month.measure(month.Size(4, 1), 1)
+    # Root, issuer, community, tariff, host; of a meter two certificates, two keys opened and seven readings; of a pair
+    # the contract's seven entries and the start of use.
+    assert found.entries == 5 + 4 * 11 + 2 * 8
+    assert found.answers_s.keys() >= {"community", month.ALL_BILLS} and found.bill_s > 0
+
+
+def test_the_ledger_under_measure_has_all_that_is_traded() -> None:
+    found = ordering.measure(meters=4, trades=16)  # that the last block is full is looked at there
+    more = ordering.measure(meters=4, trades=32)
+    assert 100 < (more.state_bytes_a_meter - found.state_bytes_a_meter) * 4 / 16 < 1000  # a trade
+    assert 300 < found.proof_bytes < 600 and found.stored_bytes_a_meter > found.state_bytes_a_meter
+
+
 def test_every_form_of_the_firmware_does_the_same_work() -> None:
     source, compiled, bare, full = heap.measure(minutes=20)
     assert source.entries == compiled.entries == bare.entries == full.entries > 0
@@ -53,11 +72,18 @@ def test_every_form_of_the_firmware_does_the_same_work() -> None:
 
 
 def test_the_table_has_a_line_for_each_figure(capsys: pytest.CaptureFixture[str]) -> None:
-    assert program.main(["wire", "audit", "--quick"]) == 0
+    assert program.main(["wire", "audit", "ledger", "--quick"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["what", "measured", "reference", "ratio", "bar"]
     assert [text.split(":")[0] for text in lines[1:3]] == ["wire, 1 an entry"] * 2
     assert lines[5].startswith("audit of 212 entries") and "<= 3" in lines[5]
+    assert lines[6].startswith("the ledger of 100 meters") and "transactions/s" in lines[6]
+    assert lines[7].split()[:3] == ["10", "by", "Quartierstrom"] and lines[8].split()[:3] == ["170", "by", "Project"]
+    assert [text.split()[-1] for text in lines[9:14]] == ["ms", "meter", "meter", "bytes", "MB"]
+
+
+def test_each_part_is_in_the_document() -> None:
+    assert f"some parts: {', '.join(program.PARTS)}\n" in DOCUMENT.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("heap_bytes", [heap.BARE_BYTES, heap.FULL_BYTES])

@@ -19,7 +19,7 @@ from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import checkpoints, ledger
 from wattpact_protocol.ledger.ledger import Storage
 from wattpact_protocol.ledger.machine import RULES
-from wattpact_protocol.log import chain, entry, ids, kinds, roles
+from wattpact_protocol.log import entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, period_keys
 
 from tools.bench import corpus
@@ -49,7 +49,7 @@ class Month:
         self.entries: list[entry.Entry] = []
         self.keys: list[PeriodKey] = []
         self._newest: dict[bytes, PeriodKey] = {}
-        self.orders = 0
+        self._trades = 0
         self.root = corpus.Author(b"r" * 32)
         self._publish(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
         self.issuer = self._enrolled(b"i", self.root, roles.ISSUER, "issuer")
@@ -90,50 +90,19 @@ class Month:
         self.entries.append(by.publish(kind, hidden, unix_s).with_body(body))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
-        made = corpus.Author(seed * 32, self.root.community)
-        named = self._publish(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
-        made.head = chain.start(made.kid, 0, named.id)
+        made, certified = corpus.enrolled(seed * 32, by, role, label, START_S - 1, **more)
+        self.entries.append(certified)
         return made
-
-    def _mandate(self, person: corpus.Author, meter: corpus.Author, side: int, terms: dict[str, int]) -> entry.Entry:
-        self.orders += 1
-        begin = person.head.previous
-        mandate = self._publish(person, kinds.MANDATE, {
-            "order_id": self.orders.to_bytes(8, "big"), "expires_s": terms["end_s"], "meter": meter.kid, "side": side,
-            "limit_micro_per_kwh": 200_000, "wh": terms["wh"], "max_w": terms["max_w"], "start_s": terms["start_s"],
-            "end_s": terms["end_s"],
-        }, terms["start_s"])  # fmt: skip
-        person.head = chain.start(person.kid, 0, begin)  # a person's orders are in no chain
-        return mandate
-
-    def _agree(self, start_s: int) -> bytes:
-        """A contract over a day."""
-        terms = {"wh": 6000, "max_w": 4000, "start_s": start_s, "end_s": start_s + DAY_S}
-        sells = self._mandate(self.seller, self.roof, kinds.SELL, terms)
-        buys = self._mandate(self.buyer, self.house, kinds.BUY, terms)
-        both = {"price_micro_per_kwh": 200_000, "valid_until_s": terms["end_s"], **terms}
-        offer = self._publish(self.roof, kinds.OFFER, {**both, "mandate": sells.id}, start_s)
-        demand = self._publish(self.house, kinds.DEMAND, {**both, "mandate": buys.id}, start_s)
-        taken = {
-            "offer": offer.id, "wh": terms["wh"], "priority": 1, "start_timeout_s": 7200, "demand": demand.id
-        }  # fmt: skip
-        acceptance = self._publish(self.house, kinds.ACCEPTANCE, taken, start_s)
-        contract = self._publish(self.roof, kinds.CONTRACT, {"acceptance": acceptance.id}, start_s)
-        self._publish(self.issuer, kinds.GRANT, {
-            "number": self.orders, "meter": self.house.kid, "contract": contract.id, "wh": terms["wh"],
-            "max_w": terms["max_w"], "from_s": start_s, "to_s": terms["end_s"], "price_micro_per_kwh": 200_000,
-            "priority": 1, "start_by_s": start_s + 7200, "default_supply": False,
-        }, start_s)  # fmt: skip
-        return contract.id
 
     def _day(self, start_s: int) -> None:
         for meter in (self.roof, self.house):
             self._open_key(meter, start_s)
-        contract = self._agree(start_s)
-        imported_wh = self._registers[self.house.kid][0]
-        self._publish_sealed(self.house, kinds.USAGE_START, {
-            "contract": contract, "grant": self.orders, "import_wh": imported_wh,
-        }, start_s)  # fmt: skip
+        self._trades += 1
+        terms = corpus.Terms(self._trades, 6000, 4000, 200_000, start_s, start_s + DAY_S)
+        supplier, consumer = corpus.Household(self.roof, self.seller), corpus.Household(self.house, self.buyer)
+        made = corpus.trade(self.issuer, supplier, consumer, terms, start_s)
+        self.entries += made.entries
+        self._publish_sealed(self.house, kinds.USAGE_START, made.start(self._registers[self.house.kid][0]), start_s)
         for number, t0_s in enumerate(range(start_s, start_s + DAY_S, SLOT_S)):
             self._measure(self.roof, t0_s, 2, 90 if 24 <= number < 72 else 0)
             self._measure(self.house, t0_s, 40 + number % 30, 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import NamedTuple
 
 from wattpact.keys import Signer
 from wattpact.store import open_store
@@ -12,6 +13,7 @@ from wattpact_protocol.log import chain, entry, ids, kinds, roles
 from wattpact_protocol.sealing import content, epochs, period_keys
 
 NOW_S = 1_760_000_000
+START_WITHIN_S = 3600  # a contract is used so soon after its begin
 ISSUER = Signer(b"i" * 32, "issuer")
 
 
@@ -67,6 +69,75 @@ def certificate(author: Author, role: int, label: str, **more: object) -> dict[s
     }  # fmt: skip
 
 
+def enrolled(seed: bytes, by: Author, role: int, label: str, unix_s: int, **more: object) -> tuple[Author, entry.Entry]:
+    """An author, and the certificate that another gave it."""
+    author = Author(seed, by.community)
+    certified = by.publish(kinds.CERTIFICATE, certificate(author, role, label, **more), unix_s)
+    author.head = chain.start(author.kid, 0, certified.id)
+    return author, certified
+
+
+class Household(NamedTuple):
+    meter: Author
+    owner: Author
+
+
+class Terms(NamedTuple):
+    """Of a contract; `number` is its order's and its grant's."""
+
+    number: int
+    wh: int
+    max_w: int
+    price_micro_per_kwh: int
+    start_s: int
+    end_s: int
+
+
+class Trade(NamedTuple):
+    """What makes a contract, and the body of what its consumer then publishes as it begins to use it."""
+
+    entries: list[entry.Entry]
+    contract: bytes
+    number: int
+
+    def start(self, import_wh: int) -> dict[str, object]:
+        return {"contract": self.contract, "grant": self.number, "import_wh": import_wh}
+
+
+def trade(issuer: Author, supplier: Household, consumer: Household, terms: Terms, unix_s: int) -> Trade:
+    """Two mandates, offer, demand, acceptance, contract and grant."""
+    period = {"start_s": terms.start_s, "end_s": terms.end_s}
+    most = {"wh": terms.wh, "max_w": terms.max_w}
+    price = {"price_micro_per_kwh": terms.price_micro_per_kwh}
+    sells, buys = (
+        _mandate(household, side, {**most, **period}, terms, unix_s)
+        for household, side in ((supplier, kinds.SELL), (consumer, kinds.BUY))
+    )
+    offered = {**most, **price, **period, "valid_until_s": terms.end_s}
+    offer = supplier.meter.publish(kinds.OFFER, {**offered, "mandate": sells.id}, unix_s)
+    demand = consumer.meter.publish(kinds.DEMAND, {**offered, "mandate": buys.id}, unix_s)
+    acceptance = consumer.meter.publish(kinds.ACCEPTANCE, {
+        "offer": offer.id, "demand": demand.id, "wh": terms.wh, "priority": 1, "start_timeout_s": START_WITHIN_S,
+    }, unix_s)  # fmt: skip
+    contract = supplier.meter.publish(kinds.CONTRACT, {"acceptance": acceptance.id}, unix_s)
+    grant = issuer.publish(kinds.GRANT, {
+        **most, **price, "number": terms.number, "meter": consumer.meter.kid, "contract": contract.id,
+        "from_s": terms.start_s, "to_s": terms.end_s, "priority": 1, "start_by_s": terms.start_s + START_WITHIN_S,
+        "default_supply": False,
+    }, unix_s)  # fmt: skip
+    return Trade([sells, buys, offer, demand, acceptance, contract, grant], contract.id, terms.number)
+
+
+def _mandate(household: Household, side: int, wanted: dict[str, int], terms: Terms, unix_s: int) -> entry.Entry:
+    owner, begin = household.owner, household.owner.head.previous
+    new = owner.publish(kinds.MANDATE, {
+        **wanted, "order_id": terms.number.to_bytes(8, "big"), "expires_s": terms.end_s, "meter": household.meter.kid,
+        "side": side, "limit_micro_per_kwh": terms.price_micro_per_kwh,
+    }, unix_s)  # fmt: skip
+    owner.head = chain.start(owner.kid, 0, begin)  # a person's orders are in no chain
+    return new
+
+
 _READS: dict[str, object] = {"sealing_key": ISSUER.sealing_key}
 
 
@@ -81,18 +152,14 @@ def reading(t0_s: int, imported_wh: int, deltas: list[int], step_s: int) -> dict
 def community(meters: int) -> tuple[Author, list[entry.Entry], list[Author]]:
     """(root, the certificates, meters)."""
     root = Author(b"r" * 32)
-    issuer = Author(b"i" * 32, root.community)
-    certificates = [root.publish(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))]
-    certificates.append(root.publish(kinds.CERTIFICATE, certificate(issuer, roles.ISSUER, "issuer", **_READS)))
-    issuer.head = chain.start(issuer.kid, 0, certificates[-1].id)
-    enrolled: list[Author] = []
-    for number in range(meters):
-        meter = Author(ids.sha256(b"meter%d" % number), root.community)
-        body = certificate(meter, roles.METER, f"meter {number}", rated_w=25000)
-        certificates.append(issuer.publish(kinds.CERTIFICATE, body))
-        meter.head = chain.start(meter.kid, 0, certificates[-1].id)
-        enrolled.append(meter)
-    return root, certificates, enrolled
+    of_root = root.publish(kinds.CERTIFICATE, certificate(root, roles.ROOT, "root"))
+    issuer, of_issuer = enrolled(b"i" * 32, root, roles.ISSUER, "issuer", NOW_S, **_READS)
+    made = [
+        enrolled(ids.sha256(b"meter%d" % number), issuer, roles.METER, f"meter {number}", NOW_S, rated_w=25000)
+        for number in range(meters)
+    ]
+    certificates = [of_root, of_issuer, *(certified for _, certified in made)]
+    return root, certificates, [meter for meter, _ in made]
 
 
 def readings_of(

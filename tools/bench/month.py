@@ -26,7 +26,7 @@ from wattpact.views.stored import StoredViews
 from wattpact_protocol.log import chain, entry, ids, kinds, roles
 
 from tools.bench import corpus
-from tools.bench.corpus import Author
+from tools.bench.corpus import Author, Household
 
 START_S = 1_790_805_600  # 2026-10-01 00:00 in Berlin
 MONTH = "2026-10"
@@ -43,11 +43,6 @@ class Size(NamedTuple):
     seals: bool = True
 
 
-class Household(NamedTuple):
-    meter: Author
-    owner: Author
-
-
 class Month:
     """A data directory of that size in `folder`: half of the meters sell to the other half, a contract a day each."""
 
@@ -55,7 +50,8 @@ class Month:
         self.folder, self.size = folder, size
         self.now_s = START_S + size.days * DAY_S + 7200
         self.root, self._unstored, _ = corpus.community(0)
-        self.issuer = _after(Author(b"i" * 32, self.root.community), self._unstored[-1].id)
+        self.issuer = Author(b"i" * 32, self.root.community)
+        self.issuer.head = chain.start(self.issuer.kid, 0, self._unstored[-1].id)
         self.households = [self._household(number) for number in range(size.meters)]
         self._publish(kinds.COMMUNITY, {
             "version": 1, "name": "Month", "currency": "EUR", "slot_s": STEP_S, "timezone": "Europe/Berlin",
@@ -63,9 +59,7 @@ class Month:
         self._publish(kinds.TARIFF, {
             "from_s": 0, "import_micro_per_kwh": 310_000, "export_micro_per_kwh": 80_000
         })  # fmt: skip
-        self.host = Author(b"h" * 32, self.root.community)
-        body = corpus.certificate(self.host, roles.HOST, "host")
-        _after(self.host, self._publish(kinds.CERTIFICATE, body))
+        self.host = self._enrolled(b"h" * 32, roles.HOST, "host")
         folder.joinpath("settings.json").write_text(
             json.dumps({"wattpact_data": 1, "root_public_key": self.root.public_key.hex()})
         )
@@ -75,17 +69,18 @@ class Month:
         self.path = folder / "wattpact.db"
         self._fill([ring.load(keys.ISSUER)], ring.load(keys.HOST))
 
-    def _publish(self, kind: int, body: dict[str, Any]) -> bytes:
+    def _publish(self, kind: int, body: dict[str, Any]) -> None:
         self._unstored.append(self.issuer.publish(kind, body, START_S - DAY_S))
-        return self._unstored[-1].id
+
+    def _enrolled(self, seed: bytes, role: int, label: str, **more: object) -> Author:
+        author, certified = corpus.enrolled(seed, self.issuer, role, label, START_S - DAY_S, **more)
+        self._unstored.append(certified)
+        return author
 
     def _household(self, number: int) -> Household:
-        meter, owner = (Author(ids.sha256(b"%s%d" % (what, number)), self.root.community) for what in (b"m", b"o"))
-        _after(owner, self._publish(kinds.CERTIFICATE, corpus.certificate(owner, roles.PERSON, f"House {number}")))
+        owner = self._enrolled(ids.sha256(b"o%d" % number), roles.PERSON, f"House {number}")
         more = {"rated_w": 25000, "owner": owner.kid}
-        _after(
-            meter, self._publish(kinds.CERTIFICATE, corpus.certificate(meter, roles.METER, f"Meter {number}", **more))
-        )
+        meter = self._enrolled(ids.sha256(b"m%d" % number), roles.METER, f"Meter {number}", **more)
         if self.size.seals:
             self._unstored += meter.open_key()
         return Household(meter, owner)
@@ -121,38 +116,11 @@ class Month:
             for new in self._measure(household.meter, start_s, day, number < half)
         ]  # fmt: skip
 
-    def _mandate(self, household: Household, side: int, start_s: int, day: int) -> bytes:
-        owner, previous = household.owner, household.owner.head.previous
-        end_s = start_s + DAY_S
-        new = owner.publish(kinds.MANDATE, {
-            "order_id": day.to_bytes(8, "big"), "expires_s": end_s, "meter": household.meter.kid, "side": side,
-            "limit_micro_per_kwh": 180_000, "wh": 20_000, "max_w": 9000, "start_s": start_s, "end_s": end_s,
-        }, start_s - 3600)  # fmt: skip
-        _after(owner, previous)  # a person's orders are in no chain
-        self._unstored.append(new)
-        return new.id
-
     def _agree(self, supplier: Household, consumer: Household, start_s: int, day: int) -> entry.Entry:
-        begin_s, end_s = start_s - 3600, start_s + DAY_S
-        terms = {"wh": 20_000, "max_w": 9000, "price_micro_per_kwh": 180_000}
-        offered = {**terms, "start_s": start_s, "end_s": end_s, "valid_until_s": start_s}
-        sells, buys = (
-            self._mandate(household, side, start_s, day)
-            for household, side in ((supplier, kinds.SELL), (consumer, kinds.BUY))
-        )
-        offer = supplier.meter.publish(kinds.OFFER, {**offered, "mandate": sells}, begin_s)
-        demand = consumer.meter.publish(kinds.DEMAND, {**offered, "mandate": buys}, begin_s)
-        accepted = consumer.meter.publish(kinds.ACCEPTANCE, {
-            "offer": offer.id, "demand": demand.id, "wh": 20_000, "priority": 1, "start_timeout_s": 3600,
-        }, begin_s + 1)  # fmt: skip
-        contract = supplier.meter.publish(kinds.CONTRACT, {"acceptance": accepted.id}, begin_s + 2)
-        grant = self.issuer.publish(kinds.GRANT, {
-            **terms, "number": day + 1, "meter": consumer.meter.kid, "contract": contract.id, "from_s": start_s,
-            "to_s": end_s, "priority": 1, "start_by_s": start_s + 3600, "default_supply": False,
-        }, begin_s + 3)  # fmt: skip
-        self._unstored += [offer, demand, accepted, contract, grant]
-        used = {"contract": contract.id, "grant": day + 1, "import_wh": 0}
-        body = consumer.meter.seal(kinds.USAGE_START, used)
+        terms = corpus.Terms(day + 1, 20_000, 9000, 180_000, start_s, start_s + DAY_S)
+        made = corpus.trade(self.issuer, supplier, consumer, terms, start_s - 3600)
+        self._unstored += made.entries
+        body = consumer.meter.seal(kinds.USAGE_START, made.start(0))
         return consumer.meter.publish(kinds.USAGE_START, body, start_s)
 
     def _measure(self, meter: Author, start_s: int, day: int, sells: bool) -> Iterator[entry.Entry]:
@@ -170,11 +138,6 @@ class Month:
             end_s = t0_s + STEP_S * len(deltas)
             yield meter.publish(kinds.READING, meter.seal(kinds.READING, body), end_s)
             wh += sum(deltas)
-
-
-def _after(author: Author, certificate: bytes) -> Author:
-    author.head = chain.start(author.kid, 0, certificate)
-    return author
 
 
 class Figures(NamedTuple):

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from wattpact.store import open_store
 from wattpact.store.interface import Store
 from wattpact.store.records import Accepted
 from wattpact_protocol.ledger import records
-from wattpact_protocol.log import chain, ids, kinds, roles
+from wattpact_protocol.log import ids, kinds, roles
 
 from tools.bench import corpus
 
@@ -37,15 +36,22 @@ HOST_SEED = b"h" * 32
 
 
 class Figures(NamedTuple):
-    """`appended_per_s`: entries that the store appends, in batches as large as a block and as durably."""
+    """Medians: seconds for a block, and for the store to append as many entries as durably, and bytes."""
 
-    transactions_per_s: float
-    appended_per_s: float
     block_s: float
+    appended_s: float
     state_bytes_a_meter: float
     stored_bytes_a_meter: float
     proof_bytes: float
     memory_kib: int
+
+    @property
+    def transactions_per_s(self) -> float:
+        return IN_A_BLOCK / self.block_s
+
+    @property
+    def appended_per_s(self) -> float:
+        return IN_A_BLOCK / self.appended_s
 
 
 class Street:
@@ -60,62 +66,33 @@ class Street:
         self._add(self.issuer, kinds.COMMUNITY, {
             "version": 1, "name": "Bench", "currency": "EUR", "slot_s": 900, "timezone": "UTC",
         })  # fmt: skip
-        self.households: list[tuple[corpus.Author, corpus.Author]] = []
+        self.households: list[corpus.Household] = []
         for number in range(meters):
             owner = self._enrolled(ids.sha256(b"owner%d" % number), self.issuer, roles.PERSON, f"owner {number}")
             more = {"owner": owner.kid, "rated_w": 11_000}
             seed = ids.sha256(b"meter%d" % number)
-            self.households.append((self._enrolled(seed, self.issuer, roles.METER, f"meter {number}", **more), owner))
+            meter = self._enrolled(seed, self.issuer, roles.METER, f"meter {number}", **more)
+            self.households.append(corpus.Household(meter, owner))
         self._trades = 0
 
-    def _add(self, by: corpus.Author, kind: int, body: dict[str, object]) -> bytes:
-        new = by.publish(kind, body, START_S)
-        self.founding.append(Accepted(new))
-        return new.id
+    def _add(self, by: corpus.Author, kind: int, body: dict[str, object]) -> None:
+        self.founding.append(Accepted(by.publish(kind, body, START_S)))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
-        made = corpus.Author(seed, self.root.community)
-        made.head = chain.start(
-            made.kid, 0, self._add(by, kinds.CERTIFICATE, corpus.certificate(made, role, label, **more))
-        )
+        made, certified = corpus.enrolled(seed, by, role, label, START_S, **more)
+        self.founding.append(Accepted(certified))
         return made
 
-    def trade(self) -> Iterator[Accepted]:
+    def trade(self) -> list[Accepted]:
         """The eight entries of the next trade."""
-        number = self._trades
-        self._trades += 1
         half = len(self.households) // 2
-        (supplier, seller), (consumer, buyer) = self.households[number % half], self.households[half + number % half]
-        window = {"wh": 100, "max_w": 8000, "start_s": START_S, "end_s": END_S}
-        price = {"price_micro_per_kwh": 180_000}
-        mandates = []
-        for owner, meter, side in ((seller, supplier, kinds.SELL), (buyer, consumer, kinds.BUY)):
-            begin = owner.head.previous
-            new = owner.publish(kinds.MANDATE, {
-                "order_id": number.to_bytes(8, "big"), "expires_s": END_S, "meter": meter.kid, "side": side,
-                "limit_micro_per_kwh": 180_000, **window,
-            }, START_S)  # fmt: skip
-            owner.head = chain.start(owner.kid, 0, begin)  # a person's orders are in no chain
-            mandates.append(new.id)
-            yield Accepted(new, chained=False)
-        offer = supplier.publish(
-            kinds.OFFER, {**window, **price, "valid_until_s": END_S, "mandate": mandates[0]}, START_S
-        )
-        demand = consumer.publish(
-            kinds.DEMAND, {**window, **price, "valid_until_s": END_S, "mandate": mandates[1]}, START_S
-        )
-        acceptance = consumer.publish(kinds.ACCEPTANCE, {
-            "offer": offer.id, "demand": demand.id, "wh": 100, "priority": 1, "start_timeout_s": 3600,
-        }, START_S)  # fmt: skip
-        contract = supplier.publish(kinds.CONTRACT, {"acceptance": acceptance.id}, START_S)
-        grant = self.issuer.publish(kinds.GRANT, {
-            "number": number + 1, "meter": consumer.kid, "contract": contract.id, "wh": 100, "max_w": 8000,
-            "from_s": START_S, "to_s": END_S, **price, "priority": 1, "start_by_s": START_S + 3600,
-            "default_supply": False,
-        }, START_S)  # fmt: skip
-        used = {"contract": contract.id, "grant": number + 1, "import_wh": 0}
-        start = consumer.publish(kinds.USAGE_START, used, START_S)
-        yield from (Accepted(new) for new in (offer, demand, acceptance, contract, grant, start))
+        at = self._trades % half
+        self._trades += 1
+        supplier, consumer = self.households[at], self.households[half + at]
+        terms = corpus.Terms(self._trades, 100, 8000, 180_000, START_S, END_S)
+        made = corpus.trade(self.issuer, supplier, consumer, terms, START_S)
+        start = consumer.meter.publish(kinds.USAGE_START, made.start(0), START_S)
+        return [Accepted(new, new.kind != kinds.MANDATE) for new in (*made.entries, start)]
 
     def trades(self, count: int) -> list[Accepted]:
         return [new for _ in range(count) for new in self.trade()]
@@ -143,11 +120,11 @@ def measure(meters: int, trades: int) -> Figures:
             ordered = store.ordered_in(writer.ledger.size - 1)
             assert len(ordered) == IN_A_BLOCK, [store.place(row.cursor) for row in store.stream()][-IN_A_BLOCK:]
             state = _state(store)
-            proofs = _proofs(store, [street.households[number][0].kid for number in range(min(meters, 32))])
+            proofs = _proofs(store, [household.meter.kid for household in street.households[:32]])
         stored = sum(found.stat().st_size for found in Path(folder).iterdir())
     return Figures(
-        IN_A_BLOCK / median(block_s), IN_A_BLOCK / median(appended_s), median(block_s), state / meters,
-        stored / meters, median(proofs), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        median(block_s), median(appended_s), state / meters, stored / meters, median(proofs),
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     )  # fmt: skip
 
 

@@ -211,9 +211,8 @@ class Meter:
         except datagram.DatagramError as error:
             return str(error)
         yield
-        if (
-            now.unix_s is not None and now.unix_s < self.inbox.not_before_s
-        ):  # by any datagram, lest the first grant is late
+        # By any datagram, lest the first grant is late.
+        if now.unix_s is not None and now.unix_s < self.inbox.not_before_s:
             self.inbox.not_before_s = self.checkpoint.lower_time(now.unix_s)
         if kind == datagram.HEAD:
             if body[0] != self.kid:

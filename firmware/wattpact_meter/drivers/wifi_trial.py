@@ -1,6 +1,6 @@
 """The Wi-Fi station of a service start: which networks there are, and whether the meter can join one.
 
-Nothing here raises: what the radio raised is counted in `failed`.
+Nothing here raises: a radio that does has no networks and joins none.
 """
 
 import network
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 class WifiTrial:
     def __init__(self) -> None:
-        self.failed = 0
         self._wlan: Any = None
 
     def scan(self) -> "list[tuple[bytes, int, bool]]":
@@ -56,5 +55,4 @@ class WifiTrial:
         try:
             return ask(*arguments)
         except Exception:
-            self.failed += 1
             return None

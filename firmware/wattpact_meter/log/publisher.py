@@ -71,8 +71,7 @@ class Publisher:
         new = yield from self._log.append_steps(kind, sealed, now)
         if new is not None:
             parts = (self._trader, self._usage, self._recorder)
-            yield from self._whole_steps(_tell_steps(new.with_body(body), parts))
-            self._log.untold = False
+            yield from self._whole_steps(_tell_steps(self._log, new.with_body(body), parts))
         return new
 
     def _publish_key(self, now: "Now") -> "Generator[None, None, bool]":
@@ -85,8 +84,7 @@ class Publisher:
         yield
         new = None if due is None else (yield from self._log.append_steps(due[0], due[1], now))
         if new is not None:
-            yield from self._whole_steps(_tell_steps(new, (self._sealer,)))
-            self._log.untold = False
+            yield from self._whole_steps(_tell_steps(self._log, new, (self._sealer,)))
         return new is not None
 
     def _publish_event(self, now: "Now") -> "Generator[None, None, bool]":
@@ -152,8 +150,9 @@ class Publisher:
         return supply
 
 
-def _tell_steps(new: "entry.Entry", parts: "tuple[Any, ...]") -> "Generator[None, None, None]":
+def _tell_steps(log: "OwnLog", new: "entry.Entry", parts: "tuple[Any, ...]") -> "Generator[None, None, None]":
     """Have them know an entry that is in the journal."""
     for part in parts:
         yield
         part.published(new)
+    log.untold = False

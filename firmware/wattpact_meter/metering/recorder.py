@@ -63,9 +63,7 @@ class Recorder:
         self._ends: list[list[Any]] = []  # [generation, registers] where one ended or began, until it is in a reading
         self._shown = 0  # so many of them are in readings that wait
         self._had_clock: bool | None = None
-        self.saved: dict[
-            int, int
-        ] = {}  # registers that are in flash: of the newest checkpoint, or what it was raised to
+        self.saved: dict[int, int] = {}  # registers that are in flash, here or where they were raised from
         self._saved_ms = 0
         self.counted: Measurement | None = None  # the newest whose energy is in the registers
         self._counted_mj = self._unsaved_mj = 0  # since the start, since the newest checkpoint
@@ -168,9 +166,8 @@ class Recorder:
             return None
         if not self.bank.is_frozen(now_s):
             self._trust(now_ms)
-        self._count(
-            _MJ_PER_WH * (sum(self.totals().values()) - sum([before.get(number, 0) for number in self.totals()]))
-        )
+        risen_wh = sum([wh - before.get(number, 0) for number, wh in self.totals().items()])
+        self._count(_MJ_PER_WH * risen_wh)
         self._adopted_s = now.unix_s or 0
         last_ms, self._adopted_ms = self._adopted_ms, now_ms
         return before, 0 if last_ms is None else now_ms - last_ms

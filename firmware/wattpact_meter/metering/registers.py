@@ -54,14 +54,6 @@ class Register:
         self.wh = wh
         self.remainder_nj = remainder_nj
 
-    def add(self, nanojoules: int) -> None:
-        """Count energy; never less than nothing."""
-        if nanojoules < 0:
-            raise ValueError("a register cannot fall")
-        whole, remainder_nj = divmod(self.remainder_nj + nanojoules, NANOJOULES_PER_WH)
-        self.wh += whole  # where memory runs out in one of these two, all is as before
-        self.remainder_nj = remainder_nj
-
 
 class Bank:
     """The registers of one source. Measured energy is added; a meter's own registers are adopted: one or the other."""
@@ -128,17 +120,20 @@ class Bank:
         """
         if not self.generation:
             raise RegisterError("no register generation is open")
+        after = [self._after(IMPORT_WH, EXPORT_WH, sum(phases_nj))]
         for index in range(len(phases_nj)):
             imported, exported = phase_ids(index + 1)
             if imported in self._registers and exported in self._registers:
-                self._add(imported, exported, phases_nj[index])
-        self._add(IMPORT_WH, EXPORT_WH, sum(phases_nj))  # the last: what fails before this is added again, and in full
+                after.append(self._after(imported, exported, phases_nj[index]))
+        for register, wh, remainder_nj in after:  # this needs no memory: where that runs out nothing is counted
+            register.wh = wh
+            register.remainder_nj = remainder_nj
 
-    def _add(self, imported: int, exported: int, nanojoules: int) -> None:
-        if nanojoules >= 0:
-            self._registers[imported].add(nanojoules)
-        else:
-            self._registers[exported].add(-nanojoules)
+    def _after(self, imported: int, exported: int, nanojoules: int) -> "tuple[Register, int, int]":
+        """The register that counts this energy, and what it holds then."""
+        register = self._registers[imported if nanojoules >= 0 else exported]
+        whole, remainder_nj = divmod(register.remainder_nj + abs(nanojoules), NANOJOULES_PER_WH)
+        return register, register.wh + whole, remainder_nj
 
     def adopt(self, serial: str, values_wh: "dict[int, int]", now_s: int, power_w: "int | None" = None) -> str:
         """Follow the registers of a meter, all of them or none: one of the verdicts above.

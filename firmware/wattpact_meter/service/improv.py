@@ -16,7 +16,6 @@ SEND_WIFI, REQUEST_STATE, REQUEST_INFO, REQUEST_NETWORKS = 1, 2, 3, 4  # command
 _START = b"IMPROV\x01"
 _HEAD_BYTES = 9
 _MOST_DATA = FRAME_BYTES - _HEAD_BYTES - 1
-_MOST_BYTE = 255
 _NEWLINE = 10
 
 
@@ -140,7 +139,7 @@ def result(number: int, values: "list[bytes]") -> bytes:
     """The result of that command. Values that do not fit in one frame are left out from the end."""
     payload = b""
     for value in values:
-        if len(value) > _MOST_BYTE or len(payload) + 1 + len(value) > _MOST_DATA - 2:
+        if len(payload) + 1 + len(value) > _MOST_DATA - 2:
             break
         payload += bytes([len(value)]) + value
     return frame(RESULT, bytes([number, len(payload)]) + payload)

@@ -7,7 +7,7 @@ old one, read back, and renamed over it.
 import json
 import os
 
-from wattpact_meter.service_wanted import read
+from wattpact_meter.service_wanted import is_there, read
 
 _NEW = ".new"
 
@@ -19,12 +19,7 @@ class SettingsFileError(Exception):
 def put_wifi(path: str, ssid: str, password: str) -> None:
     """Durable when this returns; the file is made where there is none. Raises SettingsFileError."""
     try:
-        os.stat(path)
-        is_there = True
-    except OSError:
-        is_there = False
-    try:
-        values = read(path) if is_there else {}
+        values = read(path) if is_there(path) else {}
         values["wifi"] = {"ssid": ssid, "password": password}
         with open(path + _NEW, "wb") as file:
             file.write(json.dumps(values).encode())

@@ -91,7 +91,7 @@ def _everything(directory: DataDirectory, reader: Reader, now_s: int) -> dict[st
 @as_json
 @click.pass_obj
 def show(session: Session, as_json: bool) -> None:
-    """Show the community's terms: root key, prices, policies, default supply."""
+    """Show the community's terms: root key, prices, policies, default supply, witnesses."""
     directory = session.data_directory()
     directory.bring_up(data_directory.clock())
     with directory.reader() as reader:

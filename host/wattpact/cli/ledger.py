@@ -44,7 +44,7 @@ def head(session: Session, as_json: bool) -> None:
         header, zone = blocks.decode_header(last.header), times.zone_of(reader)
         key = witness.ledger_key(reader)
         rows = [witness.state_of(reader, one) for one in reader.witnesses()]
-        waits = (reader.meta(WAITS) or b"").decode()
+        waits = reader.text(WAITS)
     if as_json:
         show_json({
             "head": text, "blocks": header.height + 1, "time_s": header.time_s,
@@ -189,7 +189,7 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
 
 def _head(reader: Reader) -> tuple[str, Block]:
     """The signed head, and the last block."""
-    text, last = reader.meta(writer.CHECKPOINT), reader.last_block()
-    if text is None or last is None:
+    text, last = reader.text(writer.CHECKPOINT), reader.last_block()
+    if last is None:
         raise LedgerCommandError("nothing is ordered here yet; start the node with `wattpact node`")
-    return text.decode(), last
+    return text, last

@@ -19,6 +19,7 @@ from wattpact_protocol.log.kinds import BodyError
 from wattpact_protocol.settlement.tariff import Tariff
 
 from wattpact.keys import Signer
+from wattpact.store import recorded
 from wattpact.store.interface import Reader, Store
 from wattpact.store.publishing import publish
 
@@ -47,9 +48,8 @@ def community(reader: Reader) -> dict[str, Any]:
 
 def newest_community(reader: Reader) -> dict[str, Any]:
     """The body of the community's newest entry that is ordered, of its first while none is; raises GovernanceError."""
-    held = reader.ledger_value(records.key_of(records.COMMUNITY))
-    row = None if held is None else reader.entry_with_id(records.decode(records.COMMUNITY, held)["id"])
-    return community(reader) if row is None else dict(entry.decode(row.raw, reader.community).body)
+    newest = recorded.ordered_community(reader)
+    return community(reader) if newest is None else dict(newest.body)
 
 
 def set_witnesses(store: Store, issuer: Signer, keys: Sequence[tuple[str, bytes]], least: int, now_s: int) -> int:

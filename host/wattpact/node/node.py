@@ -214,7 +214,8 @@ class Node:
         if self._transport is not None:
             self._transport.close()
         self.events.notify(STOP)
-        self.ordering.forget_clock()
+        with _logged():
+            self.ordering.forget_clock()
         self.pipeline.close()
         self.store.close()
 

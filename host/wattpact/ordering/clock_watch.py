@@ -30,7 +30,7 @@ class ClockWatch:
         self._offset_s = clock() - uptime_s()  # of a clock that is trusted
         self._meters: dict[bytes, int] = {}  # since the jump: the offset of each meter's clock that is set
         self._kind = ""
-        self.problem_now: str | None = None
+        self._text: str | None = None
 
     def note(self, meter: bytes, stamp: Stamp) -> None:
         """The newest time of a meter that it does not doubt; kept while it is needed."""
@@ -40,7 +40,7 @@ class ClockWatch:
             self._meters[meter] = stamp.unix_s - self._uptime_s()
 
     def problem(self, last_s: int) -> str | None:
-        """`last_s`: the last block's time. Keeps the answer in `problem_now`, the same text for as long as it holds."""
+        """`last_s`: the last block's time. The text is the same for as long as the problem is."""
         jump_s = self._jump_s()
         if jump_s <= JUMP_S or self._is_confirmed() or self._kind == _BEHIND:  # a clock that was behind was set right
             self._offset_s += jump_s
@@ -50,12 +50,12 @@ class ClockWatch:
         if kind != self._kind:
             last = time.strftime("%Y-%m-%d %H:%M", time.gmtime(last_s))
             self._kind = kind
-            self.problem_now = {
+            self._text = {
                 "": None,
                 _BEHIND: f"this machine's clock is behind the last block, which is of {last} UTC",
                 _AHEAD: f"this machine's clock has jumped ahead by {jump_s} s, and no majority of meters agrees",
             }[kind]
-        return self.problem_now
+        return self._text
 
     def _jump_s(self) -> int:
         return self._clock() - self._uptime_s() - self._offset_s

@@ -9,18 +9,18 @@ a person removes it. docs/spec/ledger.md, "Head and witnesses".
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-from wattpact_protocol.ledger import checkpoints, records
+from wattpact_protocol.ledger import checkpoints
 from wattpact_protocol.ledger.checkpoints import Checkpoint, CheckpointError
-from wattpact_protocol.log import entry
 
-from wattpact.bundle.cosigned import NOBODY, Required, WitnessKey, cosigners, promised
+from wattpact.bundle.cosigned import WitnessKey, cosigners, promised
 from wattpact.ordering import submitting
 from wattpact.ordering.submitting import Answer, SubmissionError
 from wattpact.ordering.writer import CHECKPOINT, open_ledger
 from wattpact.store.interface import Reader, Store
+from wattpact.store.recorded import ordered_community
 from wattpact.store.records import StoreError, Witness
 
 EVERY_S = 3
@@ -72,17 +72,17 @@ def remove(store: Store, name: str) -> None:
 
 def submitted_to(reader: Reader) -> list[WitnessKey]:
     """The witnesses that the head goes to."""
-    return _keys(reader.witnesses())
+    return [WitnessKey(one.name, one.public_key) for one in reader.witnesses()]
 
 
 def best_head(reader: Reader, height: int, known: int = KNOWN_HEADS) -> str | None:
     """The newest of the heads with most cosignatures that the community's entry requires, then with most at all, among
     the last `known` that cover a block; without any the host's own. None where nothing is ordered."""
-    own = reader.meta(CHECKPOINT)
     heads = reader.cosigned_heads(height + 1, known, newest_first=True)
     if not heads:
-        return None if own is None else own.decode()
-    required = _required(reader).witnesses
+        return reader.text(CHECKPOINT) or None
+    founded = ordered_community(reader)
+    required = () if founded is None else promised(founded.body).witnesses
 
     def rank(text: str) -> tuple[int, int]:
         head = checkpoints.decode(text)
@@ -91,16 +91,9 @@ def best_head(reader: Reader, height: int, known: int = KNOWN_HEADS) -> str | No
     return max(heads, key=rank)
 
 
-def _required(reader: Reader) -> Required:
-    """What the community's newest ordered entry requires."""
-    held = reader.ledger_value(records.key_of(records.COMMUNITY))
-    row = None if held is None else reader.entry_with_id(records.decode(records.COMMUNITY, held)["id"])
-    return NOBODY if row is None else promised(entry.decode(row.raw, reader.community).body)
-
-
 def seen_by(reader: Reader, height: int, known: int = KNOWN_HEADS) -> dict[str, int]:
     """When each witness first cosigned a head that covers a block, by name; looked for in the first `known` of them."""
-    keys = _keys(reader.witnesses())
+    keys = submitted_to(reader)
     found: dict[str, int] = {}
     for text in reader.cosigned_heads(height + 1, known):
         new = [key for key in keys if key.name not in found]
@@ -112,8 +105,8 @@ def seen_by(reader: Reader, height: int, known: int = KNOWN_HEADS) -> dict[str, 
 
 def cosigners_of(reader: Reader, text: str) -> dict[str, int] | None:
     """Who of the witnesses cosigned a head, and when; None where there are no witnesses."""
-    held = reader.witnesses()
-    return cosigners(checkpoints.decode(text), _keys(held)) if held else None
+    keys = submitted_to(reader)
+    return cosigners(checkpoints.decode(text), keys) if keys else None
 
 
 class Cosigning:
@@ -144,10 +137,10 @@ class Cosigning:
     async def submit(self, only_due: bool = False) -> None:
         """The newest head to all who have not cosigned it, side by side; raises StoreError."""
         held = self._store.witnesses()
-        text = self._store.meta(CHECKPOINT)
-        if not held or text is None:
+        text = self._store.text(CHECKPOINT)
+        if not held or not text:
             return
-        head = checkpoints.decode(text.decode())
+        head = checkpoints.decode(text)
         now_s = self._clock()
         due = [
             one for one in held
@@ -226,10 +219,6 @@ _EXPLAINED = {
     submitting.FORBIDDEN: "it has another key for this ledger (status 403) than `wattpact ledger head` shows",
     submitting.NOT_FOUND: "it does not know this ledger (status 404); its operator has to add it",
 }
-
-
-def _keys(held: Sequence[Witness]) -> list[WitnessKey]:
-    return [WitnessKey(one.name, one.public_key) for one in held]
 
 
 def _own_signature(witness: Witness, head: Checkpoint, text: str) -> tuple[str, bytes, bytes]:

@@ -31,10 +31,10 @@ def write(path: Path, reader: Reader) -> int:
 
 
 def _write(file: BinaryIO, reader: Reader) -> int:
-    head = reader.meta(CHECKPOINT)
-    if head is None:
+    head = reader.text(CHECKPOINT)
+    if not head:
         raise FollowingError("nothing is ordered here yet; start the node with `wattpact node`")
-    file.write(cbor.encode(head.decode()))
+    file.write(cbor.encode(head))
     count = 0
     while (raw := block_bytes(reader, count)) is not None:
         file.write(cbor.encode(raw))
@@ -46,10 +46,10 @@ def head_of(path: Path) -> str:
     """The signed head of a ledger, not checked. Raises FollowingError, StoreError, OSError."""
     if path.is_dir():
         with open_reader(path / DATABASE) as reader:
-            found = reader.meta(CHECKPOINT)
-        if found is None:
+            found = reader.text(CHECKPOINT)
+        if not found:
             raise FollowingError(f"nothing is ordered in {path} yet")
-        return found.decode()
+        return found
     with path.open("rb") as file:
         return _string(file, _TEXT, checkpoints.MAX_BYTES).decode(errors="replace")
 

@@ -22,7 +22,7 @@ class Proven:
         head = None if header is None else best_head(reader, header.height)
         if header is None or head is None:
             raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
-        waits = (reader.meta(WAITS) or b"").decode()
+        waits = reader.text(WAITS)
         if waits:
             raise OrderingError(f"nothing is ordered now: {waits}; where the clock is right, start the node anew")
         self.header: blocks.Header = header

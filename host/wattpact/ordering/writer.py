@@ -56,8 +56,12 @@ class Writer:
         self._host = host
         self._clock = clock
         self._problem = problem
-        self.waits = False  # as of the last look at the clock
         self.reset()
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is ordered now: what a node found of its clock holds for every program here."""
+        return bool(self._store.text(WAITS))
 
     def reset(self) -> None:
         """Begin again from the store: a transaction was rolled back, and memory may be ahead of it."""
@@ -93,22 +97,18 @@ class Writer:
     def forget_clock(self) -> None:
         """Nobody watches the clock from now on, so nothing is known of it; raises StoreError."""
         if self.waits:
-            self._store.set_meta(WAITS, b"")
+            self._store.set_text(WAITS, "")
 
     def _look_at_clock(self) -> None:
-        """What the node found of its clock holds for every program here."""
-        known = (self._store.meta(WAITS) or b"").decode()
         if self._problem is None or self.ledger.last is None:
-            self.waits = bool(known)
             return
         found = self._problem(self.ledger.last.time_s) or ""
-        if found != known:
-            self._store.set_meta(WAITS, found.encode())
+        if found != self._store.text(WAITS):
+            self._store.set_text(WAITS, found)
             if found:
                 _LOG.error("nothing is ordered now: %s", found)
             else:
                 _LOG.info("the ledger goes on")
-        self.waits = bool(found)
 
     def refresh(self) -> None:
         """See that the last block is of this time, so that what rests on it is of now; raises StoreError."""
@@ -155,7 +155,7 @@ class Writer:
             checkpoints.origin_of(self._store.community), self.ledger.size, self.ledger.root()
         )
         checkpoints.sign(head, self._host.public_key, self._host.sign)
-        self._store.set_meta(CHECKPOINT, head.text.encode())
+        self._store.set_text(CHECKPOINT, head.text)
 
 
 def block_bytes(reader: Reader, height: int) -> bytes | None:

@@ -7,7 +7,6 @@ reports of its use is for people, and no money rests on it. docs/spec/contracts.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from wattpact_protocol.ledger import records
 from wattpact_protocol.log import entry, kinds
@@ -15,7 +14,8 @@ from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.contracts import Contract
 
 from wattpact.projections.unsealing import Unsealer
-from wattpact.store.interface import Reader, Store
+from wattpact.store.interface import Store
+from wattpact.store.recorded import record_of
 from wattpact.store.records import Agreed
 
 USED = (kinds.USAGE, kinds.USAGE_END)
@@ -32,12 +32,6 @@ class StoredContract(Contract):
         fields.update(grant=row.grant_number or 0, granted_s=None, terminated_by=row.terminated_by or "")
         super().__init__(row.id, fields)
         self.attributed_wh, self.end_reason = row.attributed_wh, row.end_reason
-
-
-def record_of(reader: Reader, record: int, *key: bytes | int) -> dict[str, Any] | None:
-    """A record of the ledger as of the last block."""
-    found = reader.ledger_value(records.key_of(record, *key))
-    return None if found is None else records.decode(record, found)
 
 
 class ContractProjection:

@@ -19,9 +19,9 @@ from wattpact_protocol.settlement.load_profile import LoadProfile
 from wattpact_protocol.settlement.register_rules import RegisterRules
 
 from wattpact.ingest.rejections import Rejections
-from wattpact.projections.contracts import record_of
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Reader, Store
+from wattpact.store.recorded import record_of
 from wattpact.store.records import Point, Registers
 
 # Before a community is founded no slot is known: no boundary but 1970's is one.

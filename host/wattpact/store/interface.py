@@ -226,6 +226,9 @@ class Reader(Log, Projected, Blocks, Protocol):
     def number(self, name: str) -> int:
         """A number that `set_number` kept; 0 where there is none."""
 
+    def text(self, name: str) -> str:
+        """A text that `set_text` kept; empty where there is none."""
+
     def rejections(self) -> list[Rejection]: ...
 
     def rejected(self) -> dict[str, int]:
@@ -261,6 +264,8 @@ class Store(Reader, Protocol):
     def set_meta(self, name: str, value: bytes) -> None: ...
 
     def set_number(self, name: str, value: int) -> None: ...
+
+    def set_text(self, name: str, value: str) -> None: ...
 
     def append(self, batch: Sequence[Accepted], received_s: int) -> int:
         """Store entries whose places are free; the cursor of the last."""

@@ -40,10 +40,6 @@ class Witnessed:
             return None
         return self.block(found.height, found.time_s)
 
-    def rows(self) -> list[Json]:
-        """By name, how many blocks the last head had that each witness cosigned."""
-        return [{"name": name, "blocks": blocks} for name, blocks in self._blocks]
-
 
 def ledger(reader: Reader, community: Mapping[str, Any]) -> Json | None:
     """How far the ledger is, its witnesses, and the cosignatures that the `community`'s entry, its body, requires; None
@@ -51,15 +47,15 @@ def ledger(reader: Reader, community: Mapping[str, Any]) -> Json | None:
     last = reader.last_block()
     if last is None:
         return None
-    promised, size = cosigned.promised(community), last.height + 1
-    signed = {WitnessKey(one.name, one.public_key) for one in reader.witnesses() if one.blocks == size}
+    promised, size, held = cosigned.promised(community), last.height + 1, reader.witnesses()
+    signed = {WitnessKey(one.name, one.public_key) for one in held if one.blocks == size}
     required = {
         "cosigned": promised.least, "witnesses": [one.name for one in promised.witnesses],
         "have_cosigned": len(signed.intersection(promised.witnesses)),
     }  # fmt: skip
     return {
-        "blocks": size, "time_s": last.time_s, "witnesses": Witnessed(reader).rows(),
-        "required": required if promised.witnesses else None, "waits": (reader.meta(WAITS) or b"").decode() or None,
+        "blocks": size, "time_s": last.time_s, "witnesses": [{"name": one.name, "blocks": one.blocks} for one in held],
+        "required": required if promised.witnesses else None, "waits": reader.text(WAITS) or None,
     }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from functools import cached_property
 from wattpact_protocol.ledger import records
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
-from wattpact.projections.contracts import record_of
 from wattpact.projections.stored_accounts import StoredAccounts
 from wattpact.store.interface import Reader
+from wattpact.store.recorded import record_of
 from wattpact.store.records import Registers, RelayState
 from wattpact.views import contracts, meters
 from wattpact.views.contracts import Shown

@@ -95,3 +95,7 @@ class Connection:
     def number(self, name: str) -> int:
         """A number that `set_number` kept; 0 where there is none."""
         return int.from_bytes(self.meta(name) or b"", "big")
+
+    def text(self, name: str) -> str:
+        """A text that `set_text` kept; empty where there is none."""
+        return (self.meta(name) or b"").decode()

@@ -121,6 +121,9 @@ class Transactions(Reader):
     def set_number(self, name: str, value: int) -> None:
         self.set_meta(name, value.to_bytes(8, "big"))
 
+    def set_text(self, name: str, value: str) -> None:
+        self.set_meta(name, value.encode())
+
     def execute(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """One statement for each row, inside a transaction of its own or the caller's."""
         with self.transaction():
