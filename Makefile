@@ -57,8 +57,9 @@ wheel: run-setup web ## build the installable package into dist/
 micropython: ## fetch the 32-bit MicroPython that runs meters and tests, into .cache
 	@tools/fetch_micropython.sh
 
-test-tools: ## what executes and counts machine code in tests, from Debian where this is root; and another's witness
+test-tools: ## what executes and counts machine code in tests, from Debian where this is root; CometBFT; and another's witness
 	@tools/fetch_test_tools.sh
+	@tools/fetch_cometbft.sh >/dev/null || echo "the tests with it cannot run"
 	@tools/fetch_omniwitness.sh >/dev/null || echo "the tests with it cannot run"
 
 lint: setup ## style: ruff
@@ -70,6 +71,7 @@ types: setup ## types: mypy, strict
 vectors: setup ## the vectors in protocol/vectors are what tools/vectors.py writes; generated code likewise
 	@.venv/bin/python tools/vectors.py --check
 	@.venv/bin/python tools/field25519.py --check
+	@.venv/bin/python tools/protobufs.py --check
 
 docs: setup ## links between documents, the command reference, the table of bodies
 	@.venv/bin/python tools/check_docs.py

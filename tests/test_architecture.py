@@ -60,17 +60,19 @@ MAY_IMPORT = {
         "accounts": "",
         "bundle": "",
         "ordering": "bundle store keys",
+        "quorum": "consensus ordering store keys",
         "witness": "ordering bundle store keys",
+        "consensus": "store keys",
         "projections": "ordering ingest accounts store keys",
         "sync": "ingest membership store",
         "billing": "projections accounts bundle store",
         "audit": "bundle",
-        "node": "ordering sync projections ingest market membership store keys",
+        "node": "quorum ordering sync projections ingest market membership store keys",
         "views": "billing projections accounts bundle store keys",
         "api": "views node membership store",
         "device": "",
-        "simulation": "device node sync billing audit projections ordering accounts membership store keys",
-        "cli": "api views simulation node witness billing audit bundle projections ordering accounts market membership"
+        "simulation": "quorum consensus device node sync billing audit projections ordering accounts membership store keys",
+        "cli": "quorum consensus api views simulation node witness billing audit bundle projections ordering accounts market membership"
         " store keys",
     },
 }  # fmt: skip

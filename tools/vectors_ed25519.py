@@ -1,4 +1,4 @@
-"""Cases for ed25519.json: RFC 8032's signatures, edits of one, and forgeries that one rule alone refuses."""
+"""Cases for ed25519.json: RFC 8032's signatures, edits of one, and forgeries that one rule alone rejects."""
 
 import hashlib
 from typing import Any
@@ -128,7 +128,7 @@ def _edited_signatures() -> list[Case]:
 
 
 def _torsion_signatures() -> list[Case]:
-    """Keys and R with a part of small order, made so that nothing but the rule named refuses them."""
+    """Keys and R with a part of small order, made so that nothing but the rule named rejects them."""
     points = [curve._compress(point) for point in _SMALL_ORDER]
     cases = [_forged(f"key of small order, point {n}", "small order", key) for n, key in enumerate(points)]
     unusual = [

@@ -1,4 +1,4 @@
-"""The cases about sealing: keys, sealed bodies and wrapped secrets from known bytes, and sealed parts to refuse."""
+"""The cases about sealing: keys, sealed bodies and wrapped secrets from known bytes, and sealed parts to reject."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Cases for x25519.json: RFC 7748's, numbers that are not reduced, and what is refused because nothing is shared."""
+"""Cases for x25519.json: RFC 7748's, numbers that are not reduced, and what is rejected because nothing is shared."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ _SMALL_ORDER = {"0": 0, "1": 1, "order 8": _ORDER_8, "order 8, the other": _ORDE
 
 
 def x25519_cases() -> Case:
-    """x25519.json: public keys, shared secrets, and what is refused."""
+    """x25519.json: public keys, shared secrets, and what is rejected."""
     public = [
         {"name": name, "clause": "RFC 7748 6.1", "secret": secret, "public": public} for name, secret, public in PAIRS
     ]

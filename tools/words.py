@@ -5,8 +5,8 @@
     python -m tools.words --counts           the counts alone
 
 Read are the Markdown files without their code; of Python files comments, docstrings and other strings, of tests the
-names of functions and classes too; of the page comments, strings and the text between tags. Exit status 0 where nothing
-was found.
+names of functions and classes too, and for some words of all Python files every name that code gives; of the page
+comments, strings and the text between tags. Exit status 0 where nothing was found.
 """
 
 import ast
@@ -17,6 +17,7 @@ import sys
 import tokenize
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -34,12 +35,14 @@ UNREAD = (
 
 class Forbidden(NamedTuple):
     """A pattern, matched as whole words in either case, and what to use. `right` covers the places where the word is
-    right: the word in its phrase, as short as tells the two apart; `right_in` are files, by the start of their path."""
+    right: the word in its phrase, as short as tells the two apart; `right_in` are files, by the start of their path;
+    `named`: it is in no name of the code either."""
 
     pattern: str
     use: str
     right: str = ""
     right_in: tuple[str, ...] = ()
+    named: bool = False
 
 
 MACHINE_CODE = (
@@ -52,6 +55,7 @@ STATEMENTS = (
     "protocol/wattpact_protocol/settlement/statement", "host/wattpact/audit/", "host/wattpact/bundle/",
     "host/wattpact/billing/", "host/wattpact/simulation/conservation", "host/wattpact/views/sentences",
     "tests/host/test_audit", "tests/protocol/test_settlement", "tests/simulator/bodies",
+    "host/wattpact/consensus/home",  # a section of CometBFT's settings
 )  # fmt: skip
 # What reads the vectors, whose verdicts are "refused".
 VECTORS = (
@@ -89,10 +93,13 @@ FORBIDDEN = [
     Forbidden("pass(es|ed)? over", "ignore, skip"),
     Forbidden("lies?|lay", "is, are", "lies? (on|between)"),
     Forbidden("(takes?|took|taken|taking) in", "ingest, receive", r"taken in (the|this) order|taken in a (loop|tower)"),
-    Forbidden("refus(e|es|ed|ing|als?)", "reject, rejection", "", VECTORS),
+    Forbidden("refus(e|es|ed|ing|als?)", "reject, rejection", "", VECTORS, named=True),
     Forbidden("evidence", "proof; forks", "", STATEMENTS),
     Forbidden("(takes?|took|taking) (an?|the|each|no|its) (entry|order|grant|offer|datagram|batch)", "receive, accept"),
 ]  # fmt: skip
+
+
+Compiled = tuple[Forbidden, re.Pattern[str], re.Pattern[str] | None]
 
 
 class Hit(NamedTuple):
@@ -130,14 +137,10 @@ def texts(file: str, source: str) -> Iterator[tuple[int, str]]:
 def hits(file: str, source: str, rows: list[Forbidden] = FORBIDDEN) -> list[Hit]:
     """Each place of a file that breaks a row, in order."""
     compiled = [entry for entry in _compile(rows) if not file.startswith(entry[0].right_in or ("\0",))]
-    found = []
-    for first, text in texts(file, source):
-        for row, wrong, right in compiled:
-            covered = [match.span() for match in right.finditer(text)] if right else []
-            for match in wrong.finditer(text):
-                if not any(start <= match.start() and match.end() <= end for start, end in covered):
-                    line = first + text.count("\n", 0, match.start())
-                    found.append(Hit(file, line, " ".join(match.group().split()), row.use))
+    found = _find(file, texts(file, source), compiled)
+    if file.endswith(".py"):
+        given = _given(source) if file.startswith("tests/") else chain(_names(source), _given(source))
+        found += _find(file, given, [entry for entry in compiled if entry[0].named])
     return sorted(found)
 
 
@@ -158,13 +161,33 @@ _WRITTEN = re.compile(r"<!-- \w+: tools/.*?<!-- end -->", re.DOTALL)
 _SPAN = re.compile(r"``.+?``|`[^`\n]+`")
 
 
+def _find(file: str, pieces: Iterator[tuple[int, str]], rows: list[Compiled]) -> list[Hit]:
+    found = []
+    anything = _any(tuple(row.pattern for row, _, _ in rows))
+    for first, text in pieces:
+        if not anything.search(text):
+            continue
+        for row, wrong, right in rows:
+            covered = [match.span() for match in right.finditer(text)] if right else []
+            for match in wrong.finditer(text):
+                if not any(start <= match.start() and match.end() <= end for start, end in covered):
+                    line = first + text.count("\n", 0, match.start())
+                    found.append(Hit(file, line, " ".join(match.group().split()), row.use))
+    return found
+
+
 def _blank(what: re.Pattern[str], text: str) -> str:
     """The text without what matches, every line where it was."""
     return what.sub(lambda match: "`" + "\n" * match.group().count("\n"), text)
 
 
+@lru_cache(maxsize=1)
+def _nodes(source: str) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(source)))
+
+
 def _of_python(source: str) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
     comments: list[str] = []
@@ -184,15 +207,32 @@ def _of_python(source: str) -> Iterator[tuple[int, str]]:
 
 def _names(source: str) -> Iterator[tuple[int, str]]:
     """Of functions and classes, as words."""
-    for node in ast.walk(ast.parse(source)):
+    for node in _nodes(source):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.lineno, node.name.replace("_", " ")
 
 
-def _compile(rows: list[Forbidden]) -> list[tuple[Forbidden, re.Pattern[str], re.Pattern[str] | None]]:
+def _given(source: str) -> Iterator[tuple[int, str]]:
+    """Of variables, fields and arguments, as words."""
+    for node in _nodes(source):
+        if isinstance(node, ast.arg):
+            yield node.lineno, node.arg.replace("_", " ")
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id.replace("_", " ")
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.attr.replace("_", " ")
+
+
+def _compile(rows: list[Forbidden]) -> list[Compiled]:
     return [(row, _whole(row.pattern), _whole(row.right) if row.right else None) for row in rows]
 
 
+@cache
+def _any(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return _whole("|".join(patterns) or r"(?!)")
+
+
+@cache
 def _whole(pattern: str) -> re.Pattern[str]:
     """Whole words, which may be parted by a line's end and a comment's sign."""
     spaced = pattern.replace(" ", r"[\s#]+")

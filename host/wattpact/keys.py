@@ -1,8 +1,9 @@
 """Keys on disk: one file a key, readable by its owner alone; its seed signs, and unseals what is sealed for its holder.
 
 What always holds: a seed, and what follows from it, leaves this module only inside a Signer, never in a message or a
-repr; a key file appears whole or not at all, mode 0600, and no key file is ever overwritten. docs/spec/enrolment.md
-says who holds which key, docs/spec/sealing.md what the sealing key is for.
+repr, and once for the host's CometBFT (`Signer.secret_for_votes`); a key file appears whole or not at all, mode 0600,
+and no key file is ever overwritten. docs/spec/enrolment.md says who holds which key, docs/spec/sealing.md what the
+sealing key is for.
 """
 
 import functools
@@ -45,6 +46,11 @@ class Signer:
     def unwrap(self, body: dict[str, Any], community: bytes, meter: bytes) -> bytes:
         """The secret of the epoch that a meter's KEY_EPOCH gives; raises NoKeyError, SealError."""
         return epochs.unwrap(period_keys.sealing_secret(self._seed), self.kid, (community, meter), body)
+
+    def secret_for_votes(self) -> bytes:
+        """Seed and public key, for the one file of the host's own CometBFT that it signs votes with: the one way in
+        which a seed leaves this module. Nothing but wattpact.consensus.home calls it."""
+        return self._seed + self.public_key
 
     def __repr__(self) -> str:
         return f"<Signer {self.name} {self.kid.hex()}>"

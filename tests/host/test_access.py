@@ -239,7 +239,7 @@ def test_a_link_that_expired_is_no_guess(tmp_path):
     trading = Trading(tmp_path)
     counted = []
     text = code(trading.community.sink.store, None, trading.now_s - 60, 60)
-    with TestClient(app_at(trading.path, trading.clock, refused=counted.append)) as client:
+    with TestClient(app_at(trading.path, trading.clock, count_guess=counted.append)) as client:
         answer = client.get("/api/meters", headers=by(text))
         assert answer.status_code == 401 and "has expired" in answer.json()["detail"] and counted == []
         client.get("/api/meters", headers=by("a" * 26))
@@ -478,8 +478,8 @@ def test_a_host_without_the_key_shows_no_value_to_anyone(tmp_path):
         rows = client.get("/api/log", params={"kind": ["reading", "usage", "usage_start"], "limit": 200}).json()
         assert {row["sealed"] for row in rows["entries"]} == {"host"}
         assert not [row["text"] for row in rows["entries"] if re.search(r"\d+ Wh (import|export|of)", row["text"])]
-        refused = client.get("/api/bills")
-        assert refused.status_code == 422 and "key" in refused.json()["detail"]
+        rejected = client.get("/api/bills")
+        assert rejected.status_code == 422 and "key" in rejected.json()["detail"]
     with TestClient(app) as client:
         assert {(row["sealed"], row["relay"]) for row in client.get("/api/meters").json()} == {("host", None)}
         rows = client.get("/api/log", params={"kind": ["event", "reading"], "limit": 200}).json()["entries"]

@@ -166,7 +166,7 @@ def test_certificates_that_change_nothing_change_no_payer():
     accounts = Accounts()
     accounts.apply(community.entries)
     assert accounts.inputs.payer_at(meter.kid, S) == east.kid
-    assert list(accounts.refused.values()) == ["stale_version", "role_changed"]
+    assert list(accounts.rejected.values()) == ["stale_version", "role_changed"]
 
 
 def test_every_payment_of_a_window_by_name():

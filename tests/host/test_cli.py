@@ -201,8 +201,8 @@ def test_a_fault_of_ours_is_one_line_and_debug_shows_where(founded, monkeypatch)
 )
 def test_terms_that_cannot_be_published_leave_nothing_behind(typed, tmp_path):
     path = tmp_path / "data"
-    refused = run("keys", "init", *typed, path)
-    assert refused.status == 1 and "is out of range" in refused.errors
+    rejected = run("keys", "init", *typed, path)
+    assert rejected.status == 1 and "is out of range" in rejected.errors
     assert not path.exists()
     assert run("keys", "init", "--name", "Sun Street", path).status == 0
 
@@ -379,8 +379,8 @@ def test_a_contract_that_never_began_cannot_be_ended(dealt, monkeypatch):
     monkeypatch.setattr(data_directory, "clock", lambda: late_s)
     (row,) = json.loads(run("--data", made.path, "contract", "list", "--json").out)
     assert row["state"] == "void"
-    refused = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west")
-    assert refused.status == 1 and "ended already" in refused.errors
+    rejected = run("--data", made.path, "contract", "terminate", contract[:8], "--as", "west")
+    assert rejected.status == 1 and "ended already" in rejected.errors
 
 
 def test_the_operator_ends_a_contract(dealt):

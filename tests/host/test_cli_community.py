@@ -193,8 +193,8 @@ def test_the_table_of_bills_shows_what_each_bill_shows(founded, monkeypatch):
     assert row.split()[5:7] == ["0.79", "EUR"] and one["net_nano"] == 3000 * 300_000 - 1400 * 80_000
     assert max(map(len, out.splitlines())) <= 80 and "Settled until" in out
     assert json.loads(run("--data", founded.path, "bill", "--month", month, "--json").out) == [one]
-    refused = run("--data", founded.path, "bill", "--export", "x.bundle")
-    assert refused.status == 2 and "one person's bill" in refused.errors
+    rejected = run("--data", founded.path, "bill", "--export", "x.bundle")
+    assert rejected.status == 2 and "one person's bill" in rejected.errors
 
 
 def test_without_meters_there_are_no_bills(tmp_path):

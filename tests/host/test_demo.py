@@ -30,7 +30,7 @@ def test_what_it_waits_for_is_reported_though_meters_report_something_all_the_ti
             asyncio.get_running_loop().call_soon(waiting._changed.set)
             return next(looked)
 
-        await waiting._until(holds, "a grant")
+        await waiting.until(holds, "a grant")
 
     asyncio.run(run())
     assert reported == ["still waiting for a grant"] * 2

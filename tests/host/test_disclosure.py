@@ -247,15 +247,15 @@ def test_a_flip_in_the_keys_never_changes_a_figure(traded, good):
     data = disclosure.encode(traded.keys[0])
     figures = check(good, traded, *traded.keys).fields
     bits = case.Bits("flipped keys")
-    refused = 0
+    rejected = 0
     for _ in range(400):
         position, flip = bits.below(len(data)), 1 << bits.below(8)
         try:
             found = disclosure.decode(data[:position] + bytes((data[position] ^ flip,)) + data[position + 1 :])
             assert check(good, traded, found).fields == figures
         except (DisclosureError, audit.Undecided):
-            refused += 1
-    assert refused > 300
+            rejected += 1
+    assert rejected > 300
 
 
 def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(traded, good):

@@ -31,9 +31,9 @@ class Followed:
         self.ledger = Ledger(self._storage, self._community, self.last)
 
     def propose(self, entries, heads, now_s):
-        refused = self.ledger.propose(entries, heads, now_s)[1]
+        rejected = self.ledger.propose(entries, heads, now_s)[1]
         self.last = self.ledger.last
-        return refused
+        return rejected
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -48,15 +48,15 @@ def test_two_implementations_agree_on_state_and_reasons(seed):
         expected = [oracle.order(new, now_s) for new in entries]
         for head in heads:
             oracle.note(head[0], head[1:], now_s)
-        refused = whole.propose(entries, heads, now_s)
+        rejected = whole.propose(entries, heads, now_s)
         alone = [single.propose([new], [], now_s).get(new.id) for new in entries]
         single.propose([], heads, now_s)
         assert alone == expected, (orders, [new.name for new in entries])
-        assert {new.id: why for new, why in zip(entries, expected, strict=True) if why} == refused
+        assert {new.id: why for new, why in zip(entries, expected, strict=True) if why} == rejected
         if bits.below(20) == 0:
             whole.reopen()
         orders += len(entries)
-        generated.rejected(refused)
+        generated.rejected(rejected)
         for why in expected:
             reasons[why] = reasons.get(why, 0) + 1
     assert records_of(whole) == oracle.records()

@@ -58,9 +58,9 @@ def wycheproof(algorithm: str) -> dict[int, Values]:
 
 def written(algorithm: str) -> dict[int, bool]:
     verdicts = dict.fromkeys(WRITTEN[algorithm]["accepted"], True)
-    refused = dict.fromkeys(WRITTEN[algorithm]["refused"], False)
-    assert not verdicts.keys() & refused.keys()
-    return {**verdicts, **refused}
+    rejected = dict.fromkeys(WRITTEN[algorithm]["refused"], False)
+    assert not verdicts.keys() & rejected.keys()
+    return {**verdicts, **rejected}
 
 
 def accepts(algorithm: str, one: bytes, two: bytes, three: bytes) -> bool:
@@ -108,7 +108,7 @@ def test_machine_code_decides_as_written(algorithm: str, tmp_path: Path) -> None
 
 
 def test_what_is_valid_by_wycheproof_is_accepted_and_invalid_rejected() -> None:
-    """Wycheproof leaves some of X25519 to the implementation; of those, what shares nothing alone is refused."""
+    """Wycheproof leaves some of X25519 to the implementation; of those, what shares nothing alone is rejected."""
     for algorithm in NUMBERS:
         suite = json.loads(Path(case.data(f"crypto/wycheproof/{algorithm}_test.json")).read_text())
         expected = written(algorithm)

@@ -220,7 +220,7 @@ def entries_of(community, found):
 
 
 def test_over_real_sockets_a_contract_becomes_a_grant_at_once(community):
-    """From the supplier's confirmation to the grant in the consumer's hands, and nobody asks for it in between."""
+    """From the supplier's confirmation to the grant in the consumer's hands, and nobody requests it in between."""
     supplier, consumer = community.owned_meter("House 1"), community.owned_meter("House 2")
     deal = Deal(supplier, consumer)
 

@@ -86,8 +86,8 @@ def test_a_strangers_mandate_covers_nothing(community, houses):
     """An ingest lets no such mandate in; a ledger that is fed otherwise rejects it all the same."""
     deal = Deal(*houses)
     forged = community.person("stranger").publish("mandate", deal.sell.body, START_S)
-    _, refused = community.sink.writer.ledger.propose([forged], [], START_S)
-    assert refused == {forged.id: reasons.NOT_OWNER}
+    _, rejected = community.sink.writer.ledger.propose([forged], [], START_S)
+    assert rejected == {forged.id: reasons.NOT_OWNER}
 
 
 def test_too_late_is_too_late(community, houses):

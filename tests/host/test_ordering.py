@@ -4,7 +4,7 @@ import pytest
 from simulator.community import START_S
 from simulator.deal import Deal
 from simulator.host import hosted
-from wattpact.ordering import writer
+from wattpact.ordering import keeping, writer
 from wattpact.ordering.following import Follower
 from wattpact_protocol.ledger import blocks, records
 from wattpact_protocol.log import reasons
@@ -35,7 +35,7 @@ def test_who_follows_the_stored_blocks_gets_the_signed_head(community):
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
     community.now_s = START_S + 2
     community.sink.stored(*deal.entries)
-    point = followed(community).check_head(community.sink.store.text(writer.CHECKPOINT))
+    point = followed(community).check_head(community.sink.store.text(keeping.CHECKPOINT))
     assert point.size == community.sink.store.last_block().height + 1
 
 

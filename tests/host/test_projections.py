@@ -97,7 +97,7 @@ def assert_same(store, batches, now_s, to_s):
     for entries, _ in batches:
         for new in entries:
             row = store.entry_with_id(new.id)
-            assert new.kind not in ORDERED or store.place(row.cursor).reason == folded.refused.get(new.id)
+            assert new.kind not in ORDERED or store.place(row.cursor).reason == folded.rejected.get(new.id)
 
 
 def contract(name, **more):

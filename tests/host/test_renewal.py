@@ -81,8 +81,8 @@ def founded(tmp_path):
 
 def test_the_operator_sees_a_lost_log_and_renews_it_by_a_command(founded):
     renew = ("--data", founded.path, "meter", "renew", "House 1")
-    refused = run(*renew)
-    assert refused.status == 1 and "has not reported a lost log" in refused.errors
+    rejected = run(*renew)
+    assert rejected.status == 1 and "has not reported a lost log" in rejected.errors
     later_s = data_directory.clock() + 1
     with founded.store() as store:
         store.count_rejections([Rejection(reasons.LOG_LOST, key("House 1").kid, "10.0.0.1", 1, later_s, later_s)])

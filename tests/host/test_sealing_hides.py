@@ -58,6 +58,8 @@ def lived(name: str, hourly_mw: "list[int]", sealed: bool = True, supplied: bool
             for _ in range(8):
                 decision = tick(household.meter, now, household.around)
                 closed = decision.closed if decision.operate else closed
+                if not decision.operate and household.meter.next_tick_ms(now) > now.uptime_ms:
+                    break
             household.meter.pop_datagrams()
     assert not household.meter.rejected and len(household.meter.registers()) == 2
     return [entry.decode(raw, community.id) for raw in household.flash.entries]

@@ -1,4 +1,4 @@
-"""wire.cddl against the code: what the one accepts the other accepts, and what the vectors refuse it refuses.
+"""wire.cddl against the code: what the one accepts the other accepts, and what the vectors reject it rejects.
 
 The validator has gaps (unknown keys of a map, ranges below zero, integers beyond 63 bits pass it): there the code is
 the stricter, and the cases that fall into a gap are named and left out.

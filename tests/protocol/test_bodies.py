@@ -42,16 +42,16 @@ def test_a_value_of_another_type_or_beyond_its_range_is_rejected():
             continue
         raw = kinds.encode(kind, body)
         for key, field, shape, _ in kinds.fields(kind):
-            refused = 0
+            rejected = 0
             for stranger in strangers:
                 changed = dict(raw)
                 changed[key] = stranger
                 try:
                     kinds.decode(kind, changed)
                 except kinds.BodyError:
-                    refused += 1
+                    rejected += 1
             # A list or map type takes the empty one, a bool True, a text of length zero nothing of these.
-            assert refused >= len(strangers) - 2, (kinds.NAMES[kind], field, shape)
+            assert rejected >= len(strangers) - 2, (kinds.NAMES[kind], field, shape)
 
 
 def test_bounds_are_inclusive():

@@ -128,16 +128,16 @@ def test_verdicts_of_wycheproof():
 def check_one(test, tag_length):
     """One case of Wycheproof's: it seals and opens as stated, or does not open and does not seal to this."""
     name = test["tcId"]
-    refused = name in INVALID_NONCE or name in INVALID_TAG
+    rejected = name in INVALID_NONCE or name in INVALID_TAG
     changed = name in CHANGED_TAG
-    assert test["result"] == ("invalid" if refused or changed else "valid"), name
+    assert test["result"] == ("invalid" if rejected or changed else "valid"), name
     key, nonce, aad, text, ciphertext, tag = from_hex(test, "key", "iv", "aad", "msg", "ct", "tag")
     sealed = ciphertext + tag
-    if refused:
+    if rejected:
         case.raises(ccm.CcmError, ccm.seal, key, nonce, aad, text, tag_length)
     else:
         assert (ccm.seal(key, nonce, aad, text, tag_length) == sealed) is not changed, name
-    if refused or changed:
+    if rejected or changed:
         case.raises(ccm.CcmError, ccm.open, key, nonce, aad, sealed, tag_length)
     else:
         assert ccm.open(key, nonce, aad, sealed, tag_length) == text, name

@@ -88,7 +88,7 @@ def test_a_contract_that_was_ended_before_its_start_is_void():
     contract = traded.contract
     assert contract.is_void and contract.used_from_s is None and contract.active_to_s == S + 90
     assert contract.state(S + 91) == contracts.VOID
-    assert list(traded.folding.refused.values()) == ["too_late"]
+    assert list(traded.folding.rejected.values()) == ["too_late"]
 
 
 def test_a_reader_learns_from_when_on_contracts_changed_and_of_nothing_else():

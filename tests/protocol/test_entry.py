@@ -1,4 +1,4 @@
-"""entry: one encoding, signed, named by its content; bytes that are no entry are refused and nothing else happens."""
+"""entry: one encoding, signed, named by its content; bytes that are no entry are rejected and nothing else happens."""
 
 import case
 from simulator import bodies

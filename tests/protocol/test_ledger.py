@@ -42,7 +42,7 @@ def test_who_follows_gets_the_same_state_and_root():
     sink = community.sink
     storage = Storage({}, {}, {})
     other = Ledger(storage, community.id)
-    assert sink.refused == {}
+    assert sink.rejected == {}
     for number in range(len(sink.blocks)):
         header = other.append(sink.blocks[number], StandIn.verify)
         assert header.height == number
@@ -64,8 +64,8 @@ def test_a_ledger_goes_on_after_a_restart_at_any_height():
 def test_one_block_of_many_entries_is_as_good_as_many_of_one():
     community = grown()
     once = follower(community)
-    block, refused = once.propose(community.entries, [], START_S)
-    assert refused == {}
+    block, rejected = once.propose(community.entries, [], START_S)
+    assert rejected == {}
     assert follower(community).append(block, StandIn.verify).state_root == once.last.state_root
 
 

@@ -79,7 +79,7 @@ def test_no_contract_is_made_for_energy_that_has_flowed():
     market.at(24 * 31)
     contract = market.agreed(price=1)
     assert market.record(contract) is None
-    assert set(market.sink.refused.values()) >= {reasons.BEGUN_BEFORE}
+    assert set(market.sink.rejected.values()) >= {reasons.BEGUN_BEFORE}
     assert market.bill(market.west) == honest
 
 
@@ -251,8 +251,8 @@ def test_a_contract_is_worth_no_more_than_is_counted():
     offer = community.offer(roof, most, most // 4, 8000, S, END_S, sells)
     needed = community.need(market.wallbox, offer, most // 4)
     assert market.reason(needed) is None
-    refused = community.accept(market.wallbox, offer, most // 4, demand=needed.id)
-    assert market.reason(refused) == reasons.WORTH_TOO_MUCH
+    rejected = community.accept(market.wallbox, offer, most // 4, demand=needed.id)
+    assert market.reason(rejected) == reasons.WORTH_TOO_MUCH
     fits = trades.MAX_WORTH_NANO // most
     assert market.reason(community.accept(market.wallbox, offer, fits + 1, demand=needed.id)) == reasons.WORTH_TOO_MUCH
     assert market.reason(community.accept(market.wallbox, offer, fits, demand=needed.id)) is None

@@ -47,7 +47,7 @@ class Market:
         return contract
 
     def reason(self, new):
-        return self.sink.refused.get(new.id)
+        return self.sink.rejected.get(new.id)
 
     def contract(self, new):
         return self.sink.record_of(records.CONTRACT, new.id)
@@ -61,7 +61,7 @@ def test_a_contract_takes_its_steps_at_the_times_of_their_blocks():
     market.at(120)
     market.community.start(market.wallbox, contract, START_S + 90)
     held = market.contract(contract)
-    assert market.sink.refused == {}
+    assert market.sink.rejected == {}
     assert (held["matched_s"], held["granted_s"], held["used_from_s"]) == (START_S, START_S + 60, START_S + 90)
     assert (held["supplier"], held["consumer"]) == (market.roof.kid, market.wallbox.kid)
     assert (held["wh"], held["price_micro_per_kwh"], held["terminated_s"]) == (1000, 180_000, None)
@@ -375,7 +375,7 @@ def test_versions_of_the_policies_of_one_meter_rise():
 
 def test_no_tariff_comes_before_the_community():
     community = Community(slot_s=None, sink=Ordered)
-    assert community.sink.refused.get(community.tariff(0, 1, 1).id) == reasons.NOT_FOUNDED
+    assert community.sink.rejected.get(community.tariff(0, 1, 1).id) == reasons.NOT_FOUNDED
 
 
 def test_what_is_listed_of_one_author_or_period_is_bounded():

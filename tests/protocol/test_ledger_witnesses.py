@@ -76,7 +76,7 @@ def test_the_ledger_orders_no_entry_with_others():
 
     def reason(**more):
         new = community.publish(community.issuer, kinds.COMMUNITY, bodies.community(**more))
-        return community.sink.refused.get(new.id)
+        return community.sink.rejected.get(new.id)
 
     good = witnesses.encode(KEYS, 2)
     assert reason(version=2, witnesses=good["witnesses"], cosigned=3) == reasons.BAD_WITNESSES

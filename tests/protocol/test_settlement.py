@@ -400,7 +400,7 @@ def test_what_breaks_the_rules_counts_for_nothing_and_has_its_reason():
         folding.apply(new)
     inputs = folding.inputs
     assert inputs.voids == [(fallen.id, "falling_register")]
-    assert folding.refused == {twice.id: "stale_version", back.id: "stale_version", other.id: "role_changed"}
+    assert folding.rejected == {twice.id: "stale_version", back.id: "stale_version", other.id: "role_changed"}
     assert inputs.load_profiles[wallbox.kid].at(S + 1800) == (20, 0)
 
 

@@ -17,8 +17,8 @@ YEAR_S = 366 * access_links.DAY_S
 ISSUER = (key("issuer"),)
 
 
-def app_at(path, clock, dist=None, seen_s=dict, refused=lambda source: None, signers=ISSUER):
-    return app_of(StoredViews(path, clock, seen_s, signers), Access(path, clock, refused), Events(), dist)
+def app_at(path, clock, dist=None, seen_s=dict, count_guess=lambda source: None, signers=ISSUER):
+    return app_of(StoredViews(path, clock, seen_s, signers), Access(path, clock, count_guess), Events(), dist)
 
 
 def code(store, person=None, now_s=1_790_000_000, for_s=10 * YEAR_S):

@@ -36,7 +36,7 @@ class Market:
 
     def reason(self, new):
         """Why it was rejected, None where it took effect."""
-        return self.sink.refused.get(new.id)
+        return self.sink.rejected.get(new.id)
 
     def record(self, new):
         return self.sink.record_of(records.CONTRACT, new.id)

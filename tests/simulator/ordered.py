@@ -21,7 +21,7 @@ class Ordered(InMemory):
         self.storage = Storage({}, {}, {})
         self.ledger = Ledger(self.storage, community.id)
         self.blocks = []
-        self.refused = {}
+        self.rejected = {}
 
     def append(self, new):
         super().append(new)
@@ -30,10 +30,10 @@ class Ordered(InMemory):
 
     def order(self, entries, anchors=(), now_s=None):
         """A block of these; it is left out where nothing can be ordered."""
-        block, refused = self.ledger.propose(entries, anchors, self._community.now_s if now_s is None else now_s)
+        block, rejected = self.ledger.propose(entries, anchors, self._community.now_s if now_s is None else now_s)
         if block is not None:
             self.blocks.append(block)
-        self.refused.update(refused)
+        self.rejected.update(rejected)
 
     def record_of(self, *key):
         return self.ledger.state.get(*key)

@@ -62,6 +62,6 @@ class Stamped(Proving):
         for new in entries:
             reason = machine.apply(new, new.stamp.unix_s or 0)
             if reason:
-                self.refused[new.id] = reason
+                self.rejected[new.id] = reason
         if now_s is not None:
             self.ledger.propose([], anchors, now_s, even_empty=True)

@@ -43,7 +43,7 @@ class Held:
                 block = self.reader.block(place.height)
                 assert block is not None
                 accounts.apply([new], block.time_s)
-        assert accounts.refused == {}
+        assert accounts.rejected == {}
         accounts.settle(now_s)
         return accounts
 

@@ -133,8 +133,8 @@ class Month:
         ordered = ledger.Ledger(storage, self.root.community)
         for new in self.entries:
             if new.kind in RULES:
-                _, refused = ordered.propose([new], [], new.stamp.unix_s or 0)
-                assert not refused, refused
+                _, rejected = ordered.propose([new], [], new.stamp.unix_s or 0)
+                assert not rejected, rejected
         ordered.propose([], [], now_s, even_empty=True)
         return _Proven(storage, ordered, self.host)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -29,7 +30,7 @@ from wattpact_protocol.log import ids, kinds, roles
 from tools.bench import corpus
 
 START_S = 1_790_812_800  # 2026-10-01 00:00 UTC
-END_S = START_S + 86_400
+LASTS_S = 86_400
 IN_A_BLOCK = 64  # transactions
 A_TRADE = 8
 HOST_SEED = b"h" * 32
@@ -55,14 +56,17 @@ class Figures(NamedTuple):
 
 
 class Street:
-    """Meters with an owner each; half of them sell to the other half."""
+    """Meters with an owner each; half of them sell to the other half, from `start_s` on. The first of its hosts has
+    HOST_SEED."""
 
-    def __init__(self, meters: int) -> None:
+    def __init__(self, meters: int, start_s: int = START_S, hosts: Sequence[bytes] = (HOST_SEED,)) -> None:
+        self._start_s = start_s
         self.root = corpus.Author(b"r" * 32)
         self.founding: list[Accepted] = []
         self._add(self.root, kinds.CERTIFICATE, corpus.certificate(self.root, roles.ROOT, "root"))
         self.issuer = self._enrolled(b"i" * 32, self.root, roles.ISSUER, "issuer")
-        self.host = self._enrolled(HOST_SEED, self.issuer, roles.HOST, "host")
+        for number, seed in enumerate(hosts):
+            self._enrolled(seed, self.issuer, roles.HOST, f"host {number}")
         self._add(self.issuer, kinds.COMMUNITY, {
             "version": 1, "name": "Bench", "currency": "EUR", "slot_s": 900, "timezone": "UTC",
         })  # fmt: skip
@@ -76,10 +80,10 @@ class Street:
         self._trades = 0
 
     def _add(self, by: corpus.Author, kind: int, body: dict[str, object]) -> None:
-        self.founding.append(Accepted(by.publish(kind, body, START_S)))
+        self.founding.append(Accepted(by.publish(kind, body, self._start_s)))
 
     def _enrolled(self, seed: bytes, by: corpus.Author, role: int, label: str, **more: object) -> corpus.Author:
-        made, certified = corpus.enrolled(seed, by, role, label, START_S, **more)
+        made, certified = corpus.enrolled(seed, by, role, label, self._start_s, **more)
         self.founding.append(Accepted(certified))
         return made
 
@@ -89,9 +93,9 @@ class Street:
         at = self._trades % half
         self._trades += 1
         supplier, consumer = self.households[at], self.households[half + at]
-        terms = corpus.Terms(self._trades, 100, 8000, 180_000, START_S, END_S)
-        made = corpus.trade(self.issuer, supplier, consumer, terms, START_S)
-        start = consumer.meter.publish(kinds.USAGE_START, made.start(0), START_S)
+        terms = corpus.Terms(self._trades, 100, 8000, 180_000, self._start_s, self._start_s + LASTS_S)
+        made = corpus.trade(self.issuer, supplier, consumer, terms, self._start_s)
+        start = consumer.meter.publish(kinds.USAGE_START, made.start(0), self._start_s)
         return [Accepted(new, new.kind != kinds.MANDATE) for new in (*made.entries, start)]
 
     def trades(self, count: int) -> list[Accepted]:

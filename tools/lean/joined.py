@@ -114,7 +114,12 @@ def text_of(program: Program, module: Module) -> str:
 def joined_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[str, str]":
     """Name on the device -> source of every file that goes onto a chip of this architecture; with `programs`, files of
     the same kind, that are not the device's."""
-    program = read(arch, programs)
+    return dict(_joined(arch, tuple((programs or {}).items())))
+
+
+@cache
+def _joined(arch: str, programs: "tuple[tuple[str, str], ...]") -> "dict[str, str]":
+    program = read(arch, dict(programs))
     files = {f"{LINKED}.py": "".join(text for _, text in sections(program))}
     for module in program.modules.values():
         if module.name == "wattpact_meter.load_order":
@@ -132,11 +137,17 @@ def sections(program: Program) -> "list[tuple[str, str]]":
 def lean_files(arch: str, programs: "dict[str, str] | None" = None) -> "dict[str, str]":
     """Name on the device -> source of every file of this architecture, each module for itself."""
     texts = {**_device_texts(), **(programs or {})}
-    sources = Leaner({_dotted(file): text for file, text in texts.items() if file.endswith(".py")})
+    lean = _lean(tuple((file, text) for file, text in texts.items() if file.endswith(".py")))
     return {
-        file: sources.lean(_dotted(file)) if file.endswith(".py") else text for file, text in texts.items()
+        file: lean.get(file, text) for file, text in texts.items()
         if arch != "bytecode" or not file.endswith("_viper.py")
     }  # fmt: skip
+
+
+@cache
+def _lean(sources: "tuple[tuple[str, str], ...]") -> "dict[str, str]":
+    leaner = Leaner({_dotted(file): text for file, text in sources})
+    return {file: leaner.lean(_dotted(file)) for file, _ in sources}
 
 
 @cache

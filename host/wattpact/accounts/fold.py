@@ -74,9 +74,9 @@ class Accounts(Statements):
         super().__init__(self._folding.inputs, None)
 
     @property
-    def refused(self) -> dict[bytes, str]:
+    def rejected(self) -> dict[bytes, str]:
         """What was not ordered, by id, and why."""
-        return self._folding.refused
+        return self._folding.rejected
 
     def apply(self, entries: Iterable[Entry], ordered_s: int | None = None) -> None:
         """`ordered_s`: the time of the block that orders them; their stamps, where it is not given."""

@@ -17,6 +17,7 @@ MODULES = {
     "contract": "wattpact.cli.contract",
     "replay": "wattpact.cli.replay",
     "ledger": "wattpact.cli.ledger",
+    "quorum": "wattpact.cli.quorum",
     "bill": "wattpact.cli.bill",
     "disclose": "wattpact.cli.disclose",
     "audit": "wattpact.cli.audit",

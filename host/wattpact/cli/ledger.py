@@ -12,7 +12,7 @@ from wattpact.audit.times import utc
 from wattpact.bundle import cosigned
 from wattpact.cli import times, witness
 from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_table
-from wattpact.ordering import cosigning, exported, following, writer
+from wattpact.ordering import cosigning, exported, following, keeping, writer
 from wattpact.ordering.following import Follower
 from wattpact.store.interface import Reader
 from wattpact.store.records import WAITS, Block
@@ -189,7 +189,7 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
 
 def _head(reader: Reader) -> tuple[str, Block]:
     """The signed head, and the last block."""
-    text, last = reader.text(writer.CHECKPOINT), reader.last_block()
+    text, last = reader.text(keeping.CHECKPOINT), reader.last_block()
     if last is None:
         raise LedgerCommandError("nothing is ordered here yet; start the node with `wattpact node`")
     return text, last

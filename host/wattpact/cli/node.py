@@ -11,11 +11,15 @@ from wattpact import keys
 from wattpact.cli.frame import Session
 from wattpact.node import data_directory, node
 from wattpact.node.data_directory import DataDirectory
+from wattpact.store.interface import Store
+from wattpact.store.records import QUORUM_BLOCKS
 
 if TYPE_CHECKING:
     from wattpact.api.server import WebServer
+    from wattpact.quorum.engine import Network, Quorum
 
 HTTP_PORT = 8080
+P2P_PORT = 26656
 _PORT = click.IntRange(0, 65535)
 
 
@@ -27,20 +31,55 @@ _PORT = click.IntRange(0, 65535)
 )
 @click.option("--http-port", default=HTTP_PORT, show_default=True, type=_PORT, help="The port of the page.")
 @click.option("--no-http", is_flag=True, help="Serve no page and no HTTP API.")
+@click.option("--engine", type=click.Choice(["embedded", "cometbft"]), help="Who orders the ledger: this host alone, "
+              "or several together. Without it, as `wattpact quorum found` or `join` has set it up.")  # fmt: skip
+@click.option("--peer", "peers", multiple=True, metavar="ID@ADDRESS:PORT", help="Another host that orders with this "
+              "one, as `wattpact quorum show` gives it there; kept for the next start.")  # fmt: skip
+@click.option("--p2p-listen", default=f"0.0.0.0:{P2P_PORT}", show_default=True, metavar="ADDRESS:PORT",
+              help="Where other hosts reach this one.")  # fmt: skip
+@click.option("--cometbft", metavar="PROGRAM", help="CometBFT 0.38; without it, the one on the PATH.")
 @click.pass_obj
-def command(session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool) -> None:
+def command(
+    session: Session, listen: str, port: int, http_listen: str, http_port: int, no_http: bool, engine: str | None,
+    peers: tuple[str, ...], p2p_listen: str, cometbft: str | None,
+) -> None:  # fmt: skip
     """Run the node: store what meters sign, grant contracts, serve the page. Ctrl-C stops it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     directory = session.data_directory()
     web = None if no_http else (http_listen, http_port)
+    shared = is_shared(directory, engine)
+    if not shared and (peers or cometbft):
+        raise click.UsageError("--peer and --cometbft are for --engine cometbft")
     with directory.lock():
-        asyncio.run(_run(directory, (listen, port), web))
+        network = None if not shared else network_of(directory, p2p_listen, peers, cometbft)
+        asyncio.run(_run(directory, (listen, port), web, network))
 
 
-async def _run(directory: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None) -> None:
+def is_shared(directory: DataDirectory, engine: str | None) -> bool:
+    """Whether a quorum orders, which is so for good once it is; raises NodeError for another engine."""
+    with directory.reader() as reader:
+        shared = reader.number(QUORUM_BLOCKS) > 0
+    if shared and engine == "embedded":
+        raise node.NodeError("several hosts order this ledger; start the node with --engine cometbft")
+    if not shared and engine == "cometbft":
+        raise node.NodeError("one host orders this ledger; `wattpact quorum found` hands it over to several")
+    return shared
+
+
+def network_of(directory: DataDirectory, listen: str, peers: tuple[str, ...], program: str | None) -> "Network":
+    from wattpact.consensus import process
+    from wattpact.quorum.engine import HOME, Network
+
+    return Network(directory.path / HOME, process.find_program(program), listen, peers)
+
+
+async def _run(
+    directory: DataDirectory, udp: tuple[str, int], web: tuple[str, int] | None, network: "Network | None"
+) -> None:
+    store, host = directory.store(), directory.keyring.load(keys.HOST)
     running = node.Node(
-        directory.store(), directory.root_public_key, directory.keyring.load(keys.HOST), directory.issuer(),
-        data_directory.clock, people=directory.keyring.people(), checks_clock=True,
+        store, directory.root_public_key, host, directory.issuer(), data_directory.clock,
+        people=directory.keyring.people(), checks_clock=True, quorum=quorum_over(store, host, network),
     )  # fmt: skip
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -62,6 +101,14 @@ async def _run(directory: DataDirectory, udp: tuple[str, int], web: tuple[str, i
             await server.stop()
         await running.stop()
     click.echo("Stopped.")
+
+
+def quorum_over(store: Store, host: keys.Signer, network: "Network | None") -> "Quorum | None":
+    if network is None:
+        return None
+    from wattpact.quorum.engine import Quorum
+
+    return Quorum(store, host, data_directory.clock, network)
 
 
 def web_server(running: node.Node) -> "WebServer":

@@ -104,6 +104,33 @@ def enrol_meter(
         return publish(store, issuer, kinds.CERTIFICATE, body, now_s)
 
 
+def enrol_host(store: Store, issuer: Signer, public_key: bytes, label: str, now_s: int) -> entry.Entry:
+    """Certify another host's key, or one that was retired anew; raises EnrolError."""
+    with store.transaction():
+        held = store.certificates_of(ids.kid_of(public_key))
+        if not held:
+            _check_free(store, roles.HOST, public_key, label)
+            return publish(store, issuer, kinds.CERTIFICATE, certificate(public_key, roles.HOST, label, now_s), now_s)
+        body = held[-1].body
+        if body["public_key"] != public_key or body["role"] != roles.HOST:
+            raise EnrolError(f"{body['label']!r} is no host")
+        if body["not_after_s"] > now_s:
+            raise EnrolError(f"this host is enrolled already, as {body['label']!r}")
+        until_s = now_s + VALID_S[roles.HOST]
+        renewed = {**body, "version": body["version"] + 1, "label": label, "not_after_s": until_s}
+        return publish(store, issuer, kinds.CERTIFICATE, renewed, now_s)
+
+
+def retire_host(store: Store, issuer: Signer, label: str, now_s: int) -> entry.Entry:
+    """End a host's certificate now; raises EnrolError."""
+    with store.transaction():
+        body = find(store.certificates(), roles.HOST, label).body
+        if body["not_after_s"] <= now_s:
+            raise EnrolError(f"{label!r} has left already")
+        ended = {**body, "version": body["version"] + 1, "not_after_s": max(now_s, body["not_before_s"])}
+        return publish(store, issuer, kinds.CERTIFICATE, ended, now_s)
+
+
 def _check_free(reader: Reader, role: int, public_key: bytes, label: str) -> None:
     kid = ids.kid_of(public_key)
     for known in reader.certificates():

@@ -156,6 +156,23 @@ def create(path: Path, terms: members.FoundingTerms, now_s: int) -> DataDirector
     return DataDirectory(path)
 
 
+def begin_host(path: Path, root_public_key: bytes) -> DataDirectory:
+    """A new data directory of a community that others founded, with a new key for this host and an empty database;
+    raises DataDirectoryError, KeyFileError, StoreError."""
+    keyring = Keyring(path / KEYS)
+    if (path / SETTINGS).exists() or (path / DATABASE).exists():
+        raise DataDirectoryError(f"there is a community in {path} already")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(f"cannot make {path}: {error.strerror}") from None
+    if not keyring.has(keys.HOST):  # one that was kept is the same host again
+        keyring.create(keys.HOST, secrets.token_bytes(32))
+    open_store(path / DATABASE, ids.community_id(root_public_key)).close()
+    _write_settings(path / SETTINGS, {"wattpact_data": _FORMAT, "root_public_key": root_public_key.hex()})
+    return DataDirectory(path)
+
+
 def add_person(directory: DataDirectory, name: str, label: str, now_s: int) -> Signer:
     """A new key for a person, certified; raises EnrolError, KeyFileError, StoreError."""
     issuer = directory.needed_issuer()

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from wattpact_protocol.log import entry, kinds, reasons, roles
 
@@ -20,7 +20,7 @@ from wattpact.node.events import COSIGNED, ENTRIES, METERS, REJECTIONS, STOP, Ev
 from wattpact.node.granting import Granting
 from wattpact.ordering.clock_watch import ClockWatch
 from wattpact.ordering.cosigning import Cosigning
-from wattpact.ordering.writer import Writer
+from wattpact.ordering.writer import Orders, Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
@@ -30,6 +30,9 @@ from wattpact.sync.host_link import Link
 from wattpact.sync.inboxes import Inboxes
 from wattpact.sync.peer import Address, Datagrams
 from wattpact.sync.udp import Edge, now_ms
+
+if TYPE_CHECKING:
+    from wattpact.quorum.engine import Quorum
 
 _LOG = logging.getLogger("wattpact.node")
 
@@ -56,7 +59,7 @@ class Sender(Protocol):
 class Node:
     """`issuer` may be absent: then nothing is granted here, and of what is sealed only that for `people` is unsealed,
     whose keys are here. `clock()` gives Unix seconds, `clock_ms()` monotonic ms; `checks_clock`: nothing is ordered
-    while that clock has stepped."""
+    while that clock has stepped. `quorum` orders with other hosts, over the same store; without it this host alone."""
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Node:
         clock_ms: Callable[[], int] = now_ms,
         people: Sequence[Signer] = (),
         checks_clock: bool = False,
+        quorum: "Quorum | None" = None,
     ) -> None:
         self.store = store
         self.readers = (*(() if issuer is None else (issuer,)), *people)
@@ -77,7 +81,11 @@ class Node:
         self._host = host
         self._issuer = issuer
         self._clock_watch = ClockWatch(clock, lambda: clock_ms() // 1000) if checks_clock else None
-        self.ordering = Writer(store, host, clock, None if self._clock_watch is None else self._clock_watch.problem)
+        problem = None if self._clock_watch is None else self._clock_watch.problem
+        self._quorum = quorum
+        if quorum is not None:
+            quorum.clock_problem, quorum.committed = problem, self._catch_up_safely
+        self.ordering: Orders = quorum or Writer(store, host, clock, problem)
         self._projections = Projections(
             store, Unsealer(store, self.readers), self.pipeline.rejections, clock, self.ordering
         )
@@ -99,6 +107,7 @@ class Node:
         self.granting = Granting(self.store, self._issuer, self.clock)
         self.inbox = Inboxes(self.store)
         self.cursor = 0
+        self._seen: tuple[int, int, bool] | None = None
 
     # Entries
 
@@ -146,32 +155,41 @@ class Node:
 
     def _catch_up(self) -> bool:
         """Whether there was anything new."""
-        if self.store.last_cursor() == self.cursor:
+        if not self._is_behind():
             return False
         self.pipeline.directory.refresh()
+        before = self.cursor, self.ordering.ledger.size
         try:
             with self.store.transaction():
                 self._projections.catch_up()
-                if self.ordering.waits:
-                    return False  # entries are stored; what they amount to depends on the order
-                if self.granting.publish_due(self.ordering.ledger.state):
+                if not self.ordering.waits and self.granting.publish_due(self.ordering.ledger.state):
                     self._projections.catch_up()
-                self._apply_new()
+                self._apply_new(self.ordering.placed())  # what the rest amounts to depends on the order
                 self.inbox.commit(self.cursor)
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
             self.ordering.reset()
             self.link.follow(self.inbox)
             raise
-        return True
+        self._seen = self._now_at()
+        return before != (self.cursor, self.ordering.ledger.size)
 
-    def _apply_new(self) -> None:
-        """Put the stored entries that are not in the inboxes yet into those they concern. After a restart the
-        certificates of meters are read again, to know which there are."""
-        last, now_s, known = self.store.last_cursor(), self.clock(), self.ordering.ledger.state.get
+    def _is_behind(self) -> bool:
+        is_writer_waiting = self.ordering.waits and self._quorum is None  # it looks at the clock whenever this calls it
+        return is_writer_waiting or self._seen != self._now_at()
+
+    def _now_at(self) -> tuple[int, int, bool]:
+        """What, where it changes, makes something to do."""
+        return self.store.last_cursor(), self.ordering.ledger.size, self.ordering.waits
+
+    def _apply_new(self, placed: int) -> None:
+        """Put the stored entries up to `placed` that are not in the inboxes yet into those they concern. After a
+        restart the certificates of meters are read again, to know which there are."""
+        last, now_s, known = max(self.cursor, placed), self.clock(), self.ordering.ledger.state.get
         for row in self.store.stream(self.cursor, before=self.inbox.folded + 1, of_kinds=(kinds.CERTIFICATE,)):
             self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
-        for row in self.store.stream(max(self.cursor, self.inbox.folded), of_kinds=_ALL_BUT_READINGS):
+        after = max(self.cursor, self.inbox.folded)
+        for row in self.store.stream(after, before=last + 1, of_kinds=_ALL_BUT_READINGS):
             if row.void_reason is None:
                 self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         self.cursor = last
@@ -195,6 +213,8 @@ class Node:
             reason = f"{error.strerror}; choose another port"
             raise NodeError(f"cannot listen on UDP {address} port {port}: {reason}") from None
         self.join(edge)
+        if self._quorum is not None:
+            await self._quorum.start()
         running = (self._watch(), self._tick(), self._cosigning.run())
         self._tasks = [asyncio.create_task(one) for one in running]
         return int(self._transport.get_extra_info("sockname")[1])
@@ -211,6 +231,8 @@ class Node:
                 await task
         if self._edge is not None:
             self._edge.flush()
+        if self._quorum is not None:
+            await self._quorum.stop()
         if self._transport is not None:
             self._transport.close()
         self.events.notify(STOP)
@@ -223,12 +245,18 @@ class Node:
         with _logged(f"{len(batch)} entries were not acknowledged, and their meters will send them again: "):
             self.ingest(batch)
 
+    def _catch_up_safely(self) -> None:
+        """Once a block is in the store: the ledger in memory had it before, when something else may have looked."""
+        self._seen = None
+        with _logged():
+            self.catch_up()
+
     async def _watch(self) -> None:
         """Notice what another program, or another part of this one, has appended to the store."""
         while True:
             await asyncio.sleep(POLL_S)
             with _logged():
-                if self.store.last_cursor() != self.cursor:
+                if self._is_behind():
                     self.catch_up()
 
     async def _tick(self) -> None:

@@ -17,8 +17,9 @@ from wattpact_protocol.ledger.checkpoints import Checkpoint, CheckpointError
 
 from wattpact.bundle.cosigned import WitnessKey, cosigners, promised
 from wattpact.ordering import submitting
+from wattpact.ordering.keeping import CHECKPOINT
 from wattpact.ordering.submitting import Answer, SubmissionError
-from wattpact.ordering.writer import CHECKPOINT, open_ledger
+from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader, Store
 from wattpact.store.recorded import ordered_community
 from wattpact.store.records import StoreError, Witness

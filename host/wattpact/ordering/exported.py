@@ -15,7 +15,8 @@ from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger import blocks, checkpoints
 
 from wattpact.ordering.following import FollowingError
-from wattpact.ordering.writer import CHECKPOINT, block_bytes
+from wattpact.ordering.keeping import CHECKPOINT
+from wattpact.ordering.writer import block_bytes
 from wattpact.store import DATABASE, open_reader
 from wattpact.store.files import replacing
 from wattpact.store.interface import Reader
@@ -26,20 +27,22 @@ _SIZES = {24: 1, 25: 2, 26: 4}
 
 def write(path: Path, reader: Reader) -> int:
     """Every block of a store; gives how many. Raises FollowingError, OSError."""
-    with replacing(path) as file, reader.moment():
-        return _write(file, reader)
+    with reader.moment():
+        head, last = reader.text(CHECKPOINT), reader.last_block()
+        if not head or last is None:
+            raise FollowingError("nothing is ordered here yet; start the node with `wattpact node`")
+        write_blocks(path, reader, head, last.height + 1)
+        return last.height + 1
 
 
-def _write(file: BinaryIO, reader: Reader) -> int:
-    head = reader.text(CHECKPOINT)
-    if not head:
-        raise FollowingError("nothing is ordered here yet; start the node with `wattpact node`")
-    file.write(cbor.encode(head))
-    count = 0
-    while (raw := block_bytes(reader, count)) is not None:
-        file.write(cbor.encode(raw))
-        count += 1
-    return count
+def write_blocks(path: Path, reader: Reader, head: str, count: int) -> None:
+    """The first `count` blocks, under that head. Raises OSError."""
+    with replacing(path) as file:
+        file.write(cbor.encode(head))
+        for height in range(count):
+            raw = block_bytes(reader, height)
+            assert raw is not None
+            file.write(cbor.encode(raw))
 
 
 def head_of(path: Path) -> str:

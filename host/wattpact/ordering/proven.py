@@ -6,7 +6,7 @@ from wattpact.bundle.format import Head, Record
 from wattpact.ordering.cosigning import best_head
 from wattpact.ordering.writer import open_ledger
 from wattpact.store.interface import Reader
-from wattpact.store.records import WAITS
+from wattpact.store.records import QUORUM_BLOCKS, WAITS
 
 
 class OrderingError(ValueError):
@@ -24,7 +24,8 @@ class Proven:
             raise OrderingError("nothing is ordered here yet; run the node with the host's key first")
         waits = reader.text(WAITS)
         if waits:
-            raise OrderingError(f"nothing is ordered now: {waits}; where the clock is right, start the node anew")
+            advice = "" if reader.number(QUORUM_BLOCKS) else "; where the clock is right, start the node anew"
+            raise OrderingError(f"nothing is ordered now: {waits}{advice}")
         self.header: blocks.Header = header
         self._reader = reader
         self._head = head

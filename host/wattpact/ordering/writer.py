@@ -9,9 +9,10 @@ docs/spec/ledger.md.
 
 import logging
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.ledger import blocks, checkpoints
+from wattpact_protocol.ledger import blocks
 from wattpact_protocol.ledger.blocks import Header
 from wattpact_protocol.ledger.ledger import Ledger
 from wattpact_protocol.ledger.machine import RULES
@@ -19,11 +20,11 @@ from wattpact_protocol.log import entry
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.keys import Signer
+from wattpact.ordering.keeping import keep_block
 from wattpact.ordering.storage import StoredLedger
 from wattpact.store.interface import Reader, Store
-from wattpact.store.records import WAITS, Block, Place
+from wattpact.store.records import WAITS, Place
 
-CHECKPOINT = "checkpoint"
 ORDERED = tuple(RULES)  # the kinds that blocks order
 REFRESHED_EVERY_S = 60
 ANCHOR_EVERY_S = 300  # heads of logs are noted so often, if there is anything new
@@ -45,6 +46,45 @@ def last_header(reader: Reader) -> Header | None:
     return None if found is None else blocks.decode_header(found.header)
 
 
+def heads_due(reader: Reader, last: Header | None, now_s: int) -> list[Head]:
+    """The heads of logs that have grown since they were last noted, if that was long enough ago."""
+    if last is None or now_s - reader.number(_ANCHORED_S) < ANCHOR_EVERY_S:
+        return []
+    return reader.heads_since(reader.number(_ANCHORED))
+
+
+def note_heads(store: Store, cursor: int, now_s: int) -> None:
+    """The heads of what is stored up to a cursor are noted. Raises StoreError."""
+    store.set_number(_ANCHORED, cursor)
+    store.set_number(_ANCHORED_S, now_s)
+
+
+class Orders(Protocol):
+    """Who orders for a node: this machine's one writer, or several hosts together."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is ordered now; the store's text WAITS is the reason."""
+
+    def reset(self) -> None:
+        """Begin again from the store: a transaction was rolled back, and memory may be ahead of it."""
+
+    def order(self) -> None:
+        """See to what is new; raises StoreError, and then `reset` is due."""
+
+    def placed(self) -> int:
+        """The cursor up to which every entry that binds others has its place, or the reason why it has none."""
+
+    def check_clock(self) -> None:
+        """Notice that nothing can be ordered, or can be again, with nothing to order; raises StoreError."""
+
+    def forget_clock(self) -> None:
+        """Nobody watches from now on, so nothing is known of it; raises StoreError."""
+
+
 class Writer:
     """`host` signs the head; `clock()` gives Unix seconds; `problem(last_s)`, where one is given, why that clock may
     not date a block now that comes after one of `last_s`."""
@@ -59,6 +99,10 @@ class Writer:
         self.reset()
 
     @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    @property
     def waits(self) -> bool:
         """Whether nothing is ordered now: what a node found of its clock holds for every program here."""
         return bool(self._store.text(WAITS))
@@ -66,7 +110,7 @@ class Writer:
     def reset(self) -> None:
         """Begin again from the store: a transaction was rolled back, and memory may be ahead of it."""
         self._storage = StoredLedger(self._store)
-        self.ledger = Ledger(self._storage, self._store.community, last_header(self._store))
+        self._ledger = Ledger(self._storage, self._store.community, last_header(self._store))
 
     def order(self) -> None:
         """Order what is new, and note heads when that is due; raises StoreError, and then `reset` is due."""
@@ -79,7 +123,9 @@ class Writer:
             if self.waits:
                 return
             last = store.last_cursor(ORDERED)
-            heads = self._heads_due()
+            heads = heads_due(store, self.ledger.last, self._clock())
+            if heads:
+                note_heads(store, store.last_cursor(), self._clock())
             while (cursor := store.number(_CURSOR)) < last:
                 rows = store.entries(cursor, of_kinds=ORDERED, limit=blocks.MAX_ENTRIES)
                 decoded = [(row.cursor, entry.decode(row.raw, store.community)) for row in rows]
@@ -88,6 +134,10 @@ class Writer:
             while heads:
                 self._write([], heads[: blocks.MAX_ANCHORS])
                 heads = heads[blocks.MAX_ANCHORS :]
+
+    def placed(self) -> int:
+        """The cursor up to which every entry that binds others has its place, or the reason why it has none."""
+        return self._store.number(_CURSOR) if self.waits else self._store.last_cursor()
 
     def check_clock(self) -> None:
         """Notice that the clock has stepped, or is right again, with nothing to order; raises StoreError."""
@@ -118,44 +168,23 @@ class Writer:
             if last is not None and not self.waits and self._clock() - last.time_s > REFRESHED_EVERY_S:
                 raw, _ = self.ledger.propose([], [], self._clock(), even_empty=True)
                 assert raw is not None
-                self._keep(raw)
-
-    def _heads_due(self) -> list[Head]:
-        """The heads of logs that have grown since they were last noted, if that was long enough ago."""
-        last, now_s = self.ledger.last, self._clock()
-        if last is None or now_s - self._store.number(_ANCHORED_S) < ANCHOR_EVERY_S:
-            return []
-        cursor = self._store.last_cursor()
-        heads = self._store.heads_since(self._store.number(_ANCHORED))
-        self._store.set_number(_ANCHORED, cursor)
-        self._store.set_number(_ANCHORED_S, now_s)
-        return heads
+                keep_block(self._store, self.ledger, self._storage, raw, self._host)
 
     def _write(self, decoded: Sequence[tuple[int, Entry]], heads: Sequence[Head]) -> None:
         """One block of these, or none where nothing can be ordered."""
-        raw, refused = self.ledger.propose([new for _, new in decoded], heads, self._clock())
+        raw, rejected = self.ledger.propose([new for _, new in decoded], heads, self._clock())
         placed: list[Place] = []
         positions = 0
         height = self.ledger.size - 1
         for cursor, new in decoded:
-            if new.id in refused:
-                placed.append(Place(cursor, None, None, refused[new.id]))
+            if new.id in rejected:
+                placed.append(Place(cursor, None, None, rejected[new.id]))
             else:
                 placed.append(Place(cursor, height, positions, None))
                 positions += 1
         if raw is not None:
-            self._keep(raw)
+            keep_block(self._store, self.ledger, self._storage, raw, self._host)
         self._store.keep_places(placed)
-
-    def _keep(self, raw: bytes) -> None:
-        header, _, anchors = blocks.decode(raw)
-        noted = cbor.encode([list(anchor) for anchor in anchors])
-        self._store.keep_block(Block(header.height, header.time_s, header.raw, noted), self._storage.take())
-        head = checkpoints.Checkpoint(
-            checkpoints.origin_of(self._store.community), self.ledger.size, self.ledger.root()
-        )
-        checkpoints.sign(head, self._host.public_key, self._host.sign)
-        self._store.set_text(CHECKPOINT, head.text)
 
 
 def block_bytes(reader: Reader, height: int) -> bytes | None:

@@ -15,12 +15,13 @@ from wattpact_protocol.log.entry import Entry
 from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
 from wattpact.keys import Signer
-from wattpact.ordering.writer import Writer
+from wattpact.ordering.writer import Orders, Writer
 from wattpact.projections import relays, settled
 from wattpact.projections.contracts import USED, ContractProjection
 from wattpact.projections.registers import NO_SLOT_S, New, RegisterProjection
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
+from wattpact.store.records import QUORUM_BLOCKS
 
 _CURSOR = "projected"
 _AT_ONCE = 2048  # entries a transaction, so that nobody waits long for the write lock
@@ -33,7 +34,7 @@ class Projections:
 
     def __init__(
         self, store: Store, unsealer: Unsealer, rejections: Rejections, clock: Callable[[], int],
-        writer: Writer | None = None,
+        writer: Orders | None = None,
     ) -> None:  # fmt: skip
         self._store = store
         self._writer = writer
@@ -153,7 +154,8 @@ def bring_up(
     """What a command needs that reads projections: all that is stored is in them, settled as of now, and ordered where
     the host's key is here; `fresh`: by a block of now. Gives what unseals with those keys."""
     rejections, unsealer = Rejections(), Unsealer(store, signers)
-    writer = None if host is None else Writer(store, host, lambda: now_s)
+    is_writer = host is not None and not store.number(QUORUM_BLOCKS)  # a quorum orders while its nodes run
+    writer = Writer(store, host, lambda: now_s) if host is not None and is_writer else None
     if fresh and writer is not None:
         writer.refresh()
     Projections(store, unsealer, rejections, lambda: now_s, writer).follow()

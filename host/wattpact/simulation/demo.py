@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -96,15 +96,16 @@ class DemoError(RuntimeError):
     """The demo cannot continue; the text says why."""
 
 
-def prepare(folder: Path, now_s: int) -> DataDirectory:
-    """The demo's data directory, made at the first run; raises DataDirectoryError, KeyFileError, StoreError."""
+def prepare(folder: Path, now_s: int, credit_wh: int = 0) -> DataDirectory:
+    """The demo's data directory, made at the first run, with that emergency credit; raises DataDirectoryError,
+    KeyFileError, StoreError."""
     if folder.joinpath(data_directory.SETTINGS).exists():
         return DataDirectory(folder)
     made = data_directory.create(folder, TERMS, now_s)
     for house in HOUSES:
         data_directory.add_person(made, house.name, house.owner, now_s)
     with made.store() as store:
-        publish(store, _issuer(made), kinds.POLICY, POLICY, now_s)
+        publish(store, _issuer(made), kinds.POLICY, {**POLICY, "emergency_credit_wh": credit_wh}, now_s)
     folder.joinpath("root.hex").write_text(made.root_public_key.hex() + "\n")
     return made
 
@@ -148,6 +149,8 @@ class Demo:
         self._kids: dict[str, bytes] = {}
         self._relay: tuple[bool, str] | None = None
         self._changed = asyncio.Event()
+        self._published: dict[bytes, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
         self._meters = {house.name: self._meter(house) for house in HOUSES}
 
     def _meter(self, house: House) -> VirtualMeter:
@@ -165,6 +168,8 @@ class Demo:
             self._kids[house.name] = bytes.fromhex(event["kid"])
             self._report(f"{house.label}: meter {event['kid']} has started")
             self._enrol(house, event["code"])
+        elif name == "status":
+            self._published[self._kids[house.name]] = event["next_sequence"]
         elif name == "relay" and house is WALLBOX:
             self._relay = (event["closed"], event["reason"])
             self._report(f"{house.label}: relay {self._relay_text(*self._relay)}")
@@ -198,17 +203,20 @@ class Demo:
             return
         raise DemoError(f"{house.label} sent no enrolment request within {PATIENCE_S} s")
 
-    async def run(self) -> None:
-        """Start the meters, enrol them, and play rounds until cancelled; raises DemoError, VirtualMeterError."""
-        self._tasks: list[asyncio.Task[None]] = []
+    async def start(self) -> None:
+        """Start the meters and enrol them; raises DemoError, VirtualMeterError."""
         for meter in self._meters.values():
             await meter.start()
-        await self._until(self._all_enrolled, "the meters to be enrolled")
+        await self.until(self._all_enrolled, "the meters to be enrolled")
+
+    async def run(self) -> None:
+        """Start, and play rounds until cancelled; raises DemoError, VirtualMeterError."""
+        await self.start()
         number = 0
         while True:
-            self._mandate(ROUNDS[number % len(ROUNDS)])
-            await self._until(lambda: self._relay == (True, "grant"), "a grant to close the relay")
-            await self._until(lambda: self._relay is not None and not self._relay[0], "the energy to be used up")
+            self.mandate(ROUNDS[number % len(ROUNDS)])
+            await self.until(lambda: self.is_supplied, "a grant to close the relay")
+            await self.until(lambda: self.is_cut_off, "the energy to be used up")
             await asyncio.sleep(PAUSE_S)
             number += 1
 
@@ -216,7 +224,21 @@ class Demo:
         known = {certified.kid for certified in self._store.certificates()}
         return len(self._kids) == len(HOUSES) and set(self._kids.values()) <= known
 
-    async def _until(self, holds: Callable[[], bool], what: str) -> None:
+    @property
+    def published(self) -> dict[bytes, int]:
+        """How many entries each meter has signed, as it reported last."""
+        return dict(self._published)
+
+    @property
+    def is_supplied(self) -> bool:
+        """Whether the wallbox's relay is closed by a grant."""
+        return self._relay == (True, "grant")
+
+    @property
+    def is_cut_off(self) -> bool:
+        return self._relay is not None and not self._relay[0]
+
+    async def until(self, holds: Callable[[], bool], what: str) -> None:
         """Wait for something that the meters do; where it takes long, report it and wait on."""
         report_s = time.monotonic() + PATIENCE_S  # by the clock: meters report something every few seconds
         while not holds():
@@ -230,14 +252,14 @@ class Demo:
                 if task.done() and task.exception() is not None:
                     raise DemoError(str(task.exception()))
 
-    def _mandate(self, orders: "tuple[Order, ...]") -> None:
-        """Each owner signs what the meter may commit to by itself."""
+    def mandate(self, orders: "Sequence[Order]", for_s: int = ORDER_S) -> None:
+        """Each owner signs what the meter may commit to by itself, for so long."""
         now_s = self._node.clock()
         for order in orders:
             body = {
-                "order_id": secrets.token_bytes(8), "expires_s": now_s + ORDER_S, "meter": self._kids[order.house.name],
+                "order_id": secrets.token_bytes(8), "expires_s": now_s + for_s, "meter": self._kids[order.house.name],
                 "side": order.side, "limit_micro_per_kwh": order.limit_micro_per_kwh, "wh": order.wh,
-                "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + ORDER_S,
+                "max_w": order.house.rated_w, "start_s": now_s, "end_s": now_s + for_s,
             }  # fmt: skip
             publish(self._store, self._directory.keyring.person(order.house.name), kinds.MANDATE, body, now_s)
             verb, bound = ("sell", "at least") if order.side == kinds.SELL else ("buy", "no more than")

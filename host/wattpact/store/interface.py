@@ -16,6 +16,7 @@ from wattpact.store.records import (
     Agreed,
     Block,
     Certified,
+    Elsewhere,
     Fork,
     Link,
     Ordered,
@@ -168,7 +169,10 @@ class Blocks(Protocol):
     def block(self, height: int) -> Block | None: ...
 
     def ordered_in(self, height: int) -> list[Stored]:
-        """The entries of a block, in its order."""
+        """The entries of a block, in its order; the cursor of those that are in no log here is 0."""
+
+    def place_elsewhere(self, entry_id: bytes) -> tuple[int, int] | None:
+        """(height, position) of an entry that `keep_elsewhere` kept."""
 
     def place(self, cursor: int) -> Place | None:
         """What the ledger made of an entry; None where it has not looked at it yet, or never will."""
@@ -319,6 +323,12 @@ class Store(Reader, Protocol):
 
     def keep_block(self, block: Block, written: Written) -> None:
         """The next block, and what it changed."""
+
+    def keep_elsewhere(self, others: Iterable[Elsewhere]) -> None:
+        """Entries of a block that are in no log here."""
+
+    def forget_elsewhere(self, ids: Iterable[bytes]) -> None:
+        """Their logs reach them now: `keep_places` has where they were ordered."""
 
     def keep_witness(self, witness: Witness) -> None:
         """Keep a witness, in the place of what was kept under its name."""

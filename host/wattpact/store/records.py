@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from wattpact_protocol.log.entry import Entry
 
+QUORUM_BLOCKS = "quorum_blocks"  # a number: how many blocks one host wrote before a quorum did; 0 where it still does
 WAITS = "ordering_waits"  # the name of the text that gives why nothing is ordered now; empty where it is
 
 
@@ -191,6 +192,21 @@ class Place(NamedTuple):
     height: int | None
     position: int | None
     reason: str | None
+
+
+class Elsewhere(NamedTuple):
+    """An entry of a block that is in no log here."""
+
+    height: int
+    position: int
+    id: bytes
+    author: bytes
+    kind: int
+    generation: int
+    sequence: int
+    unix_s: int | None
+    received_s: int
+    raw: bytes
 
 
 class Ordered(NamedTuple):

@@ -73,13 +73,13 @@ class Inboxes:
     def fold(self, row: Stored, new: Entry, known: Known, now_s: int) -> None:
         """Put a stored entry, ordered or rejected before, into the inboxes of those it concerns; in the caller's
         transaction. What the ledger rejected concerns nobody."""
-        if row.cursor > self.folded and not self._is_refused(row):
+        if row.cursor > self.folded and not self._is_rejected(row):
             for meter in sorted(recipients(new, self._meters, known, now_s)):
                 self._add(meter, row.cursor)
         if new.kind == kinds.CERTIFICATE and new.body["role"] == roles.METER:
             self._welcome(row, ids.kid_of(new.body["public_key"]), known, now_s)
 
-    def _is_refused(self, row: Stored) -> bool:
+    def _is_rejected(self, row: Stored) -> bool:
         if row.kind not in RULES:
             return False
         place = self.store.place(row.cursor)
@@ -97,7 +97,7 @@ class Inboxes:
         for certified in _path(self.store.certificates(), meter):
             self._add(meter, certified.cursor)
         for old in self.store.entries(before=row.cursor, of_kinds=_BACKLOG):
-            if not self._is_refused(old):
+            if not self._is_rejected(old):
                 held = entry.decode(old.raw, self.store.community)
                 if meter in recipients(held, {meter}, known, now_s):
                     self._add(meter, old.cursor)

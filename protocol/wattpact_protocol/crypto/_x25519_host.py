@@ -1,7 +1,7 @@
 """X25519 by libsodium, through PyNaCl."""
 
 from nacl import bindings
-from nacl.exceptions import RuntimeError as RefusedError
+from nacl.exceptions import RuntimeError as RejectedError
 
 from wattpact_protocol.steps import in_one
 
@@ -15,7 +15,7 @@ def shared(secret: bytes, public: bytes) -> bytes:
     """The secret shared with the holder of a public key, 32 bytes of 0 where libsodium rejects it."""
     try:
         return bindings.crypto_scalarmult(secret, public)
-    except RefusedError:
+    except RejectedError:
         return bytes(32)
 
 

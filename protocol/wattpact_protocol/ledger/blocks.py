@@ -68,7 +68,7 @@ def decode(raw: bytes) -> "tuple[Header, list[bytes], list[Anchor]]":
     header, raws, anchors = decode_header(fields[0]), fields[1], fields[2]
     if not isinstance(raws, list) or len(raws) > MAX_ENTRIES or not all(isinstance(one, bytes) for one in raws):
         raise BlockError("a block has at most %d entries" % MAX_ENTRIES)
-    if not isinstance(anchors, list) or len(anchors) > MAX_ANCHORS or not all(_is_anchor(one) for one in anchors):
+    if not isinstance(anchors, list) or len(anchors) > MAX_ANCHORS or not all(is_anchor(one) for one in anchors):
         raise BlockError("a block has at most %d anchors of four fields" % MAX_ANCHORS)
     found = [tuple(one) for one in anchors]
     if header.anchors_root != anchors_root(found):
@@ -113,7 +113,8 @@ def _is_id(value: object) -> bool:
     return isinstance(value, bytes) and len(value) == 32
 
 
-def _is_anchor(value: object) -> bool:
+def is_anchor(value: object) -> bool:
+    """Whether it is the head of a log, as a block lists it."""
     if not isinstance(value, list) or len(value) != 4:
         return False
     kid, generation, next_sequence, head = value

@@ -15,7 +15,7 @@ from wattpact_protocol.ledger.machine import Machine
 from wattpact_protocol.ledger.records import State
 from wattpact_protocol.ledger.state_map import StateMap
 from wattpact_protocol.ledger.tree import Tree
-from wattpact_protocol.log import entry
+from wattpact_protocol.log import entry, kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,20 +72,20 @@ class Ledger:
         `even_empty`, for its time alone. And the reasons, by id, of what cannot. The time of the block is `now_s`, or
         that of the last block if that is later."""
         time_s = max(now_s, self.last.time_s if self.last else 0)
-        refused: dict[bytes, str] = {}
+        rejected: dict[bytes, str] = {}
         ordered: list[Entry] = []
         for new in entries:
             reason = self._machine.apply(new, time_s)
             if reason is None:
                 ordered.append(new)
             else:
-                refused[new.id] = reason
+                rejected[new.id] = reason
         noted = [one for one in anchors if self._machine.anchor(one[0], one[1:], time_s) is None]
         if not ordered and not noted and not even_empty:
             self.state.forget()
-            return None, refused
+            return None, rejected
         header = self._finish(time_s, ordered, noted)
-        return blocks.encode(header, [new.raw for new in ordered], noted), refused
+        return blocks.encode(header, [new.raw for new in ordered], noted), rejected
 
     def append(self, raw: bytes, verifier: "Callable[[bytes, bytes, bytes], bool]") -> Header:
         """Follow a block; `verifier(public_key, message, signature)`. Raises BlockError, and nothing has changed."""
@@ -105,7 +105,25 @@ class Ledger:
             raise
         return self._finish(header.time_s, ordered, anchors)
 
-    def _order(self, raw: bytes, time_s: int, verifier: "Callable[[bytes, bytes, bytes], bool]") -> "Entry":
+    def read(
+        self, raws: "Iterable[bytes]", now_s: int, verifier: "Callable[[bytes, bytes, bytes], bool]"
+    ) -> "list[Entry | None]":
+        """What may be proposed at that time: each of the entries that is signed by its author, who may be certified by
+        one before it; None in the place of others. Nothing changes."""
+        found: list[Entry | None] = []
+        for raw in raws:
+            try:
+                new = self._signed(raw, verifier)
+            except BlockError:
+                found.append(None)
+                continue
+            if new.kind == kinds.CERTIFICATE:  # the only kind that changes who may have signed what follows
+                self._machine.apply(new, now_s)
+            found.append(new)
+        self.state.forget()
+        return found
+
+    def _signed(self, raw: bytes, verifier: "Callable[[bytes, bytes, bytes], bool]") -> "Entry":
         try:
             new = entry.decode(raw, self.community)
         except entry.EntryError as error:
@@ -113,6 +131,10 @@ class Ledger:
         public_key = self._machine.author_key(new)
         if public_key is None or not entry.verify(new, public_key, verifier):
             raise BlockError("%r is not signed by its author" % new)
+        return new
+
+    def _order(self, raw: bytes, time_s: int, verifier: "Callable[[bytes, bytes, bytes], bool]") -> "Entry":
+        new = self._signed(raw, verifier)
         reason = self._machine.apply(new, time_s)
         if reason:
             raise BlockError("%r is rejected: %s" % (new, reason))

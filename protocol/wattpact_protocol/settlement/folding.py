@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Folding:
-    """`refused`: why entries were not ordered, by id."""
+    """`rejected`: why entries were not ordered, by id."""
 
     def __init__(self) -> None:
         self.inputs = SettlementInputs()
-        self.refused: dict[bytes, str] = {}
+        self.rejected: dict[bytes, str] = {}
         self._machine: Machine | None = None
 
     def apply(self, new: "Entry", ordered_s: "int | None" = None) -> "str | None":
@@ -31,7 +31,7 @@ class Folding:
         if new.kind in RULES:
             reason = self._order(new, (new.stamp.unix_s or 0) if ordered_s is None else ordered_s)
             if reason is not None:
-                self.refused[new.id] = reason
+                self.rejected[new.id] = reason
                 return reason
         return self.inputs.apply(new)
 

@@ -9,6 +9,7 @@ from wattpact.store.sqlite.connection import Connection
 _BLOCK = "SELECT height, time_s, header, anchors FROM blocks"
 _ORDERED = "o.height, b.time_s, o.reason FROM ordered o LEFT JOIN blocks b USING (height)"
 _STORED = ", ".join(f"e.{name}" for name in Stored._fields)
+_ELSEWHERE = "0, id, author, kind, generation, sequence, unix_s, received_s, raw, NULL"  # as Stored has them
 
 
 class Blocks(Connection):
@@ -23,8 +24,15 @@ class Blocks(Connection):
         return Block(*found[0]) if found else None
 
     def ordered_in(self, height: int) -> list[Stored]:
-        sql = f"SELECT {_STORED} FROM ordered o JOIN entries e USING (cursor) WHERE o.height = ? ORDER BY o.position"
-        return [Stored(*row) for row in self.rows(sql, height)]
+        sql = (
+            f"SELECT o.position, {_STORED} FROM ordered o JOIN entries e USING (cursor) WHERE o.height = ?1"
+            f" UNION ALL SELECT position, {_ELSEWHERE} FROM elsewhere WHERE height = ?1 ORDER BY 1"
+        )
+        return [Stored(*row[1:]) for row in self.rows(sql, height)]
+
+    def place_elsewhere(self, entry_id: bytes) -> tuple[int, int] | None:
+        found = self.rows("SELECT height, position FROM elsewhere WHERE id = ?", entry_id)
+        return tuple(found[0]) if found else None
 
     def place(self, cursor: int) -> Place | None:
         found = self.rows("SELECT cursor, height, position, reason FROM ordered WHERE cursor = ?", cursor)

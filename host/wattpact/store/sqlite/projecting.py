@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from wattpact.store.records import (
     Agreed,
     Block,
+    Elsewhere,
     Place,
     Point,
     Progress,
@@ -128,6 +129,12 @@ class Projecting(Transactions):
                 "INSERT INTO ledger_tree VALUES (?, ?, ?)",
                 [(*place, node) for place, node in written.tree_nodes.items()],
             )
+
+    def keep_elsewhere(self, others: Iterable[Elsewhere]) -> None:
+        self.execute("INSERT INTO elsewhere VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", others)
+
+    def forget_elsewhere(self, ids: Iterable[bytes]) -> None:
+        self.execute("DELETE FROM elsewhere WHERE id = ?", [(name,) for name in ids])
 
     def keep_witness(self, witness: Witness) -> None:
         self.execute("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [witness])

@@ -6,7 +6,7 @@ docs/spec/ingest.md explains the tables.
 
 import sqlite3
 
-VERSION = 3
+VERSION = 4
 
 SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -235,6 +235,20 @@ CREATE TABLE ordered (
     reason TEXT
 );
 CREATE UNIQUE INDEX ordered_by_height ON ordered (height, position) WHERE height IS NOT NULL;
+-- Entries of blocks that came by another host, and whose logs here do not reach them yet.
+CREATE TABLE elsewhere (
+    height INTEGER NOT NULL REFERENCES blocks (height),
+    position INTEGER NOT NULL,
+    id BLOB NOT NULL UNIQUE,
+    author BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    unix_s INTEGER,
+    received_s INTEGER NOT NULL,
+    raw BLOB NOT NULL,
+    PRIMARY KEY (height, position)
+) WITHOUT ROWID;
 
 -- The state after the last block, the nodes of its map (`path`: depth and prefix), and those of the tree over blocks.
 CREATE TABLE ledger_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

@@ -1,0 +1,351 @@
+"""What a quorum orders, applied: the application that CometBFT calls, over one host's store.
+
+    check      is it an entry or a note at all, and signed          before it is passed on to other hosts
+    prepare    the time, then what waits                            when this host proposes
+    process    every entry and note signed, the time about ours     when another one does
+    finalize   -> a block of what the state machine allows, its root, the hosts that decide from now on
+    commit     -> the store: entries, places, block, head
+
+What always holds: the ledger is what the embedded writer would make of the same entries at the same times; blocks of
+the engine without anything to order make none of the ledger; memory ahead of the store is let go of when CometBFT wants to
+know where it was. docs/spec/quorum.md.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from wattpact_protocol.crypto import ed25519
+from wattpact_protocol.ledger import blocks, records
+from wattpact_protocol.ledger.ledger import Ledger
+from wattpact_protocol.log import entry, ids, kinds, reasons, roles
+from wattpact_protocol.log.entry import Entry
+
+from wattpact.consensus.abci_server import Finalized
+from wattpact.keys import Signer
+from wattpact.ordering import writer
+from wattpact.ordering.keeping import keep_block
+from wattpact.ordering.storage import StoredLedger
+from wattpact.ordering.writer import ORDERED, last_header
+from wattpact.quorum import founded, transactions
+from wattpact.quorum.adopting import adopt
+from wattpact.quorum.transactions import Note, TransactionError
+from wattpact.store.interface import Reader, Store
+
+AHEAD_S = 10  # what a proposal's time may be ahead of this host's clock
+BEHIND_S = 60  # and behind it, unless it is proposed again and again
+INSISTED = 3  # times: then others are bound to it, and would wait for this host
+MAX_PREPARED_BYTES = 900_000
+QUIET_S = 900
+KEY_BYTES, KID_BYTES = 32, 8
+
+_HEIGHT, _HOSTS, _KNOWN = "quorum_height", "quorum_hosts", "quorum_known_hosts"
+_MAX_VERIFIED = 20_000
+_MAX_WAITING = 8_000  # CometBFT holds 5,000 transactions, and those of a proposal
+_OVERHEAD_BYTES = 16  # of one transaction in a block of the engine's
+
+_LOG = logging.getLogger("wattpact.quorum")
+
+
+class _Read(NamedTuple):
+    """The transactions of one block: its time, each entry or note in its place, None where it is neither."""
+
+    time_s: int
+    found: list[Entry | Note | None]
+
+
+class _Made(NamedTuple):
+    """A block that was decided and is not in the store yet. `raw` is None where nothing was ordered."""
+
+    height: int
+    raw: bytes | None
+    entries: list[Entry]
+    rejected: dict[bytes, str]
+    hosts: bytes
+    known: bytes
+
+
+class Application:
+    """`clock()` gives Unix seconds; `problem()` why that clock may not date a block now; `committed()` is called when a
+    block is in the store."""
+
+    def __init__(
+        self, store: Store, host: Signer, clock: Callable[[], int], problem: Callable[[], str | None],
+        committed: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._store = store
+        self._host = host
+        self._clock = clock
+        self._problem = problem
+        self._committed = committed
+        self._verified: dict[bytes, None] = {}  # hashes of what was signed, by whom, and the signature
+        self._certified: dict[bytes, bytes] = {}  # kid -> public key, by certificates that wait
+        self._keys: dict[bytes, bytes] = {}  # kid -> public key, of authors in the state, which stay in it
+        self._waiting: dict[bytes, Entry] = {}  # by its bytes, what such an author signed, so that it is decoded once
+        self._placed: set[bytes] = set()  # ids in the last block
+        self._seen: dict[tuple[int, int, bytes], int] = {}  # proposals of a height that came at the wrong time
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again from the store."""
+        self._storage = StoredLedger(self._store)
+        self.ledger = Ledger(self._storage, self._store.community, last_header(self._store))
+        self._made: _Made | None = None
+        self._certified.clear()
+        self._keys.clear()
+        self._waiting.clear()
+
+    # Where it was
+
+    def info(self) -> tuple[int, bytes]:
+        self.reset()
+        height = self._store.number(_HEIGHT)
+        return height, self.ledger.root() if height else b""
+
+    def init_chain(self, app_state: bytes, validators: Sequence[tuple[bytes, int]]) -> bytes:
+        self.reset()
+        begun = founded.decode(app_state)
+        if begun != founded.Founded(self._store.community, self.ledger.size, self.ledger.root()):
+            raise founded.FoundedError(
+                f"the quorum's ledger begins after {begun.blocks} blocks, and this one has {self.ledger.size}"
+                " or others; join anew with the file of `wattpact quorum found`"
+            )
+        with self._store.transaction():
+            self._store.set_meta(_HOSTS, _encoded([key for key, _ in validators]))
+            self._store.set_meta(_KNOWN, _encoded(founded.hosts_of(self._store, self._last_s())))
+        return self.ledger.root()
+
+    # Before a block
+
+    def check(self, transaction: bytes, is_new: bool) -> str | None:
+        if transactions.is_note(transaction):
+            return self._note_problem(transaction)
+        new = self._waiting.get(transaction)
+        was_checked = new is not None and not is_new  # then there was only the last block since
+        if new is None:
+            try:
+                new = entry.decode(transaction, self._store.community)
+            except entry.EntryError:
+                return reasons.ENTRY_MALFORMED
+            reason = reasons.NOT_ORDERED if new.kind not in ORDERED else self._signature_problem(new)
+            if reason:
+                return reason
+        if new.id in self._placed if was_checked else self._has_place(new):
+            return reasons.DUPLICATE
+        if new.kind == kinds.CERTIFICATE:
+            self._certified.setdefault(ids.kid_of(new.body["public_key"]), new.body["public_key"])
+        return None
+
+    def _signature_problem(self, new: Entry) -> str | None:
+        public_key = self._key_of(new.kid)
+        if public_key is not None:
+            if not entry.verify(new, public_key, ed25519.verify):
+                return reasons.BAD_SIGNATURE
+            self._keep_waiting(new)
+            return None
+        public_key = self._certified.get(new.kid)
+        if public_key is not None:
+            return None if entry.verify(new, public_key, self._verify) else reasons.BAD_SIGNATURE
+        of_root = self.ledger.read([new.raw], self._clock(), self._verify)
+        return reasons.UNKNOWN_AUTHOR if of_root == [None] else None
+
+    def _key_of(self, kid: bytes) -> bytes | None:
+        found = self._keys.get(kid)
+        if found is None:
+            author = self.ledger.state.get(records.AUTHOR, kid)
+            if author is not None:
+                found = self._keys[kid] = bytes(author["public_key"])
+        return found
+
+    def _keep_waiting(self, new: Entry) -> None:
+        if len(self._waiting) >= _MAX_WAITING:
+            del self._waiting[next(iter(self._waiting))]
+        self._waiting[new.raw] = new
+
+    def _note_problem(self, raw: bytes) -> str | None:
+        try:
+            found = transactions.decode_note(raw)
+        except TransactionError:
+            return reasons.ENTRY_MALFORMED
+        if not self._is_noted_by_host(found):
+            return reasons.BAD_SIGNATURE
+        is_new = any(self._is_newer(head) for head in found.heads) if found.heads else self._is_quiet(self._clock())
+        return None if is_new else reasons.STALE_VERSION
+
+    def _is_quiet(self, now_s: int) -> bool:
+        """Whether the last block is so old that one is due for its time alone."""
+        return now_s - self._last_s() >= QUIET_S
+
+    def _is_newer(self, head: writer.Head) -> bool:
+        held = self.ledger.state.get(records.HEAD, head[0])
+        return held is None or (held["generation"], held["next_sequence"]) < head[1:3]
+
+    def _is_noted_by_host(self, found: Note) -> bool:
+        author = self.ledger.state.get(records.AUTHOR, found.kid)
+        if author is None or author["role"] != roles.HOST:
+            return False
+        return transactions.is_signed(found, self._store.community, author["public_key"], self._verify)
+
+    def _has_place(self, new: Entry) -> bool:
+        row = self._store.entry_with_id(new.id)
+        if row is not None:
+            return self._store.place(row.cursor) is not None
+        return self._store.place_elsewhere(new.id) is not None
+
+    def _verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
+        """As `ed25519.verify`, each signature once: it is needed when it comes, is proposed and is decided."""
+        name = public_key + signature + message
+        if name in self._verified:
+            return True
+        if not ed25519.verify(public_key, message, signature):
+            return False
+        if len(self._verified) >= _MAX_VERIFIED:
+            del self._verified[next(iter(self._verified))]
+        self._verified[name] = None
+        return True
+
+    def prepare(self, waiting: Sequence[bytes], max_bytes: int) -> list[bytes]:
+        if not waiting or self._problem():
+            return []
+        last = self.ledger.last
+        chosen = [transactions.opening(max(self._clock(), last.time_s if last else 0))]
+        left = min(max_bytes, MAX_PREPARED_BYTES) - len(chosen[0]) - _OVERHEAD_BYTES
+        entries, heads = 0, 0
+        for raw in waiting:
+            noted = len(transactions.decode_note(raw).heads) if transactions.is_note(raw) else 0
+            left -= len(raw) + _OVERHEAD_BYTES
+            entries, heads = entries + (not noted), heads + noted
+            if left < 0 or entries > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
+                break
+            chosen.append(raw)
+        return chosen if len(chosen) > 1 else []
+
+    def process(self, height: int, proposed: Sequence[bytes]) -> bool:
+        if not proposed:
+            return True
+        try:
+            read = self._read(proposed)
+        except TransactionError as error:
+            _LOG.warning("a proposal of block %d of the engine is rejected: %s", height, error)
+            return False
+        entries = [one for one in read.found if isinstance(one, Entry)]
+        heads = sum(len(one.heads) for one in read.found if isinstance(one, Note))
+        if None in read.found or len(set(proposed)) < len(proposed) or any(one.kind not in ORDERED for one in entries):
+            _LOG.warning("a proposal of block %d of the engine is rejected: it has what nobody signed", height)
+            return False
+        if len(entries) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
+            _LOG.warning("a proposal of block %d of the engine is rejected: it has too much for a block", height)
+            return False
+        return self._is_timely(height, read.time_s, b"".join(proposed))
+
+    def _is_timely(self, height: int, time_s: int, content: bytes) -> bool:
+        """Whether it is about this time, or other hosts insist on it: some are bound to what was timely once."""
+        last, now_s = self.ledger.last, self._clock()
+        if last is not None and time_s < last.time_s:
+            return False
+        if -BEHIND_S <= time_s - now_s <= AHEAD_S:
+            return True
+        name = (height, time_s, content)
+        self._seen = {one: times for one, times in self._seen.items() if one[0] == height}
+        times = self._seen[name] = self._seen.get(name, 0) + 1
+        _LOG.warning("a proposal is %d s off this machine's clock", time_s - now_s)
+        return time_s <= now_s and times >= INSISTED
+
+    def _read(self, raws: Sequence[bytes]) -> _Read:
+        """Raises TransactionError where they do not begin with a time."""
+        time_s = transactions.time_of(raws[0])
+        found = {raw: self._waiting.get(raw) for raw in raws[1:] if not transactions.is_note(raw)}
+        if None in found.values():
+            # With all certificates, by which those may be known whom the state does not know.
+            asked = [raw for raw, new in found.items() if new is None or new.kind == kinds.CERTIFICATE]
+            for raw, new in zip(asked, self.ledger.read(asked, time_s, self._verify), strict=True):
+                found[raw] = new
+                if new is not None and self._key_of(new.kid) is not None:
+                    self._keep_waiting(new)
+        return _Read(time_s, [self._noted(raw) if transactions.is_note(raw) else found[raw] for raw in raws[1:]])
+
+    def _noted(self, raw: bytes) -> Note | None:
+        try:
+            found = transactions.decode_note(raw)
+        except TransactionError:
+            return None
+        return found if self._is_noted_by_host(found) else None
+
+    # A block
+
+    def finalize(self, height: int, time_s: int, decided: Sequence[bytes]) -> Finalized:
+        held = self._store.meta(_HOSTS) or b""
+        known = self._store.meta(_KNOWN) or b""
+        self._made = _Made(height, None, [], {}, held, known)
+        if not decided:
+            return Finalized(self.ledger.root(), [], [])
+        read = self._read(decided)
+        entries = [one for one in read.found if isinstance(one, Entry)]
+        heads = [head for one in read.found if isinstance(one, Note) for head in one.heads]
+        is_due = self._is_quiet(read.time_s) and any(isinstance(one, Note) and not one.heads for one in read.found)
+        raw, rejected = self.ledger.propose(entries, heads, read.time_s, even_empty=is_due)
+        hosts = held
+        if raw is not None:
+            known = _encoded({*_decoded(known, KID_BYTES), *_hosts_in(entries)})
+            hosts = _encoded(self._in_force(_decoded(known, KID_BYTES))) or held
+        self._made = _Made(height, raw, entries, rejected, hosts, known)
+        outcome = [rejected.get(one.id) if isinstance(one, Entry) else None for one in read.found]
+        return Finalized(self.ledger.root(), [None, *outcome], _changes(held, hosts))
+
+    def _last_s(self) -> int:
+        return self.ledger.last.time_s if self.ledger.last else 0
+
+    def _in_force(self, kids: Iterable[bytes]) -> list[bytes]:
+        """The keys of those hosts whose certificates are in force at the last block."""
+        found = []
+        for kid in kids:
+            author = self.ledger.state.get(records.AUTHOR, kid)
+            if author is not None and author["role"] == roles.HOST and founded.is_in_force(author, self._last_s()):
+                found.append(bytes(author["public_key"]))
+        return found
+
+    def commit(self) -> None:
+        made, self._made = self._made, None
+        if made is None:
+            raise ValueError("there is no block to commit")
+        store = self._store
+        with store.transaction():
+            if made.raw is not None:
+                keep_block(store, self.ledger, self._storage, made.raw, self._host)
+            height = None if made.raw is None else self.ledger.size - 1
+            adopt(store, made.entries, made.rejected, height, self._clock())
+            store.set_meta(_HOSTS, made.hosts)
+            store.set_meta(_KNOWN, made.known)
+            store.set_number(_HEIGHT, made.height)
+        self._certified.clear()
+        self._placed = {new.id for new in made.entries}
+        for new in made.entries:
+            self._waiting.pop(new.raw, None)
+        self._committed()
+
+
+def hosts_that_decide(reader: Reader) -> list[bytes]:
+    """Their public keys, as of the last block."""
+    return _decoded(reader.meta(_HOSTS) or b"", KEY_BYTES)
+
+
+def _hosts_in(entries: Iterable[Entry]) -> list[bytes]:
+    """The key ids of the hosts that any of these certificates names."""
+    found = [new.body for new in entries if new.kind == kinds.CERTIFICATE]
+    return [ids.kid_of(body["public_key"]) for body in found if body["role"] == roles.HOST]
+
+
+def _changes(held: bytes, now: bytes) -> list[tuple[bytes, int]]:
+    """For CometBFT: the keys that decide no longer, and those that do from now on."""
+    before, after = _decoded(held, KEY_BYTES), _decoded(now, KEY_BYTES)
+    gone = [(key, 0) for key in before if key not in after]
+    return gone + [(key, founded.POWER) for key in after if key not in before]
+
+
+def _encoded(names: Iterable[bytes]) -> bytes:
+    """Each once, in their order."""
+    return b"".join(sorted(set(names)))
+
+
+def _decoded(raw: bytes, size: int) -> list[bytes]:
+    return [raw[at : at + size] for at in range(0, len(raw), size)]

@@ -1,0 +1,376 @@
+"""A ledger that several hosts order: what each of them has to decide, and that all of them make the same of it."""
+
+import random
+
+import pytest
+from simulator.community import START_S, InMemory
+from simulator.deal import Deal
+from simulator.host import hosted, key
+from simulator.quorum import quorum
+from wattpact.membership import members
+from wattpact.ordering import keeping, writer
+from wattpact.ordering.following import Follower, FollowingError
+from wattpact.quorum import adopting, application, founded, transactions
+from wattpact.quorum.application import hosts_that_decide
+from wattpact.store.records import QUORUM_BLOCKS, StoreError
+from wattpact.store.sqlite.store import Store
+from wattpact_protocol.ledger import blocks, records
+from wattpact_protocol.log import kinds, reasons
+
+
+@pytest.fixture
+def made(tmp_path):
+    (tmp_path / "founder").mkdir()
+    with quorum(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def deal(made):
+    """What two households and their meters sign, and nobody stores: entries, in their order, are in the sink."""
+    community = made.community
+    community.sink = InMemory()
+    found = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"))
+    community.sink.entries += found.entries
+    community.now_s = START_S + 2
+    return found
+
+
+def ordered_everywhere(made, entries):
+    """All in one block, which all hosts make the same of."""
+    assert made.order(*[new.raw for new in entries if new.kind in writer.ORDERED]) == [None] * len(
+        [new for new in entries if new.kind in writer.ORDERED]
+    )
+
+
+def place_of(store, new):
+    return store.place(store.entry_with_id(new.id).cursor)
+
+
+def followed(store):
+    """Who applies every block that a host has, from the first on, and finds its head to be of these."""
+    follower = Follower(store.community)
+    for height in range(store.last_block().height + 1):
+        follower.apply(writer.block_bytes(store, height))
+    return follower
+
+
+def test_every_host_makes_the_same_blocks_and_signs_their_head(made, deal):
+    ordered_everywhere(made, made.community.entries)
+    heads = [followed(seat.store).ledger.root() for seat in made.seats]
+    assert len(set(heads)) == 1
+    followed(made.seats[0].store).check_head(made.seats[0].store.text(keeping.CHECKPOINT))
+    with pytest.raises(FollowingError, match="not signed by a host"):  # it is not certified
+        followed(made.seats[1].store).check_head(made.seats[1].store.text(keeping.CHECKPOINT))
+
+
+def test_one_writer_would_have_made_the_same_blocks(made, deal, tmp_path):
+    """No signed byte differs between engines: the same entries at the same times, by a writer alone."""
+    entries = list(made.community.entries)
+    groups = [[new for new in entries[at : at + 5] if new.kind in writer.ORDERED] for at in range(0, len(entries), 5)]
+    (tmp_path / "alone").mkdir()
+    alone = Store(tmp_path / "alone" / "wattpact.db", made.community.id)
+    founded.join(alone, made.file, key("alone"), START_S)
+    ledger = application.Application(alone, key("alone"), lambda: 0, lambda: None, lambda: None).ledger
+    for group in groups:
+        made.community.now_s += 1
+        made.order(*[new.raw for new in group])
+        ledger.propose(group, [], made.community.now_s)
+    assert ledger.root() == made.seats[0].application.ledger.root()
+    assert ledger.last.state_root == made.seats[3].application.ledger.last.state_root
+    alone.close()
+
+
+def test_what_a_host_has_in_no_log_is_in_its_block_and_joins_its_log_later(made, deal):
+    """A meter's readings are between what it orders: its log here ends before them."""
+    community, other = made.community, made.seats[1].store
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    reading = meter.reading(START_S + 2, [(1, 0)])
+    offer = meter.publish("offer", {**deal.offer.body, "wh": 1}, START_S + 2)
+    before = other.head(meter.kid, 0)
+    ordered_everywhere(made, [offer])
+    assert other.head(meter.kid, 0) == before and other.entry_with_id(offer.id) is None
+    height = other.last_block().height
+    assert other.ordered_in(height)[0].raw == offer.raw == made.seats[2].store.ordered_in(height)[0].raw
+    assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
+    cursor = other.append([adopting.Accepted(new, True) for new in (reading, offer)], START_S)
+    adopting.take_in(other, [(cursor, offer.id)])
+    assert place_of(other, offer)[1:] == (height, 0, None)
+    assert [row.cursor for row in other.ordered_in(height)] == [cursor]
+    followed(other)
+
+
+def test_every_host_has_the_certificates_by_their_blocks(made, deal):
+    ordered_everywhere(made, made.community.entries)
+    labels = {known.body["label"] for known in made.seats[2].store.certificates()}
+    assert {"House 1", "House 2"} <= labels
+
+
+def test_what_is_rejected_has_its_reason_at_every_host(made):
+    community = made.community
+    community.sink = InMemory()
+    deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"), offer={"mandate": bytes(32)})
+    community.now_s = START_S + 2
+    made.order(*[new.raw for new in [*community.entries, *deal.entries]])
+    for seat in made.seats:
+        assert place_of(seat.store, deal.offer)[1:] == (None, None, reasons.NO_SELL_MANDATE)
+        assert place_of(seat.store, deal.sell).reason is None
+
+
+# What is passed on
+
+
+def test_what_is_no_transaction_is_not_passed_on(made, deal):
+    check = made.seats[1].application.check
+    certificate = next(new for new in made.community.entries if new.kind == kinds.CERTIFICATE)
+    for raw, why in (
+        (b"", reasons.ENTRY_MALFORMED), (b"\x00\x01", reasons.ENTRY_MALFORMED),
+        (bytes(70_000), reasons.ENTRY_MALFORMED),
+        (transactions.opening(START_S), reasons.ENTRY_MALFORMED), (b"\x01\x80", reasons.ENTRY_MALFORMED),
+        (deal.offer.raw, reasons.UNKNOWN_AUTHOR),
+        (certificate.raw[:-1] + bytes([certificate.raw[-1] ^ 1]), reasons.BAD_SIGNATURE),
+    ):  # fmt: skip
+        assert check(raw, True) == why, (raw[:8], why)
+    made.order(*[new.raw for new in made.community.entries])
+    assert check(deal.offer.raw, True) == reasons.DUPLICATE
+    receipt = made.community.host.publish("receipt", {
+        "author": bytes(8), "generation": 0, "sequence": 1, "head": bytes(32),
+    }, START_S)  # fmt: skip
+    assert check(receipt.raw, True) == reasons.NOT_ORDERED
+
+
+def test_who_is_certified_by_an_entry_that_waits_may_be_passed_on(made, deal):
+    check = made.seats[1].application.check
+    assert [check(new.raw, True) for new in made.community.entries if new.kind in writer.ORDERED] == [
+        None for new in made.community.entries if new.kind in writer.ORDERED
+    ]
+
+
+def test_heads_are_noted_by_hosts_alone_and_only_where_they_are_new(made, deal):
+    ordered_everywhere(made, made.community.entries)
+    meter = made.community.by_name["House 1"]
+    head = (meter.kid, 0, 9, bytes([1] * 32))
+    id, check = made.community.id, made.seats[1].application.check
+    genuine = transactions.note(made.community.host.key, id, START_S, [head])
+    assert check(transactions.note(key("host 1"), id, START_S, [head]), True) == reasons.BAD_SIGNATURE
+    assert check(transactions.note(made.community.host.key, bytes(16), START_S, [head]), True) == reasons.BAD_SIGNATURE
+    assert made.order(genuine) == [None]
+    for seat in made.seats:
+        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["next_sequence"] == 9
+    assert check(genuine, True) == reasons.STALE_VERSION
+    followed(made.seats[1].store)
+
+
+def test_a_quiet_ledger_has_a_block_for_its_time_alone(made):
+    host, id = made.community.host.key, made.community.id
+    assert made.seats[1].application.check(transactions.note(host, id, START_S, []), True) == reasons.STALE_VERSION
+    made.community.now_s += application.QUIET_S
+    quiet = transactions.note(host, id, made.community.now_s, [])
+    assert made.order(quiet) == [None]
+    assert made.seats[1].store.last_block().time_s == made.community.now_s
+    followed(made.seats[1].store)
+    size = made.seats[0].application.ledger.size
+    made.vote([transactions.opening(made.community.now_s), quiet])  # by somebody who repeats it at once
+    assert made.seats[0].application.ledger.size == size
+
+
+# What is proposed
+
+
+def rejects(made, block):
+    return [seat.application.process(made.height + 1, block) for seat in made.seats] == [False] * len(made.seats)
+
+
+def test_garbage_is_not_voted_for(made, deal):
+    good = made.proposed(*[new.raw for new in made.community.entries])
+    raws, chance = good[1:], random.Random(3)
+    assert rejects(made, raws), "no opening"
+    assert rejects(made, [good[0], good[0], *raws]), "two"
+    assert rejects(made, [good[0], raws[0], raws[0]]), "one entry twice"
+    assert rejects(made, [good[0], raws[-1]]), "of an author whom nobody certified"
+    assert rejects(made, [good[0], b"garbage"])
+    for _ in range(200):
+        at = chance.randrange(1, len(good))
+        raw = bytearray(good[at])
+        raw[chance.randrange(len(raw))] ^= 1 << chance.randrange(8)
+        assert rejects(made, [*good[:at], bytes(raw), *good[at + 1 :]])
+    assert made.vote(good) == [None] * len(raws)
+
+
+def test_more_than_a_block_holds_is_not_voted_for(made, deal, monkeypatch):
+    good = made.proposed(*[new.raw for new in made.community.entries])
+    monkeypatch.setattr(blocks, "MAX_ENTRIES", len(good) - 2)
+    assert rejects(made, good)
+    shorter = made.proposed(*good[1:])
+    assert len(shorter) == len(good) - 1 and made.vote(shorter) == [None] * (len(shorter) - 1)
+
+
+def test_a_proposal_is_about_the_time_that_it_is(made, deal):
+    raw = made.community.entries[0].raw
+    seat, now_s = made.seats[2], made.community.now_s
+    for time_s, holds in (
+        (now_s, True), (now_s + application.AHEAD_S, True), (now_s + application.AHEAD_S + 1, False),
+        (now_s - 2, True), (START_S - 1, False),
+    ):  # fmt: skip
+        assert seat.application.process(1, [transactions.opening(time_s), raw]) is holds, time_s
+    made.community.now_s += 1000
+    late = [transactions.opening(now_s), raw]
+    assert [seat.application.process(1, late) for _ in range(3)] == [False, False, True], "others insist on it"
+    ahead = [transactions.opening(now_s + 2000), raw]
+    assert [seat.application.process(1, ahead) for _ in range(4)] == [False] * 4
+    assert not seat.application.process(2, late), "of another height it begins anew"
+
+
+def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):
+    made.seats[1].problem = "this machine's clock has jumped"
+    assert made.proposed(made.community.entries[0].raw, by=1) == []
+    assert made.proposed(made.community.entries[0].raw, by=2) != []
+
+
+def test_a_block_is_never_before_the_one_before_it(made, deal):
+    first, *rest = [new.raw for new in made.community.entries]
+    made.order(first)
+    made.seats[3].clock_off_s = -9
+    made.order(*rest, by=3)
+    times = [made.seats[0].store.block(height).time_s for height in range(made.seats[0].store.last_block().height + 1)]
+    assert times == sorted(times) and times[-1] == made.community.now_s
+
+
+def test_a_block_of_nothing_is_none_of_the_ledger(made):
+    before = made.seats[0].store.last_block()
+    assert made.vote([]) == [] and made.seats[0].store.last_block() == before
+    assert made.seats[0].application.info()[0] == 1
+
+
+# What goes wrong
+
+
+def test_a_host_that_dies_between_decision_and_store_begins_where_it_was(made, deal):
+    seat = made.seats[2]
+    first, *rest = [new.raw for new in made.community.entries]
+    made.order(first)
+    block = made.proposed(*rest)
+    seat.application.finalize(2, 0, block)
+    assert seat.application.info() == (1, made.seats[0].application.ledger.root()), (
+        "as CometBFT wants to know when it starts"
+    )
+    made.vote(block)
+    seat.restart()
+    assert seat.application.info() == (2, made.seats[0].application.ledger.root())
+
+
+def test_a_store_that_fails_keeps_nothing_of_a_block(made, deal, monkeypatch):
+    seat, raws = made.seats[2], [new.raw for new in made.community.entries]
+    block, before = made.proposed(*raws), seat.store.last_block()
+    seat.application.finalize(1, 0, block)
+
+    def full(*_):
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(seat.store, "keep_places", full)
+        with pytest.raises(StoreError):
+            seat.application.commit()
+    assert seat.store.last_block() == before and seat.store.entry_with_id(made.community.entries[0].id) is None
+    assert seat.application.info() == (0, b"")
+    made.begin(seat)
+    made.vote(block)
+
+
+def test_a_host_with_an_empty_disk_catches_up(made, deal, tmp_path):
+    for new in made.community.entries:
+        if new.kind in writer.ORDERED:
+            made.order(new.raw)
+    back = made.join(tmp_path / "back", key("host 3"))
+    made.begin(back)
+    assert back.application.info() == made.seats[0].application.info()
+    assert back.store.block(5) == made.seats[0].store.block(5)
+    back.store.close()
+    made.seats.pop()
+
+
+def test_another_ledger_is_not_gone_on_with(made, tmp_path):
+    other = hosted(tmp_path / "founder", START_S)
+    store = other.sink.store
+    seat = made.seats[1]
+    with pytest.raises(founded.FoundedError, match="begins after"):
+        made.order(other_raw(made))
+        made.begin(seat)
+    with pytest.raises(FollowingError):
+        founded.join(store, made.file, key("x"), START_S)
+    other.sink.close()
+
+
+def other_raw(made):
+    community = made.community
+    community.sink = InMemory()
+    community.person("somebody")
+    return community.entries[-1].raw
+
+
+def test_a_file_that_was_changed_is_not_joined(made, tmp_path):
+    data, chance = made.file.read_bytes(), random.Random(1)
+    for _ in range(40):
+        at = chance.randrange(len(data))
+        changed = tmp_path / "changed"
+        changed.write_bytes(data[:at] + bytes([data[at] ^ 1 << chance.randrange(8)]) + data[at + 1 :])
+        store = Store(tmp_path / "none.db", made.community.id)
+        with pytest.raises(ValueError):
+            founded.join(store, changed, key("x"), START_S)
+        assert store.last_block() is None and not store.number(QUORUM_BLOCKS) and not store.last_cursor()
+        store.close()
+    changed.write_bytes(data[:-10])
+    with pytest.raises(FollowingError, match="its end is missing"):
+        founded.join(Store(tmp_path / "none.db", made.community.id), changed, key("x"), START_S)
+
+
+# Who decides
+
+
+def enrolled(made, number):
+    """The certificate of another host, signed by the issuer's key at the founder and ordered; what that changed."""
+    founder, community = made.seats[0].store, made.community
+    new = members.enrol_host(
+        founder, community.issuer.key, key(f"host {number}").public_key, f"host {number}", community.now_s
+    )
+    return changes_of(made, new)
+
+
+def changes_of(made, new):
+    block = made.proposed(new.raw)
+    made.height += 1
+    made.decided.append(block)
+    found = [made.decide(seat, made.height, block).validators for seat in made.seats]
+    assert all(one == found[0] for one in found)
+    return found[0]
+
+
+def test_a_host_decides_from_its_certificate_on_until_that_ends(made):
+    community, keys = made.community, [key(f"host {number}").public_key for number in (1, 2)]
+    assert [enrolled(made, number) for number in (1, 2)] == [[(one, founded.POWER)] for one in keys]
+    assert set(hosts_that_decide(made.seats[3].store)) == {*keys, community.host.public_key}
+    community.now_s += 5
+    ended = members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
+    community.now_s += 1
+    assert changes_of(made, ended) == [(keys[0], 0)]
+    with pytest.raises(members.EnrolError, match="left already"):
+        members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
+    assert enrolled(made, 1) == [(keys[0], founded.POWER)], "and comes back"
+
+
+def test_a_certificate_that_runs_out_ends_it_too_but_never_the_last_ones(made):
+    community = made.community
+    enrolled(made, 1)
+    community.sink = InMemory()
+    ends_s = made.seats[0].store.certificates_of(community.host.kid)[0].body["not_after_s"]
+    community.now_s = ends_s + 86_400
+    assert made.proposed(other_raw(made))  # though nothing can be ordered: the issuer's has run out too
+    assert hosts_that_decide(made.seats[1].store)
+
+
+def test_a_host_that_orders_alone_has_no_quorum(tmp_path):
+    community = hosted(tmp_path)
+    with pytest.raises(founded.FoundedError, match="one host orders"):
+        founded.genesis(community.sink.store)
+    community.sink.close()
