@@ -16,6 +16,7 @@ FILES = sorted(
     for path in (on_micropython.CHECKOUT / "tests" / folder).glob("test_*.py")
 )
 RUNNER = "tests/run_on_micropython.py"
+ROOMY = {"tests/firmware/test_damage.py": "32m"}  # images of a whole flash, each in one piece
 
 
 def test_micropython_is_the_32_bit_one():
@@ -28,7 +29,7 @@ def test_micropython_is_the_32_bit_one():
 
 @pytest.mark.parametrize("path", FILES, ids=str)
 def test_file_passes_on_micropython(path: Path):
-    result = on_micropython.run(RUNNER, path)
+    result = on_micropython.run(RUNNER, path, heap=ROOMY.get(str(path), on_micropython.HEAP))
     if result.returncode == 127:
         pytest.fail(result.stdout + "Or set WATTPACT_MICROPYTHON to a 32-bit unix MicroPython 1.25.", pytrace=False)
     if result.returncode:

@@ -235,14 +235,14 @@ def test_a_new_log_begins_with_the_register_generation_and_all_its_registers():
 def test_a_power_cut_at_any_write_of_a_renewal_ends_in_the_new_generation():
     cuts = 0
     for after in (False, True):
-        for cut in range(1, 30):
+        for cut in range(1, 30, case.scale(1, 4)):
             world, community, household = alone(load, 500)
             world.run(20)
             world.on_cut = lambda household, world=world: household.boot(world.ms, power_failed=True)
             household.flash.cut_in, household.flash.cut_after = cut, after
             renew(world)
             cuts += household.boots - 1
-    assert cuts > 30
+    assert cuts > case.scale(30, 8), cuts
 
 
 def test_a_flash_that_fails_while_a_log_ends_has_no_sequence_signed_twice():

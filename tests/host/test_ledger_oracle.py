@@ -5,7 +5,12 @@ import on_micropython
 import pytest
 from ledger_oracle import Oracle
 from simulator import ledger_root
+from simulator.host import key
 from simulator.transactions import Transactions
+from wattpact.ordering import writer
+from wattpact.quorum import transactions
+from wattpact.quorum.application import Application
+from wattpact.store.sqlite.store import Store
 from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger import records
 from wattpact_protocol.ledger.ledger import Ledger, Storage
@@ -62,6 +67,68 @@ def test_two_implementations_agree_on_state_and_reasons(seed):
     assert records_of(whole) == oracle.records()
     assert whole.last.state_root == single.last.state_root == oracle.root()
     assert reasons[None] > orders // 4 and len(reasons) > 24, reasons
+
+
+class Host:
+    """One of those that order together: what was decided goes through its application into its store."""
+
+    def __init__(self, folder, generated, name):
+        folder.mkdir()
+        self.store = Store(folder / "wattpact.db", generated.community.id)
+        self._signer, self._verify = key(name), generated.community.crypto.verify
+        self.height = 0
+        self.restart()
+
+    def restart(self):
+        self.application = Application(self.store, self._signer, lambda: 0, lambda: None, lambda: None)
+        self.application._verify = self._verify
+
+    def decide(self, transactions):
+        self.height += 1
+        made = self.application.finalize(self.height, 0, transactions)
+        self.application.commit()
+        return made
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_both_engines_give_one_root(seed, tmp_path):
+    """And the same reasons, at hosts of which one is restarted at any height, and one joins at the end."""
+    generated = Transactions(seed)
+    community, bits = generated.community, case.Bits(f"engines {seed}")
+    alone = Followed(community.id)
+    hosts = [Host(tmp_path / name, generated, name) for name in ("one", "two")]
+    note_key = community.host.key
+    decided, orders = [], 0
+    while orders < case.cases(1000, 300):
+        now_s, entries, heads = generated.block()
+        entries = list(dict.fromkeys(entries))
+        rejected = alone.propose(entries, heads, now_s)
+        entries = [new for new in entries if rejected.get(new.id) != "unknown_author"]  # not passed on
+        block = [transactions.opening(now_s), *[new.raw for new in entries]]
+        if heads:
+            block.append(transactions.note(note_key, community.id, now_s, heads))
+        decided.append(block)
+        made = [host.decide(block) for host in hosts]
+        assert made[0] == made[1]
+        assert [rejected.get(new.id) for new in entries] == made[0].reasons[1 : len(entries) + 1]
+        assert made[0].app_hash == alone.ledger.root()
+        if bits.below(10) == 0:
+            hosts[0].restart()
+        orders += len(entries)
+        generated.rejected(rejected)
+    late = Host(tmp_path / "late", generated, "late")
+    assert [late.decide(block).app_hash for block in decided][-1] == alone.ledger.root()
+    for host in (*hosts, late):
+        assert follow(host.store, community.crypto.verify) == alone.ledger.root()
+        host.store.close()
+
+
+def follow(store, verify):
+    """The root that who follows the blocks of a store computes."""
+    ledger = Ledger(Storage({}, {}, {}), store.community)
+    for height in range(store.last_block().height + 1):
+        ledger.append(writer.block_bytes(store, height), verify)
+    return ledger.root()
 
 
 def test_both_pythons_have_one_root():

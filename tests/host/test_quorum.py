@@ -1,21 +1,27 @@
 """A ledger that several hosts order: what each of them has to decide, and that all of them make the same of it."""
 
 import random
+from contextlib import contextmanager
 
 import pytest
+from simulator import bodies
 from simulator.community import START_S, InMemory
 from simulator.deal import Deal
 from simulator.host import hosted, key
 from simulator.quorum import quorum
+from wattpact.ingest.pipeline import STORED, Ingest
 from wattpact.membership import members
+from wattpact.membership.directory import Directory
 from wattpact.ordering import keeping, writer
 from wattpact.ordering.following import Follower, FollowingError
-from wattpact.quorum import adopting, application, founded, transactions
+from wattpact.quorum import application, founded, transactions
 from wattpact.quorum.application import hosts_that_decide
-from wattpact.store.records import QUORUM_BLOCKS, StoreError
+from wattpact.store.publishing import has_lost_log, publish
+from wattpact.store.records import QUORUM_BLOCKS, Accepted, StoreError
 from wattpact.store.sqlite.store import Store
+from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import blocks, records
-from wattpact_protocol.log import kinds, reasons
+from wattpact_protocol.log import entry, kinds, reasons, roles
 
 
 @pytest.fixture
@@ -81,24 +87,127 @@ def test_one_writer_would_have_made_the_same_blocks(made, deal, tmp_path):
     alone.close()
 
 
-def test_what_a_host_has_in_no_log_is_in_its_block_and_joins_its_log_later(made, deal):
+def test_what_comes_with_a_block_is_ahead_of_its_log_until_that_reaches_it(made, deal):
     """A meter's readings are between what it orders: its log here ends before them."""
     community, other = made.community, made.seats[1].store
     ordered_everywhere(made, community.entries)
     meter = community.by_name["House 1"]
     reading = meter.reading(START_S + 2, [(1, 0)])
-    offer = meter.publish("offer", {**deal.offer.body, "wh": 1}, START_S + 2)
+    offers = [meter.publish("offer", {**deal.offer.body, "wh": wh}, START_S + 2) for wh in (1, 2)]
     before = other.head(meter.kid, 0)
-    ordered_everywhere(made, [offer])
-    assert other.head(meter.kid, 0) == before and other.entry_with_id(offer.id) is None
+    ordered_everywhere(made, offers)
+    assert other.head(meter.kid, 0) == before and other.log(meter.kid)[-1].sequence == before[0]
     height = other.last_block().height
-    assert other.ordered_in(height)[0].raw == offer.raw == made.seats[2].store.ordered_in(height)[0].raw
-    assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
-    cursor = other.append([adopting.Accepted(new, True) for new in (reading, offer)], START_S)
-    adopting.take_in(other, [(cursor, offer.id)])
-    assert place_of(other, offer)[1:] == (height, 0, None)
-    assert [row.cursor for row in other.ordered_in(height)] == [cursor]
+    assert [row.raw for row in other.ordered_in(height)] == [new.raw for new in offers]
+    assert made.seats[1].application.check(offers[0].raw, True) == reasons.DUPLICATE
+    ingest = Ingest(other, community.root.public_key, made.seats[1].clock)
+    assert [one.reason for one in ingest.ingest([offers[0].raw])] == [reasons.GAP]
+    assert [one.reason for one in ingest.ingest([new.raw for new in (reading, *offers)])] == [STORED] * 3
+    assert other.head(meter.kid, 0) == (offers[1].sequence, offers[1].id)
+    assert [place_of(other, new)[1:] for new in offers] == [(height, 0, None), (height, 1, None)]
     followed(other)
+    ingest.close()
+
+
+def test_a_log_goes_on_behind_what_came_ahead_of_it(made):
+    """The issuer's entries in another order than its log has: what follows is not ahead for ever."""
+    community = made.community
+    community.sink = InMemory()
+    for name in ("one", "two", "three"):
+        community.person(name)
+    first, second, third = community.entries
+    made.decide_everywhere([transactions.opening(START_S), second.raw])
+    made.decide_everywhere([transactions.opening(START_S), first.raw])
+    made.decide_everywhere([transactions.opening(START_S), third.raw])
+    other = made.seats[1].store
+    assert place_of(other, second).reason is None and place_of(other, first).reason == reasons.DUPLICATE
+    assert other.head(community.issuer.kid, 0) == (third.sequence, third.id)
+    directory = Directory(other, community.root.public_key)
+    assert directory.get(community.issuer.kid).head.next_sequence == third.sequence + 1
+    assert {"two", "three"} <= {known.body["label"] for known in other.certificates()}
+    followed(other)
+
+
+def test_a_fork_shows_when_the_log_reaches_what_came_ahead(made, deal):
+    community, other = made.community, made.seats[1].store
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    reading = meter.reading(START_S + 2, [(1, 0)])
+    place = meter.place
+    ordered_everywhere(made, [meter.publish("offer", {**deal.offer.body, "wh": 1}, START_S + 2)])
+    meter.place = place
+    forked = meter.publish("offer", {**deal.offer.body, "wh": 2}, START_S + 2)
+    ingest = Ingest(other, community.root.public_key, made.seats[1].clock)
+    assert [one.reason for one in ingest.ingest([reading.raw, forked.raw])] == [STORED, reasons.FORK]
+    assert [one.author for one in other.forks()] == [meter.kid]
+    ingest.close()
+
+
+def test_an_entry_that_was_rejected_is_ordered_later_by_every_host_alike(made, deal):
+    community = made.community
+    sell, *rest = community.entries[-6:]
+    ordered_everywhere(made, community.entries[:-6])
+    offer = deal.offer
+    assert made.order(offer.raw) == [reasons.NO_SELL_MANDATE]
+    assert place_of(made.seats[0].store, offer).reason == reasons.NO_SELL_MANDATE
+    assert made.seats[0].application.check(offer.raw, True) == reasons.DUPLICATE
+    assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
+    made.order(sell.raw)
+    made.decide_everywhere([transactions.opening(START_S + 3), offer.raw])  # by a host that keeps no such list
+    for seat in made.seats:
+        assert place_of(seat.store, offer).reason is None
+        followed(seat.store)
+    assert made.seats[0].application.take_changed() and not made.seats[0].application.take_changed()
+
+
+def test_one_content_that_is_signed_twice_is_ordered_once(made, deal):
+    community = made.community
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    new = meter.publish("offer", {**deal.offer.body, "wh": 1}, START_S + 2)
+    twin = bytearray(new.raw)
+    twin[-1] ^= 1
+    assert entry.decode(bytes(twin), community.id).id == new.id
+    block = [transactions.opening(START_S + 2), new.raw, bytes(twin)]
+    with monkeypatched_verify():
+        assert not made.seats[0].application.process(made.height + 1, block)
+        assert made.decide_everywhere(block).reasons == [None, None, reasons.DUPLICATE]
+    assert [row.raw for row in made.seats[1].store.ordered_in(made.seats[1].store.last_block().height)] == [new.raw]
+
+
+@contextmanager
+def monkeypatched_verify():
+    """Every signature is right."""
+    real, ed25519.verify = ed25519.verify, lambda *_: True
+    try:
+        yield
+    finally:
+        ed25519.verify = real
+
+
+def test_two_orders_with_one_id_do_not_stop_a_host_that_has_the_other(made, deal):
+    community, other = made.community, made.seats[1].store
+    ordered_everywhere(made, community.entries)
+    owner, body = community.by_name["House 1"].owner, {**deal.sell.body, "order_id": b"12345678"}
+    one, two = (owner.publish("mandate", {**body, "wh": wh}, START_S + 2) for wh in (100, 200))
+    other.append([Accepted(one, False)], START_S + 2)
+    ordered_everywhere(made, [two])
+    assert place_of(other, two).reason is None and other.order(owner.kid, b"12345678").id == one.id
+    assert made.order(one.raw) == [reasons.DUPLICATE]
+    followed(other)
+
+
+def test_a_meters_order_with_an_id_is_of_its_log(made, deal):
+    community, other = made.community, made.seats[1].store
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    reading = meter.reading(START_S + 2, [(1, 0)])
+    body = {"contract": deal.contract.id, "reason": "enough", "order_id": b"12345678", "expires_s": START_S + 900}
+    end = meter.publish("terminate", body, START_S + 2)
+    made.order(end.raw)
+    ingest = Ingest(other, community.root.public_key, made.seats[1].clock)
+    assert [one.reason for one in ingest.ingest([reading.raw, end.raw])] == [STORED] * 2
+    ingest.close()
 
 
 def test_every_host_has_the_certificates_by_their_blocks(made, deal):
@@ -220,6 +329,21 @@ def test_a_proposal_is_about_the_time_that_it_is(made, deal):
     ahead = [transactions.opening(now_s + 2000), raw]
     assert [seat.application.process(1, ahead) for _ in range(4)] == [False] * 4
     assert not seat.application.process(2, late), "of another height it begins anew"
+
+
+def test_an_entry_is_not_ordered_past_an_earlier_one_of_its_log(made, deal):
+    """Which could never be ordered then; a host that knows the earlier one votes for it only if others insist."""
+    community = made.community
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    one, two = (meter.publish("offer", {**deal.offer.body, "wh": wh}, START_S + 2) for wh in (1, 2))
+    made.seats[0].store.append([Accepted(one, True), Accepted(two, True)], START_S + 2)
+    later = made.proposed(two.raw)
+    assert [seat.application.process(2, later) for seat in made.seats] == [False, True, True, True]
+    opening = later[0]
+    assert rejects(made, [opening, two.raw, one.raw])
+    assert [made.seats[0].application.process(2, later) for _ in range(2)] == [False, True]
+    assert made.order(one.raw, two.raw) == [None, None]
 
 
 def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):
@@ -354,9 +478,47 @@ def test_a_host_decides_from_its_certificate_on_until_that_ends(made):
     ended = members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
     community.now_s += 1
     assert changes_of(made, ended) == [(keys[0], 0)]
+    head = [(community.issuer.kid, 0, 99, bytes(32))]
+    late = transactions.note(key("host 1"), community.id, community.now_s, head)
+    assert made.seats[0].application.check(late, True) == reasons.BAD_SIGNATURE, "its notes count no longer"
     with pytest.raises(members.EnrolError, match="left already"):
         members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
     assert enrolled(made, 1) == [(keys[0], founded.POWER)], "and comes back"
+
+
+def test_only_who_is_certified_in_a_block_can_ever_decide(made, deal):
+    community = made.community
+    ordered_everywhere(made, community.entries)
+    meter = community.by_name["House 1"]
+    body = bodies.certificate(community.author("nobody"), roles.HOST, "nobody", version=1)
+    forged = meter.publish("certificate", body, START_S + 2)
+    assert made.order(forged.raw) == [reasons.NOT_ALLOWED]
+    before = made.seats[1].store.meta("quorum_known_hosts")
+    assert len(before) == application.KID_BYTES
+
+
+def test_a_host_that_lost_its_disk_signs_nothing_until_its_log_begins_anew(made, tmp_path):
+    """It knows not what it signed: a sequence would be used twice."""
+    community = made.community
+    community.now_s += 5
+    enrolled(made, 1)
+    community.now_s += 5
+    back = made.join(tmp_path / "back", key("host 1"))
+    made.begin(back)
+    receipt = {"author": bytes(8), "generation": 0, "sequence": 1, "head": bytes(32)}
+    assert has_lost_log(back.store, back.signer) and not has_lost_log(made.seats[0].store, community.host.key)
+    with pytest.raises(StoreError, match="--again"):
+        publish(back.store, back.signer, kinds.RECEIPT, receipt, community.now_s)
+    community.now_s += 5
+    again = members.enrol_host(
+        made.seats[0].store, community.issuer.key, back.signer.public_key, "host 1", community.now_s, again=True
+    )
+    assert changes_of(made, again) == []
+    assert not has_lost_log(back.store, back.signer)
+    new = publish(back.store, back.signer, kinds.RECEIPT, receipt, community.now_s)
+    assert (new.generation, new.sequence) == (1, 0)
+    back.store.close()
+    made.seats.pop()
 
 
 def test_a_certificate_that_runs_out_ends_it_too_but_never_the_last_ones(made):

@@ -21,7 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+import case
 from wattpact import keys
+from wattpact.consensus.process import find_program
 from wattpact.device.virtual_meter import VirtualMeter
 from wattpact.membership import members
 from wattpact.node import data_directory
@@ -38,7 +40,18 @@ CHECKOUT = Path(__file__).parents[2]
 MICROPYTHON = CHECKOUT / "tools" / "micropython"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{CHECKOUT}/host:{CHECKOUT}/protocol", "PYTHONUNBUFFERED": "1"}
 HOUR_S = 3600
+COMETBFT_BUILD_S = 1500
 FLASH_BYTES = 1 << 20  # of a meter's image, where its settings name no other
+
+
+def cometbft() -> Path:
+    """The program, built where `make test-tools` has not done so; raises case.Skip where that is not possible."""
+    done = subprocess.run(
+        [CHECKOUT / "tools" / "fetch_cometbft.sh"], capture_output=True, text=True, timeout=COMETBFT_BUILD_S
+    )
+    if done.returncode:
+        raise case.Skip(done.stderr.strip())
+    return find_program(done.stdout.strip())
 
 
 class NodeProcess:
@@ -268,8 +281,11 @@ class LiveCommunity:
 
 def journal(household: Household) -> dict[int, bytes]:
     """What is in the flash of a meter that was stopped: sequence -> entry."""
-    image = household.meter.folder / "flash.img"
-    command = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(FLASH_BYTES)]
+    return journal_of(household.meter.folder / "flash.img", FLASH_BYTES)
+
+
+def journal_of(image: Path, flash_bytes: int) -> dict[int, bytes]:
+    command = [MICROPYTHON, "tests/system/print_journal.py", str(image), str(flash_bytes)]
     environment = {**os.environ, "MICROPYPATH": "protocol:firmware:.frozen"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=environment, timeout=60)
     assert done.returncode == 0, done.stdout[-500:] + done.stderr

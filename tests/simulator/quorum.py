@@ -82,13 +82,17 @@ class Quorum:
         """What became of each transaction of the block, the opening left out; all hosts agree on all of it."""
         return self.vote(self.proposed(*raws, by=by))
 
-    def vote(self, block):
-        assert all(seat.application.process(self.height + 1, block) for seat in self.seats)
+    def decide_everywhere(self, block):
+        """Though nobody voted for it: what the first makes of it, and all others have to."""
         self.height += 1
         self.decided.append(block)
         made = [self.decide(seat, self.height, block) for seat in self.seats]
         assert all(one == made[0] for one in made)
-        return made[0].reasons[1:]
+        return made[0]
+
+    def vote(self, block):
+        assert all(seat.application.process(self.height + 1, block) for seat in self.seats)
+        return self.decide_everywhere(block).reasons[1:]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import case
 import pytest
 
 from tools.bench import __main__ as program
-from tools.bench import audit, heap, ingest, month, ordering, slices, wire
+from tools.bench import audit, heap, ingest, month, ordering, quorum, slices, wire
 
 DOCUMENT = Path(__file__).parents[2] / "docs/reference/bench.md"
 
@@ -59,6 +59,18 @@ def test_the_ledger_under_measure_has_all_that_is_traded() -> None:
     more = ordering.measure(meters=4, trades=32)
     assert 100 < (more.state_bytes_a_meter - found.state_bytes_a_meter) * 4 / 16 < 1000  # a trade
     assert 300 < found.proof_bytes < 600 and found.stored_bytes_a_meter > found.state_bytes_a_meter
+
+
+@pytest.mark.timeout(1800)  # where `make test-tools` has not built CometBFT
+def test_validators_under_measure_make_the_same_of_all_that_is_traded() -> None:
+    if quorum.unavailable():
+        raise case.Skip(quorum.unavailable())
+    found = quorum.measure(validators=4, trades=2)  # that their ledgers are the same is looked at there
+    for run in (*found.ours, *found.key_value):
+        assert run.transactions == 2 * ordering.A_TRADE and 0 < run.blocks <= run.transactions
+        assert min(run.elapsed_s, run.alone_s, run.processor_s, run.engine_kib) > 0
+    assert [len(cost.spent_s) > 4 for cost in found.ours[0].costs] == [True] * 4
+    assert found.ours[0].application_kib > 0 and not found.key_value[0].costs
 
 
 def test_every_form_of_the_firmware_does_the_same_work() -> None:

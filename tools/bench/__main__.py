@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from tools import riscv_system
-from tools.bench import audit, heap, ingest, month, ordering, riscv, slices, wire
+from tools.bench import audit, heap, ingest, month, ordering, quorum, riscv, slices, wire
 
 INGEST_BAR = 0.6
 AUDIT_BAR = 3
@@ -22,6 +22,7 @@ AHEAD_BAR = 13
 # Transactions a second of others' ledgers for local energy: what Quartierstrom's was built for, and what Project Origin
 # states for its registry. Taken from them, not measured by us.
 QUARTIERSTROM_PER_S, PROJECT_ORIGIN_PER_S = 10, 170
+QUORUM_BAR, QUORUM_BAR_AT = 0.5, 4  # of CometBFT's key-value store, at so many validators
 CODE_BAR_BYTES = 24_000
 
 
@@ -112,13 +113,57 @@ def ledger_rows(quick: bool) -> Iterator[Row]:
             f"the ledger of {meters:,} meters, with its root", f"{found.transactions_per_s:,.0f} transactions/s",
             f"{found.appended_per_s:,.0f} entries/s appended", f"{ratio:.2f}",
         )  # fmt: skip
-        for name, rate in (("Quartierstrom", QUARTIERSTROM_PER_S), ("Project Origin", PROJECT_ORIGIN_PER_S)):
-            yield Row("", "", f"{rate} by {name} (stated)", f"{found.transactions_per_s / rate:.1f}")
+        yield from stated_rows(found.transactions_per_s)
         yield Row(f"   a block of {ordering.IN_A_BLOCK}", f"{found.block_s * 1000:,.0f} ms", "", "")
         yield Row("   its state", f"{found.state_bytes_a_meter:,.0f} bytes a meter", "", "")
         yield Row("   all that is stored", f"{found.stored_bytes_a_meter:,.0f} bytes a meter", "", "")
         yield Row("   a meter's record with its proof", f"{found.proof_bytes:,.0f} bytes", "", "")
         yield Row("   memory of the writer", f"{found.memory_kib / 1024:,.0f} MB", "", "")
+
+
+def stated_rows(transactions_per_s: float) -> Iterator[Row]:
+    for name, rate in (("Quartierstrom", QUARTIERSTROM_PER_S), ("Project Origin", PROJECT_ORIGIN_PER_S)):
+        yield Row("", "", f"{rate} by {name} (stated)", f"{transactions_per_s / rate:.1f}")
+
+
+def quorum_rows(quick: bool) -> Iterator[Row]:
+    if quorum.unavailable():
+        yield Row(f"quorum: {quorum.unavailable()}", "", "", "")
+        return
+    for validators, trades in ((1, 4), (4, 4)) if quick else ((1, 1_000), (4, 1_000), (16, 100)):
+        found = quorum.measure(validators, trades, 1 if quick else 3)
+        (rate, other), count = found.typical(lambda run: run.transactions_per_s), trades * ordering.A_TRADE
+        has_bar = validators == QUORUM_BAR_AT and not quick  # a few transactions show no rate
+        yield Row(
+            f"{count:,} transactions, {validators} validator{'s' if validators > 1 else ''}",
+            f"{rate:,.0f} transactions/s", f"{other:,.0f} by CometBFT's kvstore", f"{rate / other:.2f}",
+            f">= {QUORUM_BAR}" if has_bar else "", rate / other >= QUORUM_BAR if has_bar else None,
+        )  # fmt: skip
+        yield from stated_rows(rate)
+        for what, of, unit in (
+            ("processor time of one, of all validators", lambda run: run.processor_ms, "ms"),
+            ("one transaction alone", lambda run: 1000 * run.alone_s, "ms"),
+            ("a block", lambda run: 1000 * run.block_s, "ms"),
+            ("   transactions in it", lambda run: run.transactions / run.blocks, ""),
+            ("memory of a validator's CometBFT", lambda run: run.engine_kib / 1024, "MB"),
+            ("   and of its application", lambda run: run.application_kib / 1024, "MB"),
+        ):  # type: tuple[str, Callable[[quorum.Figures], float], str]
+            ours, theirs = found.typical(of)
+            digits = 2 if ours < 10 else 0
+            yield Row(
+                f"   {what}", f"{ours:,.{digits}f} {unit}", f"{theirs:,.{digits}f} {unit}" if theirs else "",
+                f"{ours / theirs:.2f}" if theirs else "",
+            )  # fmt: skip
+        for what, of in (
+            ("to check one at each, thrice or more", lambda run: run.check_ms),
+            ("to apply it, with the state's root", lambda run: run.apply_ms),
+            ("to store it", lambda run: run.store_ms),
+            ("the longest that a node's other work waited", lambda run: 1000 * run.longest_s),
+        ):  # type: tuple[str, Callable[[quorum.Figures], float]]
+            yield Row(f"   {what}", f"{found.typical(of)[0]:,.2f} ms", "", "")
+        rejected = max(run.rejected for run in found.ours)
+        if rejected:
+            yield Row("   rejected: they came before what they rest on", f"{rejected} in a run", "", "")
 
 
 def heap_rows(quick: bool) -> Iterator[Row]:
@@ -184,8 +229,8 @@ def slices_rows(quick: bool) -> Iterator[Row]:
 
 
 PARTS: dict[str, Callable[[bool], Iterator[Row]]] = {
-    "ingest": ingest_rows, "wire": wire_rows, "audit": audit_rows, "ledger": ledger_rows, "month": month_rows,
-    "heap": heap_rows, "crypto": crypto_rows, "slices": slices_rows,
+    "ingest": ingest_rows, "wire": wire_rows, "audit": audit_rows, "ledger": ledger_rows, "quorum": quorum_rows,
+    "month": month_rows, "heap": heap_rows, "crypto": crypto_rows, "slices": slices_rows,
 }  # fmt: skip
 _WIDTHS = (50, 24, 30, 6, 7, 3)
 

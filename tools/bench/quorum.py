@@ -8,17 +8,19 @@ cores, and what counts is the ratio. `seat` is one of our validators.
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from wattpact.consensus import home
 from wattpact.consensus.process import Process, ProgramError, find_program
@@ -29,14 +31,15 @@ from wattpact.store import open_store
 
 from tools.bench import ordering, seat
 
+FETCH = Path(__file__).parents[1] / "fetch_cometbft.sh"
 METERS = 100
 WAITING = 4_000  # transactions on their way at the most; CometBFT holds 5,000
 AT_ONCE = 256
-BLOCKS_AT_ONCE = 20  # that CometBFT tells of in one answer
-ALONE = 4  # transactions that are given one after another
-QUIET_S = 0.7  # before each of these: then CometBFT has made the block without any that follows one with some
+BLOCKS_AT_ONCE = 20  # that one answer of CometBFT's lists
+ALONE = 3  # transactions that are given one after another
+QUIET_S = 0.5  # before each of these: then CometBFT has made the block without any that follows one with some
 LOOK_EVERY_S = 0.02
-WITHIN_S = 300
+START_WITHIN_S, WITHIN_S = 60, 300
 KEY_VALUE = "kvstore"  # CometBFT's name for it, in the place of an application's socket
 SEAT = (sys.executable, "-m", "tools.bench.seat")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -64,27 +67,35 @@ class Figures(NamedTuple):
         return self.elapsed_s / self.blocks
 
     @property
-    def a_block(self) -> float:
-        """Transactions."""
-        return self.transactions / self.blocks
-
-    @property
     def processor_ms(self) -> float:
         """For a transaction, of all validators."""
         return 1000 * self.processor_s / self.transactions
 
-    def spent_ms(self, *methods: str) -> float:
-        """For a transaction, in these methods of one application."""
-        return median(1000 * sum(cost.spent_s.get(name, 0) for name in methods) for cost in self.costs) / self.transactions
+    @property
+    def check_ms(self) -> float:
+        """For a transaction, at each validator: whenever it is checked."""
+        return self._spent_ms("check")
+
+    @property
+    def apply_ms(self) -> float:
+        return self._spent_ms("prepare", "process", "finalize")
+
+    @property
+    def store_ms(self) -> float:
+        return self._spent_ms("commit")
+
+    def _spent_ms(self, *methods: str) -> float:
+        spent_s = [sum(cost.spent_s.get(name, 0) for name in methods) for cost in self.costs]
+        return 1000 * median(spent_s or [0]) / self.transactions
 
     @property
     def longest_s(self) -> float:
-        """The longest call of an application."""
-        return max(cost.longest_s for cost in self.costs)
+        """The longest that all else in a process of ours waited for a turn."""
+        return max((cost.waited_s for cost in self.costs), default=0)
 
     @property
     def rejected(self) -> int:
-        return sum(self.costs[0].rejected.values())
+        return sum(sum(cost.rejected.values()) for cost in self.costs[:1])
 
 
 class Found(NamedTuple):
@@ -107,17 +118,22 @@ class _Load(NamedTuple):
     rest: list[bytes]
 
 
+@functools.cache
 def program() -> Path:
-    """CometBFT's. Raises ProgramError."""
-    return find_program(None)
+    """CometBFT's, built if it is not there. Raises ProgramError."""
+    found = subprocess.run([FETCH], capture_output=True, text=True)
+    if found.returncode:
+        raise ProgramError(found.stderr.strip())
+    return find_program(found.stdout.strip())
 
 
-def unavailable() -> str | None:
+def unavailable() -> str:
+    """Empty if this can be measured here, else what is missing."""
     try:
         program()
     except ProgramError as error:
         return str(error)
-    return None
+    return ""
 
 
 def measure(validators: int, trades: int, runs: int = 1) -> Found:
@@ -208,7 +224,7 @@ class _Running(NamedTuple):
 
 
 def _stat(pid: int) -> list[str]:
-    """What the kernel says of a process, behind its name: its state, its parent, ..."""
+    """What the kernel lists of a process, behind its name: its state, its parent, ..."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
@@ -247,10 +263,10 @@ def _free_port() -> int:
 async def _key_value(made: list[_Validator]) -> AsyncIterator[Callable[[], _Running]]:
     for one in made:
         path = one.home / "config" / "config.toml"
-        settings, as_told = f'proxy_app = "{KEY_VALUE}"', f'proxy_app = "unix://{home.ABCI_SOCKET}"'
+        its_own, ours = f'proxy_app = "{KEY_VALUE}"', f'proxy_app = "unix://{home.ABCI_SOCKET}"'
         text = path.read_text()
-        assert as_told in text
-        path.write_text(text.replace(as_told, settings))
+        assert ours in text
+        path.write_text(text.replace(ours, its_own))
     async with contextlib.AsyncExitStack() as stack:
         processes = [Process(program(), one.home) for one in made]
         for process in processes:
@@ -284,7 +300,7 @@ async def _run(folder: Path, load: _Load, validators: int, is_key_value: bool) -
     given = _as_pairs(load) if is_key_value else load
     async with _key_value(made) if is_key_value else _seats(made, load.database) as running:
         watched = [_Watched(one.home / home.RPC_SOCKET, 0 if is_key_value else 1) for one in made]
-        await _until(watched, lambda one: one.height > 0)
+        await _until(watched, lambda one: one.height > 0, START_WITHIN_S)
         processes = running()
         alone_s = await _one_by_one(watched[0], given.alone)
         before_s, filled = processes.processor_s(), watched[0].filled
@@ -341,8 +357,8 @@ async def _all_at_once(watched: _Watched, transactions: list[bytes]) -> float:
     return elapsed_s
 
 
-async def _until(watched: list[_Watched], holds: Callable[[_Watched], bool]) -> None:
-    until_s = time.monotonic() + WITHIN_S
+async def _until(watched: list[_Watched], holds: Callable[[_Watched], bool], within_s: int = WITHIN_S) -> None:
+    until_s = time.monotonic() + within_s
     while waiting := [one for one in watched if not holds(one)]:
         for one in waiting:
             with contextlib.suppress(RpcError):  # it has not begun to listen yet

@@ -18,10 +18,9 @@ from typing import Any, NamedTuple, cast
 from wattpact.consensus import abci_server, home
 from wattpact.consensus.process import Process
 from wattpact.keys import Signer
-from wattpact.ordering.writer import ORDERED
+from wattpact.ordering.writer import open_ledger
 from wattpact.quorum.application import Application
 from wattpact.store import open_store
-from wattpact.store.interface import Store
 from wattpact_protocol.log import ids
 
 DATABASE, HOME = "store.db", "cometbft"
@@ -30,7 +29,8 @@ LOOKS_EVERY_S = 0.01
 
 class Cost(NamedTuple):
     """Of one validator's application: processor seconds in each of its methods, and the longest call; the longest that
-    all else in its process waited for a turn; how many entries it ordered, why it rejected others, and the root."""
+    all else in its process waited for a turn; how many entries it ordered, why it rejected others, and the root of the
+    ledger in its store."""
 
     spent_s: dict[str, float]
     longest_s: float
@@ -50,23 +50,25 @@ def seed(number: int) -> bytes:
 
 
 class _Timed:
-    """An application whose methods are timed."""
+    """An application whose methods are timed, and what it made of the transactions of each block behind its opening."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
-        self.spent_s: Counter[str] = Counter()
+        self.spent_s: dict[str, float] = {}
         self.longest_s = 0.0
+        self.outcomes: Counter[str | None] = Counter()
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         method = getattr(self._application, name)
 
         def timed(*arguments: Any) -> Any:
             began, began_s = time.perf_counter(), time.thread_time()
-            try:
-                return method(*arguments)
-            finally:
-                self.spent_s[name] += time.thread_time() - began_s
-                self.longest_s = max(self.longest_s, time.perf_counter() - began)
+            made = method(*arguments)
+            self.spent_s[name] = self.spent_s.get(name, 0) + time.thread_time() - began_s
+            self.longest_s = max(self.longest_s, time.perf_counter() - began)
+            if isinstance(made, abci_server.Finalized):
+                self.outcomes.update(made.reasons[1:])
+            return made
 
         setattr(self, name, timed)
         return timed
@@ -86,7 +88,6 @@ class _Turns:
 
 async def live(folder: Path, program: Path) -> Cost:
     with open_store(folder / DATABASE) as store:
-        before = store.last_cursor()
         host = signer(int(folder.name))
         application = Application(store, host, lambda: int(time.time()), lambda: None, lambda: None)
         timed, turns = _Timed(application), _Turns()
@@ -99,19 +100,9 @@ async def live(folder: Path, program: Path) -> Cost:
         looking.cancel()
         await process.stop()
         await server.stop()
-        root = application.ledger.root().hex()
-        return Cost(dict(timed.spent_s), timed.longest_s, turns.late_s, *_outcome(store, before), root)
-
-
-def _outcome(store: Store, before: int) -> tuple[int, dict[str, int]]:
-    """Of the entries behind a cursor and of those in no log: how many were ordered, and why the others were not."""
-    last = store.last_block()
-    assert last is not None
-    elsewhere = sum(row.cursor == 0 for height in range(last.height + 1) for row in store.ordered_in(height))
-    rows = store.entries(before, of_kinds=ORDERED)
-    places = [place for row in rows if (place := store.place(row.cursor)) is not None]
-    rejected = Counter(place.reason for place in places if place.reason is not None)
-    return elsewhere + sum(place.reason is None for place in places), dict(rejected)
+        rejected = {reason: count for reason, count in timed.outcomes.items() if reason is not None}
+        root = open_ledger(store).root().hex()
+        return Cost(timed.spent_s, timed.longest_s, turns.late_s, timed.outcomes[None], rejected, root)
 
 
 if __name__ == "__main__":

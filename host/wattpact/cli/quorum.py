@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import click
-from wattpact_protocol.log import roles
+from wattpact_protocol.log import ids, roles
 
 from wattpact import keys
 from wattpact.audit import read_pin
@@ -23,7 +23,7 @@ from wattpact.store import DATABASE
 from wattpact.store.interface import Reader
 from wattpact.store.records import QUORUM_BLOCKS, WAITS
 
-_KEY = re.compile(r"[0-9a-f]{64}")
+_KEY = re.compile(r"([0-9a-f]{64})-([0-9a-f]{8})")
 
 
 class QuorumCommandError(ValueError):
@@ -86,21 +86,28 @@ def join(session: Session, file: Path, root: str) -> None:
     click.echo(f"This host has the first {count} blocks. Start it, with the address of a host that runs:\n"
                f"  wattpact --data {path} node --engine cometbft --peer ID@ADDRESS:{P2P_PORT}\n"
                "Once it follows, the community's operator lets it decide with the others:\n"
-               f"  wattpact quorum add NAME {host.public_key.hex()}")  # fmt: skip
+               f"  wattpact quorum add NAME {_key_text(directory.community, host.public_key)}")  # fmt: skip
 
 
 @command.command()
 @click.argument("name")
 @click.argument("key", metavar="KEY")
+@click.option("--again", is_flag=True, help="It decides already, and has lost its disk: its log begins anew.")
+@click.option("--yes", is_flag=True, help="Go on without confirmation.")
 @click.pass_obj
-def add(session: Session, name: str, key: str) -> None:
-    """Let the host with that public KEY decide with the others, under a NAME."""
-    if not _KEY.fullmatch(key.lower()):
-        raise QuorumCommandError(f"{key!r} is no public key: copy the 64 hex digits that `wattpact quorum join` showed")
+def add(session: Session, name: str, key: str, again: bool, yes: bool) -> None:
+    """Let the host with that KEY, as `wattpact quorum join` gave it there, decide with the others, under a NAME.
+
+    It must run and follow: from then on it counts among those of whom more than two thirds have to run."""
     directory = session.data_directory()
+    public_key = _key_of(directory.community, key)
     with directory.store() as store:
         _check_shared(store)
-        members.enrol_host(store, directory.needed_issuer(), bytes.fromhex(key), name, data_directory.clock())
+        count = len({*hosts_that_decide(store), public_key})
+        if not yes and not again:
+            click.confirm(f"Does that host run, and follow? {count} hosts decide then, and without {_needed(count)} of"
+                          " them nothing is ordered, not even that one of them leaves. Go on?", abort=True)  # fmt: skip
+        members.enrol_host(store, directory.needed_issuer(), public_key, name, data_directory.clock(), again)
     click.echo(f"{name} decides with the others as soon as this is ordered; `wattpact quorum show` shows when.")
 
 
@@ -144,6 +151,7 @@ def show(session: Session, as_json: bool) -> None:
     show_fields({
         "hosts that decide": f"{len(deciding)}, of which {_needed(len(deciding))} must run",
         "last block": f"{last.height}, {times.shown(last.time_s, zone)}",
+        "its own key": _key_text(directory.community, own),
         "others reach it by": f"--peer {reached}@ADDRESS:{P2P_PORT}" if reached else "its node was not started yet",
     })  # fmt: skip
     click.echo()
@@ -154,6 +162,22 @@ def show(session: Session, as_json: bool) -> None:
         click.echo("This host follows, and does not decide.")
     if waits:
         click.echo(f"Nothing is ordered now: {waits}.")
+
+
+def _key_text(community: bytes, public_key: bytes) -> str:
+    """A key with a check of it, since nothing would be ordered without the host of a key that nobody has."""
+    return f"{public_key.hex()}-{ids.sha256(community + public_key)[:4].hex()}"
+
+
+def _key_of(community: bytes, text: str) -> bytes:
+    """Raises QuorumCommandError."""
+    found = _KEY.fullmatch(text.lower())
+    public_key = bytes.fromhex(found[1]) if found else b""
+    if not found or _key_text(community, public_key) != text.lower():
+        raise QuorumCommandError(
+            f"{text!r} is no key of a host: copy what `wattpact quorum join` printed there, all of it"
+        )
+    return public_key
 
 
 def _needed(count: int) -> int:

@@ -55,6 +55,11 @@ def write_home(home: Path, signer: Signer, genesis: bytes, listen: str, peers: S
     _write(home / "config" / "config.toml", settings.encode())
 
 
+def has_blocks(home: Path) -> bool:
+    """Whether a chain began in this folder."""
+    return (home / "data" / "blockstore.db").exists()
+
+
 def node_id(home: Path) -> str:
     """By which other hosts know this one; raises HomeError."""
     try:
@@ -106,6 +111,7 @@ def _settings(signer: Signer, listen: str, peers: Sequence[str]) -> str:
             raise HomeError(f"{peer!r} is no other host's address; give NODE-ID@HOST:PORT")
     return _TEMPLATE.format(
         moniker=signer.kid.hex(), abci=ABCI_SOCKET, rpc=RPC_SOCKET, listen=listen, peers=",".join(peers),
+        ids=",".join(peer.partition("@")[0] for peer in peers),
         batch=rpc.MAX_BATCH, body=rpc.MAX_BODY_BYTES, transaction=rpc.MAX_TRANSACTION_BYTES,
     )  # fmt: skip
 
@@ -128,6 +134,8 @@ max_body_bytes = {body}
 [p2p]
 laddr = "tcp://{listen}"
 persistent_peers = "{peers}"
+# They find room here, however many others there are.
+unconditional_peer_ids = "{ids}"
 # However long another host was away, it is looked for this often.
 persistent_peers_max_dial_period = "30s"
 pex = true

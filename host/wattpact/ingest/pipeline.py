@@ -22,7 +22,7 @@ from wattpact.ingest.rejections import Rejections
 from wattpact.ingest.signature_pool import Claim, Group, SignaturePool, verify
 from wattpact.membership.directory import Author, Directory
 from wattpact.store.interface import Store
-from wattpact.store.records import Accepted, Fork
+from wattpact.store.records import Accepted, Fork, Stored
 
 STORED = "stored"
 
@@ -242,6 +242,11 @@ class _Checked:
             return Verdict(reason, new)
         if author.chained:
             author.head.accept(new)
+        if author.is_ahead:
+            held = next((row for row in self._ahead(new) if row.id == new.id), None)
+            if held is not None:
+                self.store.reach(held.cursor)
+                return Verdict(STORED, new, held.void_reason, held.cursor)
         void_reason = None
         if new.kind == kinds.CERTIFICATE:
             void_reason = self.directory.certificate_problem(new.body)
@@ -271,6 +276,10 @@ class _Checked:
         head = author.head
         held = self._held(new) if new.sequence < head.next_sequence else None
         place = chain.judge(head, new, None if held is None else held[0])
+        if place == chain.NEXT and author.is_ahead and not author.frozen:
+            others = self._ahead(new)
+            if others and all(row.id != new.id for row in others):
+                place, held = reasons.FORK, (others[0].id, others[0].raw)
         if place == chain.NEXT:
             return reasons.FROZEN_LOG if author.frozen else None
         if place == reasons.FORK and held is not None:
@@ -278,6 +287,10 @@ class _Checked:
             self.store.keep_fork(found)
             author.frozen = True
         return place
+
+    def _ahead(self, new: Entry) -> list[Stored]:
+        """What is at its place in its log with a block, before the log reached it."""
+        return self.store.ahead_at(new.kid, new.generation, new.sequence)
 
     def _held(self, new: Entry) -> tuple[bytes, bytes] | None:
         """(id, raw) of what is held at the place of `new`, from before or from this transaction."""

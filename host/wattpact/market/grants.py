@@ -4,6 +4,7 @@ What always holds: what may be granted at all, and once, the ledger decides; a g
 its number is the next of the consumer's meter. docs/spec/contracts.md.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from wattpact_protocol.ledger import records
@@ -13,15 +14,22 @@ from wattpact.store.interface import Reader
 from wattpact.store.records import Agreed
 
 
-def due(reader: Reader, state: State, now_s: int) -> list[dict[str, Any]]:
-    """A grant for each contract that has none and can still start, in the order of the contracts' ids."""
+def due(
+    reader: Reader, state: State, now_s: int, waiting: Iterable[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:  # fmt: skip
+    """A grant for each contract that has none and can still start, in the order of the contracts' ids; `waiting` are
+    grants that are signed and not in the state yet."""
     numbers: dict[bytes, int] = {}
+    granted = set()
+    for body in waiting:
+        numbers[body["meter"]] = max(numbers.get(body["meter"], 0), body["number"])
+        granted.add(body["contract"])
     found = []
     for contract in reader.ungranted(now_s):
-        if contract.terminated_s is not None or now_s > contract.start_by_s:
+        if contract.terminated_s is not None or now_s > contract.start_by_s or contract.id in granted:
             continue
         meter = contract.consumer
-        numbers[meter] = numbers.get(meter, _last_number(state, meter)) + 1
+        numbers[meter] = max(numbers.get(meter, 0), _last_number(state, meter)) + 1
         found.append(_body(contract, numbers[meter]))
     return found
 

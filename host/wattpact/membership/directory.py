@@ -20,6 +20,7 @@ class Author:
         self.public_key: bytes = certificate["public_key"]
         self.head = chain.start(kid, certificate["generation"], certificate_id)
         self.frozen = False
+        self.is_ahead = False  # it has entries that its log does not reach yet
         self._of_generation: list[dict[str, Any]] = []
         self.certify(certificate_id, certificate)
 
@@ -67,6 +68,7 @@ class Directory:
             head = self._reader.head(author.kid, author.head.generation)
             if head is not None:
                 author.head.next_sequence, author.head.previous = head[0] + 1, head[1]
+            author.is_ahead = self._reader.has_ahead(author.kid)
         for found in self._reader.forks():
             self._freeze(found.author, found.generation)
 
@@ -81,8 +83,14 @@ class Directory:
 
     def _follow(self, row: Stored) -> None:
         author = self._by_kid.get(row.author)
-        if author is not None and author.chained and row.generation == author.head.generation:
-            author.head.next_sequence, author.head.previous = row.sequence + 1, row.id
+        if author is not None and row.ahead:
+            author.is_ahead = True
+        elif author is not None and author.chained and row.generation == author.head.generation:
+            # What was ahead of the log may follow the row, and came before it.
+            head = self._reader.head(row.author, row.generation) if author.is_ahead else None
+            author.head.next_sequence, author.head.previous = (
+                (row.sequence + 1, row.id) if head is None else (head[0] + 1, head[1])
+            )
         if row.kind == kinds.CERTIFICATE and row.void_reason is None:
             body = entry.decode(row.raw, self._reader.community).body
             self._certify(row.id, body)

@@ -104,8 +104,11 @@ def enrol_meter(
         return publish(store, issuer, kinds.CERTIFICATE, body, now_s)
 
 
-def enrol_host(store: Store, issuer: Signer, public_key: bytes, label: str, now_s: int) -> entry.Entry:
-    """Certify another host's key, or one that was retired anew; raises EnrolError."""
+def enrol_host(
+    store: Store, issuer: Signer, public_key: bytes, label: str, now_s: int, again: bool = False
+) -> entry.Entry:
+    """Certify another host's key, or anew one that was retired; `again`: one that lost its log, which begins anew.
+    Raises EnrolError."""
     with store.transaction():
         held = store.certificates_of(ids.kid_of(public_key))
         if not held:
@@ -114,10 +117,13 @@ def enrol_host(store: Store, issuer: Signer, public_key: bytes, label: str, now_
         body = held[-1].body
         if body["public_key"] != public_key or body["role"] != roles.HOST:
             raise EnrolError(f"{body['label']!r} is no host")
-        if body["not_after_s"] > now_s:
+        if body["not_after_s"] > now_s and not again:
             raise EnrolError(f"this host is enrolled already, as {body['label']!r}")
         until_s = now_s + VALID_S[roles.HOST]
-        renewed = {**body, "version": body["version"] + 1, "label": label, "not_after_s": until_s}
+        renewed = {
+            **body, "version": body["version"] + 1, "label": label, "not_after_s": until_s,
+            "generation": body["generation"] + again,
+        }  # fmt: skip
         return publish(store, issuer, kinds.CERTIFICATE, renewed, now_s)
 
 

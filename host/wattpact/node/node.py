@@ -24,7 +24,7 @@ from wattpact.ordering.writer import Orders, Writer
 from wattpact.projections.follow import Projections
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Store
-from wattpact.store.publishing import publish
+from wattpact.store.publishing import has_lost_log, publish
 from wattpact.store.records import StoreError
 from wattpact.sync.host_link import Link
 from wattpact.sync.inboxes import Inboxes
@@ -104,7 +104,7 @@ class Node:
         self._projections.settle()
 
     def _rebuild(self) -> None:
-        self.granting = Granting(self.store, self._issuer, self.clock)
+        self.granting = Granting(self.store, self._issuer, self.clock, self.ordering.placed)
         self.inbox = Inboxes(self.store)
         self.cursor = 0
         self._seen: tuple[int, int, bool] | None = None
@@ -124,6 +124,8 @@ class Node:
 
     def _publish_receipts(self, verdicts: list[Verdict]) -> None:
         """For each meter of the batch: how far its log is durable here."""
+        if self._quorum is not None and not self._may_sign():
+            return
         last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}
         with self.store.transaction():
             for kid, new in last.items():
@@ -131,6 +133,10 @@ class Node:
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
                     publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
+
+    def _may_sign(self) -> bool:
+        """Whether this host is certified, and its own log goes on from here."""
+        return bool(self.store.certificates_of(self._host.kid)) and not has_lost_log(self.store, self._host)
 
     def _note_times(self, verdicts: list[Verdict], addresses: list[Address]) -> None:
         """What time it is elsewhere: a meter on this machine has this machine's."""
@@ -157,6 +163,9 @@ class Node:
         """Whether there was anything new."""
         if not self._is_behind():
             return False
+        changed = [] if self._quorum is None else self._quorum.take_changed()
+        if changed:
+            self.pipeline.directory.rebuild()
         self.pipeline.directory.refresh()
         before = self.cursor, self.ordering.ledger.size
         try:
@@ -165,6 +174,7 @@ class Node:
                 if not self.ordering.waits and self.granting.publish_due(self.ordering.ledger.state):
                     self._projections.catch_up()
                 self._apply_new(self.ordering.placed())  # what the rest amounts to depends on the order
+                self._apply_late(changed)
                 self.inbox.commit(self.cursor)
         except BaseException:
             self._rebuild()  # memory may be ahead of what was rolled back
@@ -193,6 +203,14 @@ class Node:
             if row.void_reason is None:
                 self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s)
         self.cursor = last
+
+    def _apply_late(self, cursors: Sequence[int]) -> None:
+        """Entries that the ledger decided on again, ordered now: into the inboxes of those they concern."""
+        now_s, known = self.clock(), self.ordering.ledger.state.get
+        for cursor in cursors:
+            (row,) = self.store.entries(cursor - 1, before=cursor + 1)
+            if row.void_reason is None:
+                self.inbox.fold(row, entry.decode(row.raw, self.store.community), known, now_s, is_late=True)
 
     def _count(self, reason: str, author: bytes, source: str) -> None:
         self.pipeline.rejections.count(reason, author, source, self.clock())

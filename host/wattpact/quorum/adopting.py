@@ -1,41 +1,56 @@
 """What a block ordered or rejected, in this host's store: entries that another host received come in by their block.
 
 What always holds: an entry joins its log only as the next of it, so that a meter that moves here sends what is
-missing; until then it is kept beside the logs, in its block. The place of each entry is kept with its block.
+missing; until then it is ahead of its log. The place of each entry is kept with its block, and whatever the ledger
+ordered counts.
 """
 
 from collections.abc import Iterable
 
-from wattpact_protocol.log import entry, kinds
+from wattpact_protocol.ledger import records
+from wattpact_protocol.log import entry, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.store.interface import Store
-from wattpact.store.records import Accepted, Elsewhere, Place
+from wattpact.store.recorded import record_of
+from wattpact.store.records import Accepted, Place, Stored
 
 # What the rest of the store is built on, unless it is void.
 _VOIDABLE = (kinds.CERTIFICATE, kinds.KEY_OPEN)
 
 
-def adopt(store: Store, entries: Iterable[Entry], rejected: dict[bytes, str], height: int | None, now_s: int) -> None:
-    """The entries of one decided block, those not `rejected` ordered at that height; in the transaction that keeps the
-    block. Raises StoreError."""
+def adopt(
+    store: Store, entries: Iterable[Entry], rejected: dict[bytes, str], height: int | None, now_s: int
+) -> list[int]:
+    """The entries of one decided block, each once, those not `rejected` ordered at that height; in the transaction that
+    keeps the block. Gives the cursors of those that count otherwise than before. Raises StoreError."""
     logs = _Logs(store, now_s)
     places: list[Place] = []
-    others: list[Elsewhere] = []
+    changed: list[int] = []
     position = 0
     for new in entries:
         reason = rejected.get(new.id)
-        is_ordered = reason is None
-        cursor, has_place = logs.join(new, reason)
-        if cursor and not has_place:
-            places.append(Place(cursor, height if is_ordered else None, position if is_ordered else None, reason))
-        elif not cursor and is_ordered and height is not None:
-            named = (new.id, new.kid, new.kind, new.generation, new.sequence, new.stamp.unix_s)
-            others.append(Elsewhere(height, position, *named, now_s, new.raw))
-        position += is_ordered
+        held = logs.held(new)
+        cursor = held.cursor if held is not None else logs.join(new, reason)
+        before = None if held is None else store.place(cursor)
+        if reason is None and height is not None:
+            places.append(Place(cursor, height, position, None))
+            position += 1
+        elif cursor and before is None:
+            places.append(Place(cursor, None, None, reason))
+        if held is not None and _counts_otherwise(store, held, new, reason, before):
+            changed.append(cursor)
     logs.append()
     store.keep_places(places)
-    store.keep_elsewhere(others)
+    return changed
+
+
+def _counts_otherwise(store: Store, held: Stored, new: Entry, reason: str | None, before: Place | None) -> bool:
+    """Whether the ledger decided otherwise on what was held than this host, or than it did itself before."""
+    if new.kind in _VOIDABLE and reason != held.void_reason and (reason is None or before is None):
+        store.count_anew(held.cursor, new, reason)
+        return True
+    return reason is None and before is not None and before.height is None
 
 
 class _Logs:
@@ -48,27 +63,63 @@ class _Logs:
         self._joined: list[Accepted] = []
         self._orders: set[tuple[bytes, bytes]] = set()  # of people, that have joined
         self._heads: dict[tuple[bytes, int], tuple[int, bytes] | None] = {}
+        self._roles: dict[bytes, int] = {}
+        self._ahead: dict[bytes, bool] = {}
 
-    def join(self, new: Entry, reason: str | None) -> tuple[int, bool]:
-        """Its cursor, and whether it has its place already; it joins if it is the next of its log. (0, False) where it
-        is in no log."""
-        chained = "order_id" not in new.body
-        head = self._head(new) if chained else None
-        name = (new.kid, new.body.get("order_id"))
-        if name in self._orders or (head is not None and new.sequence <= head[0]):
+    def held(self, new: Entry) -> Stored | None:
+        """The entry as it is stored; it is not looked for where it can be behind the end of its log alone."""
+        if self._is_chained(new):
+            head = self._head(new)
+            if (head is None or new.sequence > head[0]) and not self._has_ahead(new.kid):
+                return None
+        elif (new.kid, new.body["order_id"]) in self._orders:
             self.append()
-        if not chained or (head is not None and new.sequence <= head[0]):  # else it is behind the end of its log
-            held = self._store.entry_with_id(new.id)
-            if held is not None:
-                return held.cursor, self._store.place(held.cursor) is not None
-        if not (self._follows(new, head) if chained else self._store.order(*name) is None):
-            return 0, False
-        self._joined.append(Accepted(new, chained, reason if new.kind in _VOIDABLE else None))
-        if chained:
-            self._heads[new.kid, new.generation] = new.sequence, new.id
+        return self._store.entry_with_id(new.id)
+
+    def join(self, new: Entry, reason: str | None) -> int:
+        """Where it is now: in its log, or ahead of it. 0 where it was rejected and nothing here waits for it."""
+        chained = self._is_chained(new)
+        is_next = chained and self._follows(new)
+        if reason is not None and not is_next:
+            return 0
+        # A person's order is beside another one with its id, which this host received and the ledger did not order.
+        is_ahead = not is_next if chained else self._store.order(new.kid, new.body["order_id"]) is not None
+        self._joined.append(Accepted(new, chained, reason if new.kind in _VOIDABLE else None, is_ahead))
+        cursor = self._last + len(self._joined)
+        if not chained:
+            self._orders.add((new.kid, new.body["order_id"]))
+        elif is_next:
+            self._reached(new.kid, new.generation, new.sequence, new.id)
         else:
-            self._orders.add(name)
-        return self._last + len(self._joined), False
+            self._ahead[new.kid] = True
+        return cursor
+
+    def _reached(self, kid: bytes, generation: int, sequence: int, name: bytes) -> None:
+        """The log ends there, or behind what is ahead of it and follows."""
+        while True:
+            self._heads[kid, generation] = sequence, name
+            if not self._has_ahead(kid):
+                return
+            self.append()
+            for row in self._store.ahead_at(kid, generation, sequence + 1):
+                if entry.decode(row.raw, self._store.community).previous == name:
+                    self._store.reach(row.cursor)
+                    sequence, name = row.sequence, row.id
+                    break
+            else:
+                return
+
+    def _is_chained(self, new: Entry) -> bool:
+        """By its author's role: a meter's entry may have an order's id in it."""
+        if new.kid not in self._roles:
+            author = record_of(self._store, records.AUTHOR, new.kid)
+            self._roles[new.kid] = roles.ROOT if author is None else int(author["role"])
+        return self._roles[new.kid] != roles.PERSON
+
+    def _has_ahead(self, kid: bytes) -> bool:
+        if kid not in self._ahead:
+            self._ahead[kid] = self._store.has_ahead(kid)
+        return self._ahead[kid]
 
     def _head(self, new: Entry) -> tuple[int, bytes] | None:
         log = new.kid, new.generation
@@ -76,7 +127,8 @@ class _Logs:
             self._heads[log] = self._store.head(*log)
         return self._heads[log]
 
-    def _follows(self, new: Entry, head: tuple[int, bytes] | None) -> bool:
+    def _follows(self, new: Entry) -> bool:
+        head = self._head(new)
         if head is not None:
             return (head[0] + 1, head[1]) == (new.sequence, new.previous)
         if new.sequence:
@@ -91,14 +143,3 @@ class _Logs:
         if self._joined:
             self._last = self._store.append(self._joined, self._now_s)
             self._joined = []
-
-
-def take_in(store: Store, rows: Iterable[tuple[int, bytes]]) -> None:
-    """Entries, by (cursor, id), that have come in their logs after their blocks: they get their places. Raises
-    StoreError."""
-    with store.transaction():
-        for cursor, name in rows:
-            place = store.place_elsewhere(name)
-            if place is not None:
-                store.keep_places([Place(cursor, *place, None)])
-                store.forget_elsewhere([name])

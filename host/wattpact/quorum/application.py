@@ -7,8 +7,8 @@
     commit     -> the store: entries, places, block, head
 
 What always holds: the ledger is what the embedded writer would make of the same entries at the same times; blocks of
-the engine without anything to order make none of the ledger; memory ahead of the store is let go of when CometBFT wants to
-know where it was. docs/spec/quorum.md.
+the engine without anything to order make none of the ledger; memory ahead of the store is let go of when CometBFT wants
+to know where it was. docs/spec/quorum.md.
 """
 
 import logging
@@ -41,6 +41,7 @@ KEY_BYTES, KID_BYTES = 32, 8
 
 _HEIGHT, _HOSTS, _KNOWN = "quorum_height", "quorum_hosts", "quorum_known_hosts"
 _MAX_VERIFIED = 20_000
+_MAX_REJECTED = 20_000
 _MAX_WAITING = 8_000  # CometBFT holds 5,000 transactions, and those of a proposal
 _OVERHEAD_BYTES = 16  # of one transaction in a block of the engine's
 
@@ -83,7 +84,9 @@ class Application:
         self._keys: dict[bytes, bytes] = {}  # kid -> public key, of authors in the state, which stay in it
         self._waiting: dict[bytes, Entry] = {}  # by its bytes, what such an author signed, so that it is decoded once
         self._placed: set[bytes] = set()  # ids in the last block
-        self._seen: dict[tuple[int, int, bytes], int] = {}  # proposals of a height that came at the wrong time
+        self._rejected: dict[bytes, str] = {}  # by id, why the last of them were
+        self._seen: dict[tuple[int, bytes], int] = {}  # how often a doubtful proposal of a height came
+        self._changed: list[int] = []
         self.reset()
 
     def reset(self) -> None:
@@ -94,6 +97,12 @@ class Application:
         self._certified.clear()
         self._keys.clear()
         self._waiting.clear()
+        self._hosts = set(hosts_that_decide(self._store))
+
+    def take_changed(self) -> list[int]:
+        """Cursors of entries that count otherwise than when they were stored, since the last call."""
+        changed, self._changed = self._changed, []
+        return changed
 
     # Where it was
 
@@ -113,6 +122,7 @@ class Application:
         with self._store.transaction():
             self._store.set_meta(_HOSTS, _encoded([key for key, _ in validators]))
             self._store.set_meta(_KNOWN, _encoded(founded.hosts_of(self._store, self._last_s())))
+        self._hosts = set(hosts_that_decide(self._store))
         return self.ledger.root()
 
     # Before a block
@@ -132,7 +142,9 @@ class Application:
                 return reason
         if new.id in self._placed if was_checked else self._has_place(new):
             return reasons.DUPLICATE
-        if new.kind == kinds.CERTIFICATE:
+        if new.id in self._rejected:
+            return self._rejected[new.id]
+        if new.kind == kinds.CERTIFICATE and self.ledger.problem(new, self._clock()) is None:
             self._certified.setdefault(ids.kid_of(new.body["public_key"]), new.body["public_key"])
         return None
 
@@ -182,19 +194,17 @@ class Application:
 
     def _is_noted_by_host(self, found: Note) -> bool:
         author = self.ledger.state.get(records.AUTHOR, found.kid)
-        if author is None or author["role"] != roles.HOST:
+        if author is None or bytes(author["public_key"]) not in self._hosts:
             return False
         return transactions.is_signed(found, self._store.community, author["public_key"], self._verify)
 
     def _has_place(self, new: Entry) -> bool:
         row = self._store.entry_with_id(new.id)
-        if row is not None:
-            return self._store.place(row.cursor) is not None
-        return self._store.place_elsewhere(new.id) is not None
+        return row is not None and self._store.place(row.cursor) is not None
 
     def _verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
         """As `ed25519.verify`, each signature once: it is needed when it comes, is proposed and is decided."""
-        name = public_key + signature + message
+        name = ids.sha256(public_key + signature + message)
         if name in self._verified:
             return True
         if not ed25519.verify(public_key, message, signature):
@@ -210,12 +220,18 @@ class Application:
         last = self.ledger.last
         chosen = [transactions.opening(max(self._clock(), last.time_s if last else 0))]
         left = min(max_bytes, MAX_PREPARED_BYTES) - len(chosen[0]) - _OVERHEAD_BYTES
-        entries, heads = 0, 0
-        for raw in waiting:
-            noted = len(transactions.decode_note(raw).heads) if transactions.is_note(raw) else 0
+        names: set[bytes] = set()
+        heads = 0
+        # What another host would not vote for is left out here: who signed it may have been certified when it came.
+        for raw, one in zip(waiting, self._read([chosen[0], *waiting]).found, strict=True):
+            if one is None or (isinstance(one, Entry) and one.id in names):
+                continue
             left -= len(raw) + _OVERHEAD_BYTES
-            entries, heads = entries + (not noted), heads + noted
-            if left < 0 or entries > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
+            if isinstance(one, Entry):
+                names.add(one.id)
+            else:
+                heads += len(one.heads)
+            if left < 0 or len(names) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
                 break
             chosen.append(raw)
         return chosen if len(chosen) > 1 else []
@@ -230,26 +246,45 @@ class Application:
             return False
         entries = [one for one in read.found if isinstance(one, Entry)]
         heads = sum(len(one.heads) for one in read.found if isinstance(one, Note))
-        if None in read.found or len(set(proposed)) < len(proposed) or any(one.kind not in ORDERED for one in entries):
+        is_double = len(set(proposed)) < len(proposed) or len({one.id for one in entries}) < len(entries)
+        if None in read.found or is_double or any(one.kind not in ORDERED for one in entries):
             _LOG.warning("a proposal of block %d of the engine is rejected: it has what nobody signed", height)
             return False
         if len(entries) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
             _LOG.warning("a proposal of block %d of the engine is rejected: it has too much for a block", height)
             return False
-        return self._is_timely(height, read.time_s, b"".join(proposed))
-
-    def _is_timely(self, height: int, time_s: int, content: bytes) -> bool:
-        """Whether it is about this time, or other hosts insist on it: some are bound to what was timely once."""
-        last, now_s = self.ledger.last, self._clock()
-        if last is not None and time_s < last.time_s:
+        off_s = read.time_s - self._clock()
+        if off_s > AHEAD_S or read.time_s < self._last_s():
+            _LOG.warning("a proposal is rejected: its time is %d s off this machine's", off_s)
             return False
-        if -BEHIND_S <= time_s - now_s <= AHEAD_S:
-            return True
-        name = (height, time_s, content)
+        doubt = f"it is {-off_s} s old" if off_s < -BEHIND_S else self._left_out(entries)
+        return doubt is None or self._is_insisted_on(height, doubt, b"".join(proposed))
+
+    def _left_out(self, entries: Sequence[Entry]) -> str | None:
+        """Whether a log's entry is ordered before one that this host has had, and which could never be ordered then."""
+        names = {new.id for new in entries}
+        last: dict[bytes, int] = {}
+        for new in entries:
+            author = self.ledger.state.get(records.AUTHOR, new.kid)
+            if author is None or author["role"] == roles.PERSON or new.generation != author["generation"]:
+                continue
+            if new.sequence < last.get(new.kid, new.sequence):
+                return f"{new!r} is behind a later one of its log"
+            before = last.setdefault(new.kid, author["ordered"])
+            waiting = self._store.waiting_before(new.kid, new.generation, before, new.sequence)
+            if any(name not in names for name in waiting):
+                return f"{new!r} comes before an earlier one of its log"
+            last[new.kid] = new.sequence
+        return None
+
+    def _is_insisted_on(self, height: int, doubt: str, content: bytes) -> bool:
+        """Whether others propose it again and again: they may be bound to it, who saw it in time or know of less."""
+        name = (height, ids.sha256(content))
         self._seen = {one: times for one, times in self._seen.items() if one[0] == height}
         times = self._seen[name] = self._seen.get(name, 0) + 1
-        _LOG.warning("a proposal is %d s off this machine's clock", time_s - now_s)
-        return time_s <= now_s and times >= INSISTED
+        if times == 1:
+            _LOG.warning("a proposal is doubted: %s", doubt)
+        return times >= INSISTED
 
     def _read(self, raws: Sequence[bytes]) -> _Read:
         """Raises TransactionError where they do not begin with a time."""
@@ -280,16 +315,22 @@ class Application:
         if not decided:
             return Finalized(self.ledger.root(), [], [])
         read = self._read(decided)
-        entries = [one for one in read.found if isinstance(one, Entry)]
+        first: dict[bytes, Entry] = {}  # an author can sign one content more than once
+        for one in read.found:
+            if isinstance(one, Entry):
+                first.setdefault(one.id, one)
+        entries = list(first.values())
         heads = [head for one in read.found if isinstance(one, Note) for head in one.heads]
         is_due = self._is_quiet(read.time_s) and any(isinstance(one, Note) and not one.heads for one in read.found)
         raw, rejected = self.ledger.propose(entries, heads, read.time_s, even_empty=is_due)
         hosts = held
         if raw is not None:
-            known = _encoded({*_decoded(known, KID_BYTES), *_hosts_in(entries)})
+            known = _encoded(
+                {*_decoded(known, KID_BYTES), *_hosts_in(one for one in entries if one.id not in rejected)}
+            )
             hosts = _encoded(self._in_force(_decoded(known, KID_BYTES))) or held
         self._made = _Made(height, raw, entries, rejected, hosts, known)
-        outcome = [rejected.get(one.id) if isinstance(one, Entry) else None for one in read.found]
+        outcome = [_outcome(one, first, rejected) for one in read.found]
         return Finalized(self.ledger.root(), [None, *outcome], _changes(held, hosts))
 
     def _last_s(self) -> int:
@@ -313,7 +354,7 @@ class Application:
             if made.raw is not None:
                 keep_block(store, self.ledger, self._storage, made.raw, self._host)
             height = None if made.raw is None else self.ledger.size - 1
-            adopt(store, made.entries, made.rejected, height, self._clock())
+            changed = adopt(store, made.entries, made.rejected, height, self._clock())
             store.set_meta(_HOSTS, made.hosts)
             store.set_meta(_KNOWN, made.known)
             store.set_number(_HEIGHT, made.height)
@@ -321,12 +362,27 @@ class Application:
         self._placed = {new.id for new in made.entries}
         for new in made.entries:
             self._waiting.pop(new.raw, None)
+            self._rejected.pop(new.id, None)
+        self._rejected.update(made.rejected)
+        while len(self._rejected) > _MAX_REJECTED:
+            del self._rejected[next(iter(self._rejected))]
+        self._hosts = set(_decoded(made.hosts, KEY_BYTES))
+        self._changed += changed
         self._committed()
 
 
 def hosts_that_decide(reader: Reader) -> list[bytes]:
     """Their public keys, as of the last block."""
     return _decoded(reader.meta(_HOSTS) or b"", KEY_BYTES)
+
+
+def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict[bytes, str]) -> str | None:
+    """Why it had no effect; None where it had. What nobody signed is voted for by no honest host."""
+    if one is None:
+        return reasons.BAD_SIGNATURE
+    if not isinstance(one, Entry):
+        return None
+    return rejected.get(one.id) if first[one.id] is one else reasons.DUPLICATE
 
 
 def _hosts_in(entries: Iterable[Entry]) -> list[bytes]:

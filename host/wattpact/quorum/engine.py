@@ -23,14 +23,15 @@ from wattpact.consensus.rpc import Client, RpcError
 from wattpact.keys import Signer
 from wattpact.ordering.writer import ORDERED, heads_due, note_heads
 from wattpact.quorum import founded, transactions
-from wattpact.quorum.adopting import take_in
-from wattpact.quorum.application import QUIET_S, Application
+from wattpact.quorum.application import QUIET_S, Application, hosts_that_decide
+from wattpact.quorum.founded import FoundedError
 from wattpact.store.interface import Store
-from wattpact.store.records import WAITS, Stored, StoreError
+from wattpact.store.records import WAITS, Place, Stored, StoreError
 
 HOME = "cometbft"  # CometBFT's folder in a data directory
 OFFER_EVERY_S = 0.1
 OFFER_TIME_AGAIN_S = 60
+GIVE_UP_S = 60  # for what the application does not take: what it waited for has not come
 OFFER_AGAIN_S = 5  # an entry that has no place yet
 AT_ONCE = 256  # entries that are on their way
 WAITS_AFTER_S = 10  # an entry without a place for so long: the hosts that decide are not all there
@@ -64,6 +65,7 @@ class Quorum:
         self.committed: Callable[[], None] = lambda: None
         self._application = Application(store, host, clock, self._problem, self._on_block)
         self._offered: dict[int, float] = {}  # cursor -> when, of those without a place
+        self._untaken_s: dict[int, float] = {}  # cursor -> since when the application does not take it
         self._waiting_since: float | None = None
         self._timed_s = 0  # when it was last noted that nothing happens
         self._client = Client(network.home / home.RPC_SOCKET)
@@ -85,12 +87,9 @@ class Quorum:
         """A transaction of the node was rolled back: blocks have transactions of their own, and memory is right."""
 
     def order(self) -> None:
-        """What has come in its log after its block gets its place; all else comes by blocks. Raises StoreError."""
+        """Note how far the order is; it comes by blocks. Raises StoreError."""
         with self._store.transaction():
             cursor = self._store.number(_PLACED)
-            rows = self._store.entries(cursor, of_kinds=ORDERED, limit=AT_ONCE)
-            with_place = self._store.ordered([row.cursor for row in rows])
-            take_in(self._store, [(row.cursor, row.id) for row in rows if row.cursor not in with_place])
             placed = self.placed()
             if placed != cursor:
                 self._store.set_number(_PLACED, placed)
@@ -132,11 +131,20 @@ class Quorum:
             return None
         return "fewer than two thirds of the hosts that decide can be reached; it goes on by itself once more are"
 
+    def take_changed(self) -> list[int]:
+        """Cursors of entries that count otherwise than when they were stored, since the last call."""
+        return self._application.take_changed()
+
     # Its life
 
     async def start(self) -> None:
         """Raises HomeError, FoundedError, StoreError, OSError."""
         folder, program, listen, peers = self._network
+        if self._application.info()[0] and not home.has_blocks(folder):
+            raise FoundedError(
+                f"CometBFT's folder {folder} is lost, and the database is ahead of an empty one: put"
+                " keys/host.key into a new data directory, and join anew"
+            )
         if peers:
             self._store.set_text(_PEERS, " ".join(peers))
         home.write_home(
@@ -182,6 +190,7 @@ class Quorum:
         rows = self._store.entries(self._store.number(_PLACED), of_kinds=ORDERED, limit=2 * AT_ONCE)
         with_place = self._store.ordered([row.cursor for row in rows])
         rows = [row for row in rows if row.cursor not in with_place]
+        self._untaken_s = {row.cursor: self._untaken_s[row.cursor] for row in rows if row.cursor in self._untaken_s}
         self._offered = {row.cursor: self._offered[row.cursor] for row in rows if row.cursor in self._offered}
         if not rows:
             self._waiting_since = None
@@ -196,11 +205,18 @@ class Quorum:
     def _is_taken(self, row: Stored) -> bool:
         """By this host's application, which CometBFT wants to know from it a moment later."""
         problem = self._application.check(row.raw, True)
-        if problem:
-            _LOG.info("the quorum does not take entry %s yet: %s", row.id.hex()[:16], problem)
-        return problem is None
+        if problem is None:
+            self._untaken_s.pop(row.cursor, None)
+            return True
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._untaken_s.setdefault(row.cursor, now_s) >= GIVE_UP_S:
+            _LOG.warning("the quorum does not take entry %s: %s", row.id.hex()[:16], problem)
+            self._store.keep_places([Place(row.cursor, None, None, problem)])  # until a block has it after all
+        return False
 
     async def _offer_heads(self) -> None:
+        if self._host.public_key not in hosts_that_decide(self._store):
+            return
         cursor, heads = self._store.last_cursor(), heads_due(self._store, self.ledger.last, self._clock())
         if not heads:
             await self._offer_time()

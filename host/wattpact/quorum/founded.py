@@ -28,7 +28,7 @@ from wattpact.ordering.storage import StoredLedger
 from wattpact.ordering.writer import open_ledger
 from wattpact.quorum.adopting import adopt
 from wattpact.store.interface import Reader, Store
-from wattpact.store.records import QUORUM_BLOCKS
+from wattpact.store.records import JOINED_S, QUORUM_BLOCKS
 
 POWER = 1  # of each host: one host, one vote
 
@@ -120,6 +120,7 @@ def join(store: Store, path: Path, host: Signer, now_s: int) -> int:
             raise FollowingError("the head of this file is not of its blocks, or not signed by a host of the community")
         begin(store)
         store.set_text(_HEAD, point.text)
+        store.set_number(JOINED_S, now_s)
     return ledger.size
 
 

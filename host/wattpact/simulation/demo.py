@@ -40,6 +40,7 @@ POLICY = {
     "reconnect_wait_max_s": 0, "consent_required": False,
 }  # fmt: skip
 
+FLASH_BYTES = 1 << 21
 PAUSE_S = 4
 PATIENCE_S = 180
 ORDER_S = 480  # a meter holds eight orders of its owner that are not over, and a round takes some 100 s
@@ -156,7 +157,7 @@ class Demo:
     def _meter(self, house: House) -> VirtualMeter:
         configuration = {
             "host": ["127.0.0.1", self._udp_port], "root_public_key": self._directory.root_public_key.hex(),
-            "rated_w": house.rated_w, "step_s": SLOT_S, "flash_bytes": 1 << 21, "seed": len(self._kids) + 1,
+            "rated_w": house.rated_w, "step_s": SLOT_S, "flash_bytes": FLASH_BYTES, "seed": len(self._kids) + 1,
             "source": {"kind": "synthetic", "watts": house.watts, "load": house.load},
         }  # fmt: skip
         folder = self._directory.path.joinpath("meters", house.name)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wattpact import keys
+from wattpact.consensus.abci_server import Finalized
 from wattpact.keys import Signer
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
@@ -57,9 +58,10 @@ def _twice(good: list[bytes]) -> list[bytes]:
     return [*good, good[-1]]
 
 
+RANDOM = "random bytes"
 # In turn.
 GARBAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
-    "random bytes": _random,
+    RANDOM: _random,
     "an entry with a changed bit": _changed,
     "the time of an hour later": _ahead,
     "the time of an hour before": _behind,
@@ -75,18 +77,20 @@ class Garbling(Application):
     ) -> None:  # fmt: skip
         super().__init__(store, host, clock, problem, committed)
         self._names = itertools.cycle(GARBAGE)
-        self._good: list[bytes] = []
+        self._decided: list[bytes] = []
         self._spoiled: list[bytes] = []
 
     def prepare(self, waiting: Sequence[bytes], max_bytes: int) -> list[bytes]:
-        """Where nothing waits, of what it had last."""
-        good = self._good = super().prepare(waiting, max_bytes) or self._good
-        if not good:
-            return []
-        name = next(self._names)
+        """Where nothing waits, of the last block once more; random bytes where it has seen none."""
+        good = super().prepare(waiting, max_bytes) or self._decided
+        name = next(self._names) if good else RANDOM
         self._spoiled = GARBAGE[name](good)
         print(PROPOSES + name, flush=True)
         return self._spoiled
+
+    def finalize(self, height: int, time_s: int, decided: Sequence[bytes]) -> Finalized:
+        self._decided = list(decided) or self._decided
+        return super().finalize(height, time_s, decided)
 
     def process(self, height: int, proposed: Sequence[bytes]) -> bool:
         """It votes for its own."""

@@ -8,9 +8,10 @@ a demo in which that is not so ends with an error.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, reasons
 
 from wattpact.node.node import Node
 from wattpact.ordering.writer import ORDERED
@@ -44,7 +45,7 @@ class Outages:
         self._report = report
         self._pause_s = pause_s
         self._running: set[Host] = set()  # those that should
-        self._deals = 0
+        self._deals, self._ordered = 0, 0  # how many, and the last cursor before the last one
         self._buys, self._buys_until_s = 0, 0.0  # deals that the wallbox's owner has ordered
         self._begun_wh, self._used_up_s = 0, 0.0  # when what the wallbox was granted is used up
         self._checked, self._entries = 0, 0  # a cursor, and how many entries up to it bind others
@@ -56,19 +57,20 @@ class Outages:
         one, two, three = self._hosts.others
         while True:
             await self._killed(one)
-            await self._trade_on()
+            await self._trade_while(asyncio.sleep(self._pause_s))
             await self._lost_its_disk(two)
-            await self._trade_on()
+            await self._trade_while(asyncio.sleep(self._pause_s))
             await self._spoils(three)
-            await self._trade_on()
+            await self._trade_while(asyncio.sleep(self._pause_s))
             await self._two_away(one, two)
             if once:
                 return
-            await self._trade_on()
+            await self._trade_while(asyncio.sleep(self._pause_s))
             one, two, three = two, three, one
 
     async def _start(self) -> None:
-        began_s = time.monotonic()
+        began_s, folder = time.monotonic(), self._hosts.others[0].folder.parent
+        self._report(f"Host 1 is this process; three more are started, each with its CometBFT and its data in {folder}")
         await asyncio.gather(*(self._begin(host) for host in self._hosts.others))
         await self._until(lambda: self._hosts.decide(self._store), "four hosts to decide")
         await self._agree(began_s, f"{COUNT} hosts order together, three of them are enough")
@@ -115,6 +117,8 @@ class Outages:
 
     async def _two_away(self, one: Host, other: Host) -> None:
         await self._little_left()
+        await self._deal(time.monotonic(), "The last contract before two hosts are gone")
+        await self._community.until(lambda: self._community.is_supplied, "the relay to close")
         await self._end(one, other)
         self._report(f"{one.label} and {other.label} are killed: two hosts are left, and cannot order anything")
         self._order(LONG_S)
@@ -138,20 +142,25 @@ class Outages:
         began_s = time.monotonic()
         self._report(f"{host.label} is started again{how}")
         await self._begin(host)
-        await self._agree(began_s, f"{host.label} is back")
+        await self._trade_while(self._agree(began_s, f"{host.label} is back"))
 
     # The trade
 
-    async def _trade_on(self) -> None:
-        end_s = time.monotonic() + self._pause_s
-        while time.monotonic() < end_s:
-            await self._little_left()
-            await self._deal(time.monotonic(), "")
+    async def _trade_while(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Deals, one after another, until something else is over."""
+        over = asyncio.create_task(waiting)
+        while not over.done():
+            left = asyncio.create_task(self._little_left())
+            await asyncio.wait({over, left}, return_when=asyncio.FIRST_COMPLETED)
+            if left.done():
+                await self._deal(time.monotonic(), "")
+            left.cancel()
+        await over
 
     async def _little_left(self) -> None:
         """Until it is time to order what the wallbox draws next."""
-        await self._community.until(lambda: self._community.is_supplied, "the relay to close")
         if self._begun_wh:
+            await self._community.until(lambda: self._community.is_supplied, "the relay to close")
             self._used_up_s = max(self._used_up_s, time.monotonic()) + self._begun_wh * 3600 / WALLBOX.watts
             self._begun_wh = 0
         await asyncio.sleep(max(0, self._used_up_s - AHEAD_S - time.monotonic()))
@@ -165,7 +174,7 @@ class Outages:
         """Owners order the next deal."""
         seller, price = ((SUN, 180_000), (BATTERY, 220_000))[self._deals % 2]
         self._deals += 1
-        self._grants_before = self._last_grant()
+        self._ordered = self._store.last_cursor()
         if not self._buys or time.monotonic() >= self._buys_until_s:
             self._buys, self._buys_until_s = DEALS, time.monotonic() + BUY_S / 2
             self._community.mandate([Order(WALLBOX, kinds.BUY, 250_000, DEALS * DEAL_WH)], BUY_S)
@@ -173,18 +182,17 @@ class Outages:
         self._community.mandate([Order(seller, kinds.SELL, price, DEAL_WH)], for_s)
 
     async def _granted(self, since_s: float, what: str) -> None:
-        before = self._grants_before
-        await self._until(lambda: self._last_grant() > before, "the next grant", self._order)
+        ordered = self._ordered
+        await self._until(lambda: self._is_granted(ordered), "the next grant", self._order)
         self._begun_wh += DEAL_WH
         if what:
             took_s = time.monotonic() - since_s
             self._report(f"{what}: {DEAL_WH} Wh were granted to {WALLBOX.owner} {took_s:.1f} s later")
 
-    def _last_grant(self) -> int:
-        """The cursor of the last that was ordered."""
-        rows = self._store.entries(of_kinds=(kinds.GRANT,), limit=DEALS, newest_first=True)
-        places = self._store.ordered([row.cursor for row in rows])
-        return max((row.cursor for row in rows if row.cursor in places), default=0)
+    def _is_granted(self, after: int) -> bool:
+        """Whether a grant behind that cursor is in a block."""
+        rows = self._store.entries(after, of_kinds=(kinds.GRANT,))
+        return any(found.height is not None for found in self._store.ordered([row.cursor for row in rows]).values())
 
     # What must hold
 
@@ -202,12 +210,19 @@ class Outages:
         heads = self._hosts.heads(blocks)
         if len(set(heads)) > 1:
             raise DemoError(f"the ledger is forked: {', '.join(one.root.hex()[:16] for one in heads)} over {blocks}")
-        self._entries += len(self._store.entries(self._checked, signed + 1, ORDERED))
-        self._checked = signed
+        self._count(signed)
         self._report(
             f"{what}, after {time.monotonic() - since_s:.1f} s: all have the same {blocks} blocks, root"
             f" {heads[0].root.hex()[:16]}, with each of the {self._entries} entries signed until then"
         )
+
+    def _count(self, signed: int) -> None:
+        """The entries up to that cursor, of which none may have been left behind."""
+        rows = self._store.entries(self._checked, signed + 1, ORDERED)
+        for cursor, found in self._store.ordered([row.cursor for row in rows]).items():
+            if found.reason == reasons.DUPLICATE:
+                raise DemoError(f"entry {cursor} is lost: one behind it in its log was ordered before it")
+        self._checked, self._entries = signed, self._entries + len(rows)
 
     def _stored(self, published: dict[bytes, int]) -> bool:
         """Whether the logs of meters are here as far as the meters reported to have signed."""

@@ -11,12 +11,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, Self
 
+from wattpact_protocol.log.entry import Entry
+
 from wattpact.store.records import (
     Accepted,
     Agreed,
     Block,
     Certified,
-    Elsewhere,
     Fork,
     Link,
     Ordered,
@@ -71,6 +72,13 @@ class Log(Protocol):
         self, author: bytes, after: tuple[int, int] = (-1, -1), of_kinds: Sequence[int] = (), limit: int = -1
     ) -> list[Stored]:
         """A chained author's entries behind a (generation, sequence), in the order of its log."""
+
+    def has_ahead(self, author: bytes) -> bool:
+        """Whether an author has entries that are ahead of its log here. Neither `entry_at`, `log`, `newest_of`, `head`
+        nor `heads_since` has such entries."""
+
+    def ahead_at(self, author: bytes, generation: int, sequence: int) -> list[Stored]:
+        """Those at a place of a log: more than one where its author forked it."""
 
     def newest_of(self, author: bytes) -> Stored | None:
         """The last entry of a chained author's log."""
@@ -169,10 +177,11 @@ class Blocks(Protocol):
     def block(self, height: int) -> Block | None: ...
 
     def ordered_in(self, height: int) -> list[Stored]:
-        """The entries of a block, in its order; the cursor of those that are in no log here is 0."""
+        """The entries of a block, in its order."""
 
-    def place_elsewhere(self, entry_id: bytes) -> tuple[int, int] | None:
-        """(height, position) of an entry that `keep_elsewhere` kept."""
+    def waiting_before(self, author: bytes, generation: int, after: int, before: int) -> list[bytes]:
+        """The ids of a log's entries at sequences between these two that bind others and have no place yet; at most
+        512."""
 
     def place(self, cursor: int) -> Place | None:
         """What the ledger made of an entry; None where it has not looked at it yet, or never will."""
@@ -274,6 +283,12 @@ class Store(Reader, Protocol):
     def append(self, batch: Sequence[Accepted], received_s: int) -> int:
         """Store entries whose places are free; the cursor of the last."""
 
+    def reach(self, cursor: int) -> None:
+        """The log reaches that entry, which was ahead of it."""
+
+    def count_anew(self, cursor: int, new: Entry, void_reason: str | None) -> None:
+        """Set why a stored entry is void, or that it counts after all, with what rests on a certificate or key."""
+
     def set_void_reasons(self, reasons: Iterable[tuple[str | None, int]]) -> None:
         """Set why entries are void, by cursor; None where they count after all."""
 
@@ -319,16 +334,10 @@ class Store(Reader, Protocol):
         """How far settlement is now."""
 
     def keep_places(self, places: Iterable[Place]) -> None:
-        """Where entries were ordered, or why not; each once."""
+        """Where entries were ordered, or why not; each once, or again where it was rejected before."""
 
     def keep_block(self, block: Block, written: Written) -> None:
         """The next block, and what it changed."""
-
-    def keep_elsewhere(self, others: Iterable[Elsewhere]) -> None:
-        """Entries of a block that are in no log here."""
-
-    def forget_elsewhere(self, ids: Iterable[bytes]) -> None:
-        """Their logs reach them now: `keep_places` has where they were ordered."""
 
     def keep_witness(self, witness: Witness) -> None:
         """Keep a witness, in the place of what was kept under its name."""

@@ -10,8 +10,8 @@ from wattpact_protocol.log import entry, kinds, roles
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.keys import Signer
-from wattpact.store.interface import Store
-from wattpact.store.records import Accepted, StoreError
+from wattpact.store.interface import Reader, Store
+from wattpact.store.records import JOINED_S, Accepted, StoreError
 
 Place = tuple[int, int, bytes]  # generation, sequence, previous
 
@@ -25,6 +25,17 @@ def publish(store: Store, signer: Signer, kind: int, body: dict[str, Any], now_s
     return new
 
 
+def has_lost_log(reader: Reader, host: Signer) -> bool:
+    """Whether a host was certified before its store here was made of the blocks of others: its log began elsewhere,
+    and whatever it signed here would fork it."""
+    joined_s, found = reader.number(JOINED_S), reader.certificates_of(host.kid)
+    if not joined_s or not found:
+        return False
+    begun = next(one for one in found if one.body["generation"] == found[-1].body["generation"])
+    row = reader.entry_with_id(begun.id)
+    return row is not None and (row.unix_s or 0) < joined_s
+
+
 def _place(store: Store, signer: Signer, kind: int, body: dict[str, Any]) -> tuple[Place, bool]:
     """Where the signer's next entry goes, and whether that is in a chain."""
     found = store.certificates_of(signer.kid)
@@ -34,6 +45,11 @@ def _place(store: Store, signer: Signer, kind: int, body: dict[str, Any]) -> tup
         raise StoreError(f"{signer.name or signer.kid.hex()} has no certificate in this community")
     newest = found[-1]
     generation = newest.body["generation"]
+    if newest.body["role"] == roles.HOST and has_lost_log(store, signer):
+        raise StoreError(
+            "the log of this host was lost with its disk, and it signs nothing before the operator begins a new one:"
+            " wattpact quorum add NAME KEY --again, with the KEY that `wattpact quorum show` has here"
+        )
     if newest.body["role"] == roles.PERSON:
         return (generation, 0, newest.id), False
     head = store.head(signer.kid, generation)

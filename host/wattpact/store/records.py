@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from wattpact_protocol.log.entry import Entry
 
 QUORUM_BLOCKS = "quorum_blocks"  # a number: how many blocks one host wrote before a quorum did; 0 where it still does
+JOINED_S = "joined_s"  # a number: when this store was made of blocks that others wrote; 0 where it was not
 WAITS = "ordering_waits"  # the name of the text that gives why nothing is ordered now; empty where it is
 
 
@@ -13,7 +14,7 @@ class StoreError(Exception):
 
 
 class Stored(NamedTuple):
-    """One row of the log; `cursor` rises in the order of arrival."""
+    """One row of the log; `cursor` rises in the order of arrival. `ahead`: its log does not reach it yet."""
 
     cursor: int
     id: bytes
@@ -25,6 +26,7 @@ class Stored(NamedTuple):
     received_s: int
     raw: bytes
     void_reason: str | None
+    ahead: bool  # or 0 and 1, as it is stored
 
 
 class Certified(NamedTuple):
@@ -169,11 +171,13 @@ class Fork(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """A verified entry to store. Outside a chain it is a person's order; a void one holds its place and no more."""
+    """A verified entry to store. Outside a chain it is a person's order; a void one holds its place and no more; one
+    that is `ahead` came with a block, and its log here does not reach it."""
 
     entry: Entry
     chained: bool = True
     void_reason: str | None = None
+    ahead: bool = False
 
 
 class Block(NamedTuple):
@@ -192,21 +196,6 @@ class Place(NamedTuple):
     height: int | None
     position: int | None
     reason: str | None
-
-
-class Elsewhere(NamedTuple):
-    """An entry of a block that is in no log here."""
-
-    height: int
-    position: int
-    id: bytes
-    author: bytes
-    kind: int
-    generation: int
-    sequence: int
-    unix_s: int | None
-    received_s: int
-    raw: bytes
 
 
 class Ordered(NamedTuple):

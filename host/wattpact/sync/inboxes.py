@@ -70,10 +70,10 @@ class Inboxes:
         self.folded = store.number(_FOLDED)
         self._meters: set[bytes] = set()
 
-    def fold(self, row: Stored, new: Entry, known: Known, now_s: int) -> None:
+    def fold(self, row: Stored, new: Entry, known: Known, now_s: int, is_late: bool = False) -> None:
         """Put a stored entry, ordered or rejected before, into the inboxes of those it concerns; in the caller's
-        transaction. What the ledger rejected concerns nobody."""
-        if row.cursor > self.folded and not self._is_rejected(row):
+        transaction. What the ledger rejected concerns nobody; `is_late`: it did so before, and has ordered it now."""
+        if (is_late or row.cursor > self.folded) and not self._is_rejected(row):
             for meter in sorted(recipients(new, self._meters, known, now_s)):
                 self._add(meter, row.cursor)
         if new.kind == kinds.CERTIFICATE and new.body["role"] == roles.METER:

@@ -123,6 +123,12 @@ class Ledger:
         self.state.forget()
         return found
 
+    def problem(self, new: "Entry", now_s: int) -> "str | None":
+        """Why a verified entry could not be ordered next, at that time; None where it could. Nothing changes."""
+        reason = self._machine.apply(new, now_s)
+        self.state.forget()
+        return reason
+
     def _signed(self, raw: bytes, verifier: "Callable[[bytes, bytes, bytes], bool]") -> "Entry":
         try:
             new = entry.decode(raw, self.community)

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Sequence
 
+from wattpact_protocol.ledger.machine import RULES
+
 from wattpact.store.records import Block, Ordered, Place, Step, Stored, Witness
 from wattpact.store.sqlite.connection import Connection
 
 _BLOCK = "SELECT height, time_s, header, anchors FROM blocks"
 _ORDERED = "o.height, b.time_s, o.reason FROM ordered o LEFT JOIN blocks b USING (height)"
 _STORED = ", ".join(f"e.{name}" for name in Stored._fields)
-_ELSEWHERE = "0, id, author, kind, generation, sequence, unix_s, received_s, raw, NULL"  # as Stored has them
 
 
 class Blocks(Connection):
@@ -24,15 +25,17 @@ class Blocks(Connection):
         return Block(*found[0]) if found else None
 
     def ordered_in(self, height: int) -> list[Stored]:
-        sql = (
-            f"SELECT o.position, {_STORED} FROM ordered o JOIN entries e USING (cursor) WHERE o.height = ?1"
-            f" UNION ALL SELECT position, {_ELSEWHERE} FROM elsewhere WHERE height = ?1 ORDER BY 1"
-        )
-        return [Stored(*row[1:]) for row in self.rows(sql, height)]
+        sql = f"SELECT {_STORED} FROM ordered o JOIN entries e USING (cursor) WHERE o.height = ? ORDER BY o.position"
+        return [Stored(*row) for row in self.rows(sql, height)]
 
-    def place_elsewhere(self, entry_id: bytes) -> tuple[int, int] | None:
-        found = self.rows("SELECT height, position FROM elsewhere WHERE id = ?", entry_id)
-        return tuple(found[0]) if found else None
+    def waiting_before(self, author: bytes, generation: int, after: int, before: int) -> list[bytes]:
+        wanted = ", ".join(f"{kind:d}" for kind in RULES)
+        sql = (
+            "SELECT id FROM entries e WHERE author = ? AND generation = ? AND order_id IS NULL AND NOT ahead"
+            f" AND sequence > ? AND sequence < ? AND kind IN ({wanted})"
+            " AND NOT EXISTS (SELECT 1 FROM ordered o WHERE o.cursor = e.cursor) LIMIT 512"
+        )
+        return [name for (name,) in self.rows(sql, author, generation, after, before)]
 
     def place(self, cursor: int) -> Place | None:
         found = self.rows("SELECT cursor, height, position, reason FROM ordered WHERE cursor = ?", cursor)
@@ -58,7 +61,8 @@ class Blocks(Connection):
     def heads_since(self, cursor: int) -> list[tuple[bytes, int, int, bytes]]:
         sql = (
             "SELECT author, generation, sequence + 1, id FROM entries WHERE cursor IN"
-            " (SELECT max(cursor) FROM entries WHERE cursor > ? AND order_id IS NULL GROUP BY author) ORDER BY author"
+            " (SELECT max(cursor) FROM entries WHERE cursor > ? AND order_id IS NULL AND NOT ahead GROUP BY author)"
+            " ORDER BY author"
         )
         return [tuple(row) for row in self.rows(sql, cursor)]
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from wattpact.store.records import (
     Agreed,
     Block,
-    Elsewhere,
     Place,
     Point,
     Progress,
@@ -114,7 +113,11 @@ class Projecting(Transactions):
         self.execute("UPDATE settled SET frontier_s = ?, now_s = ?, changed_s = ?", [progress])
 
     def keep_places(self, places: Iterable[Place]) -> None:
-        self.execute("INSERT INTO ordered VALUES (?, ?, ?, ?)", places)
+        sql = (
+            "INSERT INTO ordered VALUES (?, ?, ?, ?) ON CONFLICT (cursor) DO UPDATE SET height = excluded.height,"
+            " position = excluded.position, reason = excluded.reason WHERE ordered.height IS NULL"
+        )
+        self.execute(sql, places)
 
     def keep_block(self, block: Block, written: Written) -> None:
         with self.transaction():
@@ -129,12 +132,6 @@ class Projecting(Transactions):
                 "INSERT INTO ledger_tree VALUES (?, ?, ?)",
                 [(*place, node) for place, node in written.tree_nodes.items()],
             )
-
-    def keep_elsewhere(self, others: Iterable[Elsewhere]) -> None:
-        self.execute("INSERT INTO elsewhere VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", others)
-
-    def forget_elsewhere(self, ids: Iterable[bytes]) -> None:
-        self.execute("DELETE FROM elsewhere WHERE id = ?", [(name,) for name in ids])
 
     def keep_witness(self, witness: Witness) -> None:
         self.execute("INSERT OR REPLACE INTO witnesses VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [witness])

@@ -12,7 +12,7 @@ from wattpact.store.records import Certified, Fork, Link, Pending, Rejection, St
 from wattpact.store.sqlite.blocks import Blocks
 from wattpact.store.sqlite.projected import Projected
 
-_COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason"
+_COLUMNS = "cursor, id, author, kind, generation, sequence, unix_s, received_s, raw, void_reason, ahead"
 _ENTRY = f"SELECT {_COLUMNS} FROM entries"
 _CERTIFIED = "SELECT c.kid, c.id, c.cursor, e.raw FROM certificates c JOIN entries e USING (cursor)"
 
@@ -60,7 +60,7 @@ class Reader(Projected, Blocks):
         others = ", ".join(f"{kind:d}" for kind in of_kinds if kind != kinds.READING)
         parts = [f"kind <> 2 AND +kind IN ({others}) ORDER BY cursor DESC"] if others else []
         if kinds.READING in of_kinds:
-            parts.append("order_id IS NULL AND +kind = 2 ORDER BY generation DESC, sequence DESC")
+            parts.append("order_id IS NULL AND NOT ahead AND +kind = 2 ORDER BY generation DESC, sequence DESC")
         newest = " UNION ALL ".join(
             f"SELECT * FROM ({_ENTRY} WHERE author = ? AND {where} AND {part} LIMIT ?)" for part in parts
         )
@@ -84,22 +84,31 @@ class Reader(Projected, Blocks):
 
     def entry_at(self, author: bytes, generation: int, sequence: int) -> Stored | None:
         """A chained author's entry at a place of its log."""
-        where = "author = ? AND generation = ? AND sequence = ? AND order_id IS NULL"
+        where = "author = ? AND generation = ? AND sequence = ? AND order_id IS NULL AND NOT ahead"
         found = self.rows(f"{_ENTRY} WHERE {where}", author, generation, sequence)
         return Stored(*found[0]) if found else None
 
     def log(
         self, author: bytes, after: tuple[int, int] = (-1, -1), of_kinds: Sequence[int] = (), limit: int = -1
     ) -> list[Stored]:
-        where = "author = ? AND order_id IS NULL AND (generation, sequence) > (?, ?)"
+        where = "author = ? AND order_id IS NULL AND NOT ahead AND (generation, sequence) > (?, ?)"
         if of_kinds:
             where += f" AND kind IN ({', '.join('?' * len(of_kinds))})"
         sql = f"{_ENTRY} WHERE {where} ORDER BY generation, sequence LIMIT ?"
         return [Stored(*row) for row in self.rows(sql, author, *after, *of_kinds, limit)]
 
+    def has_ahead(self, author: bytes) -> bool:
+        return bool(self.rows("SELECT 1 FROM entries WHERE author = ? AND ahead LIMIT 1", author))
+
+    def ahead_at(self, author: bytes, generation: int, sequence: int) -> list[Stored]:
+        where = "author = ? AND generation = ? AND sequence = ? AND ahead"
+        return [Stored(*row) for row in self.rows(f"{_ENTRY} WHERE {where}", author, generation, sequence)]
+
     def newest_of(self, author: bytes) -> Stored | None:
         found = self.rows(
-            f"{_ENTRY} WHERE author = ? AND order_id IS NULL ORDER BY generation DESC, sequence DESC LIMIT 1", author
+            f"{_ENTRY} WHERE author = ? AND order_id IS NULL AND NOT ahead"
+            " ORDER BY generation DESC, sequence DESC LIMIT 1",
+            author,
         )
         return Stored(*found[0]) if found else None
 
@@ -109,13 +118,13 @@ class Reader(Projected, Blocks):
 
     def order(self, author: bytes, order_id: bytes) -> Stored | None:
         """A person's entry with that order id."""
-        found = self.rows(f"{_ENTRY} WHERE author = ? AND order_id = ?", author, order_id)
+        found = self.rows(f"{_ENTRY} WHERE author = ? AND order_id = ? AND NOT ahead", author, order_id)
         return Stored(*found[0]) if found else None
 
     def head(self, author: bytes, generation: int) -> tuple[int, bytes] | None:
         """(sequence, id) of the last entry of a chained author's generation, None where there is none."""
         found = self.rows(
-            "SELECT sequence, id FROM entries WHERE author = ? AND generation = ? AND order_id IS NULL"
+            "SELECT sequence, id FROM entries WHERE author = ? AND generation = ? AND order_id IS NULL AND NOT ahead"
             " ORDER BY sequence DESC LIMIT 1", author, generation,
         )  # fmt: skip
         return (int(found[0][0]), found[0][1]) if found else None

@@ -22,11 +22,14 @@ CREATE TABLE entries (
     unix_s INTEGER,
     received_s INTEGER NOT NULL,
     raw BLOB NOT NULL,
-    void_reason TEXT
+    void_reason TEXT,
+    ahead INTEGER NOT NULL DEFAULT 0
 );
+-- Entries that came with a block, and which the logs here do not reach yet.
+CREATE INDEX entries_ahead ON entries (author, generation, sequence) WHERE ahead;
 -- A chained author has one entry a place, a person one entry an order id.
-CREATE UNIQUE INDEX entries_by_place ON entries (author, generation, sequence) WHERE order_id IS NULL;
-CREATE UNIQUE INDEX entries_by_order ON entries (author, order_id) WHERE order_id IS NOT NULL;
+CREATE UNIQUE INDEX entries_by_place ON entries (author, generation, sequence) WHERE order_id IS NULL AND NOT ahead;
+CREATE UNIQUE INDEX entries_by_order ON entries (author, order_id) WHERE order_id IS NOT NULL AND NOT ahead;
 -- Readings (kind 2) are most of all entries and are never looked up by id.
 CREATE UNIQUE INDEX entries_by_id ON entries (id) WHERE kind <> 2;
 CREATE INDEX entries_by_kind ON entries (kind) WHERE kind <> 2;
@@ -235,20 +238,6 @@ CREATE TABLE ordered (
     reason TEXT
 );
 CREATE UNIQUE INDEX ordered_by_height ON ordered (height, position) WHERE height IS NOT NULL;
--- Entries of blocks that came by another host, and whose logs here do not reach them yet.
-CREATE TABLE elsewhere (
-    height INTEGER NOT NULL REFERENCES blocks (height),
-    position INTEGER NOT NULL,
-    id BLOB NOT NULL UNIQUE,
-    author BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    generation INTEGER NOT NULL,
-    sequence INTEGER NOT NULL,
-    unix_s INTEGER,
-    received_s INTEGER NOT NULL,
-    raw BLOB NOT NULL,
-    PRIMARY KEY (height, position)
-) WITHOUT ROWID;
 
 -- The state after the last block, the nodes of its map (`path`: depth and prefix), and those of the tree over blocks.
 CREATE TABLE ledger_state (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;

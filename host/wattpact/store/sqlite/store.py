@@ -17,7 +17,7 @@ MAX_PENDING = 256
 MAX_REJECTION_ROWS = 1000
 MAX_EVIDENCE_PER_AUTHOR = 16
 
-_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_ENTRY = "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Store(Projecting):
@@ -28,18 +28,28 @@ class Store(Projecting):
             cursor = self.last_cursor()
             rows: list[tuple[Any, ...]] = []
             others: list[tuple[int, Entry, str | None]] = []
-            for new, chained, void_reason in batch:
+            for new, chained, void_reason, ahead in batch:
                 cursor += 1
                 order_id = None if chained else new.body["order_id"]
                 rows.append((
                     cursor, new.id, new.kid, new.kind, new.generation, new.sequence, order_id,
-                    new.stamp.unix_s, received_s, new.raw, void_reason,
+                    new.stamp.unix_s, received_s, new.raw, void_reason, ahead,
                 ))  # fmt: skip
                 if new.kind != kinds.READING:
                     others.append((cursor, new, void_reason))
             self._db.executemany(_INSERT_ENTRY, rows)
             self._keep_what_others_rest_on(others)
         return cursor
+
+    def reach(self, cursor: int) -> None:
+        self.execute("UPDATE entries SET ahead = 0 WHERE cursor = ?", [(cursor,)])
+
+    def count_anew(self, cursor: int, new: Entry, void_reason: str | None) -> None:
+        with self.transaction():
+            self.execute("UPDATE entries SET void_reason = ? WHERE cursor = ?", [(void_reason, cursor)])
+            if new.kind == kinds.CERTIFICATE:
+                self.execute("DELETE FROM certificates WHERE cursor = ?", [(cursor,)])
+            self._keep_what_others_rest_on([(cursor, new, void_reason)])
 
     def _keep_what_others_rest_on(self, new_ones: Iterable[tuple[int, Entry, str | None]]) -> None:
         """Certificates, and key periods that were begun, by cursor."""
