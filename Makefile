@@ -2,6 +2,7 @@
 # everything it fetches or makes stays inside this checkout, in .venv, .cache and host/web.
 
 PORT ?= 8080
+ENGINE ?=
 PYTEST_FLAGS ?= -n 3 --dist worksteal
 ARGS ?=
 
@@ -25,12 +26,17 @@ help: ## show this
 	@echo
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
-	@echo "Variables: PORT=$(PORT) (demo), ARGS= (more arguments for demo, bench, mutants or pytest), PYTHON= (3.11 or newer),"
+	@echo "Variables: PORT=$(PORT) (demo), ENGINE=cometbft (demo: four hosts order the ledger, and what befalls them),"
+	@echo "ARGS= (more arguments for demo, bench, mutants or pytest), PYTHON= (3.11 or newer),"
 	@echo "WATTPACT_DATA= (recorded meter data for tests), WATTPACT_MICROPYTHON= (a 32-bit unix MicroPython to use),"
 	@echo "DEBIAN_MIRROR= (where to fetch MicroPython from, if not from the mirror in this machine's apt sources)."
 
 demo: run-setup micropython web ## a community of three virtual meters and a node, with a live page on http://localhost:PORT
-	@exec .venv/bin/wattpact demo --port $(PORT) $(ARGS)
+ifeq ($(ENGINE),cometbft)
+	@program=$$(tools/fetch_cometbft.sh) && exec .venv/bin/wattpact demo --port $(PORT) --engine cometbft --cometbft "$$program" $(ARGS)
+else
+	@exec .venv/bin/wattpact demo --port $(PORT) $(if $(ENGINE),--engine $(ENGINE)) $(ARGS)
+endif
 
 test: setup micropython web test-tools ## everything that is tested, under CPython and 32-bit MicroPython
 	@WATTPACT_THOROUGH=1 .venv/bin/pytest $(PYTEST_FLAGS) $(ARGS)

@@ -196,10 +196,12 @@ def two_of_four_ordered_nothing_and_meters_went_on_by_their_grants(left):
         return [new for new in held.of_kind(kind, left.wallbox) if from_s < new.stamp.unix_s < to_s + 1]
 
     ended, events = signed(kinds.USAGE_END), [new.body["code"] for new in signed(kinds.EVENT)]
-    assert [new.body["reason"] for new in ended] == [kinds.END_USED_UP]
-    assert ended[0].body["attributed_wh"] == outages.DEAL_WH
+    assert {new.body["reason"] for new in ended} == {kinds.END_USED_UP}
     assert event_codes.RELAY_OPENED in events and event_codes.RELAY_CLOSED not in events
-    place = left.first.place(left.first.entry_with_id(ended[0].id).cursor)
+    granted = [new for new in held.of_kind(kinds.GRANT) if new.stamp.unix_s <= from_s]
+    assert ended[-1].body["contract"] == granted[-1].body["contract"], "the last that was granted before"
+    assert ended[-1].body["attributed_wh"] == outages.DEAL_WH
+    place = left.first.place(left.first.entry_with_id(ended[-1].id).cursor)
     assert left.first.block(place.height).time_s >= to_s - 1
 
 

@@ -372,8 +372,8 @@ class Application:
 
 
 def hosts_that_decide(reader: Reader) -> list[bytes]:
-    """Their public keys, as of the last block."""
-    return _decoded(reader.meta(_HOSTS) or b"", KEY_BYTES)
+    """Their public keys, as of the last block; before the first of a quorum's, of those that began it."""
+    return _decoded(reader.meta(_HOSTS) or reader.meta(founded.FOUNDERS) or b"", KEY_BYTES)
 
 
 def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict[bytes, str]) -> str | None:

@@ -32,7 +32,7 @@ from wattpact.store.records import JOINED_S, QUORUM_BLOCKS
 
 POWER = 1  # of each host: one host, one vote
 
-_FOUNDERS, _HEAD = "quorum_founders", "quorum_head"  # keys one after another; the head over the blocks before
+FOUNDERS, _HEAD = "quorum_founders", "quorum_head"  # keys one after another; the head over the blocks before
 
 
 class FoundedError(ValueError):
@@ -70,7 +70,7 @@ def begin(store: Store) -> None:
         if last is None or not founders:
             raise FoundedError("nothing is ordered here yet; start the node once with `wattpact node`")
         store.set_number(QUORUM_BLOCKS, last.height + 1)
-        store.set_meta(_FOUNDERS, b"".join(sorted(founders.values())))
+        store.set_meta(FOUNDERS, b"".join(sorted(founders.values())))
         store.set_text(_HEAD, store.text(CHECKPOINT))
 
 
@@ -127,7 +127,7 @@ def join(store: Store, path: Path, host: Signer, now_s: int) -> int:
 def genesis(reader: Reader) -> bytes:
     """As of the blocks after which the quorum began; the store may have more by now. Raises FoundedError."""
     count = _count(reader)
-    block, kept = reader.block(count - 1), reader.meta(_FOUNDERS)
+    block, kept = reader.block(count - 1), reader.meta(FOUNDERS)
     if block is None or kept is None:
         raise FoundedError("this data directory has lost the blocks before the quorum's; join anew")
     founded = Founded(reader.community, count, open_ledger(reader).root(count))
