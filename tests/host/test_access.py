@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 import schemathesis
+from case import cases
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
@@ -30,6 +31,7 @@ from wattpact.views.visible import NOBODY, OPERATOR, Viewer
 from wattpact_protocol.log import kinds
 
 CODE = bytes(range(16))
+EXAMPLES = cases(30, 10)
 
 
 @pytest.fixture(scope="module")
@@ -573,7 +575,7 @@ def test_fuzzed(app, method):
     strategies = [operation.as_strategy(generation_mode=mode) for mode in modes]
     answered = []
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=one_of(strategies))
     def check(case):
         # That a code must be one that was given out no schema can state.

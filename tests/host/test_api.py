@@ -4,6 +4,7 @@ import logging
 
 import pytest
 import schemathesis
+from case import cases
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import one_of
@@ -20,6 +21,7 @@ from wattpact.store.records import Witness
 from wattpact.views.stored import StoredViews
 from wattpact_protocol.log import kinds, reason_texts
 
+EXAMPLES = cases(30, 10)
 REQUESTS = ("/api/community", "/api/meters", "/api/contracts", "/api/log", "/api/bills")
 
 
@@ -455,7 +457,7 @@ def test_fuzzed(app, trading, path, viewer):
     # That `from` is before `to` no schema can state.
     beyond_schema = [positive_data_acceptance] if path == "/api/readings" else []
 
-    @settings(max_examples=30, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(case=one_of(strategies))
     def check(case):
         answer = case.call_and_validate(excluded_checks=beyond_schema, headers=headers)

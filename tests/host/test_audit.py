@@ -139,7 +139,7 @@ def test_every_field_of_every_kind_is_covered_by_the_signature(traded, good):
 
 def test_an_entry_removed_repeated_or_moved_is_rejected(traded, good):
     raws = split(good)
-    for number in range(len(raws)):
+    for number in range(0, len(raws), case.cases(1, 3)):
         assert reject(b"".join(raws[:number] + raws[number + 1 :]), traded)
         repeated = reject(b"".join([*raws[: number + 1], *raws[number:]]), traded)
         assert repeated.entry and repeated.entry["number"] == number + 2
@@ -151,7 +151,7 @@ def test_an_entry_removed_repeated_or_moved_is_rejected(traded, good):
 def test_a_cut_bundle_is_rejected(traded, good):
     offsets = [offset for offset, _ in format.read(io.BytesIO(good))]
     bits = case.Bits("cuts")
-    for size in [*offsets, *(bits.below(len(good)) for _ in range(200))]:
+    for size in [*offsets, *(bits.below(len(good)) for _ in range(case.cases(200, 40)))]:
         assert reject(good[:size], traded)
 
 
@@ -181,8 +181,8 @@ def test_a_statement_from_another_month_is_rejected(traded, good):
 
 def test_generated_communities_agree_with_their_audit_whatever_is_late():
     """The closure of a statement is enough: the auditor sees a part of the community and finds the same."""
-    waiting = narrowed = 0
-    for seed in range(60):
+    waiting, narrowed, seeds = 0, 0, case.cases(60, 20)
+    for seed in range(seeds):
         made = Generated(seed, REAL, 3600)
         community, bits = made.community, made.bits
         lasts = {meter.kid: bits.choice([0, 0, 1, 2, 5]) for meter in made.meters}
@@ -209,7 +209,7 @@ def test_generated_communities_agree_with_their_audit_whatever_is_late():
             report = audit.audit(io.BytesIO(data), community.root.public_key)
             waiting += report.fields["unsettled_meters"] > 0
             narrowed += 0 < len(statement.closure) < len(made.meters)
-    assert waiting > 10 and narrowed > 20
+    assert waiting * 6 > seeds and narrowed * 3 > seeds
 
 
 class Liar:

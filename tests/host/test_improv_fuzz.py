@@ -19,7 +19,7 @@ HEADS = st.builds(lambda length: b"IMPROV\x01\x03" + bytes([length]), st.integer
 PIECES = st.lists(st.one_of(BYTES, WHOLE, CUT, HEADS, st.just(b"IMPROV")), max_size=8)
 
 
-@settings(max_examples=case.cases(10_000, 300))
+@settings(max_examples=case.cases(4000, 300))
 @given(PIECES)
 def test_every_frame_is_found_and_no_more_is_kept_than_one(pieces: list[bytes]) -> None:
     frames = improv.Frames()

@@ -43,20 +43,24 @@ class Followed:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_two_implementations_agree_on_state_and_reasons(seed):
-    """And so do a ledger that is restarted at any height, and one that orders each entry in a block of its own."""
+    """And so do a ledger that is restarted at any height, and for a time one that orders each entry in a block of its
+    own."""
     generated = Transactions(seed)
     community = generated.community.id
     oracle, whole, single = Oracle(community), Followed(community), Followed(community)
     bits, orders, reasons = case.Bits(f"restarts {seed}"), 0, {}
+    until = case.cases(6000, 1000)  # which costs a root for each
     while orders < case.cases(25_000, 1000):
         now_s, entries, heads = generated.block()
         expected = [oracle.order(new, now_s) for new in entries]
         for head in heads:
             oracle.note(head[0], head[1:], now_s)
         rejected = whole.propose(entries, heads, now_s)
-        alone = [single.propose([new], [], now_s).get(new.id) for new in entries]
-        single.propose([], heads, now_s)
-        assert alone == expected, (orders, [new.name for new in entries])
+        if orders < until:
+            alone = [single.propose([new], [], now_s).get(new.id) for new in entries]
+            single.propose([], heads, now_s)
+            assert alone == expected, (orders, [new.name for new in entries])
+            assert single.last is None or single.last.state_root == whole.last.state_root
         assert {new.id: why for new, why in zip(entries, expected, strict=True) if why} == rejected
         if bits.below(20) == 0:
             whole.reopen()
@@ -65,7 +69,7 @@ def test_two_implementations_agree_on_state_and_reasons(seed):
         for why in expected:
             reasons[why] = reasons.get(why, 0) + 1
     assert records_of(whole) == oracle.records()
-    assert whole.last.state_root == single.last.state_root == oracle.root()
+    assert whole.last.state_root == oracle.root()
     assert reasons[None] > orders // 4 and len(reasons) > 24, reasons
 
 
@@ -132,11 +136,11 @@ def follow(store, verify):
 
 
 def test_both_pythons_have_one_root():
-    count = case.cases(3000, 300)
+    count = case.cases(2000, 300)
     folders = [str(on_micropython.CHECKOUT / name) for name in ("protocol", "tests")]
     program = f"import sys, binascii; sys.path[:0] = {folders!r}; "
     # One after the other: MicroPython's stack does not hold all that a module imports by way of others.
     program += "from wattpact_protocol.log import entry, roles; from wattpact_protocol.ledger import blocks, trades; "
     program += "from simulator import community, ledger_root; "
     program += f"print(binascii.hexlify(ledger_root.run(5, {count})).decode())"
-    assert on_micropython.run("-c", program).stdout.strip() == ledger_root.run(5, count).hex()
+    assert on_micropython.run("-c", program, heap="24m").stdout.strip() == ledger_root.run(5, count).hex()

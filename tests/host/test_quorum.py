@@ -16,6 +16,7 @@ from wattpact.ordering import keeping, writer
 from wattpact.ordering.following import Follower, FollowingError
 from wattpact.quorum import application, founded, transactions
 from wattpact.quorum.application import hosts_that_decide
+from wattpact.simulation import hosts
 from wattpact.store.publishing import has_lost_log, publish
 from wattpact.store.records import QUORUM_BLOCKS, Accepted, StoreError
 from wattpact.store.sqlite.store import Store
@@ -346,6 +347,17 @@ def test_an_entry_is_not_ordered_past_an_earlier_one_of_its_log(made, deal):
     assert made.order(one.raw, two.raw) == [None, None]
 
 
+def test_entries_that_were_passed_on_the_later_first_are_proposed_in_the_order_of_their_log(made, deal):
+    """Whoever passes them on so would stop the order: no proposal of any host would get a vote."""
+    ordered_everywhere(made, made.community.entries)
+    meter = made.community.by_name["House 1"]
+    one, two, three = (meter.publish("offer", {**deal.offer.body, "wh": wh}, START_S + 2) for wh in (1, 2, 3))
+    order = made.community.by_name["House 2"].owner.publish("mandate", deal.buy.body | {"order_id": bytes(8)}, START_S)
+    block = made.proposed(three.raw, order.raw, one.raw, two.raw, by=2)
+    assert block[1:] == [one.raw, order.raw, two.raw, three.raw]
+    assert made.vote(block) == [None] * 4
+
+
 def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):
     made.seats[1].problem = "this machine's clock has jumped"
     assert made.proposed(made.community.entries[0].raw, by=1) == []
@@ -529,6 +541,11 @@ def test_a_certificate_that_runs_out_ends_it_too_but_never_the_last_ones(made):
     community.now_s = ends_s + 86_400
     assert made.proposed(other_raw(made))  # though nothing can be ordered: the issuer's has run out too
     assert hosts_that_decide(made.seats[1].store)
+
+
+def test_none_of_four_hosts_has_a_third_of_the_power_as_cometbft_rounds_it():
+    """Whom it takes to have a third fetches no blocks when it comes back, but votes on each of them anew."""
+    assert founded.POWER < hosts.COUNT * founded.POWER // 3
 
 
 def test_a_host_that_orders_alone_has_no_quorum(tmp_path):

@@ -6,8 +6,10 @@ import pytest
 from simulator.community import START_S, InMemory
 from simulator.deal import Deal
 from simulator.quorum import quorum
+from wattpact.consensus.rpc import RpcError
 from wattpact.node.node import Node
 from wattpact.ordering.writer import ORDERED
+from wattpact.quorum import engine
 from wattpact.quorum.engine import Network, Quorum
 from wattpact_protocol.log import entry, kinds
 
@@ -19,11 +21,11 @@ def made(tmp_path):
     with quorum(tmp_path, count=1) as found:
         community, seat = found.community, found.seats[0]
         network = Network(tmp_path / "cometbft", tmp_path / "none", "127.0.0.1:1", ())
-        engine = Quorum(seat.store, community.host.key, seat.clock, network)
+        ordering = Quorum(seat.store, community.host.key, seat.clock, network)
         found.node = Node(
-            seat.store, community.root.public_key, community.host.key, community.issuer.key, seat.clock, quorum=engine
+            seat.store, community.root.public_key, community.host.key, community.issuer.key, seat.clock, quorum=ordering
         )
-        seat.application = engine._application
+        seat.application = ordering._application
         community.sink = InMemory()
         yield found
         found.node.pipeline.close()
@@ -90,5 +92,47 @@ def test_contracts_that_follow_each_other_closely_are_each_granted(made, which):
             if store.place(store.entry_with_id(new.id).cursor).height is not None
         ]  # fmt: skip
         assert set(granted) == {first.contract.id, second.contract.id} and len(granted) == 2
+
+    asyncio.run(live())
+
+
+class Engine:
+    """CometBFT and the connection to it, as the offering of entries sees them."""
+
+    def __init__(self, quorum):
+        self.starts = 1
+        self.fails = False
+        self.sent = []
+        quorum._process = quorum._client = self
+
+    async def send(self, transactions):
+        if self.fails:
+            raise RpcError("it does not answer")
+        self.sent.append(list(transactions))
+
+
+@pytest.mark.parametrize("how", ["it starts anew", "it does not answer"])
+def test_what_cometbft_may_have_lost_is_offered_again_before_what_is_new(made, how, monkeypatch):
+    """Else the later of two entries of a log would be ordered, and the earlier never."""
+    meter = made.community.owned_meter("House 1")
+    certificates, quorum = list(made.community.entries), made.node.ordering
+    monkeypatch.setattr(engine, "OFFER_EVERY_S", 0)
+    comet = Engine(quorum)
+
+    async def live():
+        ingested(made, *certificates)
+        await decide(made, *certificates)
+        comet.fails = how == "it does not answer"
+        first = meter.publish("key_open", {"key_no": 1, "epoch": 1, "commitment": bytes(32)}, START_S)
+        ingested(made, first)
+        offering = asyncio.create_task(quorum._offer_always())
+        await asyncio.sleep(0.05)
+        assert comet.sent == ([] if comet.fails else [[first.raw]])
+        comet.starts, comet.fails = 2, False
+        second = meter.publish("key_open", {"key_no": 2, "epoch": 1, "commitment": bytes([1] * 32)}, START_S)
+        ingested(made, second)
+        await asyncio.sleep(1.2)
+        assert comet.sent[-1] == [first.raw, second.raw]
+        offering.cancel()
 
     asyncio.run(live())

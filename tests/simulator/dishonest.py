@@ -25,6 +25,7 @@ class DishonestHost:
     def __init__(self, traded, owner=None):
         self.traded = traded
         self.community = traded.community
+        self._decoded = {}
         parts = [raw for _, raw in format.read(io.BytesIO(traded.bundle(owner)))]
         self.head = parts[0]
         self.records = [raw for raw in parts[1:] if not format.is_entry(raw)]
@@ -32,7 +33,9 @@ class DishonestHost:
         self.stated = self.decode(stated)
 
     def decode(self, raw):
-        return entry.decode(raw, self.community.id)
+        if raw not in self._decoded:
+            self._decoded[raw] = entry.decode(raw, self.community.id)
+        return self._decoded[raw]
 
     def bundle(self, entries=None, proven=None, head=None, **change):
         """The honest bundle with other parts; `change`: fields of the statement."""

@@ -155,10 +155,10 @@ def quorum_rows(quick: bool) -> Iterator[Row]:
                 f"{ours / theirs:.2f}" if theirs else "",
             )  # fmt: skip
         for what, of in (
-            ("to check one at each, thrice or more", lambda run: run.check_ms),
+            ("to check one, at each validator", lambda run: run.check_ms),
             ("to apply it, with the state's root", lambda run: run.apply_ms),
             ("to store it", lambda run: run.store_ms),
-            ("the longest that a node's other work waited", lambda run: 1000 * run.longest_s),
+            ("the longest that all else in a process waited", lambda run: 1000 * run.longest_s),
         ):  # type: tuple[str, Callable[[quorum.Figures], float]]
             yield Row(f"   {what}", f"{found.typical(of)[0]:,.2f} ms", "", "")
         rejected = max(run.rejected for run in found.ours)

@@ -24,17 +24,14 @@ from wattpact.store import open_store
 from wattpact_protocol.log import ids
 
 DATABASE, HOME = "store.db", "cometbft"
-LOOKS_EVERY_S = 0.01
 
 
 class Cost(NamedTuple):
-    """Of one validator's application: processor seconds in each of its methods, and the longest call; the longest that
-    all else in its process waited for a turn; how many entries it ordered, why it rejected others, and the root of the
-    ledger in its store."""
+    """Of one validator's application: processor seconds in each of its methods; the longest call, for which all else in
+    a node waits; how many entries it ordered, why it rejected others, and the root of the ledger in its store."""
 
     spent_s: dict[str, float]
     longest_s: float
-    waited_s: float
     ordered: int
     rejected: dict[str, int]
     root: str
@@ -74,35 +71,21 @@ class _Timed:
         return timed
 
 
-class _Turns:
-    """How late whoever waits in this process gets a turn, at the most."""
-
-    late_s = 0.0
-
-    async def look(self) -> None:
-        while True:
-            began = time.perf_counter()
-            await asyncio.sleep(LOOKS_EVERY_S)
-            self.late_s = max(self.late_s, time.perf_counter() - began - LOOKS_EVERY_S)
-
-
 async def live(folder: Path, program: Path) -> Cost:
     with open_store(folder / DATABASE) as store:
         host = signer(int(folder.name))
         application = Application(store, host, lambda: int(time.time()), lambda: None, lambda: None)
-        timed, turns = _Timed(application), _Turns()
+        timed = _Timed(application)
         server = abci_server.Server(cast(abci_server.Application, timed), folder / HOME / home.ABCI_SOCKET)
         process = Process(program, folder / HOME)
         await server.start()
         await process.start()
-        looking = asyncio.create_task(turns.look())
         await asyncio.to_thread(sys.stdin.read)
-        looking.cancel()
         await process.stop()
         await server.stop()
         rejected = {reason: count for reason, count in timed.outcomes.items() if reason is not None}
         root = open_ledger(store).root().hex()
-        return Cost(timed.spent_s, timed.longest_s, turns.late_s, timed.outcomes[None], rejected, root)
+        return Cost(timed.spent_s, timed.longest_s, timed.outcomes[None], rejected, root)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class Application:
         names: set[bytes] = set()
         heads = 0
         # What another host would not vote for is left out here: who signed it may have been certified when it came.
-        for raw, one in zip(waiting, self._read([chosen[0], *waiting]).found, strict=True):
+        for raw, one in _in_log_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
             if one is None or (isinstance(one, Entry) and one.id in names):
                 continue
             left -= len(raw) + _OVERHEAD_BYTES
@@ -263,18 +263,24 @@ class Application:
     def _left_out(self, entries: Sequence[Entry]) -> str | None:
         """Whether a log's entry is ordered before one that this host has had, and which could never be ordered then."""
         names = {new.id for new in entries}
-        last: dict[bytes, int] = {}
+        logs: dict[bytes, tuple[int, int] | None] = {}  # generation, and what was ordered last; None for people
+        last: dict[bytes, Entry] = {}
         for new in entries:
-            author = self.ledger.state.get(records.AUTHOR, new.kid)
-            if author is None or author["role"] == roles.PERSON or new.generation != author["generation"]:
+            if new.kid not in logs:
+                author = self.ledger.state.get(records.AUTHOR, new.kid)
+                is_log = author and author["role"] != roles.PERSON
+                logs[new.kid] = (author["generation"], author["ordered"]) if author and is_log else None
+            log = logs[new.kid]
+            if log is None or new.generation != log[0]:
                 continue
-            if new.sequence < last.get(new.kid, new.sequence):
+            if new.kid in last and new.sequence < last[new.kid].sequence:
                 return f"{new!r} is behind a later one of its log"
-            before = last.setdefault(new.kid, author["ordered"])
-            waiting = self._store.waiting_before(new.kid, new.generation, before, new.sequence)
+            last[new.kid] = new
+        for kid, new in last.items():
+            generation, ordered = logs[kid] or (0, 0)
+            waiting = self._store.waiting_before(kid, generation, ordered, new.sequence)
             if any(name not in names for name in waiting):
                 return f"{new!r} comes before an earlier one of its log"
-            last[new.kid] = new.sequence
         return None
 
     def _is_insisted_on(self, height: int, doubt: str, content: bytes) -> bool:
@@ -383,6 +389,20 @@ def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict
     if not isinstance(one, Entry):
         return None
     return rejected.get(one.id) if first[one.id] is one else reasons.DUPLICATE
+
+
+def _in_log_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
+    """The same, but the entries of each log in its order, in whatever order they were passed on."""
+    found = list(read)
+    places: dict[tuple[bytes, int], list[tuple[int, int]]] = {}
+    for at, (_, one) in enumerate(found):
+        if isinstance(one, Entry) and "order_id" not in one.body:
+            places.setdefault((one.kid, one.generation), []).append((one.sequence, at))
+    made = list(found)
+    for rows in places.values():
+        for (_, at), (_, source) in zip(rows, sorted(rows), strict=True):
+            made[at] = found[source]
+    return made
 
 
 def _hosts_in(entries: Iterable[Entry]) -> list[bytes]:

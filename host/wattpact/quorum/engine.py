@@ -65,6 +65,7 @@ class Quorum:
         self.committed: Callable[[], None] = lambda: None
         self._application = Application(store, host, clock, self._problem, self._on_block)
         self._offered: dict[int, float] = {}  # cursor -> when, of those without a place
+        self._offered_to = 0  # which start of CometBFT's
         self._untaken_s: dict[int, float] = {}  # cursor -> since when the application does not take it
         self._waiting_since: float | None = None
         self._timed_s = 0  # when it was last noted that nothing happens
@@ -178,6 +179,7 @@ class Quorum:
                 await self._offer()
                 await self._offer_heads()
             except (RpcError, StoreError) as error:
+                self._offered.clear()
                 _LOG.info("entries wait for the quorum: %s", error)
                 await asyncio.sleep(1)
             except Exception:
@@ -185,7 +187,12 @@ class Quorum:
                 await asyncio.sleep(1)
 
     async def _offer(self) -> None:
-        """The oldest entries without a place, each once in a while."""
+        """The oldest entries without a place, each once in a while; all of them anew where CometBFT may have lost some,
+        so that it never has one of a log without those before it."""
+        assert self._process is not None
+        if self._process.starts != self._offered_to:
+            self._offered_to = self._process.starts
+            self._offered.clear()
         now_s = asyncio.get_running_loop().time()
         rows = self._store.entries(self._store.number(_PLACED), of_kinds=ORDERED, limit=2 * AT_ONCE)
         with_place = self._store.ordered([row.cursor for row in rows])

@@ -58,6 +58,10 @@ def _twice(good: list[bytes]) -> list[bytes]:
     return [*good, good[-1]]
 
 
+def _backwards(good: list[bytes]) -> list[bytes]:
+    return [good[0], *reversed(good[1:])]
+
+
 RANDOM = "random bytes"
 # In turn.
 GARBAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
@@ -67,6 +71,7 @@ GARBAGE: dict[str, Callable[[list[bytes]], list[bytes]]] = {
     "the time of an hour before": _behind,
     "two times": _two_times,
     "an entry twice": _twice,
+    "the last entry first": _backwards,
 }
 
 

@@ -75,15 +75,6 @@ class Host:
     def data(self) -> DataDirectory:
         return DataDirectory(self.folder)
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None and self._process.returncode is None
-
     def join(self, now_s: int) -> None:
         """Make its data directory, unless it has joined already; its key stays, if it is there. Raises what
         `founded.join` raises."""
@@ -178,9 +169,10 @@ class Host:
         await self._over()
 
     async def _over(self) -> None:
-        assert self._process is not None and self._reading is not None
-        await self._process.wait()
-        await self._reading
+        if self._process is not None:
+            await self._process.wait()
+        if self._reading is not None:
+            await self._reading
 
     def head(self, blocks: int | None = None) -> Head:
         return head(self.data, blocks)
@@ -209,6 +201,11 @@ class Hosts:
                 key = host.data.keyring.load(keys.HOST).public_key
                 if key not in certified:
                     members.enrol_host(store, self.first.needed_issuer(), key, host.name, now_s)
+
+    def begin_log(self, host: Host, store: Store, now_s: int) -> None:
+        """What a host signed before it lost its disk is not to be signed again otherwise: its log begins anew."""
+        key = host.data.keyring.load(keys.HOST).public_key
+        members.enrol_host(store, self.first.needed_issuer(), key, host.name, now_s, again=True)
 
     def network(self) -> Network:
         """The first host's, to be started in this process."""

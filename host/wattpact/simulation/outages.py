@@ -101,6 +101,7 @@ class Outages:
         self._report(f"{host.label} has lost its disk: all but its key is gone, and three hosts are left")
         await self._deal(time.monotonic(), "Trade goes on")
         await asyncio.to_thread(host.join, self._node.clock())
+        self._hosts.begin_log(host, self._store, self._node.clock())
         await self._back(host, " with an empty disk")
 
     async def _spoils(self, host: Host) -> None:
