@@ -60,7 +60,7 @@ def test_two_implementations_agree_on_state_and_reasons(seed):
             alone = [single.propose([new], [], now_s).get(new.id) for new in entries]
             single.propose([], heads, now_s)
             assert alone == expected, (orders, [new.name for new in entries])
-            assert single.last is None or single.last.state_root == whole.last.state_root
+            assert single.last.state_root == whole.last.state_root
         assert {new.id: why for new, why in zip(entries, expected, strict=True) if why} == rejected
         if bits.below(20) == 0:
             whole.reopen()
