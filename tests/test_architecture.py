@@ -71,9 +71,10 @@ MAY_IMPORT = {
         "views": "billing projections accounts bundle store keys",
         "api": "views node membership store",
         "device": "",
-        "simulation": "quorum consensus device node sync billing audit projections ordering accounts membership store keys",
-        "cli": "quorum consensus api views simulation node witness billing audit bundle projections ordering accounts market membership"
-        " store keys",
+        "simulation": "quorum consensus device node sync billing audit projections ordering accounts membership store"
+        " keys",
+        "cli": "quorum consensus api views simulation node witness billing audit bundle projections ordering accounts"
+        " market membership store keys",
     },
 }  # fmt: skip
 

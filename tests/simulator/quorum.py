@@ -1,4 +1,4 @@
-"""Several hosts that order one community's ledger together, without CometBFT: what it would call at each is called here.
+"""Several hosts that order one ledger together, without CometBFT: what it calls at each is called here.
 
 with quorum(tmp_path) as made:
     made.order(new.raw, ...)            proposed by the first, checked by all, decided, committed
