@@ -1,6 +1,6 @@
 """Run test files under MicroPython: every test_* function of every file named, then one line with the counts.
 
-    tools/micropython -X heapsize=64m tests/run_on_micropython.py tests/protocol/test_cbor.py ...
+    tools/micropython -X heapsize=8m tests/run_on_micropython.py tests/protocol/test_cbor.py ...
 
 The exit status is 1 if a test failed, a file could not be imported, or no test was found.
 """

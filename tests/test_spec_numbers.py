@@ -19,7 +19,8 @@ from wattpact_meter.metering import intervals, recorder
 from wattpact_meter.sync import inbox, outbox, peers
 from wattpact_meter.trade import trader, usage
 from wattpact_protocol.guard import guard, policy, state, table
-from wattpact_protocol.ledger import checkpoints
+from wattpact_protocol.ledger import blocks, checkpoints, trades, witnesses
+from wattpact_protocol.ledger import members as ledger_members
 from wattpact_protocol.log import chain, entry, kinds, readings, roles, sealed_part
 from wattpact_protocol.sealing import content, period_keys
 from wattpact_protocol.settlement import register_rules, slots
@@ -41,6 +42,20 @@ ROWS = [
     ("ledger.md", "first after N s, then ever later, at most N minutes", (
         2 * cosigning.EVERY_S, cosigning.LONGEST_WAIT_S // 60,
     )),
+    ("ledger.md", "at most N, and at most N heads of logs; N MiB in all", (
+        blocks.MAX_ENTRIES, blocks.MAX_ANCHORS, blocks.MAX_BLOCK_BYTES >> 20,
+    )),
+    ("ledger.md", "stamped more than N s after now", chain.MAX_AHEAD_S),
+    ("ledger.md", "counted from 1970: `time // N`", ledger_members.PERIOD_S),
+    ("ledger.md", "there are at most N of an author", ledger_members.MAX_CERTIFICATES),
+    ("ledger.md", "At most N a period", ledger_members.MAX_TARIFFS),
+    ("ledger.md", "at most N keys `NAME+HASH+KEY`", witnesses.MAX_WITNESSES),
+    ("ledger.md", "names of at most N bytes of visible ASCII", witnesses.MAX_NAME_BYTES),
+    ("ledger.md", "Wh of the offer and of the mandate for N s", trades.LAPSES_S),
+    ("ledger.md", "At most N of an offer, and N of a meter, reserve at once", (trades.MAX_HELD, trades.MAX_HELD)),
+    ("ledger.md", "At most N contracts of a mandate", trades.MAX_HELD),
+    ("ledger.md", "at most N of a meter start in one period", trades.MAX_CONTRACTS),
+    ("ledger.md", "at most 2^N nano-units", trades.MAX_WORTH_NANO.bit_length() - 1),
     ("ledger.md", "A head has at most N signatures", checkpoints.MAX_SIGNATURES),
     ("ledger.md", "of the last N cosigned heads", cosigning.KNOWN_HEADS),
     ("entry.md", "An entry MUST be at most N bytes", entry.MAX_ENTRY_BYTES),

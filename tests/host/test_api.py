@@ -149,7 +149,7 @@ def test_log_shows_each_entry_in_a_sentence(client, trading):
         "Offers 40 Wh at 0.18 EUR/kWh, with at most 8,000 W",
         "Accepted 40 Wh from House 1 solar at 0.18 EUR/kWh, as priority 1",
         "Confirmed the contract: 40 Wh to House 3 wallbox at 0.18 EUR/kWh",
-        "Granted House 3 wallbox 40 Wh from House 1 solar, grant 1",
+        "Granted 40 Wh from House 1 solar to House 3 wallbox, grant 1",
         "House 3 wallbox may buy up to 80 Wh at no more than 0.25 EUR/kWh",
         "Measured 10 Wh imported and 0 Wh exported in 5 s; registers at 60 Wh import and 0 Wh export",
         "Finished with the contract with House 1 solar (used up): 40 Wh of 40 Wh used",

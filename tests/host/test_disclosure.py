@@ -723,7 +723,7 @@ def test_what_is_void_takes_no_key(tmp_path, monkeypatch):
     monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
     times = ("--from", traded.now_s - 86400 - 7200, "--to", traded.now_s)
     shown = disclose(node, "--meter", "pump", *times, "--dry-run")
-    assert shown.status == 0 and "Void, so that no key can show them: key period 9 of pump." in shown.out
+    assert shown.status == 0 and "Void, and no key can show them: key period 9 of pump." in shown.out
     bundles, files = tmp_path / "north.bundle", tmp_path / "north.keys"
     words = ("bill", "--owner", "north", "--month", "2026-11", "--export", bundles, "--keys", files)
     assert run("--data", node, *words).status == 0

@@ -13,9 +13,9 @@ from wattpact.ingest.rejections import MAX_HELD
 from wattpact.membership import members
 from wattpact.membership.directory import Directory
 from wattpact.projections import follow
-from wattpact.store.records import Rejection, StoreError
+from wattpact.store.records import Accepted, Rejection, StoreError
 from wattpact.store.sqlite.store import Store
-from wattpact_protocol.log import chain, entry, kinds, roles
+from wattpact_protocol.log import chain, entry, kinds, reasons, roles
 
 
 @pytest.fixture
@@ -53,6 +53,26 @@ def test_entries_are_stored_in_order_and_their_registers_kept(community, meter):
     assert (registers.energy, registers.instantaneous, registers.end_s) == ({1: 20, 2: 4}, {64: 1203}, START_S + 60)
     points = community.sink.store.points(meter.kid)
     assert [(p.unix_s, p.import_wh, p.export_wh) for p in points] == [(START_S + 15 * n, 5 * n, n) for n in range(5)]
+
+
+def test_what_came_ahead_of_a_log_is_stored_once_though_a_directory_was_read_before_it_came(community, meter):
+    """With a block: the log reaches it when the entries before it come."""
+    store, before = community.sink.store, community.sink.store.head(meter.kid, 0)
+    first, second, third = [meter.publish("event", {"code": 1}, START_S) for _ in range(3)]
+    with store.transaction():
+        ahead = store.append([Accepted(second, True, None, True)], START_S)
+    community.sink.pipeline.directory.refresh()
+    assert store.head(meter.kid, 0) == before
+    verdicts = community.sink.ingest([first, second, third])
+    assert [(verdict.reason, verdict.cursor) for verdict in verdicts] == [
+        (STORED, ahead + 1), (STORED, ahead), (STORED, ahead + 2),
+    ]  # fmt: skip
+    assert store.head(meter.kid, 0) == (third.sequence, third.id)
+    other = meter.sign_at(kinds.EVENT, {"code": 2}, meter.place, START_S)
+    with store.transaction():
+        store.append([Accepted(other, True, None, True)], START_S)
+    community.sink.pipeline.directory.refresh()
+    assert community.sink.reasons([meter.publish("event", {"code": 1}, START_S)]) == [reasons.FORK]
 
 
 def test_fifteen_intervals_are_fifteen_points_and_bad_ones_are_marked(community, meter):

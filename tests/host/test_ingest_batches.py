@@ -1,5 +1,6 @@
 """Batches overlap on their way to the disk; verdicts and what is stored are those of entries taken one by one."""
 
+import os
 import random
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def taken(path: Path, size: int, cores: int, said: tuple[corpus.Author, list[ent
     ingest.close()
     store.close()
     return [(verdict.reason, verdict.void_reason, verdict.cursor) for verdict in verdicts], rows, points
+
+
+def test_it_has_the_cores_that_it_may_use_or_one_where_nobody_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert module._cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for there, used in ((3, 3), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda there=there: there)
+        assert module._cores() == used
 
 
 @pytest.mark.parametrize(("cores", "seals"), [(1, False), (3, True), (1, True)])

@@ -5,6 +5,7 @@ import itertools
 import pytest
 from fastapi.testclient import TestClient
 from simulator.authors import Author
+from simulator.community import START_S
 from simulator.host import TERMS, key
 from simulator.http import app_at, by, code
 from simulator.trading import WH, Trading
@@ -127,8 +128,8 @@ def test_it_shows_no_registers_and_makes_no_bill_and_gives_the_reason(keyless, t
         answer = client.get("/api/bills")
         assert answer.status_code == 422 and SENTENCE in answer.json()["detail"]
         texts = {row["kind"]: row["text"] for row in client.get("/api/log?limit=200").json()["entries"]}
-    assert texts["reading"] == "A sealed reading" and "a sealed register" in texts["usage_start"]
-    assert "a sealed amount" in texts["usage"]
+    assert texts["reading"] == "A sealed reading" and texts["usage_start"].endswith("; the import register is sealed")
+    assert texts["usage"].startswith("Used a sealed amount, at most 40 Wh, under the contract with ")
     assert texts["key_epoch"].startswith("Readings are sealed for issuer and House")
 
 
@@ -157,9 +158,11 @@ def test_an_owner_alone_sees_the_own_meter_and_still_gets_no_bill(keyless, tradi
         bill.make(accounts, owner.kid, month_of(trading))
 
 
-def test_the_command_line_gives_the_reason_too(tmp_path, capsys):
-    """A data directory whose issuer.key is taken away and put back."""
-    now_s = data_directory.clock()
+def test_the_command_line_gives_the_reason_too(tmp_path, capsys, monkeypatch):
+    """A data directory whose issuer.key is taken away and put back; not at the end of a month, whose bill has none of
+    what the next begins with."""
+    now_s = START_S + 14 * 86_400
+    monkeypatch.setattr(data_directory, "clock", lambda: now_s)
     data = tmp_path / "data"
     made = data_directory.create(data, TERMS, now_s)
     owner = data_directory.add_person(made, "east", "East", now_s)

@@ -119,6 +119,17 @@ def test_a_block_that_is_wrong_in_any_part_is_rejected():
     other.append(sink.blocks[12], StandIn.verify)
 
 
+def test_a_header_that_is_no_bytes_or_too_many_is_rejected():
+    for raw in (None, 5, "text", [], bytes(blocks.MAX_HEADER_BYTES + 1)):
+        assert "more than 256 bytes" in str(case.raises(BlockError, blocks.decode_header, raw)), raw
+
+
+def test_a_block_has_so_many_entries_at_the_most():
+    header = blocks.Header(0, START_S, blocks.NO_BLOCK, bytes(32), blocks.anchors_root([]), bytes(32))
+    assert len(blocks.decode(blocks.encode(header, [b""] * blocks.MAX_ENTRIES, []))[1]) == 512
+    case.raises(BlockError, blocks.decode, blocks.encode(header, [b""] * 513, []))
+
+
 def test_a_block_never_is_from_before_the_one_before_it():
     community = grown()
     last_s = community.sink.ledger.last.time_s

@@ -63,6 +63,18 @@ def test_a_proof_that_is_changed_in_any_hash_or_in_length_fails():
             case.raises(ProofError, verify_inclusion, leaf_hash(data[index]), index, size, changed, root)
 
 
+def test_a_proof_has_as_many_hashes_as_the_largest_tree_needs_and_no_more():
+    bits = case.Bits("longest proof")
+    root, proof = leaf_hash(b"block"), []
+    for levels in range(1, 66):
+        proof.append(bits.bytes(32))
+        root = merkle.node_hash(root, proof[-1])
+        if levels <= 64:
+            verify_inclusion(leaf_hash(b"block"), 0, 1 << levels, proof, root)
+    error = case.raises(ProofError, verify_inclusion, leaf_hash(b"block"), 0, 1 << 65, proof, root)
+    assert "at most 64 hashes" in str(error)
+
+
 def damaged(proof, bits):
     yield proof + [bits.bytes(32)]
     yield proof[:-1]

@@ -53,12 +53,14 @@ def test_any_other_character_makes_a_key_another_or_none():
 
 def test_names_are_bounded_and_visible():
     for name, good in (
+        ("!n~", True),
         ("n" * 64, True),
         ("n" * 65, False),
         ("", False),
         ("a b", False),
         ("caf\u00e9", False),
         ("a\t", False),
+        ("a\x7f", False),
     ):
         line = checkpoints.verifier_key(name, bytes(32), checkpoints.COSIGNATURE)
         assert (problem({"witnesses": line, "cosigned": 1}) is None) == good, name

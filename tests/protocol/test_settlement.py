@@ -129,6 +129,13 @@ def test_consumers_that_claim_at_once_share_what_there_is():
     assert short == {b"1": 20, b"2": 40, b"3": 5}
 
 
+def test_what_is_left_is_shared_among_those_who_may_still_claim_and_is_no_elses():
+    claims = [(Terms(b"1", b"S", b"C"), 5), (Terms(b"2", b"T", b"C"), 0), (Terms(b"3", b"T", b"D"), -7)]
+    assert allocation.spare({b"S": 0, b"T": 10}, claims) == {}
+    assert allocation.spare({b"S": -1, b"T": 10}, claims + [(Terms(b"4", b"T", b"E"), 20)]) == {b"4": 10}
+    assert allocation.spare({}, claims) == {}
+
+
 def test_nobody_claims_nothing():
     claims = [(Terms(b"1", b"S", b"C"), 30)]
     assert allocation.allocate({b"C": 0}, {b"S": 30}, claims) == ({}, {})
@@ -475,6 +482,19 @@ def test_a_meter_that_waits_makes_its_next_partners_wait_from_the_same_slot_on()
     assert inputs.contracts.changed_from_s is None
 
 
+def test_a_slot_waits_along_a_chain_of_contracts_whichever_end_is_late():
+    for late in (0, 3):
+        community, east, west, _, _ = two_houses()
+        meters = [community.meter("house %d" % n, (east, west)[n % 2]) for n in range(4)]
+        for supplier, consumer in zip(meters, meters[1:]):
+            community.agree(supplier, consumer, 200_000, 400, 4000, S, S + 3600)
+        for n, meter in enumerate(meters):
+            values = [100 * point for point in range(2 if n == late else 5)]
+            community.reading(meter, S, values, values)
+        _, folded = settle(community, S + 3600)
+        assert [folded.settled_to(meter.kid, S + 3600) - S for meter in meters] == [900] * 4, late
+
+
 def test_a_statement_has_every_figure_of_its_entry_and_counts_its_entries():
     community, _, west, roof, wallbox = two_houses()
     community.agree(roof, wallbox, 200_000, 300, 4000, S, S + 3600)
@@ -515,8 +535,9 @@ def test_sealed_readings_that_nobody_unsealed_are_counted_by_meter():
     assert not inputs.load_profiles
 
 
-def test_before_the_community_is_founded_the_usual_silence_holds():
-    assert SettlementInputs().silence_s == slots.SILENCE_S
+def test_before_the_community_is_founded_there_is_no_slot_and_the_usual_silence_holds():
+    inputs = SettlementInputs()
+    assert (inputs.slot_s, inputs.silence_s) == (0, slots.SILENCE_S)
     community, *_ = two_houses(silence_s=5000)
     assert settle(community)[0].silence_s == 5000
 

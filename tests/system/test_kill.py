@@ -14,7 +14,7 @@ from wattpact.device import virtual_meter
 from wattpact_protocol.log import event_codes, kinds, reasons
 
 KILLS = 200
-LONGEST_PAUSE_S = 0.9
+LONGEST_PAUSE_S = 0.7
 RESTART_AFTER_S = 0.05
 SELL_EVERY_S = 15
 SELL_WH = 12

@@ -131,7 +131,7 @@ def _show(
     found = [one for one in found if not one.is_void]
     _show_periods(reader, found)
     if void:
-        click.echo(f"Void, so that no key can show them: {disclose.named(void, disclose.labels_of(reader))}.")
+        click.echo(f"Void, and no key can show them: {disclose.named(void, disclose.labels_of(reader))}.")
     if left:
         click.echo(f"Not disclosed, since the meters belong to others: {disclose.named(left, labels)}.")
     noun = "key" if len(found) == 1 else "keys"

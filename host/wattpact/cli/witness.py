@@ -28,7 +28,7 @@ PORT = 47880
 def command() -> None:
     """Witnesses cosign the head while the ledger only grows, so that a host cannot show two people two ledgers.
 
-    `add`, `list` and `remove` are for who runs the node; `init`, `run` and `fork` for who is a witness."""
+    `add`, `list` and `remove` are for whoever runs the node; `init`, `run` and `fork` for whoever is a witness."""
 
 
 class WitnessState(NamedTuple):
@@ -130,7 +130,7 @@ def init(directory: Path, name: str, root: str, log_key: str | None) -> None:
     root_public_key = read_pin(root)
     found = None if log_key is None else cosigned.read_log_key(log_key, ids.community_id(root_public_key))
     key = keeper.create(directory, keeper.Pinned(cosigned.check_name(name), root_public_key, found))
-    click.echo(f"The witness is in {directory}. Who runs the community's node adds it with:\n"
+    click.echo(f"The witness is in {directory}. Whoever runs the community's node adds it with:\n"
                f"  wattpact ledger witness add {key.text} --url http://ADDRESS:{PORT}")  # fmt: skip
 
 

@@ -85,7 +85,7 @@ class Application:
         self._waiting: dict[bytes, Entry] = {}  # by its bytes, what such an author signed, so that it is decoded once
         self._placed: set[bytes] = set()  # ids in the last block
         self._rejected: dict[bytes, str] = {}  # by id, why the last of them were
-        self._seen: dict[tuple[int, bytes], int] = {}  # how often a doubtful proposal of a height came
+        self._doubted = (0, 0)  # a height, and how many of its proposals were doubted
         self._changed: list[int] = []
         self.reset()
 
@@ -258,7 +258,7 @@ class Application:
             _LOG.warning("a proposal is rejected: its time is %d s off this machine's", off_s)
             return False
         doubt = f"it is {-off_s} s old" if off_s < -BEHIND_S else self._left_out(entries)
-        return doubt is None or self._is_insisted_on(height, doubt, b"".join(proposed))
+        return doubt is None or self._is_insisted_on(height, doubt)
 
     def _left_out(self, entries: Sequence[Entry]) -> str | None:
         """Whether a log's entry is ordered before one that this host has had, and which could never be ordered then."""
@@ -283,14 +283,12 @@ class Application:
                 return f"{new!r} comes before an earlier one of its log"
         return None
 
-    def _is_insisted_on(self, height: int, doubt: str, content: bytes) -> bool:
-        """Whether others propose it again and again: they may be bound to it, who saw it in time or know of less."""
-        name = (height, ids.sha256(content))
-        self._seen = {one: times for one, times in self._seen.items() if one[0] == height}
-        times = self._seen[name] = self._seen.get(name, 0) + 1
-        if times == 1:
+    def _is_insisted_on(self, height: int, doubt: str) -> bool:
+        """Whether so many of a height were doubted: others may be bound to one, who saw it in time or know of less."""
+        self._doubted = (height, self._doubted[1] + 1 if self._doubted[0] == height else 1)
+        if self._doubted[1] == 1:
             _LOG.warning("a proposal is doubted: %s", doubt)
-        return times >= INSISTED
+        return self._doubted[1] >= INSISTED
 
     def _read(self, raws: Sequence[bytes]) -> _Read:
         """Raises TransactionError where they do not begin with a time."""

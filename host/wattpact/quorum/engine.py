@@ -130,7 +130,7 @@ class Quorum:
         now_s = asyncio.get_running_loop().time()
         if self._waiting_since is None or now_s - self._waiting_since < WAITS_AFTER_S:
             return None
-        return "fewer than two thirds of the hosts that decide can be reached; it goes on by itself once more are"
+        return "no more than two thirds of the hosts that decide can be reached; it goes on by itself once more are"
 
     def take_changed(self) -> list[int]:
         """Cursors of entries that count otherwise than when they were stored, since the last call."""

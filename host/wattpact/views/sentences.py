@@ -203,13 +203,15 @@ def _contract(known: Sentences, new: Entry) -> str:
 
 
 def _register(known: Sentences, new: Entry) -> str:
-    return "a sealed register" if new.is_sealed else f"the import register at {new.body['import_wh']:,} Wh"
+    value = "sealed" if new.is_sealed else f"at {new.body['import_wh']:,} Wh"
+    return f"the import register is {value}"
 
 
 def _used(known: Sentences, new: Entry) -> str:
     contract = known.contract(new.body["contract"])
-    used = f"{new.body['attributed_wh']:,} Wh" if "attributed_wh" in new.body else "a sealed amount"
-    return used + (f" of {contract.wh:,} Wh" if contract else "")
+    if "attributed_wh" not in new.body:
+        return "a sealed amount" + (f", at most {contract.wh:,} Wh," if contract else "")
+    return f"{new.body['attributed_wh']:,} Wh" + (f" of {contract.wh:,} Wh" if contract else "")
 
 
 def _end(known: Sentences, new: Entry) -> str:

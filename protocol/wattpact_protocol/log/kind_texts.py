@@ -51,11 +51,11 @@ TEXTS = {
     ),
     kinds.GRANT: (
         "The issuer gives the consumer's meter all that it needs to supply under a contract with no network.",
-        "Granted {meter} {supply}, grant {number}", None,
+        "Granted {supply} to {meter}, grant {number}", None,
     ),
     kinds.USAGE_START: (
         "The consumer's meter begins to use a contract.",
-        "Started to use {contract}, with {register}", "Started to use a contract",
+        "Started to use {contract}; {register}", "Started to use a contract",
     ),
     kinds.USAGE: (
         "How much the consumer's meter has counted against a contract so far.",
@@ -100,7 +100,7 @@ EVENTS = {
     event_codes.OVER_TEMPERATURE: "over-temperature",
     event_codes.REGISTER_OPEN: "register opened",
     event_codes.REGISTER_CLOSE: "register closed",
-    event_codes.JUMP_REJECTED: "jump rejected",
+    event_codes.JUMP_REJECTED: "jump of a register rejected",
     event_codes.TAMPER: "tamper",
     event_codes.STATE_CORRUPT: "state corrupt",
     event_codes.WARNING: "supply warning",
