@@ -6,7 +6,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parent.parent
 COMMAND = CHECKOUT / "tools" / "micropython"
-HEAP = "8m"  # of what the processor has at hand: the same work in a heap of 64 MB takes twice as long
+HEAP = "8m"  # the processor's cache has room for it: in 64 MB the same tests take twice as long
 
 
 def run(

@@ -1,5 +1,6 @@
 """Processes that verify: libsodium's verdicts, in order, whatever becomes of the processes."""
 
+import io
 import os
 import random
 import signal
@@ -35,6 +36,18 @@ def claims(count: int, rng: random.Random) -> tuple[list[signature_pool.Claim], 
         made.append((KEY, message, signature))
         genuine.append(forged > 1)
     return made, genuine
+
+
+class Pieces(io.BytesIO):
+    """Gives three bytes at a time, as a pipe may."""
+
+    def read(self, size: "int | None" = -1) -> bytes:
+        return super().read(3 if size is None or size < 0 else min(size, 3))
+
+
+def test_so_much_is_read_and_nothing_of_what_follows() -> None:
+    stream = Pieces(b"0123456789")
+    assert [signature_pool._read(stream, count) for count in (7, 2, 5)] == [b"0123456", b"78", b"9"]
 
 
 @pytest.fixture

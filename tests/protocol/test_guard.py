@@ -524,6 +524,13 @@ def test_quiet_hours_are_local_and_open_at_their_end():
     shows(meter.after(60_000), "quiet_hours", True, operate=True)
 
 
+def test_it_decides_when_quiet_hours_begin_where_they_close_the_relay_and_only_there():
+    for more, soon_ms in (({}, 25_000), ({"owner_open": True}, 60_000)):
+        meter = Meter({"quiet_hours": True}, closed=False, unix_s=BORN_S + 57_575, **more)
+        meter.guard.decide(meter.inputs)
+        assert meter.now().next_at_ms == meter.inputs.uptime_ms + soon_ms, more
+
+
 def test_weekends_and_holidays_are_quiet_days():
     week = [policy(quiet_weekends=True).is_quiet(NOON_S + day * 86_400) for day in range(7)]
     assert week == [False] * 5 + [True] * 2

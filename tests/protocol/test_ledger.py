@@ -1,6 +1,7 @@
 """A ledger as a whole: blocks that are followed, damaged and rejected; proofs; heads that are signed and cosigned."""
 
 import case
+from simulator import bodies
 from simulator.authors import REAL, StandIn
 from simulator.community import START_S, Community
 from simulator.ordered import Ordered
@@ -9,7 +10,7 @@ from wattpact_protocol.ledger import blocks, checkpoints, records, state_map, tr
 from wattpact_protocol.ledger.blocks import BlockError
 from wattpact_protocol.ledger.checkpoints import CheckpointError
 from wattpact_protocol.ledger.ledger import Ledger, Storage
-from wattpact_protocol.log import kinds
+from wattpact_protocol.log import kinds, roles
 
 
 def grown():
@@ -122,6 +123,37 @@ def test_a_block_that_is_wrong_in_any_part_is_rejected():
 def test_a_header_that_is_no_bytes_or_too_many_is_rejected():
     for raw in (None, 5, "text", [], bytes(blocks.MAX_HEADER_BYTES + 1)):
         assert "more than 256 bytes" in str(case.raises(BlockError, blocks.decode_header, raw)), raw
+
+
+def test_a_height_and_a_time_have_63_bits():
+    most, names = (1 << 63) - 1, [bytes(32)] * 4
+    for height, time_s in ((most, 0), (0, most)):
+        raw = blocks.Header(height, time_s, *names).raw
+        assert blocks.decode_header(raw).raw == raw
+    for height, time_s in ((most + 1, 0), (0, most + 1)):
+        case.raises(BlockError, blocks.decode_header, blocks.Header(height, time_s, *names).raw)
+
+
+def test_a_block_has_so_many_bytes_at_the_most():
+    header = blocks.Header(0, START_S, blocks.NO_BLOCK, bytes(32), blocks.anchors_root([]), bytes(32))
+    room = blocks.MAX_BLOCK_BYTES - len(blocks.encode(header, [bytes(1 << 16)], [])) + (1 << 16)
+    assert blocks.decode(blocks.encode(header, [bytes(room)], []))[1] == [bytes(room)]
+    assert "more than" in str(case.raises(BlockError, blocks.decode, blocks.encode(header, [bytes(room + 1)], [])))
+
+
+def test_what_may_be_proposed_is_signed_by_who_is_certified_by_then():
+    community = grown()
+    ledger, size = community.sink.ledger, community.sink.ledger.size
+    newcomer = community.author("newcomer")
+    community.sink.order = lambda entries, *more: None  # what follows is proposed, and no block has it
+    certificate = community.certify(newcomer, community.issuer, roles.METER).certificate
+    first = newcomer.publish(kinds.OFFER, bodies.BODIES["offer"], community.now_s)
+    forged = first.raw[:-1] + bytes([first.raw[-1] ^ 1])
+    stranger = community.author("stranger").publish(kinds.OFFER, bodies.BODIES["offer"], community.now_s)
+    raws = [first.raw, certificate.raw, first.raw, forged, stranger.raw, b"\xff"]
+    found = ledger.read(raws, community.now_s, StandIn.verify)
+    assert [new and new.id for new in found] == [None, certificate.id, first.id, None, None, None]
+    assert ledger.read([first.raw], community.now_s, StandIn.verify) == [None] and ledger.size == size
 
 
 def test_a_block_has_so_many_entries_at_the_most():

@@ -1,8 +1,10 @@
 """The ledger's rules: what takes effect, when, and what is rejected with which reason."""
 
+import case
 from simulator import bodies
 from simulator.community import DAY_S, START_S, Community
 from simulator.ordered import Ordered
+from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger import members, records, trades
 from wattpact_protocol.log import kinds, reasons, roles
 
@@ -349,6 +351,43 @@ def test_an_entry_of_an_older_generation_is_not_ordered():
     body = dict(roof.certificate.body, version=2, generation=1)
     assert market.reason(community.publish(community.issuer, kinds.CERTIFICATE, body)) is None
     assert market.reason(market.offer()) == reasons.STALE_GENERATION
+
+
+def test_who_begins_a_generation_of_its_own_log_goes_on_in_it():
+    """Though the certificate that begins it is of the one before."""
+    market = Market()
+    community, root = market.community, market.community.root
+    again = community.certify(root, root, roles.ROOT, version=2, generation=1).certificate
+    assert market.reason(again) is None and again.generation == 0 < again.sequence
+    root.begin(1, again.id)
+    later = community.certify(community.author("another issuer"), root, roles.ISSUER).certificate
+    assert (later.generation, later.sequence) == (1, 0) and market.reason(later) is None
+
+
+def test_the_end_of_a_use_is_reported_once_and_by_the_consumers_meter():
+    market = Market()
+    community, contract = market.community, market.granted()
+    unknown = community.end_use(market.wallbox, market.sells, 0, 0, kinds.END_USED_UP)
+    assert market.reason(unknown) == reasons.UNKNOWN_CONTRACT
+    community.start(market.wallbox, contract, START_S)
+    market.at(600)
+    by_another = community.end_use(market.roof, contract, 1000, 1000, kinds.END_USED_UP)
+    assert market.reason(by_another) == reasons.NOT_THE_CONSUMER and market.contract(contract)["ended_s"] is None
+    ended = community.end_use(market.wallbox, contract, 1000, 1000, kinds.END_USED_UP)
+    assert market.reason(ended) is None and market.contract(contract)["ended_s"] == START_S + 600
+    market.at(700)
+    again = community.end_use(market.wallbox, contract, 1000, 1000, kinds.END_USED_UP)
+    assert market.reason(again) == reasons.ENDED_BEFORE and market.contract(contract)["ended_s"] == START_S + 600
+
+
+def test_a_record_is_no_longer_than_what_is_read_of_one():
+    for more, is_read in ((-6, True), (-5, False)):
+        value = cbor.encode([bytes(records.MAX_BYTES + more)])
+        assert (len(value) <= 1 << 20) == is_read
+        if is_read:
+            assert len(records.decode(records.ORDER, value)["id"]) == records.MAX_BYTES + more
+        else:
+            case.raises(ValueError, records.decode, records.ORDER, value)
 
 
 def test_a_community_keeps_its_slots_and_its_versions_rise():

@@ -129,7 +129,7 @@ def test_consumers_that_claim_at_once_share_what_there_is():
     assert short == {b"1": 20, b"2": 40, b"3": 5}
 
 
-def test_what_is_left_is_shared_among_those_who_may_still_claim_and_is_no_elses():
+def test_what_is_left_is_shared_among_those_who_may_still_claim():
     claims = [(Terms(b"1", b"S", b"C"), 5), (Terms(b"2", b"T", b"C"), 0), (Terms(b"3", b"T", b"D"), -7)]
     assert allocation.spare({b"S": 0, b"T": 10}, claims) == {}
     assert allocation.spare({b"S": -1, b"T": 10}, claims + [(Terms(b"4", b"T", b"E"), 20)]) == {b"4": 10}
@@ -229,6 +229,7 @@ def test_a_slot_waits_for_every_meter_that_contracts_link():
     community.reading(roof, S, [0, 0], [0, 100])
     inputs, folded = settle(community)
     assert [folded.settled_to(meter.kid, S + 7200) - S for meter in (other, wallbox, roof)] == [7200, 900, 900]
+    assert [fill.starts for fill in folded.fills.values()] == [[S]]
     made, totals = figures(inputs, folded, west)
     assert totals["bought_wh"] == 100 and totals["grid_import_wh"] == 0 and totals["settled_to_s"] == S + 900
     assert totals["unsettled_meters"] == 2
@@ -429,6 +430,8 @@ def test_the_payer_is_of_the_newest_certificate_that_has_begun_and_of_none_befor
     lone = community.meter("lone")
     inputs, _ = settle(community)
     assert inputs.payers(lone.kid, S, S + 900) == [(S, S + 900, lone.kid)]
+    assert inputs.payers(lone.kid, S - 1800, S + 900) == [(S, S + 900, lone.kid)]
+    assert inputs.payers(lone.kid, S - 1800, S) == []
 
 
 def test_a_community_may_be_renamed_and_counts_energy_as_before():

@@ -70,6 +70,7 @@ TARGETS = {
 _SLOTS = PROTOCOL + "settlement/slots.py"
 _CONCERNS = "if not matters or first_s >= to_s or contract.active_to_s <= max(first_s, from_s):"
 EQUIVALENT = (
+    (PROTOCOL + "ledger/machine.py", "return False", "return None"),
     (_SLOTS, _CONCERNS, "if False:"),
     (_SLOTS, _CONCERNS, "if not matters or first_s > to_s or contract.active_to_s <= max(first_s, from_s):"),
     (_SLOTS, _CONCERNS, "if not matters or first_s >= to_s and contract.active_to_s <= max(first_s, from_s):"),
