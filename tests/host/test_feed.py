@@ -10,13 +10,20 @@ from fastapi.sse import ServerSentEvent
 from simulator.http import app_at, by, code
 from simulator.live_events import events, served, take
 from simulator.trading import Trading
-from wattpact.api.feed import ANSWERS, MAX_BEHIND, Channel, Feed, Page
+from wattpact.api.feed import ANSWERS, GATHER_S, MAX_BEHIND, RETRY_S, Channel, Feed, Page
 from wattpact.node.events import COSIGNED, ENTRIES, METERS, STOP, Events
 from wattpact.store.records import StoreError
 from wattpact.views.visible import NOBODY, OPERATOR
 
 
-def test_events_give_the_whole_picture_then_what_changes(tmp_path):
+@pytest.fixture
+def ten_times_as_fast(monkeypatch):
+    monkeypatch.setattr("wattpact.api.feed.ANSWERS", [answer._replace(least_s=answer.least_s / 10) for answer in ANSWERS])
+    monkeypatch.setattr("wattpact.api.feed.GATHER_S", GATHER_S / 10)
+    monkeypatch.setattr("wattpact.api.feed.RETRY_S", RETRY_S / 10)
+
+
+def test_events_give_the_whole_picture_then_what_changes(tmp_path, ten_times_as_fast):
     trading = Trading(tmp_path)
     trading.trade()
     app = app_at(trading.path, trading.clock, tmp_path)
@@ -196,7 +203,7 @@ def test_a_cosignature_is_shown_with_the_community(monkeypatch):
     asyncio.run(traded())
 
 
-def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_failed_again():
+def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_failed_again(ten_times_as_fast):
     async def traded():
         views, changes = CountedViews(), Events()
         feed = Feed(views, None, changes)
@@ -205,13 +212,13 @@ def test_only_what_an_event_may_have_changed_is_computed_and_an_answer_that_fail
         before = Counter(views.computed)
         views.failing.add("meters")
         changes.notify(METERS)
-        await asyncio.sleep(2.5)
+        await asyncio.sleep(0.25)
         changed = views.computed - before
         assert changed["meters"] == 2 and changed["contracts"] == 0
         before, views.log_after = Counter(views.computed), lambda cursor, limit: 1 / 0
         views.cursor = 1
         changes.notify(ENTRIES, 1)
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(0.08)
         assert views.computed - before == Counter(last_cursor=1)  # and not over and over
         changes.notify(STOP)
         with pytest.raises(StopAsyncIteration):

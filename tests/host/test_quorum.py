@@ -149,7 +149,7 @@ def test_an_entry_that_was_rejected_is_ordered_later_by_every_host_alike(made, d
     sell, *rest = community.entries[-6:]
     ordered_everywhere(made, community.entries[:-6])
     offer = deal.offer
-    assert made.order(offer.raw) == [reasons.NO_SELL_MANDATE]
+    assert made.order_in_vain(offer.raw) == [reasons.NO_SELL_MANDATE]
     assert place_of(made.seats[0].store, offer).reason == reasons.NO_SELL_MANDATE
     assert made.seats[0].application.check(offer.raw, True) == reasons.DUPLICATE
     assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
@@ -222,7 +222,7 @@ def test_what_is_rejected_has_its_reason_at_every_host(made):
     community.sink = InMemory()
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"), offer={"mandate": bytes(32)})
     community.now_s = START_S + 2
-    made.order(*[new.raw for new in [*community.entries, *deal.entries]])
+    made.order_in_vain(*[new.raw for new in [*community.entries, *deal.entries]])
     for seat in made.seats:
         assert place_of(seat.store, deal.offer)[1:] == (None, None, reasons.NO_SELL_MANDATE)
         assert place_of(seat.store, deal.sell).reason is None
@@ -356,6 +356,37 @@ def test_entries_that_were_passed_on_the_later_first_are_proposed_in_the_order_o
     block = made.proposed(three.raw, order.raw, one.raw, two.raw, by=2)
     assert block[1:] == [one.raw, order.raw, two.raw, three.raw]
     assert made.vote(block) == [None] * 4
+
+
+def test_what_was_passed_on_before_what_it_names_is_proposed_behind_it(made, deal):
+    """Else it would be rejected for good, as of an offer or a mandate that nobody knows."""
+    entries = [new for new in made.community.entries if new.kind in writer.ORDERED]
+    first, traded = [new for new in entries if new not in deal.entries], list(deal.entries)
+    ordered_everywhere(made, first)
+    for seed in range(20):
+        random.Random(seed).shuffle(traded)
+        block = made.proposed(*[new.raw for new in traded])
+        at = {raw: place for place, raw in enumerate(block)}
+        sell, buy, offer, demand, acceptance, contract = [at[new.raw] for new in deal.entries]
+        assert sell < offer < acceptance < contract and buy < demand < acceptance
+    assert made.vote(block) == [None] * 6
+
+
+def test_what_came_before_what_it_names_waits_for_it_and_not_for_ever(made, deal):
+    community = made.community
+    first = [new for new in community.entries if new.kind in writer.ORDERED and new is not deal.contract]
+    without = [new for new in first if new is not deal.acceptance]
+    ordered_everywhere(made, without)
+    later = community.by_name["House 1"].publish("offer", {**deal.offer.body, "wh": 1}, START_S + 2)
+    mandate = community.by_name["House 2"].owner.publish("mandate", deal.buy.body | {"order_id": bytes(8)}, START_S)
+    waiting = [deal.contract.raw, later.raw, mandate.raw]
+    assert made.proposed(*waiting)[1:] == [mandate.raw], "nor a later one of the same log"
+    assert made.proposed(*waiting, deal.acceptance.raw)[1:] == [deal.acceptance.raw, *waiting]
+    assert made.order(deal.acceptance.raw) == [None]
+    assert made.order(*waiting) == [None] * 3
+    stray = community.by_name["House 1"].publish("contract", {"acceptance": bytes(32)}, START_S + 3)
+    assert made.proposed(stray.raw) == []
+    assert made.order_in_vain(stray.raw) == [reasons.UNKNOWN_ACCEPTANCE]
 
 
 def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):

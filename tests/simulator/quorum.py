@@ -9,7 +9,7 @@ import json
 from contextlib import contextmanager
 
 from wattpact.quorum import founded
-from wattpact.quorum.application import Application
+from wattpact.quorum.application import HELD_S, Application
 from wattpact.store.sqlite.store import Store
 
 from simulator.host import hosted, key
@@ -81,6 +81,12 @@ class Quorum:
     def order(self, *raws, by=0):
         """What became of each transaction of the block, the opening left out; all hosts agree on all of it."""
         return self.vote(self.proposed(*raws, by=by))
+
+    def order_in_vain(self, *raws):
+        """The same of what names entries that nobody has, which is waited for first."""
+        self.proposed(*raws)
+        self.community.now_s += HELD_S
+        return self.order(*raws)
 
     def decide_everywhere(self, block):
         """Though nobody voted for it: what the first makes of it, and all others have to."""

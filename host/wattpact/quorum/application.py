@@ -37,12 +37,14 @@ BEHIND_S = 60  # and behind it, unless it is proposed again and again
 INSISTED = 3  # times: then others are bound to it, and would wait for this host
 MAX_PREPARED_BYTES = 900_000
 QUIET_S = 900
+HELD_S = 10  # how long an entry waits for one that it names, and which has not reached this host
 KEY_BYTES, KID_BYTES = 32, 8
 
 _HEIGHT, _HOSTS, _KNOWN = "quorum_height", "quorum_hosts", "quorum_known_hosts"
 _MAX_VERIFIED = 20_000
 _MAX_REJECTED = 20_000
 _MAX_WAITING = 8_000  # CometBFT holds 5,000 transactions, and those of a proposal
+_NAMES = ("mandate", "offer", "demand", "acceptance", "contract")  # fields with the id of an entry
 _OVERHEAD_BYTES = 16  # of one transaction in a block of the engine's
 
 _LOG = logging.getLogger("wattpact.quorum")
@@ -85,6 +87,7 @@ class Application:
         self._waiting: dict[bytes, Entry] = {}  # by its bytes, what such an author signed, so that it is decoded once
         self._placed: set[bytes] = set()  # ids in the last block
         self._rejected: dict[bytes, str] = {}  # by id, why the last of them were
+        self._held_since_s: dict[bytes, int] = {}  # by id, since when entries wait for one that they name
         self._doubted = (0, 0)  # a height, and how many of its proposals were doubted
         self._changed: list[int] = []
         self.reset()
@@ -140,7 +143,7 @@ class Application:
             reason = reasons.NOT_ORDERED if new.kind not in ORDERED else self._signature_problem(new)
             if reason:
                 return reason
-        if new.id in self._placed if was_checked else self._has_place(new):
+        if new.id in self._placed if was_checked else self._is_placed(new.id):
             return reasons.DUPLICATE
         if new.id in self._rejected:
             return self._rejected[new.id]
@@ -198,8 +201,8 @@ class Application:
             return False
         return transactions.is_signed(found, self._store.community, author["public_key"], self._verify)
 
-    def _has_place(self, new: Entry) -> bool:
-        row = self._store.entry_with_id(new.id)
+    def _is_placed(self, name: bytes) -> bool:
+        row = self._store.entry_with_id(name)
         return row is not None and self._store.place(row.cursor) is not None
 
     def _verify(self, public_key: bytes, message: bytes, signature: bytes) -> bool:
@@ -221,10 +224,14 @@ class Application:
         chosen = [transactions.opening(max(self._clock(), last.time_s if last else 0))]
         left = min(max_bytes, MAX_PREPARED_BYTES) - len(chosen[0]) - _OVERHEAD_BYTES
         names: set[bytes] = set()
+        held: set[bytes] = set()  # authors with an entry that is left for a later block
         heads = 0
         # What another host would not vote for is left out here: who signed it may have been certified when it came.
-        for raw, one in _in_log_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
+        for raw, one in _in_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
             if one is None or (isinstance(one, Entry) and one.id in names):
+                continue
+            if isinstance(one, Entry) and (one.kid in held or self._is_early(one, names)):
+                held.add(one.kid)
                 continue
             left -= len(raw) + _OVERHEAD_BYTES
             if isinstance(one, Entry):
@@ -235,6 +242,18 @@ class Application:
                 break
             chosen.append(raw)
         return chosen if len(chosen) > 1 else []
+
+    def _is_early(self, one: Entry, names: set[bytes]) -> bool:
+        """Whether it names an entry that has no place and is not on its way to one, but may be on its way to here:
+        ordered before that, it would be rejected for good."""
+        named = [one.body[field] for field in _NAMES if field in one.body]
+        if all(name in names or name in self._rejected or self._is_placed(name) for name in named):
+            self._held_since_s.pop(one.id, None)
+            return False
+        if one.id not in self._held_since_s and len(self._held_since_s) >= _MAX_WAITING:
+            del self._held_since_s[next(iter(self._held_since_s))]
+        now_s = self._clock()
+        return now_s - self._held_since_s.setdefault(one.id, now_s) < HELD_S
 
     def process(self, height: int, proposed: Sequence[bytes]) -> bool:
         if not proposed:
@@ -387,6 +406,33 @@ def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict
     if not isinstance(one, Entry):
         return None
     return rejected.get(one.id) if first[one.id] is one else reasons.DUPLICATE
+
+
+def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
+    """The same, but each entry after those before it in its log and those that it names, in whatever order they were
+    passed on."""
+    found = _in_log_order(read)
+    places = {one.id: at for at, (_, one) in enumerate(found) if isinstance(one, Entry)}
+    before: list[list[int]] = []
+    last: dict[tuple[bytes, int], int] = {}
+    for at, (_, one) in enumerate(found):
+        before.append([])
+        if isinstance(one, Entry):
+            before[at] += [places[name] for name in one.body.values() if type(name) is bytes and name in places]
+            if "order_id" not in one.body:
+                before[at] += [last[log] for log in [(one.kid, one.generation)] if log in last]
+                last[one.kid, one.generation] = at
+    made: list[tuple[bytes, Entry | Note | None]] = []
+    seen: set[int] = set()
+    for at in range(len(found)):
+        stack = [] if at in seen else [at]
+        while stack:
+            seen.add(stack[-1])
+            if not before[stack[-1]]:
+                made.append(found[stack.pop()])
+            elif (earlier := before[stack[-1]].pop()) not in seen:
+                stack.append(earlier)
+    return made
 
 
 def _in_log_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
