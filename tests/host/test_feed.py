@@ -18,7 +18,8 @@ from wattpact.views.visible import NOBODY, OPERATOR
 
 @pytest.fixture
 def ten_times_as_fast(monkeypatch):
-    monkeypatch.setattr("wattpact.api.feed.ANSWERS", [answer._replace(least_s=answer.least_s / 10) for answer in ANSWERS])
+    quick = [answer._replace(least_s=answer.least_s / 10) for answer in ANSWERS]
+    monkeypatch.setattr("wattpact.api.feed.ANSWERS", quick)
     monkeypatch.setattr("wattpact.api.feed.GATHER_S", GATHER_S / 10)
     monkeypatch.setattr("wattpact.api.feed.RETRY_S", RETRY_S / 10)
 
