@@ -149,7 +149,7 @@ def test_an_entry_that_was_rejected_is_ordered_later_by_every_host_alike(made, d
     sell, *rest = community.entries[-6:]
     ordered_everywhere(made, community.entries[:-6])
     offer = deal.offer
-    assert made.order_in_vain(offer.raw) == [reasons.NO_SELL_MANDATE]
+    assert made.order_after_waiting(offer.raw) == [reasons.NO_SELL_MANDATE]
     assert place_of(made.seats[0].store, offer).reason == reasons.NO_SELL_MANDATE
     assert made.seats[0].application.check(offer.raw, True) == reasons.DUPLICATE
     assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
@@ -222,7 +222,7 @@ def test_what_is_rejected_has_its_reason_at_every_host(made):
     community.sink = InMemory()
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"), offer={"mandate": bytes(32)})
     community.now_s = START_S + 2
-    made.order_in_vain(*[new.raw for new in [*community.entries, *deal.entries]])
+    made.order_after_waiting(*[new.raw for new in [*community.entries, *deal.entries]])
     for seat in made.seats:
         assert place_of(seat.store, deal.offer)[1:] == (None, None, reasons.NO_SELL_MANDATE)
         assert place_of(seat.store, deal.sell).reason is None
@@ -386,7 +386,7 @@ def test_what_came_before_what_it_names_waits_for_it_and_not_for_ever(made, deal
     assert made.order(*waiting) == [None] * 3
     stray = community.by_name["House 1"].publish("contract", {"acceptance": bytes(32)}, START_S + 3)
     assert made.proposed(stray.raw) == []
-    assert made.order_in_vain(stray.raw) == [reasons.UNKNOWN_ACCEPTANCE]
+    assert made.order_after_waiting(stray.raw) == [reasons.UNKNOWN_ACCEPTANCE]
 
 
 def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):
