@@ -70,7 +70,9 @@ def test_two_implementations_agree_on_state_and_reasons(seed):
             reasons[why] = reasons.get(why, 0) + 1
     assert records_of(whole) == oracle.records()
     assert whole.last.state_root == oracle.root()
-    assert reasons[None] > orders // 4 and len(reasons) > 24, reasons
+    assert reasons[None] > orders // 4 and len(reasons) > 26, reasons
+    assert {"period_closed", "corrects_nothing", "stated_before"} <= set(reasons)
+    assert any("corrects" in stated[-1].body for stated in generated.statements.values() if stated)
 
 
 class Host:
