@@ -28,8 +28,8 @@ BEGIN_S, END_S = bill.month_window(MONTH, "Europe/Amsterdam")
 LAST_S = START_S + 28 * DAY_S
 
 
-class Street:
-    """West and east with a meter each, of which west's is read to the end of October and east's until three days before."""
+class Months:
+    """West and east with a meter each, west's read to the end of October, east's until three days before."""
 
     def __init__(self, folder):
         self.community = community = hosted(folder, now_s=START_S, seals=NEVER)
@@ -82,82 +82,82 @@ class Street:
 
 
 @pytest.fixture
-def street(tmp_path):
-    made = Street(tmp_path)
+def october(tmp_path):
+    made = Months(tmp_path)
     yield made
     made.community.sink.close()
 
 
-def test_a_month_is_stated_once_it_is_settled(street):
-    assert street.close() == {"west": 5000}, "east's is waited for"
-    assert street.close() == {}
-    street.community.now_s = LAST_S + 7 * DAY_S
-    assert street.close() == {}
-    street.community.now_s += 1
-    assert street.close() == {"east": 1000}, "and now no more"
-    assert street.close() == {}
-    assert street.close("2026-11") == {}, "which is not over"
+def test_a_month_is_stated_once_it_is_settled(october):
+    assert october.close() == {"west": 5000}, "east's is waited for"
+    assert october.close() == {}
+    october.community.now_s = LAST_S + 7 * DAY_S
+    assert october.close() == {}
+    october.community.now_s += 1
+    assert october.close() == {"east": 1000}, "and now no more"
+    assert october.close() == {}
+    assert october.close("2026-11") == {}, "which is not over"
 
 
-def test_a_month_that_is_not_settled_is_stated_when_it_would_close(street):
-    made, _ = street.bill(street.east)
+def test_a_month_that_is_not_settled_is_stated_when_it_would_close(october):
+    made, _ = october.bill(october.east)
     made.statement.settled_to_s = END_S - 900
-    assert not closing.is_due(street.store, made, END_S + CLOSES_AFTER_S - 1)
-    assert closing.is_due(street.store, made, END_S + CLOSES_AFTER_S)
+    assert not closing.is_due(october.store, made, END_S + CLOSES_AFTER_S - 1)
+    assert closing.is_due(october.store, made, END_S + CLOSES_AFTER_S)
 
 
-def test_readings_that_come_before_it_closes_change_it_and_later_ones_are_a_correction(street):
-    community = street.community
-    street.close()
+def test_readings_that_come_before_it_closes_change_it_and_later_ones_are_a_correction(october):
+    community = october.community
+    october.close()
     community.now_s = END_S + 3 * DAY_S
-    street.measure(street.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1800)
-    assert street.close() == {"east": 1800}
-    first = street.record(street.east)
-    assert "late readings can change it until it closes on 2026-11-15" in bill.text(street.bill(street.east)[0])
+    october.measure(october.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1800)
+    assert october.close() == {"east": 1800}
+    first = october.record(october.east)
+    assert "late readings can change it until it closes on 2026-11-15" in bill.text(october.bill(october.east)[0])
     community.now_s = END_S + CLOSES_AFTER_S
-    assert street.close() == {}
-    assert "it does not change any more" in bill.text(street.bill(street.east)[0])
-    report = street.audit(street.export(street.east))
+    assert october.close() == {}
+    assert "it does not change any more" in bill.text(october.bill(october.east)[0])
+    report = october.audit(october.export(october.east))
     assert report.corrects == first and report.doubtful == []
 
 
-def test_a_meter_that_comes_back_after_it_closed_makes_a_correction(street):
-    community, east = street.community, street.east
+def test_a_meter_that_comes_back_after_it_closed_makes_a_correction(october):
+    community, east = october.community, october.east
     community.now_s = END_S + CLOSES_AFTER_S
-    assert street.close() == {"west": 5000, "east": 1000}
-    closed = street.record(east)
+    assert october.close() == {"west": 5000, "east": 1000}
+    closed = october.record(east)
     community.now_s += 20 * DAY_S
-    street.measure(street.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1800)
-    street.ready()
-    text = bill.text(street.bill(east)[0])
+    october.measure(october.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1800)
+    october.ready()
+    text = bill.text(october.bill(east)[0])
     assert "Closed on 2026-11-15, stated last on 2026-11-15 with 0.30 EUR to pay." in text
     assert "Readings that came later change it: a correction follows, 0.24 EUR to pay." in text
-    shown = street.bill(east)[0].as_json()
+    shown = october.bill(east)[0].as_json()
     assert shown["closed"] and (shown["stated_nano"], shown["net_nano"]) == (300_000_000, 540_000_000)
-    assert street.close() == {"east": 1800}
-    corrected = street.record(east)
+    assert october.close() == {"east": 1800}
+    corrected = october.record(east)
     assert corrected["net_nano"] == 540_000_000 and corrected["id"] != closed["id"]
-    community.reading(street.stove, START_S + 32 * DAY_S, [1800, 2000], step_s=3600)
-    assert street.close() == {}, "no figure of October is another"
+    community.reading(october.stove, START_S + 32 * DAY_S, [1800, 2000], step_s=3600)
+    assert october.close() == {}, "no figure of October is another"
 
-    report = street.audit(street.export(east))
+    report = october.audit(october.export(east))
     assert report.corrects == corrected and "By this correction: 0.00 EUR to pay." in page.text(report)
 
 
-def test_a_correction_is_audited_with_what_it_corrects(street):
-    community, east = street.community, street.east
+def test_a_correction_is_audited_with_what_it_corrects(october):
+    community, east = october.community, october.east
     community.now_s = END_S + CLOSES_AFTER_S
-    street.close()
+    october.close()
     community.now_s += DAY_S
-    street.measure(street.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1900)
+    october.measure(october.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1900)
     signed = []
 
     def keep(kind, body):
         signed.append(body)
-        return street.sign(kind, body)
+        return october.sign(kind, body)
 
-    report = street.audit(street.export(east, keep))
-    assert signed[0]["corrects"] == street.record(east)["id"]
+    report = october.audit(october.export(east, keep))
+    assert signed[0]["corrects"] == october.record(east)["id"]
     text = page.text(report)
     assert "It corrects the statement of 2026-11-14" in text and "that was 0.30 EUR to pay." in text
     assert "By this correction: 0.27 EUR to pay." in text
@@ -171,28 +171,28 @@ def test_a_correction_is_audited_with_what_it_corrects(street):
         (lambda body: body.update(corrects=bytes(32)), "it corrects another statement"),
     ],
 )
-def test_another_past_is_refuted_and_has_no_place(street, change, text):
-    street.community.now_s = END_S + CLOSES_AFTER_S
-    street.close()
-    before = street.record(street.east)
+def test_another_past_is_refuted_and_has_no_place(october, change, text):
+    october.community.now_s = END_S + CLOSES_AFTER_S
+    october.close()
+    before = october.record(october.east)
 
     def dishonest(kind, body):
         change(body)
-        return street.sign(kind, body)
+        return october.sign(kind, body)
 
     with pytest.raises(audit.Refuted, match=text):
-        street.audit(street.export(street.east, dishonest))
-    street.ready()
-    last = list(street.store.stream(of_kinds=(kinds.STATEMENT,)))[-1]
-    assert street.store.place(last.cursor).reason in (reasons.PERIOD_CLOSED, reasons.CORRECTS_NOTHING)
-    assert street.record(street.east) == before
+        october.audit(october.export(october.east, dishonest))
+    october.ready()
+    last = list(october.store.stream(of_kinds=(kinds.STATEMENT,)))[-1]
+    assert october.store.place(last.cursor).reason in (reasons.PERIOD_CLOSED, reasons.CORRECTS_NOTHING)
+    assert october.record(october.east) == before
 
 
-def test_a_correction_of_what_is_not_closed_is_refuted(street):
-    street.close()
-    last = street.record(street.west)["id"]
+def test_a_correction_of_what_is_not_closed_is_refuted(october):
+    october.close()
+    last = october.record(october.west)["id"]
     with pytest.raises(audit.Refuted, match="not closed yet"):
-        street.audit(street.export(street.west, lambda kind, body: street.sign(kind, {**body, "corrects": last})))
+        october.audit(october.export(october.west, lambda kind, body: october.sign(kind, {**body, "corrects": last})))
 
 
 def test_the_months_that_are_over():
@@ -217,7 +217,7 @@ def run(folder, *arguments):
     return stopped.value.code or 0
 
 
-def test_the_command_says_what_it_signed(traded_node, monkeypatch, capsys):
+def test_the_command_reports_what_it_signed(traded_node, monkeypatch, capsys):
     traded, folder = traded_node
     monkeypatch.setattr(data_directory, "clock", lambda: traded.now_s)
     assert run(folder, "bill", "--close") == 0
