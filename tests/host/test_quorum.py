@@ -259,15 +259,25 @@ def test_who_is_certified_by_an_entry_that_waits_may_be_passed_on(made, deal):
 
 def test_heads_are_noted_by_hosts_alone_and_only_where_they_are_new(made, deal):
     ordered_everywhere(made, made.community.entries)
-    meter = made.community.by_name["House 1"]
-    head = (meter.kid, 0, 9, bytes([1] * 32))
+    meter, stranger = made.community.by_name["House 1"], made.community.author("stranger")
+    last = meter.reading(START_S + 2, [(1, 0)])
+    head = last.raw
     id, check = made.community.id, made.seats[1].application.check
     genuine = transactions.note(made.community.host.key, id, START_S, [head])
     assert check(transactions.note(key("host 1"), id, START_S, [head]), True) == reasons.BAD_SIGNATURE
-    assert check(transactions.note(made.community.host.key, bytes(16), START_S, [head]), True) == reasons.BAD_SIGNATURE
+    elsewhere = transactions.note(made.community.host.key, bytes(16), START_S, [])
+    assert check(elsewhere, True) == reasons.BAD_SIGNATURE
+    damaged = head[:-1] + bytes([head[-1] ^ 1])
+    person = deal.buy.raw  # who has no log
+    unknown = stranger.publish("event", {"code": 1}, START_S).raw
+    for other in (damaged, person, unknown):
+        note = transactions.note(made.community.host.key, id, START_S, [other])
+        assert check(note, True) == reasons.BAD_SIGNATURE, "a head that its author never signed"
+        assert rejects(made, [transactions.opening(START_S + 2), note])
     assert made.order(genuine) == [None]
     for seat in made.seats:
-        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["next_sequence"] == 9
+        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["next_sequence"] == last.sequence + 1
+        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["id"] == last.id
     assert check(genuine, True) == reasons.STALE_VERSION
     followed(made.seats[1].store)
 
@@ -521,8 +531,7 @@ def test_a_host_decides_from_its_certificate_on_until_that_ends(made):
     ended = members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
     community.now_s += 1
     assert changes_of(made, ended) == [(keys[0], 0)]
-    head = [(community.issuer.kid, 0, 99, bytes(32))]
-    late = transactions.note(key("host 1"), community.id, community.now_s, head)
+    late = transactions.note(key("host 1"), community.id, community.now_s, [ended.raw])
     assert made.seats[0].application.check(late, True) == reasons.BAD_SIGNATURE, "its notes count no longer"
     with pytest.raises(members.EnrolError, match="left already"):
         members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)

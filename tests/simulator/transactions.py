@@ -39,8 +39,12 @@ class Transactions:
         heads = []
         if bits.below(4) == 0:
             meter = bits.choice(self.meters)
-            heads.append((meter.kid, meter.generation, meter.sequence - bits.below(3), meter.previous))
-        return self.community.now_s, new, [head for head in heads if head[2] >= 0]
+            back = bits.below(3)
+            published = (new for new in reversed(entries) if new.kid == meter.kid)
+            last = next((one for at, one in enumerate(published) if at == back), None)
+            if last is not None:
+                heads.append((meter.kid, last.generation, last.sequence + 1, last.id))
+        return self.community.now_s, new, heads
 
     def rejected(self, names):
         """The ids of what was rejected: little of it is referred to any more."""
