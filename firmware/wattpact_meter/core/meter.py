@@ -285,7 +285,9 @@ class Meter:
         if recorder.bank.generation:
             inputs.import_wh = import_wh
             inputs.register_generation = recorder.bank.generation
-        inputs.sensor_dead = recorder.is_dead(now.uptime_ms)
+        # A hold goes on over a reset until the source is heard: else each reset would renew its budget.
+        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_heard
+        inputs.sensor_dead = is_silent or recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
         inputs.power_failed = self._power_failed
