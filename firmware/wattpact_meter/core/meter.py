@@ -285,8 +285,8 @@ class Meter:
         if recorder.bank.generation:
             inputs.import_wh = import_wh
             inputs.register_generation = recorder.bank.generation
-        # A hold goes on over a reset until the source is heard: else each reset would renew its budget.
-        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_heard
+        # A hold goes on over a reset until the source is trusted: else each reset would renew its budget.
+        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_trusted
         inputs.sensor_dead = is_silent or recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
