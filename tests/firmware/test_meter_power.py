@@ -264,7 +264,7 @@ def test_resets_do_not_renew_the_hold_budget_while_the_source_is_silent():
             closed_s += every_s if port.household.closed else 0
         assert not port.household.closed and closed_s <= 1800, (every_s, closed_s)
         port.run(300)
-        assert port.household.closed and port.household.meter.guard.memory.hold_spent_ms == 0, "renewed once it is trusted"
+        assert port.household.closed and port.household.meter.guard.memory.hold_spent_ms == 0, "trusted again"
 
 
 def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
