@@ -267,6 +267,23 @@ def test_resets_do_not_renew_the_hold_budget_while_the_source_is_silent():
         assert port.household.closed and port.household.meter.guard.memory.hold_spent_ms == 0, "trusted again"
 
 
+def test_resets_do_not_renew_the_hold_budget_while_the_log_is_in_doubt():
+    """Its place in flash is lost, and no host is there to know it: the guard's memory is lost too, but once."""
+    port = Port().run(20)
+    port.community.quick_policy(version=2, hold_budget_wh=300, emergency_credit_wh=0)
+    port.community.give(port.household, 100_000, to_s=port.community.now_s + 9000, max_w=10_000)
+    port.run(30)
+    household, port.community.sink.receive_datagram = port.household, lambda *_: []
+    assert household.closed
+    del household.flash.values["log"]
+    used_wh = port.used_wh
+    for _ in range(12):
+        household.boot(port.world.ms)
+        port.run(100, clock=False)
+    assert household.meter.log.is_state_old and household.meter.guard.memory.hold_spent_wh >= 300
+    assert not household.closed and 200 <= port.used_wh - used_wh <= 320, port.used_wh - used_wh
+
+
 def test_a_meter_that_was_off_counts_what_was_used_meanwhile():
     for outage_s, used_wh, generation in ((3600, 4000, 1), (3600, 40_000, 2), (10, 4000, 2)):
         port = Port().run(120)

@@ -115,7 +115,7 @@ def test_a_block_that_is_wrong_in_any_part_is_rejected():
     case.raises(BlockError, other.append, blocks.encode(header, [], anchors), StandIn.verify)
     case.raises(BlockError, other.append, blocks.encode(header, raws + raws, anchors), StandIn.verify)
     case.raises(BlockError, other.append, blocks.encode(header, raws, [(bytes(8), 0, 1, bytes(32))]), StandIn.verify)
-    unknown = [(bytes(8), 0, 1, bytes(32))]  # a head by nobody, and a header that says so
+    unknown = [(bytes(8), 0, 1, bytes(32))]  # a head by nobody, and a header with its root
     changed = fields[:4] + [blocks.anchors_root(unknown), fields[5]]
     error = case.raises(BlockError, other.append, blocks.encode(blocks.Header(*changed), raws, unknown), StandIn.verify)
     assert "is rejected: unknown_author" in str(error)
