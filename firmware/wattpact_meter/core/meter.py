@@ -136,8 +136,8 @@ class Meter:
         saved: Any = self._store.load(GUARD)
         if saved is None and self._doubted < 0 and GUARD not in self._store.corrupt:
             return None
-        is_whole = isinstance(saved, list) and len(saved) == 2
-        return saved[0] if is_whole and (self._doubted < 0 or saved[1] == self._doubted) else "lost"
+        is_current = isinstance(saved, list) and saved and (self._doubted < 0 or saved[-1] == self._doubted)
+        return saved[:-1] if is_current else "lost"
 
     def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
@@ -315,7 +315,7 @@ class Meter:
 
     def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
-        yield from self._store.save_steps(GUARD, [self.guard.saved(), self._doubted])
+        yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubted])
         yield
         if begins:
             yield from self.recorder.cover_steps(self.recorder.totals())
