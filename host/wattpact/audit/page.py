@@ -89,6 +89,8 @@ def _correction(report: Report) -> list[str]:
     if before is None:
         return []
     currency, change = report.community["currency"], report.fields["net_nano"] - before["net_nano"]
+    if change == 0:
+        return [f"The period closed with the statement of {utc(before['stated_s'])}; this one has the same total."]
     was = f"{money.exact(abs(before['net_nano']), currency)} {'to pay' if before['net_nano'] >= 0 else 'to receive'}"
     now = f"{money.exact(abs(change), currency)} {'to pay' if change >= 0 else 'to receive'}"
     return [

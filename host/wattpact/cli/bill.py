@@ -125,7 +125,7 @@ def _close(directory: data_directory.DataDirectory, month: str | None) -> None:
                 what = "corrected" if made.stated is not None and made.stated.is_closed else "stated"
                 click.echo(f"{made.month}, {made.label}: {what}, {figure} {due}")
     if count == 0:
-        click.echo(f"Nothing is due of {' and '.join(months) or 'any month'}.")
+        click.echo(f"Nothing is due of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}.")
 
 
 def _subject(directory: data_directory.DataDirectory, accounts: Statements, owner: str) -> bytes:
