@@ -10,12 +10,10 @@ from wattpact.store.interface import Reader
 
 
 class Noted(NamedTuple):
-    """The log's entries before `next_sequence` of that generation; the block of that height, of `time_s`, has its
-    head."""
+    """The log's entries before `next_sequence` of that generation, by a block of that time."""
 
     generation: int
     next_sequence: int
-    height: int
     time_s: int
 
 
@@ -32,24 +30,23 @@ def noted_of(reader: Reader, kid: bytes) -> Noted | None:
     if found is None:
         return None
     head = records.decode(records.HEAD, found)
-    height = _height_of(reader, kid, head["next_sequence"], head["anchored_s"])
-    return Noted(head["generation"], head["next_sequence"], height, head["anchored_s"])
+    return Noted(head["generation"], head["next_sequence"], head["anchored_s"])
 
 
-def _height_of(reader: Reader, kid: bytes, next_sequence: int, time_s: int) -> int:
-    """The block of that time with that head: times of blocks never fall, so the first of that time is soon found."""
+def height_of(reader: Reader, kid: bytes, noted: Noted) -> int | None:
+    """The block that noted it: times of blocks never fall, so the first of that time is soon found."""
     low, last = 0, reader.last_block()
     high = last.height if last is not None else 0
     while low < high:
         middle = (low + high) // 2
         block = reader.block(middle)
-        if block is not None and block.time_s < time_s:
+        if block is not None and block.time_s < noted.time_s:
             low = middle + 1
         else:
             high = middle
-    while (block := reader.block(low)) is not None and block.time_s == time_s:
+    while (block := reader.block(low)) is not None and block.time_s == noted.time_s:
         heads = cbor.decode(block.anchors, limit=blocks.MAX_BLOCK_BYTES)
-        if any(one[0] == kid and one[2] == next_sequence for one in heads):
-            break
+        if any(one[0] == kid and one[1:3] == [noted.generation, noted.next_sequence] for one in heads):
+            return low
         low += 1
-    return low
+    return None

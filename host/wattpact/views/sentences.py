@@ -11,6 +11,7 @@ from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
 from wattpact.bundle import cosigned, money
+from wattpact.projections import ledger_events
 
 
 class Sentences:
@@ -111,6 +112,8 @@ def _happened(known: Sentences, new: Entry) -> str:
     made = _EVENTS.get(body["code"])
     if made is not None:
         return made(known, body)
+    if body["code"] in ledger_events.CODES:
+        return ledger_events.sentence(body["code"], body.get("detail", 0), body.get("text", ""))
     name = kind_texts.event(body["code"])
     text = body.get("text", "")
     if text in reason_texts.TEXTS:
@@ -146,33 +149,12 @@ def _warned(known: Sentences, body: Mapping[str, Any]) -> str:
     return f"Warned that supply ends in {body.get('detail', 0):,} s"
 
 
-def _shown_head(known: Sentences, body: Mapping[str, Any]) -> str:
-    return f"Was shown the ledger with {_head(body)}"
-
-
-def _shown_other(known: Sentences, body: Mapping[str, Any]) -> str:
-    return f"Was shown a ledger that did not grow from the one it was shown before: now it has {_head(body)}"
-
-
-def _head(body: Mapping[str, Any]) -> str:
-    return f"{body.get('detail', 0):,} blocks and the root {body.get('text', '')[:16]}…"
-
-
-def _not_noted(known: Sentences, body: Mapping[str, Any]) -> str:
-    count = body.get("detail", 0)
-    first = f"No block has noted more than the first {count:,} entries of its log" if count else "No block notes its log"
-    return f"{first}, though a host acknowledged more a day ago"
-
-
 _EVENTS: dict[int, Callable[[Sentences, Mapping[str, Any]], str]] = {
     event_codes.RELAY_CLOSED: _closed,
     event_codes.RELAY_OPENED: _opened,
     event_codes.BOOT: _boot,
     event_codes.CLOCK_SET: _clock_set,
     event_codes.WARNING: _warned,
-    event_codes.LEDGER_HEAD: _shown_head,
-    event_codes.LEDGER_FORKED: _shown_other,
-    event_codes.NOT_NOTED: _not_noted,
 }
 
 
