@@ -48,7 +48,7 @@ class Looking:
         self.events = Events()
         self.watch = LedgerWatch(Store(self.flash), self.events)
 
-    def hear(self, receipt):
+    def receive(self, receipt):
         """As the inbox does."""
         if receipt.body["sequence"] > self.watch.sequence:
             self.watch.claim = receipt.body["blocks"]
@@ -58,7 +58,7 @@ class Looking:
         """What it reports of a receipt, [code, detail, first letter of the root]."""
         self.now_s += after_s
         receipt = Receipt(*of, **more)
-        if not self.hear(receipt):
+        if not self.receive(receipt):
             return None
         steps.finish(self.watch.apply_steps(receipt, self.now_s))
         found, self.events.waiting[:] = list(self.events.waiting), []

@@ -1,4 +1,4 @@
-"""What an audit says of heads of the ledger that meters reported, and of what they found wrong."""
+"""What an audit makes of heads of the ledger that meters reported, and of what they found wrong."""
 
 import io
 
@@ -38,7 +38,8 @@ def head():
 
 
 def doubts(*events):
-    return [text for text in Reporting(*events).audited().doubtful if "wallbox (" in text and "entries with a doubtful time" not in text]
+    found = Reporting(*events).audited().doubtful
+    return [text for text in found if "wallbox (" in text and "a doubtful time" not in text]
 
 
 def test_heads_that_the_bundle_cannot_contradict_are_not_named(head):

@@ -28,7 +28,7 @@ class Peer(InMemory):
         self.acceptances = {}
         self.contracts = {}
         self.rejected = {}
-        self.ledger = {}  # what receipts say of it, and of what it noted
+        self.ledger = {}  # what receipts state of it, and of what it noted
         self.received = {}  # kind of datagram: how many
         self.pending = {}  # kid: the body of its ENROL
         self._ids = {}

@@ -22,9 +22,9 @@ _AGAIN_MIN = 60
 
 
 class LedgerWatch:
-    """LedgerWatch(store, events). claim: the blocks that the newest receipt names, be it true or not. sequence: what was
-    acknowledged at its last daily look; blocks: of the head that it keeps; problem: the code of the event that its last
-    look found, where that was no good one, or 0."""
+    """LedgerWatch(store, events). claim: the blocks that the newest receipt names, be it true or not. sequence: what
+    was acknowledged at its last daily look; blocks: of the head that it keeps; problem: the code of the event about
+    what its last look found wrong, or 0."""
 
     def __init__(self, store: "Store", events: "Events") -> None:
         self._store = store
@@ -39,7 +39,7 @@ class LedgerWatch:
         none = [0, -1, -1, b"", 0, b"", 0, 0]
         saved = self._store.load(NAME)
         is_sound = isinstance(saved, list) and list(map(type, saved)) == list(map(type, none))
-        held = saved if is_sound else none
+        held: list[Any] = saved if is_sound else none
         self._day_min, _, self.sequence, _, self.blocks, _, _, self.problem = held
         return held
 

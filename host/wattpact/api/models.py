@@ -141,7 +141,9 @@ class ReportedHead(Model):
     """A head of the ledger, as the meter reported it."""
 
     blocks: int
-    root: Annotated[str, Field(description="of the tree over these blocks, hex; anything, from a meter that is at fault")]
+    root: Annotated[
+        str, Field(description="of the tree over these blocks, hex; anything, from a meter that is at fault")
+    ]
     reported_s: Annotated[int | None, Field(description="when the meter reported it, Unix seconds")]
 
 

@@ -59,7 +59,9 @@ def _finding(code: int, new: Entry) -> str:
     count = new.body.get("detail", 0)
     if code == event_codes.LEDGER_FORKED:
         return f"it was shown a ledger of {count:,} blocks that did not grow from the one it was shown before"
-    noted = f"no block had noted more than the first {count:,} entries of its log" if count else "no block noted its log"
+    noted = (
+        f"no block had noted more than the first {count:,} entries of its log" if count else "no block noted its log"
+    )
     return f"{noted}, though a host had acknowledged more a day before"
 
 

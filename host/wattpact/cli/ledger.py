@@ -192,8 +192,10 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
         click.echo(f"Heads that meters reported: {len(told)}, of which {len(told) - len(others)} are of these blocks.")
     for one in others:
         at = "an unknown time" if one.unix_s is None else utc(one.unix_s)
-        click.echo(f"DOUBTFUL: {one.label} reported at {at} a head of {one.blocks} blocks, root {one.root[:16]}…, that is"
-                   " not of these: a host signed another ledger, or that meter is at fault.")  # fmt: skip
+        head = f"a head of {one.blocks} blocks, root {one.root[:16]}…, that is not of these"
+        click.echo(
+            f"DOUBTFUL: {one.label} reported at {at} {head}: a host signed two ledgers, or that meter is at fault."
+        )
 
 
 def _head(reader: Reader) -> tuple[str, Block]:

@@ -13,9 +13,9 @@ from wattpact.market import terms
 from wattpact.membership import members, renewal
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
+from wattpact.ordering.noted import height_of, noted_of
 from wattpact.store.interface import Reader, Store
 from wattpact.store.records import Certified
-from wattpact.ordering.noted import height_of, noted_of
 from wattpact.views import meters
 from wattpact.views.meters import NO_RELAY
 

@@ -18,7 +18,7 @@ class Noted(NamedTuple):
 
 
 def shown_to(ledger: Ledger, kid: bytes, generation: int) -> dict[str, Any]:
-    """The fields of a receipt that say so: of a log's generation, and of the ledger itself."""
+    """The fields of a receipt about a log's generation in the ledger, and about the ledger itself."""
     head = ledger.state.get(records.HEAD, kid)
     count = head["next_sequence"] if head is not None and head["generation"] == generation else 0
     return {"noted": count, "blocks": ledger.size, "root": ledger.root()}

@@ -58,5 +58,5 @@ def sentence(code: int, detail: int, text: str) -> str:
         return f"Was shown the ledger with {head}"
     if code == event_codes.LEDGER_FORKED:
         return f"Was shown a ledger that did not grow from the one it was shown before: now it has {head}"
-    first = f"No block has noted more than the first {detail:,} entries of its log" if detail else "No block notes its log"
-    return f"{first}, though a host acknowledged more a day ago"
+    noted = f"has noted more than the first {detail:,} entries of its log" if detail else "notes its log"
+    return f"No block {noted}, though a host acknowledged more a day ago"
