@@ -347,6 +347,7 @@ class Meter:
         if not (self.inbox.has_receipt and (is_watch_due or self._retention.is_due)):
             return
         receipt = self._store.load(inbox.RECEIPT)
+        yield
         new = (yield from self._retention.verify_steps(receipt)) if isinstance(receipt, bytes) else None
         self.inbox.has_receipt = False
         if new is None:

@@ -124,7 +124,7 @@ class Node:
         return verdicts
 
     def _publish_receipts(self, verdicts: list[Verdict]) -> None:
-        """For each meter of the batch: how far its log is durable here, and what the ledger had noted of it before."""
+        """For each meter of the batch: how far its log is durable here, and what the ledger has noted of it by now."""
         if self._quorum is not None and not self._may_sign():
             return
         last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}

@@ -70,7 +70,7 @@ TEXTS = {
         "Terminated {contract}{because}", None,
     ),
     kinds.RECEIPT: (
-        "A host has stored this author's log up to here, on disk. What its ledger was just before: the first `noted` "
+        "A host has stored this author's log up to here, on disk. What its ledger was then: the first `noted` "
         "entries of that generation were noted by a block, and it had `blocks` blocks under `root`.",
         "Stored the log of {author} up to entry {sequence}", None,
     ),
