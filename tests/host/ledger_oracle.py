@@ -159,9 +159,19 @@ class Oracle:
         self.keys[place] = [new.id, body["commitment"]]
 
     def statement(self, new, body, now):
-        last = self.stated.get(body["subject"])
-        reject_if(last is not None and body["from_s"] not in last[1:3], "stated_before")
-        self.stated[body["subject"]] = [new.id, body["from_s"], body["to_s"], now]
+        since, until, corrects = body["from_s"], body["to_s"], body.get("corrects")
+        reject_if(until <= since, "no_period")
+        periods = self.stated.setdefault(body["subject"], {})  # begin -> what the last statement about it was
+        held = periods.get(since)
+        closed = held is not None and now - held[1] >= 14 * 24 * 3600
+        if corrects is not None:
+            reject_if(not closed or held[:2] != [corrects, until], "corrects_nothing")
+        elif periods:
+            first, end = min(periods), max(one[1] for one in periods.values())
+            reject_if(held is None and since != end and until != first, "stated_before")
+            reject_if(closed, "period_closed")
+            reject_if(held is not None and held[1] not in (until, end), "stated_before")
+        periods[since] = [new.id, until, body["net_nano"], now]
 
     def note(self, kid, place, now):
         generation, following, head = place
@@ -360,9 +370,14 @@ class Oracle:
         for number, rows in ((8, self.mandates), (9, self.offers), (11, self.accepted), (12, self.contracts)):
             for name, one in rows.items():
                 found[number, name] = list(one.values())
-        for number, rows in ((3, self.heads), (6, self.policies), (10, self.demands), (17, self.stated)):
+        for number, rows in ((3, self.heads), (6, self.policies), (10, self.demands)):
             for name, fields in rows.items():
                 found[number, name] = fields
+        for kid, periods in self.stated.items():
+            if periods:
+                found[17, kid] = [min(periods), max(one[1] for one in periods.values())]
+            for since, one in periods.items():
+                found[18, kid, since] = one
         for number, rows in ((4, self.owned), (14, self.holds), (15, self.granted)):
             for name, value in rows.items():
                 found[number, name] = [value]

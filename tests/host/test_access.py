@@ -366,7 +366,7 @@ def test_of_others_private_entries_only_their_kind_is_shown(answer_of, trading):
 def test_a_statement_is_for_whom_it_is_about(tmp_path):
     trading = Trading(tmp_path)
     community, owner = trading.community, trading.solar.owner
-    fields = {name: 0 for _, name, _, _ in kinds.fields(kinds.STATEMENT)}
+    fields = {name: 0 for _, name, _, required in kinds.fields(kinds.STATEMENT) if required}
     roots = {name: bytes(32) for name in fields if name.endswith("_root")}
     body = {**fields, **roots, "subject": owner.kid, "net_nano": -5_000_000}
     community.publish(community.host, "statement", body)

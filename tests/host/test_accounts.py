@@ -113,7 +113,7 @@ def test_the_parts_of_a_window_add_up(world, cuts):
     accounts.apply(community_of(world).entries)
     accounts.settle(S + SLOTS * SLOT)
     edges = [S + SLOT * cut for cut in sorted({0, SLOTS, *cuts})]
-    summed = [name for name in bill._FIGURES if name != "settled_to_s"]
+    summed = [name for name in bill.FIGURES if name != "settled_to_s"]
     for kid in accounts.payers(S, S + SLOTS * SLOT):
         whole = accounts.statement(kid, S, S + SLOTS * SLOT).figures()
         parts = [accounts.statement(kid, *edge).figures() for edge in zip(edges, edges[1:], strict=False)]

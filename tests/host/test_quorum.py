@@ -149,7 +149,7 @@ def test_an_entry_that_was_rejected_is_ordered_later_by_every_host_alike(made, d
     sell, *rest = community.entries[-6:]
     ordered_everywhere(made, community.entries[:-6])
     offer = deal.offer
-    assert made.order_in_vain(offer.raw) == [reasons.NO_SELL_MANDATE]
+    assert made.order_after_waiting(offer.raw) == [reasons.NO_SELL_MANDATE]
     assert place_of(made.seats[0].store, offer).reason == reasons.NO_SELL_MANDATE
     assert made.seats[0].application.check(offer.raw, True) == reasons.DUPLICATE
     assert made.seats[1].application.check(offer.raw, True) == reasons.DUPLICATE
@@ -222,7 +222,7 @@ def test_what_is_rejected_has_its_reason_at_every_host(made):
     community.sink = InMemory()
     deal = Deal(community.owned_meter("House 1"), community.owned_meter("House 2"), offer={"mandate": bytes(32)})
     community.now_s = START_S + 2
-    made.order_in_vain(*[new.raw for new in [*community.entries, *deal.entries]])
+    made.order_after_waiting(*[new.raw for new in [*community.entries, *deal.entries]])
     for seat in made.seats:
         assert place_of(seat.store, deal.offer)[1:] == (None, None, reasons.NO_SELL_MANDATE)
         assert place_of(seat.store, deal.sell).reason is None
@@ -257,15 +257,25 @@ def test_who_is_certified_by_an_entry_that_waits_may_be_passed_on(made, deal):
 
 def test_heads_are_noted_by_hosts_alone_and_only_where_they_are_new(made, deal):
     ordered_everywhere(made, made.community.entries)
-    meter = made.community.by_name["House 1"]
-    head = (meter.kid, 0, 9, bytes([1] * 32))
+    meter, stranger = made.community.by_name["House 1"], made.community.author("stranger")
+    last = meter.reading(START_S + 2, [(1, 0)])
+    head = last.raw
     id, check = made.community.id, made.seats[1].application.check
     genuine = transactions.note(made.community.host.key, id, START_S, [head])
     assert check(transactions.note(key("host 1"), id, START_S, [head]), True) == reasons.BAD_SIGNATURE
-    assert check(transactions.note(made.community.host.key, bytes(16), START_S, [head]), True) == reasons.BAD_SIGNATURE
+    elsewhere = transactions.note(made.community.host.key, bytes(16), START_S, [])
+    assert check(elsewhere, True) == reasons.BAD_SIGNATURE
+    damaged = head[:-1] + bytes([head[-1] ^ 1])
+    person = deal.buy.raw  # who has no log
+    unknown = stranger.publish("event", {"code": 1}, START_S).raw
+    for other in (damaged, person, unknown):
+        note = transactions.note(made.community.host.key, id, START_S, [other])
+        assert check(note, True) == reasons.BAD_SIGNATURE, "a head that its author never signed"
+        assert rejects(made, [transactions.opening(START_S + 2), note])
     assert made.order(genuine) == [None]
     for seat in made.seats:
-        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["next_sequence"] == 9
+        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["next_sequence"] == last.sequence + 1
+        assert seat.application.ledger.state.get(records.HEAD, meter.kid)["id"] == last.id
     assert check(genuine, True) == reasons.STALE_VERSION
     followed(made.seats[1].store)
 
@@ -384,7 +394,7 @@ def test_what_came_before_what_it_names_waits_for_it_and_not_for_ever(made, deal
     assert made.order(*waiting) == [None] * 3
     stray = community.by_name["House 1"].publish("contract", {"acceptance": bytes(32)}, START_S + 3)
     assert made.proposed(stray.raw) == []
-    assert made.order_in_vain(stray.raw) == [reasons.UNKNOWN_ACCEPTANCE]
+    assert made.order_after_waiting(stray.raw) == [reasons.UNKNOWN_ACCEPTANCE]
 
 
 def test_a_host_whose_clock_stepped_proposes_nothing(made, deal):
@@ -519,8 +529,7 @@ def test_a_host_decides_from_its_certificate_on_until_that_ends(made):
     ended = members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)
     community.now_s += 1
     assert changes_of(made, ended) == [(keys[0], 0)]
-    head = [(community.issuer.kid, 0, 99, bytes(32))]
-    late = transactions.note(key("host 1"), community.id, community.now_s, head)
+    late = transactions.note(key("host 1"), community.id, community.now_s, [ended.raw])
     assert made.seats[0].application.check(late, True) == reasons.BAD_SIGNATURE, "its notes count no longer"
     with pytest.raises(members.EnrolError, match="left already"):
         members.retire_host(made.seats[0].store, community.issuer.key, "host 1", community.now_s)

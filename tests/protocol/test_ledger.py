@@ -6,7 +6,7 @@ from simulator.authors import REAL, StandIn
 from simulator.community import START_S, Community
 from simulator.ordered import Ordered
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.ledger import blocks, checkpoints, records, state_map, tree
+from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, tree
 from wattpact_protocol.ledger.blocks import BlockError
 from wattpact_protocol.ledger.checkpoints import CheckpointError
 from wattpact_protocol.ledger.ledger import Ledger, Storage
@@ -115,6 +115,10 @@ def test_a_block_that_is_wrong_in_any_part_is_rejected():
     case.raises(BlockError, other.append, blocks.encode(header, [], anchors), StandIn.verify)
     case.raises(BlockError, other.append, blocks.encode(header, raws + raws, anchors), StandIn.verify)
     case.raises(BlockError, other.append, blocks.encode(header, raws, [(bytes(8), 0, 1, bytes(32))]), StandIn.verify)
+    unknown = [(bytes(8), 0, 1, bytes(32))]  # a head by nobody, and a header with its root
+    changed = fields[:4] + [blocks.anchors_root(unknown), fields[5]]
+    error = case.raises(BlockError, other.append, blocks.encode(blocks.Header(*changed), raws, unknown), StandIn.verify)
+    assert "is rejected: unknown_author" in str(error)
     for malformed in (cbor.encode([]), cbor.encode([b"", [], []]), cbor.encode([header.raw, [1], []]), b"\xff", b""):
         case.raises(BlockError, other.append, malformed, StandIn.verify)
     other.append(sink.blocks[12], StandIn.verify)
@@ -187,6 +191,14 @@ def test_the_state_proves_what_is_in_it_and_what_is_not():
     state_map.verify(ledger.last.state_root, absent, None, ledger.prove(absent))
 
 
+def test_contracts_are_listed_by_the_period_in_which_they_start():
+    """And last 31 days at most: one that reaches a time began in its period or in the one before."""
+    period_s = members.PERIOD_S
+    assert list(members.periods_of(0, 1)) == [0]
+    assert list(members.periods_of(period_s, period_s + 1)) == [0, 1]
+    assert list(members.periods_of(2 * period_s - 1, 3 * period_s)) == [0, 1, 2, 3]
+
+
 def test_the_tree_proves_every_block_and_that_it_only_grew():
     community = grown()
     ledger = community.sink.ledger
@@ -243,6 +255,7 @@ def test_a_text_that_is_no_checkpoint():
     point = checkpoints.Checkpoint(checkpoints.origin_of(community.id), 7, bytes(32))
     checkpoints.sign(point, community.host.public_key, community.host.sign)
     good = point.text
+    assert checkpoints.decode(good).size == 7
     body, signatures = good.split("\n\n")
     lines = body.split("\n")
     for text in (

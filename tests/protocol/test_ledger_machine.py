@@ -451,23 +451,6 @@ def test_no_grant_for_a_contract_that_was_ended():
     assert market.reason(market.community.grant(contract, offer, acceptance)) == reasons.TERMINATED
 
 
-def test_no_time_is_stated_twice():
-    market = Market()
-
-    def state(from_s, to_s):
-        names = [name for _, name, _, required in kinds.fields(kinds.STATEMENT) if required]
-        body = {name: bytes(32) if name.endswith("root") else 0 for name in names}
-        body.update(subject=market.west.kid, from_s=from_s, to_s=to_s)
-        return market.reason(market.community.publish(market.community.host, kinds.STATEMENT, body))
-
-    assert state(START_S, START_S + 900) is None
-    assert state(START_S, START_S + 1800) is None, "it takes the place of the one before"
-    assert state(START_S + 900, START_S + 2700) == reasons.STATED_BEFORE
-    assert state(START_S + 2700, START_S + 3600) == reasons.STATED_BEFORE
-    assert state(START_S + 1800, START_S + 2700) is None
-    assert market.sink.record_of(records.STATED, market.west.kid)["to_s"] == START_S + 2700
-
-
 def test_the_first_opening_of_a_key_counts():
     market = Market()
     market.community.begin_epoch(market.roof)

@@ -9,7 +9,7 @@ class Around:
 
     def __init__(self):
         self.sensed_closed = None
-        self.over_current = self.over_temperature = self.sensor_dead = False
+        self.over_current = self.over_temperature = False
         self.owner_open = self.reset_on_site = self.consent = False
 
 

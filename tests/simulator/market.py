@@ -87,9 +87,10 @@ class Market:
         inputs, settled = self.settlement()
         return statement.state(inputs, settled, person.kid, from_s, to_s).figures()
 
-    def state_of(self, person, from_s, to_s):
+    def state_of(self, person, from_s, to_s, **fields):
         """A statement by the host; why it was rejected."""
         names = [name for _, name, _, required in kinds.fields(kinds.STATEMENT) if required]
         body = {name: bytes(32) if name.endswith("root") else 0 for name in names}
-        body.update(subject=person.kid, from_s=from_s, to_s=to_s)
-        return self.reason(self.community.publish(self.community.host, kinds.STATEMENT, body))
+        body.update(subject=person.kid, from_s=from_s, to_s=to_s, **fields)
+        self.stated = self.community.publish(self.community.host, kinds.STATEMENT, body)
+        return self.reason(self.stated)

@@ -82,7 +82,7 @@ class Quorum:
         """What became of each transaction of the block, the opening left out; all hosts agree on all of it."""
         return self.vote(self.proposed(*raws, by=by))
 
-    def order_in_vain(self, *raws):
+    def order_after_waiting(self, *raws):
         """The same of what names entries that nobody has, which is waited for first."""
         self.proposed(*raws)
         self.community.now_s += HELD_S

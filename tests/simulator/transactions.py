@@ -22,6 +22,7 @@ class Transactions:
         self.meters = [community.meter("meter %d" % i, self.people[i % people]) for i in range(meters)]
         self.recent = {}
         self.number = 0
+        self.statements = {}  # (subject, begin) -> what may have been ordered about it
         self.version = 1
         self._given = 0
 
@@ -38,20 +39,26 @@ class Transactions:
         heads = []
         if bits.below(4) == 0:
             meter = bits.choice(self.meters)
-            heads.append((meter.kid, meter.generation, meter.sequence - bits.below(3), meter.previous))
-        return self.community.now_s, new, [head for head in heads if head[2] >= 0]
+            back = bits.below(3)
+            published = (new for new in reversed(entries) if new.kid == meter.kid)
+            last = next((one for at, one in enumerate(published) if at == back), None)
+            if last is not None:
+                heads.append((meter.kid, last.generation, last.sequence + 1, last.id))
+        return self.community.now_s, new, heads
 
     def rejected(self, names):
         """The ids of what was rejected: little of it is referred to any more."""
         for kind in sorted(self.recent):
             self.recent[kind] = [new for new in self.recent[kind] if new.id not in names or self.bits.below(20) == 0]
+        for stated in self.statements.values():
+            stated[:] = [new for new in stated if new.id not in names]
 
     def publish(self):
         roll = self.bits.below(200)
         for most, make in (
-            (20, self.mandate), (50, self.offer), (75, self.demand), (110, self.accept), (140, self.confirm),
-            (162, self.grant), (176, self.start), (184, self.terminate), (187, self.end), (190, self.tariff),
-            (192, self.certify), (194, self.state), (196, self.open), (198, self.policy), (200, self.wrong),
+            (20, self.mandate), (46, self.offer), (71, self.demand), (106, self.accept), (136, self.confirm),
+            (158, self.grant), (172, self.start), (180, self.terminate), (183, self.end), (185, self.tariff),
+            (187, self.certify), (195, self.state), (197, self.open), (198, self.policy), (200, self.wrong),
         ):  # fmt: skip
             if roll < most:
                 new = make()
@@ -190,9 +197,16 @@ class Transactions:
         bits, community = self.bits, self.community
         names = [name for _, name, _, required in kinds.fields(kinds.STATEMENT) if required]
         body = {name: bytes(32) if name.endswith("root") else 0 for name in names}
-        from_s = START_S + 900 * bits.below(3)
-        body.update(subject=bits.choice(self.people).kid, from_s=from_s, to_s=from_s + 900 * bits.below(3))
-        return community.publish(community.host, kinds.STATEMENT, body)
+        person = bits.below(len(self.people))
+        from_s = START_S + 900 * bits.below(2) - 20 * 86400 * (person % 2)  # of every other, time that is closed
+        subject, to_s = self.people[person].kid, from_s + 900 * bits.choice([0, 1, 1, 1, 2, 2])
+        net_nano = bits.below(1000) - 500
+        body.update(subject=subject, from_s=from_s, to_s=to_s, net_nano=net_nano)
+        stated = self.statements.setdefault((subject, from_s), [])
+        if stated and bits.below(2):
+            body.update(corrects=stated[-1].id, to_s=stated[-1].body["to_s"] + 900 * (bits.below(8) == 0))
+        stated.append(community.publish(community.host, kinds.STATEMENT, body))
+        return stated[-1]
 
     def open(self):
         self.number += 1

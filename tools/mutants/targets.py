@@ -28,6 +28,7 @@ TARGETS = {
         (PROTOCOL + "ledger",),
         (
             "tests/protocol/test_ledger_machine.py",
+            "tests/protocol/test_ledger_statements.py",
             "tests/protocol/test_ledger_witnesses.py",
             "tests/protocol/test_ledger_tree.py",
             "tests/protocol/test_ledger_state_map.py",

@@ -128,10 +128,18 @@ class Meter:
         self._publisher = Publisher(self.log, self.sealer, *parts, count, self._keeping.whole_steps)
         self._retention = Retention(self._journal, self.log, self.trust, count)
         steps.finish(self._keeping.attempt_steps(self._begin_log_steps()))
-        is_lost = self.log.is_state_old or GUARD in self._store.corrupt
-        saved = "lost" if is_lost else self._store.load(GUARD)
-        self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
+        self.guard = Guard(self.policies.current(), self._saved_guard(), relay_sensed, self._draw)
         self._note_boot(power_failed, missing)
+
+    def _saved_guard(self) -> "Any":
+        """Its memory, or what is none where it is lost. An older state's is, but not what was saved since that was
+        found: a log without a host stays in doubt for long, and no reset is to renew the guard's budgets."""
+        self._doubted = self.log.next_sequence if self.log.is_state_old else -1
+        saved: Any = self._store.load(GUARD)
+        if saved is None and self._doubted < 0 and GUARD not in self._store.corrupt:
+            return None
+        is_current = isinstance(saved, list) and saved and (self._doubted < 0 or saved[-1] == self._doubted)
+        return saved[:-1] if is_current else "lost"
 
     def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
@@ -286,7 +294,9 @@ class Meter:
         if recorder.bank.generation:
             inputs.import_wh = import_wh
             inputs.register_generation = recorder.bank.generation
-        inputs.sensor_dead = recorder.is_dead(now.uptime_ms)
+        # A hold goes on over a reset until the source is trusted: else each reset would renew its budget.
+        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_trusted
+        inputs.sensor_dead = is_silent or recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
         inputs.power_failed = self._power_failed
@@ -306,7 +316,7 @@ class Meter:
 
     def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
-        yield from self._store.save_steps(GUARD, self.guard.saved())
+        yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubted])
         yield
         if begins:
             yield from self.recorder.cover_steps(self.recorder.totals())

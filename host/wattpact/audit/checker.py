@@ -255,6 +255,8 @@ class _Checker:
         where its readings do not reach the end."""
         with _refuting(self._named):
             self.proven.check_whole(made, self.named, self.authors.by_kid)
+            if self.statement is not None:
+                self.proven.check_closed(self.statement)
         used = {place for place, period in self.seals.key_periods.items() if period.readings + period.others}
         for opening, named in self._openings:
             if (opening.kid, opening.generation, opening.body["key_no"]) in used:

@@ -30,6 +30,7 @@ def text(report: Report) -> str:
         *_cosigned(report),
         "",
         *_figures(report),
+        *_correction(report),
         "",
     ]
     for line in report.lines:
@@ -82,6 +83,20 @@ def _figures(report: Report) -> list[str]:
     ]
 
 
+def _correction(report: Report) -> list[str]:
+    """What is due by a correction is what it differs by."""
+    before = report.corrects
+    if before is None:
+        return []
+    currency, change = report.community["currency"], report.fields["net_nano"] - before["net_nano"]
+    was = f"{money.exact(abs(before['net_nano']), currency)} {'to pay' if before['net_nano'] >= 0 else 'to receive'}"
+    now = f"{money.exact(abs(change), currency)} {'to pay' if change >= 0 else 'to receive'}"
+    return [
+        f"It corrects the statement of {utc(before['stated_s'])}, after the period closed: that was {was}.",
+        f"By this correction: {now}.",
+    ]
+
+
 def _line(line: dict[str, Any], report: Report) -> str:
     verb = "bought from" if line["role"] == "bought" else "sold to"
     amount = money.exact(line["carried_nano"] + line["unused_nano"], report.community["currency"])
@@ -103,6 +118,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "statement": {
             name: value.hex() if isinstance(value, bytes) else value for name, value in report.fields.items()
         },
+        "corrects": _corrected(report),
         "verified": report.counts,
         "cosigned": report.cosigned,
         "promised": promised_json(report),
@@ -115,6 +131,13 @@ def as_json(report: Report) -> dict[str, Any]:
         "unsealed": report.unsealed,
         "keys": report.keys,
     }
+
+
+def _corrected(report: Report) -> dict[str, Any] | None:
+    before = report.corrects
+    if before is None:
+        return None
+    return {"id": before["id"].hex(), "net_nano": before["net_nano"], "stated_s": before["stated_s"]}
 
 
 def promised_json(report: Report) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ from collections.abc import Collection
 from typing import Any
 
 from wattpact_protocol.crypto import ed25519
-from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, tree
-from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, statements, tree
+from wattpact_protocol.log import kinds, reasons, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
@@ -34,7 +34,8 @@ class LedgerPart:
         self.header: blocks.Header | None = None
         self._records: dict[bytes, Record] = {}
         self._last = b""
-        self.stated: dict[str, Any] | None = None  # what was ordered of the subject's statements
+        self.stated: dict[str, Any] | None = None  # the time that was stated of the subject before
+        self.statement: dict[str, Any] | None = None  # the last statement about this one's period
 
     def add_head(self, raw: bytes) -> None:
         """Its block is under its checkpoint; who signed that is known with the statement, in `check_head`."""
@@ -127,12 +128,26 @@ class LedgerPart:
         """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
         all that the bundle certifies."""
         self.stated = self.get(records.STATED, made.subject)
+        self.statement = self.get(records.STATEMENT, made.subject, made.from_s)
         self._check_community(entries)
         issuers = {kid for kid in authors if self._check_author(kid, entries)["role"] == roles.ISSUER}
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
             self._check_author(meter, entries)
         self._check_contracts(made, entries, issuers)
         self._check_tariffs(made, entries)
+
+    def statement_problem(self, stated: Entry) -> str | None:
+        """Why the ledger would not order the statement, by the time of the block that it rests on."""
+        assert self.header is not None  # since the head was checked
+        return statements.problem(self.stated, self.statement, stated.body, self.header.time_s)
+
+    def check_closed(self, stated: Entry) -> None:
+        """A period that is closed keeps what it was closed with."""
+        problem = self.statement_problem(stated)
+        if problem == reasons.PERIOD_CLOSED:
+            raise ProofProblem("the period was stated before and is closed; only a correction could follow")
+        if problem == reasons.CORRECTS_NOTHING:
+            raise ProofProblem("it corrects another statement than the last about its period, or one not closed yet")
 
     def promised(self, entries: Named) -> Required:
         """The cosignatures that the community's entry requires, the newest as of this state."""

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from wattpact_protocol.ledger import records, statements
 from wattpact_protocol.log import kinds, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.statement import Statement
@@ -21,8 +22,10 @@ from wattpact.accounts import Statements
 from wattpact.billing import collect, proofs
 from wattpact.billing.proofs import Proven
 from wattpact.bundle import format, money
+from wattpact.store.interface import Reader
+from wattpact.store.recorded import record_of
 
-_FIGURES = (
+FIGURES = (
     "bought_wh", "bought_nano", "sold_wh", "sold_nano", "grid_import_wh", "grid_import_nano", "grid_export_wh",
     "grid_export_nano", "unused_nano", "unused_earned_nano", "net_nano", "saved_nano", "estimated_wh", "settled_to_s",
 )  # fmt: skip
@@ -32,15 +35,45 @@ class BillError(ValueError):
     """No bill can be made of this; the text says why, for a person."""
 
 
+class Stated(NamedTuple):
+    """What the ledger has of the last statement about a month."""
+
+    id: bytes
+    net_nano: int
+    stated_s: int
+    is_closed: bool
+
+
+StatedIn = Callable[[bytes, int], Stated | None]
+
+
+def stated_in(reader: Reader, now_s: int) -> StatedIn:
+    """What the ledger's last block has of a subject's month that begins then; whether it is closed by `now_s`."""
+
+    def look(subject: bytes, from_s: int) -> Stated | None:
+        held = record_of(reader, records.STATEMENT, subject, from_s)
+        if held is None:
+            return None
+        return Stated(held["id"], held["net_nano"], held["stated_s"], statements.is_closed(held, now_s))
+
+    return look
+
+
 @dataclass(frozen=True)
 class Bill:
-    """A statement with the names a person knows."""
+    """A statement with the names a person knows; `stated` is the last that was ordered about its month."""
 
     month: str
     statement: Statement
     fields: dict[str, Any]
     community: dict[str, Any]
     labels: dict[bytes, str]
+    stated: Stated | None = None
+
+    @property
+    def closes_s(self) -> int:
+        """From then on, late readings make corrections of this month."""
+        return self.statement.to_s + statements.CLOSES_AFTER_S
 
     @property
     def currency(self) -> str:
@@ -56,7 +89,11 @@ class Bill:
         return {
             "owner": made.subject.hex(), "label": self.label, "month": self.month,
             "from_s": made.from_s, "to_s": made.to_s,
-            **{name: self.fields[name] for name in _FIGURES},
+            **{name: self.fields[name] for name in FIGURES},
+            "closes_s": self.closes_s,
+            "stated_s": None if self.stated is None else self.stated.stated_s,
+            "stated_nano": None if self.stated is None else self.stated.net_nano,
+            "closed": self.stated is not None and self.stated.is_closed,
             "waiting_for": [{"meter": kid.hex(), "label": self.labels.get(kid)} for kid in made.unsettled],
             "lines": [self._line(line) for line in made.lines],
         }  # fmt: skip
@@ -106,11 +143,9 @@ def find_owner(accounts: Statements, name: str) -> bytes:
     raise BillError(f"no person or meter here is called {name!r}")
 
 
-def make(accounts: Statements, subject: bytes, month: str) -> Bill:
+def make(accounts: Statements, subject: bytes, month: str, stated: StatedIn | None = None) -> Bill:
     """The bill as far as the accounts are settled; raises BillError, AccountsError."""
-    community = accounts.inputs.community
-    if community is None:
-        raise BillError("no community has been founded yet")
+    community = founded(accounts)
     made = accounts.statement(subject, *month_window(month, community["timezone"]))
     _check_readable(accounts, made)
     figures = made.figures()
@@ -118,7 +153,15 @@ def make(accounts: Statements, subject: bytes, month: str) -> Bill:
         raise BillError(
             "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
         )
-    return Bill(month, made, figures, community, dict(accounts.inputs.labels))
+    held = None if stated is None else stated(subject, made.from_s)
+    return Bill(month, made, figures, community, dict(accounts.inputs.labels), held)
+
+
+def founded(accounts: Statements) -> dict[str, Any]:
+    """The community's settings; raises BillError where there are none."""
+    if accounts.inputs.community is None:
+        raise BillError("no community has been founded yet")
+    return accounts.inputs.community
 
 
 def _check_readable(accounts: Statements, made: Statement) -> None:
@@ -133,13 +176,14 @@ def _check_readable(accounts: Statements, made: Statement) -> None:
         )
 
 
-def make_all(accounts: Statements, month: str) -> list[Bill]:
+def payers(accounts: Statements, month: str) -> list[bytes]:
+    """Who has a bill for that month."""
+    return accounts.payers(*month_window(month, founded(accounts)["timezone"]))
+
+
+def make_all(accounts: Statements, month: str, stated: StatedIn | None = None) -> list[Bill]:
     """A bill for each payer of that month."""
-    community = accounts.inputs.community
-    if community is None:
-        raise BillError("no community has been founded yet")
-    payers = accounts.payers(*month_window(month, community["timezone"]))
-    return [make(accounts, subject, month) for subject in payers]
+    return [make(accounts, subject, month, stated) for subject in payers(accounts, month)]
 
 
 def export(
@@ -153,8 +197,24 @@ def export(
     picked = collect.collect(entries, accounts.inputs, made.statement, host)
     found = proofs.records_of(proven, made.statement, picked)
     head = proven.head()
-    stated = sign(kinds.STATEMENT, made.statement.fields([new.id for new in picked], proven.header))
-    return format.write(head, found, picked, stated)
+    return format.write(head, found, picked, sign(kinds.STATEMENT, _body(made, picked, proven)))
+
+
+def state(
+    made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
+    sign: Callable[[int, dict[str, Any]], Entry],
+) -> Entry:  # fmt: skip
+    """The statement of a bill alone; the arguments are those of `export`."""
+    picked = collect.collect(entries, accounts.inputs, made.statement, host)
+    return sign(kinds.STATEMENT, _body(made, picked, proven))
+
+
+def _body(made: Bill, picked: list[Entry], proven: Proven) -> dict[str, Any]:
+    """A correction where the month is closed, by the time of the block that it rests on, as an auditor has it."""
+    body = made.statement.fields([new.id for new in picked], proven.header)
+    if made.stated is not None and proven.header.time_s >= made.closes_s:
+        body["corrects"] = made.stated.id
+    return body
 
 
 def text(made: Bill) -> str:
@@ -203,12 +263,38 @@ def _contracts(made: Bill) -> list[str]:
 
 def _state(made: Bill) -> list[str]:
     statement = made.statement
-    rows = []
+    rows = _stated(made)
     if made.fields["estimated_wh"]:
         energy = money.energy(made.fields["estimated_wh"])
         rows.append(f"Estimated between readings: {energy}. Contracts carry measured energy only; this is the grid's.")
     if statement.settled_to_s >= statement.to_s:
         return [*rows, "Settled until the end of the month."]
-    until = datetime.fromtimestamp(statement.settled_to_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))
+    until = _local(statement.settled_to_s, made)
     rows.append(f"Settled until {until:%Y-%m-%d %H:%M:%S %Z}; the rest waits for readings.")
     return rows
+
+
+def _local(unix_s: int, made: Bill) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC).astimezone(ZoneInfo(made.community["timezone"]))
+
+
+def _stated(made: Bill) -> list[str]:
+    """When the month was stated, whether that is final, and what late readings change."""
+    last = made.stated
+    if last is None:
+        return []
+    stated, closes = f"{_local(last.stated_s, made):%Y-%m-%d}", f"{_local(made.closes_s, made):%Y-%m-%d}"
+    change = made.fields["net_nano"] - last.net_nano
+    if not last.is_closed:
+        was = "" if change == 0 else f" with {_due(last.net_nano, made.currency)}"
+        return [f"Stated on {stated}{was}; late readings can change it until it closes on {closes}."]
+    if change == 0:
+        return [f"Closed on {closes}, stated last on {stated}: it does not change any more."]
+    return [
+        f"Closed on {closes}, stated last on {stated} with {_due(last.net_nano, made.currency)}. Readings that came"
+        f" later change it: a correction follows, {_due(change, made.currency)}."
+    ]
+
+
+def _due(net_nano: int, currency: str) -> str:
+    return f"{money.rounded(abs(net_nano), currency)} {'to pay' if net_nano >= 0 else 'to receive'}"

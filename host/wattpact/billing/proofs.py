@@ -43,6 +43,7 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
     add(records.COMMUNITY)
     _add_tariffs(add, statement.from_s)
     add(records.STATED, statement.subject)
+    add(records.STATEMENT, statement.subject, statement.from_s)
     owned = add(records.OWNED, statement.subject) or {"meters": []}
     certified = [ids.kid_of(new.body["public_key"]) for new in entries if new.kind == kinds.CERTIFICATE]
     for kid in sorted({*owned["meters"], *statement.closure, *certified}):

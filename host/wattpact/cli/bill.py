@@ -11,7 +11,7 @@ from wattpact_protocol.ledger import checkpoints
 
 from wattpact import keys
 from wattpact.accounts import Statements
-from wattpact.billing import bill, disclose
+from wattpact.billing import bill, closing, disclose
 from wattpact.bundle import cosigned, disclosure, money
 from wattpact.cli.frame import Session, as_json, show_json, show_table
 from wattpact.market import terms
@@ -31,13 +31,21 @@ from wattpact.store.publishing import publish
               help="Also write the signed bundle that `wattpact audit` verifies.")  # fmt: skip
 @click.option("--keys", "keys_target", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Also write the keys of the bundle's readings, for the auditor.")  # fmt: skip
+@click.option("--close", "closes", is_flag=True, help="Sign what is due of months that are over: each bill once it is "
+              "settled, and corrections after the month has closed. A node does it by itself.")  # fmt: skip
 @as_json
 @click.pass_obj
 def command(
-    session: Session, owner: str | None, month: str | None, target: Path | None, keys_target: Path | None, as_json: bool
-) -> None:
+    session: Session, owner: str | None, month: str | None, target: Path | None, keys_target: Path | None,
+    closes: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Show the bill of a month, of everybody or of one person: bought, sold, from and to the grid, to pay, and saved
     compared with the grid alone."""
+    if closes:
+        if owner is not None or target is not None:
+            raise click.UsageError("--close is for everybody's bills: leave --owner and --export out")
+        _close(session.data_directory(), month)
+        return
     if owner is None and target is not None:
         raise click.UsageError("a bundle proves one person's bill: choose the person with --owner")
     if keys_target is not None and target is None:
@@ -51,10 +59,11 @@ def command(
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
             accounts = stored_accounts.accounts_of(reader, now_s)
             month = month or bill.month_of(now_s, stored_accounts.timezone(accounts))
+            stated = bill.stated_in(reader, now_s)
             if owner is None:
-                _show_all(accounts, month, as_json)
+                _show_all(accounts, month, stated, as_json)
                 return
-            made = bill.make(accounts, _subject(directory, accounts, owner), month)
+            made = bill.make(accounts, _subject(directory, accounts, owner), month, stated)
             if target is not None:
                 host, proven = directory.keyring.load(keys.HOST), Proven(reader)
                 head = proven.head().checkpoint
@@ -98,6 +107,27 @@ def _show_how_to_audit(target: Path, keys_target: Path | None, sealed: int, root
     click.echo(f"Check it anywhere with:\n  wattpact audit {bundle} --root {root.hex()}{with_keys}")
 
 
+def _close(directory: data_directory.DataDirectory, month: str | None) -> None:
+    now_s, host = data_directory.clock(), directory.keyring.load(keys.HOST)
+    count = 0
+    with directory.store() as store, directory.reader() as reader:
+        unsealer = follow.bring_up(store, directory.readers(), now_s, host, fresh=True).on(reader)
+        with reader.moment():
+            timezone = stored_accounts.timezone(stored_accounts.accounts_of(reader, now_s))
+            months = [month] if month else closing.months_over(now_s, timezone)
+            for made in closing.state_due(
+                reader, unsealer, months, now_s, host.kid, Proven(reader),
+                lambda kind, body: publish(store, host, kind, body, now_s),
+            ):  # fmt: skip
+                count += 1
+                figure = money.rounded(abs(made.fields["net_nano"]), made.currency)
+                due = "to pay" if made.fields["net_nano"] >= 0 else "to receive"
+                what = "corrected" if made.stated is not None and made.stated.is_closed else "stated"
+                click.echo(f"{made.month}, {made.label}: {what}, {figure} {due}")
+    if count == 0:
+        click.echo(f"Nothing is due of {' and '.join(months) or 'any month'}.")
+
+
 def _subject(directory: data_directory.DataDirectory, accounts: Statements, owner: str) -> bytes:
     """Whose bill: a label, or else the name of a person's key here."""
     try:
@@ -109,8 +139,8 @@ def _subject(directory: data_directory.DataDirectory, accounts: Statements, owne
         raise
 
 
-def _show_all(accounts: Statements, month: str, as_json: bool) -> None:
-    made = bill.make_all(accounts, month)
+def _show_all(accounts: Statements, month: str, stated: bill.StatedIn, as_json: bool) -> None:
+    made = bill.make_all(accounts, month, stated)
     if as_json:
         show_json([one.as_json() for one in made])
     elif made:

@@ -11,6 +11,7 @@ from wattpact import keys
 from wattpact.cli.frame import Session
 from wattpact.node import data_directory, node
 from wattpact.node.data_directory import DataDirectory
+from wattpact.node.month_end import MonthEnd
 from wattpact.store.interface import Store
 from wattpact.store.records import QUORUM_BLOCKS
 
@@ -85,6 +86,7 @@ async def _run(
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     server = None
+    month_end = None
     try:
         port = await running.start(*udp)
         click.echo(f"Meters reach this node on UDP {udp[0]} port {port}.")
@@ -95,8 +97,13 @@ async def _run(
             click.echo(
                 "It shows measurements only to those who open a link: `wattpact access new --operator` makes one."
             )
+        if directory.issuer() is not None:  # who can read what meters seal
+            month_end = asyncio.create_task(MonthEnd(directory.path).run())
         await stopping.wait()
     finally:
+        if month_end is not None:
+            month_end.cancel()
+            await asyncio.wait([month_end])
         if server is not None:
             await server.stop()
         await running.stop()

@@ -179,12 +179,12 @@ class Application:
 
     def _note_problem(self, raw: bytes) -> str | None:
         try:
-            found = transactions.decode_note(raw)
+            found = transactions.decode_note(raw, self._store.community)
         except TransactionError:
             return reasons.ENTRY_MALFORMED
         if not self._is_noted_by_host(found):
             return reasons.BAD_SIGNATURE
-        is_new = any(self._is_newer(head) for head in found.heads) if found.heads else self._is_quiet(self._clock())
+        is_new = any(self._is_newer(head) for head in found.heads) if found.entries else self._is_quiet(self._clock())
         return None if is_new else reasons.STALE_VERSION
 
     def _is_quiet(self, now_s: int) -> bool:
@@ -199,7 +199,16 @@ class Application:
         author = self.ledger.state.get(records.AUTHOR, found.kid)
         if author is None or bytes(author["public_key"]) not in self._hosts:
             return False
-        return transactions.is_signed(found, self._store.community, author["public_key"], self._verify)
+        if not transactions.is_signed(found, self._store.community, author["public_key"], self._verify):
+            return False
+        return all(self._is_signed_in_log(new) for new in found.entries)
+
+    def _is_signed_in_log(self, new: Entry) -> bool:
+        """By an author of the ledger's that has a log, so that a host notes no head that nobody signed."""
+        author = self.ledger.state.get(records.AUTHOR, new.kid)
+        if author is None or author["role"] == roles.PERSON:
+            return False
+        return entry.verify(new, bytes(author["public_key"]), self._verify)
 
     def _is_placed(self, name: bytes) -> bool:
         row = self._store.entry_with_id(name)
@@ -237,7 +246,7 @@ class Application:
             if isinstance(one, Entry):
                 names.add(one.id)
             else:
-                heads += len(one.heads)
+                heads += len(one.entries)
             if left < 0 or len(names) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
                 break
             chosen.append(raw)
@@ -264,7 +273,7 @@ class Application:
             _LOG.warning("a proposal of block %d of the engine is rejected: %s", height, error)
             return False
         entries = [one for one in read.found if isinstance(one, Entry)]
-        heads = sum(len(one.heads) for one in read.found if isinstance(one, Note))
+        heads = sum(len(one.entries) for one in read.found if isinstance(one, Note))
         is_double = len(set(proposed)) < len(proposed) or len({one.id for one in entries}) < len(entries)
         if None in read.found or is_double or any(one.kind not in ORDERED for one in entries):
             _LOG.warning("a proposal of block %d of the engine is rejected: it has what nobody signed", height)
@@ -324,7 +333,7 @@ class Application:
 
     def _noted(self, raw: bytes) -> Note | None:
         try:
-            found = transactions.decode_note(raw)
+            found = transactions.decode_note(raw, self._store.community)
         except TransactionError:
             return None
         return found if self._is_noted_by_host(found) else None
@@ -344,7 +353,7 @@ class Application:
                 first.setdefault(one.id, one)
         entries = list(first.values())
         heads = [head for one in read.found if isinstance(one, Note) for head in one.heads]
-        is_due = self._is_quiet(read.time_s) and any(isinstance(one, Note) and not one.heads for one in read.found)
+        is_due = self._is_quiet(read.time_s) and any(isinstance(one, Note) and not one.entries for one in read.found)
         raw, rejected = self.ledger.propose(entries, heads, read.time_s, even_empty=is_due)
         hosts = held
         if raw is not None:

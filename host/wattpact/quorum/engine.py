@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from wattpact_protocol.ledger import records
 from wattpact_protocol.ledger.ledger import Ledger
 
 from wattpact.consensus import home
@@ -228,8 +229,10 @@ class Quorum:
         if not heads:
             await self._offer_time()
             return
-        for start in range(0, len(heads), transactions.MAX_HEADS):
-            part = heads[start : start + transactions.MAX_HEADS]
+        known = [name for kid, *_, name in heads if self.ledger.state.get(records.AUTHOR, kid) is not None]
+        last = [row.raw for row in map(self._store.entry_with_id, known) if row is not None]
+        for start in range(0, len(last), transactions.MAX_LAST):
+            part = last[start : start + transactions.MAX_LAST]
             await self._client.broadcast([transactions.note(self._host, self._store.community, self._clock(), part)])
         with self._store.transaction():
             note_heads(self._store, cursor, self._clock())

@@ -2,18 +2,19 @@
 
     entry     as it travels; its first byte is that of a COSE_Sign1
     opening   0x00 | CBOR time_s                                        by who proposes a block, first in it
-    note      0x01 | CBOR [kid of a host, time_s, [head, ...], signature]
-    head      [kid, generation, next sequence, id], as in a block
+    note      0x01 | CBOR [kid of a host, time_s, [entry, ...], signature]
 
-A note without heads means that nothing has happened for a while. A note is signed over NOTE_DOMAIN, the community's id
-and the CBOR of its first three fields. docs/spec/quorum.md.
+A note has the last entries of logs, as they travel: so no host notes a head that its author never signed. One without
+entries means that nothing has happened for a while. It is signed over NOTE_DOMAIN, the community's id and the CBOR of
+its first three fields. docs/spec/quorum.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wattpact_protocol.encoding import cbor
-from wattpact_protocol.ledger.blocks import is_anchor
+from wattpact_protocol.log import entry
+from wattpact_protocol.log.entry import Entry, EntryError
 
 from wattpact.keys import Signer
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from wattpact_protocol.ledger.blocks import Anchor
 
 MAX_BYTES = 65_536  # of one transaction
-MAX_HEADS = 512  # of one note
+MAX_LAST = 60  # entries of one note: as many as fit, however long they are
 NOTE_DOMAIN = b"wattpact/heads/1"
 
 _OPENING, _NOTE = b"\x00", b"\x01"
@@ -33,21 +34,26 @@ class TransactionError(ValueError):
 
 
 class Note(NamedTuple):
-    """The heads of logs that a host holds, as of its clock."""
+    """The last entries of logs that a host holds, as of its clock. Their signatures are not verified here."""
 
     kid: bytes
     time_s: int
-    heads: "list[Anchor]"
+    entries: list[Entry]
     signature: bytes
+
+    @property
+    def heads(self) -> "list[Anchor]":
+        """As a block has them."""
+        return [(new.kid, new.generation, new.sequence + 1, new.id) for new in self.entries]
 
 
 def opening(time_s: int) -> bytes:
     return _OPENING + cbor.encode(time_s)
 
 
-def note(host: Signer, community: bytes, time_s: int, heads: "list[Anchor]") -> bytes:
-    """Signed by the host."""
-    fields = [host.kid, time_s, [list(head) for head in heads]]
+def note(host: Signer, community: bytes, time_s: int, last: Sequence[bytes]) -> bytes:
+    """Signed by the host; `last` are entries as they travel, at most MAX_LAST."""
+    fields = [host.kid, time_s, list(last)]
     return _NOTE + cbor.encode([*fields, host.sign(_signed(community, fields))])
 
 
@@ -67,24 +73,26 @@ def time_of(raw: bytes) -> int:
     return int(value)
 
 
-def decode_note(raw: bytes) -> Note:
-    """Its signature is not verified here. Raises TransactionError."""
+def decode_note(raw: bytes, community: bytes) -> Note:
+    """No signature is verified here. Raises TransactionError."""
     value = _decoded(raw)
     if not is_note(raw) or not isinstance(value, list) or len(value) != 4:
         raise TransactionError("a note is an array of four")
-    kid, time_s, heads, signature = value
+    kid, time_s, last, signature = value
     if not (_is_bytes(kid, 8) and _is_time(time_s) and _is_bytes(signature, 64)):
         raise TransactionError("a field of the note is out of range")
-    if not isinstance(heads, list) or len(heads) > MAX_HEADS or not all(is_anchor(one) for one in heads):
-        raise TransactionError(f"a note has at most {MAX_HEADS} heads of four fields")
-    found: list[tuple[bytes, int, int, bytes]] = [(one[0], one[1], one[2], one[3]) for one in heads]
-    return Note(kid, time_s, found, signature)
+    if not isinstance(last, list) or len(last) > MAX_LAST or not all(type(one) is bytes for one in last):
+        raise TransactionError(f"a note has at most {MAX_LAST} entries")
+    try:
+        return Note(kid, time_s, [entry.decode(one, community) for one in last], signature)
+    except EntryError as error:
+        raise TransactionError(f"an entry of the note is malformed: {error}") from None
 
 
 def is_signed(
     found: Note, community: bytes, public_key: bytes, verifier: Callable[[bytes, bytes, bytes], bool]
 ) -> bool:
-    fields = [found.kid, found.time_s, [list(head) for head in found.heads]]
+    fields = [found.kid, found.time_s, [new.raw for new in found.entries]]
     return verifier(public_key, _signed(community, fields), found.signature)
 
 

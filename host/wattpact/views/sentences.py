@@ -225,6 +225,10 @@ def _because(known: Sentences, new: Entry) -> str:
     return f": {new.body['reason']}" if new.body["reason"] else ""
 
 
+def _stated(known: Sentences, new: Entry) -> str:
+    return "Corrected bill" if "corrects" in new.body else "Bill"
+
+
 def _net(known: Sentences, new: Entry) -> str:
     amount = money.exact(abs(new.body["net_nano"]), known.currency)
     return f"{amount} to {'pay' if new.body['net_nano'] >= 0 else 'receive'}"
@@ -244,5 +248,5 @@ _PARTS: dict[str, Callable[[Sentences, Entry], str]] = {
     "enrolled": _enrolled, "certified": _certified, "role": _role, "owned": _owned, "measured": _measured,
     "happened": _happened, "meters": _meters, "trade": _trade, "bound": _bound, "offered": _offered,
     "agreed": _agreed, "supply": _supply, "contract": _contract, "register": _register, "used": _used, "end": _end,
-    "because": _because, "net": _net, "cosigned_by": _cosigned_by, "readers": _readers,
+    "because": _because, "net": _net, "stated": _stated, "cosigned_by": _cosigned_by, "readers": _readers,
 }  # fmt: skip

@@ -189,7 +189,8 @@ class StoredViews:
                 if owner not in payers:
                     raise NotFound(f"{owner.hex()} has no bill for that month: no meter's energy goes to that account.")
                 payers = [owner]
-            made = [bill.make(accounts, payer, month) for payer in payers]
+            stated = bill.stated_in(held.reader, held.now_s)
+            made = [bill.make(accounts, payer, month, stated) for payer in payers]
         except (bill.BillError, AccountsError) as error:
             raise BadRequest(f"No bill can be made for {month}: {error}.") from None
         return sorted((_bill(one) for one in made), key=lambda row: (row["label"], row["owner"]))

@@ -185,6 +185,11 @@ export interface Bill {
   saved_nano: number;
   estimated_wh: number;
   settled_to_s: number;
+  /** From then on late readings make corrections. */
+  closes_s: number;
+  stated_s: number | null;
+  stated_nano: number | null;
+  closed: boolean;
   lines: BillLine[];
 }
 

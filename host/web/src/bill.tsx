@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { ask, type Bill, type BillLine, type Community } from "./api";
-import { amount, energy, exactAmount, month, moment, price } from "./format";
+import { amount, date, energy, exactAmount, month, moment, price } from "./format";
 import { replaceValue, useNow } from "./hooks";
 import type { ScreenProps } from "./screen";
 import { SealedNote } from "./sealed";
@@ -15,6 +15,24 @@ function sentence(bill: Bill, currency: string): string {
   const figure = amount(Math.abs(bill.net_nano), currency);
   if (bill.net_nano > 0) return `${bill.label} has to pay ${figure}.`;
   return bill.net_nano < 0 ? `${bill.label} receives ${figure}.` : `${bill.label} has nothing to pay.`;
+}
+
+function due(nano: number, currency: string): string {
+  return `${amount(Math.abs(nano), currency)} ${nano >= 0 ? "to pay" : "to receive"}`;
+}
+
+/** Whether the month is final, and what readings that came late change. */
+function stated(bill: Bill, community: Community): string {
+  if (bill.stated_s === null || bill.stated_nano === null) return "";
+  const { currency, timezone } = community;
+  const change = bill.net_nano - bill.stated_nano;
+  const closes = date(bill.closes_s, timezone);
+  if (!bill.closed) {
+    const was = change === 0 ? "" : ` with ${due(bill.stated_nano, currency)}`;
+    return `Stated on ${date(bill.stated_s, timezone)}${was}; late readings can change it until it closes on ${closes}.`;
+  }
+  if (change === 0) return `Closed on ${closes}: it does not change any more.`;
+  return `Closed on ${closes}, stated last with ${due(bill.stated_nano, currency)}. Readings that came later change it: a correction follows, ${due(change, currency)}.`;
 }
 
 interface Part {
@@ -113,6 +131,7 @@ function OneBill({ bill, community, now_s }: { bill: Bill; community: Community;
         Exact amount: {exactAmount(bill.net_nano, currency)}. Settled until {moment(bill.settled_to_s, now_s, timezone)}.{" "}
         {bill.estimated_wh > 0 ? `${energy(bill.estimated_wh)} of the energy is estimated between two readings.` : "None of the energy is estimated."}
       </p>
+      {bill.stated_s !== null && <p class="small">{stated(bill, community)}</p>}
       <Lines bill={bill} currency={currency} />
     </article>
   );

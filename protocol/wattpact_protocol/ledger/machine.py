@@ -10,7 +10,7 @@ rejection changes nothing. The same entries, times and order give the same state
 verified before: see `author_key`. docs/spec/ledger.md.
 """
 
-from wattpact_protocol.ledger import members, records, trades
+from wattpact_protocol.ledger import members, records, statements, trades
 from wattpact_protocol.ledger.records import State
 from wattpact_protocol.log import chain, ids, kinds, reasons, roles
 
@@ -34,7 +34,7 @@ RULES: "dict[int, Rule]" = {
     kinds.POLICY: members.set_policy, kinds.MANDATE: trades.order, kinds.OFFER: trades.offer,
     kinds.DEMAND: trades.demand, kinds.ACCEPTANCE: trades.accept, kinds.CONTRACT: trades.confirm,
     kinds.GRANT: trades.grant, kinds.USAGE_START: trades.start, kinds.USAGE_END: trades.end,
-    kinds.TERMINATE: trades.terminate, kinds.STATEMENT: members.state_account, kinds.KEY_EPOCH: _no_effect,
+    kinds.TERMINATE: trades.terminate, kinds.STATEMENT: statements.state_account, kinds.KEY_EPOCH: _no_effect,
     kinds.KEY_OPEN: members.open_key,
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the ledger makes of entries about members: certificates, the community, tariffs, policies, keys, statements.
+"""What the ledger makes of entries about members: certificates, the community, tariffs, policies, keys.
 
 Each function checks one entry against the state at a block's time, and either changes the state and gives None, or
 changes nothing and gives the reason. docs/spec/ledger.md, "Members".
@@ -155,18 +155,6 @@ def open_key(state: "State", new: "Entry", now_s: int) -> "str | None":
     if state.get(records.KEY, *place) is not None:
         return reasons.KEY_OPENED_TWICE
     state.put(records.KEY, {"id": new.id, "commitment": new.body["commitment"]}, *place)
-    return None
-
-
-def state_account(state: "State", new: "Entry", now_s: int) -> "str | None":
-    """A statement begins where the last of the same person did, whose place it takes, or where that ended: no time is
-    stated twice."""
-    body = new.body
-    held = state.get(records.STATED, body["subject"])
-    if held is not None and body["from_s"] not in (held["from_s"], held["to_s"]):
-        return reasons.STATED_BEFORE
-    fields = {"id": new.id, "from_s": body["from_s"], "to_s": body["to_s"], "stated_s": now_s}
-    state.put(records.STATED, fields, body["subject"])
     return None
 
 

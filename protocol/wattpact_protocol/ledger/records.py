@@ -25,7 +25,7 @@ MAX_BYTES = 1 << 20  # of one record
 
 COMMUNITY, AUTHOR, HEAD, OWNED, TARIFFS, POLICY, ORDER = 1, 2, 3, 4, 5, 6, 7
 MANDATE, OFFER, DEMAND, ACCEPTANCE, CONTRACT, CONTRACTS, HOLDS = 8, 9, 10, 11, 12, 13, 14
-GRANTED, KEY, STATED = 15, 16, 17
+GRANTED, KEY, STATED, STATEMENT = 15, 16, 17, 18
 
 # record: (name, what its key is besides the number, fields)
 ROWS = {
@@ -50,7 +50,8 @@ ROWS = {
     HOLDS: ("holds", "id of an offer, or kid of a meter", "acceptances"),
     GRANTED: ("granted", "kid of a meter", "number"),
     KEY: ("key", "kid of a meter, generation, number", "id commitment"),
-    STATED: ("stated", "kid of a person", "id from_s to_s stated_s"),
+    STATED: ("stated", "kid of a person", "from_s to_s"),
+    STATEMENT: ("statement", "kid of a person, begin of the period", "id to_s net_nano stated_s"),
 }  # fmt: skip
 
 

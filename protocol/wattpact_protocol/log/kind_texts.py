@@ -76,7 +76,7 @@ TEXTS = {
     ),
     kinds.STATEMENT: (
         "A person's figures for a period, published by a host, with the roots an auditor recomputes.",
-        "Bill of {subject}: {net}", "A statement of a bill",
+        "{stated} of {subject}: {net}", "A statement of a bill",
     ),
     kinds.KEY_EPOCH: (
         "A meter gives the secret of an epoch to its readers, wrapped for each.",

@@ -144,7 +144,7 @@ ROWS = b"""
   8 grid_import_wh u63  9 grid_import_nano u63  10 grid_export_wh u63  11 grid_export_nano u63
   12 unused_nano u63  13 unused_earned_nano u63  14 net_nano i63  15 saved_nano i63  16 lines u32
   17 lines_root id  18 evidence u32  19 evidence_root id  20 estimated_wh u63  21 unsettled_meters u32
-  22 settled_to_s u63  23 height u63  24 state_root id
+  22 settled_to_s u63  23 height u63  24 state_root id  -25 corrects id
 
 19 key_epoch | meter |  |
   1 number int:1:4294967295  2 ephemeral_key key  3 wraps wraps

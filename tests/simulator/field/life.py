@@ -197,6 +197,7 @@ class Life:
         try:
             running.moment()
         except PowerCut:
+            self.supply.interrupted(running.app.board.now())
             self.cut("power cut in the middle")
             events.outage(self)
             return

@@ -72,6 +72,11 @@ class Supply:
         """The source shows what was used by now."""
         self._dark_wms = self._down_wms = 0
 
+    def interrupted(self, now):
+        """Power failed in a decision, which may be in flash: that a grant holds renews the hold."""
+        if self._is_granted(now.unix_s):
+            self.hold_wms = self.hold_ms = 0
+
     def restarted(self):
         self.starts += 1
 

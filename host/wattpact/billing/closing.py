@@ -1,0 +1,73 @@
+"""Months that are over: which statements are due, so that each is stated once settled, closes, and is corrected after.
+
+    not stated yet                 due once it is settled, or at the latest when it would close
+    stated, and other figures now  due again: it takes the other's place until the month closes, and corrects it later
+
+What always holds: whoever runs this again finds nothing due. docs/spec/settlement.md, "A statement".
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from wattpact_protocol.ledger import statements
+from wattpact_protocol.log import entry
+from wattpact_protocol.log.entry import Entry
+
+from wattpact.billing import bill
+from wattpact.billing.bill import Bill, Stated
+from wattpact.billing.proofs import Proven
+from wattpact.projections import stored_accounts
+from wattpact.projections.unsealing import Unsealer
+from wattpact.store.interface import Reader
+
+MONTHS = 3  # that are over, and are looked at
+CORRECTS_EVERY_S = 86400
+
+Sign = Callable[[int, dict[str, Any]], Entry]
+
+
+def months_over(now_s: int, timezone: str, count: int = MONTHS) -> list[str]:
+    """The last months before this one, the earliest first."""
+    found = [bill.month_of(now_s, timezone)]
+    for _ in range(count):
+        start_s, _ = bill.month_window(found[0], timezone)
+        if start_s == 0:
+            break
+        found.insert(0, bill.month_of(start_s - 1, timezone))
+    return found[:-1]
+
+
+def state_due(
+    reader: Reader, unsealer: Unsealer, months: list[str], now_s: int, host: bytes, proven: Proven, sign: Sign
+) -> Iterator[Bill]:
+    """Sign each statement that is due, and give its bill; the last three arguments are those of `bill.export`. Raises
+    BillError where no bill can be made, AccountsError, StoreError."""
+    accounts = stored_accounts.accounts_of(reader, now_s)
+    stated = bill.stated_in(reader, now_s)
+    for month in months:
+        for payer in bill.payers(accounts, month):
+            made = bill.make(accounts, payer, month, stated)
+            if is_due(reader, made, now_s):
+                held = stored_accounts.entries_for(reader, made.statement, unsealer)
+                bill.state(made, accounts, held, host, proven, sign)
+                yield made
+
+
+def is_due(reader: Reader, made: Bill, now_s: int) -> bool:
+    statement, last = made.statement, made.stated
+    if now_s < statement.to_s:
+        return False
+    if last is None:
+        is_settled = statement.settled_to_s >= statement.to_s and not statement.unsettled
+        return is_settled or now_s >= statement.to_s + statements.CLOSES_AFTER_S
+    if last.is_closed and now_s < last.stated_s + CORRECTS_EVERY_S:
+        return False
+    return _figures_of(reader, last) != {name: made.fields[name] for name in bill.FIGURES}
+
+
+def _figures_of(reader: Reader, last: Stated) -> dict[str, Any]:
+    row = reader.entry_with_id(last.id)
+    if row is None:
+        return {}
+    body = entry.decode(row.raw, reader.community).body
+    return {name: body[name] for name in bill.FIGURES}
