@@ -354,7 +354,7 @@ class Meter:
         """Free what a host has signed for, and look at the ledger that it has signed."""
         watch = self.inbox.ledger_watch
         is_watch_due = watch.is_due(now.unix_s)
-        if not (self.inbox.has_receipt and (is_watch_due or self._retention.is_due)):
+        if not (self.inbox.has_receipt and (is_watch_due or self._retention.freed(self._journal.next_sequence))):
             return
         receipt = self._store.load(inbox.RECEIPT)
         yield
@@ -364,7 +364,7 @@ class Meter:
             return
         if is_watch_due and now.unix_s is not None:
             yield from watch.apply_steps(new, now.unix_s)
-        before = self._retention.freed(new) if self._retention.is_due else None
+        before = self._retention.freed(new.body["sequence"])
         if before is not None:
             yield from self.checkpoint.prune_steps(before)
             self.log.full = False

@@ -26,19 +26,15 @@ class Retention:
         self._trust = trust
         self._count = count
 
-    @property
-    def _keep(self) -> int:
-        return 0 if self._log.full else _KEEP_ENTRIES
-
-    @property
-    def is_due(self) -> bool:
-        """Whether there is enough to free for a verification."""
-        return self._journal.next_sequence - self._journal.first >= self._keep + _PRUNE_STEP
-
-    def freed(self, receipt: entry.Entry) -> "int | None":
-        """The sequence before which all may be freed by a receipt that was verified; None where that is nothing."""
-        before = min(receipt.body["sequence"] + 1, self._journal.next_sequence - self._keep)
-        return before if before > self._journal.first else None
+    def freed(self, sequence: int) -> "int | None":
+        """The sequence before which all may be freed by a receipt of that one; None where that is too little for a
+        verification."""
+        journal = self._journal
+        before = journal.next_sequence - (0 if self._log.full else _KEEP_ENTRIES)
+        if before - journal.first < _PRUNE_STEP:
+            return None
+        before = min(sequence + 1, before)
+        return before if before > journal.first else None
 
     def verify_steps(self, receipt: bytes) -> "Generator[None, None, entry.Entry | None]":
         """The receipt, where it is a host's and names this log's own entry."""
