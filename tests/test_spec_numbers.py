@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from wattpact.audit import heads
 from wattpact.bundle import disclosure
 from wattpact.bundle import format as bundle_format
 from wattpact.ingest import pipeline
@@ -99,6 +100,7 @@ ROWS = [
     ("sealing.md", "can need more than N MUST NOT", content.MAX_PADDED_BYTES),
     ("sealing.md", "at most N MiB with at most N keys", (disclosure.MAX_BYTES >> 20, disclosure.MAX_KEYS)),
     ("bundle.md", "at most N MiB", bundle_format.MAX_BYTES >> 20),
+    ("bundle.md", "stamped more than N s before the time of the head's block", heads.CLOCKS_S),
     ("meter.md", "every N s while registers move", recorder._CHECKPOINT_MS / 1000),
     ("meter.md", "no measurement has spanned N s later", intervals._GRACE_MS / 1000),
     ("meter.md", "lost or set by N s or more", intervals._JUMP_MS / 1000),

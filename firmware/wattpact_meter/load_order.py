@@ -24,9 +24,9 @@ PROTOCOL = """
 METER = """
     clock once metering.calibration metering.measurement metering.registers settings storage.journal
     storage.store log.identity control.relay control.faults metering.intervals metering.recorder log.trust
-    log.own_log log.sealer log.events log.retention control.policies sync.peers sync.outbox trade.orders
-    trade.trader trade.usage sync.inbox core.checkpoint core.keeping log.publisher core.meter core.boot status
-    core.backlog app
+    log.own_log log.sealer log.events log.retention log.ledger_watch control.policies sync.peers sync.outbox
+    trade.orders trade.trader trade.usage sync.inbox core.checkpoint core.keeping log.publisher core.meter core.boot
+    status core.backlog app
 """
 BETTER = ("viper", "cryptolib")  # what a meter may have instead of a portable module
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def of(meter: "Meter") -> "dict[str, Any]":
     """By name; ids and keys are hex."""
     decision, inbox, recorder, trader = meter.decision, meter.inbox, meter.recorder, meter.trader
-    author = meter.trust.author(meter.kid)
+    author, watch = meter.trust.author(meter.kid), inbox.ledger_watch
     return {
         "kid": meter.kid.hex(), "enrolled": meter.log.is_open, "owner": bool(author and author["owner"]),
         "boot": meter.checkpoint.boot, "generation": meter.log.generation, "next_sequence": meter.log.next_sequence,
@@ -26,6 +26,7 @@ def of(meter: "Meter") -> "dict[str, Any]":
         "grants": [_of_grant(grant) for grant in meter.usage.grants], "beyond_wh": meter.usage.beyond_wh,
         "mandates": len(trader.mandates), "offers": len(trader.offers), "dropped": trader.dropped,
         "given_up": trader.given_up, "rejected": meter.rejected, "key_no": meter.sealer.key_no,
+        "ledger": {"blocks": watch.blocks, "problem": watch.problem},
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The link to a host alone: what is sent when, what of the host is followed, and where the inbox is."""
 
 import case
+from simulator import bodies
 from simulator.community import START_S
 from simulator.household import Household
 from simulator.memory_flash import Flash, Journal, Store
@@ -25,7 +26,7 @@ class Line:
         for _ in range(entries):
             self.add()
         self.host = peers.Host()
-        self.inbox = Inbox(KID, Store(self.flash), None, None, None, None)
+        self.inbox = Inbox(KID, Store(self.flash), None, None, None, None, None)
         self.outbox = outbox.Outbox(KID, COMMUNITY, self.journal, self.host, self.inbox)
         self.ms = 0
 
@@ -151,10 +152,10 @@ def test_the_inbox_is_followed_in_order():
 
 def test_the_cursor_outlives_a_restart():
     line = Line()
-    line.inbox.receipt = b"a receipt"
-    steps.finish(line.inbox.move_steps(INBOX, 77))
+    steps.finish(line.inbox.move_steps(INBOX, 77, b"a receipt"))
     again = Line(flash=line.flash)
-    assert (again.inbox.id, again.inbox.cursor, again.inbox.receipt) == (INBOX, 77, b"a receipt")
+    assert (again.inbox.id, again.inbox.cursor, again.inbox.has_receipt) == (INBOX, 77, True)
+    assert Store(line.flash).load(inbox.RECEIPT) == b"a receipt"
     assert again.poll()[0][1][3:] == [INBOX, 77]
 
 
@@ -300,7 +301,7 @@ def test_what_is_its_own_or_of_no_effect_is_ignored():
 
 def test_a_receipt_is_kept_for_the_log_that_it_is_of():
     community, one, two = addressees("one", "two")
-    body = {"author": one.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
+    body = bodies.receipted(one.kid, 1)
     receipt = community.publish(community.host, kinds.RECEIPT, body)
     assert one.apply(receipt) == two.apply(receipt) == PASSED
     assert one.verdict(receipt).receipt == receipt.raw and two.verdict(receipt).receipt is None
@@ -395,7 +396,7 @@ def test_a_contract_ends_before_its_last_second_or_not_by_a_termination():
 
 
 def test_an_inbox_of_another_shape_is_no_place_to_go_on_from():
-    for saved in ([INBOX, 4], [4, 4, None], [INBOX, b"4", None], {}, [INBOX, 4, None, 0]):
+    for saved in ([INBOX], [4, 4], [INBOX, b"4"], {}, [INBOX, 4, None]):
         flash = Flash()
         Store(flash).save(inbox.NAME, saved)
         line = Line(flash=flash)

@@ -1,6 +1,7 @@
 """The meter's core and its hosts: bad networks, no host, one that deceives; and what the entries of others may do."""
 
 import case
+from simulator import bodies
 from simulator.driving import receive
 from simulator.neighbours import check_mandates, check_readings, check_usage, households, trade
 from simulator.network import Network, alone
@@ -167,7 +168,7 @@ def test_nobody_leads_a_meter_away_from_its_host():
     meter, now = household.meter, household.now(world.ms)
     followed = (meter.inbox.id, meter.inbox.cursor)
     liar = community.author("liar")
-    receipt = {"author": household.kid, "generation": 0, "sequence": 1, "head": bytes(32)}
+    receipt = bodies.receipted(household.kid, 1)
     said = [(kinds.EVENT, {"code": 1}), (kinds.RECEIPT, receipt), (kinds.POLICY, {"version": 9, "meter": bytes(8)})]
     old = dict(community.root.certificate.body, version=0, label="y")
     for claimed, kind, body in [(liar.kid, kind, body) for kind, body in said] + [
@@ -178,7 +179,7 @@ def test_nobody_leads_a_meter_away_from_its_host():
         for _ in range(4):
             receive(meter, now, datagram.encode(datagram.INBOX, community.id, [b"elsewher", 0, 99, forged.raw]))
         assert (meter.inbox.id, meter.inbox.cursor) == followed, (kinds.NAMES[kind], meter.rejected)
-    assert meter.rejected["inbox_not_proven"] >= 4 and not meter.inbox.receipt
+    assert meter.rejected["inbox_not_proven"] >= 4 and household.flash.values.get("receipt") is None
     community.give(household, 5)
     world.run_until(lambda: household.closed, 4)
 

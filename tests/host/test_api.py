@@ -83,6 +83,10 @@ def test_meters(client, trading):
     assert wallbox["relay"]["closed"] is True and wallbox["relay"]["reason"] == "grant"
     assert wallbox["relay"]["text"] == "House 2 battery supplies it: 20 Wh left at 0.22 EUR/kWh."
     assert wallbox["log"] == {"generation": 0, "next_sequence": trading.wallbox.sequence}
+    ledger = wallbox["ledger"]
+    noted = 0 if ledger["noted"] is None else ledger["noted"]["next_sequence"]
+    assert noted + ledger["waiting"] == wallbox["log"]["next_sequence"]
+    assert ledger["head"] is None and ledger["problem"] is None
     assert found["House 1 solar"]["power_w"] == -7920
     assert found["House 1 solar"]["relay"]["closed"] is None
     assert get(client, f"meters/{wallbox['kid']}") == wallbox

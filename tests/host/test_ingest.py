@@ -4,7 +4,7 @@ import gc
 import logging
 
 import pytest
-from simulator.bodies import reading_of
+from simulator.bodies import reading_of, receipted
 from simulator.community import NEVER, START_S
 from simulator.host import hosted, key
 from wattpact.ingest import pipeline
@@ -121,7 +121,7 @@ def test_a_flipped_bit_is_a_bad_signature(community, meter):
 
 
 def test_a_role_may_publish_no_more_than_its_kinds(community, meter):
-    body = {"author": meter.kid, "generation": 0, "sequence": 0, "head": bytes(32)}
+    body = receipted(meter.kid, 0)
     check_rejected(community, meter.sign_at("receipt", body, (0, 0, meter.certificate_id), START_S), "not_allowed")
 
 

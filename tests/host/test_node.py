@@ -20,12 +20,14 @@ from wattpact.membership import members
 from wattpact.node import data_directory, granting
 from wattpact.node.events import ENTRIES, METERS, QUEUE_EVENTS, REJECTIONS, STOP, Event, Events
 from wattpact.node.node import Node
+from wattpact.ordering.noted import height_of, noted_of, shown_to
 from wattpact.ordering.proven import OrderingError, Proven
 from wattpact.ordering.writer import Writer
 from wattpact.store.publishing import publish
 from wattpact.store.records import StoreError
 from wattpact.store.sqlite.store import Store
 from wattpact.views.stored import StoredViews
+from wattpact_protocol.encoding import cbor
 from wattpact_protocol.ledger.members import PERIOD_S
 from wattpact_protocol.log import entry, kinds
 from wattpact_protocol.sync import datagram
@@ -45,6 +47,35 @@ def published(community, kind):
     return [entry.decode(row.raw, community.id) for row in community.sink.store.entries(of_kinds=[kind])]
 
 
+def test_a_receipt_states_what_the_ledger_was_when_it_was_signed(community):
+    one = community.owned_meter("House 1")
+    community.node.catch_up()
+    ledger, shown = community.node.ordering.ledger, []
+    for _ in range(3):
+        before = ledger.size
+        take(community, one.publish("event", {"code": 1}, community.now_s))
+        body = published(community, kinds.RECEIPT)[-1].body
+        assert before <= body["blocks"] <= ledger.size and body["root"] == ledger.root(body["blocks"])
+        shown.append((body["noted"], body["sequence"]))
+        community.now_s += 300
+    assert shown == [(0, 2), (4, 3), (5, 4)], "heads were not due at first, and were due then"
+
+
+def test_what_was_noted_of_a_generation_that_ended_is_not_of_the_next(community):
+    one = community.owned_meter("House 1")
+    take(community, one.publish("event", {"code": 1}, community.now_s))
+    community.now_s += 300
+    community.node.ordering.order()
+    ledger = community.node.ordering.ledger
+    assert shown_to(ledger, one.kid, 0)["noted"] > 0 == shown_to(ledger, one.kid, 1)["noted"]
+    assert shown_to(ledger, bytes(8), 0)["noted"] == 0
+    found = noted_of(community.sink.store, one.kid)
+    height = height_of(community.sink.store, one.kid, found)
+    heads = cbor.decode(community.sink.store.block(height).anchors)
+    assert [one.kid, 0, found.next_sequence] in [head[:3] for head in heads]
+    assert height_of(community.sink.store, one.kid, found._replace(next_sequence=99)) is None
+
+
 def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     one, two = community.owned_meter("House 1"), community.owned_meter("House 2")
     entries = [
@@ -56,7 +87,8 @@ def test_each_author_of_a_batch_gets_one_receipt_for_its_last_entry(community):
     take(community, *entries, order)
     receipts = {new.body["author"]: new.body for new in published(community, kinds.RECEIPT)}
     assert set(receipts) == {one.kid, two.kid}
-    assert receipts[one.kid] == {"author": one.kid, "generation": 0, "sequence": 3, "head": entries[2].id}
+    named = {"author": one.kid, "generation": 0, "sequence": 3, "head": entries[2].id}
+    assert {name: receipts[one.kid][name] for name in named} == named
     take(community, entries[0])
     assert len(published(community, kinds.RECEIPT)) == 2
 

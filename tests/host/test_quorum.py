@@ -244,9 +244,7 @@ def test_what_is_no_transaction_is_not_passed_on(made, deal):
         assert check(raw, True) == why, (raw[:8], why)
     made.order(*[new.raw for new in made.community.entries])
     assert check(deal.offer.raw, True) == reasons.DUPLICATE
-    receipt = made.community.host.publish("receipt", {
-        "author": bytes(8), "generation": 0, "sequence": 1, "head": bytes(32),
-    }, START_S)  # fmt: skip
+    receipt = made.community.host.publish("receipt", bodies.receipted(bytes(8), 1), START_S)
     assert check(receipt.raw, True) == reasons.NOT_ORDERED
 
 
@@ -557,7 +555,7 @@ def test_a_host_that_lost_its_disk_signs_nothing_until_its_log_begins_anew(made,
     community.now_s += 5
     back = made.join(tmp_path / "back", key("host 1"))
     made.begin(back)
-    receipt = {"author": bytes(8), "generation": 0, "sequence": 1, "head": bytes(32)}
+    receipt = bodies.receipted(bytes(8), 1)
     assert has_lost_log(back.store, back.signer) and not has_lost_log(made.seats[0].store, community.host.key)
     with pytest.raises(StoreError, match="--again"):
         publish(back.store, back.signer, kinds.RECEIPT, receipt, community.now_s)

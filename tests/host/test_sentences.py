@@ -97,6 +97,20 @@ def test_sentences(kind, changes, expected):
         ),
         ({"code": event_codes.OVER_CURRENT, "text": "over_current"}, "Over-current"),
         ({"code": event_codes.STATE_CORRUPT, "text": "guard usage"}, "State corrupt (guard usage)"),
+        (
+            {"code": event_codes.LEDGER_HEAD, "detail": 1234, "text": "ab" * 32},
+            "Was shown the ledger with 1,234 blocks and the root abababababababab…",
+        ),
+        (
+            {"code": event_codes.LEDGER_FORKED, "detail": 9, "text": "cd" * 32},
+            "Was shown a ledger that did not grow from the one it was shown before:"
+            " now it has 9 blocks and the root cdcdcdcdcdcdcdcd…",
+        ),
+        (
+            {"code": event_codes.NOT_NOTED, "detail": 40},
+            "No block has noted more than the first 40 entries of its log, though a host acknowledged more a day ago",
+        ),
+        ({"code": event_codes.NOT_NOTED}, "No block notes its log, though a host acknowledged more a day ago"),
         ({"code": 200}, "Event 200"),
     ],
 )

@@ -2,7 +2,7 @@
 Pythons. Every function has further fields of the kind, or other values, as `**more`.
 """
 
-from wattpact_protocol.log import kinds, roles
+from wattpact_protocol.log import ids, kinds, roles
 
 RATED_W = 11_000
 PRICE = 180_000  # micro-units per kWh
@@ -146,9 +146,16 @@ def terminate(contract, reason="enough", **more):
     return body
 
 
-def receipt(new):
-    """For the log of an entry's author up to it."""
-    return {"author": new.kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
+def receipt(new, **more):
+    """For the log of an entry's author up to it, by a host whose ledger is empty unless `more` has another."""
+    return receipted(new.kid, new.sequence, new.id, generation=new.generation, **more)
+
+
+def receipted(author, sequence, head=bytes(32), **more):
+    body = {"author": author, "generation": 0, "sequence": sequence, "head": head}
+    body.update(noted=0, blocks=0, root=ids.sha256(b""))
+    body.update(more)
+    return body
 
 
 ID = bytes(range(32))
@@ -181,7 +188,7 @@ BODIES = {
     "usage": usage(ID, 10, 22),
     "usage_end": usage(ID, 40, 52, reason=1),
     "terminate": terminate(ID, "moving out", attributed_wh=4, order_id=KID, expires_s=9000),
-    "receipt": {"author": KID, "generation": 0, "sequence": 7, "head": ID},
+    "receipt": {"author": KID, "generation": 0, "sequence": 7, "head": ID, "noted": 5, "blocks": 9, "root": ID},
     "statement": {
         "subject": KID, "from_s": 0, "to_s": 9000, "bought_wh": 80, "bought_nano": 15000000, "sold_wh": 0,
         "sold_nano": 0,

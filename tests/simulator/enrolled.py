@@ -54,7 +54,7 @@ class EnrolledApp:
 
     def rest(self):
         """Rounds until nothing more is to be sent or received."""
-        for _ in range(60):
+        for _ in range(90):
             while self.answers and self.app.waiting.has_room:
                 self.app.waiting.datagrams.append(self.answers.pop(0))
             self.turn(driven)

@@ -28,6 +28,7 @@ class Peer(InMemory):
         self.acceptances = {}
         self.contracts = {}
         self.rejected = {}
+        self.ledger = {}  # what receipts state of it, and of what it noted
         self.received = {}  # kind of datagram: how many
         self.pending = {}  # kid: the body of its ENROL
         self._ids = {}
@@ -77,7 +78,7 @@ class Peer(InMemory):
         author.head.accept(new)
         self.append(new)
         if new.sequence % RECEIPT_EACH == RECEIPT_EACH - 1:
-            self.community.publish(self.community.host, kinds.RECEIPT, bodies.receipt(new))
+            self.community.publish(self.community.host, kinds.RECEIPT, bodies.receipt(new, **self.ledger))
 
     def _is_signed(self, author, new):
         return self.community.crypto.verify(author.public_key, new.signed, new.signature)

@@ -20,6 +20,7 @@ from wattpact_meter.core import checkpoint
 from wattpact_meter.core.keeping import Keeping
 from wattpact_meter.log import sealer
 from wattpact_meter.log.events import Events
+from wattpact_meter.log.ledger_watch import LedgerWatch
 from wattpact_meter.log.own_log import OwnLog
 from wattpact_meter.log.publisher import Publisher
 from wattpact_meter.log.retention import Retention
@@ -88,7 +89,8 @@ class Meter:
         self.trader = Trader(self.kid, settings.step_s)
         self.usage = Usage()
         self._host = Host()
-        self.inbox = inbox.Inbox(self.kid, store, self.trust, self.trader, self.usage, self.policies)
+        watch = LedgerWatch(store, self.events)
+        self.inbox = inbox.Inbox(self.kid, store, self.trust, self.trader, self.usage, self.policies, watch)
         self.outbox = Outbox(self.kid, self.trust.community, journal, self._host, self.inbox)
         self.pop_datagrams = self.outbox.pop_datagrams
         self.checkpoint = checkpoint.Checkpoint(store, journal, self.trader, self.usage, self.recorder)
@@ -266,8 +268,7 @@ class Meter:
             return verdict.reason or reasons.INBOX_NOT_PROVEN
         is_early = verdict.reason == reasons.CERTIFICATE_EXPIRED and self.trust.is_early  # it waits for a better clock
         if verdict.moves or (not is_early and self.inbox.count_repeat(ids.sha256(body[3]))):
-            self.inbox.receipt = verdict.receipt or self.inbox.receipt
-            yield from self.inbox.move_steps(body[0], body[2])
+            yield from self.inbox.move_steps(body[0], body[2], verdict.receipt)
             self._host.hasten_digest(now.uptime_ms + _BATCH_MS)
         return verdict.reason
 
@@ -331,7 +332,7 @@ class Meter:
     # What goes out
 
     def work_steps(self, now: "Now") -> "Generator[None, None, bool]":
-        """Where the relay is not operated: publish the entry that is due first, or free what was receipted, and send.
+        """Where the relay is not operated: publish the entry that is due first, or use a receipt, and send.
         Gives way while it signs or verifies, once at the most, so that the guard decides again. Whether an entry was
         published, and another may be due."""
         decision = self.decision
@@ -344,18 +345,26 @@ class Meter:
         self._has_more = yield from self._publisher.publish_steps(now, self._host.is_seen(now.uptime_ms))
         self._unsent += 1
         if not self._has_more:
-            yield from self._prune_steps()
+            yield from self._use_receipt_steps(now)
         if not self._has_more or self._unsent >= _UNSENT:
             yield
             yield from self._send_steps(now)
 
-    def _prune_steps(self) -> "Generator[None, None, None]":
-        """Free what a host has signed for."""
-        receipt = self.inbox.receipt
-        if receipt is None or not self._retention.is_due:
+    def _use_receipt_steps(self, now: "Now") -> "Generator[None, None, None]":
+        """Free what a host has signed for, and look at the ledger that it has signed."""
+        watch = self.inbox.ledger_watch
+        is_watch_due = watch.is_due(now.unix_s)
+        if not (self.inbox.has_receipt and (is_watch_due or self._retention.freed(self._journal.next_sequence))):
             return
-        before = yield from self._retention.verify_steps(receipt)
-        self.inbox.receipt = None
+        receipt = self._store.load(inbox.RECEIPT)
+        yield
+        new = (yield from self._retention.verify_steps(receipt)) if isinstance(receipt, bytes) else None
+        self.inbox.has_receipt = False
+        if new is None:
+            return
+        if is_watch_due and now.unix_s is not None:
+            yield from watch.apply_steps(new, now.unix_s)
+        before = self._retention.freed(new.body["sequence"])
         if before is not None:
             yield from self.checkpoint.prune_steps(before)
             self.log.full = False

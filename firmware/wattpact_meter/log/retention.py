@@ -1,7 +1,6 @@
 """How long entries stay in the journal: until a host's receipt names them, and the newest ones longer.
 
-What always holds: no entry is freed that no receipt of a host names; a receipt is verified only when there is something
-to free. Rules: docs/spec/meter.md, "Journal".
+What always holds: no entry is freed that no receipt of a host names. Rules: docs/spec/meter.md, "Journal".
 """
 
 from wattpact_protocol.log import entry, reasons
@@ -27,25 +26,18 @@ class Retention:
         self._trust = trust
         self._count = count
 
-    @property
-    def _keep(self) -> int:
-        return 0 if self._log.full else _KEEP_ENTRIES
-
-    @property
-    def is_due(self) -> bool:
-        """Whether there is enough to free for a verification."""
-        return self._journal.next_sequence - self._journal.first >= self._keep + _PRUNE_STEP
-
-    def verify_steps(self, receipt: bytes) -> "Generator[None, None, int | None]":
-        """The sequence before which all may be freed by this receipt; None where that is nothing."""
-        sequence = yield from self._sequence_steps(receipt)
-        if sequence is None:
+    def freed(self, sequence: int) -> "int | None":
+        """The sequence before which all may be freed by a receipt of that one; None where that is too little for a
+        verification."""
+        journal = self._journal
+        before = journal.next_sequence - (0 if self._log.full else _KEEP_ENTRIES)
+        if before - journal.first < _PRUNE_STEP:
             return None
-        before = min(sequence + 1, self._journal.next_sequence - self._keep)
-        return before if before > self._journal.first else None
+        before = min(sequence + 1, before)
+        return before if before > journal.first else None
 
-    def _sequence_steps(self, receipt: bytes) -> "Generator[None, None, int | None]":
-        """The sequence that a receipt signs for, where it is a host's and names this log's own entry."""
+    def verify_steps(self, receipt: bytes) -> "Generator[None, None, entry.Entry | None]":
+        """The receipt, where it is a host's and names this log's own entry."""
         try:
             new = yield from entry.decode_steps(receipt, self._trust.community)
         except entry.EntryError:
@@ -58,4 +50,4 @@ class Retention:
         if reason:
             self._count(reason)
             return None
-        return int(body["sequence"])
+        return new

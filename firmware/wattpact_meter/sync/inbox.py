@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wattpact_meter.control.policies import Policies
+    from wattpact_meter.log.ledger_watch import LedgerWatch
     from wattpact_meter.log.trust import Trust
     from wattpact_meter.storage.store import Store
     from wattpact_meter.trade.trader import Trader
     from wattpact_meter.trade.usage import Usage
 
-NAME = "inbox"
+NAME, RECEIPT = "inbox", "receipt"
 NO_INBOX = bytes(8)
 INSISTS = 3  # how often a host must repeat what was rejected or surprising before it is followed
 
@@ -42,31 +43,34 @@ class Verdict:
 
 
 class Inbox:
-    """Inbox(kid, store, trust, trader, usage, policies): `id` is the host's name for it, `cursor` the place of the last
-    entry that was applied; the others are the parts that entries go to. changed: trader or usage are not in flash as
-    entries left them, and must be before it moves."""
+    """Inbox(kid, store, trust, trader, usage, policies, ledger_watch): `id` is the host's name for it, `cursor` the
+    place of the last entry that was applied; the others are the parts that entries go to. changed: trader or usage are
+    not in flash as entries left them, and must be before it moves. has_receipt: flash may have a receipt
+    for this log that was not used yet."""
 
     def __init__(
-        self, kid: bytes, store: "Store", trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies"
-    ) -> None:
+        self, kid: bytes, store: "Store", trust: "Trust", trader: "Trader", usage: "Usage", policies: "Policies",
+        ledger_watch: "LedgerWatch",
+    ) -> None:  # fmt: skip
         self._kid = kid
         self._store = store
         self._trust = trust
         self._trader = trader
         self._usage = usage
         self._policies = policies
+        self.ledger_watch = ledger_watch
         self.not_before_s = 0  # grants and mandates older than this were known to a state that was lost
         self.id = NO_INBOX
         self.cursor = 0
-        self.receipt: bytes | None = None  # the newest receipt for this log, not verified yet
+        self.has_receipt = True
         self.changed = False
         self._repeated: bytes | None = None
         self._repeats = 0
         self._restore(store.load(NAME))
 
     def _restore(self, saved: object) -> None:
-        if isinstance(saved, list) and len(saved) == 3 and isinstance(saved[0], bytes) and isinstance(saved[1], int):
-            self.id, self.cursor, self.receipt = saved
+        if isinstance(saved, list) and len(saved) == 2 and isinstance(saved[0], bytes) and isinstance(saved[1], int):
+            self.id, self.cursor = saved
 
     # Its place
 
@@ -91,9 +95,12 @@ class Inbox:
         self._repeated = what
         return self._repeats >= INSISTS
 
-    def move_steps(self, inbox: bytes, cursor: int) -> "Generator[None, None, None]":
-        """The entry at that cursor has had its effect; durable when this ends."""
-        yield from self._store.save_steps(NAME, [inbox, cursor, self.receipt])
+    def move_steps(self, inbox: bytes, cursor: int, receipt: "bytes | None" = None) -> "Generator[None, None, None]":
+        """The entry at that cursor has had its effect, or is that receipt; durable when this ends."""
+        if receipt:
+            yield from self._store.save_steps(RECEIPT, receipt)
+            self.has_receipt = True
+        yield from self._store.save_steps(NAME, [inbox, cursor])
         self.id = inbox
         self.cursor = cursor
         self._repeats = 0
@@ -120,7 +127,11 @@ class Inbox:
             verdict = yield from self._learn_steps(new, now_s, must_prove)
             return verdict
         if kind == kinds.RECEIPT:
-            return Verdict(True, receipt=raw if new.body["author"] == self._kid else None)
+            if new.body["author"] != self._kid:
+                return Verdict(True)
+            if new.body["sequence"] > self.ledger_watch.sequence:
+                self.ledger_watch.claim = new.body["blocks"]
+            return Verdict(True, receipt=raw)
         if (kind not in _EFFECTS and kind != kinds.POLICY) or new.kid == self._kid:
             return Verdict(True)
         reason = self._unwanted(new)

@@ -131,6 +131,32 @@ class LogPlace(Model):
     next_sequence: Annotated[int, Field(description="sequence of the entry that comes next")]
 
 
+class NotedLog(Model):
+    generation: int
+    next_sequence: Annotated[int, Field(description="the entries before this one are noted")]
+    time_s: Annotated[int, Field(description="time of the block that noted them, Unix seconds")]
+
+
+class ReportedHead(Model):
+    """A head of the ledger, as the meter reported it."""
+
+    blocks: int
+    root: Annotated[
+        str, Field(description="of the tree over these blocks, hex; anything, from a meter that is at fault")
+    ]
+    reported_s: Annotated[int | None, Field(description="when the meter reported it, Unix seconds")]
+
+
+class MeterInLedger(Model):
+    """What the ledger has noted of the meter's log, and what the meter reported of the ledger."""
+
+    noted: NotedLog | None
+    waiting: Annotated[int, Field(description="entries of its log here that no block has noted yet")]
+    head: Annotated[ReportedHead | None, Field(description="the last head that it reported")]
+    problem: Annotated[str | None, Field(description="what it reported to be wrong with the ledger, as a sentence")]
+    problem_s: Annotated[int | None, Field(description="when it reported that, Unix seconds")]
+
+
 class Meter(Model):
     """One meter: what it measures, its relay, and when it was last in contact. Registers, power and relay are null for
     others than its owner and the operator."""
@@ -150,6 +176,7 @@ class Meter(Model):
     power_w: Annotated[int | None, Field(description="power now, W; import positive, export negative")]
     relay: Relay | None
     log: LogPlace
+    ledger: MeterInLedger
     register_time_s: Annotated[int | None, Field(description="when the registers were read, Unix seconds")]
     sealed: Sealed
 

@@ -9,6 +9,7 @@ from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.slots import Settlement
 from wattpact_protocol.settlement.statement import Line, Statement
 
+from wattpact.audit import heads
 from wattpact.audit.findings import Report, key_periods
 from wattpact.audit.seals import KeyPeriod
 from wattpact.audit.times import utc
@@ -37,6 +38,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     _look_at_orders(checker, stated, found)
     _look_at_keys(checker, found)
     _look_at_promises(checker, found)
+    found.doubtful += heads.remarks(checker, stated.kid)
     void = [(*checker.numbers[name], reason) for name, reason in inputs.voids if name in checker.numbers]
     for number, new, reason in sorted(checker.voids + void, key=lambda row: row[0]):
         what = "the sealed part of entry" if reason == BAD_SEAL and new.kind != kinds.READING else "entry"

@@ -12,7 +12,7 @@ from wattpact.audit.times import utc
 from wattpact.bundle import cosigned
 from wattpact.cli import times, witness
 from wattpact.cli.frame import Session, as_json, show_fields, show_json, show_table
-from wattpact.ordering import cosigning, exported, following, keeping, writer
+from wattpact.ordering import cosigning, exported, following, keeping, reported, writer
 from wattpact.ordering.following import Follower
 from wattpact.store.interface import Reader
 from wattpact.store.records import WAITS, Block
@@ -171,9 +171,11 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
     """Apply every block of PATH again, from the first on, and compare the head: PATH is a data directory, or a file
     that `wattpact ledger export` wrote.
 
-    Every signature and every rule is checked, with the root key that you trust."""
+    Every signature and every rule is checked, with the root key that you trust. So is each head that a meter reported
+    in its log, where PATH is a data directory: one that is of other blocks is named."""
     follower = Follower(ids.community_id(read_pin(root)))
     wanted = cosigned.required(witnesses, least)
+    told = reported.heads_of(source)  # first, so that a running node has no newer ones than blocks
     text = exported.head_of(source)
     with click.progressbar(exported.blocks_of(source), label="blocks") as raws:
         for raw in raws:
@@ -185,6 +187,15 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
         click.echo(f"Cosigned by {', '.join(found)}.")
     if follower.promised.witnesses:
         click.echo(f"The community's entry, version {follower.promised.version}: {follower.promised.sentence}.")
+    others = reported.differing(follower.ledger, told)
+    if told:
+        click.echo(f"Heads that meters reported: {len(told)}, of which {len(told) - len(others)} are of these blocks.")
+    for one in others:
+        at = "an unknown time" if one.unix_s is None else utc(one.unix_s)
+        head = f"a head of {one.blocks} blocks, root {one.root[:16]}…, that is not of these"
+        click.echo(
+            f"DOUBTFUL: {one.label} reported at {at} {head}: a host signed two ledgers, or that meter is at fault."
+        )
 
 
 def _head(reader: Reader) -> tuple[str, Block]:

@@ -13,8 +13,10 @@ from wattpact.market import terms
 from wattpact.membership import members, renewal
 from wattpact.node import data_directory
 from wattpact.node.data_directory import DataDirectory
+from wattpact.ordering.noted import height_of, noted_of
 from wattpact.store.interface import Reader, Store
 from wattpact.store.records import Certified
+from wattpact.views import meters
 from wattpact.views.meters import NO_RELAY
 
 _POLL_S = 0.5
@@ -106,14 +108,23 @@ def _row(reader: Reader, known: Certified, owners: dict[bytes, str], lost: dict[
     row: dict[str, Any] = {
         "kid": known.kid.hex(), "label": body["label"], "owner": owners.get(body.get("owner", b"")),
         "supply_point": body.get("supply_point"), "rated_w": body.get("rated_w"),
-        "assurance": roles.ASSURANCES[body["assurance"]], "entries": 0,
+        "assurance": roles.ASSURANCES[body["assurance"]], "generation": body["generation"], "entries": 0,
         "import_wh": None, "export_wh": None, "reading_s": None, "relay": _relay(reader, known.kid),
         "unreadable": reader.sealing().get(known.kid, 0), "log_lost_s": lost.get(known.kid),
     }  # fmt: skip
     head = reader.head(known.kid, body["generation"])
     row["entries"] = head[0] + 1 if head else 0
+    row["ledger"] = _in_ledger(reader, known.kid, body["generation"], row["entries"])
     for kept in reader.registers(known.kid):
         row.update(import_wh=kept.energy.get(1), export_wh=kept.energy.get(2), reading_s=kept.end_s)
+    return row
+
+
+def _in_ledger(reader: Reader, kid: bytes, generation: int, entries: int) -> dict[str, Any]:
+    """As the page has it, and the block that noted the log last."""
+    row, noted = meters.ledger(reader, kid, generation, entries), noted_of(reader, kid)
+    if noted is not None:
+        row["noted"]["block"] = height_of(reader, kid, noted)
     return row
 
 
@@ -225,7 +236,31 @@ def _show_row(row: dict[str, Any], zone: str) -> None:
         "relay": _relay_text(row["relay"], zone),
         "log": f"reported lost, last at {times.shown(row['log_lost_s'], zone)}" if row["log_lost_s"] else None,
         "unreadable": f"{row['unreadable']} readings: {_NO_KEY}" if row["unreadable"] else None,
+        "in the ledger": _noted_text(row, zone), "head it reported": _head_text(row["ledger"]["head"], zone),
+        "it reported": _problem_text(row["ledger"], zone),
     })  # fmt: skip
+
+
+def _noted_text(row: dict[str, Any], zone: str) -> str:
+    """the first 40 entries, noted by block 12 at 2026-12-01 10:05:00 CET; 3 wait"""
+    noted, waiting = row["ledger"]["noted"], row["ledger"]["waiting"]
+    if noted is None:
+        return f"nothing of its log; {waiting} entries wait"
+    old = f" of generation {noted['generation']}" if noted["generation"] != row["generation"] else ""
+    block = f"block {noted['block']}" if noted["block"] is not None else "a block"
+    text = f"the first {noted['next_sequence']} entries{old}, noted by {block} at {times.shown(noted['time_s'], zone)}"
+    return f"{text}; {waiting} wait" if waiting else text
+
+
+def _head_text(head: dict[str, Any] | None, zone: str) -> str | None:
+    if head is None:
+        return None
+    return f"{head['blocks']} blocks, root {head['root'][:16]}…, at {times.shown(head['reported_s'], zone)}"
+
+
+def _problem_text(ledger: dict[str, Any], zone: str) -> str | None:
+    problem = ledger["problem"]
+    return None if problem is None else f"{problem} ({times.shown(ledger['problem_s'], zone)})"
 
 
 def _cells(row: dict[str, Any], zone: str) -> tuple[str, ...]:

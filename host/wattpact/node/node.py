@@ -18,6 +18,7 @@ from wattpact.ingest.pipeline import STORED, Ingest, Verdict
 from wattpact.keys import Signer
 from wattpact.node.events import COSIGNED, ENTRIES, METERS, REJECTIONS, STOP, Events
 from wattpact.node.granting import Granting
+from wattpact.ordering import noted
 from wattpact.ordering.clock_watch import ClockWatch
 from wattpact.ordering.cosigning import Cosigning
 from wattpact.ordering.writer import Orders, Writer
@@ -123,7 +124,7 @@ class Node:
         return verdicts
 
     def _publish_receipts(self, verdicts: list[Verdict]) -> None:
-        """For each meter of the batch: how far its log is durable here."""
+        """For each meter of the batch: how far its log is durable here, and what the ledger has noted of it by now."""
         if self._quorum is not None and not self._may_sign():
             return
         last = {verdict.entry.kid: verdict.entry for verdict in verdicts if verdict.reason == STORED and verdict.entry}
@@ -132,6 +133,7 @@ class Node:
                 author = self.pipeline.directory.get(kid)
                 if author is not None and author.chained and author.certificate["role"] == roles.METER:
                     body = {"author": kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
+                    body |= noted.shown_to(self.ordering.ledger, kid, new.generation)
                     publish(self.store, self._host, kinds.RECEIPT, body, self.clock())
 
     def _may_sign(self) -> bool:

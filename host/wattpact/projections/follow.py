@@ -1,6 +1,7 @@
 """Following: what is new in the store, folded into the projections, each entry once.
 
-    new entries -> blocks -> contracts;  readings -> registers, load profiles;  events -> relays;  then settlement
+    new entries -> blocks -> contracts;  readings -> registers, load profiles;  events -> relays, reports of the ledger;
+    then settlement
 
 What always holds: how far this got is stored with its result, so that nothing counts twice or is left out,
 whenever the program dies; what is in memory counts only while it is as far as the store. When another key is here, the
@@ -16,7 +17,7 @@ from wattpact.ingest.pipeline import without_collector
 from wattpact.ingest.rejections import Rejections
 from wattpact.keys import Signer
 from wattpact.ordering.writer import Orders, Writer
-from wattpact.projections import relays, settled
+from wattpact.projections import ledger_events, relays, settled
 from wattpact.projections.contracts import USED, ContractProjection
 from wattpact.projections.registers import NO_SLOT_S, New, RegisterProjection
 from wattpact.projections.unsealing import Unsealer
@@ -118,6 +119,7 @@ class Projections:
                 measured.append(new)
             elif new.entry.kind == kinds.EVENT:
                 relays.apply(self._store, new.entry)
+                ledger_events.apply(self._store, new.entry)
             else:
                 used.append(new.entry)
         if measured:

@@ -28,6 +28,7 @@ from wattpact.store.records import (
     Registers,
     Rejection,
     RelayState,
+    Reported,
     Step,
     Stored,
     Totals,
@@ -134,6 +135,9 @@ class Projected(Protocol):
 
     def relays(self) -> dict[bytes, RelayState]:
         """What each meter last reported of its relay."""
+
+    def reported(self, meter: bytes) -> dict[int, Reported]:
+        """By code, the last event of each kind that a meter reported of the ledger."""
 
     def contract(self, contract_id: bytes) -> tuple[Agreed, Totals] | None:
         """A contract, and what settlement made of it."""
@@ -304,6 +308,8 @@ class Store(Reader, Protocol):
         """Remove a meter's points and registers, and how many of its readings are unread."""
 
     def keep_relay(self, meter: bytes, relay: RelayState) -> None: ...
+
+    def keep_reported(self, meter: bytes, code: int, event: Reported) -> None: ...
 
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         """Contracts as they are now; what settlement made of them stays."""

@@ -61,6 +61,14 @@ class Registers(NamedTuple):
     profile: list[int]
 
 
+class Reported(NamedTuple):
+    """An event of a meter: its `detail`, `text` and time, as far as it has them."""
+
+    detail: int
+    text: str
+    unix_s: int | None
+
+
 class RelayState(NamedTuple):
     """What a meter last reported of its relay; `reason` is the guard's."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from wattpact_protocol.log import entry, reason_texts, register_table, roles
 
 from wattpact.bundle import money
+from wattpact.projections.ledger_events import seen_of
 from wattpact.store.interface import Reader
 from wattpact.store.records import Registers, RelayState
 from wattpact.views import contracts
@@ -50,6 +51,8 @@ def row(held: "Held", kid: bytes, seen_s: int) -> dict[str, Any]:
     owner: bytes | None = certificate.get("owner")
     last_seen_s = max(seen_s, newest.received_s if newest else 0) or None
     energy = registers.energy if registers else {}
+    generation = newest.generation if newest else certificate["generation"]
+    next_sequence = newest.sequence + 1 if newest else 0
     return {
         "kid": kid.hex(), "label": certificate["label"], "supply_point": certificate.get("supply_point"),
         "owner": owner.hex() if owner else None, "owner_label": inputs.labels.get(owner) if owner else None,
@@ -58,12 +61,24 @@ def row(held: "Held", kid: bytes, seen_s: int) -> dict[str, Any]:
         "clock_status": entry.decode(newest.raw, held.reader.community).stamp.clock_status if newest else None,
         "import_wh": energy.get(register_table.IMPORT_WH), "export_wh": energy.get(register_table.EXPORT_WH),
         "power_w": held.powers.get(kid), "relay": relay(held, kid),
-        "log": {
-            "generation": newest.generation if newest else certificate["generation"],
-            "next_sequence": newest.sequence + 1 if newest else 0,
-        },
+        "log": {"generation": generation, "next_sequence": next_sequence},
+        "ledger": ledger(held.reader, kid, generation, next_sequence),
         "register_time_s": registers.end_s if registers else None,
         "audience": {inputs.payer_at(kid, now_s)}, "sealed": kid in held.unread,
+    }  # fmt: skip
+
+
+def ledger(reader: Reader, kid: bytes, generation: int, next_sequence: int) -> dict[str, Any]:
+    """How far the ledger has noted the log that ends there, and what the meter last reported of the ledger."""
+    seen = seen_of(reader, kid, generation, next_sequence)
+    noted, head = seen.noted, seen.head
+    return {
+        "noted": None if noted is None else {
+            "generation": noted.generation, "next_sequence": noted.next_sequence, "time_s": noted.time_s,
+        },
+        "waiting": seen.waiting,
+        "head": None if head is None else {"blocks": head.detail, "root": head.text, "reported_s": head.unix_s},
+        "problem": seen.problem, "problem_s": seen.problem_s,
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from wattpact_protocol.settlement.contracts import Contract
 from wattpact_protocol.settlement.inputs import SettlementInputs
 
 from wattpact.bundle import cosigned, money
+from wattpact.projections import ledger_events
 
 
 class Sentences:
@@ -111,6 +112,8 @@ def _happened(known: Sentences, new: Entry) -> str:
     made = _EVENTS.get(body["code"])
     if made is not None:
         return made(known, body)
+    if body["code"] in ledger_events.CODES:
+        return ledger_events.sentence(body["code"], body.get("detail", 0), body.get("text", ""))
     name = kind_texts.event(body["code"])
     text = body.get("text", "")
     if text in reason_texts.TEXTS:

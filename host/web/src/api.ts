@@ -49,6 +49,14 @@ export interface Relay {
   wait_until_s: number | null;
 }
 
+export interface MeterInLedger {
+  noted: { generation: number; next_sequence: number; time_s: number } | null;
+  waiting: number;
+  head: { blocks: number; root: string; reported_s: number | null } | null;
+  problem: string | null;
+  problem_s: number | null;
+}
+
 export interface Meter {
   kid: string;
   label: string;
@@ -65,6 +73,7 @@ export interface Meter {
   power_w: number | null;
   relay: Relay | null;
   log: { generation: number; next_sequence: number };
+  ledger: MeterInLedger;
   register_time_s: number | null;
   sealed: Sealed;
 }

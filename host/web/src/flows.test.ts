@@ -9,7 +9,8 @@ function meter(kid: string, power_w: number | null, more: Partial<Meter> = {}): 
     kid, label: kid, supply_point: null, owner: null, owner_label: null, assurance: "virtual", rated_w: 9000, online: true,
     last_seen_s: NOW_S, clock_status: 0, import_wh: 0, export_wh: 0, power_w,
     relay: { closed: null, reason: null, text: "", since_s: null, wait_until_s: null },
-    log: { generation: 0, next_sequence: 0 }, register_time_s: NOW_S, sealed: null, ...more,
+    log: { generation: 0, next_sequence: 0 },
+    ledger: { noted: null, waiting: 0, head: null, problem: null, problem_s: null }, register_time_s: NOW_S, sealed: null, ...more,
   };
 }
 

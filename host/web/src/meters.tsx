@@ -38,7 +38,32 @@ function Contact({ meter, now_s, timezone }: { meter: Meter; now_s: number; time
   return <span class="contact offline">no contact since {moment(meter.last_seen_s, now_s, timezone)}</span>;
 }
 
-function Details({ meter }: { meter: Meter }) {
+function notedText(meter: Meter, now_s: number, timezone: string): string {
+  const { noted, waiting } = meter.ledger;
+  if (noted === null) return `nothing of its log; ${waiting} entries wait`;
+  const old = noted.generation === meter.log.generation ? "" : ` of generation ${noted.generation}`;
+  const text = `the first ${noted.next_sequence} entries${old}, noted ${moment(noted.time_s, now_s, timezone)}`;
+  return waiting ? `${text}; ${waiting} wait` : text;
+}
+
+function headText({ ledger: { head } }: Meter, now_s: number, timezone: string): string | null {
+  if (head === null) return null;
+  const when = head.reported_s === null ? "at an unknown time" : moment(head.reported_s, now_s, timezone);
+  return `${head.blocks} blocks, root ${head.root.slice(0, 16)}\u2026, ${when}`;
+}
+
+function LedgerProblem({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
+  const { problem, problem_s } = meter.ledger;
+  if (problem === null) return null;
+  return (
+    <p class="small doubt">
+      It reported: {problem}
+      {problem_s !== null && ` (${moment(problem_s, now_s, timezone)})`}.
+    </p>
+  );
+}
+
+function Details({ meter, now_s, timezone }: { meter: Meter; now_s: number; timezone: string }) {
   const rows: [string, string | null][] = [
     ["Owner", meter.owner_label],
     ["Supply point", meter.supply_point],
@@ -46,6 +71,8 @@ function Details({ meter }: { meter: Meter }) {
     ["Key storage", meter.assurance],
     ["Key id", meter.kid],
     ["Log", `generation ${meter.log.generation}, ${meter.log.next_sequence} entries`],
+    ["In the ledger", notedText(meter, now_s, timezone)],
+    ["Head it reported", headText(meter, now_s, timezone)],
   ];
   return (
     <details>
@@ -94,7 +121,8 @@ function MeterCard({ meter, now_s, timezone }: { meter: Meter; now_s: number; ti
         <span class={meter.clock_status ? "doubt" : undefined}>{clockText(meter.clock_status)}</span>
         {read && ` \u00b7 registers read${read}`}
       </p>
-      <Details meter={meter} />
+      <LedgerProblem meter={meter} now_s={now_s} timezone={timezone} />
+      <Details meter={meter} now_s={now_s} timezone={timezone} />
       <p class="links">
         {meter.sealed === null && <a href={`#/usage?meter=${meter.kid}`} aria-label={`Usage of ${meter.label}`}>Usage</a>}
         <a href={`#/log?meter=${meter.kid}`} aria-label={`Log of ${meter.label}`}>Log</a>

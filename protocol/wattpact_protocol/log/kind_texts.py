@@ -70,7 +70,8 @@ TEXTS = {
         "Terminated {contract}{because}", None,
     ),
     kinds.RECEIPT: (
-        "A host has stored this author's log up to here, on disk.",
+        "A host has stored this author's log up to here, on disk. What its ledger was then: the first `noted` "
+        "entries of that generation were noted by a block, and it had `blocks` blocks under `root`.",
         "Stored the log of {author} up to entry {sequence}", None,
     ),
     kinds.STATEMENT: (
@@ -105,6 +106,9 @@ EVENTS = {
     event_codes.STATE_CORRUPT: "state corrupt",
     event_codes.WARNING: "supply warning",
     event_codes.SOURCE_REJECTED: "source telegrams rejected",
+    event_codes.LEDGER_HEAD: "head of the ledger",
+    event_codes.LEDGER_FORKED: "another ledger than before",
+    event_codes.NOT_NOTED: "entries that no block has noted",
 }
 
 

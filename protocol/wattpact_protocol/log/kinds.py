@@ -137,7 +137,7 @@ ROWS = b"""
   1 contract id  2 reason text  -3 attributed_wh u32  -4 order_id kid  -5 expires_s u63
 
 17 receipt | host | the author it acknowledges |
-  1 author kid  2 generation u32  3 sequence u63  4 head id
+  1 author kid  2 generation u32  3 sequence u63  4 head id  5 noted u63  6 blocks u63  7 root id
 
 18 statement | host |  |
   1 subject kid  2 from_s u63  3 to_s u63  4 bought_wh u63  5 bought_nano u63  6 sold_wh u63  7 sold_nano u63

@@ -8,6 +8,7 @@ from wattpact_protocol.crypto import x25519
 from wattpact_protocol.log import chain, entry, kinds, roles
 from wattpact_protocol.sync import datagram
 
+from simulator import bodies
 from simulator.authors import Author, StandIn, named
 
 YEAR_S = 365 * 86_400
@@ -142,8 +143,7 @@ class Host:
         self.head.accept(new)
         self.known[place] = new.id
         if new.sequence % 16 == 15:
-            fields = {"author": new.kid, "generation": new.generation, "sequence": new.sequence, "head": new.id}
-            self.publish(self.host, kinds.RECEIPT, fields)
+            self.publish(self.host, kinds.RECEIPT, bodies.receipt(new))
         return []
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from wattpact.store.interface import MAX_UNIX_S
-from wattpact.store.records import Agreed, Point, Progress, Registers, RelayState, Totals, Waiting
+from wattpact.store.records import Agreed, Point, Progress, Registers, RelayState, Reported, Totals, Waiting
 from wattpact.store.sqlite.connection import Connection
 
 _POINT = "SELECT unix_s, import_wh, export_wh, measured_wh, estimated FROM points"
@@ -52,6 +52,10 @@ class Projected(Connection):
     def relays(self) -> dict[bytes, RelayState]:
         found = self.rows("SELECT meter, is_closed, reason, since_s, contract, wait_until_s FROM relays")
         return {row[0]: RelayState(bool(row[1]), *row[2:]) for row in found}
+
+    def reported(self, meter: bytes) -> dict[int, Reported]:
+        found = self.rows("SELECT code, detail, text, unix_s FROM reported WHERE meter = ?", meter)
+        return {row[0]: Reported(*row[1:]) for row in found}
 
     def contract(self, contract_id: bytes) -> tuple[Agreed, Totals] | None:
         found = self.rows(f"SELECT {AGREED}, {TOTALS} FROM contracts WHERE id = ?", contract_id)

@@ -11,6 +11,7 @@ from wattpact.store.records import (
     Progress,
     Registers,
     RelayState,
+    Reported,
     Totals,
     Waiting,
     Witness,
@@ -64,6 +65,9 @@ class Projecting(Transactions):
 
     def keep_relay(self, meter: bytes, relay: RelayState) -> None:
         self.execute("INSERT OR REPLACE INTO relays VALUES (?, ?, ?, ?, ?, ?)", [(meter, *relay)])
+
+    def keep_reported(self, meter: bytes, code: int, event: Reported) -> None:
+        self.execute("INSERT OR REPLACE INTO reported VALUES (?, ?, ?, ?, ?)", [(meter, code, *event)])
 
     def keep_contracts(self, agreed: Iterable[Agreed]) -> None:
         self.execute(_KEEP_CONTRACT, agreed)

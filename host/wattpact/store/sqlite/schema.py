@@ -6,7 +6,7 @@ docs/spec/ingest.md explains the tables.
 
 import sqlite3
 
-VERSION = 4
+VERSION = 5
 
 SCRIPT = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -149,6 +149,16 @@ CREATE TABLE relays (
     since_s INTEGER,
     contract BLOB,
     wait_until_s INTEGER
+) WITHOUT ROWID;
+
+-- What each meter last reported of the ledger, by the code of the event.
+CREATE TABLE reported (
+    meter BLOB NOT NULL,
+    code INTEGER NOT NULL,
+    detail INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    unix_s INTEGER,
+    PRIMARY KEY (meter, code)
 ) WITHOUT ROWID;
 
 -- Every contract as the ledger has it; `number` is what `fills` call it. From carried_wh on: what settlement made of it
