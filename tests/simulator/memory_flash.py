@@ -62,6 +62,10 @@ class Journal:
         place = sequence - self._flash.first
         return self._flash.entries[place] if 0 <= place < len(self._flash.entries) else None
 
+    def read_steps(self, sequence):
+        yield
+        return self.read(sequence)
+
     def last(self):
         return self._flash.entries[-1] if self._flash.entries else None
 

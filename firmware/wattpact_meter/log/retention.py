@@ -43,9 +43,11 @@ class Retention:
         except entry.EntryError:
             return None
         body = new.body
-        own = self._log.read(body["sequence"]) if body["generation"] == self._log.generation else None
+        own = None
+        if body["generation"] == self._log.generation:
+            own = yield from self._journal.read_steps(body["sequence"])
         reason: str | None = reasons.WRONG_HEAD
-        if own is not None and own.id == body["head"]:
+        if own is not None and entry.id_of(own, self._trust.community) == body["head"]:
             reason = yield from self._trust.check_steps(new, None)
         if reason:
             self._count(reason)

@@ -14,9 +14,11 @@ A segment ends where the next begins, so that a record whose append failed gives
 import binascii
 import os
 
+from wattpact_protocol import steps
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import BinaryIO
 
 SEGMENT_BYTES = 16 * 1024
@@ -25,6 +27,7 @@ _MAX_MISSING = 16  # ranges that are remembered
 _MAX_SEGMENTS = 32  # whose names fit half a block: littlefs splits a larger folder, and half of a new one has no twin
 _MAGIC = b"WJ"
 _HEAD_BYTES = 16
+_RECORDS_A_STEP = 4
 _NO_SPACE = 28  # ENOSPC
 _SUFFIX = ".log"
 
@@ -119,6 +122,11 @@ class Journal:
 
     def read(self, sequence: int) -> "bytes | None":
         """The entry with that sequence, or None where there is none or it is damaged."""
+        return steps.finish(self.read_steps(sequence))
+
+    def read_steps(self, sequence: int) -> "Generator[None, None, bytes | None]":
+        """As `read`, giving way between records: a place that is not behind the last one read is looked for from the
+        begin of its segment."""
         segment = self._find(sequence)
         if segment is None:
             return None
@@ -127,7 +135,9 @@ class Journal:
             start = 0
         try:
             with open(self._path(segment.first), "rb") as file:
-                for found, at, raw in _records(file, segment.size, start):
+                for looked_at, (found, at, raw) in enumerate(_records(file, segment.size, start), 1):
+                    if looked_at % _RECORDS_A_STEP == 0:
+                        yield
                     if found == sequence:
                         self._after_read = (segment.first, sequence + 1, at + _HEAD_BYTES + len(raw))
                         return raw

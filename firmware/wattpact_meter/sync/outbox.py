@@ -53,7 +53,13 @@ class Outbox:
         """Put the datagrams that are due into the queue, giving way behind each; it may be emptied in between.
         claim: generation and next sequence of the own log, for a DIGEST."""
         is_idle = self._sent == self.acknowledged
-        for raw in self._push():
+        self._sent = max(self._sent, self._journal.first)
+        end = 0 if self.acknowledged is None else min(self._journal.next_sequence, self.acknowledged + WINDOW)
+        while self._sent < end:
+            raw = yield from self._journal.read_steps(self._sent)
+            if raw is None:
+                break  # it was lost, and what follows it is of no use to the host
+            self._sent += 1
             if is_idle:
                 self._moved_ms = now_ms
             if self._host.is_seen(now_ms):
@@ -82,16 +88,3 @@ class Outbox:
         self._datagrams.append(data)
         if len(self._datagrams) > MAX_DATAGRAMS:
             del self._datagrams[0]
-
-    def _push(self) -> "Generator[bytes, None, None]":
-        """Entries that may be sent now."""
-        if self.acknowledged is None:
-            return
-        end = min(self._journal.next_sequence, self.acknowledged + WINDOW)
-        self._sent = max(self._sent, self._journal.first)
-        while self._sent < end:
-            raw = self._journal.read(self._sent)
-            if raw is None:
-                return  # it was lost, and what follows it is of no use to the host
-            self._sent += 1
-            yield raw

@@ -136,6 +136,11 @@ def decode_steps(raw: bytes, community: bytes) -> "Generator[None, None, Entry]"
     return _made(raw, community, envelope, payload, fields)
 
 
+def id_of(raw: bytes, community: bytes) -> bytes:
+    """The id of an entry that was decoded before, without that."""
+    return bytes(ids.sha256(cose.signed_part(raw, aad_of(community))))
+
+
 def _envelope_of(raw: bytes) -> cose.Sign1:
     if not isinstance(raw, bytes) or len(raw) > MAX_ENTRY_BYTES:
         raise EntryError("an entry is at most 1024 bytes")
