@@ -10,7 +10,7 @@ from wattpact_meter.log import ledger_watch
 from wattpact_meter.log.events import Events
 from wattpact_meter.log.ledger_watch import LedgerWatch
 from wattpact_protocol import steps
-from wattpact_protocol.log import event_codes, kinds
+from wattpact_protocol.log import entry, event_codes, kinds
 
 DAY_S = 86_400
 HEAD, FORKED, NOT_NOTED = event_codes.LEDGER_HEAD, event_codes.LEDGER_FORKED, event_codes.NOT_NOTED
@@ -29,8 +29,9 @@ def root_of(body):
 class Receipt:
     """Verified by whoever gives it to the watch."""
 
-    def __init__(self, sequence, noted, blocks, letter="a", kid=A, generation=0):
+    def __init__(self, sequence, noted, blocks, letter="a", kid=A, generation=0, signed_s=None):
         self.kid = kid
+        self.stamp = entry.Stamp(1, 0, signed_s)
         self.body = bodies.receipted(
             b"a meter!", sequence, generation=generation, noted=noted, blocks=blocks, root=root(letter)
         )
@@ -57,6 +58,7 @@ class Looking:
     def look(self, *of, after_s=0, **more):
         """What it reports of a receipt, [code, detail, first letter of the root]."""
         self.now_s += after_s
+        more.setdefault("signed_s", self.now_s)
         receipt = Receipt(*of, **more)
         if not self.receive(receipt):
             return None
@@ -118,6 +120,21 @@ def test_a_meter_that_was_off_for_days_and_one_with_a_new_log_are_not_forgotten(
     assert one.look(14, 11, 8, after_s=9 * DAY_S) == [[HEAD, 8, "a"]], "all that there was is noted"
     assert one.look(3, 0, 9, generation=1, after_s=DAY_S) == [[HEAD, 9, "a"]]
     assert one.look(8, 3, 10, generation=1, after_s=DAY_S) == [[NOT_NOTED, 3], [HEAD, 10, "a"]]
+
+
+def test_a_receipt_from_before_a_meter_was_off_accuses_nobody():
+    """It was signed minutes after the last look, and is verified days later."""
+    one = Looking()
+    one.look(10, 0, 7)
+    early_s = one.now_s + 180
+    assert one.look(12, 0, 8, after_s=2 * DAY_S, signed_s=early_s) == [[HEAD, 8, "a"]] and one.watch.problem == 0
+    assert one.look(14, 0, 9, after_s=2 * DAY_S) == [[NOT_NOTED, 0], [HEAD, 9, "a"]]
+
+
+def test_a_host_that_shows_too_many_blocks_blinds_no_meter_to_another():
+    one = Looking()
+    assert one.look(10, 9, 1 << 62) == [[HEAD, 1 << 62, "a"]]
+    assert one.look(12, 11, 7, "b", kid=B, after_s=DAY_S) == [[HEAD, 7, "b"]] and one.watch.blocks == 7
 
 
 def test_a_ledger_without_blocks_has_no_head():

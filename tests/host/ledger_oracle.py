@@ -161,17 +161,24 @@ class Oracle:
     def statement(self, new, body, now):
         since, until, corrects = body["from_s"], body["to_s"], body.get("corrects")
         reject_if(until <= since, "no_period")
-        periods = self.stated.setdefault(body["subject"], {})  # begin -> what the last statement about it was
+        reject_if(until - since > 32 * 24 * 3600, "period_too_long")
+        periods = self.stated.setdefault((new.kid, body["subject"]), {})  # begin -> the last statement about it
         held = periods.get(since)
         closed = held is not None and now - held[1] >= 14 * 24 * 3600
         if corrects is not None:
             reject_if(not closed or held[:2] != [corrects, until], "corrects_nothing")
-        elif periods:
-            first, end = min(periods), max(one[1] for one in periods.values())
-            reject_if(held is None and since != end and until != first, "stated_before")
+        elif held is not None and held[1] == until:
             reject_if(closed, "period_closed")
-            reject_if(held is not None and held[1] not in (until, end), "stated_before")
-        periods[since] = [new.id, until, body["net_nano"], now]
+        else:
+            overlaps = [begin for begin, one in periods.items() if begin < until and since < one[1]]
+            ends = [one[1] for one in periods.values()]
+            holes = sum(begin not in ends for begin in periods)
+            joins = (since in ends) + (until in periods)
+            reject_if(bool(overlaps) or holes + 1 - joins > 64, "stated_before")
+        first = [body["net_nano"], now, 0]
+        if corrects is not None:
+            first = [held[4], held[5], held[6] + 1]
+        periods[since] = [new.id, until, body["net_nano"], now, *first]
 
     def note(self, kid, place, now):
         generation, following, head = place
@@ -373,11 +380,14 @@ class Oracle:
         for number, rows in ((3, self.heads), (6, self.policies), (10, self.demands)):
             for name, fields in rows.items():
                 found[number, name] = fields
-        for kid, periods in self.stated.items():
+        for place, periods in self.stated.items():
             if periods:
-                found[17, kid] = [min(periods), max(one[1] for one in periods.values())]
+                ends = {one[1] for one in periods.values()}
+                begins = sorted(begin for begin in periods if begin not in ends)
+                stops = sorted(end for end in ends if end not in periods)
+                found[17, *place] = [[list(span) for span in zip(begins, stops, strict=True)]]
             for since, one in periods.items():
-                found[18, kid, since] = one
+                found[18, *place, since] = one
         for number, rows in ((4, self.owned), (14, self.holds), (15, self.granted)):
             for name, value in rows.items():
                 found[number, name] = [value]

@@ -271,13 +271,6 @@ def test_what_is_reported_and_not_counted_is_named_with_its_author():
         assert any(contract in one and text in one and author in one for one in report.doubtful), report.doubtful
 
 
-def test_a_statement_that_does_not_follow_the_last_one_is_named(traded):
-    honest = audit.audit(io.BytesIO(traded.bundle()), traded.community.root.public_key, traded.keys)
-    assert not any("stated" in one for one in honest.doubtful)
-    report = audit.audit(io.BytesIO(traded.bundle(month="2026-08")), traded.community.root.public_key, traded.keys)
-    assert any("stated" in one and traded.community.host.kid.hex() in one for one in report.doubtful)
-
-
 def test_a_contract_that_lasts_for_years_costs_an_audit_nothing(traded):
     host = DishonestHost(traded, traded.west)
     contracts = list(of_record(host, records.CONTRACT))

@@ -35,6 +35,7 @@ class Months:
         self.community = community = hosted(folder, now_s=START_S, seals=NEVER)
         self.west, self.east = community.person("west"), community.person("east")
         self.pump, self.stove = community.meter("pump", self.west), community.meter("stove", self.east)
+        self.roof = community.meter("roof", self.east)  # which has not published anything
         community.now_s = END_S + 3600
         self.measure(self.pump, START_S, START_S + 31 * DAY_S, 0, 5000)
         self.measure(self.stove, START_S, LAST_S, 0, 1000)
@@ -62,11 +63,12 @@ class Months:
         unsealer, arguments = self.ready(), (self.now_s, self.host.kid, Proven(self.store), self.sign)
         made = list(closing.state_due(self.store, unsealer, [month], *arguments))
         self.ready()
+        assert not [one for one in made if isinstance(one, closing.Failed)], made
         return {one.label: one.fields["grid_import_wh"] for one in made}
 
     def bill(self, owner, month=MONTH):
         accounts = stored_accounts.accounts_of(self.store, self.now_s)
-        return bill.make(accounts, owner.kid, month, bill.stated_in(self.store, self.now_s)), accounts
+        return bill.make(accounts, owner.kid, month, bill.stated_in(self.store, self.now_s, self.host.kid)), accounts
 
     def export(self, owner, sign=None):
         unsealer = self.ready()
@@ -78,7 +80,7 @@ class Months:
         return audit.audit(io.BytesIO(data), self.community.root.public_key)
 
     def record(self, owner):
-        return record_of(self.store, records.STATEMENT, owner.kid, BEGIN_S)
+        return record_of(self.store, records.STATEMENT, self.host.kid, owner.kid, BEGIN_S)
 
 
 @pytest.fixture
@@ -116,7 +118,8 @@ def test_readings_that_come_before_it_closes_change_it_and_later_ones_are_a_corr
     assert "late readings can change it until it closes on 2026-11-15" in bill.text(october.bill(october.east)[0])
     community.now_s = END_S + CLOSES_AFTER_S
     assert october.close() == {}
-    assert "it does not change any more" in bill.text(october.bill(october.east)[0])
+    text = bill.text(october.bill(october.east)[0])
+    assert "Closed on 2026-11-15 with 0.54 EUR to pay; late readings make corrections." in text
     report = october.audit(october.export(october.east))
     assert report.corrects == first and report.doubtful == []
 
@@ -130,8 +133,8 @@ def test_a_meter_that_comes_back_after_it_closed_makes_a_correction(october):
     october.measure(october.stove, LAST_S, START_S + 32 * DAY_S, 1000, 1800)
     october.ready()
     text = bill.text(october.bill(east)[0])
-    assert "Closed on 2026-11-15, stated last on 2026-11-15 with 0.30 EUR to pay." in text
-    assert "Readings that came later change it: a correction follows, 0.24 EUR to pay." in text
+    assert "Closed on 2026-11-15 with 0.30 EUR to pay; late readings make corrections." in text
+    assert "Readings that came since change it: a correction follows, 0.24 EUR to pay." in text
     shown = october.bill(east)[0].as_json()
     assert shown["closed"] and (shown["stated_nano"], shown["net_nano"]) == (300_000_000, 540_000_000)
     assert october.close() == {"east": 1800}
@@ -139,9 +142,12 @@ def test_a_meter_that_comes_back_after_it_closed_makes_a_correction(october):
     assert corrected["net_nano"] == 540_000_000 and corrected["id"] != closed["id"]
     community.reading(october.stove, START_S + 32 * DAY_S, [1800, 2000], step_s=3600)
     assert october.close() == {}, "no figure of October is another"
-
+    text = bill.text(october.bill(east)[0])
+    assert "with 0.30 EUR to pay;" in text and "Corrected once, last on 2026-12-05: 0.54 EUR to pay in all." in text
     report = october.audit(october.export(east))
-    assert report.corrects == corrected and "this one has the same total" in page.text(report)
+    text = page.text(report)
+    assert report.corrects == corrected and "The period closed with 0.30 EUR to pay, stated at 2026-11-14" in text
+    assert "Corrections since: 1, the last with 0.54 EUR to pay in all." in text and "has the same total" in text
 
 
 def test_a_correction_is_audited_with_what_it_corrects(october):
@@ -159,8 +165,8 @@ def test_a_correction_is_audited_with_what_it_corrects(october):
     report = october.audit(october.export(east, keep))
     assert signed[0]["corrects"] == october.record(east)["id"]
     text = page.text(report)
-    assert "It corrects the statement of 2026-11-14" in text and "that was 0.30 EUR to pay." in text
-    assert "By this correction: 0.27 EUR to pay." in text
+    assert "The period closed with 0.30 EUR to pay, stated at 2026-11-14" in text
+    assert "This is a correction of that: 0.27 EUR to pay." in text and "was not checked here" in text
     assert page.as_json(report)["corrects"]["net_nano"] == 300_000_000
 
 
@@ -193,6 +199,65 @@ def test_a_correction_of_what_is_not_closed_is_refuted(october):
     last = october.record(october.west)["id"]
     with pytest.raises(audit.Refuted, match="not closed yet"):
         october.audit(october.export(october.west, lambda kind, body: october.sign(kind, {**body, "corrects": last})))
+
+
+def test_who_sells_is_stated_audited_and_corrected_too(october):
+    """What is to receive is below zero, in the ledger's record too."""
+    community = october.community
+    community.now_s = END_S + CLOSES_AFTER_S
+    community.reading(october.roof, START_S, [0] * 32, [0] + [20_000] * 31, step_s=DAY_S)
+    october.close()
+    record = october.record(october.east)
+    assert record["net_nano"] == record["closed_nano"] == 300_000_000 - 20_000 * 80_000
+    assert "The period closed with 1.30 EUR to receive" in page.text(october.audit(october.export(october.east)))
+
+
+def test_months_are_stated_in_any_order_and_none_holds_up_another(october):
+    """A host that was down for months, or a month that somebody exported first."""
+    community = october.community
+    november = bill.month_window("2026-11", "Europe/Amsterdam")
+    december = bill.month_window("2026-12", "Europe/Amsterdam")
+    community.now_s = december[1] + 8 * DAY_S
+    assert october.close("2026-12") == {"west": 0, "east": 0}
+    assert october.close() == {"west": 5000, "east": 1000}
+    assert october.close("2026-11") == {"west": 0, "east": 0}
+    spans = record_of(october.store, records.STATED, october.host.kid, october.west.kid)["spans"]
+    assert spans == [[BEGIN_S, december[1]]] and november[0] == END_S
+
+
+def test_a_bill_that_cannot_be_made_or_stated_holds_up_nobody(october, monkeypatch):
+    make = bill.make
+
+    def fails_for_west(accounts, subject, *more):
+        if subject == october.west.kid:
+            raise bill.BillError("readings of pump are sealed")
+        return make(accounts, subject, *more)
+
+    monkeypatch.setattr("wattpact.billing.bill.make", fails_for_west)
+    october.community.now_s = LAST_S + 7 * DAY_S + 1
+    unsealer, arguments = october.ready(), (october.now_s, october.host.kid, Proven(october.store), october.sign)
+    made = list(closing.state_due(october.store, unsealer, [MONTH], *arguments))
+    assert [one for one in made if isinstance(one, closing.Failed)] == [
+        closing.Failed("west", MONTH, "readings of pump are sealed")
+    ]
+    assert [one.label for one in made if not isinstance(one, closing.Failed)] == ["east"]
+
+
+def test_what_the_ledger_would_reject_is_not_signed_again_and_again(october):
+    """Another period of one's own is in the way, as after a change of the time zone."""
+    accounts = stored_accounts.accounts_of(october.store, october.now_s)
+    _, header = october.ready(), None
+    header = Proven(october.store).header
+    body = accounts.statement(october.west.kid, BEGIN_S + 900, END_S + 900).fields([], header)
+    october.sign(kinds.STATEMENT, body)
+    october.ready()
+    before = october.store.last_cursor((kinds.STATEMENT,))
+    unsealer, arguments = october.ready(), (october.now_s, october.host.kid, Proven(october.store), october.sign)
+    made = list(closing.state_due(october.store, unsealer, [MONTH], *arguments))
+    assert [(one.label, one.reason[:27]) for one in made] == [("west", "It is about time that was s")]
+    assert october.store.last_cursor((kinds.STATEMENT,)) == before
+    with pytest.raises(audit.Refuted, match="time that was stated before"):
+        october.audit(october.export(october.west))
 
 
 def test_the_months_that_are_over():

@@ -15,7 +15,7 @@ from wattpact.membership.directory import Directory
 from wattpact.ordering import keeping, writer
 from wattpact.ordering.following import Follower, FollowingError
 from wattpact.quorum import application, founded, transactions
-from wattpact.quorum.application import hosts_that_decide
+from wattpact.quorum.application import HELD_S, hosts_that_decide
 from wattpact.simulation import hosts
 from wattpact.store.publishing import has_lost_log, publish
 from wattpact.store.records import QUORUM_BLOCKS, Accepted, StoreError
@@ -278,6 +278,54 @@ def test_heads_are_noted_by_hosts_alone_and_only_where_they_are_new(made, deal):
         assert seat.application.ledger.state.get(records.HEAD, meter.kid)["id"] == last.id
     assert check(genuine, True) == reasons.STALE_VERSION
     followed(made.seats[1].store)
+
+
+def test_a_head_at_the_end_of_all_places_stops_nobody(made, deal):
+    """No entry has room behind it, so no block could have it."""
+    ordered_everywhere(made, made.community.entries)
+    meter, host, id = made.community.by_name["House 1"], made.community.host, made.community.id
+    for author in (meter, host):
+        last = author.sign_at("event" if author is meter else "receipt", LAST_BODIES[author is meter],
+                              (author.generation, (1 << 63) - 1, bytes(32)), START_S + 2)  # fmt: skip
+        note = transactions.note(host.key, id, START_S, [last.raw])
+        assert made.seats[1].application.check(note, True) == reasons.ENTRY_MALFORMED
+        assert rejects(made, [transactions.opening(START_S + 2), note])
+    assert made.order(deal.offer.raw) == []
+    heads = [(meter.kid, 0, 1 << 63, bytes(32))]
+    assert made.seats[0].application.ledger.propose([], heads, START_S + 2) == (None, {})
+
+
+LAST_BODIES = {
+    True: {"code": 1}, False: bodies.receipted(bytes(8), 1, noted=0, blocks=1, root=bytes(32)),
+}  # fmt: skip
+
+
+def test_a_block_has_one_head_of_a_log(made, deal):
+    ordered_everywhere(made, made.community.entries)
+    meter, host, id = made.community.by_name["House 1"], made.community.host.key, made.community.id
+    one, two = (meter.reading(START_S + at, [(1, 0)]) for at in (2, 4))
+    both = transactions.note(host, id, START_S, [one.raw, two.raw])
+    assert made.seats[1].application.check(both, True) == reasons.ENTRY_MALFORMED
+    notes = [transactions.note(host, id, START_S, [new.raw]) for new in (one, two)]
+    assert made.proposed(*notes)[1:] == notes[:1]
+    assert rejects(made, [transactions.opening(START_S + 2), *notes])
+    assert made.order(notes[0]) == [None] and made.order(notes[1]) == [None]
+    ahead = meter.sign_at("event", {"code": 1}, (meter.generation + 1, 0, bytes(32)), START_S + 6)
+    note = transactions.note(host, id, START_S, [ahead.raw])
+    assert made.seats[1].application.check(note, True) == reasons.STALE_VERSION, "of a generation that nobody certified"
+
+
+def test_an_entry_that_names_a_later_one_of_its_log_is_proposed_before_it(made, deal):
+    """Else every host would doubt what every host proposes."""
+    ordered_everywhere(made, made.community.entries)
+    meter = made.community.by_name["House 1"]
+    later = meter.sign_at("offer", {**deal.offer.body, "wh": 1}, (0, meter.place[1] + 1, bytes(32)), START_S + 2)
+    first = meter.publish("offer", {**deal.offer.body, "mandate": later.id}, START_S + 2)
+    assert made.proposed(first.raw, later.raw) == []
+    made.community.now_s += HELD_S
+    block = made.proposed(first.raw, later.raw)
+    assert block[1:] == [first.raw, later.raw]
+    assert [seat.application.process(made.height + 1, block) for seat in made.seats] == [True] * 4
 
 
 def test_a_quiet_ledger_has_a_block_for_its_time_alone(made):

@@ -32,7 +32,7 @@ class Proving(Ordered):
 
     def bundle(self, statement, picked, publish, change=None):
         """Of a statement over these entries, whatever they are; `change`: fields that are other than they should be."""
-        found = proofs.records_of(self, statement, picked)
+        found = proofs.records_of(self, statement, picked, self._community.host.kid)
         head = self.head()
         fields = {**statement.fields([new.id for new in picked], self.header), **(change or {})}
         return format.write(head, found, picked, publish(kinds.STATEMENT, fields))

@@ -70,11 +70,15 @@ class LedgerWatch:
                 forked_min = now_min
                 found.append((problem, head))
         if is_day:
-            # What was acknowledged a day ago is not noted.
-            if now_min > day_min and body["generation"] == generation and body["noted"] <= sequence:
+            # What was acknowledged a day before this was signed is not noted.
+            if (
+                (new.stamp.unix_s or 0) // 60 - day_min >= _DAY_MIN
+                and body["generation"] == generation
+                and body["noted"] <= sequence
+            ):
                 problem = event_codes.NOT_NOTED
                 found.append((problem, {"detail": body["noted"]}))
-            if body["blocks"] > blocks:
+            if body["blocks"] > blocks or (new.kid != host and body["blocks"] < blocks):  # of another host, anew
                 host, blocks, root = new.kid, body["blocks"], body["root"]
                 found.append((event_codes.LEDGER_HEAD, head))
             day_min, generation, sequence = now_min, body["generation"], body["sequence"]

@@ -27,7 +27,7 @@ from wattpact.views.stored import StoredViews
 def create_app(node: Node) -> FastAPI:
     """The application of a running node."""
     access = Access(node.store.path, node.clock, node.reject_access)
-    views = StoredViews(node.store.path, node.clock, node.link.last_contact_s, node.readers)
+    views = StoredViews(node.store.path, node.clock, node.link.last_contact_s, node.readers, node.host)
     return app_of(views, access, node.events)
 
 

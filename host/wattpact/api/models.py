@@ -323,6 +323,8 @@ class Bill(Model):
     closes_s: Annotated[int, Field(description="from when on late readings make corrections, Unix seconds")]
     stated_s: Annotated[int | None, Field(description="when the month was stated last, Unix seconds; null: not yet")]
     stated_nano: Annotated[int | None, Field(description="net_nano as it was stated last; null: not stated yet")]
+    closed_nano: Annotated[int | None, Field(description="net_nano as the month closed, or would if it did now")]
+    corrections: Annotated[int, Field(description="how many corrections were stated since it closed")]
     closed: Annotated[bool, Field(description="whether the month is closed; net_nano less stated_nano is a correction")]
     waiting_for: Annotated[list[Backlog], Field(description="meters whose readings the rest of the month waits for")]
     lines: list[BillLine]

@@ -31,6 +31,7 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     counted = sorted(checker.kinds.items())
     if "corrects" in stated.body and checker.proven.statement is not None:
         found.corrects = checker.proven.statement
+    found.is_closed = found.corrects is not None
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
     found.lines = [_line(line, found) for line in made.lines]
     _look_at_meters(checker, made, settlement, found)
@@ -195,10 +196,6 @@ def _look_at_orders(checker: "_Checker", stated: Entry, found: Report) -> None:
             continue
         about = f"contract {new.body['contract'].hex()[:16]}"
         found.doubtful.append(f"{about}: {what} by {label(found, new.kid)} (entry {number}) that no block counts")
-    last = checker.proven.stated
-    if last is not None and checker.proven.statement_problem(stated) is not None:
-        times = f"{utc(last['from_s'])} to {utc(last['to_s'])}"
-        found.doubtful.append(f"{label(found, stated.kid)} stated {times} before; this does not follow it")
 
 
 def _is_early_end(new: Entry, contract: Contract, slot_s: int) -> bool:

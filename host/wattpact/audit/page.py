@@ -84,19 +84,20 @@ def _figures(report: Report) -> list[str]:
 
 
 def _correction(report: Report) -> list[str]:
-    """What is due by a correction is what it differs by."""
-    before = report.corrects
+    """Whether this is final, and what is due besides what was stated of the same period before."""
+    before, currency = report.corrects, report.community["currency"]
     if before is None:
-        return []
-    currency, change = report.community["currency"], report.fields["net_nano"] - before["net_nano"]
-    if change == 0:
-        return [f"The period closed with the statement of {utc(before['stated_s'])}; this one has the same total."]
-    was = f"{money.exact(abs(before['net_nano']), currency)} {'to pay' if before['net_nano'] >= 0 else 'to receive'}"
-    now = f"{money.exact(abs(change), currency)} {'to pay' if change >= 0 else 'to receive'}"
-    return [
-        f"It corrects the statement of {utc(before['stated_s'])}, after the period closed: that was {was}.",
-        f"By this correction: {now}.",
-    ]
+        return ["The period was not closed then: a later statement may have taken the place of this one."]
+
+    def due(nano: int) -> str:
+        return f"{money.exact(abs(nano), currency)} {'to pay' if nano >= 0 else 'to receive'}"
+
+    rows = [f"The period closed with {due(before['closed_nano'])}, stated at {utc(before['closed_s'])}."]
+    if before["corrections"]:
+        rows.append(f"Corrections since: {before['corrections']}, the last with {due(before['net_nano'])} in all.")
+    change = report.fields["net_nano"] - before["net_nano"]
+    rows.append(f"This is a correction of that: {due(change)}." if change else "This has the same total.")
+    return [*rows, "Whether the figures before this one were right was not checked here."]
 
 
 def _line(line: dict[str, Any], report: Report) -> str:
@@ -139,7 +140,7 @@ def _corrected(report: Report) -> dict[str, Any] | None:
     before = report.corrects
     if before is None:
         return None
-    return {"id": before["id"].hex(), "net_nano": before["net_nano"], "stated_s": before["stated_s"]}
+    return {name: value.hex() if isinstance(value, bytes) else value for name, value in before.items()}
 
 
 def promised_json(report: Report) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from wattpact_protocol.crypto import ed25519
 from wattpact_protocol.ledger import blocks, checkpoints, members, records, state_map, statements, tree
-from wattpact_protocol.log import kinds, reasons, roles
+from wattpact_protocol.log import kinds, reason_texts, reasons, roles
 from wattpact_protocol.log.entry import Entry
 from wattpact_protocol.settlement.inputs import SettlementInputs
 from wattpact_protocol.settlement.statement import Statement
@@ -34,7 +34,7 @@ class LedgerPart:
         self.header: blocks.Header | None = None
         self._records: dict[bytes, Record] = {}
         self._last = b""
-        self.stated: dict[str, Any] | None = None  # the time that was stated of the subject before
+        self.stated: list[Any] = []  # the times that its host stated of the subject before
         self.statement: dict[str, Any] | None = None  # the last statement about this one's period
 
     def add_head(self, raw: bytes) -> None:
@@ -127,8 +127,6 @@ class LedgerPart:
     def check_whole(self, made: Statement, entries: Named, authors: Collection[bytes]) -> None:
         """Whether all of the state that the statement depends on is here, and was signed by its authors; `authors` are
         all that the bundle certifies."""
-        self.stated = self.get(records.STATED, made.subject)
-        self.statement = self.get(records.STATEMENT, made.subject, made.from_s)
         self._check_community(entries)
         issuers = {kid for kid in authors if self._check_author(kid, entries)["role"] == roles.ISSUER}
         for meter in (self.get(records.OWNED, made.subject) or {"meters": []})["meters"]:
@@ -142,12 +140,18 @@ class LedgerPart:
         return statements.problem(self.stated, self.statement, stated.body, self.header.time_s)
 
     def check_closed(self, stated: Entry) -> None:
-        """A period that is closed keeps what it was closed with."""
+        """No time is stated twice, and a period that is closed keeps what it was closed with."""
+        subject, from_s = stated.body["subject"], stated.body["from_s"]
+        held = self.get(records.STATED, stated.kid, subject)
+        self.stated = held["spans"] if held is not None else []
+        self.statement = self.get(records.STATEMENT, stated.kid, subject, from_s)
         problem = self.statement_problem(stated)
         if problem == reasons.PERIOD_CLOSED:
             raise ProofProblem("the period was stated before and is closed; only a correction could follow")
         if problem == reasons.CORRECTS_NOTHING:
             raise ProofProblem("it corrects another statement than the last about its period, or one not closed yet")
+        if problem is not None:
+            raise ProofProblem(f"the ledger cannot have it: {reason_texts.text(problem)}")
 
     def promised(self, entries: Named) -> Required:
         """The cosignatures that the community's entry requires, the newest as of this state."""

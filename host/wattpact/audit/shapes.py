@@ -49,6 +49,8 @@ _SHAPES: dict[str, Callable[[object], bool]] = {
     "certificates": lambda value: value != [] and _rows(
         _is_bytes, _is_number, _is_number, _is_number, _is_bytes, _is_number
     )(value),
+    **dict.fromkeys(("net_nano", "closed_nano"), lambda value: type(value) is int and abs(value) <= kinds.MAX_UINT),
+    "spans": _rows(_is_number, _is_number),
     "rows": _rows(_is_number, _is_number, _is_number, _is_bytes),
 }  # fmt: skip
 

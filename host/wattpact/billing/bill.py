@@ -36,25 +36,30 @@ class BillError(ValueError):
 
 
 class Stated(NamedTuple):
-    """What the ledger has of the last statement about a month."""
+    """What the ledger has of the last statement about a month, and of the one with which it closed, or would by now."""
 
     id: bytes
     net_nano: int
     stated_s: int
+    closed_nano: int
+    corrections: int
     is_closed: bool
 
 
-StatedIn = Callable[[bytes, int], Stated | None]
+StatedIn = Callable[[bytes, int, int], Stated | None]  # of subject, from_s and to_s
 
 
-def stated_in(reader: Reader, now_s: int) -> StatedIn:
-    """What the ledger's last block has of a subject's month that begins then; whether it is closed by `now_s`."""
+def stated_in(reader: Reader, now_s: int, host: bytes) -> StatedIn:
+    """What the ledger's last block has of a subject's month by that host; whether it is closed by `now_s`."""
 
-    def look(subject: bytes, from_s: int) -> Stated | None:
-        held = record_of(reader, records.STATEMENT, subject, from_s)
-        if held is None:
+    def look(subject: bytes, from_s: int, to_s: int) -> Stated | None:
+        held = record_of(reader, records.STATEMENT, host, subject, from_s)
+        if held is None or held["to_s"] != to_s:
             return None
-        return Stated(held["id"], held["net_nano"], held["stated_s"], statements.is_closed(held, now_s))
+        return Stated(
+            held["id"], held["net_nano"], held["stated_s"], held["closed_nano"], held["corrections"],
+            statements.is_closed(held, now_s),
+        )  # fmt: skip
 
     return look
 
@@ -93,6 +98,8 @@ class Bill:
             "closes_s": self.closes_s,
             "stated_s": None if self.stated is None else self.stated.stated_s,
             "stated_nano": None if self.stated is None else self.stated.net_nano,
+            "closed_nano": None if self.stated is None else self.stated.closed_nano,
+            "corrections": 0 if self.stated is None else self.stated.corrections,
             "closed": self.stated is not None and self.stated.is_closed,
             "waiting_for": [{"meter": kid.hex(), "label": self.labels.get(kid)} for kid in made.unsettled],
             "lines": [self._line(line) for line in made.lines],
@@ -153,7 +160,7 @@ def make(accounts: Statements, subject: bytes, month: str, stated: StatedIn | No
         raise BillError(
             "the readings of this month amount to more than a statement can hold; see `wattpact meter show`"
         )
-    held = None if stated is None else stated(subject, made.from_s)
+    held = None if stated is None else stated(subject, made.from_s, made.to_s)
     return Bill(month, made, figures, community, dict(accounts.inputs.labels), held)
 
 
@@ -195,7 +202,7 @@ def export(
 
     The statement's stamp is the time the accounts were settled for: an auditor settles for the same."""
     picked = collect.collect(entries, accounts.inputs, made.statement, host)
-    found = proofs.records_of(proven, made.statement, picked)
+    found = proofs.records_of(proven, made.statement, picked, host)
     head = proven.head()
     return format.write(head, found, picked, sign(kinds.STATEMENT, _body(made, picked, proven)))
 
@@ -288,12 +295,13 @@ def _stated(made: Bill) -> list[str]:
     if not last.is_closed:
         was = "" if change == 0 else f" with {_due(last.net_nano, made.currency)}"
         return [f"Stated on {stated}{was}; late readings can change it until it closes on {closes}."]
-    if change == 0:
-        return [f"Closed on {closes}, stated last on {stated}: it does not change any more."]
-    return [
-        f"Closed on {closes}, stated last on {stated} with {_due(last.net_nano, made.currency)}. Readings that came"
-        f" later change it: a correction follows, {_due(change, made.currency)}."
-    ]
+    rows = [f"Closed on {closes} with {_due(last.closed_nano, made.currency)}; late readings make corrections."]
+    if last.corrections:
+        times = "once" if last.corrections == 1 else f"{last.corrections} times"
+        rows.append(f"Corrected {times}, last on {stated}: {_due(last.net_nano, made.currency)} in all.")
+    if change:
+        rows.append(f"Readings that came since change it: a correction follows, {_due(change, made.currency)}.")
+    return rows
 
 
 def _due(net_nano: int, currency: str) -> str:

@@ -7,21 +7,31 @@ What always holds: whoever runs this again finds nothing due. docs/spec/settleme
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from wattpact_protocol.ledger import statements
-from wattpact_protocol.log import entry
+from wattpact_protocol.ledger import records, statements
+from wattpact_protocol.log import entry, reason_texts
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.billing import bill
-from wattpact.billing.bill import Bill, Stated
+from wattpact.billing.bill import Bill, BillError, Stated
 from wattpact.billing.proofs import Proven
 from wattpact.projections import stored_accounts
 from wattpact.projections.unsealing import Unsealer
 from wattpact.store.interface import Reader
+from wattpact.store.recorded import record_of
 
 MONTHS = 3  # that are over, and are looked at
 CORRECTS_EVERY_S = 86400
+
+
+class Failed(NamedTuple):
+    """A bill that cannot be stated: whose, of which month, and why."""
+
+    label: str
+    month: str
+    reason: str
+
 
 Sign = Callable[[int, dict[str, Any]], Entry]
 
@@ -39,18 +49,36 @@ def months_over(now_s: int, timezone: str, count: int = MONTHS) -> list[str]:
 
 def state_due(
     reader: Reader, unsealer: Unsealer, months: list[str], now_s: int, host: bytes, proven: Proven, sign: Sign
-) -> Iterator[Bill]:
-    """Sign each statement that is due, and give its bill; the last three arguments are those of `bill.export`. Raises
-    BillError where no bill can be made, AccountsError, StoreError."""
+) -> Iterator[Bill | Failed]:
+    """Sign each statement that is due, and give its bill, or why there is none; the last three arguments are those of
+    `bill.export`. Raises AccountsError, StoreError."""
     accounts = stored_accounts.accounts_of(reader, now_s)
-    stated = bill.stated_in(reader, now_s)
+    stated = bill.stated_in(reader, now_s, host)
     for month in months:
         for payer in bill.payers(accounts, month):
-            made = bill.make(accounts, payer, month, stated)
-            if is_due(reader, made, now_s):
+            try:
+                made = bill.make(accounts, payer, month, stated)
+            except BillError as error:
+                yield Failed(accounts.inputs.labels.get(payer, payer.hex()), month, str(error))
+                continue
+            problem = is_due(reader, made, now_s) and _problem(reader, made, proven.header.time_s, host)
+            if problem:
+                yield Failed(made.label, month, problem)
+            elif problem is None:
                 held = stored_accounts.entries_for(reader, made.statement, unsealer)
                 bill.state(made, accounts, held, host, proven, sign)
                 yield made
+
+
+def _problem(reader: Reader, made: Bill, block_s: int, host: bytes) -> str | None:
+    """Why the ledger would not order the statement, which is not signed then: nobody would see it rejected."""
+    body = {"from_s": made.statement.from_s, "to_s": made.statement.to_s}
+    if made.stated is not None:
+        return None  # in the place of the last, or its correction
+    held = record_of(reader, records.STATED, host, made.statement.subject)
+    last = record_of(reader, records.STATEMENT, host, made.statement.subject, made.statement.from_s)
+    reason = statements.problem(held["spans"] if held else [], last, body, block_s)
+    return None if reason is None else reason_texts.text(reason)
 
 
 def is_due(reader: Reader, made: Bill, now_s: int) -> bool:

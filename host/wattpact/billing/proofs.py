@@ -28,8 +28,8 @@ class Proven(Protocol):
     def record(self, key: bytes) -> Record: ...
 
 
-def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) -> list[Record]:
-    """Every record that the bundle of a statement has, `picked` being its entries."""
+def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry], host: bytes) -> list[Record]:
+    """Every record that the bundle of a statement by `host` has, `picked` being its entries."""
     found: dict[bytes, Record] = {}
 
     def add(record: int, *key: bytes | int) -> dict[str, Any] | None:
@@ -42,8 +42,8 @@ def records_of(ledger: Proven, statement: Statement, picked: Iterable[Entry]) ->
     entries = list(picked)
     add(records.COMMUNITY)
     _add_tariffs(add, statement.from_s)
-    add(records.STATED, statement.subject)
-    add(records.STATEMENT, statement.subject, statement.from_s)
+    add(records.STATED, host, statement.subject)
+    add(records.STATEMENT, host, statement.subject, statement.from_s)
     owned = add(records.OWNED, statement.subject) or {"meters": []}
     certified = [ids.kid_of(new.body["public_key"]) for new in entries if new.kind == kinds.CERTIFICATE]
     for kid in sorted({*owned["meters"], *statement.closure, *certified}):

@@ -59,7 +59,7 @@ def command(
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
             accounts = stored_accounts.accounts_of(reader, now_s)
             month = month or bill.month_of(now_s, stored_accounts.timezone(accounts))
-            stated = bill.stated_in(reader, now_s)
+            stated = bill.stated_in(reader, now_s, directory.keyring.load(keys.HOST).kid)
             if owner is None:
                 _show_all(accounts, month, stated, as_json)
                 return
@@ -115,15 +115,22 @@ def _close(directory: data_directory.DataDirectory, month: str | None) -> None:
         with reader.moment():
             timezone = stored_accounts.timezone(stored_accounts.accounts_of(reader, now_s))
             months = [month] if month else closing.months_over(now_s, timezone)
+            failed = 0
             for made in closing.state_due(
                 reader, unsealer, months, now_s, host.kid, Proven(reader),
                 lambda kind, body: publish(store, host, kind, body, now_s),
             ):  # fmt: skip
                 count += 1
+                if isinstance(made, closing.Failed):
+                    failed += 1
+                    click.echo(f"{made.month}, {made.label}: not stated: {made.reason}", err=True)
+                    continue
                 figure = money.rounded(abs(made.fields["net_nano"]), made.currency)
                 due = "to pay" if made.fields["net_nano"] >= 0 else "to receive"
                 what = "corrected" if made.stated is not None and made.stated.is_closed else "stated"
                 click.echo(f"{made.month}, {made.label}: {what}, {figure} {due}")
+    if failed:
+        raise click.ClickException(f"{failed} of the bills could not be stated")
     if count == 0:
         click.echo(f"Nothing is due of {months[0] if len(months) == 1 else f'{months[0]} to {months[-1]}'}.")
 

@@ -245,7 +245,7 @@ def _noted_text(row: dict[str, Any], zone: str) -> str:
     """the first 40 entries, noted by block 12 at 2026-12-01 10:05:00 CET; 3 wait"""
     noted, waiting = row["ledger"]["noted"], row["ledger"]["waiting"]
     if noted is None:
-        return f"nothing of its log; {waiting} entries wait"
+        return f"nothing of its log; {waiting} of its entries wait"
     old = f" of generation {noted['generation']}" if noted["generation"] != row["generation"] else ""
     block = f"block {noted['block']}" if noted["block"] is not None else "a block"
     text = f"the first {noted['next_sequence']} entries{old}, noted by {block} at {times.shown(noted['time_s'], zone)}"
@@ -255,7 +255,8 @@ def _noted_text(row: dict[str, Any], zone: str) -> str:
 def _head_text(head: dict[str, Any] | None, zone: str) -> str | None:
     if head is None:
         return None
-    return f"{head['blocks']} blocks, root {head['root'][:16]}…, at {times.shown(head['reported_s'], zone)}"
+    root = head["root"][:16] if head["root"].isascii() and head["root"].isalnum() else "?"
+    return f"{head['blocks']} blocks, root {root}…, at {times.shown(head['reported_s'], zone)}"
 
 
 def _problem_text(ledger: dict[str, Any], zone: str) -> str | None:

@@ -80,6 +80,7 @@ class Node:
         self._clock_ms = clock_ms
         self.pipeline = Ingest(store, root_public_key, clock)
         self._host = host
+        self.host = host.kid
         self._issuer = issuer
         self._clock_watch = ClockWatch(clock, lambda: clock_ms() // 1000) if checks_clock else None
         problem = None if self._clock_watch is None else self._clock_watch.problem
@@ -285,6 +286,9 @@ class Node:
             with _logged():
                 if self._clock_watch is not None:
                     self.ordering.check_clock()
+                if self.ordering.has_heads_due():
+                    self._seen = None
+                    self.catch_up()
                 self._projections.settle()
                 self._note_contacts()
                 self._store_rejections()

@@ -75,6 +75,9 @@ class Orders(Protocol):
     def order(self) -> None:
         """See to what is new; raises StoreError, and then `reset` is due."""
 
+    def has_heads_due(self) -> bool:
+        """Whether `order` would note heads of logs though nothing is new; raises StoreError."""
+
     def placed(self) -> int:
         """The cursor up to which every entry that binds others has its place, or the reason why it has none."""
 
@@ -134,6 +137,9 @@ class Writer:
             while heads:
                 self._write([], heads[: blocks.MAX_ANCHORS])
                 heads = heads[blocks.MAX_ANCHORS :]
+
+    def has_heads_due(self) -> bool:
+        return not self.waits and bool(heads_due(self._store, self.ledger.last, self._clock()))
 
     def placed(self) -> int:
         """The cursor up to which every entry that binds others has its place, or the reason why it has none."""

@@ -53,7 +53,8 @@ def _is_over(missing: Reported, head: Reported | None) -> bool:
 
 def sentence(code: int, detail: int, text: str) -> str:
     """What a meter reports of the ledger."""
-    head = f"{detail:,} blocks and the root {text[:16]}…"
+    shown = text[:16] if text.isascii() and text.isalnum() else "?"  # a meter may publish any text
+    head = f"{detail:,} blocks and the root {shown}…"
     if code == event_codes.LEDGER_HEAD:
         return f"Was shown the ledger with {head}"
     if code == event_codes.LEDGER_FORKED:

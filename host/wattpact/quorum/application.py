@@ -192,7 +192,9 @@ class Application:
         return now_s - self._last_s() >= QUIET_S
 
     def _is_newer(self, head: writer.Head) -> bool:
-        held = self.ledger.state.get(records.HEAD, head[0])
+        held, author = self.ledger.state.get(records.HEAD, head[0]), self.ledger.state.get(records.AUTHOR, head[0])
+        if author is None or head[1] > author["generation"]:
+            return False
         return held is None or (held["generation"], held["next_sequence"]) < head[1:3]
 
     def _is_noted_by_host(self, found: Note) -> bool:
@@ -234,7 +236,7 @@ class Application:
         left = min(max_bytes, MAX_PREPARED_BYTES) - len(chosen[0]) - _OVERHEAD_BYTES
         names: set[bytes] = set()
         held: set[bytes] = set()  # authors with an entry that is left for a later block
-        heads = 0
+        noted: set[bytes] = set()  # authors whose logs have their head of this block
         # What another host would not vote for is left out here: who signed it may have been certified when it came.
         for raw, one in _in_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
             if one is None or (isinstance(one, Entry) and one.id in names):
@@ -242,12 +244,14 @@ class Application:
             if isinstance(one, Entry) and (one.kid in held or self._is_early(one, names)):
                 held.add(one.kid)
                 continue
+            if isinstance(one, Note) and any(new.kid in noted for new in one.entries):
+                continue
             left -= len(raw) + _OVERHEAD_BYTES
             if isinstance(one, Entry):
                 names.add(one.id)
             else:
-                heads += len(one.entries)
-            if left < 0 or len(names) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
+                noted.update(new.kid for new in one.entries)
+            if left < 0 or len(names) > blocks.MAX_ENTRIES or len(noted) > blocks.MAX_ANCHORS:
                 break
             chosen.append(raw)
         return chosen if len(chosen) > 1 else []
@@ -273,12 +277,13 @@ class Application:
             _LOG.warning("a proposal of block %d of the engine is rejected: %s", height, error)
             return False
         entries = [one for one in read.found if isinstance(one, Entry)]
-        heads = sum(len(one.entries) for one in read.found if isinstance(one, Note))
+        noted = [new.kid for one in read.found if isinstance(one, Note) for new in one.entries]
         is_double = len(set(proposed)) < len(proposed) or len({one.id for one in entries}) < len(entries)
+        is_double = is_double or len(set(noted)) < len(noted)
         if None in read.found or is_double or any(one.kind not in ORDERED for one in entries):
             _LOG.warning("a proposal of block %d of the engine is rejected: it has what nobody signed", height)
             return False
-        if len(entries) > blocks.MAX_ENTRIES or heads > blocks.MAX_ANCHORS:
+        if len(entries) > blocks.MAX_ENTRIES or len(noted) > blocks.MAX_ANCHORS:
             _LOG.warning("a proposal of block %d of the engine is rejected: it has too much for a block", height)
             return False
         off_s = read.time_s - self._clock()
@@ -418,8 +423,8 @@ def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict
 
 
 def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
-    """The same, but each entry after those before it in its log and those that it names, in whatever order they were
-    passed on."""
+    """The same, but each entry after those before it in its log, and after those that it names where the logs allow
+    that, in whatever order they were passed on."""
     found = _in_log_order(read)
     places = {one.id: at for at, (_, one) in enumerate(found) if isinstance(one, Entry)}
     before: list[list[int]] = []
@@ -441,7 +446,7 @@ def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[b
                 made.append(found[stack.pop()])
             elif (earlier := before[stack[-1]].pop()) not in seen:
                 stack.append(earlier)
-    return made
+    return _in_log_order(made)
 
 
 def _in_log_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wattpact_protocol.encoding import cbor
+from wattpact_protocol.ledger.blocks import is_anchor
 from wattpact_protocol.log import entry
 from wattpact_protocol.log.entry import Entry, EntryError
 
@@ -84,9 +85,12 @@ def decode_note(raw: bytes, community: bytes) -> Note:
     if not isinstance(last, list) or len(last) > MAX_LAST or not all(type(one) is bytes for one in last):
         raise TransactionError(f"a note has at most {MAX_LAST} entries")
     try:
-        return Note(kid, time_s, [entry.decode(one, community) for one in last], signature)
+        found = Note(kid, time_s, [entry.decode(one, community) for one in last], signature)
     except EntryError as error:
         raise TransactionError(f"an entry of the note is malformed: {error}") from None
+    if len({new.kid for new in found.entries}) < len(last) or not all(is_anchor(list(head)) for head in found.heads):
+        raise TransactionError("a note has one head of each log, behind which another entry has room")
+    return found
 
 
 def is_signed(

@@ -30,7 +30,8 @@ _USED = (kinds.USAGE, kinds.USAGE_END)
 
 
 class StoredViews:
-    """`seen_s` gives the last contact with each meter; `clock()` Unix seconds; `signers` unseal."""
+    """`seen_s` gives the last contact with each meter; `clock()` Unix seconds; `signers` unseal; `host` is whose
+    statements bills are compared with."""
 
     def __init__(
         self,
@@ -38,7 +39,9 @@ class StoredViews:
         clock: Callable[[], int],
         seen_s: Callable[[], Mapping[bytes, int]] = dict,
         signers: Sequence[Signer] = (),
+        host: bytes | None = None,
     ) -> None:
+        self._host = host
         self._path = path
         self._clock = clock
         self._seen_s = seen_s
@@ -189,7 +192,7 @@ class StoredViews:
                 if owner not in payers:
                     raise NotFound(f"{owner.hex()} has no bill for that month: no meter's energy goes to that account.")
                 payers = [owner]
-            stated = bill.stated_in(held.reader, held.now_s)
+            stated = None if self._host is None else bill.stated_in(held.reader, held.now_s, self._host)
             made = [bill.make(accounts, payer, month, stated) for payer in payers]
         except (bill.BillError, AccountsError) as error:
             raise BadRequest(f"No bill can be made for {month}: {error}.") from None

@@ -189,6 +189,8 @@ export interface Bill {
   closes_s: number;
   stated_s: number | null;
   stated_nano: number | null;
+  closed_nano: number | null;
+  corrections: number;
   closed: boolean;
   lines: BillLine[];
 }

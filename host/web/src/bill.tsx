@@ -23,7 +23,7 @@ function due(nano: number, currency: string): string {
 
 /** Whether the month is final, and what readings that came late change. */
 function stated(bill: Bill, community: Community): string {
-  if (bill.stated_s === null || bill.stated_nano === null) return "";
+  if (bill.stated_s === null || bill.stated_nano === null || bill.closed_nano === null) return "";
   const { currency, timezone } = community;
   const change = bill.net_nano - bill.stated_nano;
   const closes = date(bill.closes_s, timezone);
@@ -31,8 +31,13 @@ function stated(bill: Bill, community: Community): string {
     const was = change === 0 ? "" : ` with ${due(bill.stated_nano, currency)}`;
     return `Stated on ${date(bill.stated_s, timezone)}${was}; late readings can change it until it closes on ${closes}.`;
   }
-  if (change === 0) return `Closed on ${closes}: it does not change any more.`;
-  return `Closed on ${closes}, stated last with ${due(bill.stated_nano, currency)}. Readings that came later change it: a correction follows, ${due(change, currency)}.`;
+  const parts = [`Closed on ${closes} with ${due(bill.closed_nano, currency)}; late readings make corrections.`];
+  if (bill.corrections > 0) {
+    const times = bill.corrections === 1 ? "once" : `${bill.corrections} times`;
+    parts.push(`Corrected ${times}, last on ${date(bill.stated_s, timezone)}: ${due(bill.stated_nano, currency)} in all.`);
+  }
+  if (change !== 0) parts.push(`Readings that came since change it: a correction follows, ${due(change, currency)}.`);
+  return parts.join(" ");
 }
 
 interface Part {

@@ -4,7 +4,7 @@ Each function checks one entry against the state at a block's time, and either c
 changes nothing and gives the reason. docs/spec/ledger.md, "Members".
 """
 
-from wattpact_protocol.ledger import records, witnesses
+from wattpact_protocol.ledger import blocks, records, witnesses
 from wattpact_protocol.log import ids, reasons, roles
 
 TYPE_CHECKING = False
@@ -161,6 +161,8 @@ def open_key(state: "State", new: "Entry", now_s: int) -> "str | None":
 def anchor(state: "State", kid: bytes, place: "tuple[int, int, bytes]", now_s: int) -> "str | None":
     """The head of a log, (generation, next sequence, id of the last entry): all up to there existed by now."""
     generation, next_sequence, head = place
+    if not blocks.is_anchor([kid, generation, next_sequence, head]):
+        return reasons.ENTRY_MALFORMED  # or a block that has it could not be read
     author = state.get(records.AUTHOR, kid)
     if author is None:
         return reasons.UNKNOWN_AUTHOR

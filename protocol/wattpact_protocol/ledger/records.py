@@ -50,8 +50,11 @@ ROWS = {
     HOLDS: ("holds", "id of an offer, or kid of a meter", "acceptances"),
     GRANTED: ("granted", "kid of a meter", "number"),
     KEY: ("key", "kid of a meter, generation, number", "id commitment"),
-    STATED: ("stated", "kid of a person", "from_s to_s"),
-    STATEMENT: ("statement", "kid of a person, begin of the period", "id to_s net_nano stated_s"),
+    STATED: ("stated", "kid of a host, kid of a person", "spans"),
+    STATEMENT: (
+        "statement", "kid of a host, kid of a person, begin of the period",
+        "id to_s net_nano stated_s closed_nano closed_s corrections",
+    ),
 }  # fmt: skip
 
 

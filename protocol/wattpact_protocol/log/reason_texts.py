@@ -55,7 +55,7 @@ TEXTS = {
     reasons.BAD_WITNESSES: "It names a malformed witness, or one twice, or fewer than must have cosigned.",
     reasons.SLOT_BEGUN: "A tariff cannot apply to a slot that has begun.",
     reasons.TOO_MANY_TARIFFS: "There are too many tariffs for one month.",
-    reasons.STATED_BEFORE: "It is about time that was stated before, or leaves time between unstated.",
+    reasons.STATED_BEFORE: "It is about time that its host stated before, in another period.",
     reasons.PERIOD_CLOSED: "Its period is closed: only a correction of the statement about it can follow.",
     reasons.CORRECTS_NOTHING: "It does not correct the last statement about a period that is closed.",
     reasons.PERIOD_TOO_LONG: "It is for more than 31 days.",
