@@ -254,9 +254,9 @@ def test_what_the_ledger_would_reject_is_not_signed_again_and_again(october):
     before = october.store.last_cursor((kinds.STATEMENT,))
     unsealer, arguments = october.ready(), (october.now_s, october.host.kid, Proven(october.store), october.sign)
     made = list(closing.state_due(october.store, unsealer, [MONTH], *arguments))
-    assert [(one.label, one.reason[:27]) for one in made] == [("west", "It is about time that was s")]
+    assert [(one.label, one.reason[:27]) for one in made] == [("west", "It is about time that its h")]
     assert october.store.last_cursor((kinds.STATEMENT,)) == before
-    with pytest.raises(audit.Refuted, match="time that was stated before"):
+    with pytest.raises(audit.Refuted, match="time that its host stated before"):
         october.audit(october.export(october.west))
 
 

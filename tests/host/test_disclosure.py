@@ -265,7 +265,7 @@ def test_with_a_days_keys_that_day_can_be_recomputed_and_no_other(traded, good):
     assert sorted(key_periods(found.unsealed)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
     (wallbox,) = [row for row in found.unsealed if row["label"] == "wallbox"]
     assert (wallbox["import_wh"], wallbox["export_wh"]) == (450 * 15, 0)
-    hours = stated_for(traded, traded.west, S, S + 2 * HOUR)
+    hours = stated_for(TradedMonth("disclosed"), traded.west, S, S + 2 * HOUR)  # where the month is not stated
     assert check(hours, traded, day).fields["to_s"] == S + 2 * HOUR
     other = disclosed(traded.community, places(traded, "pump", "roof", "wallbox", key_no=2))
     assert sorted(key_periods(undecided(hours, traded, other).missing)) == [("pump", 1), ("roof", 1), ("wallbox", 1)]
@@ -513,7 +513,7 @@ def test_a_key_period_in_which_no_reading_is_needs_no_key(tmp_path):
     community.reading(pump, begin_s + 86400, [2000, 2000])
     traded.now_s = begin_s + 2 * 86400
     node = traded.fill(tmp_path)
-    data = stated_for(traded, traded.north, S, begin_s + 86400)
+    data = stated_for(traded, traded.north, S + 4 * 86400, begin_s + 86400)
     (tmp_path / "north.bundle").write_bytes(data)
     asked = disclose(node, "--bundle", tmp_path / "north.bundle", "--dry-run", "--json")
     shown = [row["key_no"] for row in json.loads(asked.out)["key_periods"] if row["label"] == "pump"]

@@ -70,9 +70,9 @@ class LedgerWatch:
                 forked_min = now_min
                 found.append((problem, head))
         if is_day:
-            # What was acknowledged a day before this was signed is not noted.
+            # What was acknowledged half a day before this was signed is not noted.
             if (
-                (new.stamp.unix_s or 0) // 60 - day_min >= _DAY_MIN
+                (new.stamp.unix_s or 0) // 60 - day_min >= _DAY_MIN // 2
                 and body["generation"] == generation
                 and body["noted"] <= sequence
             ):

@@ -58,7 +58,7 @@ TEXTS = {
     reasons.STATED_BEFORE: "It is about time that its host stated before, in another period.",
     reasons.PERIOD_CLOSED: "Its period is closed: only a correction of the statement about it can follow.",
     reasons.CORRECTS_NOTHING: "It does not correct the last statement about a period that is closed.",
-    reasons.PERIOD_TOO_LONG: "It is for more than 31 days.",
+    reasons.PERIOD_TOO_LONG: "It is for more than 31 days, or 32 where it is a statement.",
     reasons.BEGUN_BEFORE: "It began too long ago, or is over.",
     reasons.ABOVE_RATING: "Its power is above the meter's rated power.",
     reasons.WORTH_TOO_MUCH: "Its energy is worth more than the ledger can count.",
