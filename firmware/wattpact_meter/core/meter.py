@@ -134,12 +134,15 @@ class Meter:
     def _saved_guard(self) -> "Any":
         """Its memory, or what is none where it is lost. An older state's is, but not what was saved since that was
         found: a log without a host stays in doubt for long, and no reset is to renew the guard's budgets."""
-        self._doubted = self.log.next_sequence if self.log.is_state_old else -1
-        saved: Any = self._store.load(GUARD)
-        if saved is None and self._doubted < 0 and GUARD not in self._store.corrupt:
+        doubt, saved = self._doubt(), self._store.load(GUARD)
+        if saved is None and doubt < 0 and GUARD not in self._store.corrupt:
             return None
-        is_current = isinstance(saved, list) and saved and (self._doubted < 0 or saved[-1] == self._doubted)
+        is_current = isinstance(saved, list) and saved and (doubt < 0 or saved[-1] == doubt)
         return saved[:-1] if is_current else "lost"
+
+    def _doubt(self) -> int:
+        """The place that a log in doubt cannot go on from until a host acknowledges it; -1 where it is in none."""
+        return self.log.next_sequence if self.log.is_state_old else -1
 
     def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
@@ -295,7 +298,7 @@ class Meter:
             inputs.import_wh = import_wh
             inputs.register_generation = recorder.bank.generation
         # A hold goes on over a reset until the source is trusted: else each reset would renew its budget.
-        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_trusted
+        is_silent = self.guard.memory.hold_spent_ms > 0 and recorder.counted is None
         inputs.sensor_dead = is_silent or recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
@@ -316,7 +319,7 @@ class Meter:
 
     def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
-        yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubted])
+        yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubt()])
         yield
         if begins:
             yield from self.recorder.cover_steps(self.recorder.totals())
