@@ -168,8 +168,6 @@ def _check_order(held: rules.Held, wallbox: bytes, first: bytes, second: bytes) 
     of_first = [new.body["attributed_wh"] if new.body["contract"] == first else 0 for new in said]
     full = of_first.index(EACH_WH)
     assert [new for new in said[:full] if new.body["contract"] == second and new.body["attributed_wh"]] == []
-    start = held.of_kind(kinds.USAGE_START, wallbox)[0]
-    assert start.body["contract"] == first
     fills = held.accounts(data_directory.clock()).settlement.fills
     filled_s = fills[first].starts[fills[first].carried.index(EACH_WH)]
     carrying_s = [at_s for at_s, wh in zip(fills[second].starts, fills[second].carried, strict=True) if wh]
