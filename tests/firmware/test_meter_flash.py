@@ -2,6 +2,7 @@
 
 from simulator.neighbours import check_readings, check_usage, households, trade
 from simulator.network import alone
+from simulator.port import Port
 from wattpact_meter.storage.store import StateError
 from wattpact_protocol.log import kinds, readings
 
@@ -212,3 +213,26 @@ def test_what_memory_ran_out_behind_is_stored_when_the_host_repeats_it():
         assert household.meter.inbox.cursor > cursor
         household.boot(world.ms, power_failed=True)
         assert value() == 1, name
+
+
+def test_what_the_guard_spent_is_in_flash_soon_after_it_failed():
+    """Four writes fail as the emergency credit begins; a reset 20 s later finds what was used."""
+    port = Port().run(10)
+    port.rate_wh, port.household.closed = 2, True
+    port.community.quick_policy(version=2, emergency_credit_wh=200)
+    store, failed = port.household.meter._store, []
+    save_steps = store.save_steps
+
+    def failing(name, value):
+        if name == "guard" and len(failed) < 4:
+            failed.append(name)
+            raise StateError("flash failed")
+        return save_steps(name, value)
+
+    store.save_steps = failing
+    used_wh = port.used_wh
+    port.run(20)
+    assert len(failed) == 4 and port.household.meter.decision.reason == "credit"
+    port.household.boot(port.world.ms)
+    port.run(5)
+    assert port.household.meter.guard.memory.credit_spent_wh >= port.used_wh - used_wh >= 40

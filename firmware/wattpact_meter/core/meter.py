@@ -100,6 +100,7 @@ class Meter:
         self._has_input = True  # that the guard has not seen
         self._has_more = False  # an entry was published, and another may be due
         self._unsent = 0
+        self._is_unsaved = False  # the guard's memory, as flash failed
 
     @property
     def must_end(self) -> bool:
@@ -298,7 +299,7 @@ class Meter:
             inputs.import_wh = import_wh
             inputs.register_generation = recorder.bank.generation
         # A hold goes on over a reset until the source is trusted: else each reset would renew its budget.
-        is_silent = self.guard.memory.hold_spent_ms > 0 and recorder.counted is None
+        is_silent = self.guard.memory.hold_spent_ms > 0 and not recorder.is_trusted
         inputs.sensor_dead = is_silent or recorder.is_dead(now.uptime_ms)
         inputs.operator_open_at_s = self.policies.operator_open_at_s
         inputs.state_corrupt = self.state_corrupt
@@ -310,20 +311,21 @@ class Meter:
         next_tick_ms at the latest; then `work_steps`. Gives way only while the guard's memory is stored."""
         decision = self.guard.decide(inputs)
         begins = decision.closed and self.usage.begin(decision.contract, now.unix_s, self.recorder.import_wh)
-        if decision.save or begins:
-            yield from self._keeping.whole_steps(self._save_steps(begins))
+        if decision.save or begins or self._is_unsaved:  # what flash did not take is tried again at once
+            self._is_unsaved = not (yield from self._keeping.whole_steps(self._save_steps(begins)))
         self.events.note_decision(decision, now, self.recorder.totals)
         self.decision = decision
         self._has_input = self._has_more = False
         return decision
 
-    def _save_steps(self, begins: bool) -> "Generator[None, None, None]":
+    def _save_steps(self, begins: bool) -> "Generator[None, None, bool]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
         yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubt()])
         yield
         if begins:
             yield from self.recorder.cover_steps(self.recorder.totals())
             yield from self.checkpoint.keep_usage_steps()
+        return True
 
     def next_tick_ms(self, now: "Now") -> int:
         """Uptime at which the guard is to decide again, if nothing comes in before."""

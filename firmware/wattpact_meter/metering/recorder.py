@@ -72,6 +72,7 @@ class Recorder:
         self._doubted = False
         self.trusted_ms = 0  # when the source was trusted last, or the meter began
         self.period_ms = _FIRST_PERIOD_MS
+        self.is_trusted = False  # trusted since the start
         self._gaps_ms: list[int] = []  # between the newest trusted measurements of a slow source
 
     def is_dead(self, now_ms: int) -> bool:
@@ -186,7 +187,7 @@ class Recorder:
     def _trust(self, now_ms: int) -> None:
         """The source is alive; its period is the median of the newest gaps, so that neither a lost telegram nor two at
         once are taken for it. That of a fast source does not matter."""
-        gap_ms, self.trusted_ms = now_ms - self.trusted_ms, now_ms
+        gap_ms, self.trusted_ms, self.is_trusted = now_ms - self.trusted_ms, now_ms, True
         if _PERIODS * max(gap_ms, self.period_ms) > DEAD_MS:
             self._gaps_ms = self._gaps_ms[1 - _GAPS :] + [gap_ms]
             if len(self._gaps_ms) > _GAPS // 2:
