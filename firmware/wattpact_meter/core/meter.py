@@ -100,7 +100,6 @@ class Meter:
         self._has_input = True  # that the guard has not seen
         self._has_more = False  # an entry was published, and another may be due
         self._unsent = 0
-        self._is_unsaved = False  # the guard's memory, as flash failed
 
     @property
     def must_end(self) -> bool:
@@ -129,21 +128,15 @@ class Meter:
         self._publisher = Publisher(self.log, self.sealer, *parts, count, self._keeping.whole_steps)
         self._retention = Retention(self._journal, self.log, self.trust, count)
         steps.finish(self._keeping.attempt_steps(self._begin_log_steps()))
-        self.guard = Guard(self.policies.current(), self._saved_guard(), relay_sensed, self._draw)
+        # An older state's memory is none, but what was saved since that was found is: a log without a host stays in
+        # doubt for long, and no reset is to renew the guard's budgets.
+        saved: Any = self._store.load(GUARD)
+        if saved is not None or self.log.is_state_old or GUARD in self._store.corrupt:
+            is_list = isinstance(saved, list) and saved
+            is_current = is_list and (not self.log.is_state_old or saved[-1] == self.log.next_sequence)
+            saved = saved[:-1] if is_current else "lost"
+        self.guard = Guard(self.policies.current(), saved, relay_sensed, self._draw)
         self._note_boot(power_failed, missing)
-
-    def _saved_guard(self) -> "Any":
-        """Its memory, or what is none where it is lost. An older state's is, but not what was saved since that was
-        found: a log without a host stays in doubt for long, and no reset is to renew the guard's budgets."""
-        doubt, saved = self._doubt(), self._store.load(GUARD)
-        if saved is None and doubt < 0 and GUARD not in self._store.corrupt:
-            return None
-        is_current = isinstance(saved, list) and saved and (doubt < 0 or saved[-1] == doubt)
-        return saved[:-1] if is_current else "lost"
-
-    def _doubt(self) -> int:
-        """The place that a log in doubt cannot go on from until a host acknowledges it; -1 where it is in none."""
-        return self.log.next_sequence if self.log.is_state_old else -1
 
     def _note_boot(self, power_failed: bool, missing: "list[tuple[int, int]]") -> None:
         self.events.note(event_codes.BOOT, {"detail": self.checkpoint.boot, "registers": self.recorder.totals()})
@@ -311,8 +304,9 @@ class Meter:
         next_tick_ms at the latest; then `work_steps`. Gives way only while the guard's memory is stored."""
         decision = self.guard.decide(inputs)
         begins = decision.closed and self.usage.begin(decision.contract, now.unix_s, self.recorder.import_wh)
-        if decision.save or begins or self._is_unsaved:  # what flash did not take is tried again at once
-            self._is_unsaved = not (yield from self._keeping.whole_steps(self._save_steps(begins)))
+        if decision.save or begins:
+            if not (yield from self._keeping.whole_steps(self._save_steps(begins))):
+                self.guard.mark = None  # flash did not take it: the next decision has it saved again
         self.events.note_decision(decision, now, self.recorder.totals)
         self.decision = decision
         self._has_input = self._has_more = False
@@ -320,7 +314,8 @@ class Meter:
 
     def _save_steps(self, begins: bool) -> "Generator[None, None, bool]":
         """The guard's memory, and a use that begins, under registers at or above those with which it does."""
-        yield from self._store.save_steps(GUARD, self.guard.saved() + [self._doubt()])
+        doubt = self.log.next_sequence if self.log.is_state_old else -1
+        yield from self._store.save_steps(GUARD, self.guard.saved() + [doubt])
         yield
         if begins:
             yield from self.recorder.cover_steps(self.recorder.totals())

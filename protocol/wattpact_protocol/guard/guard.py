@@ -47,7 +47,7 @@ class Guard(GuardState):
         self._draw = draw
         self._asserted_ms: "int | None" = None
         self._is_consented = False
-        self._mark: object = None
+        self.mark: object = None
         self._row = Row("no_contract")
 
     def decide(self, inputs: Inputs) -> Decision:
@@ -129,8 +129,8 @@ class Guard(GuardState):
         self._flag(decision, row, inputs)
         decision.next_at_ms = self._next_at_ms(decision, row, inputs)
         mark = self._marks()
-        decision.save = mark != self._mark
-        self._mark = mark
+        decision.save = mark != self.mark
+        self.mark = mark
 
     def _flag(self, decision: Decision, row: Row, inputs: Inputs) -> None:
         decision.alarm = self.memory.welded or self.memory.faults != 0
