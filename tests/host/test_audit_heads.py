@@ -81,11 +81,11 @@ def test_what_meters_found_wrong_is_doubtful_with_their_names():
         (event_codes.NOT_NOTED, 12, None, S + 1200), (event_codes.NOT_NOTED, 12, None, S + 1300),
     )  # fmt: skip
     assert len(found) == 2 and all(text.startswith("wallbox (") for text in found)
-    assert "it was shown a ledger of 39 blocks that did not grow from the one it was shown before" in found[0]
-    assert "and once more: no block had noted more than the first 12 entries of its log" in found[1]
+    assert "Was shown a ledger that did not grow from the one it was shown before: now it has 39 blocks" in found[0]
+    assert "and once more: No block has noted more than the first 12 entries of its log" in found[1]
 
 
 def test_the_page_of_a_report_has_it():
     report = Reporting((event_codes.NOT_NOTED, 0, None, S + 1100)).audited()
-    assert "no block noted its log, though a host had acknowledged more a day before" in page.text(report)
-    assert any("no block noted its log" in text for text in page.as_json(report)["doubtful"])
+    assert "No block notes its log, though a host had acknowledged more half a day before" in page.text(report)
+    assert any("No block notes its log" in text for text in page.as_json(report)["doubtful"])

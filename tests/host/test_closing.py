@@ -3,6 +3,7 @@
 import asyncio
 import io
 import logging
+from pathlib import Path
 
 import pytest
 from simulator.community import DAY_S, NEVER, START_S
@@ -293,7 +294,11 @@ def test_the_command_reports_what_it_signed(traded_node, monkeypatch, capsys):
         assert run(folder, "bill", "--close", *more) == 0
         assert capsys.readouterr().out == f"Nothing is due of {months}.\n"
     assert run(folder, "bill", "--close", "--owner", "west") == 2
-    assert "--close is for everybody's bills" in capsys.readouterr().err
+    assert "--close goes with --month alone" in capsys.readouterr().err
+    assert run(folder, "bill", "--close", "--json") == 2 and "--month alone" in capsys.readouterr().err
+    (folder / "keys" / "host.key").rename(folder / "host.key")
+    assert run(folder, "bill", "--owner", "west", "--month", MONTH) == 0, "a bill is shown without a key to sign it"
+    assert "Settled until the end" in capsys.readouterr().out
 
 
 def test_a_node_closes_months_beside_its_work(traded_node, caplog, tmp_path):
@@ -311,5 +316,7 @@ def test_a_node_closes_months_beside_its_work(traded_node, caplog, tmp_path):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+        assert not [one for one in commands if str(folder).encode() in one and b"--close" in one], "it is ended too"
 
     asyncio.run(stopped())

@@ -108,9 +108,13 @@ def test_sentences(kind, changes, expected):
         ),
         (
             {"code": event_codes.NOT_NOTED, "detail": 40},
-            "No block has noted more than the first 40 entries of its log, though a host acknowledged more a day ago",
+            "No block has noted more than the first 40 entries of its log,"
+            " though a host had acknowledged more half a day before",
         ),
-        ({"code": event_codes.NOT_NOTED}, "No block notes its log, though a host acknowledged more a day ago"),
+        (
+            {"code": event_codes.NOT_NOTED},
+            "No block notes its log, though a host had acknowledged more half a day before",
+        ),
         ({"code": 200}, "Event 200"),
     ],
 )

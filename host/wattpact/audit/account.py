@@ -31,7 +31,6 @@ def report(checker: "_Checker", stated: Entry, made: Statement, settlement: Sett
     counted = sorted(checker.kinds.items())
     if "corrects" in stated.body and checker.proven.statement is not None:
         found.corrects = checker.proven.statement
-    found.is_closed = found.corrects is not None
     found.counts = {"entries": len(checker.ids) + 1, **{kinds.NAMES[kind]: times for kind, times in counted}}
     found.lines = [_line(line, found) for line in made.lines]
     _look_at_meters(checker, made, settlement, found)

@@ -120,7 +120,6 @@ class Report:
     unsealed: list[dict[str, Any]] = field(default_factory=list)  # key periods, with disclosed keys
     cosigned: dict[str, int] = field(default_factory=dict)  # of the witnesses that count: name, Unix seconds
     corrects: dict[str, Any] | None = None  # the ledger's record of the statement that it corrects
-    is_closed: bool = False  # whether its period was closed when it was stated
     promised: Required = NOBODY  # by the community's entry
     keys: list[str] = field(default_factory=list)  # remarks on given keys that did not fit or were not needed
 

@@ -5,7 +5,7 @@ they found wrong themselves. docs/spec/bundle.md, "What an auditor checks".
 from typing import TYPE_CHECKING
 
 from wattpact_protocol.ledger.checkpoints import Checkpoint
-from wattpact_protocol.log import event_codes, kinds
+from wattpact_protocol.log import event_codes, kind_texts, kinds
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.audit.times import utc
@@ -38,7 +38,8 @@ def remarks(checker: "_Checker", host: bytes) -> list[str]:
         more = len(rows) - 1
         times = f" and {'once' if more == 1 else f'{more} times'} more" if more else ""
         when = "an unknown time" if new.stamp.unix_s is None else utc(new.stamp.unix_s)
-        found.append(f"{_named(kid, labels)} reported at {when} (entry {number}){times}: {_finding(code, new)}")
+        report = kind_texts.of_ledger(code, new.body.get("detail", 0), new.body.get("text", ""))
+        found.append(f"{_named(kid, labels)} at {when} (entry {number}){times}: {report}")
     return found
 
 
@@ -53,16 +54,6 @@ def _other_head(new: Entry, point: Checkpoint, time_s: int) -> str | None:
     if blocks > point.size and is_early:
         return f"{point.size:,} blocks, and {{who}} reported one of {blocks:,} before"
     return None
-
-
-def _finding(code: int, new: Entry) -> str:
-    count = new.body.get("detail", 0)
-    if code == event_codes.LEDGER_FORKED:
-        return f"it was shown a ledger of {count:,} blocks that did not grow from the one it was shown before"
-    noted = (
-        f"no block had noted more than the first {count:,} entries of its log" if count else "no block noted its log"
-    )
-    return f"{noted}, though a host had acknowledged more a day before"
 
 
 def _named(kid: bytes, labels: dict[bytes, str]) -> str:

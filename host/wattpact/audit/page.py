@@ -90,7 +90,7 @@ def _correction(report: Report) -> list[str]:
         return ["The period was not closed then: a later statement may have taken the place of this one."]
 
     def due(nano: int) -> str:
-        return f"{money.exact(abs(nano), currency)} {'to pay' if nano >= 0 else 'to receive'}"
+        return money.due(nano, currency, money.exact)
 
     rows = [f"The period closed with {due(before['closed_nano'])}, stated at {utc(before['closed_s'])}."]
     if before["corrections"]:

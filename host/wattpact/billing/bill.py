@@ -31,6 +31,9 @@ FIGURES = (
 )  # fmt: skip
 
 
+Sign = Callable[[int, dict[str, Any]], Entry]  # of a kind and a body
+
+
 class BillError(ValueError):
     """No bill can be made of this; the text says why, for a person."""
 
@@ -194,9 +197,8 @@ def make_all(accounts: Statements, month: str, stated: StatedIn | None = None) -
 
 
 def export(
-    made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
-    sign: Callable[[int, dict[str, Any]], Entry],
-) -> bytes:  # fmt: skip
+    made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven, sign: Sign
+) -> bytes:
     """The bundle of a bill. `entries` are all that the host holds; `proven` is the ledger that the bill rests on;
     `sign(kind, body)` signs the statement as `host`.
 
@@ -207,10 +209,7 @@ def export(
     return format.write(head, found, picked, sign(kinds.STATEMENT, _body(made, picked, proven)))
 
 
-def state(
-    made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven,
-    sign: Callable[[int, dict[str, Any]], Entry],
-) -> Entry:  # fmt: skip
+def state(made: Bill, accounts: Statements, entries: Iterable[Entry], host: bytes, proven: Proven, sign: Sign) -> Entry:
     """The statement of a bill alone; the arguments are those of `export`."""
     picked = collect.collect(entries, accounts.inputs, made.statement, host)
     return sign(kinds.STATEMENT, _body(made, picked, proven))
@@ -293,16 +292,12 @@ def _stated(made: Bill) -> list[str]:
     stated, closes = f"{_local(last.stated_s, made):%Y-%m-%d}", f"{_local(made.closes_s, made):%Y-%m-%d}"
     change = made.fields["net_nano"] - last.net_nano
     if not last.is_closed:
-        was = "" if change == 0 else f" with {_due(last.net_nano, made.currency)}"
+        was = "" if change == 0 else f" with {money.due(last.net_nano, made.currency)}"
         return [f"Stated on {stated}{was}; late readings can change it until it closes on {closes}."]
-    rows = [f"Closed on {closes} with {_due(last.closed_nano, made.currency)}; late readings make corrections."]
+    rows = [f"Closed on {closes} with {money.due(last.closed_nano, made.currency)}; late readings make corrections."]
     if last.corrections:
         times = "once" if last.corrections == 1 else f"{last.corrections} times"
-        rows.append(f"Corrected {times}, last on {stated}: {_due(last.net_nano, made.currency)} in all.")
+        rows.append(f"Corrected {times}, last on {stated}: {money.due(last.net_nano, made.currency)} in all.")
     if change:
-        rows.append(f"Readings that came since change it: a correction follows, {_due(change, made.currency)}.")
+        rows.append(f"Readings that came since change it: a correction follows, {money.due(change, made.currency)}.")
     return rows
-
-
-def _due(net_nano: int, currency: str) -> str:
-    return f"{money.rounded(abs(net_nano), currency)} {'to pay' if net_nano >= 0 else 'to receive'}"

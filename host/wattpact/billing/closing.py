@@ -3,18 +3,18 @@
     not stated yet                 due once it is settled, or at the latest when it would close
     stated, and other figures now  due again: it takes the other's place until the month closes, and corrects it later
 
-What always holds: whoever runs this again finds nothing due. docs/spec/settlement.md, "A statement".
+What always holds: once what was signed is ordered, whoever runs this again finds nothing due.
+docs/spec/settlement.md, "A statement".
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from wattpact_protocol.ledger import records, statements
 from wattpact_protocol.log import entry, reason_texts
-from wattpact_protocol.log.entry import Entry
 
 from wattpact.billing import bill
-from wattpact.billing.bill import Bill, BillError, Stated
+from wattpact.billing.bill import Bill, BillError, Sign, Stated
 from wattpact.billing.proofs import Proven
 from wattpact.projections import stored_accounts
 from wattpact.projections.unsealing import Unsealer
@@ -31,9 +31,6 @@ class Failed(NamedTuple):
     label: str
     month: str
     reason: str
-
-
-Sign = Callable[[int, dict[str, Any]], Entry]
 
 
 def months_over(now_s: int, timezone: str, count: int = MONTHS) -> list[str]:
@@ -61,20 +58,22 @@ def state_due(
             except BillError as error:
                 yield Failed(accounts.inputs.labels.get(payer, payer.hex()), month, str(error))
                 continue
-            problem = is_due(reader, made, now_s) and _problem(reader, made, proven.header.time_s, host)
-            if problem:
+            if not is_due(reader, made, now_s):
+                continue
+            problem = _problem(reader, made, proven.header.time_s, host)
+            if problem is not None:
                 yield Failed(made.label, month, problem)
-            elif problem is None:
-                held = stored_accounts.entries_for(reader, made.statement, unsealer)
-                bill.state(made, accounts, held, host, proven, sign)
-                yield made
+                continue
+            held = stored_accounts.entries_for(reader, made.statement, unsealer)
+            bill.state(made, accounts, held, host, proven, sign)
+            yield made
 
 
 def _problem(reader: Reader, made: Bill, block_s: int, host: bytes) -> str | None:
     """Why the ledger would not order the statement, which is not signed then: nobody would see it rejected."""
-    body = {"from_s": made.statement.from_s, "to_s": made.statement.to_s}
     if made.stated is not None:
         return None  # in the place of the last, or its correction
+    body = {"from_s": made.statement.from_s, "to_s": made.statement.to_s}
     held = record_of(reader, records.STATED, host, made.statement.subject)
     last = record_of(reader, records.STATEMENT, host, made.statement.subject, made.statement.from_s)
     reason = statements.problem(held["spans"] if held else [], last, body, block_s)

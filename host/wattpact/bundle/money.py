@@ -5,6 +5,8 @@
 What always holds: `exact` loses nothing; `rounded` is for the eye alone, nothing is computed from it.
 """
 
+from collections.abc import Callable
+
 NANO = 1_000_000_000
 CENT_NANO = NANO // 100
 MICRO = 1_000_000
@@ -19,6 +21,11 @@ def rounded(amount_nano: int, currency: str) -> str:
     """To the cent, half away from zero: 3.14 EUR."""
     cents = (2 * abs(amount_nano) + CENT_NANO) // (2 * CENT_NANO)
     return f"{'-' if amount_nano < 0 and cents else ''}{cents // 100}.{cents % 100:02} {currency}"
+
+
+def due(amount_nano: int, currency: str, shown: Callable[[int, str], str] = rounded) -> str:
+    """3.14 EUR to pay; below 0 it is to receive. `shown` is `rounded` or `exact`."""
+    return f"{shown(abs(amount_nano), currency)} {'to pay' if amount_nano >= 0 else 'to receive'}"
 
 
 def price(micro_per_kwh: int, currency: str) -> str:

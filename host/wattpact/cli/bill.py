@@ -42,8 +42,8 @@ def command(
     """Show the bill of a month, of everybody or of one person: bought, sold, from and to the grid, to pay, and saved
     compared with the grid alone."""
     if closes:
-        if owner is not None or target is not None:
-            raise click.UsageError("--close is for everybody's bills: leave --owner and --export out")
+        if owner is not None or target is not None or keys_target is not None or as_json:
+            raise click.UsageError("--close goes with --month alone: it is for everybody's bills")
         _close(session.data_directory(), month)
         return
     if owner is None and target is not None:
@@ -59,7 +59,8 @@ def command(
         with reader.moment():  # else what a node stores beside this is in one part of it and not in another
             accounts = stored_accounts.accounts_of(reader, now_s)
             month = month or bill.month_of(now_s, stored_accounts.timezone(accounts))
-            stated = bill.stated_in(reader, now_s, directory.keyring.load(keys.HOST).kid)
+            signer = directory.host()
+            stated = None if signer is None else bill.stated_in(reader, now_s, signer.kid)
             if owner is None:
                 _show_all(accounts, month, stated, as_json)
                 return
@@ -125,10 +126,9 @@ def _close(directory: data_directory.DataDirectory, month: str | None) -> None:
                     failed += 1
                     click.echo(f"{made.month}, {made.label}: not stated: {made.reason}", err=True)
                     continue
-                figure = money.rounded(abs(made.fields["net_nano"]), made.currency)
-                due = "to pay" if made.fields["net_nano"] >= 0 else "to receive"
+                due = money.due(made.fields["net_nano"], made.currency)
                 what = "corrected" if made.stated is not None and made.stated.is_closed else "stated"
-                click.echo(f"{made.month}, {made.label}: {what}, {figure} {due}")
+                click.echo(f"{made.month}, {made.label}: {what}, {due}")
     if failed:
         raise click.ClickException(f"{failed} of the bills could not be stated")
     if count == 0:
@@ -146,7 +146,7 @@ def _subject(directory: data_directory.DataDirectory, accounts: Statements, owne
         raise
 
 
-def _show_all(accounts: Statements, month: str, stated: bill.StatedIn, as_json: bool) -> None:
+def _show_all(accounts: Statements, month: str, stated: bill.StatedIn | None, as_json: bool) -> None:
     made = bill.make_all(accounts, month, stated)
     if as_json:
         show_json([one.as_json() for one in made])

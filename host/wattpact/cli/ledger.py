@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 from wattpact_protocol.ledger import blocks
-from wattpact_protocol.log import entry, ids
+from wattpact_protocol.log import entry, ids, kind_texts
 
 from wattpact.audit import program, read_pin
 from wattpact.audit.times import utc
@@ -192,7 +192,7 @@ def follow(source: Path, root: str, witnesses: tuple[str, ...], least: int | Non
         click.echo(f"Heads that meters reported: {len(told)}, of which {len(told) - len(others)} are of these blocks.")
     for one in others:
         at = "an unknown time" if one.unix_s is None else utc(one.unix_s)
-        head = f"a head of {one.blocks} blocks, root {one.root[:16]}…, that is not of these"
+        head = f"a head of {one.blocks} blocks, root {kind_texts.short_root(one.root)}, that is not of these"
         click.echo(
             f"DOUBTFUL: {one.label} reported at {at} {head}: a host signed two ledgers, or that meter is at fault."
         )

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import click
-from wattpact_protocol.log import entry, event_codes, kinds, reason_texts, roles
+from wattpact_protocol.log import entry, event_codes, kind_texts, kinds, reason_texts, roles
 from wattpact_protocol.sync import enrolment
 
 from wattpact.cli import times
@@ -255,8 +255,8 @@ def _noted_text(row: dict[str, Any], zone: str) -> str:
 def _head_text(head: dict[str, Any] | None, zone: str) -> str | None:
     if head is None:
         return None
-    root = head["root"][:16] if head["root"].isascii() and head["root"].isalnum() else "?"
-    return f"{head['blocks']} blocks, root {root}…, at {times.shown(head['reported_s'], zone)}"
+    root = kind_texts.short_root(head["root"])
+    return f"{head['blocks']} blocks, root {root}, at {times.shown(head['reported_s'], zone)}"
 
 
 def _problem_text(ledger: dict[str, Any], zone: str) -> str | None:

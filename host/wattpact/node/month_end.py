@@ -1,7 +1,7 @@
 """The end of a month, on a node: what is due of bills is signed by `wattpact bill --close`, in a process of its own.
 
-What always holds: the node answers meters meanwhile, since figures of a large community take minutes; whatever fails
-there is logged here and tried again next time.
+What always holds: the node answers meters meanwhile, since what every bill rests on is collected there; whatever
+fails there is logged here and tried again next time.
 """
 
 import asyncio

@@ -7,6 +7,7 @@ from wattpact_protocol.ledger import blocks, records
 from wattpact_protocol.ledger.ledger import Ledger
 
 from wattpact.store.interface import Reader
+from wattpact.store.recorded import record_of
 
 
 class Noted(NamedTuple):
@@ -26,11 +27,8 @@ def shown_to(ledger: Ledger, kid: bytes, generation: int) -> dict[str, Any]:
 
 def noted_of(reader: Reader, kid: bytes) -> Noted | None:
     """As of the last block; None where no block has a head of that log."""
-    found = reader.ledger_value(records.key_of(records.HEAD, kid))
-    if found is None:
-        return None
-    head = records.decode(records.HEAD, found)
-    return Noted(head["generation"], head["next_sequence"], head["anchored_s"])
+    head = record_of(reader, records.HEAD, kid)
+    return None if head is None else Noted(head["generation"], head["next_sequence"], head["anchored_s"])
 
 
 def height_of(reader: Reader, kid: bytes, noted: Noted) -> int | None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from wattpact_protocol.log import event_codes
+from wattpact_protocol.log import event_codes, kind_texts
 from wattpact_protocol.log.entry import Entry
 
 from wattpact.ordering.noted import Noted, noted_of
@@ -42,22 +42,10 @@ def seen_of(reader: Reader, meter: bytes, generation: int, next_sequence: int) -
     if missing is not None and not _is_over(missing, head):
         code = event_codes.NOT_NOTED
     found = reported.get(code)
-    text = None if found is None else sentence(code, found.detail, found.text)
+    text = None if found is None else kind_texts.of_ledger(code, found.detail, found.text)
     return Seen(noted, max(0, next_sequence - count), head, text, found and found.unix_s)
 
 
 def _is_over(missing: Reported, head: Reported | None) -> bool:
     """Whether a later look of the meter found no entries that no block had noted."""
     return head is not None and (head.unix_s or 0) > (missing.unix_s or 0) + _SAME_LOOK_S
-
-
-def sentence(code: int, detail: int, text: str) -> str:
-    """What a meter reports of the ledger."""
-    shown = text[:16] if text.isascii() and text.isalnum() else "?"  # a meter may publish any text
-    head = f"{detail:,} blocks and the root {shown}…"
-    if code == event_codes.LEDGER_HEAD:
-        return f"Was shown the ledger with {head}"
-    if code == event_codes.LEDGER_FORKED:
-        return f"Was shown a ledger that did not grow from the one it was shown before: now it has {head}"
-    noted = f"has noted more than the first {detail:,} entries of its log" if detail else "notes its log"
-    return f"No block {noted}, though a host acknowledged more a day ago"

@@ -259,7 +259,7 @@ class Application:
     def _is_early(self, one: Entry, names: set[bytes]) -> bool:
         """Whether it names an entry that has no place and is not on its way to one, but may be on its way to here:
         ordered before that, it would be rejected for good."""
-        named = [one.body[field] for field in _NAMES if field in one.body]
+        named = _named_by(one)
         if all(name in names or name in self._rejected or self._is_placed(name) for name in named):
             self._held_since_s.pop(one.id, None)
             return False
@@ -432,7 +432,7 @@ def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[b
     for at, (_, one) in enumerate(found):
         before.append([])
         if isinstance(one, Entry):
-            before[at] += [places[name] for name in one.body.values() if type(name) is bytes and name in places]
+            before[at] += [places[name] for name in _named_by(one) if name in places]
             if "order_id" not in one.body:
                 before[at] += [last[log] for log in [(one.kid, one.generation)] if log in last]
                 last[one.kid, one.generation] = at
@@ -446,7 +446,12 @@ def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[b
                 made.append(found[stack.pop()])
             elif (earlier := before[stack[-1]].pop()) not in seen:
                 stack.append(earlier)
-    return _in_log_order(made)
+    return _in_log_order(made)  # where what an author names cannot be had before it, its log's order stays
+
+
+def _named_by(one: Entry) -> list[bytes]:
+    """The ids of the entries without which it would be rejected."""
+    return [one.body[field] for field in _NAMES if field in one.body]
 
 
 def _in_log_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:

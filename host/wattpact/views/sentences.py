@@ -113,7 +113,7 @@ def _happened(known: Sentences, new: Entry) -> str:
     if made is not None:
         return made(known, body)
     if body["code"] in ledger_events.CODES:
-        return ledger_events.sentence(body["code"], body.get("detail", 0), body.get("text", ""))
+        return kind_texts.of_ledger(body["code"], body.get("detail", 0), body.get("text", ""))
     name = kind_texts.event(body["code"])
     text = body.get("text", "")
     if text in reason_texts.TEXTS:
@@ -230,8 +230,7 @@ def _stated(known: Sentences, new: Entry) -> str:
 
 
 def _net(known: Sentences, new: Entry) -> str:
-    amount = money.exact(abs(new.body["net_nano"]), known.currency)
-    return f"{amount} to {'pay' if new.body['net_nano'] >= 0 else 'receive'}"
+    return money.due(new.body["net_nano"], known.currency, money.exact)
 
 
 def _readers(known: Sentences, new: Entry) -> str:

@@ -130,3 +130,19 @@ def event(code: int) -> str:
 def private(kind: int) -> "str | None":
     """What others see of an entry that shows how somebody lives, or what they would pay; None where all is shown."""
     return TEXTS[kind][2]
+
+
+def of_ledger(code: int, detail: int, text: str) -> str:
+    """What a meter reports of the ledger: LEDGER_HEAD, LEDGER_FORKED or NOT_NOTED."""
+    head = "%s blocks and the root %s" % (format(detail, ","), short_root(text))
+    if code == event_codes.LEDGER_HEAD:
+        return "Was shown the ledger with " + head
+    if code == event_codes.LEDGER_FORKED:
+        return "Was shown a ledger that did not grow from the one it was shown before: now it has " + head
+    noted = "has noted more than the first %s entries of its log" % format(detail, ",") if detail else "notes its log"
+    return "No block %s, though a host had acknowledged more half a day before" % noted
+
+
+def short_root(text: str) -> str:
+    """How a root in a meter's event is shown; an author may publish any text there."""
+    return text[:16] + "\u2026" if text and not text.strip("0123456789abcdef") else "?"
