@@ -29,6 +29,7 @@ from wattpact.ordering.storage import StoredLedger
 from wattpact.ordering.writer import ORDERED, last_header
 from wattpact.quorum import founded, transactions
 from wattpact.quorum.adopting import adopt
+from wattpact.quorum.proposal_order import in_order, named_by
 from wattpact.quorum.transactions import Note, TransactionError
 from wattpact.store.interface import Reader, Store
 
@@ -44,7 +45,6 @@ _HEIGHT, _HOSTS, _KNOWN = "quorum_height", "quorum_hosts", "quorum_known_hosts"
 _MAX_VERIFIED = 20_000
 _MAX_REJECTED = 20_000
 _MAX_WAITING = 8_000  # CometBFT holds 5,000 transactions, and those of a proposal
-_NAMES = ("mandate", "offer", "demand", "acceptance", "contract")  # fields with the id of an entry
 _OVERHEAD_BYTES = 16  # of one transaction in a block of the engine's
 
 _LOG = logging.getLogger("wattpact.quorum")
@@ -238,7 +238,7 @@ class Application:
         held: set[bytes] = set()  # authors with an entry that is left for a later block
         noted: set[bytes] = set()  # authors whose logs have their head of this block
         # What another host would not vote for is left out here: who signed it may have been certified when it came.
-        for raw, one in _in_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
+        for raw, one in in_order(zip(waiting, self._read([chosen[0], *waiting]).found, strict=True)):
             if one is None or (isinstance(one, Entry) and one.id in names):
                 continue
             if isinstance(one, Entry) and (one.kid in held or self._is_early(one, names)):
@@ -259,8 +259,7 @@ class Application:
     def _is_early(self, one: Entry, names: set[bytes]) -> bool:
         """Whether it names an entry that has no place and is not on its way to one, but may be on its way to here:
         ordered before that, it would be rejected for good."""
-        named = _named_by(one)
-        if all(name in names or name in self._rejected or self._is_placed(name) for name in named):
+        if all(name in names or name in self._rejected or self._is_placed(name) for name in named_by(one)):
             self._held_since_s.pop(one.id, None)
             return False
         if one.id not in self._held_since_s and len(self._held_since_s) >= _MAX_WAITING:
@@ -420,52 +419,6 @@ def _outcome(one: Entry | Note | None, first: dict[bytes, Entry], rejected: dict
     if not isinstance(one, Entry):
         return None
     return rejected.get(one.id) if first[one.id] is one else reasons.DUPLICATE
-
-
-def _in_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
-    """The same, but each entry after those before it in its log, and after those that it names where the logs allow
-    that, in whatever order they were passed on."""
-    found = _in_log_order(read)
-    places = {one.id: at for at, (_, one) in enumerate(found) if isinstance(one, Entry)}
-    before: list[list[int]] = []
-    last: dict[tuple[bytes, int], int] = {}
-    for at, (_, one) in enumerate(found):
-        before.append([])
-        if isinstance(one, Entry):
-            before[at] += [places[name] for name in _named_by(one) if name in places]
-            if "order_id" not in one.body:
-                before[at] += [last[log] for log in [(one.kid, one.generation)] if log in last]
-                last[one.kid, one.generation] = at
-    made: list[tuple[bytes, Entry | Note | None]] = []
-    seen: set[int] = set()
-    for at in range(len(found)):
-        stack = [] if at in seen else [at]
-        while stack:
-            seen.add(stack[-1])
-            if not before[stack[-1]]:
-                made.append(found[stack.pop()])
-            elif (earlier := before[stack[-1]].pop()) not in seen:
-                stack.append(earlier)
-    return _in_log_order(made)  # where what an author names cannot be had before it, its log's order stays
-
-
-def _named_by(one: Entry) -> list[bytes]:
-    """The ids of the entries without which it would be rejected."""
-    return [one.body[field] for field in _NAMES if field in one.body]
-
-
-def _in_log_order(read: Iterable[tuple[bytes, Entry | Note | None]]) -> list[tuple[bytes, Entry | Note | None]]:
-    """The same, but the entries of each log in its order, in whatever order they were passed on."""
-    found = list(read)
-    places: dict[tuple[bytes, int], list[tuple[int, int]]] = {}
-    for at, (_, one) in enumerate(found):
-        if isinstance(one, Entry) and "order_id" not in one.body:
-            places.setdefault((one.kid, one.generation), []).append((one.sequence, at))
-    made = list(found)
-    for rows in places.values():
-        for (_, at), (_, source) in zip(rows, sorted(rows), strict=True):
-            made[at] = found[source]
-    return made
 
 
 def _hosts_in(entries: Iterable[Entry]) -> list[bytes]:
